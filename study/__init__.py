@@ -1,0 +1,1 @@
+"""Find out which optimizer, at which settings, is best for a model and a data set, and how sure we are."""

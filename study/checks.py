@@ -1,0 +1,100 @@
+"""Read a resolved config key by key, collecting every fault instead of stopping at the first."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from study.errors import Fault
+
+_MISSING = object()
+
+
+class Reader:
+    """Reads dotted keys of a nested mapping; what is wrong goes to `faults` and reading goes on."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+        self.faults: list[Fault] = []
+
+    def fault(self, key: str, value: object, *, allowed: str, advice: str) -> None:
+        """Record one fault."""
+        self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
+
+    def value(self, key: str, default: Any = _MISSING) -> Any:
+        """Return what stands under a key; a missing key without a default is a fault."""
+        node: Any = self._raw
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                if default is _MISSING:
+                    self.fault(key, "(missing)", allowed="a value", advice=f"Set {key}.")
+                    return None
+                return default
+            node = node[part]
+        return node
+
+    def section(self, key: str) -> dict[str, Any]:
+        """Return a copy of the mapping under a key, empty where there is none."""
+        found = self.value(key)
+        if isinstance(found, Mapping):
+            return dict(found)
+        if found is not None:
+            self.fault(key, found, allowed="a section of keys", advice=f"Choose one of conf/{key.split('.')[0]}/.")
+        return {}
+
+    def text(self, key: str, *, optional: bool = False) -> str:
+        """Return a non-empty string; an optional one may be null and is then empty."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if isinstance(found, str) and found:
+            return found
+        if found is not None:
+            self.fault(key, found, allowed="a name", advice=f"Give {key} as text.")
+        return ""
+
+    def one_of(self, key: str, allowed: Collection[Any], default: Any = _MISSING) -> Any:
+        """Return a value that must be one of a few."""
+        found = self.value(key, default)
+        if found not in allowed:
+            choices = ", ".join(map(str, allowed))
+            self.fault(key, found, allowed=f"one of {choices}", advice=did_you_mean(str(found), map(str, allowed)))
+            return next(iter(allowed))
+        return found
+
+    def boolean(self, key: str) -> bool:
+        """Return true or false."""
+        return bool(self.one_of(key, (True, False)))
+
+    def integer(self, key: str, *, minimum: int, optional: bool = False) -> int | None:
+        """Return a whole number of at least `minimum`, or None for an optional null."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if found is None and optional:
+            return None
+        if isinstance(found, bool) or not isinstance(found, int) or found < minimum:
+            advice = f"Set {key} to {minimum} or more."
+            self.fault(key, found, allowed=f"a whole number of at least {minimum}", advice=advice)
+            return minimum
+        return found
+
+    def number(self, key: str, *, optional: bool = False, above: float = -math.inf) -> float | None:
+        """Return a finite number greater than `above`, or None for an optional null."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if found is None and optional:
+            return None
+        if not is_number(found) or found <= above:
+            allowed = "a finite number" if above == -math.inf else f"a finite number above {above:g}"
+            self.fault(key, found, allowed=allowed, advice=f"Correct {key}.")
+            return None
+        return float(found)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """Return advice that names what comes nearest to a misspelt name."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"Did you mean {' or '.join(near)}?" if near else "Choose one of them."

@@ -1,0 +1,185 @@
+"""A study's configuration: typed, frozen, and checked so that every fault is told at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from study.components import Section
+from study.space import Range, Value
+
+Direction = Literal["maximize", "minimize"]
+Live = Literal["auto"] | bool
+
+# What may grow or move without making a study another one.
+_NOT_IDENTITY = (
+    "budget.name",
+    "budget.n_trials",
+    "budget.n_confirmations",
+    "budget.time_limit_s",
+    "trainer.capacity",
+    "tracking",
+    "tracking_uri",
+    "storage",
+    "live",
+    "worker",
+    "study_name",
+    "experiment",
+)
+# Metrics that lie between zero and one, by a part of their names.
+_SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """Something that a `_target_` builds.
+
+    Attributes:
+        name: The YAML's name.
+        section: `_target_` and the arguments for it; a null target builds nothing.
+    """
+
+    name: str
+    section: Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of a model on a data set: the loss it is trained on and the metrics that are watched."""
+
+    loss: Section
+    metrics: tuple[str | Section, ...]
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics of an epoch as Keras names them, validation included."""
+        names = ["loss", *(m if isinstance(m, str) else str(m["name"]) for m in self.metrics)]
+        return (*names, *(f"val_{name}" for name in names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """An optimizer and what is searched of it.
+
+    Attributes:
+        name: The YAML's name.
+        target: The Keras class.
+        fixed: Arguments with a value of their own; all others keep Keras's defaults.
+        ranges: Arguments to be searched; empty for a fixed setting.
+    """
+
+    name: str
+    target: str
+    fixed: Mapping[str, Value]
+    ranges: Mapping[str, Range]
+
+    def arguments(self, point: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the constructor's arguments at a point; the empty point is the untuned optimizer."""
+        return {**self.fixed, **point}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a study may spend; exactly one of `n_epochs` and `n_steps` is set."""
+
+    n_trials: int
+    n_epochs: int | None
+    n_steps: int | None
+    n_confirmations: int
+    time_limit_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a study selects by: a metric at the last epoch."""
+
+    metric: str
+    direction: Direction
+    target: float | None
+
+    @property
+    def worst(self) -> float:
+        """The worst value attainable, which a diverged trial gets; far off but finite for an unbounded metric."""
+        if any(share in self.metric for share in _SHARES):
+            return 0.0 if self.direction == "maximize" else 1.0
+        return -1e9 if self.direction == "maximize" else 1e9
+
+    def better(self, a: float, b: float) -> bool:
+        """Tell whether objective `a` is better than `b`."""
+        return a > b if self.direction == "maximize" else a < b
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Where results go; local paths are absolute."""
+
+    tracking_uri: str
+    artifacts: Path
+    optuna_journal: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig:
+    """What is recorded besides results."""
+
+    every_n_steps: int | None
+    system_metrics: bool
+    log_model: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """One study: one optimizer, or one fixed setting of it, on one workload under one `study_seed`.
+
+    Attributes:
+        backend: The Keras backend that trains.
+        label: What tells the study apart in its experiment when `study_name` is null.
+        raw: The resolved config that everything else was read from.
+        folder: Where the command was started; relative paths resolve against it.
+    """
+
+    dataset: Component
+    task: Task
+    model: Component
+    optimizer: OptimizerConfig
+    schedule: Component
+    trainer: Component
+    backend: str
+    sampler: Component
+    pruner: Component
+    budget: Budget
+    objective: Objective
+    stores: Stores
+    tracking: TrackingConfig
+    experiment_name: str
+    study_name: str | None
+    label: str
+    study_seed: int
+    order_seed: int
+    split_seed: int
+    deterministic: bool
+    live: Live
+    raw: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def n_trials(self) -> int:
+        """Trials to run: the budget's, or one where nothing is searched."""
+        return self.budget.n_trials if self.optimizer.ranges else 1
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
+        identity = json.loads(json.dumps({**self.raw, "experiment_name": self.experiment_name}))
+        for key in _NOT_IDENTITY:
+            *parents, last = key.split(".")
+            node = identity
+            for parent in parents:
+                node = node.get(parent, {})
+            node.pop(last, None)
+        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]

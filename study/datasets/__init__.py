@@ -1,0 +1,63 @@
+"""Data sets, one a file: `load(...) -> Dataset`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Examples and their targets.
+
+    Attributes:
+        x: Inputs, shape (n_examples, *input_shape), float32 (or integers for an embedding).
+        y: Targets, shape (n_examples,) of class indices, or (n_examples, n_outputs) of numbers.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The three splits of a data set.
+
+    Attributes:
+        name: The data set's name.
+        source: Where the data came from, in words or as a path.
+        train: What optimizers are fitted on.
+        validation: What trials are selected on.
+        test: What only confirmations are evaluated on.
+        n_outputs: Width of a model's output: the number of classes, or of numbers to predict.
+    """
+
+    name: str
+    source: str
+    train: Split
+    validation: Split
+    test: Split
+    n_outputs: int
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.train.x.shape[1:])
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of all arrays, with their shapes and types."""
+        sha = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            for array in (split.x, split.y):
+                sha.update(f"{array.shape}{array.dtype.str}".encode())
+                sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()[:16]

@@ -1,0 +1,52 @@
+"""What a user is told when something is wrong: what, the value received, what is allowed, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing wrong with a configuration.
+
+    Attributes:
+        key: The dotted key as a user types it, such as `optimizer.learning_rate`.
+        value: The value received.
+        allowed: What would have been accepted.
+        advice: What to do next.
+    """
+
+    key: str
+    value: object
+    allowed: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value!s}: expected {self.allowed}. {self.advice}"
+
+
+class StudyError(Exception):
+    """An error whose message is meant for the user; it ends a command with `exit_status`."""
+
+    exit_status = 2
+
+
+class ConfigError(StudyError):
+    """A configuration with one or more faults, all of them reported at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"  {fault}" for fault in self.faults))
+
+
+class StoreError(StudyError):
+    """A store that cannot be opened, or that another version wrote."""
+
+
+class DataError(StudyError):
+    """A data set that is missing, truncated or of another shape than its format says."""
+
+
+class BackendError(StudyError):
+    """A Keras backend that is not installed, or another than this process holds."""

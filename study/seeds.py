@@ -1,0 +1,46 @@
+"""Every random choice of a study as a pure function of its seeds.
+
+The numbers depend on nothing else, so a resumed study draws what an undisturbed one would, and two optimizers
+that share a `study_seed` are paired: trial k and confirmation r use the same seeds for both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+# One stream a purpose: a run seed of a confirmation never meets one that the search has seen.
+_TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER = range(4)
+
+
+def trial_run_seed(study_seed: int, trial_number: int) -> int:
+    """Return the seed of initialisation and dropout for a trial, shared by all optimizers."""
+    return _draw(study_seed, _TRIAL, trial_number)
+
+
+def confirmation_run_seed(study_seed: int, repetition: int) -> int:
+    """Return the seed of initialisation and dropout for a confirmation, shared by all optimizers."""
+    return _draw(study_seed, _CONFIRMATION, repetition)
+
+
+def confirmation_order_seed(order_seed: int, repetition: int) -> int:
+    """Return the seed of the batch order for a confirmation, shared by all optimizers."""
+    return _draw(order_seed, _CONFIRMATION_ORDER, repetition)
+
+
+def sampler_seed(study_seed: int, trial_number: int) -> int:
+    """Return the seed that the sampler proposes trial `trial_number` with."""
+    return _draw(study_seed, _SAMPLER, trial_number)
+
+
+def epoch_order(order_seed: int, epoch: int, n_examples: int) -> NDArray[np.int32]:
+    """Return the order in which an epoch visits the training examples, shape (n_examples,).
+
+    It depends on the epoch's index alone, so training can resume at any epoch.
+    """
+    return np.random.default_rng([order_seed, epoch]).permutation(n_examples).astype(np.int32)
+
+
+def _draw(seed: int, stream: int, index: int) -> int:
+    """Return 31 random bits, which every library accepts as a seed."""
+    return int(np.random.SeedSequence([seed, stream, index]).generate_state(1)[0] >> 1)

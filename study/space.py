@@ -1,0 +1,63 @@
+"""Search ranges and the points in them, apart from the library that searches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+Scale = Literal["linear", "log", "one_minus_log"]
+SCALES: tuple[str, ...] = get_args(Scale)
+
+# What an optimizer's argument can hold.
+Value = float | int | bool | str | None | tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """What is searched for one argument of an optimizer: an interval on a scale, or a list of choices.
+
+    Attributes:
+        argument: The constructor's argument, such as `beta_1`.
+        low: Lower end, in the argument's own values.
+        high: Upper end, in the argument's own values.
+        scale: `linear`, `log`, or `one_minus_log`: log-uniform on one minus the value.
+        choices: The values to choose from instead of an interval.
+    """
+
+    argument: str
+    low: float | None = None
+    high: float | None = None
+    scale: Scale = "linear"
+    choices: tuple[Value, ...] | None = None
+
+    @property
+    def coordinate(self) -> str:
+        """The name of what is drawn: the argument itself, or `one_minus_<argument>`."""
+        return f"one_minus_{self.argument}" if self.scale == "one_minus_log" else self.argument
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval of the coordinate that is drawn, lower end first."""
+        low, high = cast(float, self.low), cast(float, self.high)
+        if self.scale == "one_minus_log":
+            # 1 - 0.99 is not 0.01 in floating point; twelve digits are more than anybody types.
+            return round(1.0 - high, 12), round(1.0 - low, 12)
+        return low, high
+
+
+def to_arguments(ranges: Mapping[str, Range], coordinates: Mapping[str, Value]) -> dict[str, Value]:
+    """Turn drawn coordinates into the optimizer's arguments.
+
+    Args:
+        ranges: The ranges searched, by argument.
+        coordinates: A drawn value for the coordinate of each range.
+
+    Returns:
+        A value for each argument, in the order of `ranges`.
+    """
+    point: dict[str, Value] = {}
+    for argument, searched in ranges.items():
+        drawn = coordinates[searched.coordinate]
+        point[argument] = 1.0 - cast(float, drawn) if searched.scale == "one_minus_log" else drawn
+    return point
