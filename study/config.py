@@ -16,7 +16,7 @@ Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 
 # What may grow or move without making a study another one.
-_NOT_IDENTITY = (
+NOT_IDENTITY = (
     "budget.name",
     "budget.n_trials",
     "budget.n_confirmations",
@@ -175,7 +175,7 @@ class StudyConfig:
     def digest(self) -> str:
         """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
         identity = json.loads(json.dumps({**self.raw, "experiment_name": self.experiment_name}))
-        for key in _NOT_IDENTITY:
+        for key in NOT_IDENTITY:
             *parents, last = key.split(".")
             node = identity
             for parent in parents:

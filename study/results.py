@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from study.space import Value
 
 State = Literal["complete", "pruned", "diverged", "failed"]
 ConfirmationConfig = Literal["best", "default", "fixed"]
+# What is trained: a trial of the search, or a confirmation of one of three configurations.
+Kind = Literal["trial"] | ConfirmationConfig
 
 # Scalars of one epoch, named as Keras names them; with `tracking.every_n_steps` an array beside them.
 Metrics = Mapping[str, float]
@@ -99,4 +101,8 @@ class Trainer(Protocol):
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order."""
+        ...
+
+    def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
+        """Return a fresh, uncompiled Keras model, with the given weights if any."""
         ...

@@ -1,0 +1,56 @@
+# Every target works alone, first: what it needs is installed into .venv and remembered there.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+.PHONY: demo test lint format lock wheel clean help
+
+demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
+	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
+
+test: $(VENV)/installed-dev ## install what tests need, then run them
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev ## check format, rules and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## rewrite the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: $(VENV)/installed-dev ## pin the dependencies of pyproject.toml anew
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+
+wheel: $(VENV)/installed ## build the package into dist/
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove what was installed and built; the stores in mlruns/ stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+# The dev lock holds the base lock's pins, so either file may come first.
+$(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	$(PIP) install --quiet --no-deps --editable .
+	touch $@ $(VENV)/installed
+
+$(BIN)/python:
+	@.ci/make_venv $(VENV)

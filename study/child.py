@@ -1,0 +1,53 @@
+"""Run a study in this process, or in a fresh one where it needs another Keras backend than this one holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from study.config import StudyConfig
+from study.errors import StudyError
+from study.run import StudyOutcome, load_config, run_study
+from study.search import Best
+from study.training.backend import loaded_backend
+
+
+def run_anywhere(config: StudyConfig) -> StudyOutcome:
+    """Run a study here if Keras is not loaded or holds the right backend, else in a child process.
+
+    Raises:
+        StudyError: The study failed; a child has printed why.
+    """
+    if loaded_backend() in (None, config.backend):
+        return run_study(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        answer = Path(scratch) / "outcome.json"
+        request = {"raw": config.raw, "folder": str(config.folder), "label": config.label, "answer": str(answer)}
+        done = subprocess.run([sys.executable, "-m", "study.child"], input=json.dumps(request), text=True, check=False)
+        if done.returncode != 0:
+            raise StudyError(f"the child process with trainer.backend={config.backend} ended with {done.returncode}")
+        outcome = json.loads(answer.read_text())
+    best = outcome.pop("best")
+    return StudyOutcome(**outcome, best=best and Best(**best))
+
+
+def _main() -> int:
+    """Run the study that standard input describes."""
+    request = json.load(sys.stdin)
+    try:
+        outcome = run_study(
+            load_config(request["raw"], folder=Path(request["folder"]), label=request["label"]),
+        )
+    except StudyError as error:
+        sys.stderr.write(f"study run: {error}\n")
+        return error.exit_status
+    Path(request["answer"]).write_text(json.dumps(dataclasses.asdict(outcome)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,61 @@
+"""The command `study`. What a subcommand needs is imported when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from study.errors import StudyError
+
+COMMANDS = {
+    "run": "search, confirm and record one study, or many with -m",
+    "list": "the experiments and studies in the stores, their progress and best so far",
+    "ui": "open MLflow on the right stores",
+    "doctor": "what this machine has: backends, GPUs, data sets, stores",
+}
+
+_HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
+
+usage: study COMMAND [ARGUMENTS]      study COMMAND --help tells more
+
+{commands}
+
+examples:
+  study run optimizer=adam
+  study run -m optimizer=sgd,momentum,adam dataset=fashion_mnist model=mlp
+  study list
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 something to be corrected.
+
+    Args:
+        arguments: The command and its arguments; None: those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+        sys.stdout.write(_HELP.format(commands=lines))
+        return 0
+    command, *rest = words
+    # MLflow reports its use to its makers unless told not to; a study is its user's own business.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if command == "-sc":  # the shell asks for completion without naming a subcommand
+        command, rest = "complete", rest
+    elif command not in COMMANDS:
+        sys.stderr.write(f"study: no command {command!r}; there are {', '.join(COMMANDS)}. See study --help.\n")
+        return 2
+    try:
+        return int(importlib.import_module(f"study.cli.{command}").main(rest))
+    except StudyError as error:
+        sys.stderr.write(f"study {command}: {error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nstudy {command}: stopped. The same command goes on from here.\n")
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone, as in `study list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,27 @@
+"""`study -sc ...`: what a shell asks for to complete a command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from study.cli import COMMANDS
+from study.cli.run import main as run
+
+
+def main(arguments: list[str]) -> int:
+    """Install completion, or answer the shell: first the subcommands, behind `run` whatever Hydra knows.
+
+    Hydra's scripts call the program itself with `-sc query=SHELL` and the line in COMP_LINE.
+    """
+    if not any(word.startswith("query=") for word in arguments):
+        return run(["-sc", *arguments])
+    program, _, rest = os.environ.get("COMP_LINE", "").partition(" ")
+    command, space, line = rest.lstrip().partition(" ")
+    if not space:
+        sys.stdout.write(" ".join(name for name in COMMANDS if name.startswith(command)) + "\n")
+        return 0
+    if command != "run":
+        return 0
+    os.environ["COMP_LINE"] = f"{program} {line}"
+    return run(["-sc", *arguments])

@@ -1,0 +1,156 @@
+"""Compose the configs of all jobs of a command line, as Hydra will, and check them before the first one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from study.errors import ConfigError, Fault, StudyError
+
+_BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+# Overrides that every study of an experiment shares, or that do not tell studies apart.
+_NOT_TELLING = (
+    "dataset",
+    "model",
+    "optimizer",
+    "experiment",
+    "experiment_name",
+    "study_name",
+    "storage",
+    "tracking_uri",
+    "live",
+    "worker",
+    "budget",
+)
+_NOT_TELLING_SECTIONS = ("budget.", "storage.", "tracking.", "hydra.", "hydra/", "dataset.path", "trainer.capacity")
+
+
+class CompositionError(StudyError):
+    """Hydra could not compose the config; the message is Hydra's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job of a command line.
+
+    Attributes:
+        overrides: What makes it this job.
+        raw: Its resolved config.
+        label: What tells its study apart in the experiment.
+    """
+
+    overrides: tuple[str, ...]
+    raw: dict[str, Any]
+    label: str
+
+
+def prepare(arguments: Sequence[str]) -> list[str]:
+    """Let any argument of an optimizer be set without `+`, and find the working directory's own conf/.
+
+    An optimizer's file cannot list what a user may search, and an unknown argument is to be told together with all
+    other faults; so `optimizer.` keys are appended where they are missing, and checked against the constructor.
+    """
+    import conf
+
+    prepared = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in arguments]
+    own = Path.cwd() / "conf"
+    if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
+        asked = any(word.lstrip("+").startswith("hydra.searchpath") for word in arguments)
+        prepared += [] if asked else [f"hydra.searchpath=[file://{own}]"]
+    return prepared
+
+
+def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:
+    """Compose every job.
+
+    Raises:
+        CompositionError: Hydra refuses one of them.
+        ConfigError: An argument is both fixed and searched.
+    """
+    try:
+        with initialize_config_module("conf", version_base=None):
+            return _compose_jobs(list(overrides), multirun=multirun)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise CompositionError(str(error).strip()) from error
+
+
+def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    loader = hydra.config_loader
+    master = loader.load_configuration(
+        config_name="config", overrides=overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
+    )
+    if not multirun and master.hydra.mode != RunMode.MULTIRUN:
+        single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
+        return [_split(single)]
+    if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
+        return []  # another sweeper makes up its jobs as it goes; each is checked when its turn comes
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=loader)
+    parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
+
+
+def read_job(own: DictConfig, overrides: Iterable[str]) -> Job:
+    """Resolve a job's config and name what tells it apart.
+
+    Args:
+        own: The composed config without Hydra's node.
+        overrides: What the job overrides.
+
+    Raises:
+        ConfigError: An argument is both fixed and searched on the command line.
+    """
+    overrides = tuple(map(str, overrides))
+    raw = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    assert isinstance(raw, dict)
+    _refuse_fixed_and_searched(overrides)
+    return Job(overrides=overrides, raw={str(key): value for key, value in raw.items()}, label=_label(overrides, raw))
+
+
+def _split(composed: DictConfig) -> Job:
+    """Read a config that still has Hydra's node, which its own interpolations may refer to."""
+    HydraConfig.instance().set_config(composed)
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return read_job(own, composed.hydra.overrides.task)
+
+
+def _refuse_fixed_and_searched(overrides: Sequence[str]) -> None:
+    """Refuse `optimizer.x=1 optimizer.search.x.low=0`: only one of the two can be meant."""
+    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
+    faults = []
+    for key in typed:
+        _, _, argument = key.partition("optimizer.search.")
+        fixed = f"optimizer.{argument.split('.')[0]}"
+        if argument and typed.get(fixed, "null") != "null":
+            advice = f"Take {fixed} or {key} out of the command."
+            faults.append(Fault(key=fixed, value=typed[fixed], allowed=f"no value beside {key}", advice=advice))
+    if faults:
+        raise ConfigError(faults)
+
+
+def _label(overrides: Sequence[str], raw: Any) -> str:
+    """Return the optimizer's name and the overrides that set a study apart, such as `adam-schedule=cosine`."""
+    parts = []
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS):
+            continue
+        short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
+        parts.append(f"{short}={value}".replace("/", "."))
+    return "-".join([str(raw["optimizer"]["name"]), *sorted(parts)])

@@ -1,0 +1,123 @@
+"""Run checked jobs through Hydra, or let it answer questions about the config."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_original_cwd
+from omegaconf import DictConfig
+
+from study.cli.compose import CompositionError, Job, compose_jobs, read_job
+from study.errors import ConfigError, StudyError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A command line as Hydra reads it.
+
+    Attributes:
+        arguments: All of it.
+        overrides: The `KEY=VALUE` words.
+        multirun: Whether -m was given.
+        is_question: Whether it asks for something else than to run.
+        is_composed: Whether answering composes a config.
+    """
+
+    arguments: tuple[str, ...]
+    overrides: tuple[str, ...]
+    multirun: bool
+    is_question: bool
+    is_composed: bool
+
+
+def read_arguments(arguments: Sequence[str]) -> Request:
+    """Split a command line into flags and overrides; an unknown flag ends with status 2."""
+    parser = get_args_parser()
+    parser.prog = "study run"
+    options: argparse.Namespace = parser.parse_args(list(arguments))
+    is_composed = bool(options.cfg or options.info is not None)
+    return Request(
+        arguments=tuple(arguments),
+        overrides=tuple(options.overrides),
+        multirun=options.multirun,
+        is_question=is_composed or options.hydra_help or options.shell_completion,
+        is_composed=is_composed,
+    )
+
+
+def answer(request: Request) -> int:
+    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; a bad composition is status 2."""
+    if request.is_composed:
+        try:
+            compose_jobs(request.overrides, multirun=False)
+        except (CompositionError, ConfigError) as error:
+            sys.stderr.write(f"study run: {error}\n")
+            return 2
+    with _argv(request.arguments):
+        _application()()
+    return 0
+
+
+def launch(request: Request, jobs: Sequence[Job]) -> int:
+    """Check all jobs, run them through Hydra, and show the studies side by side.
+
+    Raises:
+        ConfigError: A job has a fault; it holds those of all jobs, and none has started.
+    """
+    from study.noise import captured
+
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        from study.run import check
+
+        configs = check([(job.raw, job.label) for job in jobs], folder=Path.cwd())
+    with _argv(request.arguments):
+        _application()()
+    from study.cli.overview import show_studies
+
+    show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    return 0
+
+
+def run_job(own: DictConfig) -> float:
+    """Run one job's study and return its best objective, NaN when no trial completed.
+
+    An outer Hydra sweep over anything else can optimize what this returns.
+    """
+    from study.child import run_anywhere
+    from study.run import load_config
+
+    try:
+        job = read_job(own, HydraConfig.get().overrides.task)
+        outcome = run_anywhere(load_config(job.raw, folder=Path(get_original_cwd()), label=job.label))
+    except StudyError as error:  # Hydra would print a traceback, and end with another status
+        sys.stderr.write(f"study run: {error}\n")
+        raise SystemExit(error.exit_status) from error
+    return math.nan if outcome.best is None else outcome.best.objective
+
+
+def _application() -> Callable[[], object]:
+    application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
+        run_job
+    )
+    return application
+
+
+@contextlib.contextmanager
+def _argv(arguments: Sequence[str]) -> Iterator[None]:
+    """Hand Hydra its command line, which it reads from the process."""
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,77 @@
+"""Show studies of the stores side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+
+from study.live import render_table
+from study.records import RunRecord, StudyRecord
+from study.tracking.reader import read_studies
+
+_HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
+
+
+def show_studies(experiments: Collection[tuple[str, str]]) -> None:
+    """Print one table for each experiment, and how to see more.
+
+    Args:
+        experiments: Pairs of a tracking URI and an experiment's name.
+    """
+    for tracking_uri, experiment in sorted(experiments):
+        studies = read_studies(tracking_uri, experiment)
+        sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
+        render_table(_HEADERS, [_row(study) for study in _sorted(studies)], stream=sys.stdout)
+    sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
+
+
+def _row(study: StudyRecord) -> tuple[str, ...]:
+    tested = [run for run in study.confirmations if not run.superseded]
+    tuned = [run for run in tested if run.config in ("best", "fixed")]
+    untuned = [run for run in tested if run.config == "default"]
+    return (
+        study.name,
+        study.status.lower(),
+        study.tags.get("progress", f"0/{study.n_trials}"),
+        f"{study.metrics.get('n_diverged', 0):.0f}",
+        _number(study.metrics.get("best_objective")),
+        _interval(study),
+        _mean(untuned),
+        study.tags.get("best", "") if tuned or study.trials else "",
+    )
+
+
+def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
+    """Return the studies, those with the best objective first and those without one last."""
+    sign = -1.0 if any(study.params.get("objective.direction") == "maximize" for study in studies) else 1.0
+
+    def key(study: StudyRecord) -> tuple[bool, float, str]:
+        value = study.metrics.get("best_objective")
+        return (value is None, sign * (value or 0.0), study.name)
+
+    return sorted(studies, key=key)
+
+
+def _test_metric(names: Collection[str]) -> str | None:
+    """Return the test metric to show: an accuracy or other metric before the loss."""
+    found = sorted(name for name in names if name.startswith("test_"))
+    return next((name for name in found if "loss" not in name), found[0] if found else None)
+
+
+def _interval(study: StudyRecord) -> str:
+    means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
+    metric = _test_metric(means)
+    if metric is None:
+        return ""
+    mean, low, high = (study.metrics[f"{metric}_{part}"] for part in ("mean", "low", "high"))
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _mean(runs: Sequence[RunRecord]) -> str:
+    metric = _test_metric({name for run in runs for name in run.metrics})
+    values = [run.metrics[metric] for run in runs if metric in run.metrics] if metric else []
+    return _number(sum(values) / len(values)) if values else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

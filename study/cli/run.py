@@ -1,0 +1,65 @@
+"""`study run`: Hydra composes and launches; every job is checked before the first one starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
+
+usage: study run [-m] [KEY=VALUE ...]
+
+  optimizer=adam                 one of a group (below)
+  optimizer.learning_rate=0.01   fix an argument: it is searched no more
+  optimizer.search_only=[learning_rate]
+  optimizer.search.beta_1.low=0.8
+  budget.n_trials=20 budget.n_epochs=10 budget.n_confirmations=10
+  -m optimizer=sgd,adam          one study for each; also 'optimizer=glob(*)', 'study_seed=range(3)'
+  experiment_name=mine           the MLflow experiment, <dataset>-<model> unless said
+
+The same command again goes on where it was left; a larger budget.n_trials continues the search.
+
+{groups}
+
+  --cfg job        print the composed config     --info config    where it comes from
+  --hydra-help     all of Hydra's options        -sc install=bash completion: eval "$(study -sc install=bash)"
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Compose, check and run the studies of a command line."""
+    if "-h" in arguments or "--help" in arguments:
+        sys.stdout.write(_HELP.format(groups=_groups()))
+        return 0
+    # Hydra's and our own imports read the working directory's modules, as `python -m` would.
+    sys.path.insert(0, os.getcwd())
+    from study.cli import hydra_app
+    from study.cli.compose import CompositionError, compose_jobs, prepare
+
+    arguments = prepare(arguments)
+    request = hydra_app.read_arguments(arguments)
+    if request.is_question:
+        return hydra_app.answer(request)
+    try:
+        jobs = compose_jobs(request.overrides, multirun=request.multirun)
+    except CompositionError as error:
+        sys.stderr.write(f"study run: {error}\n")
+        return 2
+    return hydra_app.launch(request, jobs)
+
+
+def _groups() -> str:
+    """Return what there is to choose from, read from the file names of conf/."""
+    import conf
+
+    folders = [Path(conf.__path__[0])]
+    own = Path.cwd() / "conf"
+    if own.is_dir() and own.resolve() != folders[0].resolve():
+        folders.append(own)
+    lines = []
+    for group in sorted(path.name for path in folders[0].iterdir() if path.is_dir() and path.name[0].isalpha()):
+        names = sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
+        if names:
+            lines.append(f"  {group:<10} {', '.join(names)}")
+    return "\n".join(lines)

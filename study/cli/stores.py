@@ -1,0 +1,35 @@
+"""Which stores a command reads: those of the working directory, or the ones named."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from study.config import Stores
+from study.errors import StoreError
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a store."""
+    parser.add_argument("--folder", type=Path, default=Path(), help="where mlruns/ is (default: here)")
+    parser.add_argument("--tracking-uri", help="an MLflow store (default: mlruns/mlflow.db of the folder)")
+
+
+def find_stores(options: argparse.Namespace) -> Stores:
+    """Return the stores that a command's options name.
+
+    Raises:
+        StoreError: There is no local store in the folder.
+    """
+    folder = options.folder.resolve()
+    database = folder / "mlruns" / "mlflow.db"
+    if options.tracking_uri is None and not database.exists():
+        raise StoreError(
+            f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` makes. "
+            "Run a study there, or name another folder with --folder or a store with --tracking-uri."
+        )
+    return Stores(
+        tracking_uri=options.tracking_uri or f"sqlite:///{database}",
+        artifacts=folder / "mlruns" / "artifacts",
+        optuna_journal=folder / "mlruns" / "optuna.journal",
+    )

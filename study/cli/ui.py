@@ -1,0 +1,26 @@
+"""`study ui`: MLflow's own pages on the stores of this folder."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from study.cli.stores import add_store_options, find_stores
+
+
+def main(arguments: list[str]) -> int:
+    """Start MLflow's server on the loopback interface, until it is stopped."""
+    parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
+    add_store_options(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
+    options = parser.parse_args(arguments)
+    stores = find_stores(options)
+    address = f"http://{options.host}:{options.port}"
+    sys.stdout.write(f"MLflow on {stores.tracking_uri}: {address} (Ctrl-C ends it)\n")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", stores.tracking_uri]
+    command += ["--default-artifact-root", stores.artifacts.as_uri()]
+    command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
+    return subprocess.call(command)

@@ -1,0 +1,40 @@
+"""Read an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`, as Keras stores MNIST."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from study.datasets._images import Images, ImageShape, checked_pair, data_error
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_npz(file: Path, *, shape: ImageShape) -> Images:
+    """Read one NPZ file; nothing in it is unpickled.
+
+    Raises:
+        DataError: The file is no NPZ, is damaged, or lacks an array; or an array is not what it should be.
+    """
+    advice = "Give an NPZ file written by numpy.savez with these four arrays."
+    expected = f"an NPZ file with {', '.join(_NAMES)}"
+    try:
+        # A lone array or a pickle is no archive, and numpy.load would answer each in another way.
+        with zipfile.ZipFile(file) as archive:
+            held = {name.removesuffix(".npy") for name in archive.namelist()}
+        missing = [name for name in _NAMES if name not in held]
+        if missing:
+            raise data_error(file, found=f"no {', no '.join(missing)}", expected=expected, advice=advice)
+        with np.load(file, allow_pickle=False) as arrays:
+            x_train, y_train, x_test, y_test = (arrays[name] for name in _NAMES)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        found = f"something that cannot be read ({error})"
+        raise data_error(file, found=found, expected=expected, advice=advice) from error
+    return Images(
+        source=str(file),
+        train=checked_pair(x_train, y_train, x_file=f"{file}[x_train]", y_file=f"{file}[y_train]", shape=shape),
+        test=checked_pair(x_test, y_test, x_file=f"{file}[x_test]", y_file=f"{file}[y_test]", shape=shape),
+    )

@@ -1,0 +1,133 @@
+"""Find published images: a given place, Keras's cache, an installed package, Keras's download."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.datasets._cifar import FOLDERS, find_batches, read_batches
+from study.datasets._idx import find_idx, read_idx_folder
+from study.datasets._images import Images, ImageShape, checked_pair, data_error
+from study.datasets._npz import read_npz
+from study.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where a data set can be found.
+
+    Attributes:
+        name: Its name, which is also its module in `keras.datasets`.
+        shape: Height, width and channels of its images.
+        cached: What Keras calls it below `datasets/` of its home folder, older names last.
+        formats: What a folder given by the user may hold, in words.
+        package: A Debian package that has it, and the folder that the package installs.
+    """
+
+    name: str
+    shape: ImageShape
+    cached: tuple[str, ...]
+    formats: str
+    package: tuple[str, str] | None = None
+
+
+def find_images(sources: Sources, *, path: str | None) -> Images:
+    """Read a data set from the first source that has it.
+
+    Args:
+        sources: Where to look.
+        path: A folder or an NPZ file given by the user; then nothing else is tried.
+
+    Raises:
+        DataError: No source has it, the given place is not there, or a file does not hold what it should. A damaged
+            file in a cache is told rather than passed over, since silence would hide it for good.
+    """
+    if path is not None:
+        place = Path(path).expanduser()
+        if not place.exists():
+            expected = f"a folder with {sources.formats}, or one NPZ file"
+            advice = "Correct dataset.path, or set dataset.path=null to have the data set looked for."
+            raise data_error(f"dataset.path={path}", found="nothing there", expected=expected, advice=advice)
+        return _read(place, sources)
+    places = list(_places(sources))
+    for place in places:
+        if _is_complete(place):
+            return _read(place, sources)
+    return _download(sources, places)
+
+
+def _places(sources: Sources) -> Iterator[Path]:
+    """Yield the local places of a data set in the order in which they are tried."""
+    # Keras's own rule, spelt out so that looking into the cache does not cost seconds of importing Keras.
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    for name in sources.cached:
+        yield home / "datasets" / name
+    if sources.package is not None:
+        yield Path(sources.package[1])
+
+
+def _is_complete(place: Path) -> bool:
+    """Tell whether all files of a data set are there; an interrupted download leaves some of them."""
+    return place.is_file() or all(find_idx(place)) or all(find_batches(_batches_folder(place)))
+
+
+def _read(place: Path, sources: Sources) -> Images:
+    """Read a place in whichever format it holds."""
+    if place.is_file():
+        return read_npz(place, shape=sources.shape)
+    if any(find_idx(place)):
+        return read_idx_folder(place, shape=sources.shape)
+    batches = _batches_folder(place)
+    if any(find_batches(batches)):
+        return read_batches(batches, shape=sources.shape)
+    archives = sorted(place.glob("*.npz"))
+    named = [file for file in archives if file.name == f"{sources.name}.npz"] or archives
+    if len(named) != 1:
+        found = f"{len(named)} NPZ files" if named else "none of these"
+        advice = "Point dataset.path at the folder or the NPZ file itself."
+        raise data_error(place, found=found, expected=f"{sources.formats}, or one NPZ file", advice=advice)
+    return read_npz(named[0], shape=sources.shape)
+
+
+def _batches_folder(place: Path) -> Path:
+    """Return the folder that CIFAR's archive unpacks to, or the place itself."""
+    return next((place / name for name in FOLDERS if (place / name).is_dir()), place)
+
+
+def _download(sources: Sources, places: list[Path]) -> Images:
+    """Let Keras download a data set into its cache."""
+    try:
+        # Imported late: Keras takes seconds, and its backend must be chosen first.
+        import keras
+
+        (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, sources.name).load_data()
+    except Exception as error:  # Keras turns a network's failure into a bare Exception
+        raise DataError(_not_found(sources, places, error)) from error
+    where = f"keras.datasets.{sources.name}"
+    return Images(
+        source=where,
+        train=checked_pair(x_train, y_train, x_file=where, y_file=where, shape=sources.shape),
+        test=checked_pair(x_test, y_test, x_file=where, y_file=where, shape=sources.shape),
+    )
+
+
+def _not_found(sources: Sources, places: list[Path], error: Exception) -> str:
+    """Return the message that names every way to get a data set."""
+    ways = [
+        f"set dataset.path to a folder with {sources.formats}, "
+        "or to one NPZ file with x_train, y_train, x_test and y_test",
+        f"put it into Keras's cache as {places[0]}",
+        "run once with a network, so that Keras downloads it",
+    ]
+    if sources.package is not None:
+        ways.insert(2, f"install Debian's package: apt install {sources.package[0]}")
+    return "\n".join(
+        [
+            f"dataset={sources.name} was not found in {', '.join(map(str, places))}, "
+            f"and Keras could not download it ({error}). Do one of these:",
+            *(f"  - {way}" for way in ways),
+            "Or choose dataset=digits, which needs no file.",
+        ]
+    )

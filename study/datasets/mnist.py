@@ -1,0 +1,42 @@
+"""MNIST: 70 000 handwritten digits of 28x28 pixels, ten classes.
+
+Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition",
+Proceedings of the IEEE 86(11), 1998.
+"""
+
+from __future__ import annotations
+
+from study.datasets import Dataset
+from study.datasets._sources import Sources, find_images
+from study.datasets._split import SplitPlan, split_images
+
+_SOURCES = Sources(
+    name="mnist",
+    shape=(28, 28, 1),
+    cached=("mnist.npz",),
+    formats="four IDX files (train-images-idx3-ubyte and so on, .gz or not)",
+)
+
+
+def load(
+    *, path: str | None = None, n_validation: int, validation: str, scaling: str = "unit", split_seed: int
+) -> Dataset:
+    """Load MNIST.
+
+    Args:
+        path: A folder with four IDX files, or an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`;
+            None looks into Keras's cache, then has Keras download it.
+        n_validation: Examples taken from the training examples for validation.
+        validation: `first`: the first of them; `random`: drawn by `split_seed`.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split.
+        split_seed: Seed of the draw.
+
+    Returns:
+        A data set with x of shape (n, 28, 28, 1), float32, and y of shape (n,), int32.
+
+    Raises:
+        ConfigError: An argument that cannot be followed.
+        DataError: No source has the data set, or a file does not hold what it should.
+    """
+    plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
+    return split_images(find_images(_SOURCES, path=path), plan, name="mnist")

@@ -1,0 +1,241 @@
+"""What a person sees while a study runs: a live view on a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as RichLive
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from study.config import Live
+from study.results import Kind, State
+
+_REFRESHES_PER_SECOND = 4
+# Wider than any table, so that none is truncated: it takes the width of its content.
+_UNLIMITED = 100_000
+# Trials of a batch that are shown one by one.
+_MOST_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The best trial so far."""
+
+    number: int
+    objective: float
+
+
+@contextmanager
+def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
+    """Open the view that a mode asks for.
+
+    Args:
+        mode: `auto` for a live view where the stream is a terminal; True for one in any case; False for lines.
+        stream: Where to write.
+
+    Yields:
+        The view; a live one leaves the screen at the end, except for its lines.
+    """
+    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    if mode is False or (mode == "auto" and not is_terminal):
+        yield View(_line_writer(stream), each_trial=True)
+        return
+    console = Console(file=stream, force_terminal=True, highlight=False)
+    view = View(lambda text: console.print(Text(text), soft_wrap=True), each_trial=False)
+    with RichLive(
+        console=console,
+        get_renderable=view.render,
+        refresh_per_second=_REFRESHES_PER_SECOND,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
+    ):
+        yield view
+
+
+def render_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO) -> None:
+    """Print a table as wide as its content: ruled on a terminal, Markdown elsewhere; numbers align right."""
+    console = Console(file=stream, width=_UNLIMITED, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else box.MARKDOWN)
+    for index, header in enumerate(headers):
+        numeric = all(re.match(r"[-+]?\d|$", row[index]) for row in rows)
+        table.add_column(Text(header), justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text, since brackets in a string would be read as markup
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    stream.write("\n".join(line for line in lines if line) + "\n")  # rich pads with lines of blanks
+
+
+class View:
+    """Is told what happens in a study and shows it; an epoch costs it microseconds."""
+
+    def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
+        self._write = write
+        self._each_trial = each_trial  # else only failed ones leave a line: `render` shows the others
+        self._progress: _Progress | None = None
+        self._lock = threading.Lock()  # rich draws in a thread of its own
+
+    def study_started(
+        self, name: str, *, experiment: str, metric: str, n_trials: int, n_done: int, n_confirmations: int = 0
+    ) -> None:
+        """Begin a study.
+
+        Args:
+            name: The study's name.
+            experiment: The experiment it belongs to.
+            metric: What `value`, `objective` and `best` hold.
+            n_trials: Trials of the study, those done before included.
+            n_done: Trials done before.
+            n_confirmations: Confirmations of all settings still to be run, for the time left.
+        """
+        with self._lock:
+            self._progress = _Progress(
+                name=f"{experiment}/{name}",
+                metric=metric,
+                n_trials=n_trials,
+                n_left=n_trials - n_done + n_confirmations,
+                started=time.monotonic(),
+            )
+        done = f", {n_done} of them done before" if n_done else ""
+        self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+
+    def trial_started(self, kind: Kind, number: int) -> None:
+        """Begin a trial, or confirmation `number` of a setting."""
+        with self._lock:
+            if self._progress:
+                self._progress.running[kind, number] = _Running()
+
+    def epoch(self, kind: Kind, number: int, *, epoch: int, n_epochs: int | None, value: float | None) -> None:
+        """End an epoch, counted from 0, at which the objective's metric is `value`."""
+        with self._lock:
+            if self._progress:
+                self._progress.running[kind, number] = _Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
+
+    def trial_ended(
+        self, kind: Kind, number: int, *, state: State, objective: float | None, best: Best | None
+    ) -> None:
+        """End a trial or a confirmation; `best` is the best trial so far."""
+        with self._lock:
+            progress = self._progress
+            if progress is None:
+                return
+            progress.running.pop((kind, number), None)
+            progress.n_ended += 1
+            progress.best = best
+        if self._each_trial or state == "failed":
+            value = f"{progress.metric} {_number(objective)}"
+            best_text = f"; {progress.best_text()}" if kind == "trial" else ""
+            self._write(f"{progress.title(kind, number)} {state}: {value}{best_text}")
+
+    def study_ended(self, *, best: Best | None, seconds: float) -> None:
+        """End the study after that time."""
+        with self._lock:
+            progress, self._progress = self._progress, None
+        if progress:
+            progress.best = best
+            self._write(f"{progress.name}: {progress.best_text()} after {_duration(seconds)}")
+
+    def message(self, text: str) -> None:
+        """Show a line of text."""
+        self._write(text)
+
+    def render(self) -> RenderableType:
+        """Draw the study as it stands; nothing between studies."""
+        with self._lock:
+            return _drawn(self._progress, time.monotonic()) if self._progress else Text()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    """How far a trial is."""
+
+    epoch: int = 0
+    n_epochs: int | None = None
+    value: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The part of its epochs that is done; nothing is known of it where steps are counted."""
+        return self.epoch / self.n_epochs if self.n_epochs else 0.0
+
+    def text(self, metric: str) -> str:
+        """Tell the epoch and its value."""
+        if self.epoch == 0:
+            return "starting"
+        of = f" of {self.n_epochs}" if self.n_epochs else ""
+        return f"epoch {self.epoch}{of}, {metric} {_number(self.value)}"
+
+
+@dataclass(kw_only=True)
+class _Progress:
+    """Where a study stands."""
+
+    name: str
+    metric: str
+    n_trials: int
+    n_left: int  # trials and confirmations to be run from `started` on
+    started: float
+    n_ended: int = 0
+    best: Best | None = None
+    running: dict[tuple[Kind, int], _Running] = field(default_factory=dict)
+
+    @property
+    def done(self) -> float:
+        """Trials and confirmations done since `started`, parts of running ones included."""
+        return self.n_ended + sum(trial.share for trial in self.running.values())
+
+    def title(self, kind: Kind, number: int) -> str:
+        """Name a trial as the records number it, from 0, with its place; or a confirmation."""
+        if kind == "trial":
+            return f"trial {number} ({number + 1} of {self.n_trials})"
+        return f"confirmation {number} ({kind})"
+
+    def best_text(self) -> str:
+        """Tell the best value and whose it is."""
+        if self.best is None:
+            return f"no {self.metric} yet"
+        return f"best {self.metric} {_number(self.best.objective)} (trial {self.best.number})"
+
+
+def _drawn(progress: _Progress, now: float) -> RenderableType:
+    elapsed, done = now - progress.started, progress.done
+    left = f"about {_duration((progress.n_left - done) * elapsed / done)} left" if done > 0 else "time left unknown"
+    running = [f"{progress.title(*key)}: {trial.text(progress.metric)}" for key, trial in progress.running.items()]
+    if len(running) > _MOST_SHOWN:
+        running[_MOST_SHOWN - 1 :] = [f"and {len(running) - _MOST_SHOWN + 1} more at the same time"]
+    lines = [*running, progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
+    bar = ProgressBar(total=max(progress.n_left, 1), completed=done, width=40)
+    return Group(Text(progress.name, style="bold"), *(Text(f"  {line}") for line in lines), bar)
+
+
+def _line_writer(stream: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(f"{text}\n")
+        stream.flush()
+
+    return write
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    """Write a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,65 @@
+"""Keep what libraries write to standard error out of sight, in a log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from pathlib import Path
+from typing import TextIO
+
+# What our stand-in for sys.stderr carries, so that a nested capture finds the terminal and not the outer log.
+_TERMINAL = "terminal_behind_the_log"
+
+
+@contextmanager
+def captured(log_path: Path) -> Iterator[TextIO]:
+    """Send standard error to a file and hand out a stream to where it led before.
+
+    The file descriptor itself is redirected, since TensorFlow and XLA log from C++ and child processes inherit it.
+    Handlers of the root logger are put aside for one that writes to the file; warnings follow `sys.stderr` there.
+    Everything is as it was on leaving, also after an exception, which is passed on. A nested capture logs to its own
+    file and yields the same terminal.
+
+    Args:
+        log_path: The file to append to; its folder is created.
+
+    Yields:
+        A line-buffered text stream to the real standard error.
+
+    Raises:
+        OSError: The log cannot be written; nothing has been redirected then.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log_fd = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    before = sys.stderr
+    with ExitStack() as undo:  # runs every step, last first, also where one of them fails
+        undo.callback(os.close, log_fd)
+        before.flush()
+        previous_fd = os.dup(2)
+        undo.callback(os.close, previous_fd)
+        terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2), closefd=True))
+        os.dup2(log_fd, 2)
+        undo.callback(os.dup2, previous_fd, 2)
+        # A stream on descriptor 2 itself, never closed: library handlers that bind it outlive the capture unharmed.
+        stand_in = _text(2, closefd=False)
+        setattr(stand_in, _TERMINAL, terminal)
+        undo.callback(delattr, stand_in, _TERMINAL)
+        undo.callback(stand_in.flush)
+        undo.callback(before.flush)
+        undo.enter_context(redirect_stderr(stand_in))
+        undo.callback(logging.root.handlers.__setitem__, slice(None), logging.root.handlers[:])
+        logging.root.handlers[:] = [_handler(stand_in)]
+        yield terminal
+
+
+def _text(fd: int, *, closefd: bool) -> TextIO:
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=closefd)
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler

@@ -1,0 +1,164 @@
+"""Turn a resolved config into a `StudyConfig`, or into one error that tells everything wrong with it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.checks import Reader, did_you_mean
+from study.components import signature_faults
+from study.config import Budget, Component, Direction, Objective, Stores, StudyConfig, Task, TrackingConfig
+from study.errors import ConfigError
+from study.parse_optimizer import read_optimizer
+
+BACKENDS = ("tensorflow", "jax", "torch")
+# Metrics that are better when smaller, by a part of their names.
+_COSTS = ("loss", "error", "mse", "mae", "perplexity")
+# Objects of a section that describe it and are no arguments of its target.
+_DESCRIPTION = ("name", "requires")
+
+
+def parse(raw: Mapping[str, Any], *, folder: Path, label: str | None = None) -> StudyConfig:
+    """Read and check a resolved config.
+
+    Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
+
+    Args:
+        raw: The resolved config as plain mappings and lists.
+        folder: Where relative paths start.
+        label: What tells the study apart in its experiment; None: the optimizer's name.
+
+    Raises:
+        ConfigError: Something is wrong; it holds every fault.
+    """
+    read = Reader(raw)
+    dataset = _component(read, "dataset", without=("task",))
+    model = _component(read, "model", supplied=("input_shape", "n_outputs"))
+    optimizer = read_optimizer(read)
+    task = _task(read)
+    config = StudyConfig(
+        dataset=_with_absolute_path(dataset, folder),
+        task=task,
+        model=model,
+        optimizer=optimizer,
+        schedule=_component(read, "schedule"),
+        trainer=_trainer(read),
+        backend=read.one_of("trainer.backend", BACKENDS),
+        sampler=_component(read, "sampler"),
+        pruner=_component(read, "pruner"),
+        budget=_budget(read),
+        objective=_objective(read, task),
+        stores=_stores(read, folder),
+        tracking=TrackingConfig(
+            every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
+            system_metrics=read.boolean("tracking.system_metrics"),
+            log_model=read.boolean("tracking.log_model"),
+        ),
+        experiment_name=read.text("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
+        study_name=read.text("study_name", optional=True) or None,
+        label=label or optimizer.name,
+        study_seed=read.integer("study_seed", minimum=0) or 0,
+        order_seed=read.integer("order_seed", minimum=0) or 0,
+        split_seed=read.integer("split_seed", minimum=0) or 0,
+        deterministic=read.boolean("deterministic"),
+        live=read.one_of("live", ("auto", True, False)),
+        raw=raw,
+        folder=folder,
+    )
+    if read.faults:
+        raise ConfigError(read.faults)
+    return config
+
+
+def _component(read: Reader, key: str, *, supplied: Collection[str] = (), without: Collection[str] = ()) -> Component:
+    """Read a section with a `_target_`, and check its arguments against the target's signature.
+
+    Args:
+        read: The reader.
+        key: The section's key.
+        supplied: Arguments that the project passes itself.
+        without: Keys that are no arguments.
+    """
+    section = read.section(key)
+    name = read.text(f"{key}.name")
+    described = {k: v for k, v in section.items() if k not in (*_DESCRIPTION, *without)}
+    missing = [module for module in section.get("requires") or () if importlib.util.find_spec(module) is None]
+    for module in missing:
+        advice = f"Install it (pip install 'optimizer-study[{module}]'), or choose another {key}."
+        read.fault(key, name, allowed=f"one whose package is installed, and {module} is not", advice=advice)
+    target = read.value(f"{key}._target_")
+    if target is not None and not missing:
+        arguments = {k: v for k, v in described.items() if k != "_target_"}
+        own = [argument for argument in arguments if argument in supplied]
+        for argument in own:
+            read.fault(f"{key}.{argument}", arguments[argument], allowed="no value", advice="It is filled in.")
+        read.faults += signature_faults(key, str(target), arguments)
+    return Component(name=name, section=described)
+
+
+def _with_absolute_path(dataset: Component, folder: Path) -> Component:
+    """Resolve `dataset.path` against the folder where the command was started."""
+    path = dataset.section.get("path")
+    if path is None:
+        return dataset
+    return Component(name=dataset.name, section={**dataset.section, "path": str(folder / Path(path).expanduser())})
+
+
+def _trainer(read: Reader) -> Component:
+    """Read the trainer and what every trainer has: a backend that is installed and a batch size."""
+    backend = read.value("trainer.backend", default=None)
+    if backend in BACKENDS and importlib.util.find_spec(backend) is None:
+        installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+        advice = f"Install it (pip install {backend}), or set trainer.backend={installed[0]}."
+        allowed = f"an installed backend: {', '.join(installed)}"
+        read.fault("trainer.backend", backend, allowed=allowed, advice=advice)
+    read.integer("trainer.batch_size", minimum=1)
+    return _component(read, "trainer", supplied=("config", "dataset"))
+
+
+def _task(read: Reader) -> Task:
+    loss = read.section("dataset.task.loss")
+    metrics = read.value("dataset.task.metrics", default=[]) or []
+    for position, metric in enumerate(metrics):
+        if not isinstance(metric, str) and not (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
+            advice = "Write its name, or _target_ and name."
+            read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
+    return Task(loss=loss, metrics=tuple(m for m in metrics if isinstance(m, str) or "name" in m))
+
+
+def _budget(read: Reader) -> Budget:
+    n_steps = read.integer("budget.n_steps", minimum=1, optional=True)
+    n_epochs = read.integer("budget.n_epochs", minimum=1, optional=n_steps is not None)
+    return Budget(
+        n_trials=read.integer("budget.n_trials", minimum=1) or 1,
+        n_epochs=None if n_steps else n_epochs,
+        n_steps=n_steps,
+        n_confirmations=read.integer("budget.n_confirmations", minimum=0) or 0,
+        time_limit_s=read.number("budget.time_limit_s", optional=True, above=0),
+    )
+
+
+def _objective(read: Reader, task: Task) -> Objective:
+    metric = read.text("objective.metric")
+    if metric and metric not in task.metric_names:
+        allowed = f"a metric of this workload: {', '.join(task.metric_names)}"
+        read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
+    direction: Direction | str = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
+    if direction == "auto":
+        direction = "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
+    return Objective(
+        metric=metric,
+        direction=direction,  # type: ignore[arg-type]
+        target=read.number("objective.target", optional=True),
+    )
+
+
+def _stores(read: Reader, folder: Path) -> Stores:
+    database = folder / read.text("storage.mlflow_database")
+    return Stores(
+        tracking_uri=read.text("tracking_uri", optional=True) or f"sqlite:///{database}",
+        artifacts=folder / read.text("storage.artifacts"),
+        optuna_journal=folder / read.text("storage.optuna_journal"),
+    )

@@ -1,0 +1,161 @@
+"""The phases of a study: search for the best point, then train it and the untuned optimizer on fresh seeds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study import live
+from study.config import Objective, StudyConfig
+from study.results import ConfirmationConfig, EpochReport, Kind, Trainer, Trial, TrialResult
+from study.search import Best, Search
+from study.seeds import confirmation_order_seed, confirmation_run_seed
+from study.space import Value
+from study.tracking.writer import StudyTracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Who takes part in a study."""
+
+    config: StudyConfig
+    search: Search
+    tracker: StudyTracker
+    trainer: Trainer
+    view: live.View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """What is kept of the best confirmation: the weights of the model to be logged."""
+
+    objective: float
+    weights: tuple[NDArray[np.generic], ...]
+
+
+def search(cast: Cast) -> Best | None:
+    """Train trials until the budget is spent, and return the best; None when none completed."""
+    limit = cast.config.budget.time_limit_s
+    started = time.monotonic()
+    while limit is None or time.monotonic() - started < limit:
+        trials = cast.search.ask(cast.trainer.capacity)
+        if not trials:
+            break
+        for result, objective in _train(cast, "trial", trials):
+            cast.search.tell(result, objective=objective)
+            _show(cast, "trial", result, objective)
+    return cast.search.best()
+
+
+def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
+    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
+
+    What was confirmed before is not trained again; confirmations of a point that is no longer the best are kept and
+    marked as superseded.
+
+    Returns:
+        The weights of the best of the confirmations trained now, the untuned ones left out.
+    """
+    kept: Confirmed | None = None
+    for kind, hyperparameters in _to_confirm(cast.config, best).items():
+        _supersede(cast, kind, hyperparameters)
+        done = {number for (of, number) in cast.tracker.finished() if of == kind}
+        due = [r for r in range(cast.config.budget.n_confirmations) if r not in done]
+        for start in range(0, len(due), cast.trainer.capacity):
+            chunk = due[start : start + cast.trainer.capacity]
+            trials = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in chunk]
+            for result, objective in _train(cast, kind, trials):
+                _show(cast, kind, result, objective)
+                better = kept is None or cast.config.objective.better(objective, kept.objective)
+                if result.weights is not None and result.state == "complete" and better:
+                    kept = Confirmed(objective=objective, weights=result.weights)
+    return kept
+
+
+def confirmation(
+    config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
+) -> Trial:
+    """Return the trial that is confirmation `repetition` of a point."""
+    return Trial(
+        number=repetition,
+        hyperparameters=hyperparameters,
+        run_seed=confirmation_run_seed(config.study_seed, repetition),
+        order_seed=confirmation_order_seed(config.order_seed, repetition),
+        test=True,
+        keep_weights=keep_weights,
+    )
+
+
+def score(result: TrialResult, objective: Objective) -> float:
+    """Return a trial's objective: the metric at its last epoch, the worst value where it diverged.
+
+    A failed trial has none, which is NaN.
+    """
+    values = result.history.get(objective.metric, ())
+    if result.state == "failed":
+        return math.nan
+    if result.state == "diverged" or not values or not math.isfinite(values[-1]):
+        return objective.worst
+    return float(values[-1])
+
+
+def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConfig, dict[str, Value]]:
+    """Return what is to be confirmed: the hyperparameters by kind."""
+    untuned = config.optimizer.arguments({})
+    if not config.optimizer.ranges:
+        return {"fixed": untuned}
+    tuned: dict[ConfirmationConfig, dict[str, Value]] = {}
+    if best is not None:
+        tuned = {"best": config.optimizer.arguments(best.point)}
+    return {**tuned, "default": untuned}
+
+
+def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
+    """Mark the confirmations of another point than this one."""
+    expected = {key: str(value) for key, value in hyperparameters.items()}
+    outdated = [
+        record.run_id
+        for (of, _), record in cast.tracker.finished().items()
+        if of == kind and any(record.params.get(key) != value for key, value in expected.items())
+    ]
+    if outdated:
+        cast.view.message(
+            f"The search went on after the test split had been seen, and its best point changed: "
+            f"{len(outdated)} confirmations are kept and marked as superseded."
+        )
+        cast.tracker.supersede(kind, outdated)
+
+
+def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> Iterator[tuple[TrialResult, float]]:
+    """Train a batch, recording and showing it as it goes; yield each result with its objective."""
+    objective = cast.config.objective
+
+    def on_epoch(trial: Trial, report: EpochReport) -> bool:
+        value = report.metrics[objective.metric]
+        cast.tracker.epoch(kind, trial, report)
+        cast.view.epoch(kind, trial.number, epoch=report.epoch, n_epochs=cast.config.budget.n_epochs, value=value)
+        return kind != "trial" or cast.search.report(trial, epoch=report.epoch, value=value)
+
+    for trial in trials:
+        cast.tracker.start(kind, trial)
+        cast.view.trial_started(kind, trial.number)
+    for result in cast.trainer.train(trials, on_epoch):
+        value = score(result, objective)
+        cast.tracker.end(kind, result, objective=value)
+        yield result, value
+
+
+def _show(cast: Cast, kind: Kind, result: TrialResult, objective: float) -> None:
+    best = cast.search.best()
+    cast.view.trial_ended(
+        kind,
+        result.trial.number,
+        state=result.state,
+        objective=None if math.isnan(objective) else objective,
+        best=None if best is None else live.Best(number=best.number, objective=best.objective),
+    )

@@ -1,0 +1,233 @@
+"""One study from start to end, as a table of contents: check, search, confirm, record."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study import live, phases
+from study.components import instantiate
+from study.config import StudyConfig
+from study.datasets import Dataset
+from study.errors import BackendError, ConfigError, Fault, StudyError
+from study.noise import captured
+from study.parse import parse
+from study.results import Trainer
+from study.search import Best, check_name, open_search
+from study.statistics.intervals import mean_interval
+from study.tracking.writer import StudyTracker, open_study
+from study.training.backend import select_backend
+
+_PACKAGES = ("keras", "tensorflow", "jax", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOutcome:
+    """What a study came to.
+
+    Attributes:
+        experiment: The experiment's name.
+        name: The study's name in it.
+        best: The best trial; None when none completed.
+        tracking_uri: The MLflow store that holds everything else.
+        run_id: The study's MLflow run.
+    """
+
+    experiment: str
+    name: str
+    best: Best | None
+    tracking_uri: str
+    run_id: str
+
+
+def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
+    """Run a study to its end, or go on where it was left, and return what it came to.
+
+    Args:
+        config: From `load_config`, or a resolved config to be read by it.
+
+    Raises:
+        ConfigError: Something is wrong with the config.
+        BackendError: The backend is not installed, or this process holds another.
+        DataError: The data set cannot be loaded.
+        StoreError: A store cannot be used.
+        StudyError: The model cannot be built, or `study_name` belongs to another study.
+    """
+    if not isinstance(config, StudyConfig):
+        config = load_config(config)
+    started = time.monotonic()
+    select_backend(config.backend, deterministic=config.deterministic)
+    log = config.stores.artifacts.parent / "logs" / f"{config.experiment_name}-{config.digest}.log"
+    with captured(log) as terminal, live.open_view(config.live, stream=terminal) as view:
+        dataset = load_dataset(config)
+        trainer = build_trainer(config, dataset)
+        with (
+            open_search(config) as search,
+            open_study(config, study_name=search.name, dataset=dataset, environment=environment()) as tracker,
+        ):
+            view.study_started(
+                search.name,
+                experiment=config.experiment_name,
+                metric=config.objective.metric,
+                n_trials=config.n_trials,
+                n_done=search.n_spent,
+            )
+            cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
+            best = phases.search(cast)
+            confirmed = phases.confirm(cast, best)
+            _record(cast, best, confirmed, dataset=dataset)
+            tracker.artifact_file(log, "")
+            shown = None if best is None else live.Best(number=best.number, objective=best.objective)
+            view.study_ended(best=shown, seconds=time.monotonic() - started)
+            return StudyOutcome(
+                experiment=config.experiment_name,
+                name=search.name,
+                best=best,
+                tracking_uri=config.stores.tracking_uri,
+                run_id=tracker.run_id,
+            )
+
+
+def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, label: str | None = None) -> StudyConfig:
+    """Read and check a resolved config, choosing its Keras backend where none is loaded yet.
+
+    Args:
+        raw: The resolved config, as `study run --cfg job --resolve` prints it.
+        folder: Where relative paths start; None: the working directory.
+        label: What tells the study apart in its experiment; None: the optimizer's name.
+
+    Raises:
+        ConfigError: Something is wrong with the config; it holds every fault.
+        StoreError: The Optuna journal cannot be read.
+        StudyError: `study_name` belongs to another study.
+    """
+    trainer = raw.get("trainer")
+    backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
+    # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
+    with contextlib.suppress(BackendError):
+        select_backend(str(backend))
+    config = parse(raw, folder=(folder or Path.cwd()).resolve(), label=label)
+    check_name(config)
+    return config
+
+
+def check(jobs: Sequence[tuple[Mapping[str, Any], str]], *, folder: Path) -> list[StudyConfig]:
+    """Check all jobs of a command before the first one starts, their data and models included.
+
+    Args:
+        jobs: Pairs of a resolved config and a label.
+        folder: Where relative paths start.
+
+    Raises:
+        ConfigError: Some job has a fault; it holds those of all jobs.
+        DataError: A data set cannot be loaded.
+        StoreError: The Optuna journal cannot be read.
+        StudyError: A model cannot be built, or a `study_name` belongs to another study.
+    """
+    configs: list[StudyConfig] = []
+    faults: dict[Fault, None] = {}
+    for raw, label in jobs:
+        try:
+            configs.append(load_config(raw, folder=folder, label=label))
+        except ConfigError as error:
+            faults |= dict.fromkeys(error.faults)
+    if faults:
+        raise ConfigError(list(faults))
+    if len(configs) > 1:  # a single study loads and builds before it touches a store
+        _check_workloads(configs)
+    return configs
+
+
+def load_dataset(config: StudyConfig) -> Dataset:
+    """Load the study's data set.
+
+    Raises:
+        DataError: It cannot be loaded.
+        ConfigError: An argument is wrong.
+    """
+    dataset: Dataset = instantiate(config.dataset.section)
+    return dataset
+
+
+def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
+    """Build the study's trainer, and once the model, so that a bad argument is told before anything is stored.
+
+    Raises:
+        StudyError: The model or the trainer cannot be built.
+    """
+    try:
+        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
+        trainer.build_model()
+    except (ValueError, TypeError) as error:
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"they do not fit. {error}"
+        ) from error
+    return trainer
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of what computes, by package, with `python` and, in a checkout, `git_commit`."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    here = Path(__file__).parent
+    described = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if described.returncode == 0:
+        found["git_commit"] = described.stdout.strip()
+    return found
+
+
+def _check_workloads(configs: Sequence[StudyConfig]) -> None:
+    """Load every data set and build every model once."""
+    datasets: dict[str, Dataset] = {}
+    built = set()
+    for config in configs:
+        data_key, model_key = (json.dumps(part.section, sort_keys=True) for part in (config.dataset, config.model))
+        if data_key not in datasets:
+            datasets[data_key] = load_dataset(config)
+        if (data_key, model_key) not in built:
+            dataset = datasets[data_key]
+            try:
+                instantiate(config.model.section, input_shape=dataset.input_shape, n_outputs=dataset.n_outputs)
+            except (ValueError, TypeError) as error:
+                raise StudyError(
+                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit. {error}"
+                ) from error
+            built.add((data_key, model_key))
+
+
+def _record(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | None, *, dataset: Dataset) -> None:
+    """Write what the study came to: numbers, the model, Optuna's plots."""
+    tracker = cast.tracker
+    tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
+    if plots := cast.search.plots():
+        tracker.artifact_text(plots, "search.html")
+    if confirmed is not None and cast.config.tracking.log_model:
+        model = cast.trainer.build_model(confirmed.weights)
+        tracker.log_model(model, example_x=dataset.validation.x[:2])
+
+
+def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
+    """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
+    runs = [run for (kind, _), run in tracker.finished().items() if kind in ("best", "fixed")]
+    names = {name for run in runs for name in run.metrics if name.startswith("test_")}
+    estimates = {}
+    for name in sorted(names):
+        scores = np.array([run.metrics[name] for run in runs if name in run.metrics])
+        interval = mean_interval(scores)
+        estimates[name] = (interval.estimate, interval.low, interval.high)
+    return estimates

@@ -1,0 +1,1 @@
+"""The record of studies, and the only place that knows MLflow: `writer` records, `reader` reads back."""

@@ -1,0 +1,59 @@
+"""Keep a Keras model as an MLflow model that can be loaded and served."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.entities import LoggedModelOutput
+from mlflow.models import Model, infer_signature
+from mlflow.tracking import MlflowClient
+
+_NAME = "model"
+# Keras loads TensorFlow unless told otherwise, whatever the backend that trained.
+_SERVED_WITH = ("keras", "numpy", "tensorflow")
+
+
+def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str) -> None:
+    """Store a model, without its optimizer, as a logged model of a run.
+
+    Args:
+        client: A client of the store.
+        model: A functional or sequential Keras model of one input and one output.
+        example_x: Inputs, shape (n_examples, *input_shape), for the signature.
+        experiment_id: The run's experiment.
+        run_id: The run that the model came out of.
+    """
+    import keras
+    import mlflow.keras
+
+    # A serving process may not know our optimizers and losses, which a compiled model would ask for.
+    plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    signature = infer_signature(example_x, np.asarray(plain.predict(example_x, verbose=0)))
+    requirements = [f"{package}=={importlib.metadata.version(package)}" for package in _SERVED_WITH]
+    logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id)
+    status = "FAILED"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / _NAME
+            description = Model(
+                artifact_path=logged.artifact_location,
+                run_id=run_id,
+                model_uuid=logged.model_id,
+                model_id=logged.model_id,
+            )
+            mlflow.keras.save_model(
+                plain,
+                str(path),
+                mlflow_model=description,
+                signature=signature,
+                pip_requirements=requirements,
+            )
+            client.log_model_artifacts(logged.model_id, str(path))
+        status = "READY"
+    finally:
+        client.finalize_logged_model(logged.model_id, status)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])

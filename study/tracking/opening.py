@@ -1,0 +1,112 @@
+"""Find or create the runs that a study's record starts from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import psutil
+import yaml
+from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from study.config import StudyConfig
+from study.datasets import Dataset
+from study.errors import StoreError
+from study.records import RunRecord
+from study.tracking import schema
+from study.tracking.reader import child_runs, find_runs
+from study.tracking.store import connect, is_database, redact, store_errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedRuns:
+    """A study's run, marked as running, and the trials and confirmations that it holds already."""
+
+    client: MlflowClient
+    experiment_id: str
+    run_id: str
+    children: tuple[RunRecord, ...]
+
+
+def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> OpenedRuns:
+    """Find the run of the study with this digest, or create it, and bring what describes it up to date.
+
+    Raises:
+        StoreError: The store cannot be opened or written to.
+    """
+    uri = config.stores.tracking_uri
+    client = connect(uri, create=True, artifacts=config.stores.artifacts)
+    with store_errors(uri, "the study cannot be recorded"):
+        experiment_id = _experiment(client, config)
+        run_id = _parent(client, config, experiment_id, study_name=study_name)
+        tags = schema.config_tags(config) | schema.workload_tags(config, study_name=study_name) | dict(environment)
+        if commit := environment.get("git_commit"):
+            tags["mlflow.source.git.commit"] = commit
+        schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
+        client.log_text(run_id, redact(yaml.safe_dump(dict(config.raw), sort_keys=False)), "config.yaml")
+        client.log_inputs(run_id, [schema.dataset_input(dataset)])
+        client.update_run(run_id, status="RUNNING")
+        children = child_runs(client, experiment_id, run_id)
+        if _end_orphans(client, children):
+            children = child_runs(client, experiment_id, run_id)
+    return OpenedRuns(client=client, experiment_id=experiment_id, run_id=run_id, children=tuple(children))
+
+
+def _experiment(client: MlflowClient, config: StudyConfig) -> str:
+    """Return the id of the study's experiment, which is created when it is missing."""
+    name, uri = config.experiment_name, config.stores.tracking_uri
+    found: Experiment | None = client.get_experiment_by_name(name)
+    if found is None:
+        local = schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
+        # Without its kind the UI asks whether this is about language models.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        try:
+            return str(client.create_experiment(name, artifact_location=local, tags=tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)  # another study was quicker
+    if found is None or found.lifecycle_stage != "active":
+        advice = "Restore it with `mlflow experiments restore`, or set another experiment_name."
+        raise StoreError(f"experiment_name={name}: this experiment was deleted in {redact(uri)}. {advice}")
+    return str(found.experiment_id)
+
+
+def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str) -> str:
+    """Return the id of the study's run, which is created when it is missing."""
+    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}'"
+
+    def oldest() -> str | None:
+        runs = find_runs(client, experiment_id, same_study)
+        return min(runs, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id if runs else None
+
+    if (found := oldest()) is not None:
+        return found
+    tags = {"role": "study", **schema.workload_tags(config, study_name=study_name), **schema.source_tags()}
+    created = client.create_run(experiment_id, schema.now_ms(), tags, run_name=study_name).info.run_id
+    # Of two workers that start one study at once, both keep the older run.
+    if (kept := oldest()) is not None and kept != created:
+        client.delete_run(created)
+        return kept
+    return str(created)
+
+
+def _end_orphans(client: MlflowClient, children: Collection[RunRecord]) -> bool:
+    """End the running runs whose process, on this machine, is gone; tell whether there were any."""
+    orphans = [child for child in children if child.status == "RUNNING" and _is_orphan(client, child)]
+    for child in orphans:
+        ended = {None: "KILLED", "failed": "FAILED"}.get(child.state, "FINISHED")
+        client.set_terminated(child.run_id, ended)
+    return bool(orphans)
+
+
+def _is_orphan(client: MlflowClient, child: RunRecord) -> bool:
+    host, _, pid = client.get_run(child.run_id).data.tags.get("process", "").rpartition(":")
+    if host != platform.node() or not pid.isdecimal():
+        return False
+    # Our own number was another's before: one process opens a study once.
+    return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))

@@ -1,0 +1,193 @@
+"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import SqlMetric
+from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+
+from study.errors import StoreError
+from study.records import RunRecord, StudyRecord
+from study.tracking.schema import PARENT, ended, from_stored, run_record
+from study.tracking.store import connect, is_database, redact, store_errors
+
+# Steps and values of one metric of one run, each of shape (n_logged,).
+History = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+_RUNS_PER_PAGE = 10_000
+_RUNS_PER_QUERY = 400  # databases limit the variables of a statement
+_REQUESTS_AT_ONCE = 8
+
+
+def read_experiments(tracking_uri: str) -> list[str]:
+    """Return the names of the experiments that hold studies, the newest first.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, "the experiments cannot be read"):
+        experiments = client.search_experiments(order_by=["creation_time DESC"])
+        holding = {
+            run.info.experiment_id
+            for run in _search(client, [e.experiment_id for e in experiments], "tags.role = 'study'")
+        }
+    return [e.name for e in experiments if e.experiment_id in holding]
+
+
+def read_studies(tracking_uri: str, experiment: str) -> list[StudyRecord]:
+    """Return the studies of an experiment with all their runs, the oldest first.
+
+    Raises:
+        StoreError: The store is missing or cannot be read, or has no such experiment.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, "the studies cannot be read"):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            names = ", ".join(sorted(e.name for e in client.search_experiments())) or "none"
+            raise StoreError(
+                f"experiment={experiment}: there is none of this name in {redact(tracking_uri)}. "
+                f"Choose one of these: {names}; or correct tracking_uri."
+            )
+        parents = find_runs(client, found.experiment_id, "tags.role = 'study'")
+        children: dict[str, list[RunRecord]] = defaultdict(list)
+        for role in ("trial", "confirmation"):
+            for run in find_runs(client, found.experiment_id, f"tags.role = '{role}'"):
+                children[run.data.tags.get(PARENT, "")].append(run_record(run))
+    parents.sort(key=lambda run: run.info.start_time)
+    return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
+
+
+def read_histories(
+    tracking_uri: str, run_ids: Collection[str], metrics: Collection[str]
+) -> dict[str, dict[str, History]]:
+    """Return steps and values of metrics of many runs.
+
+    Args:
+        tracking_uri: The store.
+        run_ids: The runs.
+        metrics: The metrics' names; one that a run does not have is left out of its answer.
+
+    Returns:
+        By run and by metric: steps and values in the order of the steps, each of shape (n_logged,).
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = connect(tracking_uri, create=False)
+    read = _from_database if is_database(tracking_uri) else _from_server
+    rows: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+    with store_errors(tracking_uri, "the histories cannot be read"):
+        for run_id, metric, step, value in read(client, tracking_uri, list(run_ids), list(metrics)):
+            rows[run_id, metric].append((step, value))
+    histories: dict[str, dict[str, History]] = {run_id: {} for run_id in run_ids}
+    for (run_id, metric), pairs in rows.items():
+        steps, values = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
+        histories[run_id][metric] = (np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64))
+    return histories
+
+
+def read_artifact_text(tracking_uri: str, run_id: str, path: str) -> str:
+    """Return a text artifact of a run, such as a study's `config.yaml`.
+
+    Raises:
+        StoreError: The store is missing or cannot be read, or the run has no such artifact.
+    """
+    client = connect(tracking_uri, create=False)
+    with (
+        store_errors(tracking_uri, f"artifact {path} of run {run_id} cannot be read"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        return Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8")
+
+
+def find_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
+    """Return all active runs of an experiment that meet a condition in MLflow's search language."""
+    return list(_search(client, [experiment_id], condition))
+
+
+def child_runs(client: MlflowClient, experiment_id: str, run_id: str) -> list[RunRecord]:
+    """Return the trials and confirmations of a study's run, the oldest first."""
+    runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'")
+    return sorted((run_record(run) for run in runs if "number" in run.data.tags), key=lambda record: record.started)
+
+
+def _search(client: MlflowClient, experiment_ids: list[str], condition: str) -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs(experiment_ids, condition, max_results=_RUNS_PER_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
+    tags = dict(run.data.tags)
+    confirmations = [child for child in children if child.role == "confirmation"]
+    return StudyRecord(
+        run_id=run.info.run_id,
+        experiment=experiment,
+        name=tags["study_name"],
+        optimizer=tags["optimizer"],
+        dataset=tags["dataset"],
+        model=tags["model"],
+        study_id=tags["study_id"],
+        status=run.info.status,
+        n_trials=int(tags.get("n_trials", 0)),
+        tags=tags,
+        params=dict(run.data.params),
+        metrics={key: from_stored(value) for key, value in run.data.metrics.items()},
+        trials=tuple(sorted((c for c in children if c.role == "trial"), key=lambda c: (c.number, c.started))),
+        confirmations=tuple(sorted(confirmations, key=lambda c: (c.kind, c.number, c.started))),
+        started=run.info.start_time / 1000,
+        ended=ended(run),
+    )
+
+
+def _from_database(
+    client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
+) -> Iterator[tuple[str, str, int, float]]:
+    """Query the table of metrics itself: MLflow's own call answers for one metric and 100 runs at most."""
+    del client
+    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value, SqlMetric.is_nan)
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        for first in range(0, len(run_ids), _RUNS_PER_QUERY):
+            some = run_ids[first : first + _RUNS_PER_QUERY]
+            query = sqlalchemy.select(*columns).where(SqlMetric.run_uuid.in_(some), SqlMetric.key.in_(metrics))
+            for run_id, key, step, value, is_nan in connection.execute(query):
+                yield run_id, key, step, float("nan") if is_nan else from_stored(value)
+
+
+def _from_server(
+    client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
+) -> Iterator[tuple[str, str, int, float]]:
+    """Ask a server, which answers for one metric of one run at a time."""
+    del uri
+
+    def ask(run_and_metric: tuple[str, str]) -> list[tuple[str, str, int, float]]:
+        run_id, metric = run_and_metric
+        try:
+            answers = client.get_metric_history(run_id, metric)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return []
+            raise
+        return [(run_id, metric, answer.step, from_stored(answer.value)) for answer in answers]
+
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        for rows in pool.map(ask, product(run_ids, metrics)):
+            yield from rows

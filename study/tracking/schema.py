@@ -1,0 +1,179 @@
+"""The schema of what is stored: names of tags, configs as params, and runs as records."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.numpy_dataset import NumpyDataset
+from mlflow.entities import Dataset as StoredDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.tracking import MlflowClient
+
+from study.config import NOT_IDENTITY, StudyConfig
+from study.datasets import Dataset
+from study.records import Role, RunRecord
+from study.results import Kind, State, Trial
+from study.tracking.store import redact
+
+PARENT = "mlflow.parentRunId"
+# What MLflow takes of a param and of a tag; the artifact config.yaml has everything in full.
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 8000
+_PER_CALL = 100
+_NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "fixed": "fixed {}"}
+
+
+def run_name(kind: Kind, number: int) -> str:
+    """Return the name under which a child run stands in MLflow's table."""
+    return _NAMES[kind].format(number)
+
+
+def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
+    """Return the tags that a study's run and all its children share."""
+    return {
+        "optimizer": config.optimizer.name,
+        "dataset": config.dataset.name,
+        "model": config.model.name,
+        "study_name": study_name,
+        "study_id": config.digest,
+    }
+
+
+def child_tags(kind: Kind, number: int, *, parent: str, process: str) -> dict[str, str]:
+    """Return the tags of a child run that it does not share with its study."""
+    role: Role = "trial" if kind == "trial" else "confirmation"
+    tags = {"role": role, "number": str(number), "process": process, PARENT: parent}
+    return tags if kind == "trial" else {**tags, "config": kind}
+
+
+def trial_params(trial: Trial, *, optimizer: str) -> list[Param]:
+    """Return a trial's hyperparameters and seeds as params."""
+    seeds = {"trial_number": trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
+    values = {"optimizer": optimizer, **trial.hyperparameters, **seeds}
+    return [Param(key, text_of(value)) for key, value in values.items()]
+
+
+def config_params(config: StudyConfig) -> list[Param]:
+    """Return the resolved config, flattened, without nulls and without what may grow."""
+    flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
+    kept = {key: value for key, value in flat.items() if not _may_grow(key)}
+    named = {"optimizer": config.optimizer.name, **kept}
+    return [Param(_key(key), redact(text_of(value))[:_PARAM_LENGTH]) for key, value in named.items()]
+
+
+def config_tags(config: StudyConfig) -> dict[str, str]:
+    """Return what may grow or move of the resolved config, which MLflow refuses to change in params."""
+    grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
+    return grows | {"n_trials": str(config.n_trials), "n_confirmations": str(config.budget.n_confirmations)}
+
+
+def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    """Return tags as MLflow takes them."""
+    return [RunTag(_key(key), redact(value)[:_TAG_LENGTH]) for key, value in tags.items()]
+
+
+def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:
+    """Return scalars of one step as MLflow takes them."""
+    return [Metric(_key(key), float(value), timestamp_ms, step) for key, value in values.items()]
+
+
+def dataset_input(dataset: Dataset) -> DatasetInput:
+    """Describe the training split by shapes, types and our digest, without copying or hashing it."""
+    described = NumpyDataset(
+        dataset.train.x,
+        CodeDatasetSource(tags={"mlflow.source.name": dataset.source}),
+        targets=dataset.train.y,
+        name=dataset.name,
+        digest=dataset.digest,
+    ).to_dict()
+    return DatasetInput(StoredDataset.from_dictionary(described), tags=[InputTag("mlflow.data.context", "training")])
+
+
+def artifact_location(artifacts: Path, experiment_name: str) -> str:
+    """Return where an experiment keeps its artifacts, in a folder that carries its name."""
+    return (artifacts / re.sub(r"[^\w.-]+", "_", experiment_name).strip(".")).as_uri()
+
+
+def run_record(run: Run) -> RunRecord:
+    """Return a child run of a study as a record."""
+    tags = run.data.tags
+    return RunRecord(
+        run_id=run.info.run_id,
+        role=cast(Role, tags["role"]),
+        config=tags.get("config"),
+        number=int(tags["number"]),
+        state=cast(State | None, tags.get("state")),
+        status=run.info.status,
+        superseded=tags.get("superseded") == "true",
+        params=dict(run.data.params),
+        metrics={key: from_stored(value) for key, value in run.data.metrics.items()},
+        started=run.info.start_time / 1000,
+        ended=ended(run),
+    )
+
+
+def ended(run: Run) -> float | None:
+    """Return when a run ended, in seconds since 1970; one that was taken up again keeps an old time in the store."""
+    return None if run.info.status == "RUNNING" or run.info.end_time is None else run.info.end_time / 1000
+
+
+def from_stored(value: float) -> float:
+    """Undo what a database does to infinities: it holds the largest number instead."""
+    return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text: as it is typed on the command line, lists as JSON."""
+    if isinstance(value, bool) or value is None or isinstance(value, list | tuple | dict):
+        return json.dumps(value)
+    return str(value)
+
+
+def now_ms() -> int:
+    """Return the time as MLflow counts it."""
+    return time.time_ns() // 1_000_000
+
+
+def source_tags() -> dict[str, str]:
+    """Return the tags behind the columns Source and User of MLflow's table."""
+    tags = {"mlflow.source.name": "study run", "mlflow.source.type": "LOCAL"}
+    try:
+        return tags | {"mlflow.user": getpass.getuser()}
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return tags
+
+
+def log_in_batches(client: MlflowClient, run_id: str, *, params: list[Param], tags: Mapping[str, str]) -> None:
+    """Log params and tags in calls of the size that MLflow takes."""
+    stored = to_tags(tags)
+    for first in range(0, max(len(params), len(stored)), _PER_CALL):
+        end = first + _PER_CALL
+        client.log_batch(run_id, params=params[first:end], tags=stored[first:end])
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _may_grow(key: str) -> bool:
+    return any(key == grows or key.startswith(f"{grows}.") for grows in NOT_IDENTITY)
+
+
+def _key(name: str) -> str:
+    """Replace the characters that MLflow refuses in names."""
+    return re.sub(r"[^\w\-. :/]", "_", name)[:250]

@@ -1,0 +1,174 @@
+"""Open MLflow's store, or say in one message why it cannot be opened and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import mlflow
+import sqlalchemy
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from study.errors import StoreError
+
+_SERVERS = ("http://", "https://")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, or the http address of a server"
+
+
+def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -> MlflowClient:
+    """Return a client of the store at a URI, after checking that it is there and can be used.
+
+    MLflow itself tries an unreachable database again for more than a minute and migrates what it finds; so the
+    checks come first and write nothing.
+
+    Args:
+        tracking_uri: Where the store is: a database, or a server's http address.
+        create: Make an SQLite store that is missing; otherwise a missing store is an error.
+        artifacts: Where a new store keeps artifacts of experiments that name no place of their own.
+
+    Raises:
+        StoreError: The store is missing, unreachable, corrupt, of another program or of another version of MLflow.
+    """
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # With a server, MLflow would print two lines to standard output for every run that ends; and a bar for each file.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if tracking_uri.startswith(_SERVERS):
+        _check_server(tracking_uri)
+    elif tracking_uri.partition("://")[0].partition("+")[0] in _DATABASES:
+        path = _sqlite_path(tracking_uri)
+        if path is not None and not _has_content(path):
+            if not create:
+                raise _error(tracking_uri, "there is no store", "Run a study first, or correct tracking_uri.")
+            _create_sqlite(tracking_uri, path, artifacts or path.parent / "artifacts")
+        _check_database(tracking_uri, create=create)
+    else:
+        raise _error(tracking_uri, "this form of store is not supported", f"Set tracking_uri to {_FORMS}.")
+    with store_errors(tracking_uri, "the store cannot be opened"):
+        return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+
+def is_database(tracking_uri: str) -> bool:
+    """Tell whether a store can be queried as a database instead of through a server."""
+    return not tracking_uri.startswith(_SERVERS)
+
+
+def redact(text: str) -> str:
+    """Hide the passwords of all URIs in a text."""
+    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1:***@", text)
+
+
+@contextlib.contextmanager
+def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn any failure of the store into a StoreError.
+
+    Raises:
+        StoreError: Something inside the block failed in MLflow, its database or its files.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        advice = "Check that it is reachable, not full and not write-protected, then run the same command again."
+        raise _error(tracking_uri, f"{what} ({_first_line(error)})", advice) from error
+
+
+def _check_server(uri: str) -> None:
+    """Ask a server whether it is there; any answer, even a refusal, will do."""
+    try:
+        with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=10):
+            return
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        advice = "Start the server (mlflow server), or correct tracking_uri."
+        raise _error(uri, f"no server answers ({_first_line(error)})", advice) from error
+
+
+def _check_database(uri: str, *, create: bool) -> None:
+    """Check without writing that a database is MLflow's and of the installed version."""
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        with engine.connect() as connection:
+            tables = sqlalchemy.inspect(connection).get_table_names()
+            heads = MigrationContext.configure(connection).get_current_heads()
+    except ImportError as error:
+        advice = "Install the extra `distributed` for PostgreSQL, or correct tracking_uri."
+        raise _error(uri, f"its database driver is not installed ({error})", advice) from error
+    except (SQLAlchemyError, OSError) as error:
+        advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
+        raise _error(uri, f"it cannot be read as a database ({_first_line(error)})", advice) from error
+    if not tables:
+        if not create:
+            raise _error(uri, "the database is empty", "Run a study first, or correct tracking_uri.")
+        return
+    if "experiments" not in tables:
+        advice = "Give MLflow a database of its own: correct tracking_uri."
+        raise _error(uri, "the database belongs to another program", advice)
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    if set(heads) == set(migrations.get_heads()):
+        return
+    if all(any(known.revision == head for known in migrations.walk_revisions()) for head in heads):
+        advice = f"Take a copy of it, then run: mlflow db upgrade {redact(uri)}"
+        raise _error(uri, f"it was written by an older version of MLflow than {mlflow.__version__}", advice)
+    advice = "Install the MLflow that wrote it, or choose another store with tracking_uri."
+    raise _error(uri, f"it was written by a newer version of MLflow than {mlflow.__version__}", advice)
+
+
+def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
+    """Create an SQLite store under a lock and in one move, so that nobody meets one half migrated."""
+    draft = path.with_name(f"{path.name}.new")
+    advice = "Choose a folder that can be written to: correct storage.mlflow_database or tracking_uri."
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path.with_name(f"{path.name}.lock")):
+            if _has_content(path):
+                return
+            draft.unlink(missing_ok=True)  # left by a process that was killed here
+            SqlAlchemyStore(f"sqlite:///{draft}", artifacts.as_uri()).engine.dispose()
+            os.replace(draft, path)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise _error(uri, f"the store cannot be created ({_first_line(error)})", advice) from error
+
+
+def _sqlite_path(uri: str) -> Path | None:
+    """Return the file of an SQLite URI, None for another database."""
+    try:
+        url = sqlalchemy.make_url(uri)
+    except SQLAlchemyError as error:
+        raise _error(uri, "the address cannot be understood", f"Set tracking_uri to {_FORMS}.") from error
+    if url.get_backend_name() != "sqlite":
+        return None
+    if url.database in (None, "", ":memory:"):
+        raise _error(uri, "a store in memory is lost with the process", f"Set tracking_uri to {_FORMS}.")
+    return Path(str(url.database)).absolute()
+
+
+def _has_content(path: Path) -> bool:
+    # An interrupted first connection leaves an empty file, which SQLite takes for an empty database.
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _error(uri: str, what: str, advice: str) -> StoreError:
+    return StoreError(redact(f"tracking_uri={uri}: {what}. {advice}"))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

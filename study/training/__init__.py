@@ -1,0 +1,1 @@
+"""Trainers: what turns a batch of trials into results."""

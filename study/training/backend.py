@@ -1,0 +1,115 @@
+"""Choose the Keras backend of this process, and make it repeatable."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from study.errors import BackendError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+# Read when the library starts, so they are set before the import. Each one lets other processes use the same GPU.
+_SHARED_GPU = {
+    "tensorflow": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+    "jax": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+    "torch": {},
+}
+_JAX_DETERMINISM = "--xla_gpu_deterministic_ops=true"
+
+
+def select_backend(name: str, *, deterministic: bool = True) -> None:
+    """Choose the Keras backend before Keras is imported, or check that the chosen one is loaded.
+
+    Args:
+        name: `tensorflow`, `jax` or `torch`.
+        deterministic: Ask the libraries for repeatable GPU operations where they read this at their start.
+
+    Raises:
+        BackendError: The backend is unknown or not installed, or this process holds another one.
+    """
+    if name not in BACKENDS:
+        allowed = ", ".join(BACKENDS)
+        raise BackendError(f"trainer.backend={name}: expected one of {allowed}. Choose one of them.")
+    if "keras" in sys.modules:
+        _check_loaded(name)
+        return
+    if importlib.util.find_spec(name) is None:
+        hint = f"Install the package {name!r}" + (" (the extra `torch` has it)" if name == "torch" else "")
+        raise BackendError(f"trainer.backend={name}: it is not installed in this environment. {hint}.")
+    os.environ["KERAS_BACKEND"] = name
+    for variable, value in _SHARED_GPU[name].items():
+        os.environ.setdefault(variable, value)
+    if deterministic:
+        _ask_for_determinism(name)
+
+
+def loaded_backend() -> str | None:
+    """Return the backend that this process holds, None as long as Keras is not loaded."""
+    if "keras" not in sys.modules:
+        return None
+    import keras
+
+    return str(keras.backend.backend())
+
+
+def set_determinism(deterministic: bool) -> None:
+    """Switch the loaded backend's repeatable operations on, where they are not the rule.
+
+    On CPUs every backend repeats itself bit by bit, so nothing is switched there. TensorFlow cannot switch back:
+    a process that was deterministic once remains so.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow" and deterministic:
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(deterministic)
+        torch.backends.cudnn.benchmark = not deterministic
+
+
+@contextmanager
+def temporary_gradients() -> Iterator[None]:
+    """Let TensorFlow forget the custom gradients that were registered inside.
+
+    Each training step that is traced registers one (Keras's optimizers sum gradients over replicas, of which there is
+    one here), and TensorFlow keeps it and its graph for the life of the process: 1.3 MiB a trial of a tiny net.
+    There is no public way to take it back.
+    """
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    from tensorflow.python.framework import ops
+
+    registry = ops.gradient_registry._registry
+    before = set(registry)
+    try:
+        yield
+    finally:
+        for name in [name for name in registry if name not in before and name.startswith("CustomGradient")]:
+            del registry[name]
+
+
+def _check_loaded(name: str) -> None:
+    loaded = loaded_backend()
+    if loaded != name:
+        raise BackendError(
+            f"trainer.backend={name}: this process holds Keras with the backend {loaded}, and can hold one "
+            f"only. Start a new process (`study run` does it by itself), or set trainer.backend={loaded}."
+        )
+
+
+def _ask_for_determinism(name: str) -> None:
+    if name == "jax" and "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_JAX_DETERMINISM}".strip()
+    elif name == "torch":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,0 +1,219 @@
+"""Keras's own `fit`, one trial at a time, on any backend."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.components import instantiate
+from study.config import StudyConfig
+from study.datasets import Dataset, Split
+from study.results import OnEpoch, State, Trial, TrialResult
+from study.training.backend import select_backend, set_determinism, temporary_gradients
+from study.training.batches import Batches
+from study.training.optimizer import build_optimizer
+from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
+
+# Before and after training the loss is taken on so many examples, the first ones as they are stored.
+_N_LOSS_EXAMPLES = 10_000
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+class FitTrainer:
+    """Trains trials one after the other with `keras.Model.fit`.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        backend: The Keras backend that must be loaded: `tensorflow`, `jax` or `torch`.
+        batch_size: Examples a training step.
+        eval_batch_size: Examples a step of evaluation.
+        precision: `float32`, or `bfloat16`: computations in bfloat16, weights in float32.
+        jit_compile: As `keras.Model.compile` takes it.
+
+    Raises:
+        BackendError: This process has loaded another backend.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        backend: str,
+        batch_size: int,
+        eval_batch_size: int,
+        precision: str,
+        jit_compile: bool | str,
+    ) -> None:
+        select_backend(backend)
+        set_determinism(config.deterministic)
+        self._config, self._dataset = config, dataset
+        self._eval_batch_size, self._policy, self._jit_compile = eval_batch_size, _POLICIES[precision], jit_compile
+        self._batches = Batches(dataset.train, batch_size=batch_size)
+        self._loss_split = Split(x=dataset.train.x[:_N_LOSS_EXAMPLES], y=dataset.train.y[:_N_LOSS_EXAMPLES])
+
+    @property
+    def capacity(self) -> int:
+        """How many trials it trains at once."""
+        return 1
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of a whole training."""
+        budget = self._config.budget
+        return budget.n_steps or (budget.n_epochs or 0) * self._batches.n_steps
+
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order.
+
+        An exception of the model or the optimizer makes a trial `failed`; one of `on_epoch` passes through.
+        """
+        return [self._train_trial(trial, on_epoch) for trial in trials]
+
+    def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
+        """Build a fresh model that is not compiled, with given weights if there are any."""
+        keras.config.set_dtype_policy(self._policy)
+        shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
+        model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
+        if weights is not None:
+            model.set_weights(list(weights))
+        return model
+
+    def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
+        # Without this every trial's graphs would stay in memory, and layers' names would count on.
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(trial.run_seed)
+        self._batches.start_trial(trial.order_seed)
+        every_n_steps = self._config.tracking.every_n_steps
+        watcher = Watcher(trial, on_epoch, batches=self._batches, n_steps=self.n_steps, every_n_steps=every_n_steps)
+        try:
+            with temporary_gradients():
+                return self._fit_and_evaluate(trial, watcher)
+        except Exception as error:
+            if error is watcher.caller_error:
+                raise
+            told = traceback.format_exc()
+            counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
+            return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=told)
+        finally:
+            gc.collect()  # models refer to themselves, so nothing else frees them
+
+    def _fit_and_evaluate(self, trial: Trial, watcher: Watcher) -> TrialResult:
+        model = self._compiled_model(trial)
+        evaluator = _Evaluator(model, self._eval_batch_size)
+        summary = {"initial_loss": evaluator.evaluate(self._loss_split)["loss"]}
+        state: State = "complete"
+        try:
+            self._fit(model, watcher)
+        except NonFiniteLossError as error:
+            state, summary["diverged_at_step"] = "diverged", float(error.step)
+        if watcher.pruned:
+            state = "pruned"
+        if state == "complete":
+            summary["final_loss"] = evaluator.evaluate(self._loss_split)["loss"]
+            # Not `>`: a loss that is not a number is above any.
+            if not summary["final_loss"] <= summary["initial_loss"]:
+                state = "diverged"
+            if trial.test:
+                tested = evaluator.evaluate(self._dataset.test)
+                summary |= {f"test_{name}": value for name, value in tested.items()}
+        return TrialResult(
+            trial=trial,
+            state=state,
+            history=watcher.history,
+            summary=summary | _costs(model, watcher, evaluator, n_validation=len(self._dataset.validation)),
+            weights=tuple(model.get_weights()) if trial.keep_weights else None,
+        )
+
+    def _compiled_model(self, trial: Trial) -> Any:
+        config, task = self._config, self._config.task
+        model = self.build_model()
+        target, schedule = config.optimizer.target, config.schedule.section
+        model.compile(
+            optimizer=build_optimizer(target, trial.hyperparameters, schedule=schedule, n_steps=self.n_steps),
+            loss=instantiate(task.loss),
+            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
+            jit_compile=self._jit_compile,
+        )
+        self._create_variables(model)
+        return model
+
+    def _create_variables(self, model: Any) -> None:
+        """Create the variables of the optimizer and of the metrics.
+
+        Made inside the compiled step, as Keras does it otherwise, they cost TensorFlow a second tracing, whose graphs
+        it never frees: 4 MiB a trial of a net with two layers.
+        """
+        first = self._dataset.train
+        if not model.built:
+            model(first.x[:1])
+        model.optimizer.build(model.trainable_variables)
+        y_pred = keras.ops.zeros(model.compute_output_shape((1, *self._dataset.input_shape)))
+        model.compute_metrics(first.x[:1], keras.ops.convert_to_tensor(first.y[:1]), y_pred)
+        model.reset_metrics()
+
+    def _fit(self, model: Any, watcher: Watcher) -> None:
+        epochs = -(-self.n_steps // self._batches.n_steps)
+        # Without the swap, validation would see the raw weights and not the averages.
+        others = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+        validation = self._dataset.validation
+        model.fit(
+            self._batches.source,
+            epochs=epochs,
+            shuffle=False,
+            validation_data=(validation.x, validation.y),
+            validation_batch_size=self._eval_batch_size,
+            callbacks=WatchedCallbacks(watcher, others=others, model=model, epochs=epochs),
+            verbose=0,
+        )
+
+
+class _Evaluator:
+    """Evaluates a model outside `fit` and keeps the time that each evaluation took."""
+
+    def __init__(self, model: Any, batch_size: int) -> None:
+        self._model, self._batch_size = model, batch_size
+        self.seconds: list[float] = []
+        self.n_examples: list[int] = []
+
+    def evaluate(self, split: Split) -> dict[str, float]:
+        began = perf_counter()
+        logs = self._model.evaluate(split.x, split.y, batch_size=self._batch_size, verbose=0, return_dict=True)
+        self.seconds.append(perf_counter() - began)
+        self.n_examples.append(len(split))
+        return {name: float(value) for name, value in logs.items()}
+
+
+def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation: int) -> dict[str, float]:
+    """Return what a training took: seconds, steps, examples and memory.
+
+    The first evaluation compiles; what it took longer per example than the quickest later one is compilation.
+    """
+    later = [*zip(watcher.validations, [n_validation] * len(watcher.validations), strict=True)]
+    later += zip(evaluator.seconds[1:], evaluator.n_examples[1:], strict=True)
+    per_example = min((seconds / n for seconds, n in later), default=0.0)
+    tracing = max(0.0, evaluator.seconds[0] - per_example * evaluator.n_examples[0])
+    return {
+        "seconds_train": max(0.0, watcher.seconds_in_epochs - watcher.seconds_compile),
+        "seconds_compile": watcher.seconds_compile + tracing,
+        "seconds_evaluate": sum(evaluator.seconds) + sum(watcher.validations) - tracing,
+        "n_steps": float(watcher.step),
+        "n_examples": float(watcher.n_examples),
+        "n_parameters": float(model.count_params()),
+        "optimizer_state_bytes": float(_state_bytes(model.optimizer)),
+        "compiled_batch_size": 1.0,
+    }
+
+
+def _state_bytes(optimizer: Any) -> int:
+    """Return the bytes of an optimizer's variables but for its step counter and rate."""
+    state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
+    return sum(int(keras.ops.convert_to_numpy(variable).nbytes) for variable in state)

@@ -1,0 +1,93 @@
+import math
+
+import numpy as np
+import pytest
+
+from study.statistics.sensitivity import learning_rate_sensitivity
+
+
+def test_width_by_hand():
+    # corners at 1e-4 ... 1e0: the line is within 0.01 of 0.9 from half of the first decade's climb on
+    rates = [1e-4, 1e-3, 1e-2, 1e-1, 1e0]
+    scores = [0.80, 0.88, 0.90, 0.895, 0.0]
+    found = learning_rate_sensitivity(rates, scores, direction="maximize", trials_per_window=1)
+    beyond = 0.005 / 0.895  # of the decade in which the envelope falls to 0
+    assert found.width_decades == pytest.approx(0.5 + 1 + beyond)
+    assert math.log10(found.low) == pytest.approx(-2.5)
+    assert math.log10(found.high) == pytest.approx(-1 + beyond)
+    assert found.threshold == pytest.approx(0.89)
+    assert not found.open_low
+    assert not found.open_high
+    np.testing.assert_array_equal(found.envelope_learning_rates, rates)
+    np.testing.assert_array_equal(found.envelope_scores, scores)
+
+
+def test_envelope_takes_the_best_of_each_window():
+    rates = [1e-3, 2e-3, 1e-2, 2e-2, 1e-1]
+    found = learning_rate_sensitivity(rates, [0.1, 0.7, 0.9, 0.2, 0.3], direction="maximize", trials_per_window=2)
+    np.testing.assert_array_equal(found.envelope_learning_rates, [1e-2, 1e-1])
+    np.testing.assert_array_equal(found.envelope_scores, [0.9, 0.3])
+    assert found.open_low
+
+
+def test_a_gap_does_not_count_and_infinite_losses_add_nothing():
+    rates = [1e-4, 1e-3, 1e-2, 1e-1, 1e0]
+    found = learning_rate_sensitivity(
+        rates, [0.1, math.inf, 0.1, 0.1, math.inf], direction="minimize", trials_per_window=1
+    )
+    assert found.width_decades == pytest.approx(1)
+    assert (found.low, found.high) == pytest.approx((1e-4, 1e-1))
+    np.testing.assert_array_equal(found.envelope_scores, [0.1, math.inf, 0.1, 0.1, math.inf])
+
+
+def test_width_ignores_order_units_of_the_rate_and_direction():
+    rng = np.random.default_rng(1)
+    rates, scores = 10 ** rng.uniform(-5, 0, 60), rng.random(60)
+    found = learning_rate_sensitivity(rates, scores, direction="maximize", tolerance=0.2)
+    order = rng.permutation(60)
+    for other in (
+        learning_rate_sensitivity(rates[order], scores[order], direction="maximize", tolerance=0.2),
+        learning_rate_sensitivity(1000 * rates, scores, direction="maximize", tolerance=0.2),
+        learning_rate_sensitivity(rates, -scores, direction="minimize", tolerance=0.2),
+        learning_rate_sensitivity(rates, 3 + 10 * scores, direction="maximize", tolerance=2),
+    ):
+        assert other.width_decades == pytest.approx(found.width_decades)
+
+
+def test_estimate_nears_a_planted_width_from_below_as_trials_grow():
+    # 0.9 - (distance in decades)^2 / 50 less a nuisance penalty: within a point for sqrt(0.5) decades either side
+    truth = 2 * math.sqrt(0.5)
+    rng = np.random.default_rng(2)
+    means = []
+    for n_trials in (25, 100, 1600):
+        widths = []
+        for _ in range(100):
+            x, nuisance = rng.uniform(-5, 0, n_trials), rng.uniform(-1, 1, n_trials)
+            scores = 0.9 - (x + 2.5) ** 2 / 50 - 0.05 * nuisance**2
+            widths.append(learning_rate_sensitivity(10**x, scores, direction="maximize").width_decades)
+        means.append(np.mean(widths) / truth)
+    assert means[0] < means[1] < means[2]
+    assert means == pytest.approx([0.79, 0.91, 0.99], abs=0.06)
+
+
+def test_one_trial_or_one_rate_has_no_width():
+    assert learning_rate_sensitivity([0.1], [0.9], direction="maximize").width_decades == 0
+    fixed = learning_rate_sensitivity([0.1] * 20, np.linspace(0, 1, 20), direction="maximize", tolerance=0.5)
+    assert fixed.width_decades == 0
+    assert (fixed.low, fixed.high) == pytest.approx((0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rates", "scores", "arguments", "message"),
+    [
+        ([0.1], [0.1, 0.2], {}, "one of each a trial"),
+        ([0.0, 0.1], [0.1, 0.2], {}, r"learning_rates hold 0\.0"),
+        ([0.1], [math.nan], {}, "nan"),
+        ([0.1], [-math.inf], {}, "all infinite"),
+        ([0.1], [0.1], {"tolerance": 0}, "tolerance=0"),
+        ([0.1], [0.1], {"trials_per_window": 0}, "trials_per_window=0"),
+    ],
+)
+def test_bad_input_to_sensitivity_is_named(rates, scores, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        learning_rate_sensitivity(rates, scores, direction="maximize", **arguments)

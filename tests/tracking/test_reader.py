@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from study.errors import StoreError
+from study.tracking import reader
+from study.tracking.reader import read_artifact_text, read_experiments, read_histories, read_studies
+
+
+@pytest.fixture
+def stored(make_config, open_tracker, record):
+    configs = [make_config(optimizer=optimizer) for optimizer in ("adam", "sgd")]
+    for config in configs:
+        with open_tracker(config) as tracker:
+            for number in (1, 0):
+                record(tracker, "trial", number, values=(0.1 * number, 0.2 * number, 0.3 * number))
+            record(tracker, "best", 0)
+    return configs[0]
+
+
+def test_experiments_without_studies_are_left_out(stored):
+    assert read_experiments(stored.stores.tracking_uri) == ["tiny-mlp"]
+
+
+def test_studies_come_with_their_own_runs_in_order(stored):
+    studies = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    assert [study.name for study in studies] == ["adam", "sgd"]
+    for study in studies:
+        assert [run.number for run in study.trials] == [0, 1]
+        assert [run.kind for run in study.confirmations] == ["best"]
+        assert {run.params["optimizer"] for run in (*study.trials, *study.confirmations)} == {study.optimizer}
+        assert study.started <= study.trials[1].started <= study.trials[1].ended <= study.ended
+
+
+def test_histories_of_many_runs_come_in_bulk_and_paged(stored, monkeypatch):
+    monkeypatch.setattr(reader, "_RUNS_PER_QUERY", 2)
+    runs = [run for study in read_studies(stored.stores.tracking_uri, "tiny-mlp") for run in study.trials]
+    wanted = [run.run_id for run in runs]
+    histories = read_histories(stored.stores.tracking_uri, wanted, ["val_accuracy", "loss"])
+    assert list(histories) == wanted
+    for run in runs:
+        steps, values = histories[run.run_id]["val_accuracy"]
+        np.testing.assert_array_equal(steps, [1, 2, 3])
+        np.testing.assert_allclose(values, np.array([0.1, 0.2, 0.3]) * run.number)
+        assert set(histories[run.run_id]) == {"val_accuracy", "loss"}
+
+
+def test_a_server_gives_the_same_histories_as_the_database(stored, monkeypatch):
+    uri = stored.stores.tracking_uri
+    runs = [run.run_id for run in read_studies(uri, "tiny-mlp")[0].trials]
+    direct = read_histories(uri, runs, ["val_accuracy", "absent"])
+    monkeypatch.setattr(reader, "is_database", lambda _: False)
+    asked = read_histories(uri, runs, ["val_accuracy", "absent"])
+    assert {run: set(found) for run, found in asked.items()} == {run: {"val_accuracy"} for run in runs}
+    for run in runs:
+        np.testing.assert_array_equal(asked[run]["val_accuracy"], direct[run]["val_accuracy"])
+
+
+def test_runs_of_other_programs_in_the_experiment_do_not_disturb(stored):
+    from mlflow.tracking import MlflowClient
+
+    uri = stored.stores.tracking_uri
+    client = MlflowClient(uri, registry_uri=uri)
+    client.create_run(client.get_experiment_by_name("tiny-mlp").experiment_id)
+    assert len(read_studies(uri, "tiny-mlp")) == 2
+
+
+def test_a_missing_artifact_is_told_with_its_name(stored):
+    (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    with pytest.raises(StoreError, match=r"artifact nothing\.html of run"):
+        read_artifact_text(stored.stores.tracking_uri, study.run_id, "nothing.html")
+
+
+def test_reading_changes_nothing(stored, database):
+    def contents() -> list[str]:
+        with closing(sqlite3.connect(database)) as connection:
+            return list(connection.iterdump())
+
+    before = contents()
+    for study in read_studies(stored.stores.tracking_uri, "tiny-mlp"):
+        read_histories(stored.stores.tracking_uri, [study.run_id], ["objective"])
+    assert contents() == before

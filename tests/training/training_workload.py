@@ -1,0 +1,170 @@
+"""A small real workload for the trainers' tests, built by hand from the study's dataclasses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import yaml
+from sklearn.datasets import load_digits
+
+from study.config import (
+    Budget,
+    Component,
+    Objective,
+    OptimizerConfig,
+    Stores,
+    StudyConfig,
+    Task,
+    TrackingConfig,
+)
+from study.datasets import Dataset, Split
+from study.results import Trial
+from study.training.fit import FitTrainer
+
+CONF = Path(__file__).parents[2] / "conf"
+CONSTANT = {"_target_": None}
+LOSS = {"_target_": "keras.losses.SparseCategoricalCrossentropy", "from_logits": True}
+
+
+@cache
+def digits(n_train: int = 200) -> Dataset:
+    images, labels = load_digits(return_X_y=True)
+    x, y = (images / 16.0).astype(np.float32).reshape(-1, 8, 8, 1), labels.astype(np.int32)
+    train, validation, test = slice(n_train), slice(1000, 1100), slice(1100, 1200)
+    return Dataset(
+        name="digits",
+        source="scikit-learn",
+        train=Split(x=x[train], y=y[train]),
+        validation=Split(x=x[validation], y=y[validation]),
+        test=Split(x=x[test], y=y[test]),
+        n_outputs=10,
+    )
+
+
+def tiny(input_shape: tuple[int, ...], n_outputs: int, *, dropout: float = 0.0, batch_norm: bool = False) -> Any:
+    inputs = keras.Input(input_shape)
+    hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Flatten()(inputs))
+    if batch_norm:
+        hidden = keras.layers.BatchNormalization()(hidden)
+    if dropout:
+        hidden = keras.layers.Dropout(dropout)(hidden)
+    return keras.Model(inputs, keras.layers.Dense(n_outputs, dtype="float32", name="output")(hidden))
+
+
+def broken(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    raise ValueError(f"no model for {input_shape} and {n_outputs}")
+
+
+def make_config(
+    *,
+    model: Mapping[str, Any] | None = None,
+    optimizer: str = "keras.optimizers.SGD",
+    schedule: Mapping[str, Any] = CONSTANT,
+    metrics: tuple[Any, ...] = ("accuracy",),
+    loss: Mapping[str, Any] = LOSS,
+    n_epochs: int | None = 2,
+    n_steps: int | None = None,
+    every_n_steps: int | None = None,
+    deterministic: bool = True,
+) -> StudyConfig:
+    nothing = Component(name="none", section={"_target_": None})
+    return StudyConfig(
+        dataset=Component(name="digits", section={}),
+        task=Task(loss=loss, metrics=metrics),
+        model=Component(name="tiny", section=model or {"_target_": "training_workload.tiny"}),
+        optimizer=OptimizerConfig(name="any", target=optimizer, fixed={}, ranges={}),
+        schedule=Component(name="schedule", section=schedule),
+        trainer=Component(name="fit", section={}),
+        backend=keras.backend.backend(),
+        sampler=nothing,
+        pruner=nothing,
+        budget=Budget(n_trials=1, n_epochs=n_epochs, n_steps=n_steps, n_confirmations=0, time_limit_s=None),
+        objective=Objective(metric="val_accuracy", direction="maximize", target=None),
+        stores=Stores(tracking_uri="", artifacts=Path(), optuna_journal=Path()),
+        tracking=TrackingConfig(every_n_steps=every_n_steps, system_metrics=False, log_model=False),
+        experiment_name="experiment",
+        study_name=None,
+        label="",
+        study_seed=0,
+        order_seed=0,
+        split_seed=0,
+        deterministic=deterministic,
+        live=False,
+        raw={},
+        folder=Path(),
+    )
+
+
+def make_trainer(
+    *,
+    dataset: Dataset | None = None,
+    backend: str | None = None,
+    batch_size: int = 32,
+    precision: str = "float32",
+    jit_compile: bool | str = "auto",
+    **config: Any,
+) -> FitTrainer:
+    return FitTrainer(
+        make_config(**config),
+        dataset or digits(),
+        backend=backend or keras.backend.backend(),
+        batch_size=batch_size,
+        eval_batch_size=64,
+        precision=precision,
+        jit_compile=jit_compile,
+    )
+
+
+def make_trial(number: int = 0, *, test: bool = False, keep_weights: bool = False, **hyperparameters: Any) -> Trial:
+    return Trial(
+        number=number,
+        hyperparameters=hyperparameters,
+        run_seed=1234,
+        order_seed=5678,
+        test=test,
+        keep_weights=keep_weights,
+    )
+
+
+def read_yamls(folder: str) -> dict[str, dict[str, Any]]:
+    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / folder).glob("*.yaml"))}
+
+
+def midpoint(entry: Mapping[str, Any]) -> Any:
+    if "choices" in entry:
+        return entry["choices"][len(entry["choices"]) // 2]
+    low, high = entry["low"], entry["high"]
+    match entry["scale"]:
+        case "linear":
+            return (low + high) / 2
+        case "log":
+            return math.sqrt(low * high)
+        case "one_minus_log":
+            return 1.0 - math.sqrt((1.0 - low) * (1.0 - high))
+    raise ValueError(entry["scale"])
+
+
+def softmax_regression(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    dense = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="output")
+    return keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
+
+
+def one_weight(input_shape: tuple[int, ...], n_outputs: int) -> Any:  # noqa: ARG001
+    inputs = keras.Input(input_shape)
+    ones = keras.layers.Lambda(lambda x: x[:, 0, 0, :] * 0.0 + 1.0, output_shape=(1,))(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)(ones))
+
+
+@keras.saving.register_keras_serializable()
+class ExplodingLoss(keras.losses.Loss):  # type: ignore[misc]
+    """1000 w^2, whatever the target."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002
+        return 1000.0 * keras.ops.square(y_pred[:, 0])
