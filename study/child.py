@@ -26,7 +26,7 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
         return run_study(config)
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "outcome.json"
-        request = {"raw": config.raw, "folder": str(config.folder), "label": config.label, "answer": str(answer)}
+        request = {"raw": config.raw, "folder": str(config.folder), "labels": config.labels, "answer": str(answer)}
         done = subprocess.run([sys.executable, "-m", "study.child"], input=json.dumps(request), text=True, check=False)
         if done.returncode != 0:
             raise StudyError(f"the child process with trainer.backend={config.backend} ended with {done.returncode}")
@@ -40,7 +40,7 @@ def _main() -> int:
     request = json.load(sys.stdin)
     try:
         outcome = run_study(
-            load_config(request["raw"], folder=Path(request["folder"]), label=request["label"]),
+            load_config(request["raw"], folder=Path(request["folder"]), labels=request["labels"]),
         )
     except StudyError as error:
         sys.stderr.write(f"study run: {error}\n")

@@ -137,7 +137,7 @@ class StudyConfig:
 
     Attributes:
         backend: The Keras backend that trains.
-        label: What tells the study apart in its experiment when `study_name` is null.
+        labels: Names for the study when `study_name` is null; the first that is free is taken.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.
     """
@@ -157,7 +157,7 @@ class StudyConfig:
     tracking: TrackingConfig
     experiment_name: str
     study_name: str | None
-    label: str
+    labels: tuple[str, ...]
     study_seed: int
     order_seed: int
     split_seed: int

@@ -37,7 +37,9 @@ class ConfigError(StudyError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(f"  {fault}" for fault in self.faults))
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        listed = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"{count} in the config, nothing was started:\n{listed}")
 
 
 class StoreError(StudyError):

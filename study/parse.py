@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ _COSTS = ("loss", "error", "mse", "mae", "perplexity")
 _DESCRIPTION = ("name", "requires")
 
 
-def parse(raw: Mapping[str, Any], *, folder: Path, label: str | None = None) -> StudyConfig:
+def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -> StudyConfig:
     """Read and check a resolved config.
 
     Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
@@ -28,7 +28,7 @@ def parse(raw: Mapping[str, Any], *, folder: Path, label: str | None = None) -> 
     Args:
         raw: The resolved config as plain mappings and lists.
         folder: Where relative paths start.
-        label: What tells the study apart in its experiment; None: the optimizer's name.
+        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
 
     Raises:
         ConfigError: Something is wrong; it holds every fault.
@@ -58,7 +58,7 @@ def parse(raw: Mapping[str, Any], *, folder: Path, label: str | None = None) -> 
         ),
         experiment_name=read.text("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
         study_name=read.text("study_name", optional=True) or None,
-        label=label or optimizer.name,
+        labels=tuple(labels) or (optimizer.name,),
         study_seed=read.integer("study_seed", minimum=0) or 0,
         order_seed=read.integer("order_seed", minimum=0) or 0,
         split_seed=read.integer("split_seed", minimum=0) or 0,

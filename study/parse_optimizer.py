@@ -59,6 +59,8 @@ def _read_ranges(
             read.fault(f"optimizer.{argument}", fixed[argument], allowed="null for what is searched", advice=advice)
     ranges = {}
     for argument, entry in search.items():
+        if known and argument not in known:
+            continue
         searched = _read_range(read, argument, entry)
         wanted = argument in only if only is not None else not (isinstance(entry, Mapping) and entry.get("optional"))
         if searched is not None and wanted and argument not in fixed:

@@ -15,7 +15,7 @@ from study.config import Objective, StudyConfig
 from study.results import ConfirmationConfig, EpochReport, Kind, Trainer, Trial, TrialResult
 from study.search import Best, Search
 from study.seeds import confirmation_order_seed, confirmation_run_seed
-from study.space import Value
+from study.space import Value, text_of
 from study.tracking.writer import StudyTracker
 
 
@@ -117,7 +117,7 @@ def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConf
 
 def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
     """Mark the confirmations of another point than this one."""
-    expected = {key: str(value) for key, value in hyperparameters.items()}
+    expected = {key: text_of(value) for key, value in hyperparameters.items()}
     outdated = [
         record.run_id
         for (of, _), record in cast.tracker.finished().items()

@@ -98,13 +98,13 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
             )
 
 
-def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, label: str | None = None) -> StudyConfig:
+def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
     """Read and check a resolved config, choosing its Keras backend where none is loaded yet.
 
     Args:
         raw: The resolved config, as `study run --cfg job --resolve` prints it.
         folder: Where relative paths start; None: the working directory.
-        label: What tells the study apart in its experiment; None: the optimizer's name.
+        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
 
     Raises:
         ConfigError: Something is wrong with the config; it holds every fault.
@@ -116,16 +116,16 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, label: st
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
         select_backend(str(backend))
-    config = parse(raw, folder=(folder or Path.cwd()).resolve(), label=label)
+    config = parse(raw, folder=(folder or Path.cwd()).resolve(), labels=labels)
     check_name(config)
     return config
 
 
-def check(jobs: Sequence[tuple[Mapping[str, Any], str]], *, folder: Path) -> list[StudyConfig]:
+def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path) -> list[StudyConfig]:
     """Check all jobs of a command before the first one starts, their data and models included.
 
     Args:
-        jobs: Pairs of a resolved config and a label.
+        jobs: Pairs of a resolved config and the labels of its study.
         folder: Where relative paths start.
 
     Raises:
@@ -135,14 +135,14 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], str]], *, folder: Path) -> lis
         StudyError: A model cannot be built, or a `study_name` belongs to another study.
     """
     configs: list[StudyConfig] = []
-    faults: dict[Fault, None] = {}
-    for raw, label in jobs:
+    faults: dict[str, Fault] = {}
+    for raw, labels in jobs:
         try:
-            configs.append(load_config(raw, folder=folder, label=label))
+            configs.append(load_config(raw, folder=folder, labels=labels))
         except ConfigError as error:
-            faults |= dict.fromkeys(error.faults)
+            faults |= {str(fault): fault for fault in error.faults}
     if faults:
-        raise ConfigError(list(faults))
+        raise ConfigError(list(faults.values()))
     if len(configs) > 1:  # a single study loads and builds before it touches a store
         _check_workloads(configs)
     return configs

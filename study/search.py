@@ -99,7 +99,8 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
     for name, digest in known.items():
         if digest == config.digest:
             return name
-    return config.label if config.label not in known else f"{config.label}-{config.digest[:6]}"
+    free = (label for label in config.labels if label not in known)
+    return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
 
 
 class Search:
@@ -137,6 +138,8 @@ class Search:
         """Record how a trial ended; a diverged one counts as complete with the worst objective."""
         optuna_trial = self._asked.pop(result.trial.number)
         optuna_trial.set_user_attr(STATE, result.state)
+        # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
+        self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
         self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)

@@ -28,8 +28,9 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
     section = config.sampler.section
     seed = sampler_seed(config.study_seed, trial_number)
     accepted = parameters(section["_target_"])
-    # A quasi-random sequence is one sequence only under one seed.
-    supplied = {"seed": config.study_seed if "qmc_type" in accepted else seed, "ranges": config.optimizer.ranges}
+    supplied = {"seed": seed, "study_seed": config.study_seed, "ranges": config.optimizer.ranges}
+    if "qmc_type" in accepted:  # a quasi-random sequence is one sequence only under one seed
+        supplied["seed"] = config.study_seed
     with quiet():
         built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
     return built  # type: ignore[no-any-return]
@@ -43,13 +44,13 @@ def distribution(searched: Range) -> BaseDistribution:
     return FloatDistribution(low, high, log=searched.scale != "linear")
 
 
-def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, seed: int) -> optuna.samplers.BaseSampler:
+def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int) -> optuna.samplers.BaseSampler:
     """Return a sampler over a grid: `n_points` along each interval, evenly on its own scale, and all choices.
 
     Args:
         ranges: What is searched, by argument.
         n_points: Points along each interval, both ends included.
-        seed: Seed of the order in which the grid is visited.
+        study_seed: Seed of the order in which the grid is visited.
     """
     space: dict[str, Sequence[Any]] = {}
     for searched in ranges.values():
@@ -59,7 +60,7 @@ def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, seed: int) -> op
         low, high = searched.bounds
         spaced = np.linspace(low, high, n_points) if searched.scale == "linear" else np.geomspace(low, high, n_points)
         space[searched.coordinate] = [float(value) for value in np.clip(spaced, low, high)]
-    return optuna.samplers.GridSampler(space, seed=seed)
+    return optuna.samplers.GridSampler(space, seed=study_seed)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 Scale = Literal["linear", "log", "one_minus_log"]
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -61,3 +62,10 @@ def to_arguments(ranges: Mapping[str, Range], coordinates: Mapping[str, Value]) 
         drawn = coordinates[searched.coordinate]
         point[argument] = 1.0 - cast(float, drawn) if searched.scale == "one_minus_log" else drawn
     return point
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text: as it is typed on the command line, lists as JSON."""
+    if isinstance(value, bool) or value is None or isinstance(value, list | tuple | dict):
+        return json.dumps(value)
+    return str(value)

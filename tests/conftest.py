@@ -6,3 +6,53 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+# One process holds one backend; TensorFlow traces quickest. Other tests run JAX in processes of their own.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from study.config import StudyConfig
+
+# A study that trains in a second: small net, few epochs, nothing recorded that takes time.
+QUICK = (
+    "trainer.backend=tensorflow",
+    "++model.hidden=[16]",
+    "budget.n_trials=3",
+    "budget.n_epochs=2",
+    "budget.n_confirmations=2",
+    "tracking.system_metrics=false",
+    "tracking.log_model=false",
+    "live=false",
+)
+
+
+@pytest.fixture(scope="session")
+def compose_quick() -> Callable[..., StudyConfig]:
+    """Compose and check a quick study of the real conf/ with overrides, its stores in a given folder."""
+    from study.cli.compose import compose_jobs, prepare
+    from study.run import load_config
+
+    def build(*overrides: str, folder: Path) -> StudyConfig:
+        (job,) = compose_jobs(prepare([*QUICK, *overrides]), multirun=False)
+        return load_config(job.raw, folder=folder, labels=job.labels)
+
+    return build
+
+
+@pytest.fixture
+def compose(compose_quick: Callable[..., StudyConfig], tmp_path: Path) -> Callable[..., StudyConfig]:
+    """Compose a quick study in a temporary folder of the test's own, unless told another."""
+    return lambda *overrides, folder=tmp_path: compose_quick(*overrides, folder=folder)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow store without studies; copying it is quicker than migrating another."""
+    from study.tracking.store import connect
+
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    connect(f"sqlite:///{path}", create=True)
+    return path

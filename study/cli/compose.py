@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,12 @@ class Job:
     Attributes:
         overrides: What makes it this job.
         raw: Its resolved config.
-        label: What tells its study apart in the experiment.
+        labels: Names for its study: what the jobs of the command line differ in, then all that is telling.
     """
 
     overrides: tuple[str, ...]
     raw: dict[str, Any]
-    label: str
+    labels: tuple[str, ...]
 
 
 def prepare(arguments: Sequence[str]) -> list[str]:
@@ -63,7 +63,9 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     """
     import conf
 
-    prepared = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in arguments]
+    # Hydra's parser wants its flags first; people do not.
+    words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
+    prepared = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
     own = Path.cwd() / "conf"
     if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
         asked = any(word.lstrip("+").startswith("hydra.searchpath") for word in arguments)
@@ -106,12 +108,13 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
 
 
-def read_job(own: DictConfig, overrides: Iterable[str]) -> Job:
+def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[str] = ()) -> Job:
     """Resolve a job's config and name what tells it apart.
 
     Args:
         own: The composed config without Hydra's node.
         overrides: What the job overrides.
+        telling: The keys that the jobs of the command line differ in.
 
     Raises:
         ConfigError: An argument is both fixed and searched on the command line.
@@ -120,7 +123,16 @@ def read_job(own: DictConfig, overrides: Iterable[str]) -> Job:
     raw = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     assert isinstance(raw, dict)
     _refuse_fixed_and_searched(overrides)
-    return Job(overrides=overrides, raw={str(key): value for key, value in raw.items()}, label=_label(overrides, raw))
+    everything = _label(overrides, raw)
+    labels = (_label(overrides, raw, only=telling), everything) if telling else (everything,)
+    return Job(overrides=overrides, raw={str(key): value for key, value in raw.items()}, labels=labels)
+
+
+def told_apart_by(jobs: Sequence[Job]) -> frozenset[str]:
+    """Return the keys whose values differ between the jobs of a command line."""
+    pairs = {tuple(override.lstrip("+~").partition("=")[::2]) for job in jobs for override in job.overrides}
+    keys = [key for key, _ in pairs]
+    return frozenset(key for key in keys if keys.count(key) > 1)
 
 
 def _split(composed: DictConfig) -> Job:
@@ -144,12 +156,12 @@ def _refuse_fixed_and_searched(overrides: Sequence[str]) -> None:
         raise ConfigError(faults)
 
 
-def _label(overrides: Sequence[str], raw: Any) -> str:
+def _label(overrides: Sequence[str], raw: Any, *, only: Collection[str] | None = None) -> str:
     """Return the optimizer's name and the overrides that set a study apart, such as `adam-schedule=cosine`."""
     parts = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS):
+        if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
         parts.append(f"{short}={value}".replace("/", "."))

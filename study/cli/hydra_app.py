@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
-from study.cli.compose import CompositionError, Job, compose_jobs, read_job
+from study.cli.compose import CompositionError, Job, compose_jobs, read_job, told_apart_by
 from study.errors import ConfigError, StudyError
 
 
@@ -79,33 +80,41 @@ def launch(request: Request, jobs: Sequence[Job]) -> int:
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.run import check
 
-        configs = check([(job.raw, job.label) for job in jobs], folder=Path.cwd())
+        configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
     with _argv(request.arguments):
-        _application()()
+        _application(told_apart_by(jobs))()
     from study.cli.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
     return 0
 
 
-def run_job(own: DictConfig) -> float:
+def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
     """Run one job's study and return its best objective, NaN when no trial completed.
 
     An outer Hydra sweep over anything else can optimize what this returns.
+
+    Args:
+        own: The job's config.
+        telling: The keys that the jobs of the command line differ in.
     """
     from study.child import run_anywhere
     from study.run import load_config
 
     try:
-        job = read_job(own, HydraConfig.get().overrides.task)
-        outcome = run_anywhere(load_config(job.raw, folder=Path(get_original_cwd()), label=job.label))
+        job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+        outcome = run_anywhere(load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels))
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         raise SystemExit(error.exit_status) from error
     return math.nan if outcome.best is None else outcome.best.objective
 
 
-def _application() -> Callable[[], object]:
+def _application(telling: Collection[str] = ()) -> Callable[[], object]:
+    @functools.wraps(run_job)
+    def job(own: DictConfig) -> float:
+        return run_job(own, telling=telling)
+
     application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
         run_job
     )

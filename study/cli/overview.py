@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Sequence
 
@@ -64,7 +65,7 @@ def _interval(study: StudyRecord) -> str:
     if metric is None:
         return ""
     mean, low, high = (study.metrics[f"{metric}_{part}"] for part in ("mean", "low", "high"))
-    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]" if not math.isnan(low) else f"{mean:.4f} (one seed)"
 
 
 def _mean(runs: Sequence[RunRecord]) -> str:

@@ -109,7 +109,7 @@ def quantile_tuning_curve(
         ValueError: If scores are missing, NaN, infinitely good or outside `bounds`, or an argument is not allowed.
 
     Source:
-        N. Lourie, K. Cho and H. He (2024), Show your work with confidence, section 3.
+        N. Lourie, K. Cho and H. He (2024), Show your work with confidence.
     """
     if not 0.0 < quantile < 1.0:
         raise ValueError(f"quantile={quantile}: expected a number strictly between 0 and 1. Pass 0.5 for the median.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import math
 import re
 import sys
@@ -22,6 +21,7 @@ from study.config import NOT_IDENTITY, StudyConfig
 from study.datasets import Dataset
 from study.records import Role, RunRecord
 from study.results import Kind, State, Trial
+from study.space import text_of
 from study.tracking.store import redact
 
 PARENT = "mlflow.parentRunId"
@@ -129,13 +129,6 @@ def ended(run: Run) -> float | None:
 def from_stored(value: float) -> float:
     """Undo what a database does to infinities: it holds the largest number instead."""
     return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
-
-
-def text_of(value: Any) -> str:
-    """Return a value as text: as it is typed on the command line, lists as JSON."""
-    if isinstance(value, bool) or value is None or isinstance(value, list | tuple | dict):
-        return json.dumps(value)
-    return str(value)
 
 
 def now_ms() -> int:

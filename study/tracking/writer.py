@@ -18,6 +18,7 @@ from study.datasets import Dataset
 from study.errors import StoreError
 from study.records import RunRecord
 from study.results import EpochReport, Kind, Trial, TrialResult
+from study.space import text_of
 from study.tracking import progress, schema
 from study.tracking.background import BackgroundWriter, RunHandle
 from study.tracking.opening import OpenedRuns, open_runs
@@ -119,7 +120,7 @@ class StudyTracker:
 
         self._writer.act(run, finish)
         if kind == "trial":
-            point = {key: schema.text_of(value) for key, value in trial.hyperparameters.items()}
+            point = {key: text_of(value) for key, value in trial.hyperparameters.items()}
             self._outcomes[number] = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
             self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
 

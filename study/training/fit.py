@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import traceback
 from collections.abc import Sequence
 from time import perf_counter
@@ -216,4 +217,4 @@ def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation:
 def _state_bytes(optimizer: Any) -> int:
     """Return the bytes of an optimizer's variables but for its step counter and rate."""
     state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
-    return sum(int(keras.ops.convert_to_numpy(variable).nbytes) for variable in state)
+    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in state)

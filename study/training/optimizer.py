@@ -19,17 +19,16 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
         target: The dotted path of a Keras optimizer.
         hyperparameters: Values for its constructor; what is left out keeps its default.
         schedule: The section of a schedule whose values are factors on the rate; a null `_target_` is constant.
-        n_steps: Batches that the whole training takes. With `gradient_accumulation_steps` the optimizer makes, and
-            a schedule counts, one step for several batches.
+        n_steps: Batches that the whole training takes. Keras's schedules count these, also where the optimizer
+            takes one step for several of them (`gradient_accumulation_steps`).
 
     Returns:
         A fresh optimizer.
     """
     arguments = coerce(target, hyperparameters)
     if schedule.get("_target_") is not None:
-        n_updates = max(1, n_steps // int(arguments.get("gradient_accumulation_steps") or 1))
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
-        arguments["learning_rate"] = ScaledSchedule(rate, build_schedule(schedule, n_steps=n_updates))
+        arguments["learning_rate"] = ScaledSchedule(rate, build_schedule(schedule, n_steps=n_steps))
     return instantiate({"_target_": target, **arguments})
 
 

@@ -21,18 +21,9 @@ from study.config import (
 from study.datasets import Dataset, Split
 from study.results import EpochReport, Kind, State, Trial, TrialResult
 from study.space import Range
-from study.tracking.store import connect
 from study.tracking.writer import StudyTracker, open_study
 
 MakeConfig = Callable[..., StudyConfig]
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated store without studies; copying it is quicker than migrating another."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    connect(f"sqlite:///{path}", create=True)
-    return path
 
 
 @pytest.fixture
@@ -71,7 +62,7 @@ def make_config(tmp_path: Path, database: Path) -> MakeConfig:
             tracking=TrackingConfig(every_n_steps=None, system_metrics=False, log_model=False),
             experiment_name="tiny-mlp",
             study_name=None,
-            label=optimizer,
+            labels=(optimizer,),
             study_seed=0,
             order_seed=0,
             split_seed=0,
@@ -95,7 +86,7 @@ def dataset() -> Dataset:
 def open_tracker(dataset: Dataset) -> Callable[[StudyConfig], StudyTracker]:
     def open_tracker(config: StudyConfig) -> StudyTracker:
         environment = {"keras": "3.15.0", "git_commit": "abc123"}
-        return open_study(config, study_name=config.label, dataset=dataset, environment=environment)
+        return open_study(config, study_name=config.labels[0], dataset=dataset, environment=environment)
 
     return open_tracker
 

@@ -35,7 +35,8 @@ def test_a_trial_is_trained_reported_and_measured() -> None:
     trial = make_trial(learning_rate=0.1, momentum=0.9, test=True, keep_weights=True)
     result, reports = train(trainer, trial)
     assert trainer.capacity == 1
-    assert result.state == "complete" and result.error is None
+    assert result.state == "complete"
+    assert result.error is None
     assert [(r.epoch, r.step) for r in reports] == [(0, 7), (1, 14)]
     assert set(result.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     for name, values in result.history.items():
@@ -46,7 +47,9 @@ def test_a_trial_is_trained_reported_and_measured() -> None:
     assert summary["optimizer_state_bytes"] == 4 * n_parameters  # the velocity
     assert (summary["n_steps"], summary["n_examples"], summary["compiled_batch_size"]) == (14, 400, 1)
     assert summary["final_loss"] < summary["initial_loss"]
-    assert summary["seconds_train"] > 0 and summary["seconds_compile"] > 0 and summary["seconds_evaluate"] > 0
+    assert summary["seconds_train"] > 0
+    assert summary["seconds_compile"] > 0
+    assert summary["seconds_evaluate"] > 0
     # The last epoch's validation and the test split, computed again by hand from the weights returned.
     model, dataset = trainer.build_model(result.weights), workload.digits()
     for prefix, split in (("val", dataset.validation), ("test", dataset.test)):
@@ -103,7 +106,8 @@ def test_the_same_trial_gives_the_same_bits_whatever_ran_before() -> None:
     again, _ = train(trainer, trial)
     fresh, _ = train(make_trainer(model=DROPOUT), trial)
     assert first.history == again.history == fresh.history
-    assert first.weights is not None and again.weights is not None
+    assert first.weights is not None
+    assert again.weights is not None
     assert all(np.array_equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
 
 
@@ -127,14 +131,17 @@ def test_a_budget_of_steps_is_met_exactly() -> None:
 def test_a_budget_of_fewer_steps_than_an_epoch() -> None:
     result, reports = train(make_trainer(n_epochs=None, n_steps=2), make_trial(learning_rate=0.1))
     assert [(r.epoch, r.step) for r in reports] == [(0, 2)]
-    assert result.state == "complete" and result.summary["n_examples"] == 64
+    assert result.state == "complete"
+    assert result.summary["n_examples"] == 64
 
 
 def test_the_caller_prunes() -> None:
     result, reports = train(make_trainer(n_epochs=5), make_trial(test=True), lambda report: report.epoch < 1)
-    assert result.state == "pruned" and len(reports) == len(result.history["loss"]) == 2
+    assert result.state == "pruned"
+    assert len(reports) == len(result.history["loss"]) == 2
     assert result.summary["n_steps"] == 14
-    assert "test_loss" not in result.summary and "final_loss" not in result.summary
+    assert "test_loss" not in result.summary
+    assert "final_loss" not in result.summary
 
 
 def test_stopping_after_the_last_epoch_is_completion() -> None:
@@ -155,8 +162,10 @@ def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step() -> None:
     k = next(k for k in range(100) if 1000 * 1999.0 ** (2 * k) > 3.4e38)
     assert result.state == "diverged"
     assert result.summary["diverged_at_step"] == k + 1
-    assert reports == [] and result.history == {}
-    assert math.isfinite(result.summary["initial_loss"]) and "test_loss" not in result.summary
+    assert reports == []
+    assert result.history == {}
+    assert math.isfinite(result.summary["initial_loss"])
+    assert "test_loss" not in result.summary
 
 
 def test_divergence_is_found_within_a_block_of_steps() -> None:
@@ -175,7 +184,8 @@ def test_a_finite_wreck_is_diverged_and_still_tested() -> None:
     result, _ = train(make_trainer(), make_trial(learning_rate=1e6, test=True))
     assert result.state == "diverged"
     assert result.summary["final_loss"] > result.summary["initial_loss"]
-    assert "diverged_at_step" not in result.summary and "test_loss" in result.summary
+    assert "diverged_at_step" not in result.summary
+    assert "test_loss" in result.summary
 
 
 def test_losses_of_single_steps() -> None:
@@ -213,8 +223,11 @@ def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, to
     trainer = make_trainer(model=model, n_epochs=1)
     bad, other = make_trial(**hyperparameters), make_trial(number=1, learning_rate=0.1)
     results = trainer.train([bad, other], lambda trial, report: True)
-    assert results[0].state == "failed" and results[0].trial is bad
-    assert results[0].error is not None and "Traceback" in results[0].error and told in results[0].error
+    assert results[0].state == "failed"
+    assert results[0].trial is bad
+    assert results[0].error is not None
+    assert "Traceback" in results[0].error
+    assert told in results[0].error
     assert results[1].state == ("failed" if "broken" in model["_target_"] else "complete")
 
 
@@ -225,8 +238,10 @@ def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytes
 
     monkeypatch.setattr(Batches, "start_epoch", stumble)
     result, _ = train(make_trainer(), make_trial(learning_rate=0.1))
-    assert result.state == "failed" and "stumbled" in str(result.error)
-    assert len(result.history["val_loss"]) == 1 and result.summary["n_steps"] == 7
+    assert result.state == "failed"
+    assert "stumbled" in str(result.error)
+    assert len(result.history["val_loss"]) == 1
+    assert result.summary["n_steps"] == 7
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the caller's own"), KeyboardInterrupt()])
@@ -242,7 +257,8 @@ def test_what_the_caller_raises_passes_through(error: BaseException) -> None:
 def test_metrics_given_as_sections() -> None:
     top_3 = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
     result, _ = train(make_trainer(metrics=("accuracy", top_3), n_epochs=1), make_trial(learning_rate=0.1, test=True))
-    assert {"top_3", "val_top_3"} <= set(result.history) and "test_top_3" in result.summary
+    assert {"top_3", "val_top_3"} <= set(result.history)
+    assert "test_top_3" in result.summary
     assert result.history["val_top_3"][0] > result.history["val_accuracy"][0]
 
 
@@ -250,7 +266,8 @@ def test_bfloat16_computes_in_it_and_leaves_no_trace() -> None:
     trainer = make_trainer(precision="bfloat16")
     result, _ = train(trainer, make_trial(learning_rate=0.1, keep_weights=True))
     assert result.state == "complete"
-    assert result.weights is not None and all(w.dtype == np.float32 for w in result.weights)
+    assert result.weights is not None
+    assert all(w.dtype == np.float32 for w in result.weights)
     assert trainer.build_model().layers[2].compute_dtype == "bfloat16"
     plain, _ = train(make_trainer(), make_trial(learning_rate=0.1))
     assert make_trainer().build_model().layers[2].compute_dtype == "float32"
@@ -265,6 +282,9 @@ def test_averaged_weights_are_what_is_validated_and_tested() -> None:
     plain, _ = train(trainer, make_trial(use_ema=False, test=True, **point))
     assert averaged.history["loss"] == plain.history["loss"]
     assert averaged.history["val_loss"] != plain.history["val_loss"]
+    assert averaged.state == "complete"
+    assert averaged.weights is not None
+    assert averaged.summary["optimizer_state_bytes"] == 4 * averaged.summary["n_parameters"]
     split = workload.digits().validation
     logits = keras.ops.convert_to_numpy(trainer.build_model(averaged.weights)(split.x)).astype(np.float64)
     loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(split)), split.y])

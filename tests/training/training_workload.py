@@ -90,7 +90,7 @@ def make_config(
         tracking=TrackingConfig(every_n_steps=every_n_steps, system_metrics=False, log_model=False),
         experiment_name="experiment",
         study_name=None,
-        label="",
+        labels=("",),
         study_seed=0,
         order_seed=0,
         split_seed=0,

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from study.errors import BackendError
+from study.training.backend import select_backend
+
+ROOT = Path(__file__).parents[2]
+LOADED = keras.backend.backend()
+OTHER = "jax" if LOADED == "tensorflow" else "tensorflow"
+TRAIN = """
+import json, os, sys
+from study.training.backend import select_backend
+select_backend(sys.argv[1])
+sys.path.append("tests/training")
+from training_workload import make_trainer, make_trial
+trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
+result = trainer.train([make_trial(learning_rate=0.1)], lambda trial, report: True)[0]
+loaded = [name for name in ("tensorflow", "jax") if name in sys.modules]
+print(json.dumps({"history": result.history, "state": result.state, "loaded": loaded}))
+"""
+
+
+def in_a_fresh_process(program: str, *arguments: str) -> Any:
+    kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
+    environment = kept | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", program, *arguments]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_fresh_processes_of_the_other_backend_give_the_same_bits() -> None:
+    first, second = (in_a_fresh_process(TRAIN, OTHER) for _ in range(2))
+    assert first["state"] == "complete"
+    assert len(first["history"]["val_loss"]) == 2
+    assert first == second
+
+
+def test_a_fresh_process_gives_the_bits_of_this_one() -> None:
+    from training_workload import make_trainer, make_trial
+
+    trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
+    here = trainer.train([make_trial(learning_rate=0.1)], lambda trial, report: True)[0]
+    assert in_a_fresh_process(TRAIN, LOADED)["history"] == here.history
+
+
+def test_the_loaded_backend_can_be_chosen_again_and_no_other() -> None:
+    select_backend(LOADED)
+    with pytest.raises(BackendError, match=f"holds Keras with the backend {LOADED}.*`study run` does it"):
+        select_backend(OTHER)
+
+
+def test_an_unknown_backend_names_the_known_ones() -> None:
+    with pytest.raises(BackendError, match="trainer.backend=theano: expected one of tensorflow, jax, torch"):
+        select_backend("theano")
+
+
+def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BackendError, match="trainer.backend=torch: it is not installed.*extra `torch`"):
+        select_backend("torch")
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize(
+    ("backend", "variable"), [("jax", "XLA_PYTHON_CLIENT_PREALLOCATE"), ("tensorflow", "TF_FORCE_GPU_ALLOW_GROWTH")]
+)
+def test_the_environment_is_set_before_the_import(
+    monkeypatch: pytest.MonkeyPatch, backend: str, variable: str, deterministic: bool
+) -> None:
+    monkeypatch.delitem(sys.modules, "keras")
+    for name in ("KERAS_BACKEND", "XLA_FLAGS", variable):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    select_backend(backend, deterministic=deterministic)
+    assert os.environ["KERAS_BACKEND"] == backend
+    assert variable in os.environ
+    wanted = backend == "jax" and deterministic
+    assert ("--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", "")) is wanted
