@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,6 +138,7 @@ class StudyConfig:
     Attributes:
         backend: The Keras backend that trains.
         labels: Names for the study when `study_name` is null; the first that is free is taken.
+        enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.
     """
@@ -165,6 +166,7 @@ class StudyConfig:
     live: Live
     raw: Mapping[str, Any]
     folder: Path
+    enqueue: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def n_trials(self) -> int:

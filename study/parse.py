@@ -12,6 +12,7 @@ from study.components import signature_faults
 from study.config import Budget, Component, Direction, Objective, Stores, StudyConfig, Task, TrackingConfig
 from study.errors import ConfigError
 from study.parse_optimizer import read_optimizer
+from study.space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Metrics that are better when smaller, by a part of their names.
@@ -66,6 +67,7 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
         live=read.one_of("live", ("auto", True, False)),
         raw=raw,
         folder=folder,
+        enqueue=_enqueue(read, optimizer.ranges),
     )
     if read.faults:
         raise ConfigError(read.faults)
@@ -153,6 +155,22 @@ def _objective(read: Reader, task: Task) -> Objective:
         direction=direction,  # type: ignore[arg-type]
         target=read.number("objective.target", optional=True),
     )
+
+
+def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
+    """Read the point of the first trial: of a given one what is searched here, which must lie in its range."""
+    given = read.value("enqueue", default=None)
+    if given is None:
+        return {}
+    point = {key: given[key] for key in ranges if key in given} if isinstance(given, Mapping) else {}
+    if not point:
+        advice = "Search one of its arguments, or leave enqueue out."
+        read.fault("enqueue", given, allowed=f"a value for what is searched: {', '.join(ranges)}", advice=advice)
+    for argument, value in point.items():
+        if not ranges[argument].holds(value):
+            advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
+            read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
+    return point
 
 
 def _stores(read: Reader, folder: Path) -> Stores:

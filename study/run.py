@@ -26,9 +26,10 @@ from study.results import Trainer
 from study.search import Best, check_name, open_search
 from study.statistics.intervals import mean_interval
 from study.tracking.writer import StudyTracker, open_study
-from study.training.backend import select_backend
+from study.training.backend import loaded_backend, select_backend
+from study.training.device import device
 
-_PACKAGES = ("keras", "tensorflow", "jax", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
+_PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +178,13 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
 
 
 def environment() -> dict[str, str]:
-    """Return the versions of what computes, by package, with `python` and, in a checkout, `git_commit`."""
+    """Return the versions of what computes, by package, with `python`, `device` and, in a checkout, `git_commit`.
+
+    The device is what the loaded backend computes on, and left out as long as none is loaded.
+    """
     found = {"python": platform.python_version()}
+    if loaded_backend() is not None:
+        found["device"] = device()
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)

@@ -20,7 +20,7 @@ from study.errors import StoreError, StudyError
 from study.results import Trial, TrialResult
 from study.search_samplers import build_sampler, distribution, quiet
 from study.seeds import trial_run_seed
-from study.space import Value, to_arguments
+from study.space import Value, to_arguments, to_coordinates
 
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
@@ -103,6 +103,15 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
     return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
 
 
+def count_studies(journal: Path) -> int:
+    """Return how many studies a journal holds.
+
+    Raises:
+        StoreError: The journal cannot be read.
+    """
+    return len(_open_storage(journal).get_all_studies())
+
+
 class Search:
     """An open search: proposes trials and learns how they ended."""
 
@@ -123,8 +132,9 @@ class Search:
         with FileLock(f"{self._config.stores.optuna_journal}.ask"):
             abandoned = self._take_over()
             numbered = self._numbered()
+            first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = [number for number in range(self._config.n_trials) if number not in numbered]
-            return [self._ask(number, abandoned.get(number)) for number in due[:n]]
+            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due[:n]]
 
     def report(self, trial: Trial, *, epoch: int, value: float) -> bool:
         """Pass an epoch's objective to the pruner; tell whether the trial is to go on."""
@@ -178,8 +188,8 @@ class Search:
         head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
         return head + "\n".join(parts)
 
-    def _ask(self, number: int, coordinates: Mapping[str, Value] | None) -> Trial:
-        """Draw a trial, or take up the coordinates that a dead worker left."""
+    def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
+        """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
         if coordinates:
             self._study.enqueue_trial(dict(coordinates))
         self._study.sampler = build_sampler(self._config, trial_number=number)

@@ -46,6 +46,20 @@ class Range:
             return round(1.0 - high, 12), round(1.0 - low, 12)
         return low, high
 
+    @property
+    def described(self) -> str:
+        """The range in words."""
+        if self.choices is not None:
+            return f"one of {', '.join(map(text_of, self.choices))}"
+        return f"a number from {self.low} to {self.high}, the range searched"
+
+    def holds(self, value: Value) -> bool:
+        """Tell whether a value of the argument lies in the range."""
+        if self.choices is not None:
+            return value in self.choices
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and cast(float, self.low) <= cast(float, value) <= cast(float, self.high)
+
 
 def to_arguments(ranges: Mapping[str, Range], coordinates: Mapping[str, Value]) -> dict[str, Value]:
     """Turn drawn coordinates into the optimizer's arguments.
@@ -62,6 +76,24 @@ def to_arguments(ranges: Mapping[str, Range], coordinates: Mapping[str, Value]) 
         drawn = coordinates[searched.coordinate]
         point[argument] = 1.0 - cast(float, drawn) if searched.scale == "one_minus_log" else drawn
     return point
+
+
+def to_coordinates(ranges: Mapping[str, Range], point: Mapping[str, Value]) -> dict[str, Value]:
+    """Turn arguments that lie in their ranges into coordinates, the inverse of `to_arguments`.
+
+    Args:
+        ranges: The ranges searched, by argument.
+        point: Values for some of the arguments.
+    """
+    coordinates: dict[str, Value] = {}
+    for argument, value in point.items():
+        searched = ranges[argument]
+        if searched.choices is None:
+            low, high = searched.bounds
+            drawn = 1.0 - cast(float, value) if searched.scale == "one_minus_log" else float(cast(float, value))
+            value = min(max(drawn, low), high)  # the bounds are rounded, the value's difference from one is not
+        coordinates[searched.coordinate] = value
+    return coordinates
 
 
 def text_of(value: Any) -> str:

@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from study.cli.starting_points import translate
 from study.errors import ConfigError, Fault, StudyError
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -60,12 +61,16 @@ def prepare(arguments: Sequence[str]) -> list[str]:
 
     An optimizer's file cannot list what a user may search, and an unknown argument is to be told together with all
     other faults; so `optimizer.` keys are appended where they are missing, and checked against the constructor.
+
+    Raises:
+        StudyError: `best` or `enqueue` names a file that is no exported configuration.
     """
     import conf
 
     # Hydra's parser wants its flags first; people do not.
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
-    prepared = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
+    appended = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
+    prepared = translate(appended)
     own = Path.cwd() / "conf"
     if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
         asked = any(word.lstrip("+").startswith("hydra.searchpath") for word in arguments)

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     for name in options.experiments:
         if name not in known:
             raise StudyError(f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list.")
-    chosen = options.experiments or known
+    chosen = options.experiments or list(known)
     if options.json:
         found = {name: [asdict(study) for study in read_studies(uri, name)] for name in chosen}
         json.dump(found, sys.stdout, indent=2, default=dict)

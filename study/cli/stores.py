@@ -22,14 +22,23 @@ def find_stores(options: argparse.Namespace) -> Stores:
         StoreError: There is no local store in the folder.
     """
     folder = options.folder.resolve()
-    database = folder / "mlruns" / "mlflow.db"
-    if options.tracking_uri is None and not database.exists():
+    if options.tracking_uri is None and not _database(folder).exists():
         raise StoreError(
             f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` makes. "
             "Run a study there, or name another folder with --folder or a store with --tracking-uri."
         )
+    return local_stores(options)
+
+
+def local_stores(options: argparse.Namespace) -> Stores:
+    """Return the stores that a command's options name, whether they are there or not."""
+    folder = options.folder.resolve()
     return Stores(
-        tracking_uri=options.tracking_uri or f"sqlite:///{database}",
+        tracking_uri=options.tracking_uri or f"sqlite:///{_database(folder)}",
         artifacts=folder / "mlruns" / "artifacts",
         optuna_journal=folder / "mlruns" / "optuna.journal",
     )
+
+
+def _database(folder: Path) -> Path:
+    return folder / "mlruns" / "mlflow.db"

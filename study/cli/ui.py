@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
+from study.tracking.reader import read_experiments
+from study.tracking.views import VIEWS, view_path
 
 
 def main(arguments: list[str]) -> int:
@@ -19,6 +21,10 @@ def main(arguments: list[str]) -> int:
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"
     sys.stdout.write(f"MLflow on {stores.tracking_uri}: {address} (Ctrl-C ends it)\n")
+    for name, experiment_id in read_experiments(stores.tracking_uri).items():
+        sys.stdout.write(f"\n{name}\n")
+        for view, (_, purpose) in VIEWS.items():
+            sys.stdout.write(f"  {purpose}:\n    {address}{view_path(experiment_id, view)}\n")
     sys.stdout.flush()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", stores.tracking_uri]
     command += ["--default-artifact-root", stores.artifacts.as_uri()]

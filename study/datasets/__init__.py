@@ -28,6 +28,19 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Whereabouts:
+    """Where a data set would be read from, for `study doctor`; a module says it by `whereabouts() -> Whereabouts`.
+
+    Attributes:
+        place: The first place that has it, in words or as a path; None when it is not on this machine.
+        ways: What would bring it here.
+    """
+
+    place: str | None
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """The three splits of a data set.
 

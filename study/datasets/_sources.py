@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.datasets import Whereabouts
 from study.datasets._cifar import FOLDERS, find_batches, read_batches
 from study.datasets._idx import find_idx, read_idx_folder
 from study.datasets._images import Images, ImageShape, checked_pair, data_error
@@ -56,6 +57,13 @@ def find_images(sources: Sources, *, path: str | None) -> Images:
         if _is_complete(place):
             return _read(place, sources)
     return _download(sources, places)
+
+
+def look_up(sources: Sources) -> Whereabouts:
+    """Say where a data set would be read from without `dataset.path`; nothing is read or downloaded."""
+    places = list(_places(sources))
+    place = next((str(place) for place in places if _is_complete(place)), None)
+    return Whereabouts(place=place, ways=() if place else tuple(_ways(sources, places)))
 
 
 def _places(sources: Sources) -> Iterator[Path]:
@@ -115,6 +123,18 @@ def _download(sources: Sources, places: list[Path]) -> Images:
 
 def _not_found(sources: Sources, places: list[Path], error: Exception) -> str:
     """Return the message that names every way to get a data set."""
+    return "\n".join(
+        [
+            f"dataset={sources.name} was not found in {', '.join(map(str, places))}, "
+            f"and Keras could not download it ({error}). Do one of these:",
+            *(f"  - {way}" for way in _ways(sources, places)),
+            "Or choose dataset=digits, which needs no file.",
+        ]
+    )
+
+
+def _ways(sources: Sources, places: list[Path]) -> list[str]:
+    """Return every way to get a data set."""
     ways = [
         f"set dataset.path to a folder with {sources.formats}, "
         "or to one NPZ file with x_train, y_train, x_test and y_test",
@@ -123,11 +143,4 @@ def _not_found(sources: Sources, places: list[Path], error: Exception) -> str:
     ]
     if sources.package is not None:
         ways.insert(2, f"install Debian's package: apt install {sources.package[0]}")
-    return "\n".join(
-        [
-            f"dataset={sources.name} was not found in {', '.join(map(str, places))}, "
-            f"and Keras could not download it ({error}). Do one of these:",
-            *(f"  - {way}" for way in ways),
-            "Or choose dataset=digits, which needs no file.",
-        ]
-    )
+    return ways

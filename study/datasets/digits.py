@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.datasets import Dataset
+from study.datasets import Dataset, Whereabouts
 from study.datasets._images import Images
 from study.datasets._split import SplitPlan, split_images
 
@@ -46,3 +46,8 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
         pixel_max=_PIXEL_MAX,
     )
     return split_images(images, plan, name="digits")
+
+
+def whereabouts() -> Whereabouts:
+    """Say where it would be read from."""
+    return Whereabouts(place="scikit-learn's load_digits")

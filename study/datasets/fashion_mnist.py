@@ -6,8 +6,8 @@ Algorithms", arXiv:1708.07747, 2017.
 
 from __future__ import annotations
 
-from study.datasets import Dataset
-from study.datasets._sources import Sources, find_images
+from study.datasets import Dataset, Whereabouts
+from study.datasets._sources import Sources, find_images, look_up
 from study.datasets._split import SplitPlan, split_images
 
 _SOURCES = Sources(
@@ -41,3 +41,8 @@ def load(
     """
     plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
     return split_images(find_images(_SOURCES, path=path), plan, name="fashion_mnist")
+
+
+def whereabouts() -> Whereabouts:
+    """Say where it would be read from."""
+    return look_up(_SOURCES)

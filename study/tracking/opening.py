@@ -20,6 +20,7 @@ from study.records import RunRecord
 from study.tracking import schema
 from study.tracking.reader import child_runs, find_runs
 from study.tracking.store import connect, is_database, redact, store_errors
+from study.tracking.views import write_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
         client.log_text(run_id, redact(yaml.safe_dump(dict(config.raw), sort_keys=False)), "config.yaml")
         client.log_inputs(run_id, [schema.dataset_input(dataset)])
+        write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         children = child_runs(client, experiment_id, run_id)
         if _end_orphans(client, children):
@@ -78,7 +80,7 @@ def _experiment(client: MlflowClient, config: StudyConfig) -> str:
 
 def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str) -> str:
     """Return the id of the study's run, which is created when it is missing."""
-    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}'"
+    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}' AND tags.study_name = '{study_name}'"
 
     def oldest() -> str | None:
         runs = find_runs(client, experiment_id, same_study)

@@ -30,8 +30,8 @@ _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
 _REQUESTS_AT_ONCE = 8
 
 
-def read_experiments(tracking_uri: str) -> list[str]:
-    """Return the names of the experiments that hold studies, the newest first.
+def read_experiments(tracking_uri: str) -> dict[str, str]:
+    """Return MLflow's ids of the experiments that hold studies, by their names, the newest first.
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -43,7 +43,7 @@ def read_experiments(tracking_uri: str) -> list[str]:
             run.info.experiment_id
             for run in _search(client, [e.experiment_id for e in experiments], "tags.role = 'study'")
         }
-    return [e.name for e in experiments if e.experiment_id in holding]
+    return {e.name: e.experiment_id for e in experiments if e.experiment_id in holding}
 
 
 def read_studies(tracking_uri: str, experiment: str) -> list[StudyRecord]:
@@ -68,6 +68,39 @@ def read_studies(tracking_uri: str, experiment: str) -> list[StudyRecord]:
                 children[run.data.tags.get(PARENT, "")].append(run_record(run))
     parents.sort(key=lambda run: run.info.start_time)
     return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
+
+
+def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
+    """Return where a run belongs: its experiment's name, and the run of its study (itself, for a study's run).
+
+    Returns:
+        None when the store has no such run, or it is none of a study.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, f"run {run_id} cannot be read"):
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            return None  # the second code is for a text that is no run's id
+        parent = run_id if run.data.tags.get("role") == "study" else run.data.tags.get(PARENT)
+        return (client.get_experiment(run.info.experiment_id).name, parent) if parent else None
+
+
+def read_data_digests(tracking_uri: str, run_id: str) -> tuple[str, ...]:
+    """Return the digests of the data that a study's run was recorded with, usually one.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, f"the data of run {run_id} cannot be read"):
+        inputs = client.get_run(run_id).inputs.dataset_inputs
+    return tuple(dict.fromkeys(str(given.dataset.digest) for given in inputs))
 
 
 def read_histories(

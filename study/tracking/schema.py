@@ -32,9 +32,9 @@ _PER_CALL = 100
 _NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "fixed": "fixed {}"}
 
 
-def run_name(kind: Kind, number: int) -> str:
-    """Return the name under which a child run stands in MLflow's table."""
-    return _NAMES[kind].format(number)
+def run_name(kind: Kind, number: int, *, study_name: str) -> str:
+    """Return the name under which a child run stands in MLflow's table, where rows of all studies may be mixed."""
+    return f"{study_name} {_NAMES[kind].format(number)}"
 
 
 def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:

@@ -85,7 +85,7 @@ class StudyTracker:
         def create() -> None:
             for stale in before:
                 self._client.delete_run(stale.run_id)
-            name = schema.run_name(kind, trial.number)
+            name = schema.run_name(kind, trial.number, study_name=self._study_name)
             run.run_id = self._client.create_run(self.experiment_id, started, tags, run_name=name).info.run_id
             params = schema.trial_params(trial, optimizer=self._config.optimizer.name)
             schema.log_in_batches(self._client, run.run_id, params=params, tags={})
@@ -239,7 +239,7 @@ class StudyTracker:
         try:
             return self._open[kind, number]
         except KeyError:
-            raise ValueError(f"{schema.run_name(kind, number)} was not started; call start() first") from None
+            raise ValueError(f"{kind} {number} was not started; call start() first") from None
 
     def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
         outcomes = self._outcomes

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import training_workload as workload
-from training_workload import make_trainer, make_trial
+from training_workload import keep_going, make_trainer, make_trial
 
 from study.training.optimizer import build_optimizer, build_schedule, coerce
 
@@ -42,7 +42,7 @@ def test_factors_times_the_rate(name: str) -> None:
 @pytest.mark.parametrize("name", YAMLS)
 def test_every_schedule_trains(name: str) -> None:
     trainer = make_trainer(schedule=YAMLS[name])
-    result = trainer.train([make_trial(learning_rate=0.3)], lambda trial, report: True)[0]
+    result = trainer.train([make_trial(learning_rate=0.3)], keep_going)[0]
     assert result.state == "complete", result.error
     assert result.summary["final_loss"] < result.summary["initial_loss"]
 
@@ -56,9 +56,9 @@ def test_a_training_of_one_step_has_a_schedule(name: str) -> None:
 def test_training_stops_moving_where_the_factor_is_zero() -> None:
     halt = YAMLS["step"] | {"boundaries": [{"fraction_of_steps": 0.5}], "values": [1.0, 0.0]}
     trial = make_trial(learning_rate=0.3, keep_weights=True)
-    halted = make_trainer(schedule=halt).train([trial], lambda trial, report: True)[0]
+    halted = make_trainer(schedule=halt).train([trial], keep_going)[0]
     # 14 steps: the boundary is 7, and Keras's steps 0 to 7 are the first eight.
-    first_eight = make_trainer(n_epochs=None, n_steps=8).train([trial], lambda trial, report: True)[0]
+    first_eight = make_trainer(n_epochs=None, n_steps=8).train([trial], keep_going)[0]
     assert halted.weights is not None
     assert first_eight.weights is not None
     for a, b in zip(halted.weights, first_eight.weights, strict=True):

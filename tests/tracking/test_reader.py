@@ -23,7 +23,7 @@ def stored(make_config, open_tracker, record):
 
 
 def test_experiments_without_studies_are_left_out(stored):
-    assert read_experiments(stored.stores.tracking_uri) == ["tiny-mlp"]
+    assert list(read_experiments(stored.stores.tracking_uri)) == ["tiny-mlp"]
 
 
 def test_studies_come_with_their_own_runs_in_order(stored):

@@ -100,7 +100,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     ]
     assert study.confirmations[0].metrics["test_accuracy"] == pytest.approx(0.7)
     stored = client_of(config).get_run(trial.run_id)
-    assert stored.info.run_name == "trial 000"
+    assert stored.info.run_name == "adam trial 000"
     tags = {"role": "trial", "state": "complete", "optimizer": "adam", "mlflow.parentRunId": study.run_id}
     assert tags.items() <= stored.data.tags.items()
     assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "best 1"
@@ -332,7 +332,7 @@ def test_artifacts_lie_in_the_configured_folder(make_config, open_tracker, tmp_p
 def test_what_is_reported_for_a_trial_that_never_started_is_a_mistake(make_config, open_tracker):
     with (
         open_tracker(make_config()) as tracker,
-        pytest.raises(ValueError, match="trial 004 was not started"),
+        pytest.raises(ValueError, match="trial 4 was not started"),
     ):
         tracker.epoch("trial", trial_of(4), EpochReport(epoch=0, step=1, metrics={}))
 

@@ -46,10 +46,10 @@ def test_fresh_processes_of_the_other_backend_give_the_same_bits() -> None:
 
 
 def test_a_fresh_process_gives_the_bits_of_this_one() -> None:
-    from training_workload import make_trainer, make_trial
+    from training_workload import keep_going, make_trainer, make_trial
 
     trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
-    here = trainer.train([make_trial(learning_rate=0.1)], lambda trial, report: True)[0]
+    here = trainer.train([make_trial(learning_rate=0.1)], keep_going)[0]
     assert in_a_fresh_process(TRAIN, LOADED)["history"] == here.history
 
 
@@ -60,14 +60,14 @@ def test_the_loaded_backend_can_be_chosen_again_and_no_other() -> None:
 
 
 def test_an_unknown_backend_names_the_known_ones() -> None:
-    with pytest.raises(BackendError, match="trainer.backend=theano: expected one of tensorflow, jax, torch"):
+    with pytest.raises(BackendError, match=r"trainer\.backend=theano: expected one of tensorflow, jax, torch"):
         select_backend("theano")
 
 
 def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "keras")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(BackendError, match="trainer.backend=torch: it is not installed.*extra `torch`"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(BackendError, match=r"trainer\.backend=torch: it is not installed.*extra `torch`"):
         select_backend("torch")
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import training_workload as workload
-from training_workload import make_trainer, make_trial
+from training_workload import keep_going, make_trainer, make_trial
 
 from study.errors import BackendError
 from study.results import EpochReport, Trial, TrialResult
@@ -222,7 +222,7 @@ def test_the_smaller_last_batch_has_its_own_loss() -> None:
 def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, told: str) -> None:
     trainer = make_trainer(model=model, n_epochs=1)
     bad, other = make_trial(**hyperparameters), make_trial(number=1, learning_rate=0.1)
-    results = trainer.train([bad, other], lambda trial, report: True)
+    results = trainer.train([bad, other], keep_going)
     assert results[0].state == "failed"
     assert results[0].trial is bad
     assert results[0].error is not None
@@ -232,7 +232,7 @@ def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, to
 
 
 def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(self: Batches, epoch: int) -> None:
+    def stumble(_batches: Batches, epoch: int) -> None:
         if epoch == 1:
             raise RuntimeError("stumbled")
 
@@ -246,7 +246,7 @@ def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytes
 
 @pytest.mark.parametrize("error", [RuntimeError("the caller's own"), KeyboardInterrupt()])
 def test_what_the_caller_raises_passes_through(error: BaseException) -> None:
-    def on_epoch(report: EpochReport) -> bool:
+    def on_epoch(_report: EpochReport) -> bool:
         raise error
 
     with pytest.raises(type(error)) as caught:

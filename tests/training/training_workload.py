@@ -24,7 +24,7 @@ from study.config import (
     TrackingConfig,
 )
 from study.datasets import Dataset, Split
-from study.results import Trial
+from study.results import EpochReport, Trial
 from study.training.fit import FitTrainer
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -130,6 +130,10 @@ def make_trial(number: int = 0, *, test: bool = False, keep_weights: bool = Fals
         test=test,
         keep_weights=keep_weights,
     )
+
+
+def keep_going(_trial: Trial, _report: EpochReport) -> bool:
+    return True
 
 
 def read_yamls(folder: str) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""`study doctor`: what this machine has for a study, and what to do about what it has not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from study.cli.stores import add_store_options, local_stores
+
+
+def main(arguments: list[str]) -> int:
+    """Print what was found; return 0 when a study could run, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="study doctor", description="Show backends, GPUs, data sets and stores; 0 when a study could run, else 1."
+    )
+    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that a backend gets to start (120)")
+    add_store_options(parser)
+    options = parser.parse_args(arguments)
+    # A user's own data sets are modules of the working directory.
+    sys.path.insert(0, str(Path.cwd()))
+    # Imported late, for the libraries of the stores take seconds.
+    from study.doctor import can_run, examine
+    from study.live import render_table
+
+    findings = examine(_targets(), local_stores(options), timeout_s=options.timeout)
+    runs = can_run(findings)
+    if options.json:
+        answer = {"can_run": runs, "findings": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+        return 0 if runs else 1
+    rows = [(finding.kind, finding.name, finding.state, finding.detail) for finding in findings]
+    render_table(("kind", "name", "state", "what was found"), rows, stream=sys.stdout)
+    for finding in findings:
+        if finding.advice:
+            sys.stdout.write(f"\n{finding.name} is {finding.state}. {finding.advice}\n")
+    sys.stdout.write(f"\nA study can{'' if runs else 'not'} run here.\n")
+    return 0 if runs else 1
+
+
+def _targets() -> dict[str, str]:
+    """Return the `_target_` of every data set in conf/, the working directory's own conf/ included."""
+    import conf
+
+    folders = [Path(conf.__path__[0]), Path.cwd() / "conf"]
+    files = {file.stem: file for folder in folders for file in sorted((folder / "dataset").glob("*.yaml"))}
+    return {name: str(yaml.safe_load(file.read_text())["_target_"]) for name, file in files.items()}

@@ -1,0 +1,1 @@
+"""The comparison page: records of studies in; a sentence, tables, figures and JSON out."""
