@@ -113,7 +113,7 @@ def _dataset(name: str, target: str) -> Finding:
     found = ask()
     if found.place is not None:
         return Finding(kind="dataset", name=name, state="ok", detail=found.place)
-    advice = "One of these: " + "; ".join(found.ways)
+    advice = "\n  - ".join(("Do one of these:", *found.ways))
     return Finding(kind="dataset", name=name, state="missing", detail="not on this machine", advice=advice)
 
 
@@ -125,13 +125,13 @@ def _stores(stores: Stores) -> list[Finding]:
             "MLflow",
             redact(stores.tracking_uri),
             local=Path(database) if database != stores.tracking_uri else None,
-            count=lambda: f"{len(read_experiments(stores.tracking_uri))} experiments",
+            count=lambda: f"experiments: {len(read_experiments(stores.tracking_uri))}",
         ),
         _store(
             "Optuna",
             str(stores.optuna_journal),
             local=stores.optuna_journal,
-            count=lambda: f"{count_studies(stores.optuna_journal)} studies",
+            count=lambda: f"studies: {count_studies(stores.optuna_journal)}",
         ),
     ]
 
@@ -142,9 +142,7 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
         if os.access(folder, os.W_OK):
             return Finding(kind="store", name=name, state="missing", detail=f"{place}, which the first study makes")
         advice = "Give leave to write there, or start from another folder."
-        return Finding(
-            kind="store", name=name, state="broken", detail=f"{folder} cannot be written to", advice=advice
-        )
+        return Finding(kind="store", name=name, state="broken", detail=f"{folder} cannot be written to", advice=advice)
     try:
         return Finding(kind="store", name=name, state="ok", detail=f"{place}, {count()}")
     except StoreError as error:

@@ -47,6 +47,7 @@ def search(cast: Cast) -> Best | None:
         if not trials:
             break
         for result, objective in _train(cast, "trial", trials):
+            cast.tracker.flush()  # what Optuna counts as spent has its record
             cast.search.tell(result, objective=objective)
             _show(cast, "trial", result, objective)
     return cast.search.best()

@@ -101,7 +101,9 @@ def find_study(tracking_uri: str, name: str) -> StudyRecord:
         raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, words))
     if len(found) > 1:
         listed = ", ".join(f"{experiment}/{study.name}" for study in found)
-        raise StudyError(f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one.")
+        raise StudyError(
+            f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one."
+        )
     return found[0]
 
 
@@ -116,7 +118,9 @@ def _run_target(tracking_uri: str, run_id: str) -> Target:
         known = list(read_experiments(tracking_uri))
         hint = f" To name the best of a study of {run_id}, write {run_id}/OPTIMIZER." if run_id in known else ""
         advice = f"See `study list`: the experiments are {', '.join(known) or '(none yet)'}."
-        raise StudyError(f"TARGET={run_id}: expected {_FORMS}, and no study of the store has such a run.{hint} {advice}")
+        raise StudyError(
+            f"TARGET={run_id}: expected {_FORMS}, and no study of the store has such a run.{hint} {advice}"
+        )
     experiment, study_run_id = located
     study = next((s for s in read_studies(tracking_uri, experiment) if s.run_id == study_run_id), None)
     runs = [] if study is None else [*study.trials, *study.confirmations]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("cli",),
     ("child",),
-    ("run",),
+    ("doctor", "run"),
     ("phases",),
     ("search", "training", "tracking", "report", "live", "noise"),
     ("parse",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import math
 import sys
 import tempfile
@@ -111,12 +110,11 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
 
 
 def _application(telling: Collection[str] = ()) -> Callable[[], object]:
-    @functools.wraps(run_job)
     def job(own: DictConfig) -> float:
         return run_job(own, telling=telling)
 
     application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
-        run_job
+        job
     )
     return application
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
-from study.cli.overview import show_studies
 from study.cli.stores import add_store_options, find_stores
 from study.errors import StudyError
-from study.tracking.reader import read_experiments, read_studies
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +21,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
     add_store_options(parser)
     options = parser.parse_args(arguments)
+    # Imported late: MLflow takes seconds, which --help is not to wait for.
+    from study.cli.overview import show_studies
+    from study.tracking.reader import read_experiments, read_studies
+
     uri = find_stores(options).tracking_uri
     known = read_experiments(uri)
     for name in options.experiments:
@@ -28,8 +33,16 @@ def main(arguments: list[str]) -> int:
     chosen = options.experiments or list(known)
     if options.json:
         found = {name: [asdict(study) for study in read_studies(uri, name)] for name in chosen}
-        json.dump(found, sys.stdout, indent=2, default=dict)
-        sys.stdout.write("\n")
+        sys.stdout.write(json.dumps(_without_nan(found), indent=2, allow_nan=False) + "\n")
     else:
         show_studies({(uri, name) for name in chosen})
     return 0
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace what JSON cannot hold, numbers that are not finite, by null; mappings become dictionaries."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

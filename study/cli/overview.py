@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from study.live import render_table
 from study.records import RunRecord, StudyRecord
+from study.report.measure import measure_of
 from study.tracking.reader import read_studies
 
 _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
@@ -44,11 +45,10 @@ def _row(study: StudyRecord) -> tuple[str, ...]:
 
 def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
     """Return the studies, those with the best objective first and those without one last."""
-    sign = -1.0 if any(study.params.get("objective.direction") == "maximize" for study in studies) else 1.0
 
     def key(study: StudyRecord) -> tuple[bool, float, str]:
         value = study.metrics.get("best_objective")
-        return (value is None, sign * (value or 0.0), study.name)
+        return (value is None, -measure_of(study.params).sign * (value or 0.0), study.name)
 
     return sorted(studies, key=key)
 

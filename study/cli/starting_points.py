@@ -28,7 +28,9 @@ def translate(words: Sequence[str]) -> list[str]:
         if group in ("best", "enqueue") and value not in ("", "null"):
             exported = read_exported(Path(value.strip("'\"")).expanduser())
             node, package = (
-                (_configuration(exported, without=chosen), "_global_") if group == "best" else (exported.arguments, group)
+                (_configuration(exported, without=chosen), "_global_")
+                if group == "best"
+                else (exported.arguments, group)
             )
             name = re.sub(r"[^\w-]", "_", exported.path.stem)
             ConfigStore.instance().store(group=group, name=name, node=node, package=package)

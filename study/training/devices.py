@@ -24,9 +24,7 @@ def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
     command = [sys.executable, "-m", "study.training.devices", backend]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False)
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"{backend}: no answer within {timeout_s:g} s. Try again when less runs here.") from error
     if done.returncode != 0:

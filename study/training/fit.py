@@ -120,8 +120,10 @@ class FitTrainer:
             state = "pruned"
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_split)["loss"]
-            # Not `>`: a loss that is not a number is above any.
-            if not summary["final_loss"] <= summary["initial_loss"]:
+            # Not `>`: a loss that is not a number is above any. Weights are looked at as well, since a relu of
+            # TensorFlow makes zeros of what is not a number, and a wreck can have a finite loss.
+            whole = all(np.isfinite(weight).all() for weight in model.get_weights())
+            if not (whole and summary["final_loss"] <= summary["initial_loss"]):
                 state = "diverged"
             if trial.test:
                 tested = evaluator.evaluate(self._dataset.test)

@@ -103,7 +103,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
     assert stored.info.run_name == "adam trial 000"
     tags = {"role": "trial", "state": "complete", "optimizer": "adam", "mlflow.parentRunId": study.run_id}
     assert tags.items() <= stored.data.tags.items()
-    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "best 1"
+    assert client_of(config).get_run(study.confirmations[0].run_id).info.run_name == "adam best 1"
 
 
 def test_the_data_set_is_an_input_once_however_often_the_study_is_opened(make_config, open_tracker, dataset):
