@@ -30,7 +30,8 @@ NOT_IDENTITY = (
     "study_name",
     "experiment",
 )
-# Metrics that lie between zero and one, by a part of their names.
+# Metrics that are better when smaller, and metrics that lie between zero and one, by a part of their names.
+_COSTS = ("loss", "error", "mse", "mae", "perplexity")
 _SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
 
 
@@ -111,6 +112,13 @@ class Objective:
     def better(self, a: float, b: float) -> bool:
         """Tell whether objective `a` is better than `b`."""
         return a > b if self.direction == "maximize" else a < b
+
+
+def resolve_direction(metric: str, direction: str) -> Direction:
+    """Return the direction asked for; `auto` minimizes what is a loss or an error by its name."""
+    if direction == "auto":
+        return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
+    return "minimize" if direction == "minimize" else "maximize"
 
 
 @dataclass(frozen=True, kw_only=True)

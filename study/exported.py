@@ -70,9 +70,9 @@ def read_exported(path: Path) -> Exported:
         content = yaml.safe_load(text)
         header = yaml.safe_load(_header(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise StudyError(
-            f"{path}: expected the YAML of a configuration, and it cannot be read ({reason}). {expected}"
+            f"{path}: expected a configuration as YAML, which cannot be read: {reason}. {expected}"
         ) from error
     if not isinstance(content, Mapping) or not isinstance(content.get("optimizer"), Mapping):
         raise StudyError(f"{path}: expected a configuration with a section `optimizer`, and it has none. {expected}")

@@ -212,7 +212,9 @@ class _Progress:
 
 def _drawn(progress: _Progress, now: float) -> RenderableType:
     elapsed, done = now - progress.started, progress.done
-    left = f"about {_duration((progress.n_left - done) * elapsed / done)} left" if done > 0 else "time left unknown"
+    left = (
+        f"about {_duration(max(progress.n_left - done, 0) * elapsed / done)} left" if done > 0 else "time left unknown"
+    )
     running = [f"{progress.title(*key)}: {trial.text(progress.metric)}" for key, trial in progress.running.items()]
     if len(running) > _MOST_SHOWN:
         running[_MOST_SHOWN - 1 :] = [f"and {len(running) - _MOST_SHOWN + 1} more at the same time"]

@@ -46,6 +46,8 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         # A stream on descriptor 2 itself, never closed: library handlers that bind it outlive the capture unharmed.
         stand_in = _text(2, closefd=False)
         setattr(stand_in, _TERMINAL, terminal)
+        # absl closes the stream of its handler when Hydra sets logging up; Optuna's formatter asks the same one on.
+        setattr(stand_in, "close", lambda: None)  # noqa: B010 - a method, which mypy would not let us assign
         undo.callback(delattr, stand_in, _TERMINAL)
         undo.callback(stand_in.flush)
         undo.callback(before.flush)

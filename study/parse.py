@@ -9,14 +9,21 @@ from typing import Any
 
 from study.checks import Reader, did_you_mean
 from study.components import signature_faults
-from study.config import Budget, Component, Direction, Objective, Stores, StudyConfig, Task, TrackingConfig
+from study.config import (
+    Budget,
+    Component,
+    Objective,
+    Stores,
+    StudyConfig,
+    Task,
+    TrackingConfig,
+    resolve_direction,
+)
 from study.errors import ConfigError
 from study.parse_optimizer import read_optimizer
 from study.space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# Metrics that are better when smaller, by a part of their names.
-_COSTS = ("loss", "error", "mse", "mae", "perplexity")
 # Objects of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
 
@@ -147,12 +154,10 @@ def _objective(read: Reader, task: Task) -> Objective:
     if metric and metric not in task.metric_names:
         allowed = f"a metric of this workload: {', '.join(task.metric_names)}"
         read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
-    direction: Direction | str = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
-    if direction == "auto":
-        direction = "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
+    direction = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
     return Objective(
         metric=metric,
-        direction=direction,  # type: ignore[arg-type]
+        direction=resolve_direction(metric, direction),
         target=read.number("objective.target", optional=True),
     )
 

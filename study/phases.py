@@ -78,6 +78,14 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
     return kept
 
 
+def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
+    """Return how many confirmations are still to be trained, provided the best point stays the same."""
+    per_setting = config.budget.n_confirmations
+    settings = 2 if config.optimizer.ranges else 1
+    done = sum(kind != "trial" and number < per_setting for kind, number in tracker.finished())
+    return max(settings * per_setting - done, 0)
+
+
 def confirmation(
     config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
 ) -> Trial:

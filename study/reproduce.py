@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +111,7 @@ def reproduce(
         folder: Where relative paths start.
         changes: Values of the config to be changed, by dotted key.
         tolerance: The largest relative difference allowed; None: 0 where everything is as it was recorded, else
-            `LOOSE_TOLERANCE`. Stating one forces the training where versions differ, never where the data do.
+            `LOOSE_TOLERANCE`.
         force: Train also where the data or the versions of what computes differ.
 
     Raises:
@@ -144,7 +146,7 @@ def reproduce(
         loosened = any(difference.stops or difference.subject in _LOOSENING for difference in again.differences)
         tolerance = LOOSE_TOLERANCE if loosened else 0.0
     (result,) = again.results
-    comparisons = compare(recorded | _tests(run), {**result.history, **_tests(result)})
+    comparisons = compare({**recorded, **_tests(run)}, {**result.history, **_tests(result)})
     within = all(comparison.largest <= tolerance for comparison in comparisons)
     return Reproduction(
         trained=True,
@@ -244,7 +246,7 @@ def _train(
     request = Request(
         raw=raw,
         folder=folder,
-        trials=[_with(trial, point) for trial in trials],
+        trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],
         stop_after=stop_after,
         tags=target.study.tags,
         data_digests=target.data_digests,
@@ -255,3 +257,40 @@ def _train(
         for key, value in wanted.items()
     ]
     return retrain(request), [change for change in changed if change.recorded != change.now]
+
+
+def _recorded(target: Target) -> dict[str, list[float]]:
+    """Return the run's history: per metric of the workload one value an epoch."""
+    task = target.raw.get("dataset", {}).get("task", {})
+    watched = [metric if isinstance(metric, str) else str(metric.get("name")) for metric in task.get("metrics") or ()]
+    names = [f"{part}{name}" for part in ("", "val_") for name in ("loss", *watched)]
+    histories = read_histories(target.tracking_uri, [target.run.run_id], names)[target.run.run_id]
+    return {name: histories[name][1].tolist() for name in names if name in histories}
+
+
+def _tests(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
+    """Return the test metrics of a confirmation, recorded or trained now."""
+    values = ended.metrics if isinstance(ended, RunRecord) else ended.summary
+    return {name: (value,) for name, value in sorted(values.items()) if name.startswith("test_")}
+
+
+def _fresh_trials(target: Target, n_seeds: int) -> list[Trial]:
+    """Return trials under seeds that no run of the study had, the same ones for the same study."""
+    used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
+    study_seed, order_seed = int(target.raw["study_seed"]), int(target.raw["order_seed"])
+    trials: list[Trial] = []
+    for repetition in itertools.count(_FIRST_FRESH):
+        if len(trials) == n_seeds:
+            break
+        run_seed = confirmation_run_seed(study_seed, repetition)
+        if str(run_seed) not in used:  # drawn seeds can meet by chance
+            fresh = confirmation_order_seed(order_seed, repetition)
+            trials.append(
+                Trial(number=len(trials), hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True)
+            )
+    return trials
+
+
+def _estimates(tested: Sequence[Mapping[str, tuple[float]]]) -> dict[str, Interval]:
+    names = sorted({name for values in tested for name in values})
+    return {name: mean_interval(np.array([values[name][0] for values in tested if name in values])) for name in names}

@@ -119,8 +119,8 @@ def retrain(request: Request) -> Retrained:
             return request.stop_after is None or report.epoch + 1 < request.stop_after
 
         trainer = build_trainer(config, dataset)
-        for trial in request.trials:  # one by one: the shape of a batch is that of the trainer's capacity
-            results += trainer.train([trial], on_epoch)
+        for start in range(0, len(request.trials), trainer.capacity):
+            results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
     return Retrained(differences=tuple(differences), device=now.get("device", "unknown"), results=tuple(results))
 
 

@@ -25,6 +25,7 @@ from study.parse import parse
 from study.results import Trainer
 from study.search import Best, check_name, open_search
 from study.statistics.intervals import mean_interval
+from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
 from study.training.backend import loaded_backend, select_backend
 from study.training.device import device
@@ -82,6 +83,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 metric=config.objective.metric,
                 n_trials=config.n_trials,
                 n_done=search.n_spent,
+                n_confirmations=phases.n_confirmations_due(config, tracker),
             )
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
             best = phases.search(cast)
@@ -109,7 +111,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
 
     Raises:
         ConfigError: Something is wrong with the config; it holds every fault.
-        StoreError: The Optuna journal cannot be read.
+        StoreError: A store is there and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
     trainer = raw.get("trainer")
@@ -118,6 +120,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     with contextlib.suppress(BackendError):
         select_backend(str(backend))
     config = parse(raw, folder=(folder or Path.cwd()).resolve(), labels=labels)
+    check_store(config.stores.tracking_uri)
     check_name(config)
     return config
 

@@ -1,4 +1,4 @@
-"""Find what a user names: a run, the best of a study, or an exported configuration, with all that is recorded of it."""
+"""Find what a user names: a run, the best of a study, or an exported configuration, with what is recorded."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _value(text: str) -> Value:
         value = json.loads(text)
     except ValueError:
         return text
-    return tuple(map(str, value)) if isinstance(value, list) else value  # type: ignore[no-any-return]
+    return tuple(map(str, value)) if isinstance(value, list) else value
 
 
 def _unknown(name: str, expected: str, wanted: str, known: Sequence[str] | Collection[str]) -> str:

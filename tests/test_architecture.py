@@ -11,13 +11,15 @@ ROOT = Path(__file__).parents[1]
 # tracking.
 LAYERS = (
     ("cli",),
-    ("child",),
-    ("doctor", "run"),
+    ("reproduce", "export"),
+    ("child", "retrain"),
+    ("doctor", "run", "targets"),
     ("phases",),
-    ("search", "training", "tracking", "report", "live", "noise"),
+    ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
+    ("search_samplers",),
     ("parse",),
     ("parse_optimizer",),
-    ("checks", "config", "records", "datasets"),
+    ("checks", "config", "records", "datasets", "exported", "what_if"),
     ("components", "results", "optimizers"),
     ("errors", "space", "seeds", "statistics"),
 )
@@ -27,7 +29,7 @@ TRAINING = ("models", "study/training", "study/optimizers", "study/datasets/_sou
 HOMES = {
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
-    "optuna": ("study/search", "study/search.py"),
+    "optuna": ("study/search.py", "study/search_samplers.py", "study/search_importance.py"),
     "mlflow": ("study/tracking",),
     "keras": TRAINING,
     "tensorflow": TRAINING,

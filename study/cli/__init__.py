@@ -12,6 +12,9 @@ from study.errors import StudyError
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
     "list": "the experiments and studies in the stores, their progress and best so far",
+    "reproduce": "a recorded run again: the same numbers, or why not",
+    "export": "the best configuration as Hydra YAML, ready for `study run best=FILE`",
+    "compare": "which optimizer is better, and by how much: the side-by-side page",
     "ui": "open MLflow on the right stores",
     "doctor": "what this machine has: backends, GPUs, data sets, stores",
 }
@@ -35,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command and its arguments; None: those of this process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Not list(...): once `study list` is imported, that name is this package's module.
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
     if not words or words[0] in ("-h", "--help"):
         lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         sys.stdout.write(_HELP.format(commands=lines))

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,6 +38,18 @@ _NOT_TELLING = (
     "budget",
 )
 _NOT_TELLING_SECTIONS = ("budget.", "storage.", "tracking.", "hydra.", "hydra/", "dataset.path", "trainer.capacity")
+
+
+class _OwnConf(SearchPathPlugin):
+    """Adds the working directory's conf/; `glob(*)` and completion do not look into `hydra.searchpath`."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folder where there is one that is not the package's own."""
+        import conf
+
+        own = Path.cwd() / "conf"
+        if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
+            search_path.append(provider="working directory", path=f"file://{own}")
 
 
 class CompositionError(StudyError):
@@ -65,17 +80,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     Raises:
         StudyError: `best` or `enqueue` names a file that is no exported configuration.
     """
-    import conf
-
     # Hydra's parser wants its flags first; people do not.
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
     appended = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
-    prepared = translate(appended)
-    own = Path.cwd() / "conf"
-    if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
-        asked = any(word.lstrip("+").startswith("hydra.searchpath") for word in arguments)
-        prepared += [] if asked else [f"hydra.searchpath=[file://{own}]"]
-    return prepared
+    Plugins.instance().register(_OwnConf)
+    return translate(appended)
 
 
 def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:

@@ -7,8 +7,6 @@ import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
-from study.tracking.reader import read_experiments
-from study.tracking.views import VIEWS, view_path
 
 
 def main(arguments: list[str]) -> int:
@@ -18,6 +16,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
     options = parser.parse_args(arguments)
+    # Imported late: MLflow takes seconds, which --help is not to wait for.
+    from study.tracking.reader import read_experiments
+    from study.tracking.views import VIEWS, view_path
+
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"
     sys.stdout.write(f"MLflow on {stores.tracking_uri}: {address} (Ctrl-C ends it)\n")

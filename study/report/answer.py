@@ -62,11 +62,10 @@ def answer(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> Answer:
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     tell = _winner if verdict.winner else _no_winner
-    marked = tell(evidence.measure, outcome, verdict, row)
     return Answer(
         kind="winner" if verdict.winner else "none",
         winner=row.label if verdict.winner else None,
-        marked=(*marked, _scope(outcome), *_left_out(outcome)),
+        marked=(*tell(evidence.measure, outcome, verdict, row), _scope(outcome), *_left_out(outcome)),
     )
 
 
@@ -102,18 +101,17 @@ def _no_winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -
         for each in verdict.differences
         if each.other not in verdict.tied and each.other not in verdict.better
     ]
+    rest = [f"{_name(row.label)} is better than {_listed(worse)}."] if worse else []
     among = f"No clear winner among {_these(outcome, len(labels))}:"
     if tied:
         names = _listed([labels[each.other] for each in tied])
-        told = _differences(measure, outcome, tied)
         first = (
-            f"{among} {_name(row.label)}, the best on validation, cannot be told apart from {names}; its mean test "
-            f"{measure.spoken} is {told} (95{SPACE}% interval{'s' if len(tied) > 1 else ''}, corrected)."
+            f"{among} {_name(row.label)}, the best on validation, cannot be told apart from {names}; "
+            f"{_tied_differences(measure, outcome, tied)}."
         )
-        rest = [f"{_name(row.label)} is better than {_listed(worse)}."] if worse else []
     else:
-        first = f"{among} {_name(row.label)} was the best on validation, but {_listed(better)} did better on the test split."
-        rest = [f"{_name(row.label)} is better than {_listed(worse)}."] if worse else []
+        best = f"{_name(row.label)} was the best on validation"
+        first = f"{among} {best}, but {_listed(better)} did better on the test split."
     if tied and better:
         rest.append(f"{_listed(better)} did better than {_name(row.label)} on the test split.")
     return first, _reached(row, measure, outcome), *rest
@@ -132,11 +130,23 @@ def _differences(measure: Measure, outcome: Outcome, differences: Sequence[Paire
     return ("at the closest " if many else "") + _joined(told)
 
 
+def _tied_differences(measure: Measure, outcome: Outcome, tied: Sequence[Paired]) -> str:
+    """Return the differences from a few, or the span of those from many."""
+    if len(tied) <= _ALL_NAMED:
+        told = _differences(measure, outcome, tied)
+        plural = "s" if len(tied) > 1 else ""
+        return f"its mean test {measure.spoken} is {told} (95{SPACE}% interval{plural}, corrected)"
+    means = [each.mean for each in tied]
+    unit = f"{SPACE}points" if measure.is_share else ""
+    return (
+        f"its mean test {measure.spoken} differs from theirs by {measure.change_span(min(means), max(means))}{unit}, "
+        f"and every corrected 95{SPACE}% interval holds zero"
+    )
+
+
 def _ends(measure: Measure, each: Paired) -> str:
     """Return the corrected interval in the sense of the difference's sign; an end at 0 is open."""
     low, high = (each.low_holm, each.high_holm) if each.mean >= 0 else (-each.high_holm, -each.low_holm)
-    if low == 0 and high > 0:
-        return f"above 0, at most {measure.change_span(high, high).split(' to ')[0]}"
     return measure.change_span(low, high)
 
 
@@ -164,10 +174,11 @@ def _these(outcome: Outcome, n: int) -> str:
 
 def _scope(outcome: Outcome) -> str:
     if outcome.unit == "study":
-        return f"The intervals hold the luck of the search too: every optimizer was searched under {len(outcome.units)} study seeds."
+        n = len(outcome.units)
+        return f"The intervals hold the luck of the search too: every optimizer was searched under {n} study seeds."
     return (
         "This speaks of these tuned configurations, not of the optimizers: the luck of the search is in it. "
-        "Three study seeds or more would tell (study_seed=0,1,2)."
+        "Three study seeds or more would tell (study run -m study_seed=0,1,2)."
     )
 
 
@@ -182,9 +193,10 @@ def _nothing(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> str:
     if not found:
         return "Nothing can be said yet: no trial has completed."
     best = max(found, key=lambda row: measure.sign * (row.search_best or 0.0))
+    reached = measure.text(best.search_best or 0.0)
     return (
-        f"Nothing can be said yet: there are no confirmations to compare. The best validation {measure.spoken} so far, "
-        f"{measure.text(best.search_best or 0.0)}, is of {_name(best.label)}, and biased by the luck of the search."
+        f"Nothing can be said yet: there are no confirmations to compare. The best validation {measure.spoken} so "
+        f"far, {reached}, is of {_name(best.label)}, and biased by the luck of the search."
     )
 
 

@@ -63,6 +63,11 @@ def pruned_or_adaptive(evidence: Evidence) -> dict[str, str]:
     return reasons
 
 
+def _forced(evidence: Evidence) -> Iterator[Caution]:
+    for why in evidence.differing:
+        yield Caution(topic="Not comparable", text=f"{why} Compared all the same, by --force.", serious=True)
+
+
 def _running(evidence: Evidence) -> Iterator[Caution]:
     for study in evidence.studies:
         record = study.record
@@ -116,8 +121,9 @@ def _superseded(evidence: Evidence) -> Iterator[Caution]:
     for study in evidence.studies:
         if study.n_superseded:
             text = (
-                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search went on after the "
-                "test split had been seen, and its best point changed; the choice to go on may have used the test result."
+                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search went on after "
+                "the test split had been seen, and its best point changed; the choice to go on may have used the "
+                "test result."
             )
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
 
@@ -128,14 +134,18 @@ def _unshared(evidence: Evidence, outcome: Outcome) -> Iterator[Caution]:
     entries = [entry for entry in evidence.entries if entry.label in outcome.labels]
     most = max(len(study.tuned) for entry in entries for study in entry.studies)
     if most > len(outcome.units):
-        text = f"Of up to {most} confirmation seeds only {len(outcome.units)} are shared by all; the others are not in the differences."
+        text = (
+            f"Of up to {most} confirmation seeds only {len(outcome.units)} are shared by all; the others are not in "
+            "the differences."
+        )
         yield Caution(topic="Seeds not shared", text=text)
 
 
 def _few(outcome: Outcome) -> Iterator[Caution]:
     if outcome.unit == "seed" and 0 < len(outcome.units) < _FEW_SEEDS:
         n = len(outcome.units)
-        text = f"{n} confirmation seed{'s are' if n > 1 else ' is'} few; {_FEW_SEEDS} are advised (budget.n_confirmations={_FEW_SEEDS})."
+        are = "seeds are" if n > 1 else "seed is"
+        text = f"{n} confirmation {are} few; {_FEW_SEEDS} are advised (budget.n_confirmations={_FEW_SEEDS})."
         yield Caution(topic="Few seeds", text=text)
 
 
@@ -145,7 +155,8 @@ def _diverged_confirmations(evidence: Evidence) -> Iterator[Caution]:
         n = sum(run.state == "diverged" for run in entry.tuned)
         if n:
             counted = f"each counts as {measure.text(measure.worst)}" if measure.is_share else "so it has no mean"
-            text = f"{entry.label}: {n} of {len(entry.tuned)} confirmations of the best configuration diverged; {counted}."
+            of = f"{n} of {len(entry.tuned)} confirmations of the best configuration"
+            text = f"{entry.label}: {of} diverged; {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
 
 
@@ -153,8 +164,9 @@ def _edges(rows: Sequence[Row]) -> Iterator[Caution]:
     for row in rows:
         for edge in row.edges:
             text = (
-                f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end ({edge.limit:g}) of "
-                f"its range. Widen it (optimizer.search.{edge.argument}.{edge.edge}) and search again, for all alike."
+                f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end "
+                f"({edge.limit:g}) of its range. Widen it (optimizer.search.{edge.argument}.{edge.edge}) and search "
+                "again, for all alike."
             )
             yield Caution(topic="Optimum near an edge", text=text)
 

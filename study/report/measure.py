@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
-from study.config import Direction, Objective
-from study.parse import _COSTS
+from study.config import Direction, Objective, resolve_direction
 from study.records import RunRecord
 
 MINUS = "\u2212"
@@ -97,7 +95,10 @@ class Measure:
         if not (math.isfinite(low) and math.isfinite(high)):
             return ""
         ends = [f"{MINUS if end < 0 else ''}{self._number(abs(end))}" for end in (low, high)]
-        return f"{ends[0]} to {ends[1]}"
+        # Where Holm's procedure rejects but for no more than the sign, its limit is 0 and open.
+        if low == 0 < high:
+            return f"above 0 to {ends[1]}"
+        return f"{ends[0]} to below 0" if low < 0 == high else f"{ends[0]} to {ends[1]}"
 
     @property
     def _worst(self) -> float:
@@ -121,8 +122,6 @@ class Measure:
 def measure_of(params: Mapping[str, str]) -> Measure:
     """Return the metric that a study's recorded config names."""
     name = params["objective.metric"]
-    direction = params.get("objective.direction", "auto")
-    if direction == "auto":
-        direction = "minimize" if any(cost in name for cost in _COSTS) else "maximize"
+    direction = resolve_direction(name, params.get("objective.direction", "auto"))
     target = params.get("objective.target")
-    return Measure(name=name, direction=cast(Direction, direction), target=None if target is None else float(target))
+    return Measure(name=name, direction=direction, target=None if target is None else float(target))

@@ -18,21 +18,19 @@ _SERVED_WITH = ("keras", "numpy", "tensorflow")
 
 
 def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str) -> None:
-    """Store a model, without its optimizer, as a logged model of a run.
+    """Store a model as a logged model of a run.
 
     Args:
         client: A client of the store.
-        model: A functional or sequential Keras model of one input and one output.
+        model: A Keras model of one input and one output that is not compiled: whoever serves it need not know our
+            optimizers and losses.
         example_x: Inputs, shape (n_examples, *input_shape), for the signature.
         experiment_id: The run's experiment.
         run_id: The run that the model came out of.
     """
-    import keras
     import mlflow.keras
 
-    # A serving process may not know our optimizers and losses, which a compiled model would ask for.
-    plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    signature = infer_signature(example_x, np.asarray(plain.predict(example_x, verbose=0)))
+    signature = infer_signature(example_x, np.asarray(model.predict(example_x, verbose=0)))
     requirements = [f"{package}=={importlib.metadata.version(package)}" for package in _SERVED_WITH]
     logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id)
     status = "FAILED"
@@ -46,7 +44,7 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
                 model_id=logged.model_id,
             )
             mlflow.keras.save_model(
-                plain,
+                model,
                 str(path),
                 mlflow_model=description,
                 signature=signature,

@@ -48,19 +48,34 @@ def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -
     # With a server, MLflow would print two lines to standard output for every run that ends; and a bar for each file.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if tracking_uri.startswith(_SERVERS):
-        _check_server(tracking_uri)
-    elif tracking_uri.partition("://")[0].partition("+")[0] in _DATABASES:
-        path = _sqlite_path(tracking_uri)
-        if path is not None and not _has_content(path):
-            if not create:
-                raise _error(tracking_uri, "there is no store", "Run a study first, or correct tracking_uri.")
-            _create_sqlite(tracking_uri, path, artifacts or path.parent / "artifacts")
-        _check_database(tracking_uri, create=create)
-    else:
-        raise _error(tracking_uri, "this form of store is not supported", f"Set tracking_uri to {_FORMS}.")
+    path = _sqlite_path(tracking_uri)
+    if path is not None and not _has_content(path):
+        if not create:
+            raise _error(tracking_uri, "there is no store", "Run a study first, or correct tracking_uri.")
+        _create_sqlite(tracking_uri, path, artifacts or path.parent / "artifacts")
+    check_store(tracking_uri, may_be_empty=create)
     with store_errors(tracking_uri, "the store cannot be opened"):
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+
+def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
+    """Check without writing that a store can be used; a database that is still to be made will do.
+
+    Args:
+        tracking_uri: Where the store is.
+        may_be_empty: Whether a database without tables will do.
+
+    Raises:
+        StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.
+    """
+    if tracking_uri.startswith(_SERVERS):
+        _check_server(tracking_uri)
+    elif tracking_uri.partition("://")[0].partition("+")[0] not in _DATABASES:
+        raise _error(tracking_uri, "this form of store is not supported", f"Set tracking_uri to {_FORMS}.")
+    else:
+        path = _sqlite_path(tracking_uri)
+        if path is None or _has_content(path):
+            _check_database(tracking_uri, create=may_be_empty)
 
 
 def is_database(tracking_uri: str) -> bool:
@@ -146,7 +161,9 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
 
 
 def _sqlite_path(uri: str) -> Path | None:
-    """Return the file of an SQLite URI, None for another database."""
+    """Return the file of an SQLite URI, None for another store."""
+    if not uri.startswith("sqlite"):
+        return None
     try:
         url = sqlalchemy.make_url(uri)
     except SQLAlchemyError as error:

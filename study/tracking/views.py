@@ -17,7 +17,7 @@ from study.config import StudyConfig
 VIEWS = {
     "studies": ("TABLE", "the studies side by side, best first"),
     "trials": ("TABLE", "all trials and confirmations, best first"),
-    "curves": ("CHART", "the confirmations' curves, grouped by optimizer"),
+    "curves": ("CHART", "the curves of the tuned confirmations, averaged over seeds"),
 }
 _TAG = "mlflow.sharedViewState."
 
@@ -54,16 +54,15 @@ def _states(config: StudyConfig, arguments: list[str]) -> dict[str, dict[str, An
         *params,
     ]
     charts = [_line(objective), _line("loss"), _bar(f"test_{shown}"), _bar("seconds_train")]
-    groups = [{"mode": "tag", "groupByData": tag} for tag in ("study_name", "config")]
     maximize = config.objective.direction == "maximize"
     return {
         "studies": _state("tags.role = 'study'", "best_objective", maximize, selectedColumns=study_columns),
         "trials": _state("tags.role != 'study'", "objective", maximize, selectedColumns=trial_columns),
         "curves": _state(
-            "tags.role = 'confirmation'",
+            "tags.role = 'confirmation' AND tags.config != 'default'",
             "objective",
             maximize,
-            groupBy={"aggregateFunction": "average", "groupByKeys": groups},
+            groupBy={"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "study_name"}]},
             compareRunSections=[{"uuid": "confirmations", "name": "Confirmations", "display": True}],
             compareRunCharts=charts,
         ),

@@ -33,7 +33,8 @@ model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
 model.compile(Unknown(0.1), loss="mse")
 x = np.random.default_rng(0).normal(size=(6, 4, 3)).astype(np.float32)
 model.fit(x, np.ones((6, 2)), verbose=0)
-log_keras_model(client, model, example_x=x[:2], experiment_id=experiment, run_id=run)
+plain = keras.Model(model.inputs, model.outputs)  # as a trainer's build_model hands it over: trained, not compiled
+log_keras_model(client, plain, example_x=x[:2], experiment_id=experiment, run_id=run)
 
 mlflow.set_tracking_uri(uri)
 loaded = mlflow.pyfunc.load_model(f"runs:/{run}/model")

@@ -17,6 +17,6 @@ def test_views_are_kept_with_the_experiment_and_collect_what_is_searched(open_tr
     assert states["trials"]["selectedColumns"].count("params.`learning_rate`") == 1
     assert "metrics.`best_objective`" in states["studies"]["selectedColumns"]
     assert states["studies"]["orderByAsc"] is (config.objective.direction == "minimize")
-    assert [chart["metricKey"] for chart in states["curves"]["compareRunCharts"]][0] == config.objective.metric
+    assert states["curves"]["compareRunCharts"][0]["metricKey"] == config.objective.metric
     for name in VIEWS:
         assert f"viewStateShareKey={name}" in view_path(experiment_id, name)

@@ -1,0 +1,49 @@
+"""`study export`: the best configuration as Hydra YAML, with where it comes from in its header."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import sys
+from pathlib import Path
+
+from study.cli.stores import add_store_options, find_stores
+from study.errors import StudyError
+from study.export import export
+from study.targets import find_target
+
+
+def main(arguments: list[str]) -> int:
+    """Write the configuration of a target to a file."""
+    parser = argparse.ArgumentParser(
+        prog="study export",
+        description="Write the best configuration of a study as Hydra YAML: study run best=FILE trains it, "
+        "study run enqueue=FILE optimizer=NAME begins a search with it.",
+    )
+    parser.add_argument("target", metavar="TARGET", help="EXPERIMENT/OPTIMIZER, EXPERIMENT/STUDY, or a run id")
+    parser.add_argument("-o", "--output", help="the file, - for standard output (default: EXPERIMENT-STUDY.yaml)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    add_store_options(parser)
+    options = parser.parse_args(arguments)
+    target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
+    if options.output == "-":
+        sys.stdout.write(text)
+        return 0
+    path = Path(options.output or re.sub(r"[^\w.-]", "_", f"{target.study.experiment}-{target.study.name}") + ".yaml")
+    _write(path, text, overwrite=options.overwrite)
+    sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run best={path}\n")
+    return 0
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    try:
+        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        advice = "Add --overwrite to replace it, or name another file."
+        raise StudyError(f"--output={path}: expected no file there, and there is one. {advice}") from error
+    except OSError as error:
+        advice = "Name a file in a folder that can be written to."
+        raise StudyError(f"--output={path}: it cannot be written ({error.strerror}). {advice}") from error

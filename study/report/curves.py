@@ -1,0 +1,202 @@
+"""The numbers behind the curves: tuning, training, sensitivity to the learning rate, time to target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.records import RunRecord
+from study.report.evidence import Entry, Evidence, number_of
+from study.report.measure import Measure
+from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
+from study.statistics.time_to_target import median_time, time_to_target
+from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
+
+Floats = NDArray[np.float64]
+# One point of accuracy, or this share of the best value of an unbounded metric.
+_TOLERANCE = 0.01
+_ENOUGH_TRIALS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How good the best of n random trials is: the median with its band, and the mean (infinite where it is none)."""
+
+    median: TuningCurve
+    mean: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training over confirmation seeds, after each epoch, shape (n_epochs,).
+
+    Attributes:
+        epochs: Epochs done, from 1.
+        steps: Optimizer steps done.
+        seconds: Seconds of training, spread evenly over the epochs of the median run.
+        validation: Lower quartile, median and upper quartile of the metric on the validation split.
+        training: The same on the training split.
+    """
+
+    epochs: Floats
+    steps: Floats
+    seconds: Floats
+    validation: tuple[Floats, Floats, Floats]
+    training: tuple[Floats, Floats, Floats] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRates:
+    """A search seen over the learning rate; scores of diverged trials are NaN here.
+
+    Attributes:
+        rates: One a trial, shape (n_trials,).
+        scores: Validation objective, shape (n_trials,).
+        diverged: Which diverged, shape (n_trials,).
+        numbers: Trial numbers.
+        sensitivity: Envelope and width; None with too few trials.
+    """
+
+    rates: Floats
+    scores: Floats
+    diverged: NDArray[np.bool_]
+    numbers: tuple[int, ...]
+    sensitivity: Sensitivity | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """When confirmations first met the target on validation; infinite for never.
+
+    Attributes:
+        steps: Per confirmation, shape (n_runs,).
+        seconds: Per confirmation, shape (n_runs,).
+        median_steps: Over the confirmations.
+        median_seconds: Over the confirmations.
+        n_met: How many met it.
+    """
+
+    steps: Floats
+    seconds: Floats
+    median_steps: float
+    median_seconds: float
+    n_met: int
+
+
+def tuning(entry: Entry, measure: Measure) -> Tuning | None:
+    """Return the tuning curve of an entry's trials; None where there are too few."""
+    scores = _trial_scores(entry.trials, measure)
+    if not entry.searched or len(scores) < _ENOUGH_TRIALS:
+        return None
+    median = quantile_tuning_curve(scores, direction=measure.direction, bounds=measure.bounds)
+    return Tuning(
+        median=median, mean=expected_tuning_curve(scores, direction=measure.direction, bounds=measure.bounds).value
+    )
+
+
+def training(entry: Entry, evidence: Evidence) -> Training | None:
+    """Return the training curves over an entry's confirmations; None where no history is known."""
+    measure = evidence.measure
+    validation = _matrix(entry.tuned, measure.name, evidence)
+    if validation is None:
+        return None
+    learned = _matrix(entry.tuned, measure.training, evidence) if measure.training != measure.name else None
+    epochs = np.arange(1, validation.shape[1] + 1, dtype=np.float64)
+    steps, seconds = (_per_epoch(entry.tuned, key, evidence) * epochs for key in ("n_steps", "seconds_train"))
+    quartiles = None if learned is None else _quartiles(learned[:, : epochs.size])
+    return Training(epochs=epochs, steps=steps, seconds=seconds, validation=_quartiles(validation), training=quartiles)
+
+
+def learning_rates(entry: Entry, measure: Measure) -> LearningRates | None:
+    """Return an entry's search over the learning rate; None where it was not searched."""
+    if not any("learning_rate" in study.ranges for study in entry.studies):
+        return None
+    runs = [run for run in entry.trials if number_of(run, "learning_rate") > 0 and run.state != "failed"]
+    if not runs:
+        return None
+    rates = np.array([number_of(run, "learning_rate") for run in runs])
+    scores = _trial_scores(runs, measure)
+    diverged = np.array([run.state == "diverged" for run in runs])
+    found = None
+    if len(runs) >= 5 and not np.all(np.isinf(scores)):
+        best = np.max(measure.sign * scores[np.isfinite(scores)])
+        tolerance = _TOLERANCE if measure.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
+        found = learning_rate_sensitivity(rates, scores, direction=measure.direction, tolerance=tolerance)
+    return LearningRates(
+        rates=rates,
+        scores=np.where(diverged, np.nan, scores),
+        diverged=diverged,
+        numbers=tuple(run.number for run in runs),
+        sensitivity=found,
+    )
+
+
+def target(entry: Entry, evidence: Evidence) -> Target | None:
+    """Return when an entry's confirmations met the target; None without a target or histories."""
+    measure = evidence.measure
+    values = _matrix(entry.tuned, measure.name, evidence)
+    if measure.target is None or values is None:
+        return None
+    epochs = np.arange(1, values.shape[1] + 1)
+    met = time_to_target(values, epochs, target=measure.target, direction=measure.direction)
+    runs = [run for run in entry.tuned if measure.name in evidence.histories.get(run.run_id, {})]
+    steps, seconds = (
+        met * np.array([_rate(run, key, evidence) for run in runs]) for key in ("n_steps", "seconds_train")
+    )
+    steps, seconds = (np.where(np.isfinite(met), times, np.inf) for times in (steps, seconds))
+    return Target(
+        steps=steps,
+        seconds=seconds,
+        median_steps=median_time(np.nan_to_num(steps, nan=np.inf, posinf=np.inf)),
+        median_seconds=median_time(np.nan_to_num(seconds, nan=np.inf, posinf=np.inf)),
+        n_met=int(np.sum(np.isfinite(met))),
+    )
+
+
+def _trial_scores(runs: Sequence[RunRecord], measure: Measure) -> Floats:
+    """Return trials' objectives; a failed one has spent its trial for the worst value."""
+    found = [measure.validation(run) for run in runs]
+    return np.array([measure.worst if value is None else value for value in found])
+
+
+def _matrix(runs: Sequence[RunRecord], metric: str, evidence: Evidence) -> Floats | None:
+    """Return a metric by run and epoch, shape (n_runs, n_epochs); runs that ended early are filled up.
+
+    A diverged run goes on with the worst value where there is one, so that a curve is not that of the survivors.
+    """
+    histories = [
+        (run, evidence.histories[run.run_id][metric][1])
+        for run in runs
+        if metric in evidence.histories.get(run.run_id, {})
+    ]
+    if not histories:
+        return None
+    filled = np.full((len(histories), max(len(values) for _, values in histories)), np.nan)
+    for row, (run, values) in zip(filled, histories, strict=True):
+        row[: len(values)] = values
+        if run.state == "diverged" and math.isfinite(evidence.measure.worst):
+            row[len(values) :] = evidence.measure.worst
+    filled[~np.isfinite(filled)] = evidence.measure.worst if math.isfinite(evidence.measure.worst) else np.nan
+    return filled
+
+
+def _quartiles(values: Floats) -> tuple[Floats, Floats, Floats]:
+    some = np.any(np.isfinite(values), axis=0)
+    quartiles = np.full((3, values.shape[1]), np.nan)
+    quartiles[:, some] = np.nanquantile(values[:, some], (0.25, 0.5, 0.75), axis=0)
+    return quartiles[0], quartiles[1], quartiles[2]
+
+
+def _per_epoch(runs: Sequence[RunRecord], key: str, evidence: Evidence) -> float:
+    """Return the median over runs of a total divided by the epochs done; NaN where it is not known."""
+    rates = [rate for run in runs if math.isfinite(rate := _rate(run, key, evidence))]
+    return float(np.median(rates)) if rates else math.nan
+
+
+def _rate(run: RunRecord, key: str, evidence: Evidence) -> float:
+    history = evidence.histories.get(run.run_id, {}).get(evidence.measure.name)
+    return run.metrics.get(key, math.nan) / len(history[1]) if history is not None else math.nan

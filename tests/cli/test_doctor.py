@@ -1,0 +1,112 @@
+"""What `study doctor` finds, says and returns; backends are asked in test_studies.py, here they are stood in for."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from study import doctor
+from study.errors import BackendError
+from study.training import devices
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """A home of its own for Keras, and backends that answer at once."""
+    monkeypatch.setattr(doctor, "ask_for_gpus", lambda _, timeout_s: ("H200",) if timeout_s > 1 else ())
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    return home
+
+
+def found(here, folder, *arguments):
+    status, out, _ = here("doctor", "--json", *arguments, cwd=folder)
+    answer = json.loads(out)
+    assert status == (0 if answer["can_run"] else 1)
+    return answer["can_run"], {finding["name"]: finding for finding in answer["findings"]}
+
+
+def test_an_empty_folder_will_do_and_stays_empty(here, tmp_path):
+    status, out, err = here("doctor", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert out.rstrip().endswith("A study can run here.")
+    assert "GPU: H200" in out
+    assert f"{tmp_path}/mlruns/mlflow.db, which the first study makes" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_is_found_where_it_would_be_read_from_and_else_the_ways_are_told(here, tmp_path, home):
+    _, findings = found(here, tmp_path)
+    assert findings["digits"]["detail"] == "scikit-learn's load_digits"
+    assert findings["mnist"]["state"] == "missing"
+    assert "set dataset.path to a folder with four IDX files" in findings["mnist"]["advice"]
+    (home / "datasets").mkdir()
+    (home / "datasets" / "mnist.npz").write_bytes(b"not read")
+    can_run, findings = found(here, tmp_path)
+    assert can_run
+    assert (findings["mnist"]["state"], findings["mnist"]["advice"]) == ("ok", "")
+    assert findings["mnist"]["detail"] == str(home / "datasets" / "mnist.npz")
+
+
+def test_a_data_set_whose_module_is_missing_is_broken_and_the_others_do(here, tmp_path):
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "mine.yaml").write_text("name: mine\n_target_: no_such_module.load\n")
+    can_run, findings = found(here, tmp_path)
+    assert can_run
+    assert findings["mine"]["state"] == "broken"
+    assert findings["mine"]["advice"] == "Put no_such_module where Python finds it."
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "told"),
+    [
+        ("mlflow.db", "MLflow", "it cannot be read as a database"),
+        ("optuna.journal", "Optuna", "the Optuna journal cannot be used"),
+    ],
+)
+def test_a_broken_store_stands_in_the_way(file, name, told, here, tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / file).write_text("{neither\n{one nor the other\n")
+    can_run, findings = found(here, tmp_path)
+    assert not can_run
+    assert findings[name]["state"] == "broken"
+    assert told in findings[name]["advice"]
+    status, out, _ = here("doctor", cwd=tmp_path)
+    assert status == 1
+    assert out.rstrip().endswith("A study cannot run here.")
+
+
+def test_without_a_backend_no_study_can_run(here, tmp_path, monkeypatch):
+    def refuse(backend, *, timeout_s):
+        raise BackendError(f"{backend}: no answer within {timeout_s:g} s")
+
+    monkeypatch.setattr(doctor, "ask_for_gpus", refuse)
+    can_run, findings = found(here, tmp_path, "--timeout", "3")
+    assert not can_run
+    assert findings["jax"]["state"] == "broken"
+    assert findings["jax"]["advice"] == "jax: no answer within 3 s"
+
+
+def test_a_card_that_a_backend_does_not_see_is_told(here, tmp_path, monkeypatch):
+    (tmp_path / "cards" / "0000:01:00.0").mkdir(parents=True)
+    monkeypatch.setattr(doctor, "_NVIDIA_CARDS", tmp_path / "cards")
+    _, findings = found(here, tmp_path, "--timeout", "1")
+    assert findings["jax"]["state"] == "ok"
+    assert "optimizer-study[cuda]" in findings["jax"]["advice"]
+
+
+def test_a_backend_that_does_not_answer_or_breaks_is_told():
+    with pytest.raises(BackendError, match=r"tensorflow: no answer within 0\.01 s"):
+        devices.ask_for_gpus("tensorflow", timeout_s=0.01)
+    with pytest.raises(BackendError, match=r"nonesuch: it cannot be imported \(.*expected one of tensorflow, jax"):
+        devices.ask_for_gpus("nonesuch", timeout_s=60)
+
+
+def test_a_backend_that_prints_of_its_own_is_understood(tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "hello"\necho \'["A", "B"]\'\necho "bye"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert devices.ask_for_gpus("jax", timeout_s=60) == ("A", "B")

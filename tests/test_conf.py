@@ -1,0 +1,190 @@
+"""Every YAML in conf/ composes into a valid study, carries its file's name, and builds what it names."""
+
+from __future__ import annotations
+
+import importlib.util
+import types
+from pathlib import Path
+
+import keras
+import numpy as np
+import optuna
+import pytest
+
+import conf
+from study.components import instantiate, locate
+from study.datasets import Dataset, Split
+from study.errors import ConfigError
+from study.run import build_trainer
+from study.search_samplers import build_sampler
+from study.space import to_arguments
+from study.training.optimizer import build_optimizer
+
+FOLDER = Path(conf.__path__[0])
+FILES = sorted(FOLDER.rglob("*.yaml"))
+GROUPS = sorted({file.parent.relative_to(FOLDER).as_posix() for file in FILES if file.parent != FOLDER})
+
+
+def ids(file: Path) -> str:
+    return file.relative_to(FOLDER).as_posix()
+
+
+def names(group: str) -> list[str]:
+    return sorted(file.stem for file in (FOLDER / group).glob("*.yaml"))
+
+
+def installed(section: object) -> bool:
+    """Whether the packages that a file says it needs are there."""
+    needed = section.get("requires", ()) if isinstance(section, dict) else ()
+    return all(importlib.util.find_spec(name) is not None for name in needed)
+
+
+@pytest.fixture
+def jobs():
+    """Compose the jobs of a command line on the real conf/."""
+    from study.cli.compose import compose_jobs, prepare
+
+    return lambda *overrides: compose_jobs(prepare(overrides), multirun=False)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Read and check a job's config."""
+    from study.run import load_config
+
+    return lambda job: load_config(job.raw, folder=tmp_path, labels=job.labels)
+
+
+@pytest.fixture
+def valid(jobs, load):
+    """Compose and check a single study."""
+
+    def build(*overrides):
+        (job,) = jobs(*overrides)
+        return load(job)
+
+    return build
+
+
+@pytest.fixture
+def nothing_written(tmp_path):
+    yield
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folders_are_those_that_the_design_names():
+    assert {"dataset", "model", "optimizer", "schedule", "trainer", "sampler", "pruner", "budget", "storage"} <= set(
+        GROUPS
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=ids)
+def test_a_comment_says_what_the_file_is(file):
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("# @package")]
+    assert lines[0].startswith("# "), "the first line is to say what this file is"
+    assert lines[0].endswith((".", "?", ",", ";", ":")) or lines[1].startswith("# ")
+
+
+@pytest.mark.usefixtures("nothing_written")
+@pytest.mark.parametrize("file", [file for file in FILES if file.parent != FOLDER], ids=ids)
+def test_it_composes_and_is_valid(file, jobs, load):
+    group = file.parent.relative_to(FOLDER).as_posix()
+    composed = jobs(f"{group}={file.stem}")
+    assert composed
+    for job in composed:  # an experiment may hold several
+        section = job.raw.get(group)
+        if isinstance(section, dict):
+            assert section["name"] == file.stem
+        if installed(section):
+            load(job)
+        else:
+            with pytest.raises(ConfigError, match=rf"{group}={file.stem}: .* {section['requires'][0]} is not"):
+                load(job)
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_every_optimizer_builds_untuned_and_tuned(name, valid):
+    config = valid(f"optimizer={name}")
+    assert set(config.optimizer.ranges) >= {"learning_rate"}
+    drawn = {searched.coordinate: _middle(searched) for searched in config.optimizer.ranges.values()}
+    point = to_arguments(config.optimizer.ranges, drawn)
+    for chosen in ({}, point):
+        arguments = config.optimizer.arguments(chosen)
+        built = build_optimizer(config.optimizer.target, arguments, schedule=config.schedule.section, n_steps=10)
+        assert isinstance(built, locate(config.optimizer.target))
+        for key in chosen:
+            assert float(getattr(built, key)) == pytest.approx(float(point[key]), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", names("schedule"))
+def test_every_schedule_builds_and_starts_from_the_searched_rate(name, valid):
+    config = valid(f"schedule={name}", "optimizer=sgd", "optimizer.learning_rate=0.5")
+    arguments = config.optimizer.arguments({})
+    built = build_optimizer(config.optimizer.target, arguments, schedule=config.schedule.section, n_steps=100)
+    rates = []
+    for step in range(101):
+        built.iterations.assign(step)
+        rates.append(float(keras.ops.convert_to_numpy(built.learning_rate)))
+    assert max(rates) == pytest.approx(0.5, rel=1e-5)
+    assert (min(rates) == max(rates)) == (name == "constant")
+
+
+@pytest.mark.parametrize("name", names("sampler"))
+def test_every_sampler_builds(name, jobs, load):
+    (job,) = jobs(f"sampler={name}")
+    if installed(job.raw["sampler"]):
+        assert isinstance(build_sampler(load(job), trial_number=3), optuna.samplers.BaseSampler)
+    else:
+        with pytest.raises(ConfigError, match=r"pip install 'optimizer-study\[torch\]'"):
+            load(job)
+
+
+@pytest.mark.parametrize("name", names("pruner"))
+def test_every_pruner_builds(name, valid):
+    section = valid(f"pruner={name}").pruner.section
+    assert isinstance(instantiate(section), optuna.pruners.BasePruner)
+
+
+@pytest.mark.parametrize("name", names("budget"))
+def test_every_budget_counts_in_one_unit_and_confirms(name, valid):
+    budget = valid(f"budget={name}").budget
+    assert (budget.n_epochs is None) != (budget.n_steps is None)
+    assert budget.n_trials >= 2
+    assert budget.n_confirmations >= 1
+
+
+@pytest.mark.parametrize("name", names("storage"))
+def test_every_storage_names_its_stores(name, valid, tmp_path):
+    stores = valid(f"storage={name}").stores
+    assert stores.artifacts.is_relative_to(tmp_path)
+    assert stores.optuna_journal.is_relative_to(tmp_path)
+    assert "://" in stores.tracking_uri
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_every_model_builds_for_images_and_ends_in_the_outputs(name, valid):
+    section = valid(f"model={name}").model.section
+    built = instantiate(section, input_shape=(32, 32, 3), n_outputs=7)
+    assert built.output_shape == (None, 7)
+    assert len(built.trainable_variables) >= 2
+
+
+@pytest.mark.parametrize("name", names("trainer"))
+def test_every_trainer_builds_and_keeps_the_seam(name, valid):
+    config = valid(f"trainer={name}")
+    if config.backend != keras.backend.backend():
+        assert callable(locate(config.trainer.section["_target_"]))
+        return
+    some = Split(x=np.zeros((40, 8, 8, 1), np.float32), y=np.arange(40, dtype=np.int32) % 10)
+    dataset = Dataset(name="digits", source="zeros", train=some, validation=some, test=some, n_outputs=10)
+    trainer = build_trainer(config, dataset)
+    assert trainer.capacity >= 1
+    assert isinstance(trainer.train, types.MethodType)
+    assert trainer.build_model().output_shape == (None, 10)
+
+
+def _middle(searched):
+    if searched.choices is not None:
+        return searched.choices[0]
+    low, high = searched.bounds
+    return (low + high) / 2 if searched.scale == "linear" else (low * high) ** 0.5

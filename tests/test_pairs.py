@@ -1,0 +1,92 @@
+"""Every data set with every model: a pair that fits trains, one that does not is refused in clear words."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import conf
+from study.errors import StudyError
+from study.results import Trial
+from study.run import build_trainer, load_config, load_dataset
+
+FOLDER = Path(conf.__path__[0])
+DATASETS, MODELS = (sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in ("dataset", "model"))
+# Pictures of 8x8 are too small for three convolutions without padding and their pooling.
+MISFITS = {("digits", "cnn_3c3d"): r"input_shape=\(8, 8, 1\).*at least 9x9 pixels.*Choose model="}
+N_TRAIN, N_TEST = 60, 20
+BATCH_SIZE, N_STEPS = 16, 2
+
+
+def pictures(n, shape, seed):
+    """Pictures of noise, and the ten classes in turn."""
+    return np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8), np.arange(n, dtype=np.uint8) % 10
+
+
+def write_idx(folder):
+    for stem, n in (("train", N_TRAIN), ("t10k", N_TEST)):
+        for kind, array in zip(("images-idx3", "labels-idx1"), pictures(n, (28, 28), n), strict=True):
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            (folder / f"{stem}-{kind}-ubyte").write_bytes(bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes())
+    return folder
+
+
+def write_npz(folder):
+    (x_train, y_train), (x_test, y_test) = (pictures(n, (28, 28), n) for n in (N_TRAIN, N_TEST))
+    np.savez(folder / "mine.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return folder / "mine.npz"
+
+
+def write_cifar(folder):
+    for index, name in enumerate((*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")):
+        x, y = pictures(N_TEST, (3072,), index)
+        (folder / f"{name}.bin").write_bytes(np.hstack([y[:, np.newaxis], x]).tobytes())
+    return folder
+
+
+WRITERS = {"mnist": write_idx, "fashion_mnist": write_npz, "cifar10": write_cifar}
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def workload(request, tmp_path_factory):
+    """The name of a data set, the data, and what a command line says to get them."""
+    from study.cli.compose import compose_jobs, prepare
+
+    words = [f"dataset={request.param}", "dataset.n_validation=20", "optimizer=sgd", "optimizer.learning_rate=0.001"]
+    words += [f"trainer.batch_size={BATCH_SIZE}", "trainer.backend=tensorflow", "trainer.jit_compile=false"]
+    words += [f"budget.n_steps={N_STEPS}", "budget.n_confirmations=0"]
+    if write := WRITERS.get(request.param):
+        words.append(f"dataset.path={write(tmp_path_factory.mktemp(request.param))}")
+
+    def configure(model):
+        (job,) = compose_jobs(prepare([*words, f"model={model}"]), multirun=False)
+        return load_config(job.raw, folder=tmp_path_factory.getbasetemp(), labels=job.labels)
+
+    return request.param, load_dataset(configure("linear")), configure
+
+
+def test_a_data_set_without_files_of_its_own_is_bundled():
+    assert set(DATASETS) - set(WRITERS) == {"digits"}, "say in WRITERS how to write a tiny copy of the new data set"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_pair_trains_a_smoke_trial_or_says_why_not(workload, model):
+    name, dataset, configure = workload
+    config = configure(model)
+    if misfit := MISFITS.get((name, model)):
+        with pytest.raises(StudyError, match=rf"model={model} dataset={name}.*do not fit.*{misfit}"):
+            build_trainer(config, dataset)
+        return
+    trainer = build_trainer(config, dataset)
+    epochs = []
+    trial = Trial(number=0, hyperparameters=config.optimizer.arguments({}), run_seed=1, order_seed=2, test=True)
+    (result,) = trainer.train([trial], lambda _, report: epochs.append(report) or True)
+    assert result.error is None
+    assert result.state in ("complete", "diverged")  # two steps on noise promise no lower loss
+    assert (result.summary["n_steps"], result.summary["n_examples"]) == (N_STEPS, N_STEPS * BATCH_SIZE)
+    assert len(epochs) == 1
+    assert math.isfinite(result.history["loss"][-1])
+    assert 0 <= result.history[config.objective.metric][-1] <= 1
