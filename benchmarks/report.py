@@ -1,7 +1,8 @@
 """How long `study compare` takes, and how large its page is.
 
 Fills a store with made-up studies (8 optimizers, 200 trials of 50 epochs, 10 confirmations unless told otherwise),
-then runs the command as a user does, in a process of its own, and prints seconds and megabytes.
+then runs the command as a user does, in a process of its own, and prints seconds of wall time and
+of processor, and megabytes.
 
     python benchmarks/report.py
     python benchmarks/report.py --n-trials 1000
@@ -37,9 +38,8 @@ def fill(uri: str, artifacts: Path, *, n_trials: int, n_epochs: int, n_confirmat
     experiment = client.create_experiment("made-up")
     for index, name in enumerate(OPTIMIZERS):
         rng = np.random.default_rng(index)
-        parent = _study(
-            client, experiment, name, n_trials=n_trials, n_epochs=n_epochs, n_confirmations=n_confirmations
-        )
+        budget = {"n_trials": n_trials, "n_epochs": n_epochs, "n_confirmations": n_confirmations}
+        parent = _study(client, experiment, name, budget=budget)
         points = [_point(rng) for _ in range(n_trials)]
         scores = [0.9 - 0.03 * (np.log10(point["learning_rate"]) + 2) ** 2 for point in points]
         best = points[int(np.argmax(scores))]
@@ -129,10 +129,12 @@ def main() -> None:
         print(f"{os.cpu_count()} cores; the store took {time.perf_counter() - began:.0f} s to fill")
         for extra in ([], ["--no-log"]):
             command = [sys.executable, "-c", "import sys; from study.cli import main; sys.exit(main())"]
-            began = time.perf_counter()
+            began, before = time.perf_counter(), os.times()
             subprocess.run([*command, "compare", "made-up", "--output", "page.html", *extra], cwd=folder, check=True)
+            wall, after = time.perf_counter() - began, os.times()
+            busy = sum(getattr(after, key) - getattr(before, key) for key in ("children_user", "children_system"))
             size = (folder / "page.html").stat().st_size / 1e6
-            print(f"study compare {' '.join(extra)}: {time.perf_counter() - began:.1f} s, page {size:.2f} MB")
+            print(f"study compare {' '.join(extra)}: {wall:.1f} s ({busy:.1f} s of processor), page {size:.2f} MB")
 
 
 if __name__ == "__main__":
