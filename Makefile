@@ -10,13 +10,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test lint format lock wheel clean help
+.PHONY: demo test browser lint format lock wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
 
 test: $(VENV)/installed-dev ## install what tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
+	$(BIN)/python -m pytest -q -m browser tests/report
 
 lint: $(VENV)/installed-dev ## check format, rules and types
 	$(BIN)/ruff format --check .

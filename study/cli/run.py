@@ -16,6 +16,7 @@ usage: study run [-m] [KEY=VALUE ...]
   optimizer.search.beta_1.low=0.8
   budget.n_trials=20 budget.n_epochs=10 budget.n_confirmations=10
   -m optimizer=sgd,adam          one study for each; also 'optimizer=glob(*)', 'study_seed=range(3)'
+  best=FILE                      train what `study export` wrote; enqueue=FILE begins a search with it
   experiment_name=mine           the MLflow experiment, <dataset>-<model> unless said
 
 The same command again goes on where it was left; a larger budget.n_trials continues the search.
