@@ -58,6 +58,7 @@ def pruned_or_adaptive(evidence: Evidence) -> dict[str, str]:
         pruner = study.record.params.get("pruner.name", "none")
         parts = [f"the sampler {sampler}"] if sampler != "random" else []
         parts += [f"the pruner {pruner}"] if pruner != "none" else []
+        parts += ["an enqueued point"] if any(key.startswith("enqueue.") for key in study.record.params) else []
         if parts:
             reasons[study.record.name] = " and ".join(parts)
     return reasons

@@ -85,6 +85,11 @@ def test_a_diverged_confirmation_counts_as_the_worst_and_is_told(make_study, mak
     assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 4)
 
 
+def test_a_search_that_began_with_a_given_point_has_no_tuning_curve(make_study, make_evidence):
+    given = make_study("adam", TESTS, params={"enqueue.learning_rate": "0.01"})
+    assert "adam used an enqueued point" in compare(make_evidence(given, make_study("sgd", TESTS))).no_tuning
+
+
 def test_adaptive_samplers_and_pruners_have_no_tuning_curve(make_study, make_evidence):
     found = compare(make_evidence(make_study("adam", TESTS, params={"sampler.name": "tpe"}), make_study("sgd", TESTS)))
     assert not found.tuning
