@@ -128,13 +128,16 @@ class Search:
         self._asked: dict[int, optuna.Trial] = {}
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due."""
+        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
+
+        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        """
         with FileLock(f"{self._config.stores.optuna_journal}.ask"):
             abandoned = self._take_over()
             numbered = self._numbered()
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = [number for number in range(self._config.n_trials) if number not in numbered]
-            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due[:n]]
+            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due[: min(n, self._config.n_at_once)]]
 
     def report(self, trial: Trial, *, epoch: int, value: float) -> bool:
         """Pass an epoch's objective to the pruner; tell whether the trial is to go on."""
