@@ -145,7 +145,7 @@ def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> list[tuple[TrialR
         return kind != "trial" or cast.search.report(trial, epoch=report.epoch, value=value)
 
     for trial in trials:
-        cast.tracker.start(kind, trial)
+        cast.tracker.start(kind, trial, in_bulk=len(trials) > 1)
         cast.view.trial_started(kind, trial.number)
     ended = []
     for result in cast.trainer.train(trials, on_epoch):

@@ -253,5 +253,5 @@ def _put(split: Split) -> tuple[Any, Any]:
 
 def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:
     history = {} if lane is None else lane.history
-    counts = {"n_steps": float(0 if lane is None else lane.step)}
+    counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": 0.0}
     return TrialResult(trial=trial, state="failed", history=history, summary=counts, error=told)

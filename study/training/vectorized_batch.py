@@ -102,8 +102,9 @@ class Batch:
     def train(self, on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order."""
         compiled_before, began = self._program.seconds_compile, perf_counter()
-        self._state = self._initial_state()
-        losses, _ = self._program.measure(self._state, self._data.loss, self._columns)
+        trainable, others, optimizer = self._initial_state()
+        losses, _, others = self._program.measure((trainable, others, optimizer), self._data.loss, self._columns)
+        self._state = (trainable, others, optimizer)
         for lane, value in zip(self._lanes, np.asarray(losses["loss"]), strict=False):
             lane.summary["initial_loss"] = float(value)
         prepared, compiled = perf_counter(), self._program.seconds_compile
@@ -197,11 +198,11 @@ class Batch:
         if not complete:
             return
         state = self._finalized()
-        logs, whole = self._program.measure(state, self._data.loss, self._columns)
+        logs, whole, _ = self._program.measure(state, self._data.loss, self._columns)
         losses, is_whole = np.asarray(logs["loss"]), np.asarray(whole)
         tested: dict[str, Any] = {}
         if any(lane.trial.test for lane in self._lanes):
-            measured, _ = self._program.measure(state, self._data.test, self._columns)
+            measured, _, _ = self._program.measure(state, self._data.test, self._columns)
             tested = {f"test_{name}": np.asarray(values) for name, values in measured.items()}
         for index in complete:
             lane = self._lanes[index]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -54,6 +55,10 @@ class Source:
         key = jnp.stack([seeds[self.draw], jnp.zeros((), seeds.dtype)])
         if self.variable.name == _SEED_STATE:
             return key.astype(dtype)
+        if type(self.initializer) is keras.initializers.RandomNormal:
+            # Within one program XLA would join the factors of the draw and of the deviation, and round otherwise.
+            drawn = jax.lax.optimization_barrier(keras.random.normal(shape, dtype=dtype, seed=key))
+            return jax.lax.optimization_barrier(drawn * self.initializer.stddev) + self.initializer.mean
         seeded = copy.copy(self.initializer)
         seeded.seed = key
         return keras.ops.convert_to_tensor(seeded(shape, dtype=dtype), dtype=dtype)

@@ -110,12 +110,17 @@ class Program:
         steps = jnp.asarray(n_steps, jnp.int32)
         return self._call("epoch", self._epoch, state, columns, order, steps, train, validation, donate=(0,))  # type: ignore[no-any-return]
 
-    def measure(self, state: Any, split: Any, columns: Sequence[Any]) -> tuple[dict[str, Any], Any]:
-        """Return the metrics on a split, each of shape (n_lanes,), and whether all weights are finite."""
+    def measure(self, state: Any, split: Any, columns: Sequence[Any]) -> tuple[dict[str, Any], Any, Any]:
+        """Evaluate on a split.
+
+        Returns:
+            The metrics, each of shape (n_lanes,); whether all weights are finite; the non-trainable variables
+            afterwards: Keras's recurrent layers draw their dropout in evaluations too.
+        """
 
         def measured(state: Any, split: Any, columns: Sequence[Any]) -> Any:
-            logs, _ = self._evaluate(state[0], state[1], split, columns)
-            return logs, jax.vmap(self._is_finite)(state[0], state[1])
+            logs, others = self._evaluate(state[0], state[1], split, columns)
+            return logs, jax.vmap(self._is_finite)(state[0], state[1]), others
 
         return self._call(("measure", split[0].shape), measured, state, split, columns)  # type: ignore[no-any-return]
 

@@ -150,7 +150,7 @@ class Structure:
             self.frame = Frame(values=self._numbers)
             try:
                 jax.eval_shape(self._step_once)
-            except TypeError as error:
+            except (TypeError, ValueError) as error:
                 name = self.frame.last
                 if "__jax_array__" not in str(error) or name in self._constants or not name:
                     raise
