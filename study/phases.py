@@ -48,8 +48,7 @@ def search(cast: Cast) -> Best | None:
             break
         ended = _train(cast, "trial", trials)
         cast.tracker.flush()  # what Optuna counts as spent has its record
-        for result, objective in ended:
-            cast.search.tell(result, objective=objective)
+        cast.search.tell_all(ended)
         _show(cast, "trial", ended)
     return cast.search.best()
 
