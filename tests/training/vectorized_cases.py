@@ -189,6 +189,35 @@ def initial_weights() -> dict[str, Any]:
     }
 
 
+def memory() -> dict[str, Any]:
+    """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
+    from study.training import vectorized_program
+
+    trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
+    found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
+    bounded = vectorized(n_trials=8)
+    run(bounded, trials)
+    needed = max(program.bytes_at_once for program in bounded._programs.values())
+    bounded = vectorized(n_trials=8)
+    bounded._max_bytes = 0.6 * needed
+    run(bounded, trials)
+    found["bounded"] = bounded._most
+    check = vectorized_program.Program._check_room
+
+    def refuse(program: Any, bytes_needed: int) -> None:
+        if not found["sizes"] or found["sizes"][-1] != program.shape.n_lanes:
+            found["sizes"].append(program.shape.n_lanes)
+        if program.shape.n_lanes > 2:
+            import jax
+
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        check(program, bytes_needed)
+
+    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    found["tight"] = run(vectorized(n_trials=8), trials)
+    return found
+
+
 if __name__ == "__main__":
     assert LOSS, keras
     print(json.dumps({name: globals()[name]() for name in sys.argv[1:]}))  # noqa: T201
