@@ -65,7 +65,7 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
     kept: Confirmed | None = None
     for kind, hyperparameters in _to_confirm(cast.config, best).items():
         _supersede(cast, kind, hyperparameters)
-        done = {number for (of, number) in cast.tracker.finished() if of == kind}
+        done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
         due = [r for r in range(cast.config.budget.n_confirmations) if r not in done]
         for start in range(0, len(due), cast.trainer.capacity):
             chunk = due[start : start + cast.trainer.capacity]
@@ -122,7 +122,7 @@ def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[st
     expected = {key: text_of(value) for key, value in hyperparameters.items()}
     outdated = [
         record.run_id
-        for (of, _), record in cast.tracker.finished().items()
+        for (of, _), record in cast.tracker.finished("confirmation").items()
         if of == kind and any(record.params.get(key) != value for key, value in expected.items())
     ]
     if outdated:

@@ -16,7 +16,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import StoreError
-from study.records import RunRecord
+from study.records import Role, RunRecord
 from study.results import EpochReport, Kind, Trial, TrialResult
 from study.space import text_of
 from study.tracking import bulk, progress, schema
@@ -150,17 +150,17 @@ class StudyTracker:
         if kind == "trial":
             self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
 
-    def finished(self) -> Mapping[tuple[Kind, int], RunRecord]:
+    def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
         """Return the runs of the study that came to an end of their own, as the store holds them now.
 
-        Superseded confirmations are left out.
+        Superseded confirmations are left out, and the runs of another role than one that is given.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
         """
         self.flush()
         with store_errors(self._uri, "the study's runs cannot be read"):
-            children = child_runs(self._client, self.experiment_id, self.run_id)
+            children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
         return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
