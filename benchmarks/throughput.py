@@ -166,7 +166,9 @@ def arrays(workload: Workload) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     from study.run import load_config, load_dataset
 
     (job,) = compose_jobs([f"dataset={workload.dataset}"], multirun=False)
-    dataset = load_dataset(load_config({**job.raw, "trainer": {**job.raw["trainer"], "backend": os.environ["KERAS_BACKEND"]}}))
+    dataset = load_dataset(
+        load_config({**job.raw, "trainer": {**job.raw["trainer"], "backend": os.environ["KERAS_BACKEND"]}})
+    )
     return (dataset.train.x, dataset.train.y), (dataset.validation.x, dataset.validation.y)
 
 
@@ -220,7 +222,8 @@ def compare(options: argparse.Namespace) -> None:
     n_trials = options.n_trials or workload.n_trials
     chosen = [name for name in options.contenders if importlib.util.find_spec(CONTENDERS[name].needs) is not None]
     missing = [name for name in options.contenders if name not in chosen]
-    print(f"{options.workload}: {n_trials} trials on {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    machine = platform.processor() or platform.machine()
+    print(f"{options.workload}: {n_trials} trials on {machine}, {os.cpu_count()} cores")
     print(f"load before: {os.getloadavg()[0]:.1f}; not installed: {', '.join(missing) or 'none'}", flush=True)
     whole: dict[str, list[float]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as cache:
@@ -240,15 +243,17 @@ def measure(name: str, workload_name: str, workload: Workload, n_trials: int, ca
         few, more = workload.n_slow
         first, second = (timed(name, workload_name, n, cache)[0] for n in (few, more))
         one = (second - first) / (more - few)
-        print(f"  {name}: {few} trials {first:.1f} s, {more} trials {second:.1f} s, so {one:.2f} s a trial", flush=True)
+        print(
+            f"  {name}: {few} trials {first:.1f} s, {more} trials {second:.1f} s, so {one:.2f} s a trial", flush=True
+        )
         return [first + one * (n_trials - few)]
     taken = []
     for start in ("nothing compiled yet", "compiled programs kept"):
         seconds, told = timed(name, workload_name, n_trials, cache)
         ratio = told["after_first_step"] / told["compute"]
         print(
-            f"  {name}, {start}: {seconds:.1f} s, compiling {told['compile']:.1f} s, computing {told['compute']:.1f} s; "
-            f"from the first step on {told['after_first_step']:.1f} s, {ratio:.2f} times the computing",
+            f"  {name}, {start}: {seconds:.1f} s, compiling {told['compile']:.1f} s, "
+            f"computing {told['compute']:.1f} s; from the first step on {told['after_first_step']:.1f} s, {ratio:.2f} times the computing",
             flush=True,
         )
         taken.append(seconds)

@@ -141,7 +141,10 @@ class Search:
             numbered = self._numbered()
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = [number for number in range(self._config.n_trials) if number not in numbered]
-            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due[: min(n, self._config.n_at_once)]]
+            return [
+                self._ask(number, abandoned.get(number, {} if number else first))
+                for number in due[: min(n, self._config.n_at_once)]
+            ]
 
     def report(self, trial: Trial, *, epoch: int, value: float) -> bool:
         """Pass an epoch's objective to the pruner; tell whether the trial is to go on."""

@@ -151,9 +151,7 @@ def find_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[
     return list(_search(client, [experiment_id], condition))
 
 
-def child_runs(
-    client: MlflowClient, experiment_id: str, run_id: str, *, role: Role | None = None
-) -> list[RunRecord]:
+def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: Role | None = None) -> list[RunRecord]:
     """Return the trials and confirmations of a study's run, or only those of a role, the oldest first."""
     only = "" if role is None else f" and tags.role = '{role}'"
     runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'{only}")

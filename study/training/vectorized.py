@@ -154,7 +154,8 @@ class VectorizedTrainer:
 
     def _train_group(self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
-        n_lanes, results = min(self._n_lanes(test=lanes[0].trial.test), self._most), []
+        n_lanes = min(self._n_lanes(test=lanes[0].trial.test), self._most)
+        results: list[TrialResult] = []
         while len(results) < len(lanes):
             chunk = lanes[len(results) : len(results) + n_lanes]
             program = self._program(structure, chunk, n_lanes)
@@ -208,7 +209,7 @@ class VectorizedTrainer:
                 train=train,
                 validation=_put(dataset.validation),
                 test=_put(dataset.test),
-                loss=loss,  # type: ignore[arg-type]
+                loss=loss,
                 n_steps=self.n_steps,
                 every_n_steps=every,
             )

@@ -125,7 +125,8 @@ def _draws(seed: int, n: int) -> list[int]:
 
 def _draws_until(state: Any) -> list[int]:
     """Return the seeds drawn since `random.seed(0)`, up to a state of the generator."""
-    generator, draws = random.Random(0), []
+    generator = random.Random(0)
+    draws: list[int] = []
     while generator.getstate() != state:
         if len(draws) == _MAX_DRAWS:
             raise NotReplayableError("the model draws other numbers than seeds from Python's random")
@@ -134,5 +135,5 @@ def _draws_until(state: Any) -> list[int]:
 
 
 def _numpy_state() -> tuple[Any, ...]:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - this is about what others draw
-    return (name, keys.tobytes(), *rest)  # type: ignore[union-attr]
+    state: Any = np.random.get_state()  # noqa: NPY002 - this is about what others draw
+    return (state[0], state[1].tobytes(), *state[2:])

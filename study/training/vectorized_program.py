@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 import keras
 
-from study.datasets import Split
 from study.training.vectorized_structure import Structure
 
-# What a training consists of: trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has it.
+# Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
 
 

@@ -99,7 +99,7 @@ class Structure:
         """
         sources = () if self.replay is None else self.replay.sources
         weights = [source.value(seeds) for source in sources]
-        return self.state_from(weights, columns)[0]
+        return self.state_from(weights, columns)[0]  # type: ignore[no-any-return]
 
     def state_from(self, weights: Sequence[Any], columns: Sequence[Any] | None) -> tuple[Any, Any]:
         """Return the variables with given weights, in the order of `model.variables`, and a fresh optimizer."""
@@ -139,7 +139,7 @@ class Structure:
             if name != _RATE:
                 setattr(optimizer, name, self.frame.number(name))
             elif isinstance(optimizer._learning_rate, ScaledSchedule):
-                optimizer._learning_rate.rate = self.frame.number(name)
+                setattr(optimizer._learning_rate, "rate", self.frame.number(name))  # noqa: B010 - no float, on purpose
             else:
                 optimizer.learning_rate = jnp.asarray(self.frame.number(name))
         return optimizer
@@ -176,9 +176,8 @@ def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, 
     for name, value in vars(optimizer).items():
         if type(value) is float:
             numbers[name] = value
-        elif name not in _BOOKKEEPING and isinstance(value, bool | int | str | None | list | tuple | dict | set):
-            if not _holds_variables(value):
-                fixed[name] = repr(value)
+        elif name not in _BOOKKEEPING and _is_plain(value):
+            fixed[name] = repr(value)
     rate = arguments.get(_RATE, parameters(config.optimizer.target)[_RATE].default)
     numbers[_RATE] = float(rate)
     # An argument that the optimizer keeps in another way is part of the program, lest it be overlooked.
@@ -193,9 +192,12 @@ def _build(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps
     return build_optimizer(config.optimizer.target, hyperparameters, schedule=schedule, n_steps=n_steps)
 
 
-def _holds_variables(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is written down by its text: no object, and no list of variables."""
+    if not isinstance(value, bool | int | str | None | list | tuple | dict | set):
+        return False
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
-    return any(isinstance(item, keras.Variable) for item in items)
+    return not any(isinstance(item, keras.Variable) for item in items)
 
 
 def state_bytes(optimizer: Any) -> int:

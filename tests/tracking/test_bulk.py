@@ -99,9 +99,7 @@ def test_one_transaction_for_all(make_config: Any, open_tracker: Any, monkeypatc
     calls: list[str] = []
     for name in ("create_run", "log_batch"):
         method = getattr(SqlAlchemyStore, name)
-        monkeypatch.setattr(
-            SqlAlchemyStore, name, lambda *a, _m=method, _n=name, **k: calls.append(_n) or _m(*a, **k)
-        )
+        monkeypatch.setattr(SqlAlchemyStore, name, lambda *a, _m=method, _n=name, **k: calls.append(_n) or _m(*a, **k))
     with open_tracker(make_config(n_trials=4)) as tracker:
         calls.clear()
         train(tracker, in_bulk=True)

@@ -18,7 +18,11 @@ from study.training.vectorized import VectorizedTrainer
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = sorted(path.stem for path in (ROOT / "conf" / "optimizer").glob("*.yaml"))
 SETTINGS = (
-    *(f"schedule {path.stem}" for path in sorted((ROOT / "conf" / "schedule").glob("*.yaml")) if path.stem != "constant"),
+    *(
+        f"schedule {path.stem}"
+        for path in sorted((ROOT / "conf" / "schedule").glob("*.yaml"))
+        if path.stem != "constant"
+    ),
     *("clipnorm", "global_clipnorm", "clipvalue", "weight_decay", "ema", "ema overwritten", "accumulation"),
     *("loss_scale_factor", "dropout, batch norm, l2", "recurrent", "unknown initializer", "bfloat16"),
     *("metrics and steps", "n_steps", "few steps", "whole batches", "orders", "pruned", "wreck", "exploding"),
@@ -60,7 +64,9 @@ def assert_same(ours: dict[str, Any], reference: dict[str, Any], *, tolerance: f
     assert ours["summary"].keys() == reference["summary"].keys()
     ignored = (*NOT_COMPARED, *(("n_steps", "n_examples") if "diverged_at_step" in ours["summary"] else ()))
     for name in set(ours["summary"]) - set(ignored):
-        np.testing.assert_allclose(ours["summary"][name], reference["summary"][name], rtol=10 * tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            ours["summary"][name], reference["summary"][name], rtol=10 * tolerance, err_msg=name
+        )
     for mine, other in zip(ours["steps"], reference["steps"], strict=True):
         assert mine.get("step") == other.get("step")
         np.testing.assert_allclose(mine.get("step_loss", []), other.get("step_loss", []), rtol=1e-4)

@@ -74,7 +74,7 @@ def test_numbers_are_no_text_and_not_nothing() -> None:
     known = frame(n=0.5)
     number = known.number("n")
     assert number is not None
-    assert not number == None  # noqa: E711 - what an optimizer may write
+    assert (number == None) is False  # noqa: E711 - what an optimizer may write
     assert number != "text"
     assert known.answers == {}
     assert len({number, known.number("n")}) == 1

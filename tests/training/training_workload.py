@@ -185,7 +185,7 @@ def drawn_by_numpy(input_shape: tuple[int, ...], n_outputs: int) -> Any:
     inputs = keras.Input(input_shape)
     flat = keras.layers.Flatten()(inputs)
     kernel = np.random.normal(size=(flat.shape[-1], n_outputs)) * 0.1  # noqa: NPY002
-    dense = keras.layers.Dense(n_outputs, kernel_initializer=lambda shape, dtype: keras.ops.cast(kernel, dtype))
+    dense = keras.layers.Dense(n_outputs, kernel_initializer=lambda _shape, dtype: keras.ops.cast(kernel, dtype))
     return keras.Model(inputs, dense(flat))
 
 

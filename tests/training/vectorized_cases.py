@@ -1,8 +1,9 @@
-"""Trains the same trials with `vectorized` and with `fit` on JAX and prints both; a process of its own, for its backend.
+"""Trains the same trials with `vectorized` and with `fit` on JAX and prints both; its own process, for its backend.
 
-    python tests/training/vectorized_cases.py optimizers
+python tests/training/vectorized_cases.py optimizers
 """
 
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
 from __future__ import annotations
 
 import dataclasses
@@ -17,8 +18,7 @@ select_backend("jax")
 sys.path.append(str(Path(__file__).parent))
 
 import keras
-import numpy as np
-from training_workload import LOSS, make_config, make_trainer, make_trial, midpoint, read_yamls, digits
+from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
 
 from study.results import EpochReport, Trial, TrialResult
 from study.training.vectorized import VectorizedTrainer
@@ -27,7 +27,9 @@ DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batc
 ADAM = "keras.optimizers.Adam"
 
 
-def vectorized(*, n_trials: int = 2, capacity: Any = "auto", precision: str = "float32", batch_size: int = 32, **config: Any) -> VectorizedTrainer:
+def vectorized(
+    *, n_trials: int = 2, capacity: Any = "auto", precision: str = "float32", batch_size: int = 32, **config: Any
+) -> VectorizedTrainer:
     made = make_config(**config)
     budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
     optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
@@ -42,7 +44,9 @@ def vectorized(*, n_trials: int = 2, capacity: Any = "auto", precision: str = "f
     )
 
 
-def trial(number: int, *, order_seed: int = 5678, test: bool = False, keep: bool = True, **hyperparameters: Any) -> Trial:
+def trial(
+    number: int, *, order_seed: int = 5678, test: bool = False, keep: bool = True, **hyperparameters: Any
+) -> Trial:
     made = make_trial(number, test=test, keep_weights=keep, **hyperparameters)
     return dataclasses.replace(made, run_seed=1234 + number, order_seed=order_seed)
 
@@ -98,7 +102,9 @@ def settings() -> dict[str, Any]:
     pair = [trial(0, **adam), trial(1, learning_rate=0.001, beta_2=0.9)]
     found = {
         f"schedule {name}": both([trial(0, **adam), trial(1, learning_rate=0.001)], optimizer=ADAM, schedule=section)
-        for name, section in ((n, {k: v for k, v in s.items() if k != "name"}) for n, s in read_yamls("schedule").items())
+        for name, section in (
+            (n, {k: v for k, v in s.items() if k != "name"}) for n, s in read_yamls("schedule").items()
+        )
         if name != "constant"
     }
     extras: dict[str, dict[str, Any]] = {
