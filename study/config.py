@@ -182,6 +182,16 @@ class StudyConfig:
         return self.budget.n_trials if self.optimizer.ranges else 1
 
     @property
+    def n_at_once(self) -> int:
+        """Trials that the search proposes at most at once: all, but for a sampler that learns from finished ones.
+
+        Such a sampler, told by its `n_startup_trials`, gets batches of its start-up or of a tenth of the trials: of
+        all asked at once none would be based on another.
+        """
+        startup = self.sampler.section.get("n_startup_trials")
+        return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
+
+    @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
         identity = json.loads(json.dumps({**self.raw, "experiment_name": self.experiment_name}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +46,10 @@ def search(cast: Cast) -> Best | None:
         trials = cast.search.ask(cast.trainer.capacity)
         if not trials:
             break
-        for result, objective in _train(cast, "trial", trials):
-            cast.tracker.flush()  # what Optuna counts as spent has its record
-            cast.search.tell(result, objective=objective)
-            _show(cast, "trial", result, objective)
+        ended = _train(cast, "trial", trials)
+        cast.tracker.flush()  # what Optuna counts as spent has its record
+        cast.search.tell_all(ended)
+        _show(cast, "trial", ended)
     return cast.search.best()
 
 
@@ -65,13 +65,14 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
     kept: Confirmed | None = None
     for kind, hyperparameters in _to_confirm(cast.config, best).items():
         _supersede(cast, kind, hyperparameters)
-        done = {number for (of, number) in cast.tracker.finished() if of == kind}
+        done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
         due = [r for r in range(cast.config.budget.n_confirmations) if r not in done]
         for start in range(0, len(due), cast.trainer.capacity):
             chunk = due[start : start + cast.trainer.capacity]
             trials = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in chunk]
-            for result, objective in _train(cast, kind, trials):
-                _show(cast, kind, result, objective)
+            ended = _train(cast, kind, trials)
+            _show(cast, kind, ended)
+            for result, objective in ended:
                 better = kept is None or cast.config.objective.better(objective, kept.objective)
                 if result.weights is not None and result.state == "complete" and better:
                     kept = Confirmed(objective=objective, weights=result.weights)
@@ -129,7 +130,7 @@ def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[st
     expected = {key: text_of(value) for key, value in hyperparameters.items()}
     outdated = [
         record.run_id
-        for (of, _), record in cast.tracker.finished().items()
+        for (of, _), record in cast.tracker.finished("confirmation").items()
         if of == kind and any(record.params.get(key) != value for key, value in expected.items())
     ]
     if outdated:
@@ -140,8 +141,8 @@ def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[st
         cast.tracker.supersede(kind, outdated)
 
 
-def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> Iterator[tuple[TrialResult, float]]:
-    """Train a batch, recording and showing it as it goes; yield each result with its objective."""
+def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> list[tuple[TrialResult, float]]:
+    """Train a batch, recording and showing it as it goes; return each result with its objective."""
     objective = cast.config.objective
 
     def on_epoch(trial: Trial, report: EpochReport) -> bool:
@@ -151,20 +152,23 @@ def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> Iterator[tuple[Tr
         return kind != "trial" or cast.search.report(trial, epoch=report.epoch, value=value)
 
     for trial in trials:
-        cast.tracker.start(kind, trial)
+        cast.tracker.start(kind, trial, in_bulk=len(trials) > 1)
         cast.view.trial_started(kind, trial.number)
+    ended = []
     for result in cast.trainer.train(trials, on_epoch):
         value = score(result, objective)
         cast.tracker.end(kind, result, objective=value)
-        yield result, value
+        ended.append((result, value))
+    return ended
 
 
-def _show(cast: Cast, kind: Kind, result: TrialResult, objective: float) -> None:
+def _show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
     best = cast.search.best()
-    cast.view.trial_ended(
-        kind,
-        result.trial.number,
-        state=result.state,
-        objective=None if math.isnan(objective) else objective,
-        best=None if best is None else live.Best(number=best.number, objective=best.objective),
-    )
+    for result, objective in ended:
+        cast.view.trial_ended(
+            kind,
+            result.trial.number,
+            state=result.state,
+            objective=None if math.isnan(objective) else objective,
+            best=None if best is None else live.Best(number=best.number, objective=best.objective),
+        )

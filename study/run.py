@@ -232,7 +232,7 @@ def _record(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | 
 
 def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
     """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
-    runs = [run for (kind, _), run in tracker.finished().items() if kind in ("best", "fixed")]
+    runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
     names = {name for run in runs for name in run.metrics if name.startswith("test_")}
     estimates = {}
     for name in sorted(names):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from study.components import instantiate
 from study.config import StudyConfig
 from study.errors import StoreError, StudyError
 from study.results import Trial, TrialResult
+from study.search_journal import Journal
 from study.search_samplers import build_sampler, distribution, quiet
 from study.seeds import trial_run_seed
 from study.space import Value, to_arguments, to_coordinates
@@ -54,7 +54,8 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
     try:
         locks.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{config.stores.optuna_journal}.create"):
-            storage = _open_storage(config.stores.optuna_journal)
+            journal = Journal(config.stores.optuna_journal)
+            storage = _open_storage(config.stores.optuna_journal, journal)
             name = choose_name(config, _known_studies(storage, config.experiment_name))
             optuna_study = _create(config, storage, name)
     except OSError as error:
@@ -65,7 +66,7 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
             lock.acquire(blocking=False)
             break
     try:
-        yield Search(config, optuna_study, name=name, worker=Path(lock.lock_file))
+        yield Search(config, optuna_study, journal, name=name, worker=Path(lock.lock_file))
     finally:
         lock.release()
 
@@ -115,8 +116,11 @@ def count_studies(journal: Path) -> int:
 class Search:
     """An open search: proposes trials and learns how they ended."""
 
-    def __init__(self, config: StudyConfig, optuna_study: optuna.Study, *, name: str, worker: Path) -> None:
+    def __init__(
+        self, config: StudyConfig, optuna_study: optuna.Study, journal: Journal, *, name: str, worker: Path
+    ) -> None:
         self.name = name
+        self._journal = journal
         self._config = config
         self._study = optuna_study
         self._storage = optuna_study._storage
@@ -128,13 +132,19 @@ class Search:
         self._asked: dict[int, optuna.Trial] = {}
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due."""
-        with FileLock(f"{self._config.stores.optuna_journal}.ask"):
+        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
+
+        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        """
+        with FileLock(f"{self._config.stores.optuna_journal}.ask"), self._journal.together():
             abandoned = self._take_over()
             numbered = self._numbered()
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = [number for number in range(self._config.n_trials) if number not in numbered]
-            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due[:n]]
+            return [
+                self._ask(number, abandoned.get(number, {} if number else first))
+                for number in due[: min(n, self._config.n_at_once)]
+            ]
 
     def report(self, trial: Trial, *, epoch: int, value: float) -> bool:
         """Pass an epoch's objective to the pruner; tell whether the trial is to go on."""
@@ -143,6 +153,12 @@ class Search:
         optuna_trial = self._asked[trial.number]
         optuna_trial.report(value, step=epoch)
         return not optuna_trial.should_prune()
+
+    def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
+        """Record how the trials of a batch ended, each with its objective."""
+        with self._journal.together():
+            for result, objective in ended:
+                self.tell(result, objective=objective)
 
     def tell(self, result: TrialResult, *, objective: float) -> None:
         """Record how a trial ended; a diverged one counts as complete with the worst objective."""
@@ -226,11 +242,11 @@ class Search:
         return abandoned
 
 
-def _open_storage(journal: Path) -> optuna.storages.JournalStorage:
+def _open_storage(path: Path, journal: Journal | None = None) -> optuna.storages.JournalStorage:
     try:
-        return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+        return optuna.storages.JournalStorage(journal or Journal(path))  # type: ignore[arg-type]
     except Exception as error:  # Optuna raises whatever the broken line leads it to.
-        raise _unusable(journal, error) from error
+        raise _unusable(path, error) from error
 
 
 def _unusable(journal: Path, error: Exception) -> StoreError:

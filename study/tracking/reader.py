@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from study.errors import StoreError
-from study.records import RunRecord, StudyRecord
+from study.records import Role, RunRecord, StudyRecord
 from study.tracking.schema import PARENT, ended, from_stored, run_record
 from study.tracking.store import connect, is_database, redact, store_errors
 
@@ -151,9 +151,10 @@ def find_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[
     return list(_search(client, [experiment_id], condition))
 
 
-def child_runs(client: MlflowClient, experiment_id: str, run_id: str) -> list[RunRecord]:
-    """Return the trials and confirmations of a study's run, the oldest first."""
-    runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'")
+def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: Role | None = None) -> list[RunRecord]:
+    """Return the trials and confirmations of a study's run, or only those of a role, the oldest first."""
+    only = "" if role is None else f" and tags.role = '{role}'"
+    runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'{only}")
     return sorted((run_record(run) for run in runs if "number" in run.data.tags), key=lambda record: record.started)
 
 

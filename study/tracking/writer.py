@@ -16,10 +16,10 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import StoreError
-from study.records import RunRecord
+from study.records import Role, RunRecord
 from study.results import EpochReport, Kind, Trial, TrialResult
 from study.space import text_of
-from study.tracking import progress, schema
+from study.tracking import bulk, progress, schema
 from study.tracking.background import BackgroundWriter, RunHandle
 from study.tracking.opening import OpenedRuns, open_runs
 from study.tracking.reader import child_runs
@@ -70,11 +70,19 @@ class StudyTracker:
                 self._runs.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
         self._open: dict[tuple[Kind, int], tuple[RunHandle, Trial]] = {}
         self._outcomes = _outcomes(opened.children)
+        self._drafts: dict[tuple[Kind, int], bulk.Draft] = {}
+        self._ended: list[bulk.Draft] = []
         self._writer = BackgroundWriter(opened.client, where=redact(self._uri))
         self._monitor = self._start_monitor() if config.tracking.system_metrics else None
 
-    def start(self, kind: Kind, trial: Trial) -> None:
-        """Record that a trial or a confirmation starts; a run that already stands under its number is removed."""
+    def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
+        """Record that a trial or a confirmation starts; a run that already stands under its number is removed.
+
+        Args:
+            kind: What is trained.
+            trial: The trial.
+            in_bulk: Write nothing until it has ended and `flush` is called, then all such runs at once.
+        """
         key, run, started = (kind, trial.number), RunHandle(), schema.now_ms()
         before = self._runs.get(key, [])
         self._runs[key], self._open[key] = [run], (run, trial)
@@ -82,12 +90,18 @@ class StudyTracker:
         tags = schema.workload_tags(self._config, study_name=self._study_name)
         tags |= schema.child_tags(kind, trial.number, parent=self.run_id, process=process) | schema.source_tags()
 
+        name = schema.run_name(kind, trial.number, study_name=self._study_name)
+        params = schema.trial_params(trial, optimizer=self._config.optimizer.name)
+        if in_bulk:
+            replaced = [stale.run_id for stale in before]
+            draft = bulk.Draft(run=run, name=name, tags=tags, params=params, started=started, replaced=replaced)
+            self._drafts[key] = draft
+            return
+
         def create() -> None:
             for stale in before:
                 self._client.delete_run(stale.run_id)
-            name = schema.run_name(kind, trial.number, study_name=self._study_name)
             run.run_id = self._client.create_run(self.experiment_id, started, tags, run_name=name).info.run_id
-            params = schema.trial_params(trial, optimizer=self._config.optimizer.name)
             schema.log_in_batches(self._client, run.run_id, params=params, tags={})
 
         self._writer.act(run, create)
@@ -101,7 +115,11 @@ class StudyTracker:
             if name != "step":
                 pairs = zip(report.steps["step"], values, strict=True)
                 metrics += [Metric(name, float(value), now, int(step)) for step, value in pairs]
-        self._writer.metrics(run, metrics)
+        draft = self._drafts.get((kind, trial.number))
+        if draft is None:
+            self._writer.metrics(run, metrics)
+        else:
+            draft.metrics += metrics
 
     def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
         """Record how a trial or a confirmation ended, and the study's progress."""
@@ -110,31 +128,39 @@ class StudyTracker:
         del self._open[kind, number]
         values = progress.end_metrics(self._config, result, objective)
         metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
+        status = "FAILED" if result.state == "failed" else "FINISHED"
+        if kind == "trial":
+            point = {key: text_of(value) for key, value in trial.hyperparameters.items()}
+            self._outcomes[number] = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
+        draft = self._drafts.pop((kind, number), None)
+        if draft is not None:
+            draft.metrics += metrics
+            draft.tags = {**draft.tags, "state": result.state}
+            draft.ended, draft.status, draft.error = ended, status, result.error
+            self._ended.append(draft)
+            return
 
         def finish() -> None:
             if result.error is not None:
                 self._client.log_text(run.run_id, result.error, "error.txt")
             self._client.log_batch(run.run_id, metrics=metrics, tags=schema.to_tags({"state": result.state}))
-            status = "FAILED" if result.state == "failed" else "FINISHED"
             self._client.set_terminated(run.run_id, status, end_time=ended)
 
         self._writer.act(run, finish)
         if kind == "trial":
-            point = {key: text_of(value) for key, value in trial.hyperparameters.items()}
-            self._outcomes[number] = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
             self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
 
-    def finished(self) -> Mapping[tuple[Kind, int], RunRecord]:
+    def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
         """Return the runs of the study that came to an end of their own, as the store holds them now.
 
-        Superseded confirmations are left out.
+        Superseded confirmations are left out, and the runs of another role than one that is given.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
         """
         self.flush()
         with store_errors(self._uri, "the study's runs cannot be read"):
-            children = child_runs(self._client, self.experiment_id, self.run_id)
+            children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
         return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
@@ -202,6 +228,7 @@ class StudyTracker:
         Raises:
             StoreError: A write failed.
         """
+        self._write_drafts()
         self._writer.flush()
 
     def __enter__(self) -> StudyTracker:
@@ -222,6 +249,7 @@ class StudyTracker:
     def _close(self, status: str) -> None:
         """Write what is left and mark the study, and the trials that were cut off, as ended."""
         try:
+            self._write_drafts()
             self._writer.close()
         except StoreError:
             status = "FAILED"
@@ -234,6 +262,13 @@ class StudyTracker:
                     if run.run_id:
                         self._client.set_terminated(run.run_id, "KILLED")
                 self._client.set_terminated(self.run_id, status)
+
+    def _write_drafts(self) -> None:
+        """Write the runs that ended since the last time, at once, and the study's progress."""
+        drafts, self._ended = self._ended, []
+        if drafts:
+            self._writer.act(None, lambda: bulk.write_drafts(self._client, self.experiment_id, drafts))
+            self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
 
     def _started(self, kind: Kind, number: int) -> tuple[RunHandle, Trial]:
         try:

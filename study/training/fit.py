@@ -23,8 +23,8 @@ from study.training.optimizer import build_optimizer
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
 
 # Before and after training the loss is taken on so many examples, the first ones as they are stored.
-_N_LOSS_EXAMPLES = 10_000
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+N_LOSS_EXAMPLES = 10_000
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class FitTrainer:
@@ -57,9 +57,9 @@ class FitTrainer:
         select_backend(backend)
         set_determinism(config.deterministic)
         self._config, self._dataset = config, dataset
-        self._eval_batch_size, self._policy, self._jit_compile = eval_batch_size, _POLICIES[precision], jit_compile
+        self._eval_batch_size, self._policy, self._jit_compile = eval_batch_size, POLICIES[precision], jit_compile
         self._batches = Batches(dataset.train, batch_size=batch_size)
-        self._loss_split = Split(x=dataset.train.x[:_N_LOSS_EXAMPLES], y=dataset.train.y[:_N_LOSS_EXAMPLES])
+        self._loss_split = Split(x=dataset.train.x[:N_LOSS_EXAMPLES], y=dataset.train.y[:N_LOSS_EXAMPLES])
 
     @property
     def capacity(self) -> int:

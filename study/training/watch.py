@@ -147,20 +147,33 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self._running_means.extend(means)
 
     def _step_losses(self) -> dict[str, NDArray[np.float64]]:
-        """Return the own losses of every n-th step of this epoch.
-
-        With m the running mean after s examples, a batch's own loss is (m' s' - m s) / (s' - s). The means are
-        float32, so the error is about 1e-7 times the mean loss times the number of batches in the epoch so far.
-        """
+        """Return the own losses of every n-th step of this epoch."""
         if self._every_n_steps is None:
             return {}
-        steps = self._epoch_begin_step + 1 + np.arange(len(self._running_means))
-        in_epoch = np.arange(1, len(steps) + 1) * self._batches.batch_size
-        seen = np.minimum(in_epoch, self._batches.n_examples).astype(np.float64)
-        totals = np.asarray(self._running_means, dtype=np.float64) * seen
-        losses = np.diff(totals, prepend=0.0) / np.diff(seen, prepend=0.0)
-        chosen = steps % self._every_n_steps == 0
-        return {"step": steps[chosen].astype(np.float64), "step_loss": losses[chosen]}
+        means = np.asarray(self._running_means, dtype=np.float64)
+        seen = np.minimum(np.arange(1, len(means) + 1) * self._batches.batch_size, self._batches.n_examples)
+        return step_losses(means, seen, first_step=self._epoch_begin_step + 1, every_n_steps=self._every_n_steps)
+
+
+def step_losses(
+    running_means: NDArray[np.float64], seen: NDArray[np.int64], *, first_step: int, every_n_steps: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the own losses of every n-th step of an epoch.
+
+    With m the running mean after s examples, a batch's own loss is (m' s' - m s) / (s' - s). The means are
+    float32, so the error is about 1e-7 times the mean loss times the number of batches in the epoch so far.
+
+    Args:
+        running_means: Running mean of the loss after each step, shape (n_steps,).
+        seen: Examples seen in the epoch after each step, shape (n_steps,).
+        first_step: Number of the epoch's first step, counted from 1 over the training.
+        every_n_steps: Steps whose number it divides are returned.
+    """
+    steps = first_step + np.arange(len(running_means))
+    counts = seen.astype(np.float64)
+    losses = np.diff(running_means * counts, prepend=0.0) / np.diff(counts, prepend=0.0)
+    chosen = steps % every_n_steps == 0
+    return {"step": steps[chosen].astype(np.float64), "step_loss": losses[chosen]}
 
 
 class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]

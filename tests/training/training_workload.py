@@ -172,3 +172,34 @@ class ExplodingLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002
         return 1000.0 * keras.ops.square(y_pred[:, 0])
+
+
+def recurrent(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    rows = keras.layers.Reshape((input_shape[0], input_shape[1]))(inputs)
+    hidden = keras.layers.LSTM(8, dropout=0.2)(rows)
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(hidden))
+
+
+def drawn_by_numpy(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    flat = keras.layers.Flatten()(inputs)
+    kernel = np.random.normal(size=(flat.shape[-1], n_outputs)) * 0.1  # noqa: NPY002
+    dense = keras.layers.Dense(n_outputs, kernel_initializer=lambda _shape, dtype: keras.ops.cast(kernel, dtype))
+    return keras.Model(inputs, dense(flat))
+
+
+def many_initializers(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    for name in ("he_normal", "glorot_normal", "random_uniform", "orthogonal", "truncated_normal", "lecun_uniform"):
+        x = keras.layers.Dense(12, kernel_initializer=name, bias_initializer="random_normal", activation="tanh")(x)
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
+
+
+def with_fixed_seed(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    x = keras.layers.Dense(8, kernel_initializer=keras.initializers.HeNormal(seed=7))(x)
+    x = keras.layers.Dropout(0.5, seed=3)(x)
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))

@@ -1,0 +1,258 @@
+"""Many trials in one compiled program: Keras's own training step, side by side over trials, on JAX."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from study.components import instantiate
+from study.config import StudyConfig
+from study.datasets import Dataset, Split
+from study.errors import BackendError, StudyError
+from study.results import OnEpoch, Trial, TrialResult
+from study.training.backend import select_backend, set_determinism
+from study.training.fit import N_LOSS_EXAMPLES, POLICIES
+from study.training.vectorized_batch import Batch, CallerError, Data, Lane
+from study.training.vectorized_program import NoRoomError, Program, Shape
+from study.training.vectorized_structure import Structure, read_settings
+
+# `capacity: auto` takes at most so many trials at once, and of the memory at most this share. On a CPU the state of
+# more than 64 small nets leaves the caches: 256 took 40 ms a trial where 64 took 18.
+_MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
+_SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
+# More programs than this for one batch cost more than they save.
+_MAX_PROGRAMS = 8
+
+
+class VectorizedTrainer:
+    """Trains trials side by side in one compiled program, on JAX.
+
+    The number of lanes is decided by the study alone, never by what is left of it: trials of the search, or
+    confirmations, in as few batches of equal size as `capacity` allows, the last one padded. So a trial's last digits
+    do not depend on when or with whom it was trained.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        backend: `jax`.
+        batch_size: Examples a training step.
+        eval_batch_size: Examples a step of evaluation.
+        precision: `float32`, or `bfloat16`: computations in bfloat16, weights in float32.
+        capacity: Trials at once; `auto`: 64 on a CPU, 256 on a GPU, or as many as half of the memory, or 80 % of
+            the GPU's, has room for.
+
+    Raises:
+        BackendError: The backend is not JAX, or this process has loaded another one.
+        StudyError: The capacity is not a number of at least 1, or `auto`.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        backend: str,
+        batch_size: int,
+        eval_batch_size: int,
+        precision: str,
+        capacity: int | str,
+    ) -> None:
+        _check(backend, capacity)
+        select_backend(backend)
+        set_determinism(config.deterministic)
+        _keep_compiled_programs()
+        self._config, self._dataset, self._policy = config, dataset, POLICIES[precision]
+        self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
+        self._most = _MOST_AT_ONCE[_platform()] if capacity == "auto" else int(capacity)
+        self._max_bytes = _room() if capacity == "auto" else None
+        self._structures: list[Structure] = []
+        self._programs: dict[tuple[int, Shape], Program] = {}
+        self._data: Data | None = None
+
+    @property
+    def capacity(self) -> int:
+        """How many trials it takes at once."""
+        return max(self._n_lanes(test=False), self._n_lanes(test=True))
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of a whole training."""
+        budget = self._config.budget
+        return budget.n_steps or (budget.n_epochs or 0) * -(-len(self._dataset.train) // self._batch_size)
+
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order.
+
+        An exception of the model or the optimizer makes a trial `failed`, one of the training all those of its
+        program; one of `on_epoch` passes through.
+
+        Raises:
+            StudyError: The trials need too many programs.
+        """
+        results: dict[int, TrialResult] = {}
+        groups: dict[tuple[int, bool], tuple[Structure, list[tuple[int, Lane]]]] = {}
+        for index, trial in enumerate(trials):
+            try:
+                lane, structure = self._prepare(trial)
+            except StudyError:
+                raise
+            except Exception:
+                results[index] = _failed(trial, traceback.format_exc())
+                continue
+            groups.setdefault((id(structure), trial.test), (structure, []))[1].append((index, lane))
+        for structure, members in groups.values():
+            lanes = [lane for _, lane in members]
+            trained = self._train_group(structure, lanes, on_epoch)
+            results |= {index: result for (index, _), result in zip(members, trained, strict=True)}
+        return [results[index] for index in range(len(trials))]
+
+    def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
+        """Build a fresh model that is not compiled, with given weights if there are any."""
+        keras.config.set_dtype_policy(self._policy)
+        shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
+        model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
+        if weights is not None:
+            model.set_weights(list(weights))
+        return model
+
+    def _n_lanes(self, *, test: bool) -> int:
+        n = self._config.budget.n_confirmations if test else self._config.n_trials
+        most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
+        most = max(1, most)
+        return -(-n // -(-n // most)) if n else 1
+
+    def _prepare(self, trial: Trial) -> tuple[Lane, Structure]:
+        """Find or make the structure that a trial is trained in."""
+        settings = read_settings(self._config, trial.hyperparameters, n_steps=self.n_steps)
+        lane = Lane(trial=trial, settings=settings)
+        for structure in self._structures:
+            if structure.serves(settings):
+                return lane, structure
+        if len(self._structures) == _MAX_PROGRAMS:
+            raise StudyError(
+                f"trainer=vectorized optimizer={self._config.optimizer.name}: expected trials that one program can "
+                f"train, and these need more than {_MAX_PROGRAMS}, since it is part of the program what is decided "
+                f"by: {self._structures[-1].decided_by}. Use trainer=fit trainer.backend=jax, which trains one by one."
+            )
+        structure = Structure(
+            self._config,
+            self._dataset,
+            build_model=self.build_model,
+            hyperparameters=trial.hyperparameters,
+            n_steps=self.n_steps,
+        )
+        self._structures.append(structure)
+        return lane, structure
+
+    def _train_group(self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch) -> list[TrialResult]:
+        """Train the trials of one structure; where memory runs out, again with fewer at once."""
+        n_lanes = min(self._n_lanes(test=lanes[0].trial.test), self._most)
+        results: list[TrialResult] = []
+        while len(results) < len(lanes):
+            chunk = lanes[len(results) : len(results) + n_lanes]
+            program = self._program(structure, chunk, n_lanes)
+            try:
+                weights = self._built_weights(chunk, n_lanes) if structure.replay is None else None
+                batch = Batch(program, self._on_device(), chunk, initial_weights=weights)
+                results += batch.train(on_epoch)
+            except NoRoomError as error:
+                n_lanes = self._most = error.n_lanes
+                program.forget()
+            except CallerError as error:
+                raise error.__cause__ or error from None
+            except Exception:
+                told = traceback.format_exc()
+                results += [_failed(lane.trial, told, lane) for lane in chunk]
+        return results
+
+    def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
+        shape = Shape(
+            n_lanes=n_lanes,
+            # The trials of a search share their batches, confirmations do not.
+            one_order=not lanes[0].trial.test and len({lane.trial.order_seed for lane in lanes}) == 1,
+            batch_size=self._batch_size,
+            eval_batch_size=self._eval_batch_size,
+            n_examples=len(self._dataset.train),
+        )
+        key = (id(structure), shape)
+        if key not in self._programs:
+            self._programs[key] = Program(structure, shape, max_bytes=self._max_bytes)
+        return self._programs[key]
+
+    def _built_weights(self, lanes: Sequence[Lane], n_lanes: int) -> list[NDArray[np.generic]]:
+        """Build the model for every trial, as fit does, and stack the weights by variable."""
+        built = []
+        for lane in lanes:
+            keras.utils.clear_session(free_memory=False)
+            keras.utils.set_random_seed(lane.trial.run_seed)
+            model = self.build_model()
+            if not model.built:
+                model(self._dataset.train.x[:1])
+            built.append([np.asarray(variable) for variable in model.variables])
+        built += [built[-1]] * (n_lanes - len(lanes))
+        return [np.stack(values) for values in zip(*built, strict=True)]
+
+    def _on_device(self) -> Data:
+        if self._data is None:
+            dataset, every = self._dataset, self._config.tracking.every_n_steps
+            train = _put(dataset.train)
+            loss = train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train)
+            self._data = Data(
+                train=train,
+                validation=_put(dataset.validation),
+                test=_put(dataset.test),
+                loss=loss,
+                n_steps=self.n_steps,
+                every_n_steps=every,
+            )
+        return self._data
+
+
+def _check(backend: str, capacity: object) -> None:
+    if backend != "jax":
+        raise BackendError(
+            f"trainer.backend={backend}: expected jax, which alone can train many trials in one program. "
+            f"Set trainer.backend=jax, or use trainer=fit trainer.backend={backend}."
+        )
+    if capacity != "auto" and (not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1):
+        raise StudyError(
+            f"trainer.capacity={capacity!s}: expected a whole number of at least 1, or auto. "
+            "Set trainer.capacity=auto to fill the memory, or to a smaller number than now."
+        )
+
+
+def _keep_compiled_programs() -> None:
+    """Let JAX keep compiled programs for later processes, in the user's cache folder unless told otherwise."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "optimizer-study" / "jax"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+
+
+def _room() -> float:
+    """Return the bytes that a program may take."""
+    device = jax.local_devices()[0]
+    known = device.memory_stats() or {}
+    memory = known.get("bytes_limit") or psutil.virtual_memory().total
+    return float(memory) * _SHARE_OF_MEMORY[_platform()]
+
+
+def _platform() -> str:
+    return "cpu" if jax.local_devices()[0].platform == "cpu" else "gpu"
+
+
+def _put(split: Split) -> tuple[Any, Any]:
+    return jax.device_put(split.x), jax.device_put(split.y)
+
+
+def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:
+    history = {} if lane is None else lane.history
+    counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": 0.0}
+    return TrialResult(trial=trial, state="failed", history=history, summary=counts, error=told)

@@ -1,0 +1,139 @@
+"""The initial weights of many trials, each as a fresh model under its own seed has them, drawn in one program.
+
+A Keras model draws its seeds from Python's `random` while it is built: one for each initializer and each layer with
+randomness of its own, in the order of the code. Built once without computing any value, the model shows which draw
+went where; the draws of another seed are then known without building anything.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+# Keras draws default seeds from 1 to this (keras.src.random.seed_generator.make_default_seed).
+_MAX_SEED = 10**9
+_MAX_DRAWS = 10_000
+_SEED_STATE = "seed_generator_state"
+_DETERMINISTIC = tuple(
+    getattr(keras.initializers, name) for name in ("Zeros", "Ones", "Constant", "IdentityInitializer")
+)
+
+
+class NotReplayableError(Exception):
+    """Raised where a model's initial weights cannot be told from its seeds; it is then built for every trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the initial value of a variable comes from.
+
+    Attributes:
+        variable: The variable.
+        initializer: What computes its value.
+        draw: Index of the draw that is its seed; None where its value is the same for all seeds.
+    """
+
+    variable: Any
+    initializer: Any
+    draw: int | None
+
+    def value(self, seeds: Any) -> Any:
+        """Return the initial value, given the draws of a trial, shape (n_draws,)."""
+        shape, dtype = self.variable.shape, self.variable.dtype
+        if self.draw is None:
+            return keras.ops.convert_to_tensor(self.initializer(shape, dtype=dtype), dtype=dtype)
+        # What Keras makes of an integer seed (keras.src.random.seed_generator.draw_seed).
+        key = jnp.stack([seeds[self.draw], jnp.zeros((), seeds.dtype)])
+        if self.variable.name == _SEED_STATE:
+            return key.astype(dtype)
+        if type(self.initializer) is keras.initializers.RandomNormal:
+            # Within one program XLA would join the factors of the draw and of the deviation, and round otherwise.
+            drawn = jax.lax.optimization_barrier(keras.random.normal(shape, dtype=dtype, seed=key))
+            return jax.lax.optimization_barrier(drawn * self.initializer.stddev) + self.initializer.mean
+        seeded = copy.copy(self.initializer)
+        seeded.seed = key
+        return keras.ops.convert_to_tensor(seeded(shape, dtype=dtype), dtype=dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """A model without values, and where they come from.
+
+    Attributes:
+        sources: One for each of `model.variables`.
+        n_draws: Seeds drawn while the model is built.
+    """
+
+    sources: Sequence[Source]
+    n_draws: int
+
+    def seeds(self, run_seed: int) -> NDArray[np.uint32]:
+        """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),)."""
+        return np.asarray(_draws(run_seed, max(self.n_draws, 1)), dtype=np.uint32)
+
+
+def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
+    """Build a model whose variables have no values yet, and find out where these come from.
+
+    Raises:
+        NotReplayableError: The initial values depend on something that cannot be followed.
+    """
+    random.seed(0)
+    before = _numpy_state()
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = build()
+    except ValueError as error:  # a variable made from a value instead of an initializer
+        raise NotReplayableError(str(error)) from error
+    if _numpy_state() != before:
+        raise NotReplayableError("the model draws from numpy.random")
+    draws = _draws_until(random.getstate())
+    variables = list(model.variables)
+    if not model.built or any(variable._initializer is None for variable in variables):
+        raise NotReplayableError("the model has variables that are made in another way, or later")
+    sources = [_source(variable, draws) for variable in variables]
+    followed = {source.draw for source in sources}
+    opaque = any(source.draw is None and not isinstance(source.initializer, _DETERMINISTIC) for source in sources)
+    if opaque and followed - {None} != set(range(len(draws))):
+        raise NotReplayableError("an initializer that is not Keras's own may be random")
+    return model, Replay(sources=sources, n_draws=len(draws))
+
+
+def _source(variable: Any, draws: Sequence[int]) -> Source:
+    initializer = variable._initializer
+    seed = getattr(initializer, "seed", None)
+    if variable.name == _SEED_STATE:
+        seed = int(np.asarray(initializer(variable.shape, dtype=variable.dtype))[0])
+    if seed is not None and not isinstance(seed, int):
+        raise NotReplayableError(f"the initializer of {variable.path} shares its generator with others")
+    return Source(variable=variable, initializer=initializer, draw=draws.index(seed) if seed in draws else None)
+
+
+def _draws(seed: int, n: int) -> list[int]:
+    generator = random.Random(seed)
+    return [generator.randint(1, _MAX_SEED) for _ in range(n)]
+
+
+def _draws_until(state: Any) -> list[int]:
+    """Return the seeds drawn since `random.seed(0)`, up to a state of the generator."""
+    generator = random.Random(0)
+    draws: list[int] = []
+    while generator.getstate() != state:
+        if len(draws) == _MAX_DRAWS:
+            raise NotReplayableError("the model draws other numbers than seeds from Python's random")
+        draws.append(generator.randint(1, _MAX_SEED))
+    return draws
+
+
+def _numpy_state() -> tuple[Any, ...]:
+    state: Any = np.random.get_state()  # noqa: NPY002 - this is about what others draw
+    return (state[0], state[1].tobytes(), *state[2:])

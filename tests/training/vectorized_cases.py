@@ -1,0 +1,229 @@
+"""Trains the same trials with `vectorized` and with `fit` on JAX and prints both; its own process, for its backend.
+
+python tests/training/vectorized_cases.py optimizers
+"""
+
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from study.training.backend import select_backend
+
+select_backend("jax")
+sys.path.append(str(Path(__file__).parent))
+
+import keras
+from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
+
+from study.results import EpochReport, Trial, TrialResult
+from study.training.vectorized import VectorizedTrainer
+
+DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+ADAM = "keras.optimizers.Adam"
+
+
+def vectorized(
+    *, n_trials: int = 2, capacity: Any = "auto", precision: str = "float32", batch_size: int = 32, **config: Any
+) -> VectorizedTrainer:
+    made = make_config(**config)
+    budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
+    optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
+    return VectorizedTrainer(
+        dataclasses.replace(made, budget=budget, optimizer=optimizer),
+        digits(),
+        backend="jax",
+        batch_size=batch_size,
+        eval_batch_size=64,
+        precision=precision,
+        capacity=capacity,
+    )
+
+
+def trial(
+    number: int, *, order_seed: int = 5678, test: bool = False, keep: bool = True, **hyperparameters: Any
+) -> Trial:
+    made = make_trial(number, test=test, keep_weights=keep, **hyperparameters)
+    return dataclasses.replace(made, run_seed=1234 + number, order_seed=order_seed)
+
+
+def record(result: TrialResult, reports: list[EpochReport]) -> dict[str, Any]:
+    return {
+        "state": result.state,
+        "error": result.error,
+        "history": dict(result.history),
+        "summary": dict(result.summary),
+        "weights": None if result.weights is None else [w.tolist() for w in result.weights],
+        "reports": [[r.epoch, r.step] for r in reports],
+        "steps": [{name: list(values) for name, values in r.steps.items()} for r in reports],
+    }
+
+
+def run(trainer: Any, trials: list[Trial], stop: dict[int, int] | None = None) -> list[dict[str, Any]]:
+    """Train; `stop` has the epoch after which a trial is stopped."""
+    reports: dict[int, list[EpochReport]] = {t.number: [] for t in trials}
+
+    def on_epoch(reported: Trial, report: EpochReport) -> bool:
+        reports[reported.number].append(report)
+        return stop is None or report.epoch != stop.get(reported.number)
+
+    return [record(result, reports[result.trial.number]) for result in trainer.train(trials, on_epoch)]
+
+
+def both(trials: list[Trial], stop: dict[int, int] | None = None, **config: Any) -> dict[str, Any]:
+    return {
+        "vectorized": run(vectorized(n_trials=len(trials), **config), trials, stop),
+        "fit": run(make_trainer(**config), trials, stop),
+    }
+
+
+def optimizers() -> dict[str, Any]:
+    """Every YAML of conf/optimizer at two points of its own ranges."""
+    found = {}
+    for name, section in read_yamls("optimizer").items():
+        apart = ("name", "_target_", "search", "search_only", "untuned")
+        fixed = {key: value for key, value in section.items() if key not in apart and value is not None}
+        middle = {key: midpoint(entry) for key, entry in section["search"].items()}
+        other = {key: entry.get("choices", [entry.get("low")])[0] for key, entry in section["search"].items()}
+        other["learning_rate"] = middle["learning_rate"] / 3
+        points = [fixed | section["untuned"] | middle, fixed | section["untuned"] | other]
+        found[name] = both([trial(i, **point) for i, point in enumerate(points)], optimizer=section["_target_"])
+    return found
+
+
+def settings() -> dict[str, Any]:
+    """Whatever else changes a training: schedules, clipping, averages, models, budgets, precision."""
+    adam = {"learning_rate": 0.003, "beta_2": 0.99999}
+    sgd = {"learning_rate": 0.1}
+    pair = [trial(0, **adam), trial(1, learning_rate=0.001, beta_2=0.9)]
+    found = {
+        f"schedule {name}": both([trial(0, **adam), trial(1, learning_rate=0.001)], optimizer=ADAM, schedule=section)
+        for name, section in (
+            (n, {k: v for k, v in s.items() if k != "name"}) for n, s in read_yamls("schedule").items()
+        )
+        if name != "constant"
+    }
+    extras: dict[str, dict[str, Any]] = {
+        "clipnorm": {"clipnorm": 0.1},
+        "global_clipnorm": {"global_clipnorm": 0.1},
+        "clipvalue": {"clipvalue": 0.01},
+        "weight_decay": {"weight_decay": 0.01},
+        "ema": {"use_ema": True, "ema_momentum": 0.9},
+        "ema overwritten": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
+        "accumulation": {"gradient_accumulation_steps": 2},
+        "loss_scale_factor": {"loss_scale_factor": 4.0},
+    }
+    for name, extra in extras.items():
+        points = [sgd | extra, {"learning_rate": 0.03, "momentum": 0.9} | extra]
+        found[name] = both([trial(i, test=True, **point) for i, point in enumerate(points)])
+    recurrent = {"_target_": "training_workload.recurrent"}
+    top = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
+    found |= {
+        "dropout, batch norm, l2": both(pair, optimizer=ADAM, model=DROPOUT),
+        "recurrent": both(pair, optimizer=ADAM, model=recurrent),
+        "unknown initializer": both(pair, optimizer=ADAM, model={"_target_": "training_workload.drawn_by_numpy"}),
+        "bfloat16": both(pair, optimizer=ADAM, precision="bfloat16"),
+        "metrics and steps": both(pair, optimizer=ADAM, metrics=("accuracy", top), every_n_steps=3),
+        "n_steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=10),
+        "few steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=2),
+        "whole batches": both(pair, optimizer=ADAM, batch_size=50),
+        "orders": both([trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
+        "pruned": both([trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3),
+        "wreck": both([trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+    }
+    exploding = {"model": {"_target_": "training_workload.one_weight"}, "metrics": (), "n_epochs": 20}
+    loss = {"_target_": "training_workload.ExplodingLoss"}
+    found["exploding"] = both([trial(0, learning_rate=1.0), trial(1, learning_rate=1e-6)], loss=loss, **exploding)
+    return found
+
+
+def neighbors() -> dict[str, Any]:
+    """One trial among others, alone, in another lane, and beside others that diverge."""
+    config = {"optimizer": "keras.optimizers.SGD", "model": DROPOUT, "n_trials": 6}
+    mine = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(3)]
+    wild = [trial(i, learning_rate=1e30 if i % 2 else 1e4, momentum=0.5) for i in range(3, 6)]
+    tame = [trial(i, learning_rate=0.01, momentum=0.8) for i in range(3, 6)]
+    trainer = vectorized(**config)
+    return {
+        "together": run(trainer, mine + tame)[:3],
+        "wild": run(trainer, mine + wild)[:3],
+        "states of the wild": [r["state"] for r in run(trainer, mine + wild)[3:]],
+        "moved": run(trainer, tame + mine[::-1])[:2:-1],
+        "alone": [run(trainer, [one])[0] for one in mine],
+        "anew": run(vectorized(**config), mine + tame)[:3],
+        "n_programs": len(trainer._programs),
+    }
+
+
+def structures() -> dict[str, Any]:
+    """Trials that one program cannot serve, a broken one among them."""
+    points: list[dict[str, Any]] = [
+        {"learning_rate": 0.1, "momentum": 0.0},
+        {"learning_rate": 0.1, "momentum": 0.9},
+        {"learning_rate": 0.2, "momentum": 0.5, "nesterov": True},
+        {"speed": 3},
+        {"learning_rate": 0.3, "momentum": 0.7},
+        {"learning_rate": 0.3, "momentum": 0.7, "clipnorm": 1.0},
+    ]
+    trials = [trial(i, **point) for i, point in enumerate(points)]
+    trainer = vectorized(n_trials=6, capacity=2, n_epochs=1)
+    found = {"vectorized": run(trainer, trials), "fit": run(make_trainer(n_epochs=1), trials)}
+    many = [trial(i, learning_rate=0.1, clipvalue=0.01 * (i + 1)) for i in range(9)]
+    try:
+        run(vectorized(n_trials=9), many)
+    except Exception as error:
+        found["refusal"] = f"{type(error).__name__}: {error}"  # type: ignore[assignment]
+    return found | {"n_structures": len(trainer._structures), "capacity": trainer.capacity}
+
+
+def initial_weights() -> dict[str, Any]:
+    """Initial weights, bit by bit: a rate of zero leaves them as they were."""
+    found = {}
+    models = {name: {k: v for k, v in s.items() if k != "name"} for name, s in read_yamls("model").items()}
+    for name in ("mlp", "linear"):
+        found[name] = models[name]
+    found |= {"regularized": DROPOUT, "recurrent": {"_target_": "training_workload.recurrent"}}
+    found |= {"many initializers": {"_target_": "training_workload.many_initializers"}}
+    found |= {"shared": {"_target_": "training_workload.with_fixed_seed"}}
+    return {
+        name: both([trial(i, learning_rate=0.0) for i in range(3)], model=model, n_epochs=None, n_steps=1)
+        for name, model in found.items()
+    }
+
+
+def memory() -> dict[str, Any]:
+    """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
+    from study.training import vectorized_program
+
+    trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
+    found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
+    bounded = vectorized(n_trials=8)
+    run(bounded, trials)
+    needed = max(program.bytes_at_once for program in bounded._programs.values())
+    bounded = vectorized(n_trials=8)
+    bounded._max_bytes = 0.6 * needed
+    run(bounded, trials)
+    found["bounded"] = bounded._most
+    check = vectorized_program.Program._check_room
+
+    def refuse(program: Any, bytes_needed: int) -> None:
+        if not found["sizes"] or found["sizes"][-1] != program.shape.n_lanes:
+            found["sizes"].append(program.shape.n_lanes)
+        if program.shape.n_lanes > 2:
+            import jax
+
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        check(program, bytes_needed)
+
+    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    found["tight"] = run(vectorized(n_trials=8), trials)
+    return found
+
+
+if __name__ == "__main__":
+    assert LOSS, keras
+    print(json.dumps({name: globals()[name]() for name in sys.argv[1:]}))  # noqa: T201
