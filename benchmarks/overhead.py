@@ -103,18 +103,18 @@ def measure(overrides: list[str]) -> dict[str, Any]:
         return cast(**{key: Proxy(m, ledger, names[key]) if key in names else m for key, m in members.items()})
 
     def tell_and_weigh(subject: Any) -> Callable[..., Any]:
-        tell = subject.tell
+        tell_all = subject.tell_all
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(results: Any) -> None:
             nonlocal ended
-            tell(*args, **kwargs)
-            ended += 1
+            tell_all(results)
+            ended += len(results)
             ledger.memory_mib[ended] = process.memory_info().rss / 2**20
 
         return call
 
     def searching(members: Any) -> Any:
-        members.search._subject.tell = tell_and_weigh(members.search._subject)
+        members.search._subject.tell_all = tell_and_weigh(members.search._subject)
         with ledger.account("rest"):
             return search(members)
 

@@ -16,7 +16,7 @@ LAYERS = (
     ("doctor", "run", "targets"),
     ("phases",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_samplers",),
+    ("search_journal", "search_samplers"),
     ("parse",),
     ("parse_optimizer",),
     ("checks", "config", "records", "datasets", "exported", "what_if"),
@@ -29,7 +29,9 @@ TRAINING = ("models", "study/training", "study/optimizers", "study/datasets/_sou
 HOMES = {
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
-    "optuna": ("study/search.py", "study/search_samplers.py", "study/search_importance.py"),
+    "optuna": tuple(
+        f"study/{room}.py" for room in ("search", "search_importance", "search_journal", "search_samplers")
+    ),
     "mlflow": ("study/tracking",),
     "keras": TRAINING,
     "tensorflow": TRAINING,
