@@ -253,7 +253,8 @@ def measure(name: str, workload_name: str, workload: Workload, n_trials: int, ca
         ratio = told["after_first_step"] / told["compute"]
         print(
             f"  {name}, {start}: {seconds:.1f} s, compiling {told['compile']:.1f} s, "
-            f"computing {told['compute']:.1f} s; from the first step on {told['after_first_step']:.1f} s, {ratio:.2f} times the computing",
+            f"computing {told['compute']:.1f} s; "
+            f"from the first step on {told['after_first_step']:.1f} s, {ratio:.2f} times the computing",
             flush=True,
         )
         taken.append(seconds)
