@@ -14,7 +14,7 @@ LAYERS = (
     ("child",),
     ("doctor", "run"),
     ("phases",),
-    ("search", "training", "tracking", "report", "live", "noise"),
+    ("search", "search_journal", "training", "tracking", "report", "live", "noise"),
     ("parse",),
     ("parse_optimizer",),
     ("checks", "config", "records", "datasets"),
