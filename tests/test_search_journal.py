@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from study.config import StudyConfig
+from study.search import open_search
+from study.search_journal import Journal
+
+
+def test_entries_are_seen_at_once_and_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    journal, other = Journal(tmp_path / "journal"), Journal(tmp_path / "journal")
+    journal.append_logs([{"n": 0}])
+    assert len(waits) == 1
+    with journal.together():
+        for n in range(1, 5):
+            journal.append_logs([{"n": n}])
+        assert [entry["n"] for entry in other.read_logs(0)] == list(range(5))
+        assert len(waits) == 1
+    assert len(waits) == 2
+    journal.append_logs([{"n": 5}])
+    assert len(waits) == 3
+    assert [entry["n"] for entry in other.read_logs(3)] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "n_trials", "n_at_once"),
+    [("random", 60, 60), ("qmc", 60, 60), ("tpe", 60, 10), ("tpe", 300, 30), ("cmaes", 60, 6), ("cmaes", 3, 1)],
+)
+def test_a_sampler_that_learns_is_asked_for_fewer_at_once(
+    compose: Callable[..., StudyConfig], sampler: str, n_trials: int, n_at_once: int
+) -> None:
+    config = compose(f"sampler={sampler}", f"budget.n_trials={n_trials}")
+    assert config.n_at_once == n_at_once
+    with open_search(config) as search:
+        assert len(search.ask(256)) == n_at_once
