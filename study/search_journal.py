@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,16 +35,11 @@ class Journal:
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append entries, and wait until they are on the disk unless more are to follow."""
-        if not self._together:
-            self._file.append_logs(logs)
-            return
-        entries = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        self._lock.acquire()
-        try:
-            with self._path.open("ab") as file:
-                file.write(entries.encode())
-        finally:
-            self._lock.release()
+        with _uninterrupted():
+            if self._together:
+                self._append(logs)
+            else:
+                self._file.append_logs(logs)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -54,3 +51,32 @@ class Journal:
             self._together = False
             with self._path.open("ab") as file:
                 os.fsync(file.fileno())
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries without waiting for the disk."""
+        entries = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        self._lock.acquire()
+        try:
+            with self._path.open("ab") as file:
+                file.write(entries.encode())
+        finally:
+            self._lock.release()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off to the end of the block: in the middle, Optuna's lock file would be lost twice over.
+
+    Signals reach the main thread alone, so elsewhere there is nothing to put off.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[tuple[int, Any]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received and callable(before):
+        before(*received[0])

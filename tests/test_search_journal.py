@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,19 @@ def test_a_sampler_that_learns_is_asked_for_fewer_at_once(
     assert config.n_at_once == n_at_once
     with open_search(config) as search:
         assert len(search.ask(256)) == n_at_once
+
+
+def test_an_interruption_waits_until_the_entries_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    append = journal._file.append_logs
+
+    def interrupted(logs: list[dict[str, int]]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        append(logs)
+
+    journal._file.append_logs = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        journal.append_logs([{"entry": 1}])
+    assert list(journal.read_logs(0)) == [{"entry": 1}]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
