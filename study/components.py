@@ -9,7 +9,7 @@ from typing import Any
 
 from study.errors import Fault
 
-# Keys of a config section that describe it and are not arguments of its target.
+# A section of a resolved config: a `_target_` and its arguments.
 Section = Mapping[str, Any]
 
 
