@@ -12,6 +12,7 @@ from typing import Any, Literal
 from study.components import Section
 from study.space import Range, Value
 
+BACKENDS = ("tensorflow", "jax", "torch")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 

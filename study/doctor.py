@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from study.config import Stores
+from study.config import BACKENDS, Stores
 from study.datasets import Whereabouts
 from study.errors import BackendError, StoreError
 from study.search import count_studies
 from study.tracking.reader import read_experiments
 from study.tracking.store import redact
-from study.training.backend import BACKENDS
 from study.training.devices import ask_for_gpus
 
 _PACKAGES = ("optimizer-study", "keras", "optuna", "mlflow", "hydra-core")

@@ -10,6 +10,7 @@ from typing import Any
 from study.checks import Reader, did_you_mean
 from study.components import signature_faults
 from study.config import (
+    BACKENDS,
     Budget,
     Component,
     Objective,
@@ -23,7 +24,6 @@ from study.errors import ConfigError
 from study.parse_optimizer import read_optimizer
 from study.space import Range, Value
 
-BACKENDS = ("tensorflow", "jax", "torch")
 # Objects of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
 

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from study.config import BACKENDS
 from study.errors import BackendError
-
-BACKENDS = ("tensorflow", "jax", "torch")
 
 # Read when the library starts, so they are set before the import. Each one lets other processes use the same GPU.
 _SHARED_GPU = {
