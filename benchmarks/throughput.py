@@ -199,7 +199,7 @@ def timed(name: str, workload: str, n_trials: int, cache: Path) -> tuple[float, 
     environment = {
         **os.environ,
         "KERAS_BACKEND": CONTENDERS[name].backend,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
     }
