@@ -96,7 +96,7 @@ class Batch:
         padded = [*lanes, *[lanes[-1]] * (program.shape.n_lanes - len(lanes))]
         self._padded = padded
         frame = program.structure.frame
-        self._columns = [jax.device_put(column) for column in frame.columns([p.settings.numbers for p in padded])]
+        self._columns = [program.place(column) for column in frame.columns([p.settings.numbers for p in padded])]
         self._state: Any = None
 
     def train(self, on_epoch: OnEpoch) -> list[TrialResult]:

@@ -10,11 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from study.training.vectorized_structure import Structure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
+# How an array lies on the devices: each has its share of the lanes, or all of it.
+_LANES, _EVERYWHERE = PartitionSpec("lanes"), PartitionSpec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,8 @@ class Shape:
     """What a program is compiled for.
 
     Attributes:
-        n_lanes: Trials side by side.
+        n_lanes: Trials side by side, on all devices together.
+        n_devices: Devices that share them equally.
         one_order: Whether they all see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
@@ -30,10 +35,16 @@ class Shape:
     """
 
     n_lanes: int
+    n_devices: int
     one_order: bool
     batch_size: int
     eval_batch_size: int
     n_examples: int
+
+    @property
+    def n_local_lanes(self) -> int:
+        """Trials side by side on one device."""
+        return self.n_lanes // self.n_devices
 
     @property
     def n_batches(self) -> int:
@@ -71,6 +82,11 @@ class Program:
         self.seconds_compile = 0.0
         self.bytes_at_once = 0
         self._compiled: dict[Any, Any] = {}
+        self._mesh = mesh(shape.n_devices)
+
+    def place(self, by_lane: Any) -> Any:
+        """Put an array whose first axis is the lanes on the devices."""
+        return jax.device_put(by_lane, NamedSharding(self._mesh, _LANES))
 
     def initial(self, seeds: Any, columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables of all lanes.
@@ -79,7 +95,8 @@ class Program:
             seeds: Draws, shape (n_lanes, n_draws).
             columns: The formulas' values, each of shape (n_lanes,).
         """
-        return self._call("initial", jax.vmap(self.structure.initial_state), seeds, columns)  # type: ignore[no-any-return]
+        start = jax.vmap(self.structure.initial_state)
+        return self._call("initial", start, seeds, columns, specs=(_LANES, _LANES))  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
@@ -87,7 +104,7 @@ class Program:
         def start(weights: Sequence[Any], columns: Sequence[Any]) -> Any:
             return self.structure.state_from(weights, columns)[0]
 
-        return self._call("initial_from", jax.vmap(start), weights, columns)  # type: ignore[no-any-return]
+        return self._call("initial_from", jax.vmap(start), weights, columns, specs=(_LANES, _LANES))  # type: ignore[no-any-return]
 
     def epoch(
         self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any
@@ -106,8 +123,15 @@ class Program:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
             epoch's metrics, each of shape (n_lanes,).
         """
-        steps = jnp.asarray(n_steps, jnp.int32)
-        return self._call("epoch", self._epoch, state, columns, order, steps, train, validation, donate=(0,))  # type: ignore[no-any-return]
+        order_spec = _EVERYWHERE if self.shape.one_order else _LANES
+        return self._call(  # type: ignore[no-any-return]
+            "epoch",
+            self._epoch,
+            *(state, columns, order, np.int32(n_steps), train, validation),
+            specs=(_LANES, _LANES, order_spec, _EVERYWHERE, _EVERYWHERE, _EVERYWHERE),
+            out_specs=(_LANES, PartitionSpec(None, "lanes"), _LANES),
+            donate=(0,),
+        )
 
     def measure(self, state: Any, split: Any, columns: Sequence[Any]) -> tuple[dict[str, Any], Any, Any]:
         """Evaluate on a split.
@@ -121,7 +145,8 @@ class Program:
             logs, others = self._evaluate(state[0], state[1], split, columns)
             return logs, jax.vmap(self._is_finite)(state[0], state[1]), others
 
-        return self._call(("measure", split[0].shape), measured, state, split, columns)  # type: ignore[no-any-return]
+        key = ("measure", split[0].shape)
+        return self._call(key, measured, state, split, columns, specs=(_LANES, _EVERYWHERE, _LANES))  # type: ignore[no-any-return]
 
     def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
         """Let the optimizer set the final weights: averages, where it keeps them."""
@@ -130,17 +155,27 @@ class Program:
             self.structure.frame.bind(columns)
             return self._finalized(state[0], state[2]), state[1], state[2]
 
-        return self._call("finalize", jax.vmap(final), state, columns)
+        return self._call("finalize", jax.vmap(final), state, columns, specs=(_LANES, _LANES))
 
     def forget(self) -> None:
         """Give back the compiled functions."""
         self._compiled.clear()
 
-    def _call(self, key: Any, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()) -> Any:
+    def _call(
+        self,
+        key: Any,
+        function: Callable[..., Any],
+        *arguments: Any,
+        specs: tuple[PartitionSpec, ...],
+        out_specs: Any = _LANES,
+        donate: tuple[int, ...] = (),
+    ) -> Any:
+        """Call a function of local lanes on every device, compiled at its first call."""
         try:
             if key not in self._compiled:
                 began = perf_counter()
-                self._compiled[key] = jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
+                local = jax.shard_map(function, mesh=self._mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
+                self._compiled[key] = jax.jit(local, donate_argnums=donate).lower(*arguments).compile()
                 self.seconds_compile += perf_counter() - began
                 self._check_room(_bytes_of(self._compiled[key]))
             return self._compiled[key](*arguments)
@@ -159,7 +194,7 @@ class Program:
         rest = self.shape.n_examples - (n_batches - 1) * size
         n_full = n_batches - (rest < size)
         whole: State = (*state, self._fresh_metrics())
-        losses = jnp.zeros((n_batches, self.shape.n_lanes))
+        losses = jnp.zeros((n_batches, self.shape.n_local_lanes))
 
         def step(index: Any, carried: Any, n: int) -> Any:
             whole, losses = carried
@@ -215,7 +250,7 @@ class Program:
         return jax.vmap(self._metrics_result)(carried[1]), carried[0]
 
     def _fresh_metrics(self) -> list[Any]:
-        model, n = self.structure.model, self.shape.n_lanes
+        model, n = self.structure.model, self.shape.n_local_lanes
         with keras.StatelessScope([(v, jnp.zeros(v.shape, v.dtype)) for v in model.metrics_variables]) as scope:
             model.reset_metrics()
         values = [scope.get_current_value(variable) for variable in model.metrics_variables]
@@ -238,8 +273,18 @@ class Program:
         return jnp.all(jnp.stack([jnp.isfinite(value).all() for value in (*trainable, *others)]))
 
 
+def mesh(n_devices: int) -> Mesh:
+    """Return the first local devices, along which lanes are shared out."""
+    return Mesh(np.asarray(jax.local_devices()[:n_devices]), ("lanes",))
+
+
+def everywhere(array: Any, n_devices: int) -> Any:
+    """Put a whole array on each of the first local devices."""
+    return jax.device_put(array, NamedSharding(mesh(n_devices), _EVERYWHERE))
+
+
 def _bytes_of(compiled: Any) -> int:
-    """Return the memory that a compiled function takes while it runs; 0 where the platform does not tell."""
+    """Return the memory that a compiled function takes on a device while it runs; 0 where the platform does not tell."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return 0
