@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from study.results import OnEpoch, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
 from study.training.vectorized_batch import Batch, CallerError, Data, Lane
-from study.training.vectorized_program import NoRoomError, Program, Shape, everywhere
+from study.training.vectorized_compiler import NoRoomError, everywhere
+from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
 
 # `capacity: auto` takes at most so many trials at once, and of the memory at most this share. On a CPU the state of
@@ -163,17 +165,27 @@ class VectorizedTrainer:
             try:
                 weights = self._built_weights(chunk, n_lanes) if structure.replay is None else None
                 batch = Batch(program, self._on_devices(program.shape.n_devices), chunk, initial_weights=weights)
-                results += batch.train(on_epoch)
+                results += batch.train(on_epoch, meanwhile=lambda: self._compile_confirmations(structure, lanes[0]))
             except NoRoomError as error:
                 self._most = error.n_lanes
                 n_lanes = self._n_lanes(test=lanes[0].trial.test)
-                program.forget()
+                program.compiler.forget()
             except CallerError as error:
                 raise error.__cause__ or error from None
             except Exception:
                 told = traceback.format_exc()
                 results += [_failed(lane.trial, told, lane) for lane in chunk]
         return results
+
+    def _compile_confirmations(self, structure: Structure, lane: Lane) -> None:
+        """Compile the program of the confirmations that a search ends with, so that it is there in time."""
+        if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
+            return
+        shown = replace(lane, trial=replace(lane.trial, test=True))
+        n_programs = len(self._programs)
+        program = self._program(structure, [shown], self._n_lanes(test=True))
+        if len(self._programs) > n_programs:
+            Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
 
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(

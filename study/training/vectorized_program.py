@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from study.training.vectorized_compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
 from study.training.vectorized_structure import Structure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
-# How an array lies on the devices: each has its share of the lanes, or all of it.
-_LANES, _EVERYWHERE = PartitionSpec("lanes"), PartitionSpec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +49,6 @@ class Shape:
         return -(-self.n_examples // self.batch_size)
 
 
-class NoRoomError(Exception):
-    """Raised where a program does not fit into the device's memory.
-
-    Args:
-        n_lanes: How many lanes may fit.
-    """
-
-    def __init__(self, n_lanes: int) -> None:
-        super().__init__(f"{n_lanes} trials at once may fit")
-        self.n_lanes = n_lanes
-
-
 class Program:
     """The compiled functions of one structure and one shape.
 
@@ -73,20 +58,13 @@ class Program:
         max_bytes: The most memory that a call may take; None leaves it to the device to refuse.
 
     Attributes:
-        seconds_compile: What tracing and compiling took so far.
-        bytes_at_once: The most memory that one call needs.
+        compiler: Compiles and calls its functions.
     """
 
     def __init__(self, structure: Structure, shape: Shape, *, max_bytes: float | None) -> None:
-        self.structure, self.shape, self._max_bytes = structure, shape, max_bytes
-        self.seconds_compile = 0.0
-        self.bytes_at_once = 0
-        self._compiled: dict[Any, Any] = {}
-        self._mesh = mesh(shape.n_devices)
-
-    def place(self, by_lane: Any) -> Any:
-        """Put an array whose first axis is the lanes on the devices."""
-        return jax.device_put(by_lane, NamedSharding(self._mesh, _LANES))
+        self.structure, self.shape = structure, shape
+        self.compiler = Compiler(n_lanes=shape.n_lanes, n_devices=shape.n_devices, max_bytes=max_bytes)
+        self._call = self.compiler.call
 
     def initial(self, seeds: Any, columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables of all lanes.
@@ -96,7 +74,7 @@ class Program:
             columns: The formulas' values, each of shape (n_lanes,).
         """
         start = jax.vmap(self.structure.initial_state)
-        return self._call("initial", start, seeds, columns, specs=(_LANES, _LANES))  # type: ignore[no-any-return]
+        return self._call("initial", start, seeds, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
@@ -104,7 +82,7 @@ class Program:
         def start(weights: Sequence[Any], columns: Sequence[Any]) -> Any:
             return self.structure.state_from(weights, columns)[0]
 
-        return self._call("initial_from", jax.vmap(start), weights, columns, specs=(_LANES, _LANES))  # type: ignore[no-any-return]
+        return self._call("initial_from", jax.vmap(start), weights, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def epoch(
         self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any
@@ -123,13 +101,13 @@ class Program:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
             epoch's metrics, each of shape (n_lanes,).
         """
-        order_spec = _EVERYWHERE if self.shape.one_order else _LANES
+        order_spec = EVERYWHERE if self.shape.one_order else LANES
         return self._call(  # type: ignore[no-any-return]
             "epoch",
             self._epoch,
             *(state, columns, order, np.int32(n_steps), train, validation),
-            specs=(_LANES, _LANES, order_spec, _EVERYWHERE, _EVERYWHERE, _EVERYWHERE),
-            out_specs=(_LANES, PartitionSpec(None, "lanes"), _LANES),
+            specs=(LANES, LANES, order_spec, EVERYWHERE, EVERYWHERE, EVERYWHERE),
+            out_specs=(LANES, LANES_SECOND, LANES),
             donate=(0,),
         )
 
@@ -146,7 +124,7 @@ class Program:
             return logs, jax.vmap(self._is_finite)(state[0], state[1]), others
 
         key = ("measure", split[0].shape)
-        return self._call(key, measured, state, split, columns, specs=(_LANES, _EVERYWHERE, _LANES))  # type: ignore[no-any-return]
+        return self._call(key, measured, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
 
     def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
         """Let the optimizer set the final weights: averages, where it keeps them."""
@@ -155,39 +133,7 @@ class Program:
             self.structure.frame.bind(columns)
             return self._finalized(state[0], state[2]), state[1], state[2]
 
-        return self._call("finalize", jax.vmap(final), state, columns, specs=(_LANES, _LANES))
-
-    def forget(self) -> None:
-        """Give back the compiled functions."""
-        self._compiled.clear()
-
-    def _call(
-        self,
-        key: Any,
-        function: Callable[..., Any],
-        *arguments: Any,
-        specs: tuple[PartitionSpec, ...],
-        out_specs: Any = _LANES,
-        donate: tuple[int, ...] = (),
-    ) -> Any:
-        """Call a function of local lanes on every device, compiled at its first call."""
-        try:
-            if key not in self._compiled:
-                began = perf_counter()
-                local = jax.shard_map(function, mesh=self._mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
-                self._compiled[key] = jax.jit(local, donate_argnums=donate).lower(*arguments).compile()
-                self.seconds_compile += perf_counter() - began
-                self._check_room(_bytes_of(self._compiled[key]))
-            return self._compiled[key](*arguments)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or self.shape.n_lanes == 1:
-                raise
-            raise NoRoomError(self.shape.n_lanes // 2) from error
-
-    def _check_room(self, needed: int) -> None:
-        self.bytes_at_once = max(self.bytes_at_once, needed)
-        if self._max_bytes is not None and needed > self._max_bytes and self.shape.n_lanes > 1:
-            raise NoRoomError(max(1, min(self.shape.n_lanes - 1, int(self.shape.n_lanes * self._max_bytes / needed))))
+        return self._call("finalize", jax.vmap(final), state, columns, specs=(LANES, LANES))
 
     def _epoch(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         size, n_batches = self.shape.batch_size, self.shape.n_batches
@@ -271,22 +217,3 @@ class Program:
 
     def _is_finite(self, trainable: Any, others: Any) -> Any:
         return jnp.all(jnp.stack([jnp.isfinite(value).all() for value in (*trainable, *others)]))
-
-
-def mesh(n_devices: int) -> Mesh:
-    """Return the first local devices, along which lanes are shared out."""
-    return Mesh(np.asarray(jax.local_devices()[:n_devices]), ("lanes",))
-
-
-def everywhere(array: Any, n_devices: int) -> Any:
-    """Put a whole array on each of the first local devices."""
-    return jax.device_put(array, NamedSharding(mesh(n_devices), _EVERYWHERE))
-
-
-def _bytes_of(compiled: Any) -> int:
-    """Return the memory that a compiled function takes on a device while it runs; 0 where the platform does not tell."""
-    analysis = compiled.memory_analysis()
-    if analysis is None:
-        return 0
-    taken = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
-    return int(taken - analysis.alias_size_in_bytes)
