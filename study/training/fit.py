@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Sequence
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,7 @@ from study.config import StudyConfig
 from study.datasets import Dataset, Split
 from study.results import OnEpoch, State, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism, temporary_gradients
-from study.training.batches import Batches
+from study.training.batches import Batches, Source, in_batches
 from study.training.fit_program import FitProgram
 from study.training.fit_structure import state_bytes
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
@@ -62,7 +63,6 @@ class FitTrainer:
         self._program = FitProgram(
             config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
         )
-        self._loss_split = Split(x=dataset.train.x[:N_LOSS_EXAMPLES], y=dataset.train.y[:N_LOSS_EXAMPLES])
 
     @property
     def capacity(self) -> int:
@@ -91,6 +91,22 @@ class FitTrainer:
             model.set_weights(list(weights))
         return model
 
+    @cached_property
+    def _loss_sample(self) -> Source:
+        train = self._dataset.train
+        return self._in_batches(Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES]))
+
+    @cached_property
+    def _validation(self) -> Source:
+        return self._in_batches(self._dataset.validation)
+
+    @cached_property
+    def _test(self) -> Source:
+        return self._in_batches(self._dataset.test)
+
+    def _in_batches(self, split: Split) -> Source:
+        return in_batches(split, batch_size=self._eval_batch_size)
+
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
         keras.config.set_dtype_policy(self._policy)
         self._batches.start_trial(trial.order_seed)
@@ -115,8 +131,8 @@ class FitTrainer:
 
     def _fit_and_evaluate(self, trial: Trial, watcher: Watcher) -> TrialResult:
         model = self._program.prepare(trial)
-        evaluator = _Evaluator(model, self._eval_batch_size)
-        summary = {"initial_loss": evaluator.evaluate(self._loss_split)["loss"]}
+        evaluator = _Evaluator(model)
+        summary = {"initial_loss": evaluator.evaluate(self._loss_sample)["loss"]}
         state: State = "complete"
         try:
             self._fit(model, watcher)
@@ -125,14 +141,14 @@ class FitTrainer:
         if watcher.pruned:
             state = "pruned"
         if state == "complete":
-            summary["final_loss"] = evaluator.evaluate(self._loss_split)["loss"]
+            summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
             # Not `>`: a loss that is not a number is above any. Weights are looked at as well, since a relu of
             # TensorFlow makes zeros of what is not a number, and a wreck can have a finite loss.
             whole = all(np.isfinite(weight).all() for weight in model.get_weights())
             if not (whole and summary["final_loss"] <= summary["initial_loss"]):
                 state = "diverged"
             if trial.test:
-                tested = evaluator.evaluate(self._dataset.test)
+                tested = evaluator.evaluate(self._test)
                 summary |= {f"test_{name}": value for name, value in tested.items()}
         return TrialResult(
             trial=trial,
@@ -146,13 +162,11 @@ class FitTrainer:
         epochs = -(-self.n_steps // self._batches.n_steps)
         # Without the swap, validation would see the raw weights and not the averages.
         others = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-        validation = self._dataset.validation
         model.fit(
             self._batches.source,
             epochs=epochs,
             shuffle=False,
-            validation_data=(validation.x, validation.y),
-            validation_batch_size=self._eval_batch_size,
+            validation_data=self._validation,
             callbacks=WatchedCallbacks(watcher, others=others, model=model, epochs=epochs),
             verbose=0,
         )
@@ -161,16 +175,16 @@ class FitTrainer:
 class _Evaluator:
     """Evaluates a model outside `fit` and keeps the time that each evaluation took."""
 
-    def __init__(self, model: Any, batch_size: int) -> None:
-        self._model, self._batch_size = model, batch_size
+    def __init__(self, model: Any) -> None:
+        self._model = model
         self.seconds: list[float] = []
         self.n_examples: list[int] = []
 
-    def evaluate(self, split: Split) -> dict[str, float]:
+    def evaluate(self, batches: Source) -> dict[str, float]:
         began = perf_counter()
-        logs = self._model.evaluate(split.x, split.y, batch_size=self._batch_size, verbose=0, return_dict=True)
+        logs = self._model.evaluate(batches, verbose=0, return_dict=True)
         self.seconds.append(perf_counter() - began)
-        self.n_examples.append(len(split))
+        self.n_examples.append(batches.n_examples)
         return {name: float(value) for name, value in logs.items()}
 
 

@@ -1,16 +1,39 @@
-"""Look into a graph that TensorFlow is tracing."""
+"""Trace the steps of a model with TensorFlow, and look into a graph that is being traced."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
+from study.datasets import Split
+
 # Operations with a state that is not their own: they read and write variables, call functions, check. All others that
 # TensorFlow calls stateful keep one between calls, such as its old random numbers, or act outside of the graph.
 _HARMLESS = ("StatefulPartitionedCall", "While", "If", "Case", "Assert", "Placeholder", "NoOp", "CudnnRNN", "Resource")
+
+
+def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Callable[[Iterator[Any]], Any]:
+    """Return what Keras's loops call for each batch, traced once for batches of any size.
+
+    Keras's own function takes batches from a `tf.data` iterator inside the graph, which would have to be made anew
+    for each pass over the data.
+
+    Args:
+        step: Keras's training or test step.
+        split: Data such as the batches will be of.
+        jit_compile: Whether XLA compiles the step.
+    """
+    signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (split.x, split.y)]
+    compiled = tf.function(
+        lambda x, y: step((x, y)), input_signature=signature, jit_compile=jit_compile, autograph=False
+    )
+    # The traced function itself, called without asking each time which of several would fit: half of a small step.
+    concrete = cache(compiled.get_concrete_function)
+    return lambda iterator: concrete()(*next(iterator))
 
 
 def keeps_state_elsewhere(variables: Sequence[Any]) -> bool:

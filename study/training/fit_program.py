@@ -68,8 +68,8 @@ class FitProgram:
                 variable.assign(value)
         before = _random_state()
         structure = self._structure(trial)
+        self._trace(structure)
         self._reusable &= _random_state() == before
-        self._model.optimizer, self._model.train_function = structure.optimizer, structure.train_function
         self._plain = self._plain_attributes()
         return self._model
 
@@ -164,6 +164,18 @@ class FitProgram:
             del self._structures[: 1 - _MAX_STRUCTURES]
         self._structures.append(structure)
         return structure
+
+    def _trace(self, structure: Structure) -> None:
+        """Give the model the structure's optimizer and traced step; on TensorFlow they are ours, else Keras's."""
+        model, train = self._model, self._dataset.train
+        model.optimizer, model.train_function = structure.optimizer, structure.train_function
+        if keras.backend.backend() == "tensorflow":
+            from study.training.fit_graph import traced
+
+            model.train_function = model.train_function or traced(
+                model.train_step, train, jit_compile=model.jit_compile
+            )
+            model.test_function = model.test_function or traced(model.test_step, train, jit_compile=model.jit_compile)
 
     def _observed(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return a step that looks, whenever it is traced, for what a reset would not reach."""
