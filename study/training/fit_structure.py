@@ -44,6 +44,7 @@ class Structure:
             held = self._frame.formulas
             self._held = [optimizer.add_variable((), dtype="float32", name=f"{_HELD}_{i}") for i in range(len(held))]
             self._frame.bind(self._held)
+            self._frame.lenient = True
             self._hold(settings.numbers)
 
     def serves(self, settings: Settings) -> bool:
@@ -57,6 +58,7 @@ class Structure:
         """Take over the state and the numbers of a trial's own fresh optimizer, built for the same variables."""
         for variable, value in zip(self._state, fresh.variables, strict=True):
             variable.assign(value.value)
+        self._frame.values = settings.numbers  # what is asked from now on is answered for this trial
         self._hold(settings.numbers)
 
     def _hold(self, numbers: Mapping[str, float]) -> None:

@@ -48,12 +48,14 @@ class Frame:
         formulas: The formulas that met an array, in order.
         answers: What formulas decided, such as `momentum != 0`.
         last: The name of the number that was last handed to the backend.
+        lenient: Whether a formula that nothing is bound to is taken for what decides something, not for an error.
     """
 
     values: Mapping[str, float]
     formulas: list[Formula] = field(default_factory=list)
     answers: dict[Formula, Any] = field(default_factory=dict)
     last: str = ""
+    lenient: bool = False
     _bound: Mapping[Formula, Any] | None = None
 
     def number(self, name: str) -> Number:
@@ -83,6 +85,8 @@ class Frame:
             if formula not in self.formulas:
                 self.formulas.append(formula)
             return keras.ops.convert_to_tensor(evaluate(formula, self.values), dtype="float32")
+        if self.lenient and formula not in self._bound:
+            return keras.ops.convert_to_tensor(self.answer(("float", formula)), dtype="float32")
         bound = self._bound[formula]
         return bound.value if isinstance(bound, keras.Variable) else bound
 
