@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from study.results import EpochReport, OnEpoch, State, Trial, TrialResult
 from study.seeds import epoch_order
+from study.training.settings import Settings
 from study.training.vectorized_program import Program
-from study.training.vectorized_structure import Settings, state_bytes
+from study.training.vectorized_structure import state_bytes
 from study.training.watch import step_losses
 
 
