@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from study.advice_facts import Cost, keep_measured
 from study.cli.compose import compose_jobs, prepare
 from study.config import BACKENDS
 from study.errors import StudyError
-from study.machine import cards
+from study.machine import cards, n_cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,11 @@ def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
     """
     from study.measure import measure
 
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if busy > n_cores() / 2:
+        stream.write(
+            f"This machine is busy (load {busy:.1f} on {n_cores()} cores), and seconds taken now will be off.\n"
+        )
     began = time.monotonic()
     measured: dict[str, list[Cost]] = {}
     for kind, workload in _WORKLOADS.items():

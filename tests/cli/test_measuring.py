@@ -48,6 +48,13 @@ def test_every_kind_is_measured_with_every_trainer_kept_and_shown(here, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("load", [0.0, 1000.0])
+def test_a_busy_machine_is_told(here, tmp_path, monkeypatch, load):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    _, out, _ = here("doctor", "--measure", cwd=tmp_path)
+    assert ("This machine is busy (load 1000.0" in out) == (load > 0)
+
+
 def test_without_measuring_conf_is_shown_and_a_broken_file_stands_out(here, tmp_path, measured):
     _, out, _ = here("doctor", "--json", cwd=tmp_path)
     findings = {finding["name"]: finding for finding in json.loads(out)["findings"]}
