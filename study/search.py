@@ -104,6 +104,11 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
     return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
 
 
+def known_digests(journal: Path, experiment: str) -> frozenset[str]:
+    """Return the digests of an experiment's studies; an unreadable journal is a StoreError, a missing one has none."""
+    return frozenset(_known_studies(_open_storage(journal), experiment).values()) if journal.is_file() else frozenset()
+
+
 def count_studies(journal: Path) -> int:
     """Return how many studies a journal holds.
 

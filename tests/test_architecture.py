@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("cli",),
     ("reproduce", "export"),
-    ("child", "retrain"),
+    ("child", "retrain", "measure"),
     ("doctor", "run", "targets"),
-    ("phases",),
+    ("phases", "advice"),
+    ("advice_facts",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
     ("search_journal", "search_samplers"),
     ("parse",),
     ("parse_optimizer",),
-    ("checks", "config", "records", "datasets", "exported", "what_if"),
+    ("checks", "config", "records", "datasets", "exported", "what_if", "machine"),
     ("components", "results", "optimizers"),
     ("errors", "space", "seeds", "statistics"),
 )
