@@ -17,7 +17,7 @@ from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset, Split
 from study.errors import BackendError, StudyError
-from study.results import OnEpoch, Trial, TrialResult
+from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
 from study.training.vectorized_batch import Batch, CallerError, Data, Lane
@@ -88,11 +88,11 @@ class VectorizedTrainer:
         budget = self._config.budget
         return budget.n_steps or (budget.n_epochs or 0) * -(-len(self._dataset.train) // self._batch_size)
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order.
 
         An exception of the model or the optimizer makes a trial `failed`, one of the training all those of its
-        program; one of `on_epoch` passes through.
+        program; one of `on_epoch` or of `together` passes through.
 
         Raises:
             StudyError: The trials need too many programs.
@@ -110,7 +110,7 @@ class VectorizedTrainer:
             groups.setdefault((id(structure), trial.test), (structure, []))[1].append((index, lane))
         for structure, members in groups.values():
             lanes = [lane for _, lane in members]
-            trained = self._train_group(structure, lanes, on_epoch)
+            trained = self._train_group(structure, lanes, on_epoch, together)
             results |= {index: result for (index, _), result in zip(members, trained, strict=True)}
         return [results[index] for index in range(len(trials))]
 
@@ -152,7 +152,9 @@ class VectorizedTrainer:
         self._structures.append(structure)
         return lane, structure
 
-    def _train_group(self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch) -> list[TrialResult]:
+    def _train_group(
+        self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch, together: Together | None
+    ) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
         n_lanes = min(self._n_lanes(test=lanes[0].trial.test), self._most)
         results: list[TrialResult] = []
@@ -162,7 +164,7 @@ class VectorizedTrainer:
             try:
                 weights = self._built_weights(chunk, n_lanes) if structure.replay is None else None
                 batch = Batch(program, self._on_device(), chunk, initial_weights=weights)
-                results += batch.train(on_epoch)
+                results += batch.train(on_epoch, together)
             except NoRoomError as error:
                 n_lanes = self._most = error.n_lanes
                 program.forget()

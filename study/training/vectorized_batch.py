@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.results import EpochReport, OnEpoch, State, Trial, TrialResult
+from study.results import EpochReport, OnEpoch, State, Together, Trial, TrialResult
 from study.seeds import epoch_order
 from study.training.vectorized_program import Program
 from study.training.vectorized_structure import Settings, state_bytes
@@ -70,7 +70,7 @@ class Data:
 
 
 class CallerError(Exception):
-    """Wraps what `on_epoch` raised, which is no failure of a trial."""
+    """Wraps what the caller's functions raised, which is no failure of a trial."""
 
 
 class Batch:
@@ -99,7 +99,7 @@ class Batch:
         self._columns = [jax.device_put(column) for column in frame.columns([p.settings.numbers for p in padded])]
         self._state: Any = None
 
-    def train(self, on_epoch: OnEpoch) -> list[TrialResult]:
+    def train(self, on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order."""
         compiled_before, began = self._program.seconds_compile, perf_counter()
         trainable, others, optimizer = self._initial_state()
@@ -108,7 +108,7 @@ class Batch:
         for lane, value in zip(self._lanes, np.asarray(losses["loss"]), strict=False):
             lane.summary["initial_loss"] = float(value)
         prepared, compiled = perf_counter(), self._program.seconds_compile
-        self._train_epochs(on_epoch)
+        self._train_epochs(on_epoch, together)
         jax.block_until_ready(self._state)
         trained = perf_counter()
         seconds_train = trained - prepared - (self._program.seconds_compile - compiled)
@@ -128,7 +128,7 @@ class Batch:
         seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
         return self._program.initial(seeds, self._columns)
 
-    def _train_epochs(self, on_epoch: OnEpoch) -> None:
+    def _train_epochs(self, on_epoch: OnEpoch, together: Together | None) -> None:
         """Train until the budget is spent or nobody is left.
 
         The next epoch is sent off before the last one is reported, so that the device need not wait for the caller.
@@ -141,7 +141,7 @@ class Batch:
             current, sent = sent, None
             if ahead and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
-            self._report(epoch, current, on_epoch)
+            self._report(epoch, current, on_epoch, together)
             if all(lane.state is not None for lane in self._lanes):
                 return
             if sent is None and epoch + 1 < n_epochs:
@@ -160,12 +160,13 @@ class Batch:
         )
         return n_steps, means, logs
 
-    def _report(self, epoch: int, sent: Any, on_epoch: OnEpoch) -> None:
-        """Tell the caller about an epoch of every trial that still trains."""
+    def _report(self, epoch: int, sent: Any, on_epoch: OnEpoch, together: Together | None) -> None:
+        """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
         n_steps, means, logs = sent
         running = np.asarray(means, dtype=np.float64)[:n_steps]
         metrics = {name: np.asarray(values).tolist() for name, values in logs.items()}
         before = epoch * self._program.shape.n_batches
+        reported, diverged, unwanted = [], [], set()
         for index, lane in enumerate(self._lanes):
             if lane.state is not None or lane.n_epochs > epoch:
                 continue
@@ -175,13 +176,20 @@ class Batch:
                 lane.state = "diverged"
                 lane.summary["diverged_at_step"] = float(before + infinite[0] + 1)
                 lane.weights = self._weights(index, self._state) if lane.trial.keep_weights else None
+                diverged.append(lane.trial)
                 continue
             values = {name: float(column[index]) for name, column in metrics.items()}
             for name, value in values.items():
                 lane.history.setdefault(name, []).append(value)
             steps = self._step_losses(running[:, index], first_step=before + 1)
             report = EpochReport(epoch=epoch, step=lane.step, metrics=values, steps=steps)
-            if not _ask(on_epoch, lane.trial, report) and lane.step < self._data.n_steps:
+            reported.append((index, lane))
+            if not _call(on_epoch, lane.trial, report):
+                unwanted.add(lane.trial.number)
+        if together is not None and (reported or diverged):
+            unwanted |= set(_call(together.epoch_ended, diverged))
+        for index, lane in reported:
+            if lane.trial.number in unwanted and lane.step < self._data.n_steps:
                 lane.state = "pruned"
                 lane.weights = self._weights(index, self._finalized()) if lane.trial.keep_weights else None
 
@@ -246,8 +254,9 @@ class Batch:
         )
 
 
-def _ask(on_epoch: OnEpoch, trial: Trial, report: EpochReport) -> bool:
+def _call(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask the caller."""
     try:
-        return on_epoch(trial, report)
+        return ask(*arguments)
     except Exception as error:
         raise CallerError from error
