@@ -74,8 +74,9 @@ class TrialResult:
         history: Per metric one value an epoch, in order.
         summary: Scalars known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
             `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`,
-            `compiled_batch_size`, and for a diverged trial with non-finite loss `diverged_at_step`; for a
-            confirmation `test_loss`, `test_accuracy`, ...
+            `compiled_batch_size` when it began (where it has become another since, `compiled_batch_size_at_end`),
+            and for a diverged trial with non-finite loss `diverged_at_step`; for a confirmation `test_loss`,
+            `test_accuracy`, ...
         error: The traceback of a failed trial.
         weights: The final weights in the order of `model.get_weights()`, when asked for.
     """

@@ -24,8 +24,9 @@ with open_view("auto", stream=sys.stderr) as view:
     view.epoch("trial", 1, epoch=0, n_epochs=2, value=0.5)
     time.sleep(0.6)
     view.message("a [word] from the study")
-    view.trials_ended("trial", [Ended(number=1, state="complete", objective=0.75)], best=Best(number=1, objective=0.75))
-    view.study_ended(best=Best(number=1, objective=0.75), seconds=125)
+    best = Best(number=1, objective=0.75)
+    view.trials_ended("trial", [Ended(number=1, state="complete", objective=0.75)], best=best)
+    view.study_ended(best=best, seconds=125)
 """
 
 

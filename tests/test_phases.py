@@ -8,10 +8,14 @@ import pytest
 
 from study import phases
 from study.child import run_anywhere
+from study.config import Objective
 from study.live import open_view
+from study.phases import score
 from study.results import EpochReport, TrialResult
 from study.search import open_search
 from study.tracking.reader import read_studies
+
+OBJECTIVE = Objective(metric="val_accuracy", direction="maximize", target=None)
 
 
 class SideBySide:
@@ -58,13 +62,14 @@ class Tracker:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
 
-    def start(self, kind: str, trial: Any, *, in_bulk: bool) -> None:
+    def start(self, _kind: str, trial: Any, *, in_bulk: bool) -> None:
         self.told.append(("start", trial.number, in_bulk))
 
-    def epoch(self, kind: str, trial: Any, report: EpochReport) -> None:
+    def epoch(self, _kind: str, trial: Any, report: EpochReport) -> None:
         self.told.append(("epoch", trial.number, report.epoch))
 
-    def end(self, kind: str, result: TrialResult, *, objective: float) -> None:
+    def end(self, _kind: str, result: TrialResult, *, objective: float) -> None:
+        assert objective == score(result, OBJECTIVE)
         self.told.append(("end", result.trial.number, result.state))
 
     def flush(self) -> None:
@@ -92,7 +97,7 @@ def test_trials_are_stopped_within_the_first_batch(searched: Any) -> None:
     trainer = SideBySide(diverging=(0,))
     found = searched(trainer, "pruner=batch_quantile", "pruner.quantile=0.5", "budget.n_trials=4")
     assert trainer.batches == [[0, 1, 2, 3]]
-    # Trial 0 diverged and reported nothing; of three, each of whom reports the epoch, the worst goes: below four, none.
+    # Trial 0 diverged and reported nothing, and of three trials none is stopped.
     assert found.states == {0: "COMPLETE", 1: "COMPLETE", 2: "COMPLETE", 3: "COMPLETE"}
     found = searched(SideBySide(), "pruner=batch_quantile", "pruner.quantile=0.5", "budget.n_trials=4", "study_seed=1")
     assert found.states == {0: "PRUNED", 1: "PRUNED", 2: "COMPLETE", 3: "COMPLETE"}

@@ -72,7 +72,7 @@ def test_the_quantile_is_of_those_that_reported_the_epoch(compose):
     assert [len(left) for left in survivors(config)] == [9, 7, 5, 4]
 
 
-def test_stopped_trials_count_where_they_reported(compose, tmp_path):
+def test_stopped_trials_count_where_they_reported(compose):
     config = compose("pruner=batch_quantile", "pruner.quantile=0.5", "pruner.n_warmup_epochs=0", "budget.n_trials=6")
     with open_search(config) as search:
         first = search.ask(4)
