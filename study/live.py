@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TextIO
 
 from rich import box
@@ -18,22 +18,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from study.config import Live
+from study.config import Direction, Live
+from study.live_progress import MOST_SHOWN, Best, Ended, Progress, Running, number_text
 from study.results import Kind, State
+
+__all__ = ["Best", "Ended", "View", "open_view", "render_table"]
 
 _REFRESHES_PER_SECOND = 4
 # Wider than any table, so that none is truncated: it takes the width of its content.
 _UNLIMITED = 100_000
-# Trials of a batch that are shown one by one.
-_MOST_SHOWN = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Best:
-    """The best trial so far."""
-
-    number: int
-    objective: float
 
 
 @contextmanager
@@ -85,11 +78,19 @@ class View:
     def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
         self._write = write
         self._each_trial = each_trial  # else only failed ones leave a line: `render` shows the others
-        self._progress: _Progress | None = None
+        self._progress: Progress | None = None
         self._lock = threading.Lock()  # rich draws in a thread of its own
 
     def study_started(
-        self, name: str, *, experiment: str, metric: str, n_trials: int, n_done: int, n_confirmations: int = 0
+        self,
+        name: str,
+        *,
+        experiment: str,
+        metric: str,
+        n_trials: int,
+        n_done: int,
+        n_confirmations: int = 0,
+        direction: Direction = "maximize",
     ) -> None:
         """Begin a study.
 
@@ -100,11 +101,13 @@ class View:
             n_trials: Trials of the study, those done before included.
             n_done: Trials done before.
             n_confirmations: Confirmations of all settings still to be run, for the time left.
+            direction: Which values of the metric are good.
         """
         with self._lock:
-            self._progress = _Progress(
+            self._progress = Progress(
                 name=f"{experiment}/{name}",
                 metric=metric,
+                direction=direction,
                 n_trials=n_trials,
                 n_left=n_trials - n_done + n_confirmations,
                 started=time.monotonic(),
@@ -116,29 +119,39 @@ class View:
         """Begin a trial, or confirmation `number` of a setting."""
         with self._lock:
             if self._progress:
-                self._progress.running[kind, number] = _Running()
+                self._progress.running[kind, number] = Running()
 
     def epoch(self, kind: Kind, number: int, *, epoch: int, n_epochs: int | None, value: float | None) -> None:
         """End an epoch, counted from 0, at which the objective's metric is `value`."""
         with self._lock:
             if self._progress:
-                self._progress.running[kind, number] = _Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
+                self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
 
-    def trial_ended(
-        self, kind: Kind, number: int, *, state: State, objective: float | None, best: Best | None
-    ) -> None:
-        """End a trial or a confirmation; `best` is the best trial so far."""
+    def stopped(self, kind: Kind, number: int, state: State) -> None:
+        """Note that a trial trains no more while its batch goes on."""
+        with self._lock:
+            if self._progress:
+                known = self._progress.running.get((kind, number), Running())
+                self._progress.running[kind, number] = replace(known, state=state)
+
+    def trials_ended(self, kind: Kind, ended: Sequence[Ended], *, best: Best | None) -> None:
+        """End trials or confirmations, those of a batch at once; `best` is the best trial so far."""
         with self._lock:
             progress = self._progress
             if progress is None:
                 return
-            progress.running.pop((kind, number), None)
-            progress.n_ended += 1
+            for one in ended:
+                progress.running.pop((kind, one.number), None)
+            progress.n_ended += len(ended)
             progress.best = best
-        if self._each_trial or state == "failed":
-            value = f"{progress.metric} {_number(objective)}"
-            best_text = f"; {progress.best_text()}" if kind == "trial" else ""
-            self._write(f"{progress.title(kind, number)} {state}: {value}{best_text}")
+        best_text = f"; {progress.best_text()}" if kind == "trial" else ""
+        each = self._each_trial and len(ended) <= MOST_SHOWN
+        for one in ended:
+            if each or one.state == "failed":
+                value = f"{progress.metric} {number_text(one.objective)}"
+                self._write(f"{progress.title(kind, one.number)} {one.state}: {value}{best_text}")
+        if self._each_trial and not each:
+            self._write(f"{progress.batch_text(kind, ended)}{best_text}")
 
     def study_ended(self, *, best: Best | None, seconds: float) -> None:
         """End the study after that time."""
@@ -158,67 +171,12 @@ class View:
             return _drawn(self._progress, time.monotonic()) if self._progress else Text()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Running:
-    """How far a trial is."""
-
-    epoch: int = 0
-    n_epochs: int | None = None
-    value: float | None = None
-
-    @property
-    def share(self) -> float:
-        """The part of its epochs that is done; nothing is known of it where steps are counted."""
-        return self.epoch / self.n_epochs if self.n_epochs else 0.0
-
-    def text(self, metric: str) -> str:
-        """Tell the epoch and its value."""
-        if self.epoch == 0:
-            return "starting"
-        of = f" of {self.n_epochs}" if self.n_epochs else ""
-        return f"epoch {self.epoch}{of}, {metric} {_number(self.value)}"
-
-
-@dataclass(kw_only=True)
-class _Progress:
-    """Where a study stands."""
-
-    name: str
-    metric: str
-    n_trials: int
-    n_left: int  # trials and confirmations to be run from `started` on
-    started: float
-    n_ended: int = 0
-    best: Best | None = None
-    running: dict[tuple[Kind, int], _Running] = field(default_factory=dict)
-
-    @property
-    def done(self) -> float:
-        """Trials and confirmations done since `started`, parts of running ones included."""
-        return self.n_ended + sum(trial.share for trial in self.running.values())
-
-    def title(self, kind: Kind, number: int) -> str:
-        """Name a trial as the records number it, from 0, with its place; or a confirmation."""
-        if kind == "trial":
-            return f"trial {number} ({number + 1} of {self.n_trials})"
-        return f"confirmation {number} ({kind})"
-
-    def best_text(self) -> str:
-        """Tell the best value and whose it is."""
-        if self.best is None:
-            return f"no {self.metric} yet"
-        return f"best {self.metric} {_number(self.best.objective)} (trial {self.best.number})"
-
-
-def _drawn(progress: _Progress, now: float) -> RenderableType:
+def _drawn(progress: Progress, now: float) -> RenderableType:
     elapsed, done = now - progress.started, progress.done
     left = (
         f"about {_duration(max(progress.n_left - done, 0) * elapsed / done)} left" if done > 0 else "time left unknown"
     )
-    running = [f"{progress.title(*key)}: {trial.text(progress.metric)}" for key, trial in progress.running.items()]
-    if len(running) > _MOST_SHOWN:
-        running[_MOST_SHOWN - 1 :] = [f"and {len(running) - _MOST_SHOWN + 1} more at the same time"]
-    lines = [*running, progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
+    lines = [*progress.running_text(), progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
     bar = ProgressBar(total=max(progress.n_left, 1), completed=done, width=40)
     return Group(Text(progress.name, style="bold"), *(Text(f"  {line}") for line in lines), bar)
 
@@ -229,10 +187,6 @@ def _line_writer(stream: TextIO) -> Callable[[str], None]:
         stream.flush()
 
     return write
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:

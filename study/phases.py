@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from study import live
 from study.config import Objective, StudyConfig
-from study.results import ConfirmationConfig, EpochReport, Kind, Trainer, Trial, TrialResult
+from study.results import ConfirmationConfig, EpochReport, Kind, Together, Trainer, Trial, TrialResult
 from study.search import Best, Search
+from study.search_pruners import waits_for_finished_trials
 from study.seeds import confirmation_order_seed, confirmation_run_seed
 from study.space import Value, text_of
 from study.tracking.writer import StudyTracker
+
+More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,21 @@ def search(cast: Cast) -> Best | None:
     """Train trials until the budget is spent, and return the best; None when none completed."""
     limit = cast.config.budget.time_limit_s
     started = time.monotonic()
-    while limit is None or time.monotonic() - started < limit:
-        trials = cast.search.ask(cast.trainer.capacity)
-        if not trials:
-            break
-        ended = _train(cast, "trial", trials)
-        cast.tracker.flush()  # what Optuna counts as spent has its record
-        cast.search.tell_all(ended)
-        _show(cast, "trial", ended)
+
+    def ask(n: int) -> list[Trial]:
+        return cast.search.ask(n) if limit is None or time.monotonic() - started < limit else []
+
+    def more(n: int, results: Sequence[TrialResult]) -> list[Trial]:
+        _spend(cast, _end(cast, "trial", results))
+        trials = ask(n)
+        _start(cast, "trial", trials, in_bulk=True)
+        return trials
+
+    trials = ask(cast.trainer.capacity)
+    _warn_of_blind_pruner(cast, len(trials))
+    while trials:
+        _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more))
+        trials = ask(cast.trainer.capacity)
     return cast.search.best()
 
 
@@ -141,34 +151,95 @@ def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[st
         cast.tracker.supersede(kind, outdated)
 
 
-def _train(cast: Cast, kind: Kind, trials: Sequence[Trial]) -> list[tuple[TrialResult, float]]:
+def _train(
+    cast: Cast, kind: Kind, trials: Sequence[Trial], *, more: More | None = None
+) -> list[tuple[TrialResult, float]]:
     """Train a batch, recording and showing it as it goes; return each result with its objective."""
-    objective = cast.config.objective
+    _start(cast, kind, trials, in_bulk=len(trials) > 1)
+    if cast.trainer.capacity > 1:
+        watched = _Watched(cast, kind)
+        together = Together(epoch_ended=watched.epoch_ended, more=more)
+        return _end(cast, kind, cast.trainer.train(trials, watched.on_epoch, together))
 
     def on_epoch(trial: Trial, report: EpochReport) -> bool:
-        value = report.metrics[objective.metric]
-        cast.tracker.epoch(kind, trial, report)
-        cast.view.epoch(kind, trial.number, epoch=report.epoch, n_epochs=cast.config.budget.n_epochs, value=value)
-        return kind != "trial" or cast.search.report(trial, epoch=report.epoch, value=value)
+        value = _note(cast, kind, trial, report)
+        return kind != "trial" or not cast.search.judge([(trial, report.epoch, value)])
 
+    return _end(cast, kind, cast.trainer.train(trials, on_epoch))
+
+
+class _Watched:
+    """Follows trials that are trained side by side."""
+
+    def __init__(self, cast: Cast, kind: Kind) -> None:
+        self._cast, self._kind = cast, kind
+        self._reported: list[tuple[Trial, int, float]] = []
+
+    def on_epoch(self, trial: Trial, report: EpochReport) -> bool:
+        """Record an epoch; nothing is decided before the others have reported theirs."""
+        self._reported.append((trial, report.epoch, _note(self._cast, self._kind, trial, report)))
+        return True
+
+    def epoch_ended(self, diverged: Sequence[Trial]) -> set[int]:
+        """Return the numbers of the trials that are to be stopped."""
+        reported, self._reported = self._reported, []
+        stopped = self._cast.search.judge(reported) if self._kind == "trial" else set()
+        for number in stopped:
+            self._cast.view.stopped(self._kind, number, "pruned")
+        for trial in diverged:
+            self._cast.view.stopped(self._kind, trial.number, "diverged")
+        return stopped
+
+
+def _start(cast: Cast, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
     for trial in trials:
-        cast.tracker.start(kind, trial, in_bulk=len(trials) > 1)
+        cast.tracker.start(kind, trial, in_bulk=in_bulk)
         cast.view.trial_started(kind, trial.number)
-    ended = []
-    for result in cast.trainer.train(trials, on_epoch):
-        value = score(result, objective)
-        cast.tracker.end(kind, result, objective=value)
-        ended.append((result, value))
+
+
+def _note(cast: Cast, kind: Kind, trial: Trial, report: EpochReport) -> float:
+    """Record and show an epoch, and return its objective."""
+    value = report.metrics[cast.config.objective.metric]
+    cast.tracker.epoch(kind, trial, report)
+    cast.view.epoch(kind, trial.number, epoch=report.epoch, n_epochs=cast.config.budget.n_epochs, value=value)
+    return value
+
+
+def _end(cast: Cast, kind: Kind, results: Sequence[TrialResult]) -> list[tuple[TrialResult, float]]:
+    """Record how trials ended and return each with its objective."""
+    ended = [(result, score(result, cast.config.objective)) for result in results]
+    for result, objective in ended:
+        cast.tracker.end(kind, result, objective=objective)
     return ended
+
+
+def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]]) -> None:
+    """Tell the search how trials ended."""
+    if ended:
+        cast.tracker.flush()  # what Optuna counts as spent has its record
+        cast.search.tell_all(ended)
+        _show(cast, "trial", ended)
 
 
 def _show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
     best = cast.search.best()
-    for result, objective in ended:
-        cast.view.trial_ended(
-            kind,
-            result.trial.number,
-            state=result.state,
-            objective=None if math.isnan(objective) else objective,
-            best=None if best is None else live.Best(number=best.number, objective=best.objective),
-        )
+    cast.view.trials_ended(
+        kind,
+        [
+            live.Ended(number=r.trial.number, state=r.state, objective=None if math.isnan(value) else value)
+            for r, value in ended
+        ],
+        best=None if best is None else live.Best(number=best.number, objective=best.objective),
+    )
+
+
+def _warn_of_blind_pruner(cast: Cast, n_at_once: int) -> None:
+    """Say so where a pruner compares with trials that have ended, and many begin before one has."""
+    pruner, n_trials = cast.config.pruner, cast.config.n_trials
+    if n_at_once <= 1 or not waits_for_finished_trials(pruner.section):
+        return
+    whom = "none" if n_at_once >= n_trials else f"none of the first {n_at_once}"
+    cast.view.message(
+        f"pruner={pruner.name} compares with trials that have ended, and {n_at_once} of {n_trials} are trained at "
+        f"once: it stops {whom}. Use pruner=successive_halving or pruner=batch_quantile, which compare within a batch."
+    )

@@ -1,12 +1,13 @@
 """What passes between search, training and tracking: trials on the way in, results on the way out.
 
 This is the seam of the project. A trainer takes a batch of trials and tells its caller about every epoch:
-`train(trials, on_epoch) -> list of results`.
+`train(trials, on_epoch) -> list of results`. One that trains many side by side also tells when an epoch of all of them
+is over, and gives places that become free to new trials (`Together`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -73,8 +74,9 @@ class TrialResult:
         history: Per metric one value an epoch, in order.
         summary: Scalars known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
             `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`,
-            `compiled_batch_size`, and for a diverged trial with non-finite loss `diverged_at_step`; for a
-            confirmation `test_loss`, `test_accuracy`, ...
+            `compiled_batch_size` when it began (where it has become another since, `compiled_batch_size_at_end`),
+            and for a diverged trial with non-finite loss `diverged_at_step`; for a confirmation `test_loss`,
+            `test_accuracy`, ...
         error: The traceback of a failed trial.
         weights: The final weights in the order of `model.get_weights()`, when asked for.
     """
@@ -91,16 +93,35 @@ class TrialResult:
 OnEpoch = Callable[[Trial, EpochReport], bool]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """What a caller does for trials that are trained side by side, beyond `on_epoch`.
+
+    Attributes:
+        epoch_ended: Called after `on_epoch` was told an epoch of all trials that still train, with those that
+            diverged in it. Returns the numbers of the trials to stop, which become `pruned`.
+        more: Called with the number of places that have become free, and with results, which the trainer then does
+            not return. Returns new trials, at most as many. None: a batch stays as it was begun, so that its numbers
+            are the same bit by bit whenever some of its trials are stopped.
+    """
+
+    epoch_ended: Callable[[Sequence[Trial]], Collection[int]]
+    more: Callable[[int, Sequence[TrialResult]], Sequence[Trial]] | None = None
+
+
 class Trainer(Protocol):
-    """Trains batches of trials on one workload."""
+    """Trains batches of trials on one workload.
+
+    `together` is passed to a trainer alone whose capacity is above one; others need no such argument.
+    """
 
     @property
     def capacity(self) -> int:
         """How many trials it trains at once."""
         ...
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order."""
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order, but for what was handed to `more`."""
         ...
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:

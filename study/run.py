@@ -83,6 +83,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 search.name,
                 experiment=config.experiment_name,
                 metric=config.objective.metric,
+                direction=config.objective.direction,
                 n_trials=config.n_trials,
                 n_done=search.n_spent,
                 n_confirmations=phases.n_confirmations_due(config, tracker),

@@ -18,6 +18,7 @@ from study.config import StudyConfig
 from study.errors import StoreError, StudyError
 from study.results import Trial, TrialResult
 from study.search_journal import Journal
+from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
 from study.seeds import trial_run_seed
 from study.space import Value, to_arguments, to_coordinates
@@ -151,13 +152,17 @@ class Search:
                 for number in due[: min(n, self._config.n_at_once)]
             ]
 
-    def report(self, trial: Trial, *, epoch: int, value: float) -> bool:
-        """Pass an epoch's objective to the pruner; tell whether the trial is to go on."""
-        if not self._prunes:
-            return True
-        optuna_trial = self._asked[trial.number]
-        optuna_trial.report(value, step=epoch)
-        return not optuna_trial.should_prune()
+    def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
+        """Pass the objective of trials at an epoch to the pruner; return the numbers of those to be stopped.
+
+        All are reported before one is judged, so that their order does not matter.
+        """
+        if not self._prunes or not reports:
+            return set()
+        with self._journal.together():
+            for trial, epoch, value in reports:
+                self._asked[trial.number].report(value, step=epoch)
+            return to_stop(self._study, {trial.number: self._asked[trial.number]._trial_id for trial, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended, each with its objective."""

@@ -1,4 +1,5 @@
 import io
+import math
 import os
 import pty
 import re
@@ -11,20 +12,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from study.live import Best, View, open_view, render_table
+from study.live import Best, Ended, View, open_view, render_table
 
 ROOT = Path(__file__).parents[1]
 STUDY = """
 import sys, time
-from study.live import Best, open_view
+from study.live import Best, Ended, open_view
 with open_view("auto", stream=sys.stderr) as view:
     view.study_started("adam", experiment="digits-mlp", metric="val_accuracy", n_trials=2, n_done=1)
     view.trial_started("trial", 1)
     view.epoch("trial", 1, epoch=0, n_epochs=2, value=0.5)
     time.sleep(0.6)
     view.message("a [word] from the study")
-    view.trial_ended("trial", 1, state="complete", objective=0.75, best=Best(number=1, objective=0.75))
-    view.study_ended(best=Best(number=1, objective=0.75), seconds=125)
+    best = Best(number=1, objective=0.75)
+    view.trials_ended("trial", [Ended(number=1, state="complete", objective=0.75)], best=best)
+    view.study_ended(best=best, seconds=125)
 """
 
 
@@ -54,7 +56,8 @@ def lines_of(mode: bool | str = "auto", *, n_done: int = 0, kinds: Sequence[str]
         for kind in kinds:
             view.trial_started(kind, 0)  # type: ignore[arg-type]
             view.epoch(kind, 0, epoch=0, n_epochs=1, value=0.25)  # type: ignore[arg-type]
-            view.trial_ended(kind, 0, state="complete", objective=0.912345, best=best)  # type: ignore[arg-type]
+            ended = [Ended(number=0, state="complete", objective=0.912345)]
+            view.trials_ended(kind, ended, best=best)  # type: ignore[arg-type]
         view.study_ended(best=best, seconds=8.34)
     return stream.getvalue().splitlines()
 
@@ -73,7 +76,7 @@ def test_a_study_in_which_nothing_succeeded_says_so() -> None:
     stream = io.StringIO()
     with open_view("auto", stream=stream) as view:
         view.study_started("adam", experiment="e", metric="val_loss", n_trials=1, n_done=0)
-        view.trial_ended("trial", 0, state="failed", objective=None, best=None)
+        view.trials_ended("trial", [Ended(number=0, state="failed", objective=None)], best=None)
         view.study_ended(best=None, seconds=4000)
     assert stream.getvalue().splitlines() == [
         "e/adam: 1 trial",
@@ -122,23 +125,64 @@ def test_the_time_left_counts_parts_of_trials_and_the_confirmations(monkeypatch:
     view = View([].append, each_trial=True)
     view.study_started("a", experiment="e", metric="m", n_trials=6, n_done=1, n_confirmations=3)
     assert "time left unknown" in drawn(view)
-    view.trial_ended("trial", 1, state="pruned", objective=1.0, best=None)
+    view.trials_ended("trial", [Ended(number=1, state="pruned", objective=1.0)], best=None)
     view.epoch("trial", 2, epoch=0, n_epochs=2, value=None)
     now[0] = 30.0  # one trial and a half of eight
     assert "30.0 s so far, about 2 min 10 s left" in drawn(view)
 
 
-def test_a_large_batch_is_summed_up() -> None:
-    view = View([].append, each_trial=True)
-    view.study_started("a", experiment="e", metric="m", n_trials=64, n_done=0)
-    for number in range(64):
+def batch(view: View, *, n: int = 64, n_trials: int = 64) -> None:
+    view.study_started("a", experiment="e", metric="m", n_trials=n_trials, n_done=0, direction="minimize")
+    for number in range(n):
         view.trial_started("trial", number)
+
+
+def test_a_batch_is_one_line_of_the_view() -> None:
+    view = View([].append, each_trial=False)
+    batch(view)
+    assert "batch of 64, starting: 64 training\n" in drawn(view)
+    for number in range(62):
+        view.epoch("trial", number, epoch=2, n_epochs=10, value=float(number))
+    view.stopped("trial", 61, "pruned")
+    view.stopped("trial", 62, "diverged")
+    view.stopped("trial", 63, "diverged")
     text = drawn(view)
-    assert "trial 2 (3 of 64): starting" in text
-    assert "trial 3 (4 of 64)" not in text
-    assert "and 61 more at the same time" in text
+    assert "batch of 64, epoch 3 of 10: 61 training, 1 pruned, 2 diverged; m best 0, median 30.5\n" in text
+    assert "trial 1 " not in text
     view.study_ended(best=None, seconds=1.0)
     assert drawn(view).strip() == ""
+
+
+def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch() -> None:
+    view = View([].append, each_trial=False)
+    batch(view, n=6)
+    for number in range(6):
+        view.epoch("trial", number, epoch=number // 3, n_epochs=None, value=math.nan)
+    assert "batch of 6, epochs 1 to 2: 6 training\n" in drawn(view)
+
+
+def test_few_at_once_are_shown_one_by_one() -> None:
+    view = View([].append, each_trial=False)
+    batch(view, n=4)
+    assert "trial 3 (4 of 64): starting" in drawn(view)
+
+
+def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another() -> None:
+    lines: list[str] = []
+    view = View(lines.append, each_trial=True)
+    batch(view, n=6, n_trials=70)
+    states = ["complete", "pruned", "diverged", "failed", "complete", "complete"]
+    objectives = [0.5, 0.01, 1e9, None, 0.7, 0.25]
+    ended = [Ended(number=n, state=s, objective=o) for n, (s, o) in enumerate(zip(states, objectives, strict=True))]  # type: ignore[arg-type]
+    view.trials_ended("trial", ended, best=Best(number=5, objective=0.25))
+    view.trials_ended("default", ended[:5], best=Best(number=5, objective=0.25))
+    assert lines[1:] == [
+        "trial 3 (4 of 70) failed: m none; best m 0.25 (trial 5)",
+        "6 trials (0 to 5): 3 complete, 1 diverged, 1 failed, 1 pruned; m best 0.25, median 0.5; "
+        "best m 0.25 (trial 5)",
+        "confirmation 3 (default) failed: m none",
+        "5 confirmations (default) (0 to 4): 2 complete, 1 diverged, 1 failed, 1 pruned; m best 0.5, median 0.6",
+    ]
 
 
 def test_ten_thousand_epochs_cost_less_than_a_second() -> None:

@@ -104,10 +104,10 @@ def test_the_median_pruner_stops_what_is_worse_than_half(compose):
     with open_search(config) as search:
         for value in (0.8, 0.9):
             (trial,) = search.ask(1)
-            assert search.report(trial, epoch=0, value=value)
+            assert not search.judge([(trial, 0, value)])
             _spend(search, [trial], objective=lambda _, value=value: value)
         (trial,) = search.ask(1)
-        assert not search.report(trial, epoch=0, value=0.1)
+        assert search.judge([(trial, 0, 0.1)]) == {2}
 
 
 def test_a_study_keeps_its_name_and_another_gets_one_of_its_own(compose):

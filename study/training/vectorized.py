@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, StudyError
-from study.results import OnEpoch, Trial, TrialResult
+from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
-from study.training.vectorized_batch import Batch, CallerError, Data, Lane
+from study.training.vectorized_batch import Batch, CallerError, Data, call
 from study.training.vectorized_compiler import NoRoomError, everywhere
+from study.training.vectorized_lane import Carried, Lane
+from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
 from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
 
@@ -90,31 +93,42 @@ class VectorizedTrainer:
         budget = self._config.budget
         return budget.n_steps or (budget.n_epochs or 0) * -(-len(self._dataset.train) // self._batch_size)
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order.
 
         An exception of the model or the optimizer makes a trial `failed`, one of the training all those of its
-        program; one of `on_epoch` passes through.
+        program; one of `on_epoch` or of `together` passes through.
 
         Raises:
             StudyError: The trials need too many programs.
         """
-        results: dict[int, TrialResult] = {}
-        groups: dict[tuple[int, bool], tuple[Structure, list[tuple[int, Lane]]]] = {}
-        for index, trial in enumerate(trials):
-            try:
-                lane, structure = self._prepare(trial)
-            except StudyError:
-                raise
-            except Exception:
-                results[index] = _failed(trial, traceback.format_exc())
-                continue
-            groups.setdefault((id(structure), trial.test), (structure, []))[1].append((index, lane))
-        for structure, members in groups.values():
-            lanes = [lane for _, lane in members]
-            trained = self._train_group(structure, lanes, on_epoch)
-            results |= {index: result for (index, _), result in zip(members, trained, strict=True)}
-        return [results[index] for index in range(len(trials))]
+        results: list[TrialResult] = []
+        groups: dict[tuple[int, bool], list[Lane]] = {}
+
+        def sort(some: Sequence[Trial]) -> None:
+            for trial in some:
+                try:
+                    lane, structure = self._prepare(trial)
+                except StudyError:
+                    raise
+                except Exception:
+                    results.append(_failed(trial, traceback.format_exc()))
+                else:
+                    groups.setdefault((self._structures.index(structure), trial.test), []).append(lane)
+
+        def more_lanes(key: tuple[int, bool], n: int, ended: Sequence[TrialResult]) -> list[Lane]:
+            if together is None or together.more is None:
+                return []
+            call(sort, call(together.more, n, ended))
+            return groups.pop(key, [])
+
+        sort(trials)
+        while groups:
+            key = next(iter(groups))
+            lanes = groups.pop(key)
+            results += self._train_group(self._structures[key[0]], lanes, on_epoch, together, partial(more_lanes, key))
+        places = {id(trial): index for index, trial in enumerate(trials)}
+        return sorted(results, key=lambda result: places.get(id(result.trial), len(places)))
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
@@ -155,26 +169,48 @@ class VectorizedTrainer:
         self._structures.append(structure)
         return lane, structure
 
-    def _train_group(self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch) -> list[TrialResult]:
+    def _train_group(
+        self,
+        structure: Structure,
+        lanes: Sequence[Lane],
+        on_epoch: OnEpoch,
+        together: Together | None,
+        more_lanes: MoreLanes,
+    ) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
         n_lanes = self._n_lanes(test=lanes[0].trial.test)
         results: list[TrialResult] = []
-        while len(results) < len(lanes):
-            chunk = lanes[len(results) : len(results) + n_lanes]
-            program = self._program(structure, chunk, n_lanes)
+
+        def make_batch(chunk: Sequence[Lane], n: int, carried: Carried | None) -> Batch:
+            weights = self._built_weights(chunk, n) if structure.replay is None and carried is None else None
+            program = self._program(structure, chunk, n)
+            data = self._on_devices(program.shape.n_devices)
+            return Batch(program, data, chunk, initial_weights=weights, carried=carried, meanwhile=meanwhile)
+
+        def meanwhile() -> None:
+            self._compile_confirmations(structure, lanes[0])
+
+        due = list(lanes)
+        # Lanes at different epochs take as many steps in each only where epochs are whole.
+        whole = self.n_steps % -(-len(self._dataset.train) // self._batch_size) == 0
+        can_refill = whole and structure.replay is not None and together is not None and together.more is not None
+        while due:
+            refill = more_lanes if can_refill else None
+            training = Lanes(due, n_lanes=n_lanes, make_batch=make_batch, more_lanes=refill)
             try:
-                weights = self._built_weights(chunk, n_lanes) if structure.replay is None else None
-                batch = Batch(program, self._on_devices(program.shape.n_devices), chunk, initial_weights=weights)
-                results += batch.train(on_epoch, meanwhile=lambda: self._compile_confirmations(structure, lanes[0]))
+                training.train(on_epoch, together)
             except NoRoomError as error:
                 self._most = error.n_lanes
                 n_lanes = self._n_lanes(test=lanes[0].trial.test)
-                program.compiler.forget()
+                for program in self._programs.values():
+                    program.compiler.forget()
+                due[:0] = training.lanes
             except CallerError as error:
                 raise error.__cause__ or error from None
             except Exception:
                 told = traceback.format_exc()
-                results += [_failed(lane.trial, told, lane) for lane in chunk]
+                results += [_failed(lane.trial, told, lane) for lane in training.lanes]
+            results += training.results
         return results
 
     def _compile_confirmations(self, structure: Structure, lane: Lane) -> None:
@@ -192,7 +228,7 @@ class VectorizedTrainer:
             n_lanes=n_lanes,
             n_devices=_n_devices(n_lanes),
             # The trials of a search share their batches, confirmations do not.
-            one_order=not lanes[0].trial.test and len({lane.trial.order_seed for lane in lanes}) == 1,
+            one_order=not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
             eval_batch_size=self._eval_batch_size,
             n_examples=len(self._dataset.train),

@@ -160,6 +160,75 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers: Answer
     assert found["bounded"] < 8
 
 
+def assert_alike(ours: list[dict[str, Any]], reference: list[dict[str, Any]]) -> None:
+    """Assert the same numbers but for the last digits, and dropout divided by next to nothing."""
+    for mine, other in zip(ours, reference, strict=True):
+        assert mine["state"] == other["state"], mine["error"]
+        assert mine["history"].keys() == other["history"].keys()
+        for name, values in other["history"].items():
+            np.testing.assert_allclose(mine["history"][name], values, rtol=1e-3, atol=1e-4, err_msg=name)
+        assert mine["summary"]["n_steps"] == other["summary"]["n_steps"]
+        np.testing.assert_allclose(mine["summary"]["initial_loss"], other["summary"]["initial_loss"], rtol=1e-4)
+
+
+def test_a_batch_that_may_not_change_keeps_its_size(answers: Answers) -> None:
+    still = answers("lanes")["still"]
+    assert [r["state"] for r in still["results"]] == ["complete" if i in (2, 7) else "pruned" for i in range(8)]
+    assert still["programs"] == [[8, True]]
+    assert still["asked"] == []
+    assert all("compiled_batch_size_at_end" not in r["summary"] for r in still["results"])
+
+
+def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
+    found = answers("lanes")
+    smaller = found["smaller"]
+    assert smaller["programs"] == [[2, True], [4, True], [8, True]][: len(smaller["programs"])]
+    assert_alike(smaller["results"], found["still"]["results"])
+    assert smaller["asked"] == [3]  # and never again, for there are none
+    at_end = [r["summary"].get("compiled_batch_size_at_end", 8) for r in smaller["results"]]
+    assert at_end[2] == at_end[7] == 2
+    assert {r["summary"]["compiled_batch_size"] for r in smaller["results"]} == {8}
+
+
+def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> None:
+    found = answers("lanes")
+    filled = found["filled"]
+    assert len(filled["results"]) == 10
+    assert_alike(filled["results"], found["still"]["results"] + found["rest"])
+    assert len(filled["programs"]) <= 5
+    assert [8, False] in filled["programs"]
+
+
+def test_cut_epochs_are_not_mixed(answers: Answers) -> None:
+    cut = answers("lanes")["cut short"]
+    assert cut["asked"] == []
+    assert len(cut["results"]) == 8
+    assert {r["summary"]["n_steps"] for r in cut["results"]} == {7, 10}
+
+
+def test_new_trials_of_another_structure_come_afterwards(answers: Answers) -> None:
+    found = answers("lanes")
+    odd = found["odd"]["results"]
+    assert [r["state"] for r in odd[-2:]] == ["failed", "complete"]
+    assert_alike(odd[:9], found["still"]["results"] + found["rest"][:1])
+    assert_alike(odd[-1:], found["odd alone"])
+
+
+def test_trials_that_are_due_take_free_places_first(answers: Answers) -> None:
+    found = answers("lanes")
+    assert_alike(found["small"]["results"], found["still"]["results"] + found["rest"])
+    assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
+
+
+def test_a_caller_that_raises_when_asked_for_more_is_heard(answers: Answers) -> None:
+    assert "the caller's own" in answers("lanes")["refusal"]
+
+
+def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers: Answers) -> None:
+    found = answers("lanes")
+    assert_alike(found["tight"]["results"], found["still"]["results"] + found["rest"])
+
+
 @pytest.mark.parametrize(
     ("backend", "capacity", "error", "told"),
     [

@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parent))
 import keras
 from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
 
-from study.results import EpochReport, Trial, TrialResult
+from study.results import EpochReport, Together, Trial, TrialResult
 from study.training.vectorized import VectorizedTrainer
 
 DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
@@ -222,6 +222,94 @@ def memory() -> dict[str, Any]:
     vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
     found["tight"] = run(vectorized(n_trials=8), trials)
     return found
+
+
+def lanes() -> dict[str, Any]:
+    """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
+    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(10)]
+    stop = {i: i % 2 for i in range(10) if i not in (2, 7)}  # the even ones at their first epoch
+    found: dict[str, Any] = {}
+    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": DROPOUT}
+    for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
+        trainer, rest = vectorized(**config), trials[8:]
+        found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
+        found[name]["programs"] = sizes(trainer)
+    found["rest"] = run(vectorized(**config), trials[8:], stop)
+    # Where an epoch is cut short its lanes cannot be at different ones: places stay free.
+    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=DROPOUT)
+    found["cut short"] = in_batches(trainer, trials[:8], stop, trials[8:])
+    # Other structures are trained afterwards; a broken one fails alone.
+    odd = [trial(10, keep=False, speed=3), trial(11, keep=False, learning_rate=0.1, clipnorm=1.0)]
+    found["odd"] = in_batches(vectorized(**config), trials[:8], stop, [odd[0], trials[8], odd[1]])
+    found["odd alone"] = run(vectorized(**config), odd[1:])
+    found["small"] = in_batches(vectorized(capacity=4, **config), trials, stop, [])
+    return found | {"refusal": refusal(trials), "tight": tight(trials, stop)}
+
+
+def in_batches(
+    trainer: Any, trials: list[Trial], stop: dict[int, int], rest: list[Trial], *, changes: bool = True
+) -> dict[str, Any]:
+    """Train; new trials are taken from `rest`, and what ended is told once."""
+    due, ended, asked, diverged = list(rest), list[TrialResult](), list[int](), list[int]()
+    reported: list[tuple[int, int]] = []
+
+    def on_epoch(one: Trial, report: EpochReport) -> bool:
+        reported.append((one.number, report.epoch))
+        return True
+
+    def epoch_ended(lost: Any) -> list[int]:
+        diverged.extend(one.number for one in lost)
+        return [number for number, epoch in reported if stop.get(number) == epoch]
+
+    def more(n: int, results: Any) -> list[Trial]:
+        asked.append(n)
+        ended.extend(results)
+        taken, due[:n] = due[:n], []
+        return taken
+
+    together = Together(epoch_ended=epoch_ended, more=more if changes else None)
+    ended += trainer.train(trials, on_epoch, together)
+    assert len(reported) == len(set(reported))
+    assert all(result.history or result.state in ("diverged", "failed") for result in ended)
+    results = {result.trial.number: record(result, []) for result in ended}
+    assert len(results) == len(ended)
+    return {"results": [results[key] for key in sorted(results)], "asked": asked, "diverged": diverged}
+
+
+def sizes(trainer: VectorizedTrainer) -> list[Any]:
+    return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._programs)
+
+
+def refusal(trials: list[Trial]) -> str:
+    """What the caller raises when it is asked for more passes through."""
+
+    def more(_n: int, _results: Any) -> list[Trial]:
+        raise KeyError("the caller's own")
+
+    together = Together(epoch_ended=lambda _: range(1, 8), more=more)
+    try:
+        vectorized(n_trials=8, n_epochs=3).train(trials[:8], lambda *_: True, together)
+    except KeyError as error:
+        return str(error)
+    return "nothing was raised"
+
+
+def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
+    """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
+    from study.training import vectorized_program
+
+    check = vectorized_program.Program._check_room
+
+    def refuse(program: Any, needed: int) -> None:
+        if program.shape.n_lanes > 4 and not program.shape.one_order:
+            raise vectorized_program.NoRoomError(4)
+        check(program, needed)
+
+    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    try:
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=DROPOUT), trials[:8], stop, trials[8:])
+    finally:
+        vectorized_program.Program._check_room = check  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
