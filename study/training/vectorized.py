@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import keras
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from study.components import instantiate
@@ -23,16 +22,13 @@ from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
 from study.training.vectorized_batch import Batch, CallerError, Data, call
+from study.training.vectorized_capacity import most_at_once, n_devices, room, shared_out
 from study.training.vectorized_compiler import NoRoomError, everywhere
 from study.training.vectorized_lane import Carried, Lane
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
 from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
 
-# `capacity: auto` takes at most so many trials at once, and of the memory at most this share. On a CPU the state of
-# more than 64 small nets leaves the caches: 256 took 40 ms a trial where 64 took 18.
-_MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
-_SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
 # More programs than this for one batch cost more than they save.
 _MAX_PROGRAMS = 8
 
@@ -76,8 +72,8 @@ class VectorizedTrainer:
         _keep_compiled_programs()
         self._config, self._dataset, self._policy = config, dataset, POLICIES[precision]
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
-        self._most = _MOST_AT_ONCE[_platform()] if capacity == "auto" else int(capacity)
-        self._max_bytes = _room() if capacity == "auto" else None
+        self._most = most_at_once() if capacity == "auto" else int(capacity)
+        self._max_bytes = room() if capacity == "auto" else None
         self._structures: list[Structure] = []
         self._programs: dict[tuple[int, Shape], Program] = {}
         self._data: dict[int, Data] = {}
@@ -142,9 +138,7 @@ class VectorizedTrainer:
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials
         most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
-        n_lanes = -(-n // -(-n // max(1, most))) if n else 1
-        shared_out = -(-n_lanes // jax.local_device_count()) * jax.local_device_count()
-        return shared_out if shared_out <= self._most else n_lanes
+        return shared_out(-(-n // -(-n // max(1, most))) if n else 1, most=self._most)
 
     def _prepare(self, trial: Trial) -> tuple[Lane, Structure]:
         """Find or make the structure that a trial is trained in."""
@@ -226,7 +220,7 @@ class VectorizedTrainer:
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
-            n_devices=_n_devices(n_lanes),
+            n_devices=n_devices(n_lanes),
             # The trials of a search share their batches, confirmations do not.
             one_order=not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
@@ -287,25 +281,6 @@ def _keep_compiled_programs() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "optimizer-study" / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-
-
-def _room() -> float:
-    """Return the bytes that a program may take."""
-    device = jax.local_devices()[0]
-    known = device.memory_stats() or {}
-    memory = known.get("bytes_limit") or psutil.virtual_memory().total
-    if _platform() == "cpu":
-        memory /= jax.local_device_count()  # they are parts of one machine
-    return float(memory) * _SHARE_OF_MEMORY[_platform()]
-
-
-def _platform() -> str:
-    return "cpu" if jax.local_devices()[0].platform == "cpu" else "gpu"
-
-
-def _n_devices(n_lanes: int) -> int:
-    """Return how many of the local devices can have equal shares."""
-    return next(n for n in range(min(n_lanes, jax.local_device_count()), 0, -1) if n_lanes % n == 0)
 
 
 def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:
