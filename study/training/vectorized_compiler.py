@@ -47,6 +47,7 @@ class Compiler:
         max_bytes: The most memory that a call may take on a device; None leaves it to the device to refuse.
 
     Attributes:
+        n_lanes: Trials side by side, on all devices together.
         seconds: How long callers waited for tracing and compiling so far.
         bytes_at_once: The most memory that one call needs on a device.
     """
@@ -54,7 +55,7 @@ class Compiler:
     def __init__(self, *, n_lanes: int, n_devices: int, max_bytes: float | None) -> None:
         self.seconds = 0.0
         self.bytes_at_once = 0
-        self._n_lanes, self._max_bytes = n_lanes, max_bytes
+        self.n_lanes, self._max_bytes = n_lanes, max_bytes
         self._mesh = mesh(n_devices)
         self._waiting: dict[Any, tuple[Future[Any], Any]] = {}  # with what the function will return, abstractly
         self._ready: dict[Any, Any] = {}
@@ -114,9 +115,9 @@ class Compiler:
                 self._check_room(_bytes_of(self._ready[key]))
             return self._ready[key](*arguments)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or self._n_lanes == 1:
+            if "RESOURCE_EXHAUSTED" not in str(error) or self.n_lanes == 1:
                 raise
-            raise NoRoomError(self._n_lanes // 2) from error
+            raise NoRoomError(self.n_lanes // 2) from error
 
     def forget(self) -> None:
         """Give back the compiled functions."""
@@ -125,8 +126,8 @@ class Compiler:
 
     def _check_room(self, needed: int) -> None:
         self.bytes_at_once = max(self.bytes_at_once, needed)
-        if self._max_bytes is not None and needed > self._max_bytes and self._n_lanes > 1:
-            raise NoRoomError(max(1, min(self._n_lanes - 1, int(self._n_lanes * self._max_bytes / needed))))
+        if self._max_bytes is not None and needed > self._max_bytes and self.n_lanes > 1:
+            raise NoRoomError(max(1, min(self.n_lanes - 1, int(self.n_lanes * self._max_bytes / needed))))
 
 
 def _bytes_of(compiled: Any) -> int:

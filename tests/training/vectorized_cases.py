@@ -24,6 +24,7 @@ from study.results import EpochReport, Together, Trial, TrialResult
 from study.training.vectorized import VectorizedTrainer
 
 DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
 ADAM = "keras.optimizers.Adam"
 
 
@@ -197,52 +198,52 @@ def initial_weights() -> dict[str, Any]:
 
 def memory() -> dict[str, Any]:
     """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
-    from study.training import vectorized_program
+    from study.training.vectorized_compiler import Compiler
 
     trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
     found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
     bounded = vectorized(n_trials=8)
     run(bounded, trials)
-    needed = max(program.bytes_at_once for program in bounded._programs.values())
+    needed = max(program.compiler.bytes_at_once for program in bounded._programs.values())
     bounded = vectorized(n_trials=8)
     bounded._max_bytes = 0.6 * needed
     run(bounded, trials)
     found["bounded"] = bounded._most
-    check = vectorized_program.Program._check_room
+    check = Compiler._check_room
 
-    def refuse(program: Any, bytes_needed: int) -> None:
-        if not found["sizes"] or found["sizes"][-1] != program.shape.n_lanes:
-            found["sizes"].append(program.shape.n_lanes)
-        if program.shape.n_lanes > 2:
+    def refuse(compiler: Any, bytes_needed: int) -> None:
+        if not found["sizes"] or found["sizes"][-1] != compiler.n_lanes:
+            found["sizes"].append(compiler.n_lanes)
+        if compiler.n_lanes > 2:
             import jax
 
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        check(program, bytes_needed)
+        check(compiler, bytes_needed)
 
-    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    Compiler._check_room = refuse  # type: ignore[method-assign]
     found["tight"] = run(vectorized(n_trials=8), trials)
     return found
 
 
 def lanes() -> dict[str, Any]:
     """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
-    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(10)]
-    stop = {i: i % 2 for i in range(10) if i not in (2, 7)}  # the even ones at their first epoch
+    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
+    stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
     found: dict[str, Any] = {}
-    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": DROPOUT}
+    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": MASKED}
     for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
         trainer, rest = vectorized(**config), trials[8:]
         found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
         found[name]["programs"] = sizes(trainer)
     found["rest"] = run(vectorized(**config), trials[8:], stop)
     # Where an epoch is cut short its lanes cannot be at different ones: places stay free.
-    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=DROPOUT)
+    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=MASKED)
     found["cut short"] = in_batches(trainer, trials[:8], stop, trials[8:])
     # Other structures are trained afterwards; a broken one fails alone.
-    odd = [trial(10, keep=False, speed=3), trial(11, keep=False, learning_rate=0.1, clipnorm=1.0)]
+    odd = [trial(20, keep=False, speed=3), trial(21, keep=False, learning_rate=0.1, clipnorm=1.0)]
     found["odd"] = in_batches(vectorized(**config), trials[:8], stop, [odd[0], trials[8], odd[1]])
     found["odd alone"] = run(vectorized(**config), odd[1:])
-    found["small"] = in_batches(vectorized(capacity=4, **config), trials, stop, [])
+    found["small"] = in_batches(vectorized(capacity=4, **config), trials[:10], stop, [])
     return found | {"refusal": refusal(trials), "tight": tight(trials, stop)}
 
 
@@ -296,20 +297,21 @@ def refusal(trials: list[Trial]) -> str:
 
 def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
     """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
-    from study.training import vectorized_program
+    from study.training.vectorized_compiler import NoRoomError
+    from study.training.vectorized_program import Program
 
-    check = vectorized_program.Program._check_room
+    epoch = Program.epoch
 
-    def refuse(program: Any, needed: int) -> None:
+    def refuse(program: Any, *arguments: Any) -> Any:
         if program.shape.n_lanes > 4 and not program.shape.one_order:
-            raise vectorized_program.NoRoomError(4)
-        check(program, needed)
+            raise NoRoomError(4)
+        return epoch(program, *arguments)
 
-    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    Program.epoch = refuse  # type: ignore[method-assign]
     try:
         return in_batches(vectorized(n_trials=8, n_epochs=4, model=DROPOUT), trials[:8], stop, trials[8:])
     finally:
-        vectorized_program.Program._check_room = check  # type: ignore[method-assign]
+        Program.epoch = epoch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
