@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -18,6 +17,7 @@ from study.config import StudyConfig
 from study.errors import StoreError, StudyError
 from study.results import Trial, TrialResult
 from study.search_journal import Journal
+from study.search_plots import plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
 from study.seeds import trial_run_seed
@@ -197,22 +197,7 @@ class Search:
 
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
-        completed = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(completed) < 2 or not self._distributions:
-            return None
-        draw = optuna.visualization
-        kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
-        if self._prunes:
-            kinds.append(draw.plot_intermediate_values)
-        if len(self._distributions) > 1:
-            kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
-            if len({trial.value for trial in completed}) > 1:
-                kinds.append(draw.plot_param_importances)
-        with quiet():
-            figures = [kind(self._study) for kind in kinds]
-        parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
-        head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
-        return head + "\n".join(parts)
+        return plots(self._study, prunes=self._prunes) if self._distributions else None
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
