@@ -17,7 +17,7 @@ LAYERS = (
     ("phases", "advice"),
     ("advice_facts",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_journal", "search_pruners", "search_samplers", "live_progress"),
+    ("search_journal", "search_plots", "search_pruners", "search_samplers", "live_progress"),
     ("parse",),
     ("parse_optimizer",),
     ("checks", "config", "records", "datasets", "exported", "what_if", "machine"),
@@ -32,7 +32,14 @@ HOMES = {
     "omegaconf": ("study/cli",),
     "optuna": tuple(
         f"study/{room}.py"
-        for room in ("search", "search_importance", "search_journal", "search_pruners", "search_samplers")
+        for room in (
+            "search",
+            "search_importance",
+            "search_journal",
+            "search_plots",
+            "search_pruners",
+            "search_samplers",
+        )
     ),
     "mlflow": ("study/tracking",),
     "keras": TRAINING,
