@@ -29,7 +29,7 @@ from study.search import Best, check_name, known_digests, open_search
 from study.statistics.intervals import mean_interval
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
-from study.training.backend import loaded_backend, select_backend
+from study.training.backend import loaded_backend, select_backend, without_tensorflow
 from study.training.device import device
 
 _PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
@@ -244,7 +244,8 @@ def _record(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | 
         tracker.artifact_text(plots, "search.html")
     if confirmed is not None and cast.config.tracking.log_model:
         model = cast.trainer.build_model(confirmed.weights)
-        tracker.log_model(model, example_x=dataset.validation.x[:2])
+        with without_tensorflow():
+            tracker.log_model(model, example_x=dataset.validation.x[:2])
 
 
 def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:

@@ -78,6 +78,23 @@ def set_determinism(deterministic: bool) -> None:
 
 
 @contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from loading TensorFlow inside, for seconds, only to see that no part of a saved model is made of it.
+
+    A model that has parts of TensorFlow has loaded it.
+    """
+    from keras.src.utils.module_utils import tensorflow
+
+    known = tensorflow._available
+    if "tensorflow" not in sys.modules:
+        tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = known
+
+
+@contextmanager
 def temporary_gradients() -> Iterator[None]:
     """Let TensorFlow forget the custom gradients that were registered inside.
 
