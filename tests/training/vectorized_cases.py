@@ -225,6 +225,18 @@ def memory() -> dict[str, Any]:
     return found
 
 
+def devices() -> dict[str, Any]:
+    """The same trials shared out over four devices, and on one, since seven lanes have no equal shares."""
+    trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
+    found: dict[str, Any] = {}
+    for name, n in (("four", 8), ("one", 7)):
+        trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
+        found[name] = run(trainer, trials)
+        found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._programs})
+    found["confirmed"] = run(vectorized(n_trials=6, model=DROPOUT), [dataclasses.replace(trials[0], test=True)])
+    return found
+
+
 def lanes() -> dict[str, Any]:
     """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
     trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
