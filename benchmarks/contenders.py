@@ -21,11 +21,12 @@ from benchmarks.workloads import WORKLOADS, Workload, build, load, overrides, wr
 
 def study(workload: Workload, n_trials: int, *words: str) -> None:
     """Run a whole study with this project, confirmations included, in this process."""
-    from study.cli import main
+    from study.cli import command_line
 
     arguments = ["run", *overrides(workload), "optimizer=adam", f"budget.n_trials={n_trials}", "live=false", *words]
     sys.argv = ["study", *arguments]
-    main()
+    if status := command_line():
+        raise SystemExit(status)
 
 
 def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, float]:

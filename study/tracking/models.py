@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +46,33 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
                 model_uuid=logged.model_id,
                 model_id=logged.model_id,
             )
-            mlflow.keras.save_model(
-                model,
-                str(path),
-                mlflow_model=description,
-                signature=signature,
-                pip_requirements=requirements,
-            )
+            with _without_tensorflow():
+                mlflow.keras.save_model(
+                    model,
+                    str(path),
+                    mlflow_model=description,
+                    signature=signature,
+                    pip_requirements=requirements,
+                )
             client.log_model_artifacts(logged.model_id, str(path))
         status = "READY"
     finally:
         client.finalize_logged_model(logged.model_id, status)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+@contextlib.contextmanager
+def _without_tensorflow() -> Iterator[None]:
+    """Keep Keras from loading TensorFlow, for seconds, only to see that no part of a saved model is made of it.
+
+    A model that has parts of TensorFlow has loaded it.
+    """
+    from keras.src.utils.module_utils import tensorflow
+
+    known = tensorflow._available
+    if "tensorflow" not in sys.modules:
+        tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 
 from study.components import instantiate
 from study.config import StudyConfig
-from study.datasets import Dataset, Split
+from study.datasets import Dataset
 from study.errors import BackendError, StudyError
 from study.results import OnEpoch, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
 from study.training.vectorized_batch import Batch, CallerError, Data, Lane
-from study.training.vectorized_program import NoRoomError, Program, Shape
+from study.training.vectorized_compiler import NoRoomError, everywhere
+from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
 
 # `capacity: auto` takes at most so many trials at once, and of the memory at most this share. On a CPU the state of
@@ -75,7 +77,7 @@ class VectorizedTrainer:
         self._max_bytes = _room() if capacity == "auto" else None
         self._structures: list[Structure] = []
         self._programs: dict[tuple[int, Shape], Program] = {}
-        self._data: Data | None = None
+        self._data: dict[int, Data] = {}
 
     @property
     def capacity(self) -> int:
@@ -126,8 +128,9 @@ class VectorizedTrainer:
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials
         most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
-        most = max(1, most)
-        return -(-n // -(-n // most)) if n else 1
+        n_lanes = -(-n // -(-n // max(1, most))) if n else 1
+        shared_out = -(-n_lanes // jax.local_device_count()) * jax.local_device_count()
+        return shared_out if shared_out <= self._most else n_lanes
 
     def _prepare(self, trial: Trial) -> tuple[Lane, Structure]:
         """Find or make the structure that a trial is trained in."""
@@ -154,18 +157,19 @@ class VectorizedTrainer:
 
     def _train_group(self, structure: Structure, lanes: Sequence[Lane], on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
-        n_lanes = min(self._n_lanes(test=lanes[0].trial.test), self._most)
+        n_lanes = self._n_lanes(test=lanes[0].trial.test)
         results: list[TrialResult] = []
         while len(results) < len(lanes):
             chunk = lanes[len(results) : len(results) + n_lanes]
             program = self._program(structure, chunk, n_lanes)
             try:
                 weights = self._built_weights(chunk, n_lanes) if structure.replay is None else None
-                batch = Batch(program, self._on_device(), chunk, initial_weights=weights)
-                results += batch.train(on_epoch)
+                batch = Batch(program, self._on_devices(program.shape.n_devices), chunk, initial_weights=weights)
+                results += batch.train(on_epoch, meanwhile=lambda: self._compile_confirmations(structure, lanes[0]))
             except NoRoomError as error:
-                n_lanes = self._most = error.n_lanes
-                program.forget()
+                self._most = error.n_lanes
+                n_lanes = self._n_lanes(test=lanes[0].trial.test)
+                program.compiler.forget()
             except CallerError as error:
                 raise error.__cause__ or error from None
             except Exception:
@@ -173,9 +177,20 @@ class VectorizedTrainer:
                 results += [_failed(lane.trial, told, lane) for lane in chunk]
         return results
 
+    def _compile_confirmations(self, structure: Structure, lane: Lane) -> None:
+        """Compile the program of the confirmations that a search ends with, so that it is there in time."""
+        if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
+            return
+        shown = replace(lane, trial=replace(lane.trial, test=True))
+        n_programs = len(self._programs)
+        program = self._program(structure, [shown], self._n_lanes(test=True))
+        if len(self._programs) > n_programs:
+            Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
+
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
+            n_devices=_n_devices(n_lanes),
             # The trials of a search share their batches, confirmations do not.
             one_order=not lanes[0].trial.test and len({lane.trial.order_seed for lane in lanes}) == 1,
             batch_size=self._batch_size,
@@ -200,20 +215,22 @@ class VectorizedTrainer:
         built += [built[-1]] * (n_lanes - len(lanes))
         return [np.stack(values) for values in zip(*built, strict=True)]
 
-    def _on_device(self) -> Data:
-        if self._data is None:
-            dataset, every = self._dataset, self._config.tracking.every_n_steps
-            train = _put(dataset.train)
-            loss = train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train)
-            self._data = Data(
-                train=train,
-                validation=_put(dataset.validation),
-                test=_put(dataset.test),
-                loss=loss,
-                n_steps=self.n_steps,
-                every_n_steps=every,
+    def _on_devices(self, n_devices: int) -> Data:
+        if n_devices not in self._data:
+            dataset = self._dataset
+            train, validation, test = (
+                (everywhere(split.x, n_devices), everywhere(split.y, n_devices))
+                for split in (dataset.train, dataset.validation, dataset.test)
             )
-        return self._data
+            self._data[n_devices] = Data(
+                train=train,
+                validation=validation,
+                test=test,
+                loss=train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
+                n_steps=self.n_steps,
+                every_n_steps=self._config.tracking.every_n_steps,
+            )
+        return self._data[n_devices]
 
 
 def _check(backend: str, capacity: object) -> None:
@@ -241,6 +258,8 @@ def _room() -> float:
     device = jax.local_devices()[0]
     known = device.memory_stats() or {}
     memory = known.get("bytes_limit") or psutil.virtual_memory().total
+    if _platform() == "cpu":
+        memory /= jax.local_device_count()  # they are parts of one machine
     return float(memory) * _SHARE_OF_MEMORY[_platform()]
 
 
@@ -248,8 +267,9 @@ def _platform() -> str:
     return "cpu" if jax.local_devices()[0].platform == "cpu" else "gpu"
 
 
-def _put(split: Split) -> tuple[Any, Any]:
-    return jax.device_put(split.x), jax.device_put(split.y)
+def _n_devices(n_lanes: int) -> int:
+    """Return how many of the local devices can have equal shares."""
+    return next(n for n in range(min(n_lanes, jax.local_device_count()), 0, -1) if n_lanes % n == 0)
 
 
 def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -96,26 +96,44 @@ class Batch:
         padded = [*lanes, *[lanes[-1]] * (program.shape.n_lanes - len(lanes))]
         self._padded = padded
         frame = program.structure.frame
-        self._columns = [jax.device_put(column) for column in frame.columns([p.settings.numbers for p in padded])]
+        self._columns = [
+            program.compiler.place(column) for column in frame.columns([p.settings.numbers for p in padded])
+        ]
         self._state: Any = None
 
-    def train(self, on_epoch: OnEpoch) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order."""
-        compiled_before, began = self._program.seconds_compile, perf_counter()
+    def compile_ahead(self) -> None:
+        """Let threads compile what training will call, all of it at the same time."""
+        program, data, trial = self._program, self._data, self._lanes[0].trial
+        with program.compiler.ahead():
+            state = self._initial_state()
+            program.measure(state, data.loss, self._columns)
+            program.epoch(state, self._columns, self._order(0), data.n_steps, data.train, data.validation)
+            if trial.test:
+                program.measure(state, data.test, self._columns)
+
+    def train(self, on_epoch: OnEpoch, *, meanwhile: Callable[[], None] | None = None) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order.
+
+        Args:
+            on_epoch: Told about every epoch of every trial.
+            meanwhile: Called once while the devices train.
+        """
+        compiled_before, began = self._program.compiler.seconds, perf_counter()
+        self.compile_ahead()
         trainable, others, optimizer = self._initial_state()
         losses, _, others = self._program.measure((trainable, others, optimizer), self._data.loss, self._columns)
         self._state = (trainable, others, optimizer)
         for lane, value in zip(self._lanes, np.asarray(losses["loss"]), strict=False):
             lane.summary["initial_loss"] = float(value)
-        prepared, compiled = perf_counter(), self._program.seconds_compile
-        self._train_epochs(on_epoch)
+        prepared, compiled = perf_counter(), self._program.compiler.seconds
+        self._train_epochs(on_epoch, meanwhile)
         jax.block_until_ready(self._state)
         trained = perf_counter()
-        seconds_train = trained - prepared - (self._program.seconds_compile - compiled)
-        compiled_in_between = self._program.seconds_compile
+        seconds_train = trained - prepared - (self._program.compiler.seconds - compiled)
+        compiled_in_between = self._program.compiler.seconds
         self._finish()
-        seconds_compile = self._program.seconds_compile - compiled_before
-        seconds_evaluate = perf_counter() - trained - (self._program.seconds_compile - compiled_in_between)
+        seconds_compile = self._program.compiler.seconds - compiled_before
+        seconds_evaluate = perf_counter() - trained - (self._program.compiler.seconds - compiled_in_between)
         seconds_evaluate += prepared - began - (compiled - compiled_before)
         costs = {"train": seconds_train, "compile": seconds_compile, "evaluate": seconds_evaluate}
         shares = {f"seconds_{name}": seconds / len(self._lanes) for name, seconds in costs.items()}
@@ -128,7 +146,7 @@ class Batch:
         seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
         return self._program.initial(seeds, self._columns)
 
-    def _train_epochs(self, on_epoch: OnEpoch) -> None:
+    def _train_epochs(self, on_epoch: OnEpoch, meanwhile: Callable[[], None] | None) -> None:
         """Train until the budget is spent or nobody is left.
 
         The next epoch is sent off before the last one is reported, so that the device need not wait for the caller.
@@ -137,6 +155,8 @@ class Batch:
         n_epochs = -(-self._data.n_steps // self._program.shape.n_batches)
         ahead = not any(lane.trial.keep_weights for lane in self._lanes)
         sent = self._send(0)
+        if meanwhile is not None:
+            meanwhile()
         for epoch in range(n_epochs):
             current, sent = sent, None
             if ahead and epoch + 1 < n_epochs:
@@ -150,15 +170,18 @@ class Batch:
     def _send(self, epoch: int) -> Any:
         """Start an epoch on the device."""
         shape, data = self._program.shape, self._data
-        n = shape.n_examples
-        orders = {lane.trial.order_seed for lane in self._padded}
-        drawn = {seed: epoch_order(seed, epoch, n) for seed in orders}
-        order = drawn[orders.pop()] if shape.one_order else np.stack([drawn[p.trial.order_seed] for p in self._padded])
         n_steps = min(shape.n_batches, data.n_steps - epoch * shape.n_batches)
         self._state, means, logs = self._program.epoch(
-            self._state, self._columns, order, n_steps, data.train, data.validation
+            self._state, self._columns, self._order(epoch), n_steps, data.train, data.validation
         )
         return n_steps, means, logs
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        """Return the order of an epoch's examples, the same for all lanes or a row for each."""
+        shape = self._program.shape
+        seeds = [lane.trial.order_seed for lane in self._padded]
+        drawn = {seed: epoch_order(seed, epoch, shape.n_examples) for seed in set(seeds)}
+        return drawn[seeds[0]] if shape.one_order else np.stack([drawn[seed] for seed in seeds])
 
     def _report(self, epoch: int, sent: Any, on_epoch: OnEpoch) -> None:
         """Tell the caller about an epoch of every trial that still trains."""
