@@ -27,10 +27,11 @@ def throughput_notes(found: Mapping[str, Any], n: int) -> str:
     rows, lines = found["studies"][str(n)], [machine_line(found["machine"])]
     for name in ("vectorized", "vectorized, again"):
         if row := rows.get(name):
-            ratio = row["after_first_step"] / row["compute"]
+            computed = row["compute_after_first_step"]
             lines.append(
                 f"`{name}`: from the first compiled step to the end of the process {row['after_first_step']:.2f} s, "
-                f"{ratio:.2f} times the {row['compute']:.2f} s that its programs computed."
+                f"{row['after_first_step'] / computed:.2f} times the {computed:.2f} s that its programs computed from there "
+                "on."
             )
     for backend in ("tensorflow", "jax"):
         fit, plain = rows.get(f"fit-{backend}"), rows.get(f"plain-{backend}")

@@ -108,8 +108,7 @@ def whole(runs: list[dict[str, float]], n: int, workload: Workload, *, work: flo
     """Return the numbers of a study that was run as it is, its confirmations counted as work."""
     middle = medians(runs)
     trained = n + 2 * workload.n_confirmations
-    row = {key: middle[key] for key in ("seconds", "peak_mib", "compile", "compute", "after_first_step")}
-    return row | {"a_trial": middle["compute"] / trained, "gflops": work * trained / middle["compute"]}
+    return middle | {"a_trial": middle["compute"] / trained, "gflops": work * trained / middle["compute"]}
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:
