@@ -25,6 +25,7 @@ NOT_IDENTITY = (
     "budget.n_confirmations",
     "budget.time_limit_s",
     "trainer.capacity",
+    "trainer.checkpoint_every_n_epochs",
     "model.kind",
     "advice",
     "tracking",

@@ -242,6 +242,8 @@ def _train(
     raw = apply_changes(target.raw, wanted)
     if "capacity" in raw.get("trainer", {}) and "compiled_batch_size" in target.run.metrics:
         raw["trainer"]["capacity"] = int(target.run.metrics["compiled_batch_size"])
+    if "checkpoint_every_n_epochs" in raw.get("trainer", {}):  # from its start, whatever the study left
+        raw["trainer"]["checkpoint_every_n_epochs"] = None
     point = apply_to_arguments(recorded, wanted)
     request = Request(
         raw=raw,

@@ -19,6 +19,7 @@ from study.datasets import Dataset, Split
 from study.results import OnEpoch, State, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism, temporary_gradients
 from study.training.batches import Batches, Source, in_batches
+from study.training.checkpoints import Checkpoint, Checkpoints
 from study.training.fit_program import FitProgram
 from study.training.fit_structure import state_bytes
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
@@ -39,9 +40,11 @@ class FitTrainer:
         eval_batch_size: Examples a step of evaluation.
         precision: `float32`, or `bfloat16`: computations in bfloat16, weights in float32.
         jit_compile: As `keras.Model.compile` takes it.
+        checkpoint_every_n_epochs: Keep how far a trial has come after every n-th epoch; None: never.
 
     Raises:
         BackendError: This process has loaded another backend.
+        StudyError: `checkpoint_every_n_epochs` is no number of at least 1.
     """
 
     def __init__(
@@ -54,7 +57,9 @@ class FitTrainer:
         eval_batch_size: int,
         precision: str,
         jit_compile: bool | str,
+        checkpoint_every_n_epochs: int | None = None,
     ) -> None:
+        self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
         self._config, self._dataset = config, dataset
@@ -135,9 +140,10 @@ class FitTrainer:
         summary = {"initial_loss": evaluator.evaluate(self._loss_sample)["loss"]}
         state: State = "complete"
         try:
-            self._fit(model, watcher)
+            self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher))
         except NonFiniteLossError as error:
             state, summary["diverged_at_step"] = "diverged", float(error.step)
+        self._checkpoints.drop([trial])
         if watcher.pruned:
             state = "pruned"
         if state == "complete":
@@ -158,13 +164,33 @@ class FitTrainer:
             weights=tuple(model.get_weights()) if trial.keep_weights else None,
         )
 
-    def _fit(self, model: Any, watcher: Watcher) -> None:
+    def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
+        """Bring the model to where the trial's checkpoint was kept, and return the epoch that comes next."""
+        kept = self._checkpoints.load([trial])
+        variables = [*model.variables, *model.optimizer.variables]
+
+        def keep(epoch: int) -> None:
+            if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
+                values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+                self._checkpoints.save([trial], Checkpoint(arrays=values, told={"epochs": watcher.told}))
+
+        if kept is not None and len(kept.arrays) == len(variables):
+            for variable, value in zip(variables, kept.arrays, strict=True):
+                variable.assign(value)
+            watcher.replay(kept.told["epochs"])
+        watcher.keep = keep
+        return len(watcher.told)
+
+    def _fit(self, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
+        if watcher.pruned:
+            return
         epochs = -(-self.n_steps // self._batches.n_steps)
         # Without the swap, validation would see the raw weights and not the averages.
         others = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
         model.fit(
             self._batches.source,
             epochs=epochs,
+            initial_epoch=first_epoch,
             shuffle=False,
             validation_data=self._validation,
             callbacks=WatchedCallbacks(watcher, others=others, model=model, epochs=epochs),

@@ -20,11 +20,12 @@ from study.datasets import Dataset
 from study.errors import BackendError, StudyError
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
+from study.training.checkpoints import Checkpoints
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
-from study.training.vectorized_batch import Batch, CallerError, Data, call
+from study.training.vectorized_batch import Batch
 from study.training.vectorized_capacity import most_at_once, n_devices, room, shared_out
 from study.training.vectorized_compiler import NoRoomError, everywhere
-from study.training.vectorized_lane import Carried, Lane
+from study.training.vectorized_lane import CallerError, Carried, Data, Lane, call
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
 from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
@@ -50,9 +51,12 @@ class VectorizedTrainer:
         capacity: Trials at once; `auto`: 64 on a CPU, 256 on a GPU, or as many as half of the memory, or 80 % of
             the GPU's, has room for.
 
+        checkpoint_every_n_epochs: Keep how far a batch has come after every n-th epoch; None: never. A batch that
+            changes (`deterministic: false`) is not kept.
+
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one.
-        StudyError: The capacity is not a number of at least 1, or `auto`.
+        StudyError: The capacity is not a number of at least 1, or `auto`; or `checkpoint_every_n_epochs` is none.
     """
 
     def __init__(
@@ -65,8 +69,10 @@ class VectorizedTrainer:
         eval_batch_size: int,
         precision: str,
         capacity: int | str,
+        checkpoint_every_n_epochs: int | None = None,
     ) -> None:
         _check(backend, capacity)
+        self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
         _keep_compiled_programs()
@@ -179,7 +185,9 @@ class VectorizedTrainer:
             weights = self._built_weights(chunk, n) if structure.replay is None and carried is None else None
             program = self._program(structure, chunk, n)
             data = self._on_devices(program.shape.n_devices)
-            return Batch(program, data, chunk, initial_weights=weights, carried=carried, meanwhile=meanwhile)
+            kept = None if can_change else self._checkpoints
+            how = {"carried": carried, "meanwhile": meanwhile, "checkpoints": kept}
+            return Batch(program, data, chunk, initial_weights=weights, **how)  # type: ignore[arg-type]
 
         def meanwhile() -> None:
             self._compile_confirmations(structure, lanes[0])
@@ -187,7 +195,8 @@ class VectorizedTrainer:
         due = list(lanes)
         # Lanes at different epochs take as many steps in each only where epochs are whole.
         whole = self.n_steps % -(-len(self._dataset.train) // self._batch_size) == 0
-        can_refill = whole and structure.replay is not None and together is not None and together.more is not None
+        can_change = together is not None and together.more is not None
+        can_refill = whole and structure.replay is not None and can_change
         while due:
             refill = more_lanes if can_refill else None
             training = Lanes(due, n_lanes=n_lanes, make_batch=make_batch, more_lanes=refill)

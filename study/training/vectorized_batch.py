@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -16,35 +15,12 @@ from numpy.typing import NDArray
 
 from study.results import EpochReport, OnEpoch, Together, TrialResult
 from study.seeds import epoch_order
-from study.training.vectorized_lane import Carried, Lane, merged
+from study.training.checkpoints import Checkpoints
+from study.training.vectorized_checkpoint import Epoch, pack, unpack
+from study.training.vectorized_lane import Carried, Data, Lane, call, merged
 from study.training.vectorized_program import Program
 from study.training.vectorized_structure import state_bytes
 from study.training.watch import step_losses
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """The data on the device, and how much of it is trained on.
-
-    Attributes:
-        train: Inputs and targets.
-        validation: Inputs and targets.
-        test: Inputs and targets.
-        loss: The training examples on which the loss is taken before and after training.
-        n_steps: Steps of a whole training.
-        every_n_steps: Report the loss of every n-th step too.
-    """
-
-    train: tuple[Any, Any]
-    validation: tuple[Any, Any]
-    test: tuple[Any, Any]
-    loss: tuple[Any, Any]
-    n_steps: int
-    every_n_steps: int | None
-
-
-class CallerError(Exception):
-    """Wraps what the caller's functions raised, which is no failure of a trial."""
 
 
 class Batch:
@@ -57,6 +33,7 @@ class Batch:
         initial_weights: Initial weights of every lane by variable, where they cannot be drawn from seeds.
         carried: Where lanes go on that another batch has begun; None: all begin.
         meanwhile: Called once while the devices train.
+        checkpoints: Where it is kept how far the batch has come; None: nowhere.
 
     Attributes:
         program: What trains them.
@@ -73,9 +50,11 @@ class Batch:
         initial_weights: Sequence[NDArray[np.generic]] | None = None,
         carried: Carried | None = None,
         meanwhile: Callable[[], None] | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.program, self._data, self.lanes = program, data, lanes
         self._initial_weights, self._carried, self._meanwhile = initial_weights, carried, meanwhile
+        self._checkpoints, self._past = checkpoints, list[Epoch]()
         padded = [*lanes, *[lanes[-1]] * (program.shape.n_lanes - len(lanes))]
         self._padded = padded
         frame = program.structure.frame
@@ -118,6 +97,8 @@ class Batch:
         costs = {"train": seconds_train, "compile": seconds_compile, "evaluate": seconds_evaluate}
         for lane, (name, seconds) in itertools.product(self.lanes, costs.items()):
             lane.summary[f"seconds_{name}"] = lane.summary.get(f"seconds_{name}", 0.0) + seconds / len(self.lanes)
+        if self._checkpoints is not None:
+            self._checkpoints.drop([lane.trial for lane in self.lanes], n_lanes=self.program.shape.n_lanes)
         return [self._result(lane) for lane in self.lanes if lane.state is not None]
 
     def _begin(self) -> None:
@@ -151,20 +132,43 @@ class Batch:
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
         may_leave = together is not None and together.more is not None
         ahead = not may_leave and not any(lane.trial.keep_weights for lane in self.lanes)
-        sent = self._send(0)
+        first = self._go_on(on_epoch, together)
+        if all(lane.state is not None for lane in self.lanes):
+            return first
+        sent = self._send(first)
         if self._meanwhile is not None:
             self._meanwhile()
-        for epoch in range(n_epochs):
+        for epoch in range(first, n_epochs):
             current, sent = sent, None
-            if ahead and epoch + 1 < n_epochs:
+            is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
+            if ahead and not is_kept and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
             self._report(epoch, current, on_epoch, together)
+            if is_kept and epoch + 1 < n_epochs:
+                call(self._keep)
             n_training = sum(lane.state is None for lane in self.lanes)
             if n_training == 0 or (may_leave and 2 * n_training <= self.program.shape.n_lanes):
                 return epoch + 1
             if sent is None and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
         return n_epochs
+
+    def _go_on(self, on_epoch: OnEpoch, together: Together | None) -> int:
+        """Take the variables and tell the epochs of the batch's checkpoint, and return the epoch that comes next."""
+        n_lanes = self.program.shape.n_lanes
+        kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
+        if not kept:
+            return 0
+        state, epochs = unpack(kept, like=self.state)
+        for epoch, told in enumerate(epochs):
+            self._report(epoch, told, on_epoch, together)
+        self.state = self.program.compiler.place(state)
+        return len(epochs)
+
+    def _keep(self) -> None:
+        assert self._checkpoints is not None
+        trials = [lane.trial for lane in self.lanes]
+        self._checkpoints.save(trials, pack(self.state, self._past), n_lanes=self.program.shape.n_lanes)
 
     def _send(self, epoch: int) -> Any:
         """Start the batch's next epoch on the device: of each lane the one that it has come to."""
@@ -190,6 +194,8 @@ class Batch:
     def _report(self, of_batch: int, sent: Any, on_epoch: OnEpoch, together: Together | None) -> None:
         """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
         n_steps, means, logs = sent
+        if self._checkpoints is not None:
+            self._past.append((n_steps, np.asarray(means), {name: np.asarray(v) for name, v in logs.items()}))
         running = np.asarray(means, dtype=np.float64)[:n_steps]
         metrics = {name: np.asarray(values).tolist() for name, values in logs.items()}
         reported, diverged, unwanted = [], [], set()
@@ -283,11 +289,3 @@ class Batch:
             summary={**lane.summary, **counts},
             weights=lane.weights,
         )
-
-
-def call(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """Ask the caller."""
-    try:
-        return ask(*arguments)
-    except Exception as error:
-        raise CallerError from error

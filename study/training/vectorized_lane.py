@@ -1,8 +1,8 @@
-"""One trial of a batch, and the variables of trials that move from batch to batch."""
+"""What a batch is made of: its trials, the variables of those that move from batch to batch, the data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,31 @@ class Carried:
     state: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The data on the device, and how much of it is trained on.
+
+    Attributes:
+        train: Inputs and targets.
+        validation: Inputs and targets.
+        test: Inputs and targets.
+        loss: The training examples on which the loss is taken before and after training.
+        n_steps: Steps of a whole training.
+        every_n_steps: Report the loss of every n-th step too.
+    """
+
+    train: tuple[Any, Any]
+    validation: tuple[Any, Any]
+    test: tuple[Any, Any]
+    loss: tuple[Any, Any]
+    n_steps: int
+    every_n_steps: int | None
+
+
+class CallerError(Exception):
+    """Wraps what the caller's functions raised, which is no failure of a trial."""
+
+
 def merged(state: Any, fresh: Any, n: int) -> Any:
     """Return the variables of the first n lanes of one state, and of the others of a fresh one."""
     return jax.jit(_merged)(state, fresh, n)
@@ -69,6 +94,14 @@ def taken(state: Any, indices: Sequence[int], n: int) -> Any:
     """Return the variables of some lanes as those of n, the last one repeated."""
     padded = [*indices, *[indices[-1]] * (n - len(indices))]
     return jax.jit(_taken)(state, np.asarray(padded, np.int32))
+
+
+def call(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask the caller."""
+    try:
+        return ask(*arguments)
+    except Exception as error:
+        raise CallerError from error
 
 
 def _merged(state: Any, fresh: Any, n: Any) -> Any:

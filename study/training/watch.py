@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -44,6 +44,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         step: Steps taken.
         history: Per metric one value a finished epoch.
         pruned: Whether `on_epoch` stopped the training before its end.
+        told: What was reported, epoch by epoch, as it can be replayed.
+        keep: Called after an epoch that was reported, with its number.
         caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
         seconds_in_epochs: Time between an epoch's beginning and its last step.
         validations: Seconds that each validation took.
@@ -56,6 +58,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.step = 0
         self.history: dict[str, list[float]] = {}
         self.pruned = False
+        self.told: list[dict[str, Any]] = []
+        self.keep: Callable[[int], None] | None = None
         self.caller_error: Exception | None = None
         self.seconds_in_epochs = 0.0
         self.validations: list[float] = []
@@ -118,17 +122,33 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the epoch; stop where the caller says so."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        for name, value in metrics.items():
+        self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
+
+    def replay(self, told: Sequence[Mapping[str, Any]]) -> None:
+        """Report epochs that were trained before, from what `told` held then; stop where the caller says so."""
+        for epoch, report in enumerate(told):
+            self.step = report["step"]
+            steps = {name: np.asarray(values) for name, values in report["steps"].items()}
+            self._report(EpochReport(epoch=epoch, step=self.step, metrics=report["metrics"], steps=steps))
+            if self.pruned:
+                return
+
+    def _report(self, report: EpochReport) -> None:
+        for name, value in report.metrics.items():
             self.history.setdefault(name, []).append(value)
-        report = EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses())
+        steps = {name: values.tolist() for name, values in report.steps.items()}
+        self.told.append({"step": report.step, "metrics": dict(report.metrics), "steps": steps})
         try:
             go_on = self._on_epoch(self._trial, report)
+            if self.keep is not None:
+                self.keep(report.epoch)
         except Exception as error:
             self.caller_error = error
             raise
         if not go_on and self.step < self._n_steps:
             self.pruned = True
-            self.model.stop_training = True
+            if self.model is not None:  # none in a replay
+                self.model.stop_training = True
 
     def _fetch(self) -> None:
         """Turn pending losses into numbers.

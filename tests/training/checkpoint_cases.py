@@ -1,0 +1,98 @@
+"""Trains trials whole, and cut off after each epoch and resumed by a new trainer; its own process, for its backend.
+
+python tests/training/checkpoint_cases.py (fit|vectorized) BACKEND FOLDER
+"""
+
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from study.training.backend import select_backend
+
+KIND, BACKEND, FOLDER = sys.argv[1:]
+select_backend(BACKEND)
+sys.path.append(str(Path(__file__).parent))
+
+from training_workload import digits, make_config, make_trial
+
+from study.training.fit import FitTrainer
+from study.training.vectorized import VectorizedTrainer
+
+NET = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
+CASES: dict[str, dict[str, Any]] = {
+    "adam, dropout, batch norm": {"optimizer": "keras.optimizers.Adam", "model": NET},
+    "momentum, schedule, per step": {
+        "schedule": {"_target_": "keras.optimizers.schedules.CosineDecay", "initial_learning_rate": 1.0}
+        | {"decay_steps": {"fraction_of_steps": 1.0}},
+        "every_n_steps": 2,
+    },
+    "averages, cut short": {"optimizer": "keras.optimizers.Adam", "n_epochs": None, "n_steps": 25},
+}
+POINTS: dict[str, list[dict[str, Any]]] = {
+    "adam, dropout, batch norm": [{"learning_rate": 0.003 * (i + 1)} for i in range(3)],
+    "momentum, schedule, per step": [{"learning_rate": 0.02 * (i + 1), "momentum": 0.9} for i in range(3)],
+    "averages, cut short": [{"learning_rate": 0.003 * (i + 1), "use_ema": True} for i in range(3)],
+}
+
+
+class Killed(BaseException):
+    """Ends a training as a kill would: nobody handles it."""
+
+
+def trainer(folder: str, **config: Any) -> Any:
+    made = make_config(**({"n_epochs": 4} | config))
+    budget = dataclasses.replace(made.budget, n_trials=3, n_confirmations=3)
+    stores = dataclasses.replace(made.stores, artifacts=Path(FOLDER) / folder / "artifacts")
+    optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
+    made = dataclasses.replace(made, budget=budget, stores=stores, optimizer=optimizer)
+    common = {"backend": BACKEND, "batch_size": 32, "eval_batch_size": 64, "precision": "float32"}
+    if KIND == "fit":
+        return FitTrainer(made, digits(), **common, jit_compile="auto", checkpoint_every_n_epochs=2)
+    return VectorizedTrainer(made, digits(), **common, capacity="auto", checkpoint_every_n_epochs=2)
+
+
+def trials(points: list[dict[str, Any]], *, test: bool) -> list[Any]:
+    made = [make_trial(i, test=test, keep_weights=test, **point) for i, point in enumerate(points)]
+    return [dataclasses.replace(one, run_seed=77 + one.number) for one in made]
+
+
+def train(
+    folder: str, points: list[dict[str, Any]], config: dict[str, Any], *, die_after: int | None, test: bool
+) -> Any:
+    """Train, and be killed when the last trial has reported its n-th epoch."""
+    told: list[list[Any]] = []
+
+    def on_epoch(one: Any, report: Any) -> bool:
+        if one.number == len(points) - 1 and die_after == report.epoch:
+            raise Killed
+        steps = {name: values.tolist() for name, values in report.steps.items()}
+        told.append([one.number, report.epoch, report.step, dict(report.metrics), steps])
+        return True
+
+    try:
+        results = trainer(folder, **config).train(trials(points, test=test), on_epoch)
+    except Killed:
+        return None
+    weights = [None if r.weights is None else [w.tolist() for w in r.weights] for r in results]
+    tests = [
+        {k: v for k, v in r.summary.items() if k.startswith(("test_", "final", "initial", "n_"))} for r in results
+    ]
+    return {"told": told, "weights": weights, "summary": tests, "states": [r.state for r in results]}
+
+
+found = {}
+for name, config in CASES.items():
+    test = name.startswith("adam")
+    whole = train(f"whole {name}", POINTS[name], config, die_after=None, test=test)
+    cut = f"cut {name}"
+    assert train(cut, POINTS[name], config, die_after=3, test=test) is None
+    kept = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*"))
+    resumed = train(cut, POINTS[name], config, die_after=None, test=test)
+    left = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*.npz"))
+    found[name] = {"whole": whole, "resumed": resumed, "kept": kept, "left": left}
+print(json.dumps(found))  # noqa: T201

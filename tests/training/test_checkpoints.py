@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from study.errors import StoreError, StudyError
+from study.results import Trial
+from study.training.checkpoints import Checkpoint, Checkpoints
+
+ROOT = Path(__file__).parents[2]
+TRIALS = [Trial(number=3, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)]
+
+
+@dataclasses.dataclass
+class Stores:
+    artifacts: Path
+
+
+@dataclasses.dataclass
+class Config:
+    stores: Stores
+    digest: str = "abc"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Any:
+    return Config(stores=Stores(artifacts=tmp_path / "artifacts"))
+
+
+@pytest.mark.parametrize(("kind", "backend"), [("fit", "tensorflow"), ("fit", "jax"), ("vectorized", "jax")])
+def test_what_was_cut_off_ends_as_if_it_had_not_been(kind: str, backend: str, tmp_path: Path) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
+    command = [sys.executable, str(Path(__file__).with_name("checkpoint_cases.py")), kind, backend, str(tmp_path)]
+    environment = kept | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert len(found) == 3
+    for name, case in found.items():
+        assert [file for file in case["kept"] if file.endswith(".npz")], name
+        assert case["left"] == []  # those of trials that ended are removed
+        assert case["whole"]["states"] == ["complete"] * 3
+        for part in ("states", "told", "summary", "weights"):
+            assert case["resumed"][part] == case["whole"][part], (name, part)
+
+
+def test_a_checkpoint_comes_back_bit_by_bit(config: Any) -> None:
+    arrays = [np.asarray([0.1, np.nan, -0.0]), np.arange(6, dtype=np.int32).reshape(2, 3)]
+    arrays.append(np.asarray([1.5, 2.5], dtype=ml_dtypes.bfloat16))
+    Checkpoints(config, 2).save(TRIALS, Checkpoint(arrays=arrays, told={"epochs": [0.1, float("nan")]}), n_lanes=4)
+    found = Checkpoints(config, 5).load(TRIALS, n_lanes=4)
+    assert found is not None
+    for ours, theirs in zip(found.arrays, arrays, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.tobytes() == theirs.tobytes()
+    assert found.told["epochs"][0] == 0.1
+    assert np.isnan(found.told["epochs"][1])
+
+
+def test_a_checkpoint_is_of_these_trials_alone(config: Any) -> None:
+    ours = Checkpoints(config, 1)
+    ours.save(TRIALS, Checkpoint(arrays=[], told={}), n_lanes=4)
+    (one,) = TRIALS
+    others: list[dict[str, Any]] = [
+        {"hyperparameters": {"learning_rate": 0.2}},
+        {"run_seed": 9},
+        {"order_seed": 9},
+        {"number": 4},
+        {"test": True},
+    ]
+    for change in others:
+        assert ours.load([dataclasses.replace(one, **change)], n_lanes=4) is None
+    assert ours.load(TRIALS, n_lanes=8) is None
+    assert ours.load([one, one], n_lanes=4) is None
+    assert ours.load(TRIALS, n_lanes=4) is not None
+    ours.drop(TRIALS, n_lanes=4)
+    assert ours.load(TRIALS, n_lanes=4) is None
+
+
+def test_a_torn_file_is_no_checkpoint(config: Any, tmp_path: Path) -> None:
+    ours = Checkpoints(config, 1)
+    ours.save(TRIALS, Checkpoint(arrays=[np.arange(1000)], told={}))
+    (file,) = (tmp_path / "checkpoints").rglob("*.npz")
+    whole = file.read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:size])
+        assert ours.load(TRIALS) is None
+
+
+@pytest.mark.parametrize(("every", "due"), [(None, []), (1, [0, 1, 2, 3]), (3, [2])])
+def test_when_checkpoints_are_due(config: Any, every: int | None, due: list[int]) -> None:
+    ours = Checkpoints(config, every)
+    assert [epoch for epoch in range(4) if ours.are_due(epoch)] == due
+
+
+@pytest.mark.parametrize("every", [0, -1, True, 1.5, "often"])
+def test_a_number_that_is_none_is_refused(config: Any, every: Any) -> None:
+    with pytest.raises(StudyError, match=r"trainer.checkpoint_every_n_epochs=.*whole number of at least 1"):
+        Checkpoints(config, every)
+
+
+def test_a_folder_that_cannot_be_written_is_told(config: Any, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("a file in the way")
+    with pytest.raises(StoreError, match="the checkpoint cannot be written"):
+        Checkpoints(config, 1).save(TRIALS, Checkpoint(arrays=[], told={}))
