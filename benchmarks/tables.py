@@ -30,8 +30,7 @@ def throughput_notes(found: Mapping[str, Any], n: int) -> str:
             computed = row["compute_after_first_step"]
             lines.append(
                 f"`{name}`: from the first compiled step to the end of the process {row['after_first_step']:.2f} s, "
-                f"{row['after_first_step'] / computed:.2f} times the {computed:.2f} s that its programs computed from there "
-                "on."
+                f"{row['after_first_step'] / computed:.2f} times the {computed:.2f} s that its programs then computed."
             )
     for backend in ("tensorflow", "jax"):
         fit, plain = rows.get(f"fit-{backend}"), rows.get(f"plain-{backend}")

@@ -126,6 +126,8 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--out", type=Path, help="JSON; workloads that it holds already are replaced")
     options = parser.parse_args()
+    if os.getloadavg()[0] > 0.5:
+        print(f"load {os.getloadavg()[0]:.1f}: somebody else computes here, so what follows is not to be trusted")
     there = {name: all(map(importlib.util.find_spec, CONTENDERS[name].needs)) for name in options.contenders}
     on_gpu = machine.ask("multiply")["device"] == "gpu"
     missing = [name for name, is_there in there.items() if not is_there]
