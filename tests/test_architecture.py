@@ -16,7 +16,7 @@ LAYERS = (
     ("doctor", "run", "targets"),
     ("phases",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_journal", "search_samplers"),
+    ("search_journal", "search_samplers", "search_tally"),
     ("parse",),
     ("parse_optimizer",),
     ("checks", "config", "records", "datasets", "exported", "what_if"),
@@ -30,7 +30,8 @@ HOMES = {
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
     "optuna": tuple(
-        f"study/{room}.py" for room in ("search", "search_importance", "search_journal", "search_samplers")
+        f"study/{room}.py"
+        for room in ("search", "search_importance", "search_journal", "search_samplers", "search_tally")
     ),
     "mlflow": ("study/tracking",),
     "keras": TRAINING,
