@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from study.components import instantiate
 from study.config import StudyConfig
@@ -20,11 +20,11 @@ from study.search_journal import Journal
 from study.search_plots import plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
+from study.search_tally import NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
 from study.seeds import trial_run_seed
 from study.space import Value, to_arguments, to_coordinates
 
-# Attributes of an Optuna trial that are ours.
-NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
+# The attribute of an Optuna study that is ours.
 DIGEST = "digest"
 
 
@@ -136,6 +136,7 @@ class Search:
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
+        self._tally = Tally(optuna_study)
 
     def ask(self, n: int) -> list[Trial]:
         """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
@@ -144,13 +145,10 @@ class Search:
         """
         with FileLock(f"{self._config.stores.optuna_journal}.ask"), self._journal.together():
             abandoned = self._take_over()
-            numbered = self._numbered()
+            self._tally.refresh()
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = [number for number in range(self._config.n_trials) if number not in numbered]
-            return [
-                self._ask(number, abandoned.get(number, {} if number else first))
-                for number in due[: min(n, self._config.n_at_once)]
-            ]
+            due = list(itertools.islice(self._tally.free(self._config.n_trials), min(n, self._config.n_at_once)))
+            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due]
 
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
         """Pass the objective of trials at an epoch to the pruner; return the numbers of those to be stopped.
@@ -183,15 +181,15 @@ class Search:
     @property
     def n_spent(self) -> int:
         """Trials that ended, in whatever state."""
-        return sum(trial.state.is_finished() for trial in self._numbered().values())
+        self._tally.refresh()
+        return sum(trial.state.is_finished() for trial in self._tally.numbered.values())
 
     def best(self) -> Best | None:
         """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
-        completed = [t for t in self._numbered().values() if t.user_attrs.get(STATE) == "complete"]
-        if not completed:
+        self._tally.refresh()
+        found = self._tally.best
+        if found is None:
             return None
-        sign = 1.0 if self._config.objective.direction == "maximize" else -1.0
-        found = max(completed, key=lambda t: (sign * (t.value or 0.0), -t.user_attrs[NUMBER]))
         point = to_arguments(self._config.optimizer.ranges, found.params)
         return Best(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
 
@@ -201,11 +199,9 @@ class Search:
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
-        if coordinates:
-            self._study.enqueue_trial(dict(coordinates))
         self._study.sampler = build_sampler(self._config, trial_number=number)
         with quiet():
-            optuna_trial = self._study.ask(self._distributions)
+            optuna_trial = self._draw(coordinates)
         run_seed = trial_run_seed(self._config.study_seed, number)
         for key, value in ((RUN_SEED, run_seed), (WORKER, self._worker.name), (NUMBER, number)):
             optuna_trial.set_user_attr(key, value)
@@ -218,15 +214,24 @@ class Search:
             order_seed=self._config.order_seed,
         )
 
-    def _numbered(self) -> dict[int, FrozenTrial]:
-        """Return the trials that hold a trial number, running or ended, by that number."""
-        trials = self._study.get_trials(deepcopy=False)
-        return {t.user_attrs[NUMBER]: t for t in trials if NUMBER in t.user_attrs and TAKEN_OVER not in t.user_attrs}
+    def _draw(self, coordinates: Mapping[str, Value]) -> optuna.Trial:
+        """Ask Optuna for a trial; where none waits in its queue, without reading all trials to see that none does."""
+        if coordinates:
+            self._study.enqueue_trial(dict(coordinates))
+            return self._study.ask(self._distributions)
+        self._study._thread_local.cached_all_trials = None
+        drawn = optuna.Trial(self._study, self._storage.create_new_trial(self._study._study_id))
+        for name, drawn_from in self._distributions.items():
+            drawn._suggest(name, drawn_from)
+        return drawn
 
     def _take_over(self) -> dict[int, Mapping[str, Value]]:
         """End the running trials of dead workers and return what they were to train, by trial number."""
         abandoned: dict[int, Mapping[str, Value]] = {}
-        for running in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        self._tally.refresh()
+        for running in self._tally.unended:
+            if running.state != TrialState.RUNNING:
+                continue
             number, worker = running.user_attrs.get(NUMBER), running.user_attrs.get(WORKER)
             if number in self._asked or (worker not in (None, self._worker.name) and _is_held(self._locks / worker)):
                 continue

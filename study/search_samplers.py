@@ -33,6 +33,10 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
         supplied["seed"] = config.study_seed
     with quiet():
         built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
+    if "qmc_type" in accepted and trial_number > 0:
+        # What Optuna would find by going through all earlier trials is what the first of them was drawn from.
+        space = {searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()}
+        built.infer_relative_search_space = lambda *_: space
     return built  # type: ignore[no-any-return]
 
 

@@ -18,7 +18,7 @@ LAYERS = (
     ("advice_facts",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
     ("search_plots", "live_progress"),
-    ("search_journal", "search_pruners", "search_samplers"),
+    ("search_journal", "search_pruners", "search_samplers", "search_tally"),
     ("parse",),
     ("parse_optimizer",),
     ("checks", "config", "records", "datasets", "exported", "what_if", "machine"),
@@ -40,6 +40,7 @@ HOMES = {
             "search_plots",
             "search_pruners",
             "search_samplers",
+            "search_tally",
         )
     ),
     "mlflow": ("study/tracking",),

@@ -52,23 +52,54 @@ def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> d
     return metrics
 
 
-def best_of(config: StudyConfig, outcomes: Mapping[int, Outcome]) -> int | None:
-    """Return the number of the best completed trial, the first of equals."""
-    best: int | None = None
-    for number, outcome in sorted(outcomes.items()):
-        value = outcome.metrics.get("objective", math.nan)
-        if outcome.state != "complete" or not math.isfinite(value):
-            continue
-        if best is None or config.objective.better(value, outcomes[best].metrics["objective"]):
-            best = number
-    return best
+class Standing:
+    """How the trials of a study ended, their counts and the best of them kept up with every one that is added.
+
+    Args:
+        config: The study's config.
+        outcomes: Trials that ended before, by their number.
+
+    Attributes:
+        outcomes: All trials by their number.
+        counts: How many ended in each state.
+        best: The number of the best completed trial, the first of equals; None when none completed.
+    """
+
+    def __init__(self, config: StudyConfig, outcomes: Mapping[int, Outcome]) -> None:
+        self._config = config
+        self.outcomes: dict[int, Outcome] = {}
+        self.counts: Counter[State] = Counter()
+        self.best: int | None = None
+        for number, outcome in outcomes.items():
+            self.add(number, outcome)
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Add a trial; one that stood under its number before is forgotten."""
+        replaced = self.outcomes.pop(number, None)
+        if replaced is not None:
+            self.counts[replaced.state] -= 1
+        self.outcomes[number] = outcome
+        self.counts[outcome.state] += 1
+        if number == self.best:
+            self.best = None
+            for other in self.outcomes:
+                self._consider(other)
+        self._consider(number)
+
+    def _consider(self, number: int) -> None:
+        value = self.outcomes[number].metrics.get("objective", math.nan)
+        if self.outcomes[number].state != "complete" or not math.isfinite(value):
+            return
+        known = math.nan if self.best is None else self.outcomes[self.best].metrics["objective"]
+        if self.best is None or self._config.objective.better(value, known) or (value == known and number < self.best):
+            self.best = number
 
 
 def study_metrics(
-    config: StudyConfig, outcomes: Mapping[int, Outcome], *, best: int | None, tests: Mapping[str, Estimate]
+    config: StudyConfig, standing: Standing, *, best: int | None, tests: Mapping[str, Estimate]
 ) -> dict[str, float]:
     """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
-    counts = Counter(outcome.state for outcome in outcomes.values())
+    outcomes, counts = standing.outcomes, standing.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
     if best is not None and best in outcomes:
         chosen = outcomes[best]
@@ -85,9 +116,10 @@ def study_metrics(
 
 
 def study_tags(
-    config: StudyConfig, outcomes: Mapping[int, Outcome], *, best: int | None, tests: Mapping[str, Estimate]
+    config: StudyConfig, standing: Standing, *, best: int | None, tests: Mapping[str, Estimate]
 ) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
+    outcomes, counts = standing.outcomes, standing.counts
     progress = f"{len(outcomes)}/{config.n_trials}"
     tags = {"progress": progress}
     searched = tuple(config.optimizer.ranges)
@@ -100,7 +132,6 @@ def study_tags(
         value = _short(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
     lines += [f"{name} {mean:.4g} [{low:.4g}, {high:.4g}]" for name, (mean, low, high) in tests.items()]
-    counts = Counter(outcome.state for outcome in outcomes.values())
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
     return tags | {"mlflow.note.content": "  \n".join(lines)}

@@ -69,7 +69,7 @@ class StudyTracker:
             if not child.superseded:
                 self._runs.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
         self._open: dict[tuple[Kind, int], tuple[RunHandle, Trial]] = {}
-        self._outcomes = _outcomes(opened.children)
+        self._standing = progress.Standing(config, _outcomes(opened.children))
         self._drafts: dict[tuple[Kind, int], bulk.Draft] = {}
         self._ended: list[bulk.Draft] = []
         self._writer = BackgroundWriter(opened.client, where=redact(self._uri))
@@ -131,7 +131,8 @@ class StudyTracker:
         status = "FAILED" if result.state == "failed" else "FINISHED"
         if kind == "trial":
             point = {key: text_of(value) for key, value in trial.hyperparameters.items()}
-            self._outcomes[number] = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
+            outcome = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
+            self._standing.add(number, outcome)
         draft = self._drafts.pop((kind, number), None)
         if draft is not None:
             draft.metrics += metrics
@@ -148,7 +149,7 @@ class StudyTracker:
 
         self._writer.act(run, finish)
         if kind == "trial":
-            self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
+            self._record_progress(best=self._standing.best, tests=_NO_TESTS)
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
         """Return the runs of the study that came to an end of their own, as the store holds them now.
@@ -187,7 +188,7 @@ class StudyTracker:
         Raises:
             StoreError: The store cannot be read or written.
         """
-        self._outcomes = _outcomes(self.finished().values())
+        self._standing = progress.Standing(self._config, _outcomes(self.finished().values()))
         self._record_progress(best=best, tests=tests)
         self.flush()
 
@@ -268,7 +269,7 @@ class StudyTracker:
         drafts, self._ended = self._ended, []
         if drafts:
             self._writer.act(None, lambda: bulk.write_drafts(self._client, self.experiment_id, drafts))
-            self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
+            self._record_progress(best=self._standing.best, tests=_NO_TESTS)
 
     def _started(self, kind: Kind, number: int) -> tuple[RunHandle, Trial]:
         try:
@@ -277,10 +278,10 @@ class StudyTracker:
             raise ValueError(f"{kind} {number} was not started; call start() first") from None
 
     def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
-        outcomes = self._outcomes
-        values = progress.study_metrics(self._config, outcomes, best=best, tests=tests)
-        tags = schema.to_tags(progress.study_tags(self._config, outcomes, best=best, tests=tests))
-        metrics = schema.to_metrics(values, step=len(outcomes), timestamp_ms=schema.now_ms())
+        standing = self._standing
+        values = progress.study_metrics(self._config, standing, best=best, tests=tests)
+        tags = schema.to_tags(progress.study_tags(self._config, standing, best=best, tests=tests))
+        metrics = schema.to_metrics(values, step=len(standing.outcomes), timestamp_ms=schema.now_ms())
         self._writer.act(self._parent, lambda: self._client.log_batch(self.run_id, metrics=metrics, tags=tags))
 
     def _start_monitor(self) -> Any:
