@@ -71,7 +71,13 @@ class Checkpoints:
             with np.load(self._path(trials, n_lanes), allow_pickle=False) as kept:
                 told = json.loads(str(kept[_TOLD]))
                 arrays = [_restored(kept[str(i)], kind) for i, kind in enumerate(told.pop("dtypes"))]
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):  # none, or one of another version or a broken disk
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            BadZipFile,
+        ):  # none, or one of another version or a broken disk
             return None
         return Checkpoint(arrays=arrays, told=told)
 
