@@ -86,7 +86,7 @@ def searched(compose: Any) -> Any:
             view.study_started("a", experiment="e", metric="val_accuracy", n_trials=config.n_trials, n_done=0)
             cast = phases.Cast(config=config, search=open_, tracker=tracker, trainer=trainer, view=view)  # type: ignore[arg-type]
             best = phases.search(cast)
-            states = {n: t.state.name for n, t in open_._numbered().items()}
+            states = {n: t.state.name for n, t in open_._tally.numbered.items()}
         lines = stream.getvalue().splitlines()
         return SimpleNamespace(best=best, told=tracker.told, lines=lines, states=states)
 
