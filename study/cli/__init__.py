@@ -33,15 +33,15 @@ examples:
 """
 
 
-def command_line() -> int:
-    """Run this process's command and return its exit status.
+def command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run a command as `main` does, in a process that ends with it.
 
     What is imported and compiled here lives as long as the process: to look through it for garbage again and again,
     and once more at the end, took three seconds of a study of twelve.
     """
     gc.set_threshold(100_000)
     try:
-        return main()
+        return main(arguments)
     finally:
         gc.freeze()
 
