@@ -14,7 +14,6 @@ from study.config import (
     Budget,
     Component,
     Objective,
-    Stores,
     StudyConfig,
     Task,
     TrackingConfig,
@@ -22,6 +21,7 @@ from study.config import (
 )
 from study.errors import ConfigError
 from study.parse_optimizer import read_optimizer
+from study.parse_stores import read_stores
 from study.space import Range, Value
 
 # Objects of a section that describe it and are no arguments of its target.
@@ -58,7 +58,7 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
         pruner=_component(read, "pruner"),
         budget=_budget(read),
         objective=_objective(read, task),
-        stores=_stores(read, folder),
+        stores=read_stores(read, folder),
         tracking=TrackingConfig(
             every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
             system_metrics=read.boolean("tracking.system_metrics"),
@@ -176,12 +176,3 @@ def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
             advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
             read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
     return point
-
-
-def _stores(read: Reader, folder: Path) -> Stores:
-    database = folder / read.text("storage.mlflow_database")
-    return Stores(
-        tracking_uri=read.text("tracking_uri", optional=True) or f"sqlite:///{database}",
-        artifacts=folder / read.text("storage.artifacts"),
-        optuna_journal=folder / read.text("storage.optuna_journal"),
-    )
