@@ -51,13 +51,13 @@ WORKLOADS = {
 
 def study(workload: Workload, n_trials: int, *overrides: str) -> None:
     """Run a whole study with this project, confirmations included, in this process."""
-    from study.cli import main
+    from study.cli import command_line
 
     hidden = ",".join(map(str, workload.hidden))
     arguments = ["run", f"dataset={workload.dataset}", "model=mlp", f"model.hidden=[{hidden}]", "optimizer=adam"]
     arguments += [f"budget.n_trials={n_trials}", f"budget.n_epochs={workload.n_epochs}", "live=false"]
     sys.argv = ["study", *arguments, f"trainer.batch_size={workload.batch_size}", *overrides]
-    main()
+    command_line()
 
 
 def vectorized(workload: Workload, n_trials: int) -> None:

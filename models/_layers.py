@@ -71,6 +71,17 @@ def check_hidden(hidden: Any) -> list[int]:
     return list(hidden)
 
 
+def check_units(units: int) -> int:
+    """Return the width of a layer.
+
+    Raises:
+        ValueError: It is not a whole number of at least 1.
+    """
+    if not _is_whole(units) or units < 1:
+        raise refusal("model.units", units, allowed="a whole number of at least 1", advice="Set model.units=64.")
+    return units
+
+
 def check_dropout(dropout: float) -> None:
     """Refuse a share of dropped units that is not from 0 to below 1.
 

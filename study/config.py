@@ -13,6 +13,8 @@ from study.components import Section
 from study.space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# What a model mostly computes, which decides the trainer that is quickest.
+KINDS = ("dense", "convolutional", "recurrent")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 
@@ -23,6 +25,8 @@ NOT_IDENTITY = (
     "budget.n_confirmations",
     "budget.time_limit_s",
     "trainer.capacity",
+    "model.kind",
+    "advice",
     "tracking",
     "tracking_uri",
     "storage",
@@ -205,12 +209,18 @@ class StudyConfig:
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
-        identity = json.loads(json.dumps({**self.raw, "experiment_name": self.experiment_name}))
-        for key in NOT_IDENTITY:
-            *parents, last = key.split(".")
-            node = identity
-            for parent in parents:
-                node = node.get(parent, {})
-            node.pop(last, None)
-        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return digest_of(self.raw, experiment_name=self.experiment_name)
+
+
+def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
+    """Return the digest of the study that a resolved config describes."""
+    identity = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
+    for key in NOT_IDENTITY:
+        *parents, last = key.split(".")
+        node = identity
+        for parent in parents:
+            found = node.get(parent)
+            node = found if isinstance(found, dict) else {}
+        node.pop(last, None)
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

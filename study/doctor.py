@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from study.config import BACKENDS, Stores
+from study.advice import show
+from study.advice_facts import find_facts
+from study.config import BACKENDS, KINDS, Stores
 from study.datasets import Whereabouts
-from study.errors import BackendError, StoreError
+from study.errors import BackendError, StoreError, StudyError
+from study.machine import cards
 from study.search import count_studies
 from study.tracking.reader import read_experiments
 from study.tracking.store import redact
 from study.training.devices import ask_for_gpus
 
 _PACKAGES = ("optimizer-study", "keras", "optuna", "mlflow", "hydra-core")
+# What trainers cost is compared for the small budget: 10 trials, and 5 confirmations of two settings.
+_N_TRAININGS = 20
 _EXTRAS = {"torch": "optimizer-study[torch]"}
-# There for every card that NVIDIA's driver drives, whether or not a backend was built for it.
-_NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,31 +34,32 @@ class Finding:
     """One thing that was looked for.
 
     Attributes:
-        kind: `package`, `backend`, `dataset` or `store`.
+        kind: `package`, `backend`, `dataset`, `store` or `advice`.
         name: What it is called.
         state: `ok`; `missing`: not there, which may do; `broken`: there, and of no use.
         detail: A version, a place, or what is wrong.
         advice: What to do about it; empty where nothing is to be done.
     """
 
-    kind: Literal["package", "backend", "dataset", "store"]
+    kind: Literal["package", "backend", "dataset", "store", "advice"]
     name: str
     state: Literal["ok", "missing", "broken"]
     detail: str
     advice: str = ""
 
 
-def examine(targets: Mapping[str, str], stores: Stores, *, timeout_s: float) -> list[Finding]:
+def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeout_s: float) -> list[Finding]:
     """Look at everything that a study needs.
 
     Args:
         targets: The `_target_` of each data set, by its name.
+        facts: What conf/trainer/auto.yaml records.
         stores: The stores to be read.
         timeout_s: Seconds that a backend gets to start.
     """
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
-        others = [*map(_dataset, targets, targets.values()), *_stores(stores)]
+        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice(facts)]
         return [*_packages(), *backends, *others]
 
 
@@ -94,8 +98,7 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
         return Finding(kind="backend", name=name, state="broken", detail=version, advice=str(error))
     if gpus:
         return Finding(kind="backend", name=name, state="ok", detail=f"{version}, GPU: {', '.join(gpus)}")
-    unused = _NVIDIA_CARDS.is_dir() and any(_NVIDIA_CARDS.iterdir())
-    advice = "It does not see this machine's GPU: pip install 'optimizer-study[cuda]'" if unused else ""
+    advice = "It does not see this machine's GPU: pip install 'optimizer-study[cuda]'" if cards() else ""
     return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
 
 
@@ -146,3 +149,16 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
         return Finding(kind="store", name=name, state="ok", detail=f"{place}, {count()}")
     except StoreError as error:
         return Finding(kind="store", name=name, state="broken", detail=place, advice=str(error))
+
+
+def _advice(recorded: object) -> list[Finding]:
+    """Show what `trainer=auto` goes by."""
+    try:
+        facts = {kind: find_facts(recorded, kind=kind) for kind in KINDS}
+    except StudyError as error:
+        return [Finding(kind="advice", name="trainer=auto", state="broken", detail="no facts", advice=str(error))]
+    shown = dict(show(facts, n=_N_TRAININGS))
+    return [
+        Finding(kind="advice", name=kind, state="ok" if known.costs else "missing", detail=shown[kind])
+        for kind, known in facts.items()
+    ]

@@ -11,6 +11,7 @@ from study.checks import Reader, did_you_mean
 from study.components import signature_faults
 from study.config import (
     BACKENDS,
+    KINDS,
     Budget,
     Component,
     Objective,
@@ -43,7 +44,7 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
     """
     read = Reader(raw)
     dataset = _component(read, "dataset", without=("task",))
-    model = _component(read, "model", supplied=("input_shape", "n_outputs"))
+    model = _model(read)
     optimizer = read_optimizer(read)
     task = _task(read)
     config = StudyConfig(
@@ -105,6 +106,15 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
             read.fault(f"{key}.{argument}", arguments[argument], allowed="no value", advice="It is filled in.")
         read.faults += signature_faults(key, str(target), arguments)
     return Component(name=name, section=described)
+
+
+def _model(read: Reader) -> Component:
+    """Read the model; its kind, where it says one, is for `trainer=auto`."""
+    kind = read.value("model.kind", default=None)
+    if kind is not None and kind not in KINDS:
+        advice = "Name what it mostly computes, or leave it out: trainer=auto then takes the trainer for anything."
+        read.fault("model.kind", kind, allowed=f"one of {', '.join(KINDS)}", advice=advice)
+    return _component(read, "model", supplied=("input_shape", "n_outputs"), without=("kind",))
 
 
 def _with_absolute_path(dataset: Component, folder: Path) -> Component:

@@ -16,18 +16,21 @@ from typing import Any
 import numpy as np
 
 from study import live, phases
+from study.advice import advise, is_auto
+from study.checks import Reader
 from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, ConfigError, Fault, StudyError
 from study.noise import captured
 from study.parse import parse
+from study.parse_stores import read_stores
 from study.results import Trainer
-from study.search import Best, Search, check_name, open_search
+from study.search import Best, Search, check_name, known_digests, open_search
 from study.statistics.intervals import mean_interval
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
-from study.training.backend import loaded_backend, select_backend
+from study.training.backend import loaded_backend, select_backend, without_tensorflow
 from study.training.device import device
 
 _PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
@@ -83,6 +86,8 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 n_done=search.n_spent,
                 n_confirmations=phases.n_confirmations_due(config, tracker),
             )
+            if advice := config.raw.get("advice"):
+                view.message(f"trainer=auto: {advice}")
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
             best = phases.search(cast)
             confirmed = phases.confirm(cast, best)
@@ -101,7 +106,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
-    """Read and check a resolved config, choosing its Keras backend where none is loaded yet.
+    """Read and check a resolved config, choosing its trainer where that is left open, and the Keras backend.
 
     Args:
         raw: The resolved config, as `study run --cfg job --resolve` prints it.
@@ -113,12 +118,15 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         StoreError: A store is there and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
+    folder = (folder or Path.cwd()).resolve()
+    if is_auto(raw):
+        raw = _advised(raw, folder=folder)
     trainer = raw.get("trainer")
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
         select_backend(str(backend))
-    config = parse(raw, folder=(folder or Path.cwd()).resolve(), labels=labels)
+    config = parse(raw, folder=folder, labels=labels)
     check_store(config.stores.tracking_uri)
     check_name(config)
     return config
@@ -199,6 +207,20 @@ def environment() -> dict[str, str]:
     return found
 
 
+def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:
+    """Choose the trainer, before anything is checked: checking imports Keras with its backend."""
+    read = Reader(raw)
+    named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
+    experiment = read.value("experiment_name", default=None) or "-".join(map(str, named))
+    stores = read_stores(read, folder)
+    # A config with faults is refused later, with all of them.
+    return advise(
+        raw,
+        experiment_name=experiment,
+        known=lambda: frozenset() if read.faults else known_digests(stores, experiment),
+    )
+
+
 def _check_workloads(configs: Sequence[StudyConfig]) -> None:
     """Load every data set and build every model once."""
     datasets: dict[str, Dataset] = {}
@@ -230,7 +252,8 @@ def _keep_model(cast: phases.Cast, best: Best | None, confirmed: phases.Confirme
         weights = phases.model_weights(cast, best, confirmed)
         if weights is not None:
             model = cast.trainer.build_model(weights)
-            cast.tracker.log_model(model, example_x=dataset.validation.x[:2])
+            with without_tensorflow():
+                cast.tracker.log_model(model, example_x=dataset.validation.x[:2])
     cast.search.claims.finish()
 
 

@@ -15,7 +15,7 @@ from study.config import Stores, StudyConfig
 from study.errors import StudyError
 from study.results import Trial, TrialResult
 from study.search_claims import Claims, is_of_claims
-from study.search_plots import search_page
+from study.search_plots import plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
 from study.search_storage import SearchStorage, open_storage, read_storage
@@ -89,6 +89,12 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
             return name
     free = (label for label in config.labels if label not in known)
     return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
+
+
+def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
+    """Return the digests of an experiment's studies; an unreadable store is a StoreError, a missing one has none."""
+    storage = read_storage(stores)
+    return frozenset() if storage is None else frozenset(_known_studies(storage, experiment).values())
 
 
 def count_studies(stores: Stores) -> int:
@@ -201,7 +207,7 @@ class Search:
 
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
-        return search_page(self._study, n_searched=len(self._distributions), prunes=self._prunes)
+        return plots(self._study, prunes=self._prunes) if self._distributions else None
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""

@@ -10,22 +10,16 @@ from optuna.trial import TrialState
 from study.search_samplers import quiet
 
 
-def search_page(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
-    """Return Optuna's plots as one HTML page that works offline; None when there is nothing to plot.
-
-    Args:
-        optuna_study: The search.
-        n_searched: Arguments that are searched.
-        prunes: Whether a pruner has stopped trials.
-    """
+def plots(optuna_study: optuna.Study, *, prunes: bool) -> str | None:
+    """Return the plots as one HTML page that works offline; None where fewer than two trials completed."""
     completed = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(completed) < 2 or not n_searched:
+    if len(completed) < 2:
         return None
     draw = optuna.visualization
     kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
     if prunes:
         kinds.append(draw.plot_intermediate_values)
-    if n_searched > 1:
+    if len(completed[0].params) > 1:
         kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
         if len({trial.value for trial in completed}) > 1:
             kinds.append(draw.plot_param_importances)

@@ -153,7 +153,7 @@ def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose:
     for folder in ("a", "b"):
         config = compose(
             *("trainer=vectorized", "trainer.backend=jax", "pruner=successive_halving", "budget.n_trials=9"),
-            *("budget.n_epochs=4", "budget.n_confirmations=0"),
+            *("budget.n_epochs=4", "budget.n_confirmations=0", "trainer.capacity=9"),
             folder=tmp_path / folder,
         )
         run_anywhere(config)

@@ -20,6 +20,10 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds that a backend gets to start (120)")
+    parser.add_argument(
+        "--measure", action="store_true", help="first measure what trainers cost here, minutes; for trainer=auto"
+    )
+    parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (300)")
     add_store_options(parser)
     options = parser.parse_args(arguments)
     # A user's own data sets are modules of the working directory.
@@ -28,7 +32,11 @@ def main(arguments: list[str]) -> int:
     from study.doctor import can_run, examine
     from study.live import render_table
 
-    findings = examine(_targets(), local_stores(options), timeout_s=options.timeout)
+    if options.measure:
+        from study.cli.measuring import measure_all
+
+        measure_all(timeout_s=options.measure_timeout, stream=sys.stderr if options.json else sys.stdout)
+    findings = examine(_targets(), _recorded_facts(), local_stores(options), timeout_s=options.timeout)
     runs = can_run(findings)
     if options.json:
         answer = {"can_run": runs, "findings": [asdict(finding) for finding in findings]}
@@ -41,6 +49,13 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"\n{finding.name} is {finding.state}. {finding.advice}\n")
     sys.stdout.write(f"\nA study can{'' if runs else 'not'} run here.\n")
     return 0 if runs else 1
+
+
+def _recorded_facts() -> object:
+    """Return what conf/trainer/auto.yaml records."""
+    import conf
+
+    return yaml.safe_load((Path(conf.__path__[0]) / "trainer" / "auto.yaml").read_text())["facts"]
 
 
 def _targets() -> dict[str, str]:

@@ -17,7 +17,6 @@ _SHARED_GPU = {
     "jax": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
     "torch": {},
 }
-_JAX_DETERMINISM = "--xla_gpu_deterministic_ops=true"
 
 
 def select_backend(name: str, *, deterministic: bool = True) -> None:
@@ -42,6 +41,8 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
     os.environ["KERAS_BACKEND"] = name
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
+    if name == "jax":  # each core a device of its own, for the vectorized trainer to share its trials out
+        _set_xla_flag("xla_force_host_platform_device_count", _n_cores())
     if deterministic:
         _ask_for_determinism(name)
 
@@ -77,6 +78,23 @@ def set_determinism(deterministic: bool) -> None:
 
 
 @contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from loading TensorFlow inside, for seconds, only to see that no part of a saved model is made of it.
+
+    A model that has parts of TensorFlow has loaded it.
+    """
+    from keras.src.utils.module_utils import tensorflow
+
+    known = tensorflow._available
+    if "tensorflow" not in sys.modules:
+        tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = known
+
+
+@contextmanager
 def temporary_gradients() -> Iterator[None]:
     """Let TensorFlow forget the custom gradients that were registered inside.
 
@@ -107,8 +125,20 @@ def _check_loaded(name: str) -> None:
         )
 
 
+def _set_xla_flag(flag: str, value: object) -> None:
+    """Set one of XLA's flags, unless the user has."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if flag not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{flag}={value}".strip()
+
+
+def _n_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _ask_for_determinism(name: str) -> None:
-    if name == "jax" and "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_JAX_DETERMINISM}".strip()
+    if name == "jax":
+        _set_xla_flag("xla_gpu_deterministic_ops", "true")
     elif name == "torch":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

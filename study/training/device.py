@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-from pathlib import Path
-
+from study.machine import n_cores, processor
 from study.training.backend import loaded_backend
 
 
@@ -15,7 +11,7 @@ def device() -> str:
     names = {"tensorflow": _tensorflow_gpus, "jax": _jax_gpus, "torch": _torch_gpus}
     backend = loaded_backend()
     gpus = names[backend]() if backend in names else []
-    return f"gpu: {', '.join(gpus)}" if gpus else f"cpu: {_processor()}, {_n_cores()} cores"
+    return f"gpu: {', '.join(gpus)}" if gpus else f"cpu: {processor()}, {n_cores()} cores"
 
 
 def _tensorflow_gpus() -> list[str]:
@@ -35,15 +31,3 @@ def _torch_gpus() -> list[str]:
     import torch
 
     return [str(torch.cuda.get_device_name(index)) for index in range(torch.cuda.device_count())]
-
-
-def _processor() -> str:
-    """Return the processor's model; only Linux has it in a file, elsewhere the platform's word must do."""
-    listed = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def _n_cores() -> int:
-    # Kernels split their sums by the number of threads, which is that of the cores allowed.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import math
 import traceback
 from collections.abc import Sequence
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -18,8 +18,9 @@ from study.config import StudyConfig
 from study.datasets import Dataset, Split
 from study.results import OnEpoch, State, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism, temporary_gradients
-from study.training.batches import Batches
-from study.training.optimizer import build_optimizer
+from study.training.batches import Batches, Source, in_batches
+from study.training.fit_program import FitProgram
+from study.training.fit_structure import state_bytes
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
 
 # Before and after training the loss is taken on so many examples, the first ones as they are stored.
@@ -57,9 +58,11 @@ class FitTrainer:
         select_backend(backend)
         set_determinism(config.deterministic)
         self._config, self._dataset = config, dataset
-        self._eval_batch_size, self._policy, self._jit_compile = eval_batch_size, POLICIES[precision], jit_compile
+        self._eval_batch_size, self._policy = eval_batch_size, POLICIES[precision]
         self._batches = Batches(dataset.train, batch_size=batch_size)
-        self._loss_split = Split(x=dataset.train.x[:N_LOSS_EXAMPLES], y=dataset.train.y[:N_LOSS_EXAMPLES])
+        self._program = FitProgram(
+            config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
+        )
 
     @property
     def capacity(self) -> int:
@@ -88,16 +91,33 @@ class FitTrainer:
             model.set_weights(list(weights))
         return model
 
+    @cached_property
+    def _loss_sample(self) -> Source:
+        train = self._dataset.train
+        return self._in_batches(Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES]))
+
+    @cached_property
+    def _validation(self) -> Source:
+        return self._in_batches(self._dataset.validation)
+
+    @cached_property
+    def _test(self) -> Source:
+        return self._in_batches(self._dataset.test)
+
+    def _in_batches(self, split: Split) -> Source:
+        return in_batches(split, batch_size=self._eval_batch_size)
+
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
-        # Without this every trial's graphs would stay in memory, and layers' names would count on.
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(trial.run_seed)
+        keras.config.set_dtype_policy(self._policy)
         self._batches.start_trial(trial.order_seed)
         every_n_steps = self._config.tracking.every_n_steps
         watcher = Watcher(trial, on_epoch, batches=self._batches, n_steps=self.n_steps, every_n_steps=every_n_steps)
+        kept = False
         try:
             with temporary_gradients():
-                return self._fit_and_evaluate(trial, watcher)
+                result = self._fit_and_evaluate(trial, watcher)
+            kept = self._program.settle()
+            return result
         except Exception as error:
             if error is watcher.caller_error:
                 raise
@@ -105,12 +125,14 @@ class FitTrainer:
             counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
             return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=told)
         finally:
-            gc.collect()  # models refer to themselves, so nothing else frees them
+            if not kept:
+                self._program.forget()
+                gc.collect()  # models refer to themselves, so nothing else frees them
 
     def _fit_and_evaluate(self, trial: Trial, watcher: Watcher) -> TrialResult:
-        model = self._compiled_model(trial)
-        evaluator = _Evaluator(model, self._eval_batch_size)
-        summary = {"initial_loss": evaluator.evaluate(self._loss_split)["loss"]}
+        model = self._program.prepare(trial)
+        evaluator = _Evaluator(model)
+        summary = {"initial_loss": evaluator.evaluate(self._loss_sample)["loss"]}
         state: State = "complete"
         try:
             self._fit(model, watcher)
@@ -119,14 +141,14 @@ class FitTrainer:
         if watcher.pruned:
             state = "pruned"
         if state == "complete":
-            summary["final_loss"] = evaluator.evaluate(self._loss_split)["loss"]
+            summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
             # Not `>`: a loss that is not a number is above any. Weights are looked at as well, since a relu of
             # TensorFlow makes zeros of what is not a number, and a wreck can have a finite loss.
             whole = all(np.isfinite(weight).all() for weight in model.get_weights())
             if not (whole and summary["final_loss"] <= summary["initial_loss"]):
                 state = "diverged"
             if trial.test:
-                tested = evaluator.evaluate(self._dataset.test)
+                tested = evaluator.evaluate(self._test)
                 summary |= {f"test_{name}": value for name, value in tested.items()}
         return TrialResult(
             trial=trial,
@@ -136,44 +158,15 @@ class FitTrainer:
             weights=tuple(model.get_weights()) if trial.keep_weights else None,
         )
 
-    def _compiled_model(self, trial: Trial) -> Any:
-        config, task = self._config, self._config.task
-        model = self.build_model()
-        target, schedule = config.optimizer.target, config.schedule.section
-        model.compile(
-            optimizer=build_optimizer(target, trial.hyperparameters, schedule=schedule, n_steps=self.n_steps),
-            loss=instantiate(task.loss),
-            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
-            jit_compile=self._jit_compile,
-        )
-        self._create_variables(model)
-        return model
-
-    def _create_variables(self, model: Any) -> None:
-        """Create the variables of the optimizer and of the metrics.
-
-        Made inside the compiled step, as Keras does it otherwise, they cost TensorFlow a second tracing, whose graphs
-        it never frees: 4 MiB a trial of a net with two layers.
-        """
-        first = self._dataset.train
-        if not model.built:
-            model(first.x[:1])
-        model.optimizer.build(model.trainable_variables)
-        y_pred = keras.ops.zeros(model.compute_output_shape((1, *self._dataset.input_shape)))
-        model.compute_metrics(first.x[:1], keras.ops.convert_to_tensor(first.y[:1]), y_pred)
-        model.reset_metrics()
-
     def _fit(self, model: Any, watcher: Watcher) -> None:
         epochs = -(-self.n_steps // self._batches.n_steps)
         # Without the swap, validation would see the raw weights and not the averages.
         others = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-        validation = self._dataset.validation
         model.fit(
             self._batches.source,
             epochs=epochs,
             shuffle=False,
-            validation_data=(validation.x, validation.y),
-            validation_batch_size=self._eval_batch_size,
+            validation_data=self._validation,
             callbacks=WatchedCallbacks(watcher, others=others, model=model, epochs=epochs),
             verbose=0,
         )
@@ -182,16 +175,16 @@ class FitTrainer:
 class _Evaluator:
     """Evaluates a model outside `fit` and keeps the time that each evaluation took."""
 
-    def __init__(self, model: Any, batch_size: int) -> None:
-        self._model, self._batch_size = model, batch_size
+    def __init__(self, model: Any) -> None:
+        self._model = model
         self.seconds: list[float] = []
         self.n_examples: list[int] = []
 
-    def evaluate(self, split: Split) -> dict[str, float]:
+    def evaluate(self, batches: Source) -> dict[str, float]:
         began = perf_counter()
-        logs = self._model.evaluate(split.x, split.y, batch_size=self._batch_size, verbose=0, return_dict=True)
+        logs = self._model.evaluate(batches, verbose=0, return_dict=True)
         self.seconds.append(perf_counter() - began)
-        self.n_examples.append(len(split))
+        self.n_examples.append(batches.n_examples)
         return {name: float(value) for name, value in logs.items()}
 
 
@@ -211,12 +204,6 @@ def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation:
         "n_steps": float(watcher.step),
         "n_examples": float(watcher.n_examples),
         "n_parameters": float(model.count_params()),
-        "optimizer_state_bytes": float(_state_bytes(model.optimizer)),
+        "optimizer_state_bytes": float(state_bytes(model.optimizer)),
         "compiled_batch_size": 1.0,
     }
-
-
-def _state_bytes(optimizer: Any) -> int:
-    """Return the bytes of an optimizer's variables but for its step counter and rate."""
-    state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
-    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,26 +12,23 @@ from typing import Any
 import jax
 import keras
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from study.components import instantiate
 from study.config import StudyConfig
-from study.datasets import Dataset, Split
+from study.datasets import Dataset
 from study.errors import BackendError, StudyError
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.fit import N_LOSS_EXAMPLES, POLICIES
 from study.training.vectorized_batch import Batch, CallerError, Data, call
+from study.training.vectorized_capacity import most_at_once, n_devices, room, shared_out
+from study.training.vectorized_compiler import NoRoomError, everywhere
 from study.training.vectorized_lane import Carried, Lane
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
-from study.training.vectorized_program import NoRoomError, Program, Shape
+from study.training.vectorized_program import Program, Shape
 from study.training.vectorized_structure import Structure, read_settings
 
-# `capacity: auto` takes at most so many trials at once, and of the memory at most this share. On a CPU the state of
-# more than 64 small nets leaves the caches: 256 took 40 ms a trial where 64 took 18.
-_MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
-_SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
 # More programs than this for one batch cost more than they save.
 _MAX_PROGRAMS = 8
 
@@ -74,11 +72,11 @@ class VectorizedTrainer:
         _keep_compiled_programs()
         self._config, self._dataset, self._policy = config, dataset, POLICIES[precision]
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
-        self._most = _MOST_AT_ONCE[_platform()] if capacity == "auto" else int(capacity)
-        self._max_bytes = _room() if capacity == "auto" else None
+        self._most = most_at_once() if capacity == "auto" else int(capacity)
+        self._max_bytes = room() if capacity == "auto" else None
         self._structures: list[Structure] = []
         self._programs: dict[tuple[int, Shape], Program] = {}
-        self._data: Data | None = None
+        self._data: dict[int, Data] = {}
 
     @property
     def capacity(self) -> int:
@@ -140,8 +138,7 @@ class VectorizedTrainer:
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials
         most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
-        most = max(1, most)
-        return -(-n // -(-n // most)) if n else 1
+        return shared_out(-(-n // -(-n // max(1, most))) if n else 1, most=self._most)
 
     def _prepare(self, trial: Trial) -> tuple[Lane, Structure]:
         """Find or make the structure that a trial is trained in."""
@@ -175,13 +172,17 @@ class VectorizedTrainer:
         more_lanes: MoreLanes,
     ) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
-        n_lanes = min(self._n_lanes(test=lanes[0].trial.test), self._most)
+        n_lanes = self._n_lanes(test=lanes[0].trial.test)
         results: list[TrialResult] = []
 
         def make_batch(chunk: Sequence[Lane], n: int, carried: Carried | None) -> Batch:
             weights = self._built_weights(chunk, n) if structure.replay is None and carried is None else None
             program = self._program(structure, chunk, n)
-            return Batch(program, self._on_device(), chunk, initial_weights=weights, carried=carried)
+            data = self._on_devices(program.shape.n_devices)
+            return Batch(program, data, chunk, initial_weights=weights, carried=carried, meanwhile=meanwhile)
+
+        def meanwhile() -> None:
+            self._compile_confirmations(structure, lanes[0])
 
         due = list(lanes)
         # Lanes at different epochs take as many steps in each only where epochs are whole.
@@ -193,9 +194,10 @@ class VectorizedTrainer:
             try:
                 training.train(on_epoch, together)
             except NoRoomError as error:
-                n_lanes = self._most = error.n_lanes
+                self._most = error.n_lanes
+                n_lanes = self._n_lanes(test=lanes[0].trial.test)
                 for program in self._programs.values():
-                    program.forget()
+                    program.compiler.forget()
                 due[:0] = training.lanes
             except CallerError as error:
                 raise error.__cause__ or error from None
@@ -205,9 +207,20 @@ class VectorizedTrainer:
             results += training.results
         return results
 
+    def _compile_confirmations(self, structure: Structure, lane: Lane) -> None:
+        """Compile the program of the confirmations that a search ends with, so that it is there in time."""
+        if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
+            return
+        shown = replace(lane, trial=replace(lane.trial, test=True))
+        n_programs = len(self._programs)
+        program = self._program(structure, [shown], self._n_lanes(test=True))
+        if len(self._programs) > n_programs:
+            Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
+
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
+            n_devices=n_devices(n_lanes),
             # The trials of a search share their batches, confirmations do not.
             one_order=not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
@@ -232,20 +245,22 @@ class VectorizedTrainer:
         built += [built[-1]] * (n_lanes - len(lanes))
         return [np.stack(values) for values in zip(*built, strict=True)]
 
-    def _on_device(self) -> Data:
-        if self._data is None:
-            dataset, every = self._dataset, self._config.tracking.every_n_steps
-            train = _put(dataset.train)
-            loss = train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train)
-            self._data = Data(
-                train=train,
-                validation=_put(dataset.validation),
-                test=_put(dataset.test),
-                loss=loss,
-                n_steps=self.n_steps,
-                every_n_steps=every,
+    def _on_devices(self, n_devices: int) -> Data:
+        if n_devices not in self._data:
+            dataset = self._dataset
+            train, validation, test = (
+                (everywhere(split.x, n_devices), everywhere(split.y, n_devices))
+                for split in (dataset.train, dataset.validation, dataset.test)
             )
-        return self._data
+            self._data[n_devices] = Data(
+                train=train,
+                validation=validation,
+                test=test,
+                loss=train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
+                n_steps=self.n_steps,
+                every_n_steps=self._config.tracking.every_n_steps,
+            )
+        return self._data[n_devices]
 
 
 def _check(backend: str, capacity: object) -> None:
@@ -266,22 +281,6 @@ def _keep_compiled_programs() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "optimizer-study" / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-
-
-def _room() -> float:
-    """Return the bytes that a program may take."""
-    device = jax.local_devices()[0]
-    known = device.memory_stats() or {}
-    memory = known.get("bytes_limit") or psutil.virtual_memory().total
-    return float(memory) * _SHARE_OF_MEMORY[_platform()]
-
-
-def _platform() -> str:
-    return "cpu" if jax.local_devices()[0].platform == "cpu" else "gpu"
-
-
-def _put(split: Split) -> tuple[Any, Any]:
-    return jax.device_put(split.x), jax.device_put(split.y)
 
 
 def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:

@@ -56,6 +56,7 @@ class Batch:
         lanes: The trials, at most as many as the program has lanes.
         initial_weights: Initial weights of every lane by variable, where they cannot be drawn from seeds.
         carried: Where lanes go on that another batch has begun; None: all begin.
+        meanwhile: Called once while the devices train.
 
     Attributes:
         program: What trains them.
@@ -71,14 +72,26 @@ class Batch:
         *,
         initial_weights: Sequence[NDArray[np.generic]] | None = None,
         carried: Carried | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.program, self._data, self.lanes = program, data, lanes
-        self._initial_weights, self._carried = initial_weights, carried
+        self._initial_weights, self._carried, self._meanwhile = initial_weights, carried, meanwhile
         padded = [*lanes, *[lanes[-1]] * (program.shape.n_lanes - len(lanes))]
         self._padded = padded
         frame = program.structure.frame
-        self._columns = [jax.device_put(column) for column in frame.columns([p.settings.numbers for p in padded])]
+        numbers = [lane.settings.numbers for lane in padded]
+        self._columns = [program.compiler.place(column) for column in frame.columns(numbers)]
         self.state: Any = None
+
+    def compile_ahead(self) -> None:
+        """Let threads compile what training will call, all of it at the same time."""
+        program, data = self.program, self._data
+        with program.compiler.ahead():
+            state = self._initial_state()
+            program.measure(state, data.loss, self._columns)
+            program.epoch(state, self._columns, self._order(0), data.n_steps, data.train, data.validation)
+            if self.lanes[0].trial.test:
+                program.measure(state, data.test, self._columns)
 
     def train(self, on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
         """Train the trials and return a result for each that ended, in their order.
@@ -86,19 +99,21 @@ class Batch:
         That is all of them, unless freed places may be given to others (`together.more`): then the batch is left
         when at most half of its lanes train, or when one has come to its end.
         """
-        compiled_before, began = self.program.seconds_compile, perf_counter()
+        compiled_before, began = self.program.compiler.seconds, perf_counter()
+        if self._carried is None:
+            self.compile_ahead()
         self._begin()
-        prepared, compiled = perf_counter(), self.program.seconds_compile
+        prepared, compiled = perf_counter(), self.program.compiler.seconds
         n_epochs = self._train_epochs(on_epoch, together)
         jax.block_until_ready(self.state)
         trained = perf_counter()
-        seconds_train = trained - prepared - (self.program.seconds_compile - compiled)
-        compiled_in_between = self.program.seconds_compile
+        seconds_train = trained - prepared - (self.program.compiler.seconds - compiled)
+        compiled_in_between = self.program.compiler.seconds
         for lane in self.lanes:
             lane.epoch += n_epochs
         self._finish()
-        seconds_compile = self.program.seconds_compile - compiled_before
-        seconds_evaluate = perf_counter() - trained - (self.program.seconds_compile - compiled_in_between)
+        seconds_compile = self.program.compiler.seconds - compiled_before
+        seconds_evaluate = perf_counter() - trained - (self.program.compiler.seconds - compiled_in_between)
         seconds_evaluate += prepared - began - (compiled - compiled_before)
         costs = {"train": seconds_train, "compile": seconds_compile, "evaluate": seconds_evaluate}
         for lane, (name, seconds) in itertools.product(self.lanes, costs.items()):
@@ -116,7 +131,8 @@ class Batch:
                 lane.summary["initial_loss"], lane.n_lanes = float(value), self.program.shape.n_lanes
         if self._carried is not None:
             begun = n_carried < len(self.lanes)
-            self.state = merged(self._carried.state, self.state, n_carried) if begun else self._carried.state
+            state = merged(self._carried.state, self.state, n_carried) if begun else self._carried.state
+            self.state = self.program.compiler.place(state)
 
     def _initial_state(self) -> Any:
         replay = self.program.structure.replay
@@ -136,6 +152,8 @@ class Batch:
         may_leave = together is not None and together.more is not None
         ahead = not may_leave and not any(lane.trial.keep_weights for lane in self.lanes)
         sent = self._send(0)
+        if self._meanwhile is not None:
+            self._meanwhile()
         for epoch in range(n_epochs):
             current, sent = sent, None
             if ahead and epoch + 1 < n_epochs:
@@ -151,15 +169,19 @@ class Batch:
     def _send(self, epoch: int) -> Any:
         """Start the batch's next epoch on the device: of each lane the one that it has come to."""
         shape, data = self.program.shape, self._data
-        n = shape.n_examples
-        orders = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
-        drawn = {(seed, of): epoch_order(seed, of, n) for seed, of in set(orders)}
-        order = drawn[orders[0]] if shape.one_order else np.stack([drawn[key] for key in orders])
-        n_steps = min(shape.n_batches, data.n_steps - max(of for _, of in orders) * shape.n_batches)
+        furthest = epoch + max(lane.epoch for lane in self.lanes)
+        n_steps = min(shape.n_batches, data.n_steps - furthest * shape.n_batches)
         self.state, means, logs = self.program.epoch(
-            self.state, self._columns, order, n_steps, data.train, data.validation
+            self.state, self._columns, self._order(epoch), n_steps, data.train, data.validation
         )
         return n_steps, means, logs
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        """Return the order of the examples, the same for all lanes or a row for each."""
+        shape = self.program.shape
+        keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
+        drawn = {(seed, of): epoch_order(seed, of, shape.n_examples) for seed, of in set(keys)}
+        return drawn[keys[0]] if shape.one_order else np.stack([drawn[key] for key in keys])
 
     @property
     def _n_epochs(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.results import State, Trial
-from study.training.vectorized_structure import Settings
+from study.training.settings import Settings
 
 
 @dataclass(kw_only=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 
+from study.training.vectorized_compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
 from study.training.vectorized_structure import Structure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
@@ -22,7 +23,8 @@ class Shape:
     """What a program is compiled for.
 
     Attributes:
-        n_lanes: Trials side by side.
+        n_lanes: Trials side by side, on all devices together.
+        n_devices: Devices that share them equally.
         one_order: Whether they all see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
@@ -30,27 +32,21 @@ class Shape:
     """
 
     n_lanes: int
+    n_devices: int
     one_order: bool
     batch_size: int
     eval_batch_size: int
     n_examples: int
 
     @property
+    def n_local_lanes(self) -> int:
+        """Trials side by side on one device."""
+        return self.n_lanes // self.n_devices
+
+    @property
     def n_batches(self) -> int:
         """Steps of an epoch."""
         return -(-self.n_examples // self.batch_size)
-
-
-class NoRoomError(Exception):
-    """Raised where a program does not fit into the device's memory.
-
-    Args:
-        n_lanes: How many lanes may fit.
-    """
-
-    def __init__(self, n_lanes: int) -> None:
-        super().__init__(f"{n_lanes} trials at once may fit")
-        self.n_lanes = n_lanes
 
 
 class Program:
@@ -62,15 +58,13 @@ class Program:
         max_bytes: The most memory that a call may take; None leaves it to the device to refuse.
 
     Attributes:
-        seconds_compile: What tracing and compiling took so far.
-        bytes_at_once: The most memory that one call needs.
+        compiler: Compiles and calls its functions.
     """
 
     def __init__(self, structure: Structure, shape: Shape, *, max_bytes: float | None) -> None:
-        self.structure, self.shape, self._max_bytes = structure, shape, max_bytes
-        self.seconds_compile = 0.0
-        self.bytes_at_once = 0
-        self._compiled: dict[Any, Any] = {}
+        self.structure, self.shape = structure, shape
+        self.compiler = Compiler(n_lanes=shape.n_lanes, n_devices=shape.n_devices, max_bytes=max_bytes)
+        self._call = self.compiler.call
 
     def initial(self, seeds: Any, columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables of all lanes.
@@ -79,7 +73,8 @@ class Program:
             seeds: Draws, shape (n_lanes, n_draws).
             columns: The formulas' values, each of shape (n_lanes,).
         """
-        return self._call("initial", jax.vmap(self.structure.initial_state), seeds, columns)  # type: ignore[no-any-return]
+        start = jax.vmap(self.structure.initial_state)
+        return self._call("initial", start, seeds, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
@@ -87,7 +82,7 @@ class Program:
         def start(weights: Sequence[Any], columns: Sequence[Any]) -> Any:
             return self.structure.state_from(weights, columns)[0]
 
-        return self._call("initial_from", jax.vmap(start), weights, columns)  # type: ignore[no-any-return]
+        return self._call("initial_from", jax.vmap(start), weights, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def epoch(
         self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any
@@ -106,8 +101,15 @@ class Program:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
             epoch's metrics, each of shape (n_lanes,).
         """
-        steps = jnp.asarray(n_steps, jnp.int32)
-        return self._call("epoch", self._epoch, state, columns, order, steps, train, validation, donate=(0,))  # type: ignore[no-any-return]
+        order_spec = EVERYWHERE if self.shape.one_order else LANES
+        return self._call(  # type: ignore[no-any-return]
+            "epoch",
+            self._epoch,
+            *(state, columns, order, np.int32(n_steps), train, validation),
+            specs=(LANES, LANES, order_spec, EVERYWHERE, EVERYWHERE, EVERYWHERE),
+            out_specs=(LANES, LANES_SECOND, LANES),
+            donate=(0,),
+        )
 
     def measure(self, state: Any, split: Any, columns: Sequence[Any]) -> tuple[dict[str, Any], Any, Any]:
         """Evaluate on a split.
@@ -121,7 +123,8 @@ class Program:
             logs, others = self._evaluate(state[0], state[1], split, columns)
             return logs, jax.vmap(self._is_finite)(state[0], state[1]), others
 
-        return self._call(("measure", split[0].shape), measured, state, split, columns)  # type: ignore[no-any-return]
+        key = ("measure", split[0].shape)
+        return self._call(key, measured, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
 
     def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
         """Let the optimizer set the final weights: averages, where it keeps them."""
@@ -130,36 +133,14 @@ class Program:
             self.structure.frame.bind(columns)
             return self._finalized(state[0], state[2]), state[1], state[2]
 
-        return self._call("finalize", jax.vmap(final), state, columns)
-
-    def forget(self) -> None:
-        """Give back the compiled functions."""
-        self._compiled.clear()
-
-    def _call(self, key: Any, function: Callable[..., Any], *arguments: Any, donate: tuple[int, ...] = ()) -> Any:
-        try:
-            if key not in self._compiled:
-                began = perf_counter()
-                self._compiled[key] = jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
-                self.seconds_compile += perf_counter() - began
-                self._check_room(_bytes_of(self._compiled[key]))
-            return self._compiled[key](*arguments)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or self.shape.n_lanes == 1:
-                raise
-            raise NoRoomError(self.shape.n_lanes // 2) from error
-
-    def _check_room(self, needed: int) -> None:
-        self.bytes_at_once = max(self.bytes_at_once, needed)
-        if self._max_bytes is not None and needed > self._max_bytes and self.shape.n_lanes > 1:
-            raise NoRoomError(max(1, min(self.shape.n_lanes - 1, int(self.shape.n_lanes * self._max_bytes / needed))))
+        return self._call("finalize", jax.vmap(final), state, columns, specs=(LANES, LANES))
 
     def _epoch(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         size, n_batches = self.shape.batch_size, self.shape.n_batches
         rest = self.shape.n_examples - (n_batches - 1) * size
         n_full = n_batches - (rest < size)
         whole: State = (*state, self._fresh_metrics())
-        losses = jnp.zeros((n_batches, self.shape.n_lanes))
+        losses = jnp.zeros((n_batches, self.shape.n_local_lanes))
 
         def step(index: Any, carried: Any, n: int) -> Any:
             whole, losses = carried
@@ -215,7 +196,7 @@ class Program:
         return jax.vmap(self._metrics_result)(carried[1]), carried[0]
 
     def _fresh_metrics(self) -> list[Any]:
-        model, n = self.structure.model, self.shape.n_lanes
+        model, n = self.structure.model, self.shape.n_local_lanes
         with keras.StatelessScope([(v, jnp.zeros(v.shape, v.dtype)) for v in model.metrics_variables]) as scope:
             model.reset_metrics()
         values = [scope.get_current_value(variable) for variable in model.metrics_variables]
@@ -236,12 +217,3 @@ class Program:
 
     def _is_finite(self, trainable: Any, others: Any) -> Any:
         return jnp.all(jnp.stack([jnp.isfinite(value).all() for value in (*trainable, *others)]))
-
-
-def _bytes_of(compiled: Any) -> int:
-    """Return the memory that a compiled function takes while it runs; 0 where the platform does not tell."""
-    analysis = compiled.memory_analysis()
-    if analysis is None:
-        return 0
-    taken = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
-    return int(taken - analysis.alias_size_in_bytes)

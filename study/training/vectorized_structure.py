@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -11,30 +10,14 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from study.components import instantiate, parameters
+from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.space import Value
-from study.training.optimizer import ScaledSchedule, build_optimizer, coerce
-from study.training.vectorized_initial import NotReplayableError, Replay, build_without_values
-from study.training.vectorized_numbers import Frame
-
-# Attributes of an optimizer that tell nothing about what it computes.
-_BOOKKEEPING = ("name", "_lock", "built")
-_RATE = "learning_rate"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """An optimizer's settings, apart into what a program can take as numbers and what is part of its code.
-
-    Attributes:
-        numbers: Every floating-point number, by attribute.
-        fixed: Everything else, by attribute, as text.
-    """
-
-    numbers: Mapping[str, float]
-    fixed: tuple[tuple[str, str], ...]
+from study.training.initial import NotReplayableError, Replay, build_without_values
+from study.training.numbers import Frame
+from study.training.optimizer import ScaledSchedule, build_optimizer
+from study.training.settings import RATE, Settings, settings_of
 
 
 class Structure:
@@ -136,7 +119,7 @@ class Structure:
         for name in self._numbers:
             if name in self._constants:
                 continue
-            if name != _RATE:
+            if name != RATE:
                 setattr(optimizer, name, self.frame.number(name))
             elif isinstance(optimizer._learning_rate, ScaledSchedule):
                 setattr(optimizer._learning_rate, "rate", self.frame.number(name))  # noqa: B010 - no float, on purpose
@@ -170,34 +153,12 @@ class Structure:
 def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Settings:
     """Build a trial's optimizer and tell its numbers from what is part of a program's code."""
     optimizer = _build(config, hyperparameters, n_steps=n_steps)
-    arguments = coerce(config.optimizer.target, hyperparameters)
-    numbers: dict[str, float] = {}
-    fixed: dict[str, str] = {}
-    for name, value in vars(optimizer).items():
-        if type(value) is float:
-            numbers[name] = value
-        elif name not in _BOOKKEEPING and _is_plain(value):
-            fixed[name] = repr(value)
-    rate = arguments.get(_RATE, parameters(config.optimizer.target)[_RATE].default)
-    numbers[_RATE] = float(rate)
-    # An argument that the optimizer keeps in another way is part of the program, lest it be overlooked.
-    for name, value in arguments.items():
-        if name != _RATE and name not in fixed and numbers.get(name) != value:
-            fixed[f"argument {name}"] = repr(value)
-    return Settings(numbers=numbers, fixed=tuple(sorted(fixed.items())))
+    return settings_of(optimizer, config.optimizer.target, hyperparameters)
 
 
 def _build(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Any:
     schedule = config.schedule.section
     return build_optimizer(config.optimizer.target, hyperparameters, schedule=schedule, n_steps=n_steps)
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell whether a value is written down by its text: no object, and no list of variables."""
-    if not isinstance(value, bool | int | str | None | list | tuple | dict | set):
-        return False
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
-    return not any(isinstance(item, keras.Variable) for item in items)
 
 
 def state_bytes(optimizer: Any) -> int:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from study import doctor
+from study import doctor, machine
 from study.errors import BackendError
 from study.training import devices
 
@@ -91,7 +91,7 @@ def test_without_a_backend_no_study_can_run(here, tmp_path, monkeypatch):
 
 def test_a_card_that_a_backend_does_not_see_is_told(here, tmp_path, monkeypatch):
     (tmp_path / "cards" / "0000:01:00.0").mkdir(parents=True)
-    monkeypatch.setattr(doctor, "_NVIDIA_CARDS", tmp_path / "cards")
+    monkeypatch.setattr(machine, "NVIDIA_CARDS", tmp_path / "cards")
     _, findings = found(here, tmp_path, "--timeout", "1")
     assert findings["jax"]["state"] == "ok"
     assert "optimizer-study[cuda]" in findings["jax"]["advice"]

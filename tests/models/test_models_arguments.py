@@ -4,7 +4,7 @@ import keras
 import pytest
 from omegaconf import OmegaConf
 
-from models import cnn_2c2d, cnn_3c3d, linear, mlp, resnet20
+from models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
 
 SHAPE = (8, 8, 1)
 
@@ -45,6 +45,17 @@ def test_hidden_must_be_a_list_of_positive_whole_numbers(hidden):
         r"model\.hidden=.*: expected a list of whole numbers of at least 1\. Write model\.hidden=\[300,100\]"
     ):
         mlp.build(SHAPE, 10, hidden=hidden)
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.5, True, "64", None])
+def test_units_are_a_positive_whole_number(units):
+    with refused(r"model\.units=.*: expected a whole number of at least 1\. Set model\.units=64"):
+        lstm.build(SHAPE, 10, units=units)
+
+
+def test_the_lstm_needs_a_sequence():
+    with refused(r"model=lstm, input_shape=\(64,\): expected sequences.*Choose model=mlp"):
+        lstm.build((64,), 10)
 
 
 @pytest.mark.parametrize("activation", ["rleu", "", 3, None])

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 import models
 from study.components import instantiate, parameters, signature_faults
+from study.config import KINDS
 
 CONFIGS = sorted((Path(models.__file__).parents[1] / "conf" / "model").glob("*.yaml"))
 ARCHITECTURES = {file.stem for file in Path(models.__file__).parent.glob("*.py") if not file.stem.startswith("_")}
@@ -17,7 +18,7 @@ def read(file):
 
 
 def arguments(section):
-    return {key: value for key, value in section.items() if key not in ("name", "_target_")}
+    return {key: value for key, value in section.items() if key not in ("name", "_target_", "kind")}
 
 
 def test_every_architecture_has_its_config():
@@ -28,6 +29,7 @@ def test_every_architecture_has_its_config():
 def test_config_matches_its_target(file):
     section = read(file)
     assert section["name"] == file.stem
+    assert section["kind"] in KINDS
     assert section["_target_"] == f"models.{file.stem}.build"
     assert signature_faults("model", section["_target_"], arguments(section)) == []
     known = parameters(section["_target_"])

@@ -4,9 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from models import cnn_2c2d, cnn_3c3d, linear, mlp, resnet20
+from models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
 
-ALL = {"linear": linear, "mlp": mlp, "cnn_2c2d": cnn_2c2d, "cnn_3c3d": cnn_3c3d, "resnet20": resnet20}
+ALL = {
+    "linear": linear,
+    "mlp": mlp,
+    "lstm": lstm,
+    "cnn_2c2d": cnn_2c2d,
+    "cnn_3c3d": cnn_3c3d,
+    "resnet20": resnet20,
+}
 SHAPE = (12, 12, 3)
 
 
@@ -106,6 +113,16 @@ def test_published_weight_decay_is_the_default():
     assert cnn_3c3d.build(SHAPE, 10).layers[1].kernel_regularizer.l2 == pytest.approx(1e-3)
 
 
+def test_the_lstm_reads_an_image_row_by_row():
+    x = images(2, (5, 4, 3))
+    image, sequence = lstm.build((5, 4, 3), 10, units=6), lstm.build((5, 12), 10, units=6)
+    # Four gates, each with a matrix for the row, one for the state, and a bias; then the logits.
+    assert n_trainable(image) == 4 * (12 * 6 + 6 * 6 + 6) + 6 * 10 + 10
+    sequence.set_weights(image.get_weights())
+    rows = np.stack([[row.ravel() for row in picture] for picture in x])
+    assert np.array_equal(image.predict(x, verbose=0), sequence.predict(rows, verbose=0))
+
+
 def test_the_shortcut_takes_every_second_pixel_and_pads_channels_with_zeros():
     x = images(2, (5, 5, 3))
     inputs = keras.Input((5, 5, 3))
@@ -116,7 +133,7 @@ def test_the_shortcut_takes_every_second_pixel_and_pads_channels_with_zeros():
     assert np.all(found[..., 3:] == 0)
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet20"])
+@pytest.mark.parametrize("name", ["mlp", "lstm", "resnet20"])
 def test_a_model_is_saved_and_loaded_unchanged(name, tmp_path):
     model = ALL[name].build(SHAPE, 10, **({"activation": "prelu", "batch_norm": True} if name == "mlp" else {}))
     model.save(tmp_path / "model.keras")

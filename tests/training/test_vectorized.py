@@ -46,6 +46,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
         if group not in known:
             kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
             environment = kept | {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(cache)}
+            if group == "devices":
+                environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
             command = [sys.executable, str(Path(__file__).with_name("vectorized_cases.py")), group]
             ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
             assert ended.returncode == 0, ended.stderr
@@ -70,6 +72,18 @@ def assert_same(ours: dict[str, Any], reference: dict[str, Any], *, tolerance: f
     for mine, other in zip(ours["steps"], reference["steps"], strict=True):
         assert mine.get("step") == other.get("step")
         np.testing.assert_allclose(mine.get("step_loss", []), other.get("step_loss", []), rtol=1e-4)
+
+
+def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
+    found = answers("devices")
+    assert found["four: devices"] == [4]
+    assert found["one: devices"] == [1]
+    for ours, reference in zip(found["four"], found["one"], strict=True):
+        assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
+    assert found["four"][0]["summary"]["compiled_batch_size"] == 8
+    (confirmed,) = found["confirmed"]
+    assert confirmed["summary"]["compiled_batch_size"] == 8  # six, and two more so that all have equal shares
+    assert confirmed["summary"]["test_accuracy"] > 0.1
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -198,30 +198,42 @@ def initial_weights() -> dict[str, Any]:
 
 def memory() -> dict[str, Any]:
     """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
-    from study.training import vectorized_program
+    from study.training.vectorized_compiler import Compiler
 
     trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
     found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
     bounded = vectorized(n_trials=8)
     run(bounded, trials)
-    needed = max(program.bytes_at_once for program in bounded._programs.values())
+    needed = max(program.compiler.bytes_at_once for program in bounded._programs.values())
     bounded = vectorized(n_trials=8)
     bounded._max_bytes = 0.6 * needed
     run(bounded, trials)
     found["bounded"] = bounded._most
-    check = vectorized_program.Program._check_room
+    check = Compiler._check_room
 
-    def refuse(program: Any, bytes_needed: int) -> None:
-        if not found["sizes"] or found["sizes"][-1] != program.shape.n_lanes:
-            found["sizes"].append(program.shape.n_lanes)
-        if program.shape.n_lanes > 2:
+    def refuse(compiler: Any, bytes_needed: int) -> None:
+        if not found["sizes"] or found["sizes"][-1] != compiler.n_lanes:
+            found["sizes"].append(compiler.n_lanes)
+        if compiler.n_lanes > 2:
             import jax
 
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        check(program, bytes_needed)
+        check(compiler, bytes_needed)
 
-    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    Compiler._check_room = refuse  # type: ignore[method-assign]
     found["tight"] = run(vectorized(n_trials=8), trials)
+    return found
+
+
+def devices() -> dict[str, Any]:
+    """The same trials shared out over four devices, and on one, since seven lanes have no equal shares."""
+    trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
+    found: dict[str, Any] = {}
+    for name, n in (("four", 8), ("one", 7)):
+        trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
+        found[name] = run(trainer, trials)
+        found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._programs})
+    found["confirmed"] = run(vectorized(n_trials=6, model=DROPOUT), [dataclasses.replace(trials[0], test=True)])
     return found
 
 
@@ -297,20 +309,21 @@ def refusal(trials: list[Trial]) -> str:
 
 def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
     """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
-    from study.training import vectorized_program
+    from study.training.vectorized_compiler import NoRoomError
+    from study.training.vectorized_program import Program
 
-    check = vectorized_program.Program._check_room
+    epoch = Program.epoch
 
-    def refuse(program: Any, needed: int) -> None:
+    def refuse(program: Any, *arguments: Any) -> Any:
         if program.shape.n_lanes > 4 and not program.shape.one_order:
-            raise vectorized_program.NoRoomError(4)
-        check(program, needed)
+            raise NoRoomError(4)
+        return epoch(program, *arguments)
 
-    vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
+    Program.epoch = refuse  # type: ignore[method-assign]
     try:
-        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=DROPOUT), trials[:8], stop, trials[8:])
     finally:
-        vectorized_program.Program._check_room = check  # type: ignore[method-assign]
+        Program.epoch = epoch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

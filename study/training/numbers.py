@@ -1,9 +1,9 @@
-"""Hyperparameters of many trials in the place of one trial's numbers.
+"""Hyperparameters of any trial in the place of one trial's numbers, so that one program serves many trials.
 
 An optimizer computes with Python numbers, which are float64, and only what comes out of that becomes float32: Adam
 multiplies by the float32 of 1 - beta_2, not by 1 minus the float32 of beta_2, which for 0.99999 is off by 7e-4. So a
-number that stands for many trials keeps the formula until it meets an array. The formulas are then computed for every
-trial in float64 on the host and enter the program as arrays; new values never compile anything anew.
+number that stands for any trial keeps the formula until it meets an array. The formulas are then computed for every
+trial in float64 on the host and enter the program as arrays, or as variables; new values never compile anything anew.
 
 A formula that decides something (`if self.momentum != 0`) is answered for the trial that the program was made with,
 and the answer is kept: the program serves those trials that give the same answers.
@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,13 +47,15 @@ class Frame:
         values: The numbers of the trial that the program is made with, by name.
         formulas: The formulas that met an array, in order.
         answers: What formulas decided, such as `momentum != 0`.
-        last: The name of the number that was last handed to JAX.
+        last: The name of the number that was last handed to the backend.
+        lenient: Whether a formula that nothing is bound to is taken for what decides something, not for an error.
     """
 
     values: Mapping[str, float]
     formulas: list[Formula] = field(default_factory=list)
     answers: dict[Formula, Any] = field(default_factory=dict)
     last: str = ""
+    lenient: bool = False
     _bound: Mapping[Formula, Any] | None = None
 
     def number(self, name: str) -> Number:
@@ -62,7 +63,7 @@ class Frame:
         return Number(name, self)
 
     def bind(self, arrays: Sequence[Any] | None) -> None:
-        """Let the formulas stand for these arrays from now on, in the order of `formulas`; None: note new ones."""
+        """Let arrays or Keras variables stand for the formulas, in their order, from now on; None: note new ones."""
         self._bound = None if arrays is None else dict(zip(self.formulas, arrays, strict=True))
 
     def columns(self, trials: Sequence[Mapping[str, float]]) -> list[NDArray[np.float32]]:
@@ -83,8 +84,11 @@ class Frame:
         if self._bound is None:
             if formula not in self.formulas:
                 self.formulas.append(formula)
-            return jnp.asarray(evaluate(formula, self.values), dtype=jnp.float32)
-        return self._bound[formula]
+            return keras.ops.convert_to_tensor(evaluate(formula, self.values), dtype="float32")
+        if self.lenient and formula not in self._bound:
+            return keras.ops.convert_to_tensor(self.answer(("float", formula)), dtype="float32")
+        bound = self._bound[formula]
+        return bound.value if isinstance(bound, keras.Variable) else bound
 
 
 class Number:
@@ -101,7 +105,7 @@ class Number:
     @property
     def dtype(self) -> Any:
         """Type that it has as an array."""
-        return jnp.dtype(jnp.float32)
+        return np.dtype(np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,6 +117,14 @@ class Number:
         # A property, since some of JAX's functions look for it only to refuse it: then it is known whom.
         self._frame.last = _name_in(self._formula)
         return lambda: self._frame.read(self._formula)
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        """Return what TensorFlow computes with, in the type that it asks for."""
+        self._frame.last = _name_in(self._formula)
+        import tensorflow as tf
+
+        # Keras takes a variable for a tensor; TensorFlow's operations do not.
+        return tf.cast(tf.convert_to_tensor(self._frame.read(self._formula)), dtype or tf.float32)
 
     def __bool__(self) -> bool:
         return bool(self._frame.answer(("bool", self._formula)))
@@ -200,8 +212,8 @@ def _formula_of(operand: Any) -> Formula | None:
     return operand if isinstance(operand, int | float) else None
 
 
-def _as_array(operand: Any) -> jax.Array:
-    return jnp.asarray(operand)
+def _as_array(operand: Any) -> Any:
+    return keras.ops.convert_to_tensor(operand)
 
 
 def _name_in(formula: Formula) -> str:

@@ -1,4 +1,4 @@
-"""The initial weights of many trials, each as a fresh model under its own seed has them, drawn in one program.
+"""The initial weights of any trial, as a fresh model under its own seed has them, without building that model.
 
 A Keras model draws its seeds from Python's `random` while it is built: one for each initializer and each layer with
 randomness of its own, in the order of the code. Built once without computing any value, the model shows which draw
@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +44,22 @@ class Source:
     initializer: Any
     draw: int | None
 
+    def built(self, seeds: Sequence[int]) -> Any:
+        """Return the initial value, computed as building does it, given the draws of a trial."""
+        if self.draw is None:
+            initializer = self.initializer
+        elif self.variable.name == _SEED_STATE:
+            return np.asarray([seeds[self.draw], 0])  # what Keras makes of an integer seed
+        else:
+            initializer = copy.copy(self.initializer)
+            initializer.seed = seeds[self.draw]
+        return initializer(self.variable.shape, dtype=self.variable.dtype)
+
     def value(self, seeds: Any) -> Any:
-        """Return the initial value, given the draws of a trial, shape (n_draws,)."""
+        """Return the initial value inside a JAX program, given the draws of a trial, shape (n_draws,)."""
+        import jax
+        import jax.numpy as jnp
+
         shape, dtype = self.variable.shape, self.variable.dtype
         if self.draw is None:
             return keras.ops.convert_to_tensor(self.initializer(shape, dtype=dtype), dtype=dtype)
@@ -71,10 +83,17 @@ class Replay:
     Attributes:
         sources: One for each of `model.variables`.
         n_draws: Seeds drawn while the model is built.
+        exhaustive: Whether every draw is the seed of a variable, and none went elsewhere.
     """
 
     sources: Sequence[Source]
     n_draws: int
+    exhaustive: bool
+
+    def built(self, run_seed: int) -> list[Any]:
+        """Return the initial value of each variable, computed as building does it."""
+        seeds = _draws(run_seed, self.n_draws)
+        return [source.built(seeds) for source in self.sources]
 
     def seeds(self, run_seed: int) -> NDArray[np.uint32]:
         """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),)."""
@@ -88,13 +107,13 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
         NotReplayableError: The initial values depend on something that cannot be followed.
     """
     random.seed(0)
-    before = _numpy_state()
+    before = numpy_state()
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = build()
     except ValueError as error:  # a variable made from a value instead of an initializer
         raise NotReplayableError(str(error)) from error
-    if _numpy_state() != before:
+    if numpy_state() != before:
         raise NotReplayableError("the model draws from numpy.random")
     draws = _draws_until(random.getstate())
     variables = list(model.variables)
@@ -102,10 +121,11 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
         raise NotReplayableError("the model has variables that are made in another way, or later")
     sources = [_source(variable, draws) for variable in variables]
     followed = {source.draw for source in sources}
+    exhaustive = followed - {None} == set(range(len(draws)))
     opaque = any(source.draw is None and not isinstance(source.initializer, _DETERMINISTIC) for source in sources)
-    if opaque and followed - {None} != set(range(len(draws))):
+    if opaque and not exhaustive:
         raise NotReplayableError("an initializer that is not Keras's own may be random")
-    return model, Replay(sources=sources, n_draws=len(draws))
+    return model, Replay(sources=sources, n_draws=len(draws), exhaustive=exhaustive)
 
 
 def _source(variable: Any, draws: Sequence[int]) -> Source:
@@ -134,6 +154,7 @@ def _draws_until(state: Any) -> list[int]:
     return draws
 
 
-def _numpy_state() -> tuple[Any, ...]:
+def numpy_state() -> tuple[Any, ...]:
+    """Return the state of NumPy's global generator, to be compared."""
     state: Any = np.random.get_state()  # noqa: NPY002 - this is about what others draw
     return (state[0], state[1].tobytes(), *state[2:])

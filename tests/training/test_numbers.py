@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from study.training.vectorized_numbers import Frame
+from study.training.numbers import Frame
 
 
 def frame(**values: float) -> Frame:

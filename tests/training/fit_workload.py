@@ -1,0 +1,119 @@
+"""Models, layers and optimizers that make it hard to train one trial after the other in one program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+TRACES: list[str] = []
+
+
+class Traced(keras.layers.Layer):  # type: ignore[misc]
+    """Notes each time that it is called, which a traced program does only when it is traced."""
+
+    def call(self, x: Any) -> Any:
+        TRACES.append("call")
+        return x
+
+
+class Counting(keras.layers.Layer):  # type: ignore[misc]
+    """Computes with how often Python has called it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_calls = 0
+
+    def call(self, x: Any) -> Any:
+        self.n_calls += 1
+        return x / self.n_calls
+
+
+class DrawsWhenTraced(keras.layers.Layer):  # type: ignore[misc]
+    """Computes with a number that NumPy draws when the layer is called."""
+
+    def call(self, x: Any) -> Any:
+        return x * np.random.uniform()  # noqa: NPY002
+
+
+class OldRandomness(keras.layers.Layer):  # type: ignore[misc]
+    """Draws with an operation of TensorFlow that keeps its state to itself."""
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return x * tf.random.uniform(())
+
+
+class OwnVariable(keras.layers.Layer):  # type: ignore[misc]
+    """Keeps a count in a variable that Keras does not know."""
+
+    def build(self, _shape: Any) -> None:
+        import tensorflow as tf
+
+        self.count = tf.Variable(1.0, trainable=False)
+
+    def call(self, x: Any) -> Any:
+        return x / self.count.assign_add(1.0)
+
+
+def around(layer: str) -> dict[str, Any]:
+    return {"_target_": "fit_workload.with_layer", "layer": layer}
+
+
+def with_layer(input_shape: tuple[int, ...], n_outputs: int, *, layer: str) -> Any:
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(globals()[layer]()(x)))
+
+
+def with_drawn_constant(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs) * float(np.random.uniform(0.5, 1.0))  # noqa: NPY002
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
+
+
+class Descent(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """Gradient descent whose step is the rate times `speed`, kept in one way or another."""
+
+    def __init__(self, learning_rate: float = 0.1, speed: float = 1.0, way: str = "plain") -> None:
+        super().__init__(learning_rate=learning_rate)
+        self.way = way
+        if way == "hidden":
+            self.box = Box(speed)
+        elif way == "renamed":
+            self.half = speed / 2
+        else:
+            self.speed = speed
+        self.n_updates = 0
+
+    def build(self, variables: Any) -> None:
+        super().build(variables)
+        if self.way == "derived":
+            self.half = self.speed / 2
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        match self.way:
+            case "hidden":
+                speed = self.box.content
+            case "renamed" | "derived":
+                speed = 2 * self.half
+            case "taken out":
+                speed = float(self.speed)
+            case "counted":
+                self.n_updates += 1
+                speed = self.speed / self.n_updates
+            case "array":
+                speed = np.asarray([self.speed], "float32")[0]
+            case _:
+                speed = self.speed
+        step = keras.ops.cast(learning_rate, variable.dtype) * gradient
+        self.assign_sub(variable, step * speed)
+
+
+class Box:
+    """Holds a number where nobody looks."""
+
+    def __init__(self, content: float) -> None:
+        self.content = content
