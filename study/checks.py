@@ -53,6 +53,16 @@ class Reader:
             self.fault(key, found, allowed="a name", advice=f"Give {key} as text.")
         return ""
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings, empty where there is none."""
+        found = self.value(key, default=None)
+        if found is None:
+            return ()
+        if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+            self.fault(key, found, allowed="a list of names", advice=f"Write {key}=[one,two].")
+            return ()
+        return tuple(found)
+
     def one_of(self, key: str, allowed: Collection[Any], default: Any = _MISSING) -> Any:
         """Return a value that must be one of a few."""
         found = self.value(key, default)
@@ -62,9 +72,9 @@ class Reader:
             return next(iter(allowed))
         return found
 
-    def boolean(self, key: str) -> bool:
+    def boolean(self, key: str, default: Any = _MISSING) -> bool:
         """Return true or false."""
-        return bool(self.one_of(key, (True, False)))
+        return bool(self.one_of(key, (True, False), default))
 
     def integer(self, key: str, *, minimum: int, optional: bool = False) -> int | None:
         """Return a whole number of at least `minimum`, or None for an optional null."""

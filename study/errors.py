@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from study.redaction import redact, redacted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -23,13 +25,17 @@ class Fault:
     advice: str
 
     def __str__(self) -> str:
-        return f"{self.key}={self.value!s}: expected {self.allowed}. {self.advice}"
+        value = redacted(self.value, key=self.key)
+        return f"{self.key}={value!s}: expected {self.allowed}. {self.advice}"
 
 
 class StudyError(Exception):
     """An error whose message is meant for the user; it ends a command with `exit_status`."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return redact(super().__str__())  # wherever it is shown, in a traceback too
 
 
 class ConfigError(StudyError):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from study.allowed import target_faults
 from study.checks import Reader, did_you_mean
-from study.components import signature_faults
+from study.components import is_too_deep, signature_faults
 from study.config import (
     BACKENDS,
     Budget,
@@ -20,7 +21,7 @@ from study.config import (
     TrackingConfig,
     resolve_direction,
 )
-from study.errors import ConfigError
+from study.errors import ConfigError, Fault
 from study.parse_optimizer import read_optimizer
 from study.space import Range, Value
 
@@ -28,7 +29,9 @@ from study.space import Range, Value
 _DESCRIPTION = ("name", "requires")
 
 
-def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -> StudyConfig:
+def parse(
+    raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = (), allow: Collection[str] | None = None
+) -> StudyConfig:
     """Read and check a resolved config.
 
     Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
@@ -37,11 +40,21 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
         raw: The resolved config as plain mappings and lists.
         folder: Where relative paths start.
         labels: Names for the study, the first that is free is taken; none: the optimizer's name.
+        allow: Packages beside those of `study.allowed` that the config may name; None: those it allows itself, which
+            is for a config of the user's own making.
 
     Raises:
-        ConfigError: Something is wrong; it holds every fault.
+        ConfigError: Something is wrong; it holds every fault, but where it names what it may not: then that alone.
     """
     read = Reader(raw)
+    if is_too_deep(raw):
+        advice = "Take out what is nested in itself."
+        raise ConfigError(
+            [Fault(key="(config)", value="...", allowed="sections in sections, a few deep", advice=advice)]
+        )
+    allowed = read.texts("allow_targets") if allow is None else allow
+    if faults := target_faults(raw, folder=folder, allow=allowed):
+        raise ConfigError(faults)
     dataset = _component(read, "dataset", without=("task",))
     model = _component(read, "model", supplied=("input_shape", "n_outputs"))
     optimizer = read_optimizer(read)
@@ -72,6 +85,8 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
         split_seed=read.integer("split_seed", minimum=0) or 0,
         deterministic=read.boolean("deterministic"),
         live=read.one_of("live", ("auto", True, False)),
+        max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
+        retry_failed=read.boolean("retry_failed", default=False),
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer.ranges),
@@ -93,7 +108,11 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
     section = read.section(key)
     name = read.text(f"{key}.name")
     described = {k: v for k, v in section.items() if k not in (*_DESCRIPTION, *without)}
-    missing = [module for module in section.get("requires") or () if importlib.util.find_spec(module) is None]
+    required = read.texts(f"{key}.requires")
+    for module in required:
+        if not module.isidentifier():  # looking for a.b would import a
+            read.fault(f"{key}.requires", module, allowed="names of top-level packages", advice="Correct the name.")
+    missing = [module for module in required if module.isidentifier() and importlib.util.find_spec(module) is None]
     for module in missing:
         advice = f"Install it (pip install 'optimizer-study[{module}]'), or choose another {key}."
         read.fault(key, name, allowed=f"one whose package is installed, and {module} is not", advice=advice)

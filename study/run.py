@@ -8,7 +8,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,11 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     log = config.stores.artifacts.parent / "logs" / f"{config.experiment_name}-{config.digest}.log"
-    with captured(log) as terminal, live.open_view(config.live, stream=terminal) as view:
+    with (
+        _leaving_nothing(config, log),
+        captured(log) as terminal,
+        live.open_view(config.live, stream=terminal) as view,
+    ):
         dataset = load_dataset(config)
         trainer = build_trainer(config, dataset)
         with (
@@ -100,6 +104,21 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 tracking_uri=config.stores.tracking_uri,
                 run_id=tracker.run_id,
             )
+
+
+@contextlib.contextmanager
+def _leaving_nothing(config: StudyConfig, log: Path) -> Iterator[None]:
+    """Take the log and its folders away again where the study ends before it has a store."""
+    made = [path for path in (log, log.parent, log.parent.parent) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        if log in made and not config.stores.optuna_journal.exists():
+            log.unlink(missing_ok=True)
+            for folder in made[1:]:
+                with contextlib.suppress(OSError):  # somebody else has put something there
+                    folder.rmdir()
+        raise
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:

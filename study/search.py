@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -16,8 +15,10 @@ from optuna.trial import FrozenTrial, TrialState
 from study.components import instantiate
 from study.config import StudyConfig
 from study.errors import StoreError, StudyError
+from study.failures import last_line
 from study.results import Trial, TrialResult
 from study.search_journal import Journal
+from study.search_plots import draw_plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
 from study.seeds import trial_run_seed
@@ -25,6 +26,7 @@ from study.space import Value, to_arguments, to_coordinates
 
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
+ERROR = "error"
 DIGEST = "digest"
 
 
@@ -131,19 +133,22 @@ class Search:
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
+        self._to_retry = {t._trial_id for t in self._failed().values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
+        """Propose up to `n` trials: those of dead workers and failed ones to be retried first, then new ones.
 
-        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        There are never more than are still due. A trial that is proposed again takes its number from the one before,
+        as the later one in the journal. A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
         """
         with FileLock(f"{self._config.stores.optuna_journal}.ask"), self._journal.together():
-            abandoned = self._take_over()
+            again = self._take_over()
+            again |= {n: t.params for n, t in self._failed().items() if t._trial_id in self._to_retry}
             numbered = self._numbered()
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = [number for number in range(self._config.n_trials) if number not in numbered]
+            due = [number for number in range(self._config.n_trials) if number in again or number not in numbered]
             return [
-                self._ask(number, abandoned.get(number, {} if number else first))
+                self._ask(number, again.get(number, {} if number else first))
                 for number in due[: min(n, self._config.n_at_once)]
             ]
 
@@ -169,6 +174,8 @@ class Search:
         """Record how a trial ended; a diverged one counts as complete with the worst objective."""
         optuna_trial = self._asked.pop(result.trial.number)
         optuna_trial.set_user_attr(STATE, result.state)
+        if result.state == "failed":
+            optuna_trial.set_user_attr(ERROR, last_line(result.error))
         # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
         self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -179,6 +186,11 @@ class Search:
     def n_spent(self) -> int:
         """Trials that ended, in whatever state."""
         return sum(trial.state.is_finished() for trial in self._numbered().values())
+
+    @property
+    def errors(self) -> list[str]:
+        """The last line of the error of each failed trial."""
+        return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._failed().values()]
 
     def best(self) -> Best | None:
         """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
@@ -192,22 +204,7 @@ class Search:
 
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
-        completed = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(completed) < 2 or not self._distributions:
-            return None
-        draw = optuna.visualization
-        kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
-        if self._prunes:
-            kinds.append(draw.plot_intermediate_values)
-        if len(self._distributions) > 1:
-            kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
-            if len({trial.value for trial in completed}) > 1:
-                kinds.append(draw.plot_param_importances)
-        with quiet():
-            figures = [kind(self._study) for kind in kinds]
-        parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
-        head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
-        return head + "\n".join(parts)
+        return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
@@ -228,8 +225,12 @@ class Search:
             order_seed=self._config.order_seed,
         )
 
+    def _failed(self) -> dict[int, FrozenTrial]:
+        """Return the trials that failed, by their numbers."""
+        return {number: t for number, t in self._numbered().items() if t.state == TrialState.FAIL}
+
     def _numbered(self) -> dict[int, FrozenTrial]:
-        """Return the trials that hold a trial number, running or ended, by that number."""
+        """Return the trials that hold a trial number, running or ended, by that number; of several the last."""
         trials = self._study.get_trials(deepcopy=False)
         return {t.user_attrs[NUMBER]: t for t in trials if NUMBER in t.user_attrs and TAKEN_OVER not in t.user_attrs}
 

@@ -16,12 +16,14 @@ LAYERS = (
     ("doctor", "run", "targets"),
     ("phases",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
+    ("search_plots",),
     ("search_journal", "search_pruners", "search_samplers", "live_progress"),
     ("parse",),
-    ("parse_optimizer",),
-    ("checks", "config", "records", "datasets", "exported", "what_if"),
+    ("parse_optimizer", "failures"),
+    ("checks", "config", "allowed", "records", "datasets", "exported", "what_if"),
     ("components", "results", "optimizers"),
-    ("errors", "space", "seeds", "statistics"),
+    ("errors", "space", "seeds", "statistics", "interruption"),
+    ("redaction",),
 )
 
 # A library is known in its home only, so that another version of it touches one place.
@@ -31,7 +33,10 @@ HOMES = {
     "omegaconf": ("study/cli",),
     "optuna": tuple(
         f"study/{room}.py"
-        for room in ("search", "search_importance", "search_journal", "search_pruners", "search_samplers")
+        for room in (
+            *("search", "search_importance", "search_journal", "search_plots", "search_pruners"),
+            "search_samplers",
+        )
     ),
     "mlflow": ("study/tracking",),
     "keras": TRAINING,

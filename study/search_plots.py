@@ -1,0 +1,36 @@
+"""Optuna's own plots of a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from study.search_samplers import quiet
+
+
+def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
+    """Return the plots as one HTML page that works offline; None when there is nothing to plot.
+
+    Args:
+        optuna_study: The search.
+        n_searched: How many arguments are searched.
+        prunes: Whether trials are stopped early.
+    """
+    completed = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(completed) < 2 or not n_searched:
+        return None
+    draw = optuna.visualization
+    kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
+    if prunes:
+        kinds.append(draw.plot_intermediate_values)
+    if n_searched > 1:
+        kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
+        if len({trial.value for trial in completed}) > 1:
+            kinds.append(draw.plot_param_importances)
+    with quiet():
+        figures = [kind(optuna_study) for kind in kinds]
+    parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
+    head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
+    return head + "\n".join(parts)
