@@ -60,14 +60,14 @@ def parse(
     optimizer = read_optimizer(read)
     task = _task(read)
     config = StudyConfig(
-        dataset=_with_absolute_path(dataset, folder),
+        dataset=_with_absolute_path(read, dataset, folder),
         task=task,
         model=model,
         optimizer=optimizer,
         schedule=_component(read, "schedule"),
         trainer=_trainer(read),
         backend=read.one_of("trainer.backend", BACKENDS),
-        sampler=_component(read, "sampler"),
+        sampler=_sampler(read),
         pruner=_component(read, "pruner"),
         budget=_budget(read),
         objective=_objective(read, task),
@@ -77,8 +77,8 @@ def parse(
             system_metrics=read.boolean("tracking.system_metrics"),
             log_model=read.boolean("tracking.log_model"),
         ),
-        experiment_name=read.text("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
-        study_name=read.text("study_name", optional=True) or None,
+        experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
+        study_name=read.name("study_name", optional=True) or None,
         labels=tuple(labels) or (optimizer.name,),
         study_seed=read.integer("study_seed", minimum=0) or 0,
         order_seed=read.integer("order_seed", minimum=0) or 0,
@@ -106,7 +106,7 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
         without: Keys that are no arguments.
     """
     section = read.section(key)
-    name = read.text(f"{key}.name")
+    name = read.name(f"{key}.name")
     described = {k: v for k, v in section.items() if k not in (*_DESCRIPTION, *without)}
     required = read.texts(f"{key}.requires")
     for module in required:
@@ -126,10 +126,16 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
     return Component(name=name, section=described)
 
 
-def _with_absolute_path(dataset: Component, folder: Path) -> Component:
+def _sampler(read: Reader) -> Component:
+    """Read the sampler, whose `n_startup_trials` says how many are asked for at once."""
+    read.integer("sampler.n_startup_trials", minimum=0, optional=True)
+    return _component(read, "sampler")
+
+
+def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Component:
     """Resolve `dataset.path` against the folder where the command was started."""
-    path = dataset.section.get("path")
-    if path is None:
+    path = read.path("dataset.path", optional=True)
+    if not path:
         return dataset
     return Component(name=dataset.name, section={**dataset.section, "path": str(folder / Path(path).expanduser())})
 
@@ -148,12 +154,17 @@ def _trainer(read: Reader) -> Component:
 
 def _task(read: Reader) -> Task:
     loss = read.section("dataset.task.loss")
-    metrics = read.value("dataset.task.metrics", default=[]) or []
-    for position, metric in enumerate(metrics):
-        if not isinstance(metric, str) and not (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
-            advice = "Write its name, or _target_ and name."
-            read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
-    return Task(loss=loss, metrics=tuple(m for m in metrics if isinstance(m, str) or "name" in m))
+    given = read.value("dataset.task.metrics", default=None)
+    if given is not None and not isinstance(given, list | tuple):
+        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
+    metrics = []
+    for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
+        if isinstance(metric, str) or (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
+            metrics.append(metric)
+            continue
+        advice = "Write its name, or _target_ and name."
+        read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
+    return Task(loss=loss, metrics=tuple(metrics))
 
 
 def _budget(read: Reader) -> Budget:
@@ -198,9 +209,9 @@ def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
 
 
 def _stores(read: Reader, folder: Path) -> Stores:
-    database = folder / read.text("storage.mlflow_database")
+    database = folder / read.path("storage.mlflow_database")
     return Stores(
-        tracking_uri=read.text("tracking_uri", optional=True) or f"sqlite:///{database}",
-        artifacts=folder / read.text("storage.artifacts"),
-        optuna_journal=folder / read.text("storage.optuna_journal"),
+        tracking_uri=read.address("tracking_uri") or f"sqlite:///{database}",
+        artifacts=folder / read.path("storage.artifacts"),
+        optuna_journal=folder / read.path("storage.optuna_journal"),
     )

@@ -138,7 +138,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
-        select_backend(str(backend))
+        select_backend(backend if isinstance(backend, str) else "(none)")
     config = parse(raw, folder=(folder or Path.cwd()).resolve(), labels=labels)
     check_store(config.stores.tracking_uri)
     check_name(config)
