@@ -32,6 +32,9 @@ NOT_IDENTITY = (
     "storage",
     "live",
     "worker",
+    "allow_targets",
+    "max_failed_trials",
+    "retry_failed",
     "study_name",
     "experiment",
 )
@@ -161,6 +164,8 @@ class StudyConfig:
     Attributes:
         backend: The Keras backend that trains.
         labels: Names for the study when `study_name` is null; the first that is free is taken.
+        max_failed_trials: Trials that may fail one after the other before the study stops; None: any number.
+        retry_failed: Whether trials that failed in an earlier run are trained again.
         enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.
@@ -189,6 +194,8 @@ class StudyConfig:
     live: Live
     raw: Mapping[str, Any]
     folder: Path
+    max_failed_trials: int | None = None
+    retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
 
     @property

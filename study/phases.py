@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from study import live
 from study.config import Objective, StudyConfig
+from study.failures import Failures, all_failed, explained
 from study.results import ConfirmationConfig, EpochReport, Kind, Together, Trainer, Trial, TrialResult
 from study.search import Best, Search
 from study.search_pruners import waits_for_finished_trials
@@ -47,9 +48,14 @@ class Confirmed:
 
 
 def search(cast: Cast) -> Best | None:
-    """Train trials until the budget is spent, and return the best; None when none completed."""
+    """Train trials until the budget is spent, and return the best; None when none completed.
+
+    Raises:
+        FailedTrialsError: Too many trials failed one after the other, or all of them.
+    """
     limit = cast.config.budget.time_limit_s
     started = time.monotonic()
+    failures = Failures(cast.config.max_failed_trials)
 
     def is_over() -> bool:
         return limit is not None and time.monotonic() - started >= limit
@@ -58,7 +64,7 @@ def search(cast: Cast) -> Best | None:
         return [] if is_over() else cast.search.ask(n)
 
     def more(n: int, results: Sequence[TrialResult]) -> list[Trial]:
-        _spend(cast, _end(cast, "trial", results))
+        _spend(cast, _end(cast, "trial", results), failures)
         trials = ask(n)
         _start(cast, "trial", trials, in_bulk=True)
         return trials
@@ -67,8 +73,10 @@ def search(cast: Cast) -> Best | None:
     _warn_of_blind_pruner(cast, len(trials))
     while trials or _others_are_to_end(cast, is_over=is_over):
         if trials:
-            _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more))
+            _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
         trials = ask(cast.trainer.capacity)
+    if len(errors := cast.search.errors) >= cast.config.n_trials:
+        raise all_failed(errors)
     return cast.search.best()
 
 
@@ -281,18 +289,20 @@ def _note(cast: Cast, kind: Kind, trial: Trial, report: EpochReport) -> float:
 
 def _end(cast: Cast, kind: Kind, results: Sequence[TrialResult]) -> list[tuple[TrialResult, float]]:
     """Record how trials ended and return each with its objective."""
-    ended = [(result, score(result, cast.config.objective)) for result in results]
+    told = [explained(result, cast.config) for result in results]
+    ended = [(result, score(result, cast.config.objective)) for result in told]
     for result, objective in ended:
         cast.tracker.end(kind, result, objective=objective)
     return ended
 
 
-def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]]) -> None:
-    """Tell the search how trials ended."""
+def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]], failures: Failures) -> None:
+    """Tell the search how trials ended, and stop where all do nothing but fail."""
     if ended:
         cast.tracker.flush()  # what Optuna counts as spent has its record
         cast.search.tell_all(ended)
         _show(cast, "trial", ended)
+        failures.note([result for result, _ in ended])
 
 
 def _show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:

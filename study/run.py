@@ -8,7 +8,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,11 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     log = config.stores.artifacts.parent / "logs" / f"{config.experiment_name}-{config.digest}.log"
-    with captured(log) as terminal, live.open_view(config.live, stream=terminal) as view:
+    with (
+        _leaving_nothing(config, log),
+        captured(log) as terminal,
+        live.open_view(config.live, stream=terminal) as view,
+    ):
         dataset = load_dataset(config)
         trainer = build_trainer(config, dataset)
         with open_search(config) as search, _opened(config, search, dataset=dataset) as tracker:
@@ -105,6 +109,22 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
             )
 
 
+@contextlib.contextmanager
+def _leaving_nothing(config: StudyConfig, log: Path) -> Iterator[None]:
+    """Take the log and its folders away again where the study ends before it has a store."""
+    made = [path for path in (log, log.parent, log.parent.parent) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        journal = config.stores.optuna_journal
+        if log in made and (journal is None or not journal.exists()):
+            log.unlink(missing_ok=True)
+            for folder in made[1:]:
+                with contextlib.suppress(OSError):  # somebody else has put something there
+                    folder.rmdir()
+        raise
+
+
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
     """Read and check a resolved config, choosing its trainer where that is left open, and the Keras backend.
 
@@ -125,7 +145,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
-        select_backend(str(backend))
+        select_backend(backend if isinstance(backend, str) else "(none)")
     config = parse(raw, folder=folder, labels=labels)
     check_store(config.stores.tracking_uri)
     check_name(config)

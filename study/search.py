@@ -13,9 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from study.components import instantiate
 from study.config import Stores, StudyConfig
 from study.errors import StudyError
+from study.failures import last_line
 from study.results import Trial, TrialResult
 from study.search_claims import Claims, is_of_claims
-from study.search_plots import plots
+from study.search_plots import draw_plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
 from study.search_storage import SearchStorage, open_storage, read_storage
@@ -24,6 +25,7 @@ from study.space import Value, to_arguments, to_coordinates
 
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
+ERROR = "error"
 DIGEST = "digest"
 
 
@@ -127,20 +129,24 @@ class Search:
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
+        self._to_retry = {t._trial_id for t in self._failed().values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
+        """Propose up to `n` trials: those of dead workers and failed ones to be retried first, then new ones.
 
-        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        There are never more than are still due. A trial that is proposed again takes its number from the one before,
+        as the later one in the journal. A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
         """
         with self._store.alone():
             self._take_over()
             numbered = self._numbered()
-            left = {t.user_attrs[NUMBER]: t.params for t in self._trials() if TAKEN_OVER in t.user_attrs}
+            again = {t.user_attrs[NUMBER]: t.params for t in self._trials() if TAKEN_OVER in t.user_attrs}
+            again = {number: point for number, point in again.items() if number not in numbered}
+            again |= {n: t.params for n, t in self._failed().items() if t._trial_id in self._to_retry}
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = [number for number in range(self._config.n_trials) if number not in numbered]
+            due = [number for number in range(self._config.n_trials) if number in again or number not in numbered]
             return [
-                self._ask(number, left.get(number, {} if number else first))
+                self._ask(number, again.get(number, {} if number else first))
                 for number in due[: min(n, self._config.n_at_once)]
             ]
 
@@ -184,6 +190,8 @@ class Search:
         optuna_trial = self._asked.pop(result.trial.number)
         self._store.unwatch(optuna_trial._trial_id)
         optuna_trial.set_user_attr(STATE, result.state)
+        if result.state == "failed":
+            optuna_trial.set_user_attr(ERROR, last_line(result.error))
         # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
         self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -194,6 +202,11 @@ class Search:
     def n_spent(self) -> int:
         """Trials that ended, in whatever state."""
         return sum(trial.state.is_finished() for trial in self._numbered().values())
+
+    @property
+    def errors(self) -> list[str]:
+        """The last line of the error of each failed trial."""
+        return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._failed().values()]
 
     def best(self) -> Best | None:
         """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
@@ -207,7 +220,7 @@ class Search:
 
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
-        return plots(self._study, prunes=self._prunes) if self._distributions else None
+        return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
@@ -233,8 +246,12 @@ class Search:
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
+    def _failed(self) -> dict[int, FrozenTrial]:
+        """Return the trials that failed, by their numbers."""
+        return {number: t for number, t in self._numbered().items() if t.state == TrialState.FAIL}
+
     def _numbered(self) -> dict[int, FrozenTrial]:
-        """Return the trials that hold a trial number, running or ended, by that number."""
+        """Return the trials that hold a trial number, running or ended, by that number; of several the last."""
         trials = self._trials()
         return {t.user_attrs[NUMBER]: t for t in trials if NUMBER in t.user_attrs and TAKEN_OVER not in t.user_attrs}
 

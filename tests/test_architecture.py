@@ -22,10 +22,11 @@ LAYERS = (
     ("search_local", "search_server"),
     ("search_journal",),
     ("parse",),
-    ("parse_optimizer", "parse_stores"),
-    ("checks", "config", "records", "datasets", "exported", "what_if", "machine"),
+    ("parse_optimizer", "parse_stores", "failures"),
+    ("checks", "config", "allowed", "records", "datasets", "exported", "what_if", "machine"),
     ("components", "results", "optimizers"),
-    ("errors", "space", "seeds", "statistics"),
+    ("errors", "space", "seeds", "statistics", "interruption"),
+    ("redaction",),
 )
 
 # A library is known in its home only, so that another version of it touches one place.

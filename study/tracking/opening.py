@@ -17,6 +17,7 @@ from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import StoreError
 from study.records import RunRecord
+from study.redaction import redacted
 from study.tracking import schema
 from study.tracking.reader import child_runs, find_runs
 from study.tracking.store import connect, is_database, redact, store_errors
@@ -48,7 +49,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         if commit := environment.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit
         schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
-        client.log_text(run_id, redact(yaml.safe_dump(dict(config.raw), sort_keys=False)), "config.yaml")
+        client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
         client.log_inputs(run_id, [schema.dataset_input(dataset)])
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")

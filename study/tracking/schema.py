@@ -20,9 +20,9 @@ from mlflow.tracking import MlflowClient
 from study.config import NOT_IDENTITY, StudyConfig
 from study.datasets import Dataset
 from study.records import Role, RunRecord
+from study.redaction import redacted
 from study.results import Kind, State, Trial
 from study.space import text_of
-from study.tracking.store import redact
 
 PARENT = "mlflow.parentRunId"
 # What MLflow takes of a param and of a tag; the artifact config.yaml has everything in full.
@@ -67,7 +67,7 @@ def config_params(config: StudyConfig) -> list[Param]:
     flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
-    return [Param(_key(key), redact(text_of(value))[:_PARAM_LENGTH]) for key, value in named.items()]
+    return [Param(_key(key), text_of(redacted(value, key=key))[:_PARAM_LENGTH]) for key, value in named.items()]
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
@@ -80,7 +80,7 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
     """Return tags as MLflow takes them."""
-    return [RunTag(_key(key), redact(value)[:_TAG_LENGTH]) for key, value in tags.items()]
+    return [RunTag(_key(key), redacted(value, key=key)[:_TAG_LENGTH]) for key, value in tags.items()]
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import logging
 import os
-import re
 import shutil
 import tempfile
 import urllib.error
@@ -26,6 +25,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.errors import StoreError
+from study.redaction import redact as redact
 
 _SERVERS = ("http://", "https://")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -84,11 +84,6 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
 def is_database(tracking_uri: str) -> bool:
     """Tell whether a store can be queried as a database instead of through a server."""
     return not tracking_uri.startswith(_SERVERS)
-
-
-def redact(text: str) -> str:
-    """Hide the passwords of all URIs in a text."""
-    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1:***@", text)
 
 
 @contextlib.contextmanager
