@@ -18,7 +18,7 @@ from study.config import BACKENDS, KINDS, Stores
 from study.datasets import Whereabouts
 from study.errors import BackendError, StoreError, StudyError
 from study.machine import cards
-from study.search import count_studies
+from study.search_names import count_studies
 from study.tracking.reader import read_experiments
 from study.tracking.store import redact
 from study.training.devices import ask_for_gpus

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from study import live
 from study.config import Objective, StudyConfig
 from study.failures import Failures, all_failed, explained
-from study.results import ConfirmationConfig, EpochReport, Kind, Together, Trainer, Trial, TrialResult
+from study.results import EpochReport, Kind, Together, Trainer, Trial, TrialResult
 from study.search import Best, Search
 from study.search_pruners import waits_for_finished_trials
-from study.seeds import confirmation_order_seed, confirmation_run_seed
-from study.space import Value, text_of
 from study.tracking.writer import StudyTracker
 
-Weights = tuple[NDArray[np.generic], ...]
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
 
 # Between two looks at what other workers do, in seconds.
-_POLL_S = 0.2
+POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +32,12 @@ class Cast:
     view: live.View
 
 
-@dataclass(frozen=True, kw_only=True)
-class Confirmed:
-    """What a worker keeps of the best of its confirmations: the weights of the model to be logged, if it stays so."""
-
-    claim: str
-    objective: float
-    weights: Weights
-
-
-def search(cast: Cast) -> Best | None:
+def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best | None:
     """Train trials until the budget is spent, and return the best; None when none completed.
+
+    Args:
+        cast: Who takes part.
+        meanwhile: Something useful to do while other workers train the last trials; tells whether it did anything.
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.
@@ -71,85 +60,13 @@ def search(cast: Cast) -> Best | None:
 
     trials = ask(cast.trainer.capacity)
     _warn_of_blind_pruner(cast, len(trials))
-    while trials or _others_are_to_end(cast, is_over=is_over):
+    while trials or _others_are_to_end(cast, meanwhile, is_over=is_over):
         if trials:
-            _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
+            _spend(cast, train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
         trials = ask(cast.trainer.capacity)
     if len(errors := cast.search.errors) >= cast.config.n_trials:
         raise all_failed(errors)
     return cast.search.best()
-
-
-def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
-    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
-
-    What was confirmed before is not trained again; confirmations of a point that is no longer the best are kept and
-    marked as superseded.
-
-    Returns:
-        The weights of the best of the confirmations trained now, the untuned ones left out.
-    """
-    kept: Confirmed | None = None
-    settings = _to_confirm(cast.config, best)
-    for kind, hyperparameters in settings.items():
-        _supersede(cast, kind, hyperparameters)
-    while due := [kind for kind in settings if _due(cast, kind)]:
-        ended = next(filter(None, (_confirm_some(cast, kind, settings[kind]) for kind in due)), [])
-        for result, objective in ended:
-            better = kept is None or cast.config.objective.better(objective, kept.objective)
-            if result.weights is not None and result.state == "complete" and better:
-                claim = _claim("fixed" if "fixed" in settings else "best", result.trial)
-                kept = Confirmed(claim=claim, objective=objective, weights=result.weights)
-        # The claim on it is held as long as this worker lives: nobody else has its weights.
-        cast.search.claims.finish(but=kept and kept.claim)
-        if not ended:
-            time.sleep(_POLL_S)  # other workers train the last ones, or die and leave them
-    return kept
-
-
-def model_weights(cast: Cast, best: Best | None, kept: Confirmed | None) -> Weights | None:
-    """Return the weights of the study's best confirmation where this worker is the one to keep its model.
-
-    That is the worker that trained it; where that one is dead, another trains it once more.
-    """
-    kind, hyperparameters = next(iter(_to_confirm(cast.config, best).items()))
-    scores = {
-        number: run.metrics["objective"] * (1.0 if cast.config.objective.direction == "maximize" else -1.0)
-        for (of, number), run in cast.tracker.finished("confirmation").items()
-        if of == kind != "default" and run.state == "complete"
-    }
-    if not scores:
-        return None
-    number = max(scores, key=lambda number: (scores[number], -number))
-    trial = confirmation(cast.config, number, hyperparameters, keep_weights=True)
-    if kept is not None and kept.claim == _claim(kind, trial):
-        return kept.weights
-    if not cast.search.claims.once(_claim(kind, trial), ever=True):
-        return None
-    (result,) = cast.trainer.train([trial], lambda *_: True)
-    return result.weights
-
-
-def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return how many confirmations are still to be trained, provided the best point stays the same."""
-    per_setting = config.budget.n_confirmations
-    settings = 2 if config.optimizer.ranges else 1
-    done = sum(kind != "trial" and number < per_setting for kind, number in tracker.finished())
-    return max(settings * per_setting - done, 0)
-
-
-def confirmation(
-    config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
-) -> Trial:
-    """Return the trial that is confirmation `repetition` of a point."""
-    return Trial(
-        number=repetition,
-        hyperparameters=hyperparameters,
-        run_seed=confirmation_run_seed(config.study_seed, repetition),
-        order_seed=confirmation_order_seed(config.order_seed, repetition),
-        test=True,
-        keep_weights=keep_weights,
-    )
 
 
 def score(result: TrialResult, objective: Objective) -> float:
@@ -165,73 +82,16 @@ def score(result: TrialResult, objective: Objective) -> float:
     return float(values[-1])
 
 
-def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConfig, dict[str, Value]]:
-    """Return what is to be confirmed: the hyperparameters by kind."""
-    untuned = config.optimizer.arguments({})
-    if not config.optimizer.ranges:
-        return {"fixed": untuned}
-    tuned: dict[ConfirmationConfig, dict[str, Value]] = {}
-    if best is not None:
-        tuned = {"best": config.optimizer.arguments(best.point)}
-    return {**tuned, "default": untuned}
-
-
-def _others_are_to_end(cast: Cast, *, is_over: Callable[[], bool]) -> bool:
-    """Tell whether other workers still train trials, after a moment in which the untuned optimizer is confirmed."""
+def _others_are_to_end(cast: Cast, meanwhile: Callable[[], bool], *, is_over: Callable[[], bool]) -> bool:
+    """Tell whether other workers still train trials, after a moment for other things."""
     if not (cast.search.others_train() if is_over() else cast.search.n_spent < cast.config.n_trials):
         return False
-    if cast.config.optimizer.ranges and _confirm_some(cast, "default", cast.config.optimizer.arguments({})):
-        cast.search.claims.finish()
-    else:
-        time.sleep(_POLL_S)
+    if not meanwhile():
+        time.sleep(POLL_S)
     return True
 
 
-def _confirm_some(
-    cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]
-) -> list[tuple[TrialResult, float]]:
-    """Train confirmations that no other worker has taken on, as many as fit; they stay claimed."""
-    due = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in _due(cast, kind)]
-    claimed = {*cast.search.claims.take([_claim(kind, trial) for trial in due], cast.trainer.capacity)}
-    if not claimed:
-        return []
-    still_due = _due(cast, kind)  # another worker may have ended one just before it was claimed
-    trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
-    ended = _train(cast, kind, trials) if trials else []
-    cast.tracker.flush()  # a claim is given back when the record is there
-    _show(cast, kind, ended)
-    return ended
-
-
-def _due(cast: Cast, kind: ConfirmationConfig) -> list[int]:
-    """Return the confirmations that no worker has ended."""
-    done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
-    return [number for number in range(cast.config.budget.n_confirmations) if number not in done]
-
-
-def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
-    """Return the key under which workers claim a confirmation of a point."""
-    point = " ".join(f"{key}={text_of(value)}" for key, value in sorted(trial.hyperparameters.items()))
-    return f"{kind} {trial.number} {point}"
-
-
-def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
-    """Mark the confirmations of another point than this one."""
-    expected = {key: text_of(value) for key, value in hyperparameters.items()}
-    outdated = [
-        record.run_id
-        for (of, _), record in cast.tracker.finished("confirmation").items()
-        if of == kind and any(record.params.get(key) != value for key, value in expected.items())
-    ]
-    if outdated:
-        cast.view.message(
-            f"The search went on after the test split had been seen, and its best point changed: "
-            f"{len(outdated)} confirmations are kept and marked as superseded."
-        )
-        cast.tracker.supersede(kind, outdated)
-
-
-def _train(
+def train(
     cast: Cast, kind: Kind, trials: Sequence[Trial], *, more: More | None = None
 ) -> list[tuple[TrialResult, float]]:
     """Train a batch, recording and showing it as it goes; return each result with its objective."""
@@ -301,11 +161,12 @@ def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]], failures: Fai
     if ended:
         cast.tracker.flush()  # what Optuna counts as spent has its record
         cast.search.tell_all(ended)
-        _show(cast, "trial", ended)
+        show(cast, "trial", ended)
         failures.note([result for result, _ in ended])
 
 
-def _show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
+def show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
+    """Show how trials or confirmations ended."""
     best = cast.search.best()
     cast.view.trials_ended(
         kind,

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from study import live, phases
+from study import confirming, live, phases, recording
 from study.advice import advise, is_auto
 from study.checks import Reader
 from study.components import instantiate
@@ -26,11 +24,11 @@ from study.noise import captured
 from study.parse import parse
 from study.parse_stores import read_stores
 from study.results import Trainer
-from study.search import Best, Search, check_name, known_digests, open_search
-from study.statistics.intervals import mean_interval
+from study.search import Best, Search, open_search
+from study.search_names import check_name, known_digests
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
-from study.training.backend import loaded_backend, select_backend, without_tensorflow
+from study.training.backend import loaded_backend, select_backend
 from study.training.device import device
 
 _PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
@@ -88,15 +86,15 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 direction=config.objective.direction,
                 n_trials=config.n_trials,
                 n_done=search.n_spent,
-                n_confirmations=phases.n_confirmations_due(config, tracker),
+                n_confirmations=confirming.n_confirmations_due(config, tracker),
             )
             if advice := config.raw.get("advice"):
                 view.message(f"trainer=auto: {advice}")
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
-            best = phases.search(cast)
-            confirmed = phases.confirm(cast, best)
-            _keep_model(cast, best, confirmed, dataset=dataset)
-            _record(cast, best)
+            best = phases.search(cast, meanwhile=lambda: confirming.confirm_untuned(cast))
+            confirmed = confirming.confirm(cast, best)
+            recording.keep_model(cast, best, confirmed, dataset=dataset)
+            recording.record(cast, best)
             tracker.artifact_file(log, "")
             shown = None if best is None else live.Best(number=best.number, objective=best.objective)
             view.study_ended(best=shown, seconds=time.monotonic() - started)
@@ -264,37 +262,3 @@ def _opened(config: StudyConfig, search: Search, *, dataset: Dataset) -> StudyTr
     """Open the record, one worker after the other, so that the first makes what all go on with."""
     with search.alone():
         return open_study(config, study_name=search.name, dataset=dataset, environment=environment())
-
-
-def _keep_model(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | None, *, dataset: Dataset) -> None:
-    """Log the best confirmed model, unless another of the study's workers does."""
-    if cast.config.tracking.log_model:
-        weights = phases.model_weights(cast, best, confirmed)
-        if weights is not None:
-            model = cast.trainer.build_model(weights)
-            with without_tensorflow():
-                cast.tracker.log_model(model, example_x=dataset.validation.x[:2])
-    cast.search.claims.finish()
-
-
-def _record(cast: phases.Cast, best: Best | None) -> None:
-    """Write what the study came to: numbers, Optuna's plots. Of several workers, the first to come here does."""
-    tracker = cast.tracker
-    if cast.search.claims.once(f"record of {cast.search.n_spent} trials"):
-        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
-        if plots := cast.search.plots():
-            tracker.artifact_text(plots, "search.html")
-        tracker.flush()
-        cast.search.claims.finish()
-
-
-def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
-    """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
-    runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
-    names = {name for run in runs for name in run.metrics if name.startswith("test_")}
-    estimates = {}
-    for name in sorted(names):
-        scores = np.array([run.metrics[name] for run in runs if name in run.metrics])
-        interval = mean_interval(scores)
-        estimates[name] = (interval.estimate, interval.low, interval.high)
-    return estimates

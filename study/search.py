@@ -11,22 +11,22 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from study.components import instantiate
-from study.config import Stores, StudyConfig
+from study.config import StudyConfig
 from study.errors import StudyError
 from study.failures import last_line
 from study.results import Trial, TrialResult
-from study.search_claims import Claims, is_of_claims
+from study.search_claims import Claims
+from study.search_names import DIGEST, choose_name, known_studies
 from study.search_plots import draw_plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
-from study.search_storage import SearchStorage, open_storage, read_storage
+from study.search_storage import SearchStorage, open_storage
 from study.seeds import trial_run_seed
 from study.space import Value, to_arguments, to_coordinates
 
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
 ERROR = "error"
-DIGEST = "digest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,60 +54,10 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
     """
     with open_storage(config) as storage:
         with storage.creating():
-            name = choose_name(config, _known_studies(storage.optuna, config.experiment_name))
+            name = choose_name(config, known_studies(storage.optuna, config.experiment_name))
             optuna_study = _create(config, storage.optuna, name)
             claims = Claims(storage, optuna_study.study_name)
         yield Search(config, optuna_study, storage, name=name, claims=claims)
-
-
-def check_name(config: StudyConfig) -> None:
-    """Check, without writing anything, that the store opens and `study_name` is not another study's.
-
-    Raises:
-        StoreError: The store cannot be read.
-        StudyError: `study_name` belongs to another study.
-    """
-    if (storage := read_storage(config.stores)) is not None:
-        choose_name(config, _known_studies(storage, config.experiment_name))
-
-
-def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
-    """Name a study in its experiment: the explicit name, or that of the same digest, or a telling new one.
-
-    Args:
-        config: The study.
-        known: Digests of the experiment's studies by their names.
-    """
-    if config.study_name is not None:
-        if known.get(config.study_name, config.digest) != config.digest:
-            raise StudyError(
-                f"study_name={config.study_name}: this name belongs to another study of {config.experiment_name} "
-                f"(digest {known[config.study_name]}, this one is {config.digest}). Choose another study_name, or "
-                "leave it out to have one made from what sets the study apart."
-            )
-        return config.study_name
-    for name, digest in known.items():
-        if digest == config.digest:
-            return name
-    free = (label for label in config.labels if label not in known)
-    return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
-
-
-def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
-    """Return the digests of an experiment's studies; an unreadable store is a StoreError, a missing one has none."""
-    storage = read_storage(stores)
-    return frozenset() if storage is None else frozenset(_known_studies(storage, experiment).values())
-
-
-def count_studies(stores: Stores) -> int:
-    """Return how many studies the store of searches holds.
-
-    Raises:
-        StoreError: The store cannot be read.
-    """
-    storage = read_storage(stores)
-    studies = [] if storage is None else storage.get_all_studies()
-    return sum(not is_of_claims(study.study_name) for study in studies)
 
 
 class Search:
@@ -283,16 +233,6 @@ class Search:
                 f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
                 "the server. Start it again, and it takes part again."
             )
-
-
-def _known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict[str, str]:
-    """Return the digests of an experiment's studies by their names."""
-    prefix = f"{experiment}/"
-    return {
-        frozen.study_name.removeprefix(prefix): str(frozen.user_attrs.get(DIGEST, ""))
-        for frozen in storage.get_all_studies()
-        if frozen.study_name.startswith(prefix)
-    }
 
 
 def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:

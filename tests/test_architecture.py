@@ -14,10 +14,13 @@ LAYERS = (
     ("reproduce", "export"),
     ("child", "retrain", "measure"),
     ("doctor", "run", "targets"),
+    ("recording",),
+    ("confirming",),
     ("phases", "advice"),
     ("advice_facts",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_claims", "search_plots", "live_progress"),
+    ("search_names", "search_plots", "live_progress"),
+    ("search_claims",),
     ("search_pruners", "search_samplers", "search_storage"),
     ("search_local", "search_server"),
     ("search_journal",),
@@ -37,8 +40,8 @@ HOMES = {
     "optuna": tuple(
         f"study/search{part}.py"
         for part in (
-            *("", "_claims", "_importance", "_journal", "_local", "_plots", "_pruners", "_samplers", "_server"),
-            "_storage",
+            *("", "_claims", "_importance", "_journal", "_local", "_names", "_plots", "_pruners"),
+            *("_samplers", "_server", "_storage"),
         )
     ),
     "mlflow": ("study/tracking",),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_places_are_filled_until_the_budget_is_spent(searched: Any) -> None:
 
 
 def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0.0, 1.0, 20.0, 21.0])
+    now = itertools.chain([0.0, 1.0], itertools.repeat(20.0))
     monkeypatch.setattr(phases, "time", SimpleNamespace(monotonic=lambda: next(now)))
     trainer = SideBySide()
     searched(trainer, "budget.n_trials=40", "deterministic=false", "budget.time_limit_s=10")

@@ -63,7 +63,6 @@ class StudyTracker:
         self._uri = config.stores.tracking_uri
         self._study_name = study_name
         self._parent = RunHandle(run_id=opened.run_id)
-        # All runs that stand under a key; starting a trial again removes what stands there.
         self._runs: dict[tuple[Kind, int], list[RunHandle]] = {}
         self._open: dict[tuple[Kind, int], tuple[RunHandle, Trial]] = {}
         self._note(opened.children)
@@ -270,12 +269,11 @@ class StudyTracker:
             self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
 
     def _note(self, children: Collection[RunRecord]) -> None:
-        """Note the runs that stand under the keys that are not open here, those of other workers among them."""
-        standing: dict[tuple[Kind, int], list[RunHandle]] = {}
-        for child in children:
-            if not child.superseded and (child.kind, child.number) not in self._open:
-                standing.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
-        self._runs |= standing
+        """Note the runs of all workers that stand under a key; starting a trial again removes what stands there."""
+        known = [child for child in children if not child.superseded and (child.kind, child.number) not in self._open]
+        self._runs |= {(child.kind, child.number): [] for child in known}
+        for child in known:
+            self._runs[child.kind, child.number].append(RunHandle(run_id=child.run_id))
 
     def _started(self, kind: Kind, number: int) -> tuple[RunHandle, Trial]:
         try:
