@@ -13,9 +13,7 @@ from study.tracking.writer import StudyTracker
 from study.training.backend import without_tensorflow
 
 
-def _keep_model(
-    cast: phases.Cast, best: Best | None, confirmed: confirming.Confirmed | None, *, dataset: Dataset
-) -> None:
+def keep_model(cast: Cast, best: Best | None, confirmed: Confirmed | None, *, dataset: Dataset) -> None:
     """Log the best confirmed model, unless another of the study's workers does."""
     if cast.config.tracking.log_model:
         weights = model_weights(cast, best, confirmed)
