@@ -55,11 +55,11 @@ def child_tags(kind: Kind, number: int, *, parent: str, process: str) -> dict[st
     return tags if kind == "trial" else {**tags, "config": kind}
 
 
-def trial_params(trial: Trial, *, optimizer: str) -> list[Param]:
+def trial_params(trial: Trial, *, optimizer: str) -> dict[str, str]:
     """Return a trial's hyperparameters and seeds as params."""
     seeds = {"trial_number": trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
     values = {"optimizer": optimizer, **trial.hyperparameters, **seeds}
-    return [Param(key, text_of(value)) for key, value in values.items()]
+    return {key: text_of(value) for key, value in values.items()}
 
 
 def config_params(config: StudyConfig) -> list[Param]:
@@ -81,6 +81,11 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
     """Return tags as MLflow takes them."""
     return [RunTag(_key(key), redacted(value, key=key)[:_TAG_LENGTH]) for key, value in tags.items()]
+
+
+def to_params(params: Mapping[str, str]) -> list[Param]:
+    """Return params as MLflow takes them."""
+    return [Param(key, value) for key, value in params.items()]
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:
