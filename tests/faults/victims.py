@@ -21,7 +21,7 @@ import numpy as np
 import sqlalchemy
 from sqlalchemy.engine import Engine
 
-from study import phases
+from study import confirming, phases
 from study.config import (
     Budget,
     Component,
@@ -126,7 +126,7 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
     ):
         cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
         best = phases.search(cast)
-        phases.confirm(cast, best)
+        confirming.confirm(cast, best)
         tracker.summarize(best=None if best is None else best.number)
         tracker.artifact_text("what it came to", "notes/end.txt")
 
