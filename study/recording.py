@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.confirming import model_weights
+from study.confirming import Confirmed, model_weights
 from study.datasets import Dataset
 from study.phases import Cast
 from study.search import Best
