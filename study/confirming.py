@@ -56,8 +56,9 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
             if result.weights is not None and result.state == "complete"
         ]
         kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
-        # The claim on it is held as long as this worker lives: nobody else has its weights.
-        cast.search.claims.finish(but=None if kept is None else kept.claim)
+        if cast.tracker.settle():  # while the record is on its way to a server, others do not see what is done
+            # The claim on it is held as long as this worker lives: nobody else has its weights.
+            cast.search.claims.finish(but=None if kept is None else kept.claim)
         if not ended:
             time.sleep(POLL_S)  # other workers train the last ones, or die and leave them
     return kept
@@ -91,7 +92,8 @@ def confirm_untuned(cast: Cast) -> bool:
     if not cast.config.optimizer.ranges:
         return False
     is_any = bool(_confirm_some(cast, "default", cast.config.optimizer.arguments({})))
-    cast.search.claims.finish()
+    if is_any and cast.tracker.settle():
+        cast.search.claims.finish()
     return is_any
 
 
@@ -155,7 +157,6 @@ def _confirm_some(
     still_due = _due(cast, kind)  # another worker may have ended one just before it was claimed
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train(cast, kind, trials) if trials else []
-    cast.tracker.flush()  # a claim is given back when the record is there
     show(cast, kind, ended)
     return ended
 

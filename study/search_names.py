@@ -71,5 +71,5 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     return {
         frozen.study_name.removeprefix(prefix): str(frozen.user_attrs.get(DIGEST, ""))
         for frozen in storage.get_all_studies()
-        if frozen.study_name.startswith(prefix)
+        if frozen.study_name.startswith(prefix) and DIGEST in frozen.user_attrs
     }

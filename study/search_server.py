@@ -8,6 +8,7 @@ import platform
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -19,7 +20,12 @@ from study.errors import StoreError
 _BEATS = 4
 _CREATING = 0x6F7074756E61  # a number for the lock of who makes the tables; any other will do
 # Times are compared on the server, in one zone whatever a client's environment says.
-_CONNECT = {"options": "-c timezone=UTC", "connect_timeout": 10, "keepalives_idle": 30}
+# A worker that is paused with a lock in its hand is parted from it after ten minutes.
+_CONNECT = {
+    "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+}
 _LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
 _BEGIN = sqlalchemy.text(
     "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (:trial_id, LOCALTIMESTAMP) "
@@ -51,7 +57,7 @@ class ServerStorage:
         # Of its own, since the engine that Optuna keeps lends each thread one connection.
         self._engine = _engine(url)
         with _lock(self._engine, _CREATING):  # who comes second finds the tables made
-            self.optuna: optuna.storages.BaseStorage = _optuna_storage(url)
+            self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
         self._watched: set[int] = set()
         self._lost: set[int] = set()
         self._changing = threading.Lock()
@@ -165,13 +171,14 @@ def read_server(url: str) -> optuna.storages.BaseStorage | None:
         with engine.connect() as connection:
             is_made = sqlalchemy.inspect(connection).has_table("studies")
         engine.dispose()
-        return _optuna_storage(url) if is_made else None
+        # Without a pool no connection is left behind.
+        return _optuna_storage(url, poolclass=sqlalchemy.NullPool) if is_made else None
 
 
-def _optuna_storage(url: str) -> optuna.storages.BaseStorage:
+def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStorage:
     # No heartbeat_interval: with ask and tell Optuna sends none, and warns at every trial that it does not.
     return optuna.storages.get_storage(
-        optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": _CONNECT, "pool_pre_ping": True})
+        optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": _CONNECT, **engine_kwargs})
     )
 
 

@@ -115,14 +115,18 @@ class StubTrainer:
         return TrialResult(trial=trial, state="complete", history=history, summary=summary)
 
 
+def tiny_dataset() -> Dataset:
+    """Return what a stub trainer trains on."""
+    split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
+    return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
+
+
 def run_stub_study(config: StudyConfig, trainer: Any) -> None:
     """Run a study as `study.run` does, but for what needs Keras."""
-    split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
-    dataset = Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
-    view: Any = SimpleNamespace(**{name: _ignore for name in ("epoch", "message", "trial_started", "trial_ended")})
+    view: Any = SimpleNamespace(**{name: _ignore for name in ("epoch", "message", "stopped", "trial_started", "trials_ended")})
     with (
         open_search(config) as search,
-        open_study(config, study_name=search.name, dataset=dataset, environment={"keras": "3.15.0"}) as tracker,
+        open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={"keras": "3.15.0"}) as tracker,
     ):
         cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
         best = phases.search(cast)
