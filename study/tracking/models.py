@@ -61,6 +61,14 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
 
 
+def keras_file(model: Any) -> bytes:
+    """Return a model as the content of a .keras file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
 @contextlib.contextmanager
 def _without_tensorflow() -> Iterator[None]:
     """Keep Keras from loading TensorFlow, for seconds, only to see that no part of a saved model is made of it.

@@ -320,7 +320,7 @@ def test_artifacts_lie_in_the_configured_folder(make_config, open_tracker, tmp_p
     (tmp_path / "run.log").write_text("a line")
     with open_tracker(config) as tracker:
         tracker.artifact_text("<p>", "search.html")
-        tracker.artifact_json({"a": 1}, "plots/numbers.json")
+        tracker.artifact_text('{"a": 1}', "plots/numbers.json")
         tracker.artifact_file(tmp_path / "run.log", "logs")
         run_id = tracker.run_id
     folder = config.stores.artifacts / "tiny-mlp" / run_id / "artifacts"
