@@ -28,8 +28,8 @@ class SystemSampler:
     def __init__(
         self,
         run_id: str,
-        *,
         tracking_uri: str,
+        *,
         interval_s: float,
         put: Callable[[Entry], None],
     ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
@@ -73,9 +71,8 @@ class StudyTracker:
         self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
         self._sampler: SystemSampler | None = None
         if config.tracking.system_metrics:
-            self._sampler = SystemSampler(
-                self.run_id, tracking_uri=self._uri, interval_s=_SYSTEM_METRICS_INTERVAL_S, put=self._writer.put
-            )
+            every_s = _SYSTEM_METRICS_INTERVAL_S
+            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=every_s, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
@@ -124,11 +121,10 @@ class StudyTracker:
         values = progress.end_metrics(self._config, result, objective)
         metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
         run.saw(metrics)
-        status = "FAILED" if result.state == "failed" else "FINISHED"
         draft = run.draft or bulk.Draft(start=run.start)
         draft.metrics += metrics
-        draft.tags = {"state": result.state}
-        draft.ended, draft.status, draft.error = ended, status, result.error
+        draft.status = status = "FAILED" if result.state == "failed" else "FINISHED"
+        draft.tags, draft.ended, draft.error = {"state": result.state}, ended, result.error
         self._ledger.ends(key, state=result.state, status=status, ended=ended)
         if run.draft is not None:
             self._ended.append(draft)
@@ -183,8 +179,8 @@ class StudyTracker:
 
     def artifact_file(self, local_path: Path, folder: str) -> None:
         """Copy a file as it is now into a folder (empty: the root) of the study's artifacts."""
-        place = str(PurePosixPath(folder) / local_path.name)
-        self._writer.put(File(run=self.run_id, path=place, content=local_path.read_bytes()))
+        content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
+        self._writer.put(File(run=self.run_id, path=str(place), content=content))
         self.flush()
 
     def log_model(self, model: Any, *, example_x: Any) -> None:
@@ -201,11 +197,11 @@ class StudyTracker:
         """
         from study.tracking.models import keras_file, log_keras_model
 
-        ids = {"experiment_id": self.experiment_id, "run_id": self.run_id}
+        run = {"experiment_id": self.experiment_id, "run_id": self.run_id}
         if self.settle():
             try:
                 with store_errors(self._uri, "the model cannot be stored"):
-                    log_keras_model(self._client, model, example_x=example_x, **ids)
+                    log_keras_model(self._client, model, example_x=example_x, **run)
                 return
             except StoreError as error:
                 if not self._is_away(error):
@@ -249,13 +245,13 @@ class StudyTracker:
         """Write what is left and mark the study, and the trials that were cut off, as ended."""
         if self._sampler is not None:
             self._sampler.stop()
-        ended = schema.now_ms()
+        now = schema.now_ms()
         cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
         try:
             try:
                 self._write_drafts()
-                self._writer.put(*(End(run=run, status="KILLED", ended=ended) for run in cut_off))
-                self._writer.put(End(run=self.run_id, status=status, ended=ended))
+                self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
+                self._writer.put(End(run=self.run_id, status=status, ended=now))
             finally:
                 n_waiting = self._writer.close()
         except StoreError as failure:
@@ -287,15 +283,13 @@ class StudyTracker:
         if self._spool is not None:
             self._writer.put(*(entry for draft in drafts for entry in bulk.entries_of(draft)))
         else:
-            experiment = self.experiment_id
-            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, experiment, drafts))
+            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, self.experiment_id, drafts))
         self._record_progress(best=progress.best_of(self._config, self._ledger.outcomes), tests=_NO_TESTS)
 
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
         """Return the tags of a trial's run, the versions of what trains it among them."""
-        process = f"{platform.node()}:{os.getpid()}"
         tags = schema.workload_tags(self._config, study_name=self._study_name) | dict(self._environment)
-        tags |= schema.child_tags(kind, number, parent=self.run_id, process=process) | schema.source_tags()
+        tags |= schema.child_tags(kind, number, parent=self.run_id) | schema.source_tags()
         return tags if self._spool is None else {**tags, RECORD: key}
 
     def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
