@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from study.errors import StoreError
 from study.results import EpochReport, Trial, TrialResult
 from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.spool import RecordsWaitError
 from study.tracking.writer import open_study
 
 
@@ -460,3 +462,58 @@ def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open
             run_id = tracker.run_id
     steps = [metric.step for metric in client_of(config).get_metric_history(run_id, "n_complete")]
     assert sorted(steps) == [1, 2]
+
+
+def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tracker, monkeypatch, tmp_path):
+    config = make_config()
+    monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)
+
+    def away(*_, **__):
+        raise MlflowException("the server is ill")
+
+    monkeypatch.setattr("study.tracking.models.log_keras_model", away)
+    monkeypatch.setattr("study.tracking.models.keras_file", lambda model: model)
+    with open_tracker(config) as tracker:
+        tracker.log_model(b"weights", example_x=None)
+        run_id = tracker.run_id
+    (kept,) = tmp_path.rglob(f"{run_id}/artifacts/model.keras")
+    assert kept.read_bytes() == b"weights"
+
+
+def test_a_study_goes_on_from_what_it_knows_while_its_server_is_away(make_config, open_tracker, record, monkeypatch):
+    config = make_config()
+    monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)
+    monkeypatch.setattr("study.tracking.background.PATIENCE_S", 0.5)
+    log_batch = MlflowClient.log_batch
+
+    def away(*_, **__):
+        raise MlflowException("the server is ill")
+
+    def without_a_server() -> None:
+        with open_tracker(config) as tracker:
+            record(tracker, "trial", 0)
+            assert tracker.settle()
+            monkeypatch.setattr(MlflowClient, "log_batch", away)
+            record(tracker, "trial", 1)
+            record(tracker, "best", 0)
+            assert not tracker.settle()
+            known = tracker.finished()
+            assert set(known) == {("trial", 0), ("trial", 1), ("best", 0)}
+            assert known["best", 0].metrics["test_accuracy"] == pytest.approx(0.6)
+            assert set(tracker.finished("confirmation")) == {("best", 0)}
+            tracker.supersede("best", [known["best", 0].run_id])
+            assert tracker.finished("confirmation") == {}
+            record(tracker, "best", 0)
+            tracker.summarize(best=1)
+
+    with pytest.raises(
+        RecordsWaitError, match=r"the server is away; the study's last \d+ records wait in .*-0\.jsonl"
+    ):
+        without_a_server()
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
+    with open_tracker(config) as tracker:
+        assert len(tracker.finished()) == 3
+    (study,) = read(config)
+    assert (study.tags["progress"], study.metrics["best_trial_number"]) == ("2/3", 1)
+    assert sorted((run.number, run.superseded) for run in study.confirmations) == [(0, False), (0, True)]
+    assert not list((config.stores.artifacts.parent / "spool").glob("*.jsonl"))
