@@ -69,7 +69,8 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     """Return the digests of an experiment's studies by their names."""
     prefix = f"{experiment}/"
     return {
-        frozen.study_name.removeprefix(prefix): str(frozen.user_attrs.get(DIGEST, ""))
+        frozen.study_name.removeprefix(prefix): str(frozen.user_attrs[DIGEST])
         for frozen in storage.get_all_studies()
+        # Whoever was killed before it wrote the digest left an empty study, whose name is free.
         if frozen.study_name.startswith(prefix) and DIGEST in frozen.user_attrs
     }

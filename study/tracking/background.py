@@ -75,6 +75,7 @@ class BackgroundWriter:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._pending = _Pending()
         self._failure: Exception | None = None
+        self._refused: OSError | None = None
         self._away: Exception | None = None
         self._lock = threading.Lock()  # over the two counts and the spool
         self._n_put = self._n_delivered = 0
@@ -93,8 +94,8 @@ class BackgroundWriter:
             if self._spool is not None:
                 try:
                     self._spool.append(entries)
-                except OSError as error:
-                    self._failure = error
+                except OSError as error:  # what came before is delivered all the same
+                    self._refused = error
                     self._raise_failure()
             self._n_put += len(entries)
             for entry in entries:
@@ -165,12 +166,12 @@ class BackgroundWriter:
             raise StoreError(f"{self._where}: the study's record is closed. Open the study again to write to it.")
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            reason = str(self._failure).strip().partition("\n")[0] or type(self._failure).__name__
+        if (failure := self._failure or self._refused) is not None:
+            reason = str(failure).strip().partition("\n")[0] or type(failure).__name__
             raise StoreError(
                 f"tracking_uri={self._where}: results could not be written ({reason}). "
                 "Check that it is reachable, not full and not write-protected; the same command continues the study."
-            ) from self._failure
+            ) from failure
 
     def _wait(self, is_over: Callable[[], bool], *, at_once: bool = False) -> bool:
         """Wait as long as something gets delivered; tell whether it came to be over."""

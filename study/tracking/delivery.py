@@ -120,7 +120,9 @@ class Delivery:
         if kept is None:
             return None
         found: str = kept.info.run_id
-        self._held[start.run] = read_held(self._client, found, start)
+        self._held[start.run] = held = read_held(self._client, found, start)
+        if kept.data.tags.get("state") == "failed":  # what it came to is not what it comes to now
+            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
         if "state" in kept.data.tags:
             self._client.delete_tag(found, "state")
         own = {key: start.tags[key] for key in _OF_A_PROCESS if key in start.tags}

@@ -49,10 +49,8 @@ class Ledger:
 
     def __init__(self, children: Collection[RunRecord]) -> None:
         self._runs: dict[Key, list[RunRecord]] = {}
-        for child in children:
-            if not child.superseded:
-                self._runs.setdefault((child.kind, child.number), []).append(child)
         self._open: dict[Key, OpenRun] = {}
+        self.learn(children)
         self.outcomes = outcomes_of(children)
 
     def standing(self, key: Key) -> list[str]:
@@ -86,12 +84,13 @@ class Ledger:
         """Return the runs that have started and not ended."""
         return list(self._open.values())
 
-    def learn(self, records: Collection[RunRecord]) -> None:
-        """Take over what the store says of runs that came to an end of their own."""
-        for record in records:
-            key = record.kind, record.number
-            if key not in self._open and len(self._runs.get(key, ())) < 2:
-                self._runs[key] = [record]
+    def learn(self, children: Collection[RunRecord]) -> None:
+        """Take over what the store says of the runs that are not open here, those of other workers among them."""
+        standing: dict[Key, list[RunRecord]] = {}
+        for child in children:
+            if not child.superseded and (child.kind, child.number) not in self._open:
+                standing.setdefault((child.kind, child.number), []).append(child)
+        self._runs |= standing
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
         """Take confirmations out."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import math
+import os
+import platform
 import re
 import sys
 import time
@@ -48,9 +50,10 @@ def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
     }
 
 
-def child_tags(kind: Kind, number: int, *, parent: str, process: str) -> dict[str, str]:
+def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
     """Return the tags of a child run that it does not share with its study."""
     role: Role = "trial" if kind == "trial" else "confirmation"
+    process = f"{platform.node()}:{os.getpid()}"
     tags = {"role": role, "number": str(number), "process": process, PARENT: parent}
     return tags if kind == "trial" else {**tags, "config": kind}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from study.errors import StoreError
 from study.tracking.delivery import Delivery
 from study.tracking.entries import Log
+from study.tracking.held import read_held
 from study.tracking.spool import read_spool, taken
 from study.tracking.store import connect, redact, store_errors
 
@@ -49,8 +50,10 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered |
         if ":***@" in uri:
             raise StoreError(f"{path}: the password for {uri} is not kept. Give the address with --tracking-uri.")
         repeat_nothing(uri)
-        delivery = Delivery(connect(uri, create=False), address.experiment_id)
+        client = connect(uri, create=False)
         with store_errors(uri, f"the records in {path} cannot be delivered"):
+            held = {address.run_id: read_held(client, address.run_id, None)}
+            delivery = Delivery(client, address.experiment_id, held=held)
             waiting: dict[str, Log] = {}
             for entry in entries:
                 if isinstance(entry, Log) and not entry.tags:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import platform
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
@@ -20,7 +16,7 @@ from study.records import Role, RunRecord
 from study.results import EpochReport, Kind, Trial, TrialResult
 from study.tracking import bulk, progress, schema
 from study.tracking.background import BackgroundWriter
-from study.tracking.delivery import NEW, RECORD, is_passing
+from study.tracking.delivery import RECORD, is_passing
 from study.tracking.entries import End, File, Log, Start
 from study.tracking.ledger import Ledger, OpenRun, new_key, outcomes_of
 from study.tracking.opening import OpenedRuns, open_runs
@@ -73,7 +69,10 @@ class StudyTracker:
         self._ended: list[bulk.Draft] = []
         self._delivery, self._spool = opened.delivery, opened.spool
         self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
-        self._sampler = self._start_sampler() if config.tracking.system_metrics else None
+        self._sampler: SystemSampler | None = None
+        if config.tracking.system_metrics:
+            every_s = _SYSTEM_METRICS_INTERVAL_S
+            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=every_s, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
@@ -122,11 +121,10 @@ class StudyTracker:
         values = progress.end_metrics(self._config, result, objective)
         metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
         run.saw(metrics)
-        status = "FAILED" if result.state == "failed" else "FINISHED"
         draft = run.draft or bulk.Draft(start=run.start)
         draft.metrics += metrics
-        draft.tags = {"state": result.state}
-        draft.ended, draft.status, draft.error = ended, status, result.error
+        draft.status = status = "FAILED" if result.state == "failed" else "FINISHED"
+        draft.tags, draft.ended, draft.error = {"state": result.state}, ended, result.error
         self._ledger.ends(key, state=result.state, status=status, ended=ended)
         if run.draft is not None:
             self._ended.append(draft)
@@ -144,16 +142,14 @@ class StudyTracker:
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
         """
-        self._write_drafts()
-        if self._writer.settle():
+        if self.settle():
             try:
                 with store_errors(self._uri, "the study's runs cannot be read"):
                     children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
-                found = [run for run in children if run.finished and not run.superseded]
-                self._ledger.learn(found)
-                return {(run.kind, run.number): run for run in found}
+                self._ledger.learn(children)
+                return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
             except StoreError as error:
-                if self._spool is None or error.__cause__ is None or not is_passing(error.__cause__):
+                if not self._is_away(error):
                     raise
         return {(run.kind, run.number): run for run in self._ledger.finished(role)}
 
@@ -181,18 +177,16 @@ class StudyTracker:
         """Keep a text as an artifact of the study."""
         self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
 
-    def artifact_json(self, content: Any, path: str) -> None:
-        """Keep JSON as an artifact of the study."""
-        self.artifact_text(json.dumps(content, indent=2), path)
-
     def artifact_file(self, local_path: Path, folder: str) -> None:
         """Copy a file as it is now into a folder (empty: the root) of the study's artifacts."""
-        place = str(PurePosixPath(folder) / local_path.name)
-        self._writer.put(File(run=self.run_id, path=place, content=local_path.read_bytes()))
+        content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
+        self._writer.put(File(run=self.run_id, path=str(place), content=content))
         self.flush()
 
     def log_model(self, model: Any, *, example_x: Any) -> None:
         """Keep a Keras model as an MLflow model named `model`, ready to be served.
+
+        While a server is away, it becomes an artifact `model.keras` instead, which can wait.
 
         Args:
             model: The trained model.
@@ -201,22 +195,36 @@ class StudyTracker:
         Raises:
             StoreError: The model cannot be stored.
         """
-        from study.tracking.models import log_keras_model
+        from study.tracking.models import keras_file, log_keras_model
 
-        self.flush()
-        with store_errors(self._uri, "the model cannot be stored"):
-            log_keras_model(
-                self._client, model, example_x=example_x, experiment_id=self.experiment_id, run_id=self.run_id
-            )
+        run = {"experiment_id": self.experiment_id, "run_id": self.run_id}
+        if self.settle():
+            try:
+                with store_errors(self._uri, "the model cannot be stored"):
+                    log_keras_model(self._client, model, example_x=example_x, **run)
+                return
+            except StoreError as error:
+                if not self._is_away(error):
+                    raise
+        self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def flush(self) -> None:
-        """Return when everything so far is written.
+        """Return when everything so far is written, or on the disk on its way to a server.
 
         Raises:
             StoreError: A write failed.
         """
         self._write_drafts()
         self._writer.flush()
+
+    def settle(self) -> bool:
+        """Wait until everything so far is where other workers see it; false when a server is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self._write_drafts()
+        return self._writer.settle()
 
     def __enter__(self) -> StudyTracker:
         return self
@@ -237,32 +245,35 @@ class StudyTracker:
         """Write what is left and mark the study, and the trials that were cut off, as ended."""
         if self._sampler is not None:
             self._sampler.stop()
-        ended = schema.now_ms()
+        now = schema.now_ms()
         cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
         try:
-            self._write_drafts()
-            self._writer.put(*(End(run=run, status="KILLED", ended=ended) for run in cut_off))
-            self._writer.put(End(run=self.run_id, status=status, ended=ended))
-        except StoreError:
-            with contextlib.suppress(StoreError):  # the one that is being told
-                self._writer.close()
-            self._mark_as_failed(cut_off)
-            raise
-        try:
-            n_waiting = self._writer.close()
-        except StoreError:
-            self._mark_as_failed(cut_off)
+            try:
+                self._write_drafts()
+                self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
+                self._writer.put(End(run=self.run_id, status=status, ended=now))
+            finally:
+                n_waiting = self._writer.close()
+        except StoreError as failure:
+            self._mark_as_failed(cut_off, failure)
             raise
         if n_waiting:
             raise RecordsWaitError(redact(self._uri), self._spool.path if self._spool else None, n_waiting)
 
-    def _mark_as_failed(self, cut_off: Collection[str]) -> None:
-        """Say in a store that refused something that the study has failed."""
-        with store_errors(self._uri, "the study cannot be marked as ended"):
-            for run in cut_off:
-                if (run_id := self._delivery.find(run)) and not run_id.startswith(NEW):
-                    self._client.set_terminated(run_id, "KILLED")
-            self._client.set_terminated(self.run_id, "FAILED")
+    def _mark_as_failed(self, cut_off: Collection[str], failure: StoreError) -> None:
+        """Say in a store that refused something that the study has failed, if it takes that."""
+        try:
+            with store_errors(self._uri, "the study cannot be marked as ended"):
+                for run in cut_off:
+                    if (run_id := self._delivery.find(run)) is not None:
+                        self._client.set_terminated(run_id, "KILLED")
+                self._client.set_terminated(self.run_id, "FAILED")
+        except StoreError as error:
+            failure.add_note(str(error))
+
+    def _is_away(self, error: StoreError) -> bool:
+        """Tell whether an error is a server's that may be back later."""
+        return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
     def _write_drafts(self) -> None:
         """Write the runs that ended since the last time, at once, and the study's progress."""
@@ -272,15 +283,13 @@ class StudyTracker:
         if self._spool is not None:
             self._writer.put(*(entry for draft in drafts for entry in bulk.entries_of(draft)))
         else:
-            experiment = self.experiment_id
-            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, experiment, drafts))
+            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, self.experiment_id, drafts))
         self._record_progress(best=progress.best_of(self._config, self._ledger.outcomes), tests=_NO_TESTS)
 
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
         """Return the tags of a trial's run, the versions of what trains it among them."""
-        process = f"{platform.node()}:{os.getpid()}"
         tags = schema.workload_tags(self._config, study_name=self._study_name) | dict(self._environment)
-        tags |= schema.child_tags(kind, number, parent=self.run_id, process=process) | schema.source_tags()
+        tags |= schema.child_tags(kind, number, parent=self.run_id) | schema.source_tags()
         return tags if self._spool is None else {**tags, RECORD: key}
 
     def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
@@ -289,11 +298,3 @@ class StudyTracker:
         tags = progress.study_tags(self._config, outcomes, best=best, tests=tests)
         metrics = schema.to_metrics(values, step=len(outcomes), timestamp_ms=schema.now_ms())
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))
-
-    def _start_sampler(self) -> SystemSampler:
-        def record(values: Mapping[str, float], step: int) -> None:
-            metrics = schema.to_metrics(values, step=step, timestamp_ms=schema.now_ms())
-            self._writer.put(Log(run=self.run_id, metrics=metrics))
-
-        interval_s = _SYSTEM_METRICS_INTERVAL_S
-        return SystemSampler(self.run_id, tracking_uri=self._uri, interval_s=interval_s, record=record)

@@ -10,15 +10,18 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import Engine
 
 from study import confirming, phases
@@ -46,7 +49,9 @@ KILLED = 137
 N_EPOCHS, N_CONFIRMATIONS = 2, 1
 
 
-def build_config(folder: Path, *, uri: str | None = None, n_trials: int = 2, deterministic: bool = True) -> StudyConfig:
+def build_config(
+    folder: Path, *, uri: str | None = None, n_trials: int = 2, deterministic: bool = True
+) -> StudyConfig:
     """Return the config of a small study whose stores lie in a folder as `study run` lays them out."""
     uri = uri or f"sqlite:///{folder}/mlruns/mlflow.db"
     ranges = {"learning_rate": Range(argument="learning_rate", low=1e-4, high=1.0, scale="log")}
@@ -135,6 +140,40 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
         tracker.artifact_text("what it came to", "notes/end.txt")
 
 
+def make_flaky(*, at: int, mode: str) -> None:
+    """Let the n-th write of the background thread fail as a server's answer does, counting from 1.
+
+    Args:
+        at: Which write.
+        mode: `refused`: it is not done. `taken`: it is done. `late`: it is done when three others have been done.
+    """
+    count, late = [0], []
+
+    def flaky(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if threading.current_thread().name != "tracking":
+                return method(*arguments, **options)
+            count[0] += 1
+            if count[0] == at:
+                if mode == "taken":
+                    method(*arguments, **options)
+                elif mode == "late":
+                    late.append((method, arguments, options))
+                raise MlflowException("the server is ill")
+            if count[0] == at + 4 and late:
+                (belated, its_arguments, its_options) = late.pop()
+                with suppress(MlflowException):
+                    belated(*its_arguments, **its_options)
+            return method(*arguments, **options)
+
+        return call
+
+    for name in ("create_run", "log_batch", "set_terminated", "log_artifact", "delete_run", "delete_tag"):
+        setattr(MlflowClient, name, flaky(getattr(MlflowClient, name)))
+    background._FIRST_PAUSE_S = 0.01
+    background.PATIENCE_S = 60.0
+
+
 @contextmanager
 def killed_at(write: int | None) -> Iterator[list[int]]:
     """Kill this process right before its n-th write, counting from 1, to any store; yields the count so far."""
@@ -168,6 +207,8 @@ def _live(order: dict[str, Any]) -> int:
     folder = Path(order["folder"])
     if order.get("spooled"):  # what a server's store would be to it, without its minutes
         opening.is_database = lambda _uri: False
+    if flaky := order.get("flaky"):
+        make_flaky(**flaky)
     background.PATIENCE_S = order.get("patience_s", background.PATIENCE_S)
 
     def wait_for_leave(trial: Trial) -> None:
@@ -182,7 +223,7 @@ def _live(order: dict[str, Any]) -> int:
         try:
             run_stub_study(config, trainer)
         except StudyError as error:
-            sys.stderr.write(f"{error}\n")
+            (folder / "message.txt").write_text(str(error))
             return error.exit_status
         (folder / "n_writes").write_text(str(count[0]))
     return 0
