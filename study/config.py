@@ -127,11 +127,21 @@ def resolve_direction(metric: str, direction: str) -> Direction:
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """Where results go; local paths are absolute."""
+    """Where results go; local paths are absolute.
+
+    Attributes:
+        tracking_uri: The MLflow store.
+        artifacts: Where a store without a server keeps artifacts; logs lie beside it.
+        optuna_journal: The search, for workers on one machine.
+        optuna_url: The search, for workers on many machines; the journal is not used then.
+        stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
+    """
 
     tracking_uri: str
     artifacts: Path
-    optuna_journal: Path
+    optuna_journal: Path | None = None
+    optuna_url: str | None = None
+    stale_after_s: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

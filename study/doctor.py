@@ -130,7 +130,7 @@ def _stores(stores: Stores) -> list[Finding]:
             "Optuna",
             str(stores.optuna_journal),
             local=stores.optuna_journal,
-            count=lambda: f"studies: {count_studies(stores.optuna_journal)}",
+            count=lambda: f"studies: {count_studies(stores)}",
         ),
     ]
 

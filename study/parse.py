@@ -15,7 +15,6 @@ from study.config import (
     Budget,
     Component,
     Objective,
-    Stores,
     StudyConfig,
     Task,
     TrackingConfig,
@@ -23,6 +22,7 @@ from study.config import (
 )
 from study.errors import ConfigError, Fault
 from study.parse_optimizer import read_optimizer
+from study.parse_stores import read_stores
 from study.space import Range, Value
 
 # Objects of a section that describe it and are no arguments of its target.
@@ -71,7 +71,7 @@ def parse(
         pruner=_component(read, "pruner"),
         budget=_budget(read),
         objective=_objective(read, task),
-        stores=_stores(read, folder),
+        stores=read_stores(read, folder),
         tracking=TrackingConfig(
             every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
             system_metrics=read.boolean("tracking.system_metrics"),
@@ -206,12 +206,3 @@ def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
             advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
             read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
     return point
-
-
-def _stores(read: Reader, folder: Path) -> Stores:
-    database = folder / read.path("storage.mlflow_database")
-    return Stores(
-        tracking_uri=read.address("tracking_uri") or f"sqlite:///{database}",
-        artifacts=folder / read.path("storage.artifacts"),
-        optuna_journal=folder / read.path("storage.optuna_journal"),
-    )

@@ -20,7 +20,11 @@ from study.seeds import confirmation_order_seed, confirmation_run_seed
 from study.space import Value, text_of
 from study.tracking.writer import StudyTracker
 
+Weights = tuple[NDArray[np.generic], ...]
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
+
+# Between two looks at what other workers do, in seconds.
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +40,11 @@ class Cast:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmed:
-    """What is kept of the best confirmation: the weights of the model to be logged."""
+    """What a worker keeps of the best of its confirmations: the weights of the model to be logged, if it stays so."""
 
+    claim: str
     objective: float
-    weights: tuple[NDArray[np.generic], ...]
+    weights: Weights
 
 
 def search(cast: Cast) -> Best | None:
@@ -52,8 +57,11 @@ def search(cast: Cast) -> Best | None:
     started = time.monotonic()
     failures = Failures(cast.config.max_failed_trials)
 
+    def is_over() -> bool:
+        return limit is not None and time.monotonic() - started >= limit
+
     def ask(n: int) -> list[Trial]:
-        return cast.search.ask(n) if limit is None or time.monotonic() - started < limit else []
+        return [] if is_over() else cast.search.ask(n)
 
     def more(n: int, results: Sequence[TrialResult]) -> list[Trial]:
         _spend(cast, _end(cast, "trial", results), failures)
@@ -63,8 +71,9 @@ def search(cast: Cast) -> Best | None:
 
     trials = ask(cast.trainer.capacity)
     _warn_of_blind_pruner(cast, len(trials))
-    while trials:
-        _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
+    while trials or _others_are_to_end(cast, is_over=is_over):
+        if trials:
+            _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
         trials = ask(cast.trainer.capacity)
     if len(errors := cast.search.errors) >= cast.config.n_trials:
         raise all_failed(errors)
@@ -81,20 +90,44 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
         The weights of the best of the confirmations trained now, the untuned ones left out.
     """
     kept: Confirmed | None = None
-    for kind, hyperparameters in _to_confirm(cast.config, best).items():
+    settings = _to_confirm(cast.config, best)
+    for kind, hyperparameters in settings.items():
         _supersede(cast, kind, hyperparameters)
-        done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
-        due = [r for r in range(cast.config.budget.n_confirmations) if r not in done]
-        for start in range(0, len(due), cast.trainer.capacity):
-            chunk = due[start : start + cast.trainer.capacity]
-            trials = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in chunk]
-            ended = _train(cast, kind, trials)
-            _show(cast, kind, ended)
-            for result, objective in ended:
-                better = kept is None or cast.config.objective.better(objective, kept.objective)
-                if result.weights is not None and result.state == "complete" and better:
-                    kept = Confirmed(objective=objective, weights=result.weights)
+    while due := [kind for kind in settings if _due(cast, kind)]:
+        ended = next(filter(None, (_confirm_some(cast, kind, settings[kind]) for kind in due)), [])
+        for result, objective in ended:
+            better = kept is None or cast.config.objective.better(objective, kept.objective)
+            if result.weights is not None and result.state == "complete" and better:
+                claim = _claim("fixed" if "fixed" in settings else "best", result.trial)
+                kept = Confirmed(claim=claim, objective=objective, weights=result.weights)
+        # The claim on it is held as long as this worker lives: nobody else has its weights.
+        cast.search.claims.finish(but=kept and kept.claim)
+        if not ended:
+            time.sleep(_POLL_S)  # other workers train the last ones, or die and leave them
     return kept
+
+
+def model_weights(cast: Cast, best: Best | None, kept: Confirmed | None) -> Weights | None:
+    """Return the weights of the study's best confirmation where this worker is the one to keep its model.
+
+    That is the worker that trained it; where that one is dead, another trains it once more.
+    """
+    kind, hyperparameters = next(iter(_to_confirm(cast.config, best).items()))
+    scores = {
+        number: run.metrics["objective"] * (1.0 if cast.config.objective.direction == "maximize" else -1.0)
+        for (of, number), run in cast.tracker.finished("confirmation").items()
+        if of == kind != "default" and run.state == "complete"
+    }
+    if not scores:
+        return None
+    number = max(scores, key=lambda number: (scores[number], -number))
+    trial = confirmation(cast.config, number, hyperparameters, keep_weights=True)
+    if kept is not None and kept.claim == _claim(kind, trial):
+        return kept.weights
+    if not cast.search.claims.once(_claim(kind, trial), ever=True):
+        return None
+    (result,) = cast.trainer.train([trial], lambda *_: True)
+    return result.weights
 
 
 def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
@@ -141,6 +174,45 @@ def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConf
     if best is not None:
         tuned = {"best": config.optimizer.arguments(best.point)}
     return {**tuned, "default": untuned}
+
+
+def _others_are_to_end(cast: Cast, *, is_over: Callable[[], bool]) -> bool:
+    """Tell whether other workers still train trials, after a moment in which the untuned optimizer is confirmed."""
+    if not (cast.search.others_train() if is_over() else cast.search.n_spent < cast.config.n_trials):
+        return False
+    if cast.config.optimizer.ranges and _confirm_some(cast, "default", cast.config.optimizer.arguments({})):
+        cast.search.claims.finish()
+    else:
+        time.sleep(_POLL_S)
+    return True
+
+
+def _confirm_some(
+    cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]
+) -> list[tuple[TrialResult, float]]:
+    """Train confirmations that no other worker has taken on, as many as fit; they stay claimed."""
+    due = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in _due(cast, kind)]
+    claimed = {*cast.search.claims.take([_claim(kind, trial) for trial in due], cast.trainer.capacity)}
+    if not claimed:
+        return []
+    still_due = _due(cast, kind)  # another worker may have ended one just before it was claimed
+    trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
+    ended = _train(cast, kind, trials) if trials else []
+    cast.tracker.flush()  # a claim is given back when the record is there
+    _show(cast, kind, ended)
+    return ended
+
+
+def _due(cast: Cast, kind: ConfirmationConfig) -> list[int]:
+    """Return the confirmations that no worker has ended."""
+    done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
+    return [number for number in range(cast.config.budget.n_confirmations) if number not in done]
+
+
+def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
+    """Return the key under which workers claim a confirmation of a point."""
+    point = " ".join(f"{key}={text_of(value)}" for key, value in sorted(trial.hyperparameters.items()))
+    return f"{kind} {trial.number} {point}"
 
 
 def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
@@ -200,6 +272,8 @@ class _Watched:
 
 
 def _start(cast: Cast, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
+    if kind == "trial" and cast.search.were_begun(trials):
+        cast.tracker.finished("trial")  # it learns of the runs that dead workers left, and replaces them
     for trial in trials:
         cast.tracker.start(kind, trial, in_bulk=in_bulk)
         cast.view.trial_started(kind, trial.number)

@@ -23,7 +23,7 @@ from study.errors import BackendError, ConfigError, Fault, StudyError
 from study.noise import captured
 from study.parse import parse
 from study.results import Trainer
-from study.search import Best, check_name, open_search
+from study.search import Best, Search, check_name, open_search
 from study.statistics.intervals import mean_interval
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
@@ -77,10 +77,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     ):
         dataset = load_dataset(config)
         trainer = build_trainer(config, dataset)
-        with (
-            open_search(config) as search,
-            open_study(config, study_name=search.name, dataset=dataset, environment=environment()) as tracker,
-        ):
+        with open_search(config) as search, _opened(config, search, dataset=dataset) as tracker:
             view.study_started(
                 search.name,
                 experiment=config.experiment_name,
@@ -93,7 +90,8 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
             best = phases.search(cast)
             confirmed = phases.confirm(cast, best)
-            _record(cast, best, confirmed, dataset=dataset)
+            _keep_model(cast, best, confirmed, dataset=dataset)
+            _record(cast, best)
             tracker.artifact_file(log, "")
             shown = None if best is None else live.Best(number=best.number, objective=best.objective)
             view.study_ended(best=shown, seconds=time.monotonic() - started)
@@ -113,7 +111,8 @@ def _leaving_nothing(config: StudyConfig, log: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if log in made and not config.stores.optuna_journal.exists():
+        journal = config.stores.optuna_journal
+        if log in made and (journal is None or not journal.exists()):
             log.unlink(missing_ok=True)
             for folder in made[1:]:
                 with contextlib.suppress(OSError):  # somebody else has put something there
@@ -239,15 +238,31 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
             built.add((data_key, model_key))
 
 
-def _record(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | None, *, dataset: Dataset) -> None:
-    """Write what the study came to: numbers, the model, Optuna's plots."""
+def _opened(config: StudyConfig, search: Search, *, dataset: Dataset) -> StudyTracker:
+    """Open the record, one worker after the other, so that the first makes what all go on with."""
+    with search.alone():
+        return open_study(config, study_name=search.name, dataset=dataset, environment=environment())
+
+
+def _keep_model(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | None, *, dataset: Dataset) -> None:
+    """Log the best confirmed model, unless another of the study's workers does."""
+    if cast.config.tracking.log_model:
+        weights = phases.model_weights(cast, best, confirmed)
+        if weights is not None:
+            model = cast.trainer.build_model(weights)
+            cast.tracker.log_model(model, example_x=dataset.validation.x[:2])
+    cast.search.claims.finish()
+
+
+def _record(cast: phases.Cast, best: Best | None) -> None:
+    """Write what the study came to: numbers, Optuna's plots. Of several workers, the first to come here does."""
     tracker = cast.tracker
-    tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
-    if plots := cast.search.plots():
-        tracker.artifact_text(plots, "search.html")
-    if confirmed is not None and cast.config.tracking.log_model:
-        model = cast.trainer.build_model(confirmed.weights)
-        tracker.log_model(model, example_x=dataset.validation.x[:2])
+    if cast.search.claims.once(f"record of {cast.search.n_spent} trials"):
+        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
+        if plots := cast.search.plots():
+            tracker.artifact_text(plots, "search.html")
+        tracker.flush()
+        cast.search.claims.finish()
 
 
 def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:

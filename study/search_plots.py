@@ -10,13 +10,13 @@ from optuna.trial import TrialState
 from study.search_samplers import quiet
 
 
-def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
-    """Return the plots as one HTML page that works offline; None when there is nothing to plot.
+def search_page(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
+    """Return Optuna's plots as one HTML page that works offline; None when there is nothing to plot.
 
     Args:
         optuna_study: The search.
-        n_searched: How many arguments are searched.
-        prunes: Whether trials are stopped early.
+        n_searched: Arguments that are searched.
+        prunes: Whether a pruner has stopped trials.
     """
     completed = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(completed) < 2 or not n_searched:

@@ -16,10 +16,12 @@ LAYERS = (
     ("doctor", "run", "targets"),
     ("phases",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_plots",),
-    ("search_journal", "search_pruners", "search_samplers", "live_progress"),
+    ("search_claims", "search_plots"),
+    ("search_pruners", "search_samplers", "search_storage", "live_progress"),
+    ("search_local", "search_server"),
+    ("search_journal",),
     ("parse",),
-    ("parse_optimizer", "failures"),
+    ("parse_optimizer", "parse_stores", "failures"),
     ("checks", "config", "allowed", "records", "datasets", "exported", "what_if"),
     ("components", "results", "optimizers"),
     ("errors", "space", "seeds", "statistics", "interruption"),
@@ -32,10 +34,10 @@ HOMES = {
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
     "optuna": tuple(
-        f"study/{room}.py"
-        for room in (
-            *("search", "search_importance", "search_journal", "search_plots", "search_pruners"),
-            "search_samplers",
+        f"study/search{part}.py"
+        for part in (
+            *("", "_claims", "_importance", "_journal", "_local", "_plots", "_pruners", "_samplers", "_server"),
+            "_storage",
         )
     ),
     "mlflow": ("study/tracking",),

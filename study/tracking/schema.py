@@ -73,7 +73,9 @@ def config_params(config: StudyConfig) -> list[Param]:
 def config_tags(config: StudyConfig) -> dict[str, str]:
     """Return what may grow or move of the resolved config, which MLflow refuses to change in params."""
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
-    return grows | {"n_trials": str(config.n_trials), "n_confirmations": str(config.budget.n_confirmations)}
+    counts = {"n_trials": config.n_trials, "n_confirmations": config.budget.n_confirmations}
+    # What a sampler that learns was asked for at once decides what it could learn from.
+    return grows | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:

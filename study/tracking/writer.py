@@ -65,10 +65,8 @@ class StudyTracker:
         self._parent = RunHandle(run_id=opened.run_id)
         # All runs that stand under a key; starting a trial again removes what stands there.
         self._runs: dict[tuple[Kind, int], list[RunHandle]] = {}
-        for child in opened.children:
-            if not child.superseded:
-                self._runs.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
         self._open: dict[tuple[Kind, int], tuple[RunHandle, Trial]] = {}
+        self._note(opened.children)
         self._outcomes = _outcomes(opened.children)
         self._drafts: dict[tuple[Kind, int], bulk.Draft] = {}
         self._ended: list[bulk.Draft] = []
@@ -161,6 +159,7 @@ class StudyTracker:
         self.flush()
         with store_errors(self._uri, "the study's runs cannot be read"):
             children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
+        self._note(children)
         return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
@@ -269,6 +268,14 @@ class StudyTracker:
         if drafts:
             self._writer.act(None, lambda: bulk.write_drafts(self._client, self.experiment_id, drafts))
             self._record_progress(best=progress.best_of(self._config, self._outcomes), tests=_NO_TESTS)
+
+    def _note(self, children: Collection[RunRecord]) -> None:
+        """Note the runs that stand under the keys that are not open here, those of other workers among them."""
+        standing: dict[tuple[Kind, int], list[RunHandle]] = {}
+        for child in children:
+            if not child.superseded and (child.kind, child.number) not in self._open:
+                standing.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
+        self._runs |= standing
 
     def _started(self, kind: Kind, number: int) -> tuple[RunHandle, Trial]:
         try:

@@ -44,7 +44,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
     assert (study.status, study.n_trials, study.study_id) == ("FINISHED", 3, config.digest)
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
-    expected |= {"best": "learning_rate=0.2", "budget.n_trials": "3"}
+    expected |= {"best": "learning_rate=0.2", "budget.n_trials": "3", "n_at_once": "3"}
     assert expected.items() <= study.tags.items()
     assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
     assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]

@@ -161,14 +161,14 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers: Answer
 
 
 def assert_alike(ours: list[dict[str, Any]], reference: list[dict[str, Any]]) -> None:
-    """Assert the same numbers but for the last digits, and dropout divided by next to nothing."""
+    """Assert the same numbers but for the last digits."""
     for mine, other in zip(ours, reference, strict=True):
         assert mine["state"] == other["state"], mine["error"]
         assert mine["history"].keys() == other["history"].keys()
         for name, values in other["history"].items():
-            np.testing.assert_allclose(mine["history"][name], values, rtol=1e-3, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(mine["history"][name], values, rtol=2e-5, atol=2e-5, err_msg=name)
         assert mine["summary"]["n_steps"] == other["summary"]["n_steps"]
-        np.testing.assert_allclose(mine["summary"]["initial_loss"], other["summary"]["initial_loss"], rtol=1e-4)
+        np.testing.assert_allclose(mine["summary"]["initial_loss"], other["summary"]["initial_loss"], rtol=2e-5)
 
 
 def test_a_batch_that_may_not_change_keeps_its_size(answers: Answers) -> None:
@@ -182,9 +182,9 @@ def test_a_batch_that_may_not_change_keeps_its_size(answers: Answers) -> None:
 def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
     found = answers("lanes")
     smaller = found["smaller"]
-    assert smaller["programs"] == [[2, True], [4, True], [8, True]][: len(smaller["programs"])]
+    assert smaller["programs"] == [[2, True], [8, True]]
     assert_alike(smaller["results"], found["still"]["results"])
-    assert smaller["asked"] == [3]  # and never again, for there are none
+    assert smaller["asked"] == [6]  # and never again, for there are none
     at_end = [r["summary"].get("compiled_batch_size_at_end", 8) for r in smaller["results"]]
     assert at_end[2] == at_end[7] == 2
     assert {r["summary"]["compiled_batch_size"] for r in smaller["results"]} == {8}
@@ -193,10 +193,16 @@ def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
 def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> None:
     found = answers("lanes")
     filled = found["filled"]
-    assert len(filled["results"]) == 10
+    assert len(filled["results"]) == 14
     assert_alike(filled["results"], found["still"]["results"] + found["rest"])
-    assert len(filled["programs"]) <= 5
+    assert filled["asked"][0] == 6
+    assert len(filled["programs"]) <= 4
     assert [8, False] in filled["programs"]
+    sizes = [
+        (r["summary"]["compiled_batch_size"], r["summary"].get("compiled_batch_size_at_end"))
+        for r in filled["results"]
+    ]
+    assert sizes[0] == (8, None)
 
 
 def test_cut_epochs_are_not_mixed(answers: Answers) -> None:
@@ -216,7 +222,7 @@ def test_new_trials_of_another_structure_come_afterwards(answers: Answers) -> No
 
 def test_trials_that_are_due_take_free_places_first(answers: Answers) -> None:
     found = answers("lanes")
-    assert_alike(found["small"]["results"], found["still"]["results"] + found["rest"])
+    assert_alike(found["small"]["results"], found["still"]["results"] + found["rest"][:2])
     assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
 
 

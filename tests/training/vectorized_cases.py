@@ -24,6 +24,7 @@ from study.results import EpochReport, Together, Trial, TrialResult
 from study.training.vectorized import VectorizedTrainer
 
 DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
 ADAM = "keras.optimizers.Adam"
 
 
@@ -226,23 +227,23 @@ def memory() -> dict[str, Any]:
 
 def lanes() -> dict[str, Any]:
     """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
-    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(10)]
-    stop = {i: i % 2 for i in range(10) if i not in (2, 7)}  # the even ones at their first epoch
+    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
+    stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
     found: dict[str, Any] = {}
-    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": DROPOUT}
+    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": MASKED}
     for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
         trainer, rest = vectorized(**config), trials[8:]
         found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
         found[name]["programs"] = sizes(trainer)
     found["rest"] = run(vectorized(**config), trials[8:], stop)
     # Where an epoch is cut short its lanes cannot be at different ones: places stay free.
-    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=DROPOUT)
+    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=MASKED)
     found["cut short"] = in_batches(trainer, trials[:8], stop, trials[8:])
     # Other structures are trained afterwards; a broken one fails alone.
-    odd = [trial(10, keep=False, speed=3), trial(11, keep=False, learning_rate=0.1, clipnorm=1.0)]
+    odd = [trial(20, keep=False, speed=3), trial(21, keep=False, learning_rate=0.1, clipnorm=1.0)]
     found["odd"] = in_batches(vectorized(**config), trials[:8], stop, [odd[0], trials[8], odd[1]])
     found["odd alone"] = run(vectorized(**config), odd[1:])
-    found["small"] = in_batches(vectorized(capacity=4, **config), trials, stop, [])
+    found["small"] = in_batches(vectorized(capacity=4, **config), trials[:10], stop, [])
     return found | {"refusal": refusal(trials), "tight": tight(trials, stop)}
 
 
@@ -307,7 +308,7 @@ def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
 
     vectorized_program.Program._check_room = refuse  # type: ignore[method-assign]
     try:
-        return in_batches(vectorized(n_trials=8, n_epochs=4, model=DROPOUT), trials[:8], stop, trials[8:])
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
     finally:
         vectorized_program.Program._check_room = check  # type: ignore[method-assign]
 
