@@ -28,6 +28,11 @@ def result(number: int, *, error: str | None = None) -> TrialResult:
     [
         (TRACEBACK, "RuntimeError: it broke"),
         ("ValueError", "ValueError"),
+        (f"{TRACEBACK}\nDuring handling:\n\n{TRACEBACK.replace('broke', 'sank')}", "RuntimeError: it sank"),
+        (
+            "Traceback (most recent call last):\n  F\nE: in call().\n\n\x1b[1mbroke\x1b[0m\n\nArguments: x",
+            "E: in call(). broke",
+        ),
         ("", "(no message)"),
         (None, "(no message)"),
     ],
