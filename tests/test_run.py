@@ -180,7 +180,9 @@ def test_a_model_that_raises_fails_its_trials_and_is_told(ready, tmp_path, monke
         assert "if training: raise RuntimeError('it broke')" in told
     assert (record.status, record.confirmations) == ("FAILED", ())
 
-    (tmp_path / "fragile.py").write_text((tmp_path / "fragile.py").read_text().replace("raise RuntimeError('it broke')", "str()"))
+    (tmp_path / "fragile.py").write_text(
+        (tmp_path / "fragile.py").read_text().replace("raise RuntimeError('it broke')", "str()")
+    )
     monkeypatch.delitem(sys.modules, "fragile")
     run_study(ready("model._target_=fragile.build", "budget.n_trials=2", "retry_failed=true"))
     (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
