@@ -89,7 +89,7 @@ def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
 
 
 def _may_be_imported(target: str, *, folder: Path, allow: Collection[str]) -> bool:
-    if not all(part.isidentifier() for part in target.split(".")):
+    if "." not in target or not all(part.isidentifier() for part in target.split(".")):
         return False
     if any(target.startswith(f"{package}.") for package in allow):
         return True

@@ -50,10 +50,11 @@ class Reader:
 
     def text(self, key: str, *, optional: bool = False) -> str:
         """Return a non-empty string; an optional one may be null and is then empty."""
+        before = len(self.faults)
         found = self.value(key, default=None if optional else _MISSING)
         if isinstance(found, str) and found:
             return found
-        if found is not None:
+        if len(self.faults) == before and not (found is None and optional):
             self.fault(key, found, allowed="a name", advice=f"Give {key} as text.")
         return ""
 

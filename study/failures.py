@@ -14,6 +14,8 @@ from study.results import TrialResult
 
 # TensorFlow, JAX, PyTorch and Python itself.
 _OUT_OF_MEMORY = re.compile(r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemoryError|^MemoryError", re.MULTILINE)
+_ADVICE = "Out of memory: lower"
+_LONGEST = 300
 _SIZES = ("batch_size", "eval_batch_size", "capacity")
 _NEXT = (
     "Each of their runs has its traceback as the artifact error.txt (study ui). Correct the cause, then run the same "
@@ -55,7 +57,7 @@ class Failures:
         if self._limit is not None and len(self._in_a_row) >= self._limit:
             told = f"the last {len(self._in_a_row)} trials that ended have all failed"
             advice = f"{_NEXT} max_failed_trials=null, or a larger one than {self._limit}, goes on all the same."
-            raise FailedTrialsError(f"{told}, {_alike(self._in_a_row)} {advice}")
+            raise FailedTrialsError(f"{told}, {_alike(self._in_a_row)}{advice}")
 
 
 def all_failed(errors: Sequence[str]) -> FailedTrialsError:
@@ -65,7 +67,7 @@ def all_failed(errors: Sequence[str]) -> FailedTrialsError:
         errors: The last line of each one's error.
     """
     told = "its only trial has failed" if len(errors) == 1 else f"all {len(errors)} trials have failed"
-    return FailedTrialsError(f"{told}, {_alike(errors)} There is nothing to confirm. {_NEXT}")
+    return FailedTrialsError(f"{told}, {_alike(errors)}There is nothing to confirm. {_NEXT}")
 
 
 def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
@@ -76,16 +78,23 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
     if _OUT_OF_MEMORY.search(error):
         section = config.trainer.section
         sizes = [f"trainer.{key}={section[key]}" for key in _SIZES if section.get(key)]
-        error = f"{error.rstrip()}\n\nOut of memory: lower {', '.join(sizes)} or choose a smaller model.\n"
+        error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.\n"
     return dataclasses.replace(result, error=error)
 
 
 def last_line(error: str | None) -> str:
-    """Return the line of a traceback that names the error."""
-    # What a library adds below its message is indented, or notes; the error's own line is the last that starts one.
-    lines = [line for line in (error or "").splitlines() if line.strip()]
-    named = [line for line in lines if not line[0].isspace() and ":" in line and not line.startswith("Traceback")]
-    return (named or lines or ["(no message)"])[-1].strip()
+    """Return the line of a traceback that names the error, with the first of what follows it.
+
+    Keras writes the error itself below a line that only says where it came from.
+    """
+    lines = [line for line in re.sub(r"\x1b\[[\d;]*m", "", error or "").splitlines() if line.strip()]
+    starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if lines and lines[-1].startswith(_ADVICE):
+        return lines[-1]
+    if not starts:
+        return lines[-1].strip() if lines else "(no message)"
+    named = [line for line in lines[starts[-1] + 1 :] if not line.startswith("  ")]
+    return " ".join(line.strip() for line in named[:2])[:_LONGEST] or "(no message)"
 
 
 def _alike(errors: Sequence[str]) -> str:

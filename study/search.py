@@ -82,21 +82,19 @@ class Search:
         self._to_retry = {t._trial_id for t in self._failed().values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers and failed ones to be retried first, then new ones.
+        """Propose up to `n` trials, as many as are still due: those of dead workers and failed ones to be retried too.
 
-        There are never more than are still due. A trial that is proposed again takes its number from the one before,
-        as the later one in the journal. A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
         """
         with self._store.alone():
             self._take_over()
             numbered = self._numbered()
-            again = {t.user_attrs[NUMBER]: t.params for t in self._trials() if TAKEN_OVER in t.user_attrs}
-            again = {number: point for number, point in again.items() if number not in numbered}
-            again |= {n: t.params for n, t in self._failed().items() if t._trial_id in self._to_retry}
+            left = {t.user_attrs.get(NUMBER): t.params for t in self._trials() if TAKEN_OVER in t.user_attrs}
+            retried = {n: t.params for n, t in self._failed().items() if t._trial_id in self._to_retry}
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = [number for number in range(self._config.n_trials) if number in again or number not in numbered]
+            due = [number for number in range(self._config.n_trials) if number in retried or number not in numbered]
             return [
-                self._ask(number, again.get(number, {} if number else first))
+                self._ask(number, (left | retried).get(number, {} if number else first))
                 for number in due[: min(n, self._config.n_at_once)]
             ]
 
@@ -106,7 +104,7 @@ class Search:
 
     def were_begun(self, trials: Sequence[Trial]) -> bool:
         """Tell whether workers that are dead had begun some of the trials."""
-        begun = {t.user_attrs[NUMBER] for t in self._trials() if TAKEN_OVER in t.user_attrs}
+        begun = {t.user_attrs.get(NUMBER) for t in self._trials() if TAKEN_OVER in t.user_attrs}
         return any(trial.number in begun for trial in trials)
 
     def others_train(self) -> bool:
@@ -165,7 +163,8 @@ class Search:
             return None
         sign = 1.0 if self._config.objective.direction == "maximize" else -1.0
         found = max(completed, key=lambda t: (sign * (t.value or 0.0), -t.user_attrs[NUMBER]))
-        point = to_arguments(self._config.optimizer.ranges, found.params)
+        with self._store.reading():
+            point = to_arguments(self._config.optimizer.ranges, found.params)
         return Best(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
 
     def plots(self) -> str | None:
@@ -193,32 +192,31 @@ class Search:
             order_seed=self._config.order_seed,
         )
 
-    def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
-
-    def _failed(self) -> dict[int, FrozenTrial]:
-        """Return the trials that failed, by their numbers."""
-        return {number: t for number, t in self._numbered().items() if t.state == TrialState.FAIL}
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        with self._store.reading():
+            return self._study.get_trials(deepcopy=False, states=states or None)
 
     def _numbered(self) -> dict[int, FrozenTrial]:
-        """Return the trials that hold a trial number, running or ended, by that number; of several the last."""
-        trials = self._trials()
-        return {t.user_attrs[NUMBER]: t for t in trials if NUMBER in t.user_attrs and TAKEN_OVER not in t.user_attrs}
+        """Return the trials, running or ended, by trial number; one asked for again leaves it to the later one."""
+        latest = {t.user_attrs[NUMBER]: t for t in self._trials() if NUMBER in t.user_attrs}
+        return {number: t for number, t in latest.items() if TAKEN_OVER not in t.user_attrs}
+
+    def _failed(self) -> dict[int, FrozenTrial]:
+        return {number: t for number, t in self._numbered().items() if t.state == TrialState.FAIL}
 
     def _running(self) -> dict[int, str | None]:
         """Return the workers of the trials that others train, by the trials' ids in the store."""
         own = {trial._trial_id for trial in self._asked.values()}
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return {
             t._trial_id: t.user_attrs.get(WORKER) if NUMBER in t.user_attrs else None
-            for t in running
+            for t in self._trials(TrialState.RUNNING)
             if t._trial_id not in own
         }
 
     def _take_over(self) -> None:
         """End the running trials of dead workers; what they were to train is asked for again."""
         # A worker that died between enqueueing a point and asking for it has left it to whoever asks next.
-        for waiting in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        for waiting in self._trials(TrialState.WAITING):
             self._store.optuna.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
         running = self._running()
         for trial_id in self._store.abandoned(running) if running else ():

@@ -48,6 +48,18 @@ class LocalStorage:
             yield
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn whatever a broken entry leads to into an error in words.
+
+        Raises:
+            StoreError: The journal cannot be read.
+        """
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise _unusable(self._path, error) from error
+
+    @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Wait for the disk once, for all entries."""
         with self._journal.together():
@@ -113,7 +125,9 @@ def read_local(path: Path, journal: Journal | None = None) -> optuna.storages.Ba
         StoreError: The journal cannot be read.
     """
     try:
-        return optuna.storages.JournalStorage(journal or Journal(path))  # type: ignore[arg-type]
+        journal = journal or Journal(path)
+        journal.check_end()
+        return optuna.storages.JournalStorage(journal)  # type: ignore[arg-type]
     except Exception as error:  # Optuna raises whatever the broken line leads it to.
         raise _unusable(path, error) from error
 

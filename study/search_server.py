@@ -86,6 +86,16 @@ class ServerStorage:
             yield
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Tell what the server fails at in words.
+
+        Raises:
+            StoreError: The server failed in the block.
+        """
+        with _told(self._url):
+            yield
+
+    @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Tell what the server fails at in words.
 

@@ -34,6 +34,10 @@ class SearchStorage(Protocol):
         """Keep the study's other workers from asking and telling for as long."""
         ...
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Turn whatever a broken entry leads to into an error in words."""
+        ...
+
     def together(self) -> AbstractContextManager[None]:
         """Write what is told in the block as one, where that is quicker."""
         ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -89,13 +91,10 @@ def _a_result_or_an_error(valid: list[dict[str, Any]], folder: Path, data: st.Da
         path = data.draw(st.sampled_from(paths), label="key")
         how = data.draw(st.sampled_from(["replace", "replace", "drop", "add"]), label="how")
         _mutate(raw, path, how, data.draw(JUNK, label="junk"))
-    try:
+    with contextlib.suppress(StudyError):
         config = load_config(raw, folder=folder)
-    except StudyError as error:
-        assert str(error)
-    else:
         assert len(config.digest) == 12
-        assert config.n_trials >= 1
+        assert config.n_at_once >= 1
     assert list(folder.iterdir()) == []
     assert not Path("proof").exists()
 
@@ -104,6 +103,20 @@ def _a_result_or_an_error(valid: list[dict[str, Any]], folder: Path, data: st.Da
 @given(data=st.data())
 def test_a_damaged_config_is_a_result_or_one_error(valid: Any, tmp_path: Path, data: st.DataObject) -> None:
     _a_result_or_an_error(valid, tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [None, True, -1, 10**400, math.nan, "", "\0", "\ud800", "x" * 5000, [], [None], [[]], {}, {"a": 1}, _nested(3000)],
+    ids=lambda junk: f"{type(junk).__name__}",
+)
+def test_nothing_under_any_key_leads_to_a_traceback(valid: Any, tmp_path: Path, junk: Any) -> None:
+    for path in _paths(valid[0]):
+        raw = copy.deepcopy(valid[0])
+        _mutate(raw, path, "replace", junk)
+        with contextlib.suppress(StudyError):
+            load_config(raw, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.faults
@@ -125,9 +138,9 @@ def test_a_damaged_config_is_a_result_or_one_error_at_length(valid: Any, tmp_pat
 def test_a_file_that_is_no_exported_configuration_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "best.yaml"
     path.write_bytes(content)
+    error = None
     try:
-        exported = read_exported(path)
-    except StudyError as error:
-        assert str(path) in str(error)
-    else:
-        assert "optimizer" in exported.sections
+        assert "optimizer" in read_exported(path).sections
+    except StudyError as raised:
+        error = raised
+    assert error is None or str(path) in str(error)

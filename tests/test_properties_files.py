@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import shutil
-import sqlite3
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from study.config import StudyConfig
 from study.datasets._idx import read_idx
 from study.datasets._npz import read_npz
-from study.errors import DataError, StoreError, StudyError
+from study.errors import StudyError
 from study.results import TrialResult
 from study.search import check_name, count_studies, open_search
 from study.tracking.reader import read_experiments, read_studies
@@ -32,6 +31,15 @@ QUICKLY = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
+
+
+def told(read: Callable[[], object]) -> str:
+    """The words of the error that reading ends with, nothing where there is none."""
+    try:
+        read()
+    except StudyError as error:
+        return str(error)
+    return ""
 
 
 @st.composite
@@ -67,13 +75,8 @@ PACKED = gzip.compress(PLAIN)
 def _idx_is_read_or_told(folder: Path, content: bytes) -> None:
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
-    try:
-        read = read_idx(path, n_dimensions=3)
-    except DataError as error:
-        assert str(path) in str(error)
-    else:
-        assert read.ndim == 3
-        assert read.dtype == np.uint8
+    error = told(lambda: read_idx(path, n_dimensions=3))
+    assert str(path) in error or read_idx(path, n_dimensions=3).ndim == 3
     assert path.read_bytes() == content
 
 
@@ -98,12 +101,8 @@ def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None
     np.savez(path, x_train=IMAGES, y_train=y, x_test=IMAGES, y_test=y)
     content = damage(path.read_bytes())
     path.write_bytes(content)
-    try:
-        images = read_npz(path, shape=(4, 4, 1))
-    except DataError as error:
-        assert str(path) in str(error)
-    else:
-        assert len(images.train[0]) == len(images.train[1])
+    error = told(lambda: read_npz(path, shape=(4, 4, 1)))
+    assert str(path) in error or read_npz(path, shape=(4, 4, 1)).source == str(path)
     assert path.read_bytes() == content
 
 
@@ -124,20 +123,21 @@ def _journal_is_read_or_told(journal: tuple[StudyConfig, bytes], damage: Any) ->
     path = config.stores.optuna_journal
     content = damage(whole)
     path.write_bytes(content)
-    try:
-        check_name(config)
-        assert count_studies(path) <= 1
-    except StudyError as error:
-        assert str(path) in str(error) or "study_name" in str(error)
+    error = told(lambda: (check_name(config), count_studies(config.stores)))
+    assert not error or str(path) in error or "study_name" in error
     assert path.read_bytes() == content
-    try:
-        with open_search(config) as search:
-            assert 0 <= search.n_spent <= 6
-            search.best()
-            numbers = [trial.number for trial in search.ask(9)]
-            assert len(numbers) == len(set(numbers)) <= 6
-    except StudyError as error:
-        assert str(path) in str(error) or "study_name" in str(error)
+    error = told(lambda: _go_on(config))
+    assert not error or str(path) in error or "study_name" in error
+    told_again = told(lambda: count_studies(config.stores))
+    assert bool(told_again) <= bool(error), "what was written behind a broken entry cannot be read"
+
+
+def _go_on(config: StudyConfig) -> None:
+    with open_search(config) as search:
+        assert 0 <= search.n_spent <= 6
+        search.best()
+        numbers = [trial.number for trial in search.ask(9)]
+        assert len(numbers) == len(set(numbers)) <= 6
 
 
 @QUICKLY
@@ -154,7 +154,7 @@ def test_a_damaged_journal_is_read_or_told_at_length(journal: Any, damage: Any) 
 
 
 @pytest.fixture(scope="module")
-def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with an experiment, a study and a trial."""
     from mlflow.tracking import MlflowClient
 
@@ -168,37 +168,28 @@ def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> byt
     run = client.create_run(experiment, tags=child).info.run_id
     client.log_metric(run, "objective", 0.5)
     client.set_terminated(run)
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path.read_bytes()
+    return path
 
 
-def _database_is_read_or_told(database: bytes, folder: Path, damage: Any) -> None:
+def _database_is_read_or_told(database: Path, folder: Path, damage: Any) -> None:
     path = folder / "mlflow.db"
-    content = damage(database)
+    content = damage(database.read_bytes())
     path.write_bytes(content)
     uri = f"sqlite:///{path}"
-    for read in (
-        lambda: check_store(uri, may_be_empty=False),
-        lambda: [read_studies(uri, name) for name in read_experiments(uri)],
-    ):
-        try:
-            read()
-        except StoreError as error:
-            assert str(path) in str(error)
-        except StudyError as error:
-            assert str(error)
+    error = told(lambda: check_store(uri, may_be_empty=False))
+    assert not error or str(path) in error
+    told(lambda: [read_studies(uri, name) for name in read_experiments(uri)])
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
 
 
 @settings(QUICKLY, max_examples=25)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_told(database: bytes, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_told(database: Path, tmp_path: Path, damage: Any) -> None:
     _database_is_read_or_told(database, tmp_path, damage)
 
 
 @pytest.mark.faults
 @settings(AT_LENGTH, max_examples=400)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_told_at_length(database: bytes, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_told_at_length(database: Path, tmp_path: Path, damage: Any) -> None:
     _database_is_read_or_told(database, tmp_path, damage)

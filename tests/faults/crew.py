@@ -192,7 +192,7 @@ def _fork(order: dict[str, Any]) -> int:
 def main() -> None:
     """Follow the orders."""
     # Once, for all who are forked.
-    import study.recording
+    import study.recording  # noqa: F401
     import tests.faults.victims  # noqa: F401
 
     children: list[int] = []

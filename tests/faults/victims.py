@@ -128,7 +128,8 @@ def tiny_dataset() -> Dataset:
 
 def run_stub_study(config: StudyConfig, trainer: Any) -> None:
     """Run a study as `study.run` does, but for what needs Keras."""
-    view: Any = SimpleNamespace(**{name: _ignore for name in ("epoch", "message", "stopped", "trial_started", "trials_ended")})
+    shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
+    view: Any = SimpleNamespace(**dict.fromkeys(shown, _ignore))
     with (
         open_search(config) as search,
         open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={"keras": "3.15.0"}) as tracker,
