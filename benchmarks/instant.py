@@ -20,7 +20,7 @@ from study.search import open_search
 from study.tracking.writer import open_study
 
 # Trials measured one by one before a mark, and in the batch before these.
-ALONE, BATCH = 20, 64
+ALONE, BATCH = 20, 50
 
 
 class InstantTrainer:

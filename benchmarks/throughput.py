@@ -1,12 +1,19 @@
 """Trials per minute: this project's `vectorized` and `fit` beside a plain Optuna + Keras loop and other tuners.
 
-Every contender runs in a fresh process and an empty folder, started as a user starts it, interleaved over the rounds.
-The slow ones run fewer trials; their time for `--n-trials` is their start-up plus that many times their time for one
-trial, both from two runs of different length. Contenders that are not installed are left out and named.
+Every contender runs in a fresh process, an empty folder and an empty home (nobody's cache is warm), started as a user
+starts it, interleaved over the rounds; of each number the median over the rounds counts. Those that train one by one
+run few trials: their time for a study is their start-up plus so many times their time for one trial, both from two
+runs of different length. `vectorized` runs whole studies, each twice: with nothing compiled yet, which is what counts,
+and with the compiled programs that JAX has kept. This project's times include the confirmations and their records.
 
-    python benchmarks/throughput.py                          # digits-mlp, 256 trials, about ten minutes on two cores
-    python benchmarks/throughput.py --workload fashion_mnist-mlp --n-trials 64
-    python benchmarks/throughput.py --contenders vectorized plain-jax --rounds 3
+    python benchmarks/throughput.py                                     # every workload, hours on two cores
+    python benchmarks/throughput.py --workloads digits-mlp --rounds 1   # about ten minutes
+    python benchmarks/throughput.py --contenders vectorized plain-jax --n-trials 512 2048
+    python benchmarks/throughput.py --out benchmarks/results/throughput-cpu.json
+
+Run it in a checkout that is installed with `pip install -e .`. Keras Tuner and Ray Tune are no dependencies:
+`pip install --no-deps --target PEERS keras-tuner kt-legacy ray fsspec pyarrow tensorboardX` and PYTHONPATH=PEERS bring
+them (and what pip then names as missing); without them they are left out and named.
 """
 
 from __future__ import annotations
@@ -15,265 +22,129 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import machine
+from benchmarks.contenders import CONTENDERS
+from benchmarks.tables import throughput_notes, throughput_table
+from benchmarks.workloads import WORKLOADS, Workload
+
+# What is kept of a run, by contender and the number of trials.
+Runs = dict[tuple[str, int], list[dict[str, float]]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """What is trained, the same for everybody."""
-
-    dataset: str
-    hidden: tuple[int, ...]
-    batch_size: int
-    n_epochs: int
-    n_trials: int
-    n_slow: tuple[int, int]  # trials of the two runs of a slow contender
-
-
-WORKLOADS = {
-    "digits-mlp": Workload(dataset="digits", hidden=(64, 64), batch_size=32, n_epochs=10, n_trials=256, n_slow=(2, 8)),
-    "fashion_mnist-mlp": Workload(
-        dataset="fashion_mnist", hidden=(300, 100), batch_size=128, n_epochs=5, n_trials=64, n_slow=(1, 3)
-    ),
-}
-
-
-def study(workload: Workload, n_trials: int, *overrides: str) -> None:
-    """Run a whole study with this project, confirmations included, in this process."""
-    from study.cli import command_line
-
-    hidden = ",".join(map(str, workload.hidden))
-    arguments = ["run", f"dataset={workload.dataset}", "model=mlp", f"model.hidden=[{hidden}]", "optimizer=adam"]
-    arguments += [f"budget.n_trials={n_trials}", f"budget.n_epochs={workload.n_epochs}", "live=false"]
-    sys.argv = ["study", *arguments, f"trainer.batch_size={workload.batch_size}", *overrides]
-    command_line()
-
-
-def vectorized(workload: Workload, n_trials: int) -> None:
-    """Run `trainer=vectorized`, noting when its first compiled step began and what its programs took."""
-    from study.training import vectorized_batch
-
-    began: list[float] = []
-    seconds = {"compute": 0.0, "compile": 0.0}
-    train, start = vectorized_batch.Batch.train, vectorized_batch.Batch._train_epochs
-
-    def note(batch: Any, on_epoch: Any) -> Any:
-        began.append(time.perf_counter())
-        return start(batch, on_epoch)
-
-    def account(batch: Any, on_epoch: Any) -> Any:
-        results = train(batch, on_epoch)
-        for result in results:
-            seconds["compute"] += result.summary["seconds_train"] + result.summary["seconds_evaluate"]
-            seconds["compile"] += result.summary["seconds_compile"]
-        return results
-
-    vectorized_batch.Batch._train_epochs = note  # type: ignore[method-assign]
-    vectorized_batch.Batch.train = account  # type: ignore[method-assign]
-    study(workload, n_trials, "trainer=vectorized")
-    print(json.dumps({"after_first_step": time.perf_counter() - began[0], **seconds}))
+def measure(
+    name: str, contenders: list[str], n_trials: list[int], *, n_slow: tuple[int, int], rounds: int
+) -> dict[str, Any]:
+    """Run everybody on a workload and return the medians, by number of trials and contender."""
+    workload, cold, warm = WORKLOADS[name], defaultdict(list), defaultdict(list)
+    described, work = machine.describe(), machine.ask("gigaflops", name)["gigaflops"]
+    rates = []
+    for index in range(rounds):
+        rates.append(machine.ask("multiply"))
+        for contender in contenders:
+            one_by_one = CONTENDERS[contender].one_by_one
+            for n in n_slow if one_by_one else n_trials:
+                with tempfile.TemporaryDirectory() as home:
+                    cold[contender, n].append(timed(contender, name, n, Path(home)))
+                    if not one_by_one:
+                        warm[contender, n].append(timed(contender, name, n, Path(home)))
+                last = cold[contender, n][-1]
+                print(f"  round {index + 1}, {contender}, {n} trials: {last['seconds']:.1f} s", flush=True)
+    rate = statistics.median(rate["gflops"] for rate in rates)
+    studies = {}
+    for n in n_trials:
+        rows = {}
+        for contender in contenders:
+            one_by_one = CONTENDERS[contender].one_by_one
+            if one_by_one:
+                rows[contender] = extrapolate(cold, contender, n_slow, n, work=work)
+            else:
+                rows[contender] = whole(cold[contender, n], n, workload, work=work)
+                rows[f"{contender}, again"] = whole(warm[contender, n], n, workload, work=work)
+        studies[str(n)] = rows
+    load = round(os.getloadavg()[0], 2)
+    described |= {**rates[-1], "gflops": rate, "load_after": load, "rounds": rounds}
+    return {"machine": described, "gigaflops_a_trial": work, "studies": studies}
 
 
-def plain(workload: Workload, n_trials: int) -> None:
-    """Do what a tutorial does: an Optuna study whose objective builds a model and calls `fit`."""
-    import keras
-    import optuna
-
-    train, validation = arrays(workload)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-    def objective(trial: optuna.Trial) -> float:
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(trial.number)
-        model = build(
-            workload,
-            learning_rate=trial.suggest_float("learning_rate", 1e-5, 1e-1, log=True),
-            beta_1=1 - trial.suggest_float("one_minus_beta_1", 0.01, 0.5, log=True),
-            beta_2=1 - trial.suggest_float("one_minus_beta_2", 1e-5, 0.1, log=True),
-        )
-        history = model.fit(
-            *train, batch_size=workload.batch_size, epochs=workload.n_epochs, validation_data=validation, verbose=0
-        )
-        return float(history.history["val_accuracy"][-1])
-
-    storage = optuna.storages.RDBStorage("sqlite:///optuna.db")
-    sampler = optuna.samplers.RandomSampler(seed=0)
-    optuna.create_study(direction="maximize", sampler=sampler, storage=storage).optimize(objective, n_trials=n_trials)
-
-
-def keras_tuner(workload: Workload, n_trials: int) -> None:
-    """Run Keras Tuner's random search."""
-    import keras_tuner
-
-    train, validation = arrays(workload)
-
-    def hypermodel(drawn: Any) -> Any:
-        return build(
-            workload,
-            learning_rate=drawn.Float("learning_rate", 1e-5, 1e-1, sampling="log"),
-            beta_1=1 - drawn.Float("one_minus_beta_1", 0.01, 0.5, sampling="log"),
-            beta_2=1 - drawn.Float("one_minus_beta_2", 1e-5, 0.1, sampling="log"),
-        )
-
-    tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=n_trials, directory="tuner")
-    tuner.search(
-        *train, batch_size=workload.batch_size, epochs=workload.n_epochs, validation_data=validation, verbose=0
-    )
-
-
-def ray_tune(workload: Workload, n_trials: int) -> None:
-    """Run Ray Tune with as many workers as it takes by itself."""
-    from ray import tune
-
-    def trainable(drawn: dict[str, float]) -> dict[str, float]:
-        train, validation = arrays(workload)
-        model = build(workload, **drawn)
-        history = model.fit(
-            *train, batch_size=workload.batch_size, epochs=workload.n_epochs, validation_data=validation, verbose=0
-        )
-        return {"val_accuracy": float(history.history["val_accuracy"][-1])}
-
-    space = {"learning_rate": tune.loguniform(1e-5, 1e-1), "beta_1": tune.uniform(0.5, 0.99)}
-    space |= {"beta_2": tune.uniform(0.9, 0.99999)}
-    tune.Tuner(trainable, param_space=space, tune_config=tune.TuneConfig(num_samples=n_trials)).fit()
-
-
-def build(workload: Workload, **hyperparameters: float) -> Any:
-    """Build and compile the net of the workload with Adam."""
-    import keras
-
-    layers = [keras.layers.Flatten(), *(keras.layers.Dense(units, activation="relu") for units in workload.hidden)]
-    model = keras.Sequential([*layers, keras.layers.Dense(10)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(**hyperparameters), loss, metrics=["accuracy"])
-    return model
-
-
-def arrays(workload: Workload) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return the training and validation splits that this project takes as well."""
-    from study.cli.compose import compose_jobs
-    from study.run import load_config, load_dataset
-
-    (job,) = compose_jobs([f"dataset={workload.dataset}"], multirun=False)
-    dataset = load_dataset(
-        load_config({**job.raw, "trainer": {**job.raw["trainer"], "backend": os.environ["KERAS_BACKEND"]}})
-    )
-    return (dataset.train.x, dataset.train.y), (dataset.validation.x, dataset.validation.y)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contender:
-    """Somebody who tunes: what runs, on which backend, and what it needs."""
-
-    run: Callable[[Workload, int], None]
-    backend: str
-    is_slow: bool = True
-    needs: str = "keras"
-
-
-CONTENDERS = {
-    "vectorized": Contender(run=vectorized, backend="jax", is_slow=False),
-    "fit-tensorflow": Contender(run=lambda w, n: study(w, n, "trainer.backend=tensorflow"), backend="tensorflow"),
-    "fit-jax": Contender(run=lambda w, n: study(w, n, "trainer.backend=jax"), backend="jax"),
-    "plain-tensorflow": Contender(run=plain, backend="tensorflow"),
-    "plain-jax": Contender(run=plain, backend="jax"),
-    "keras-tuner-tensorflow": Contender(run=keras_tuner, backend="tensorflow", needs="keras_tuner"),
-    "keras-tuner-jax": Contender(run=keras_tuner, backend="jax", needs="keras_tuner"),
-    "ray-tune": Contender(run=ray_tune, backend="tensorflow", needs="ray"),
-}
-
-
-def timed(name: str, workload: str, n_trials: int, cache: Path) -> tuple[float, dict[str, float]]:
-    """Run a contender in a fresh process and return its seconds of wall time, and what else it told."""
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": CONTENDERS[name].backend,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-    }
-    if not name.startswith("vectorized"):  # nobody else keeps compiled programs unless told to
-        del environment["JAX_COMPILATION_CACHE_DIR"]
+def timed(contender: str, workload: str, n_trials: int, home: Path) -> dict[str, float]:
+    """Run a contender in a fresh process; return seconds, peak memory, and what else it told."""
+    environment = machine.child_environment(home=home, backend=CONTENDERS[contender].backend)
+    script = Path(__file__).with_name("contenders.py")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--child", name, "--workload", workload, "--n-trials", str(n_trials)]
-        began = time.perf_counter()
-        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
-    if ended.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{ended.stderr[-3000:]}")
-    told = [line for line in ended.stdout.splitlines() if line.startswith('{"after_first_step"')]
-    return seconds, json.loads(told[-1]) if told else {}
+        command = [sys.executable, str(script), contender, workload, str(n_trials)]
+        ended = machine.run(command, folder=Path(folder), environment=environment)
+    told = dict(ended.told)
+    if "first_step_at" in told:
+        told["after_first_step"] = ended.ended_at - told.pop("first_step_at")
+    return {"seconds": ended.seconds, "peak_mib": ended.peak_mib, **told}
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Run everybody and print the table."""
-    workload = WORKLOADS[options.workload]
-    n_trials = options.n_trials or workload.n_trials
-    chosen = [name for name in options.contenders if importlib.util.find_spec(CONTENDERS[name].needs) is not None]
-    missing = [name for name in options.contenders if name not in chosen]
-    machine = platform.processor() or platform.machine()
-    print(f"{options.workload}: {n_trials} trials on {machine}, {os.cpu_count()} cores")
-    print(f"load before: {os.getloadavg()[0]:.1f}; not installed: {', '.join(missing) or 'none'}", flush=True)
-    whole: dict[str, list[float]] = {name: [] for name in chosen}
-    with tempfile.TemporaryDirectory() as cache:
-        for _ in range(options.rounds):
-            for name in chosen:
-                whole[name] += measure(name, options.workload, workload, n_trials, Path(cache))
-    best = min(statistics.median(seconds) for seconds in whole.values())
-    print(f"\n{'contender':<24}{'seconds':>10}{'trials/min':>12}{'times slower':>14}")
-    for name, seconds in whole.items():
-        middle = statistics.median(seconds)
-        print(f"{name:<24}{middle:>10.1f}{60 * n_trials / middle:>12.1f}{middle / best:>14.1f}")
+def extrapolate(runs: Runs, contender: str, n_slow: tuple[int, int], n: int, *, work: float) -> dict[str, float]:
+    """Return the numbers of a study of `n` trials from those of two runs of different length."""
+    few, more = (medians(runs[contender, count]) for count in n_slow)
 
+    def line(key: str) -> tuple[float, float]:
+        slope = (more[key] - few[key]) / (n_slow[1] - n_slow[0])
+        return few[key] + slope * (n - n_slow[0]), slope
 
-def measure(name: str, workload_name: str, workload: Workload, n_trials: int, cache: Path) -> list[float]:
-    """Return the seconds for all trials: measured, or of a slow contender from two shorter runs."""
-    if CONTENDERS[name].is_slow:
-        few, more = workload.n_slow
-        first, second = (timed(name, workload_name, n, cache)[0] for n in (few, more))
-        one = (second - first) / (more - few)
-        print(
-            f"  {name}: {few} trials {first:.1f} s, {more} trials {second:.1f} s, so {one:.2f} s a trial", flush=True
+    (seconds, slope), peak = line("seconds"), max(few["peak_mib"], more["peak_mib"])
+    row = {"seconds": seconds, "a_trial": slope, "peak_mib": peak, "gflops": work / slope}
+    if slope <= 0:
+        raise SystemExit(
+            f"{contender}: the median of {n_slow[1]} trials was quicker than that of {n_slow[0]}. Run it on an idle "
+            "machine, with more --rounds, or with --n-slow further apart."
         )
-        return [first + one * (n_trials - few)]
-    taken = []
-    for start in ("nothing compiled yet", "compiled programs kept"):
-        seconds, told = timed(name, workload_name, n_trials, cache)
-        ratio = told["after_first_step"] / told["compute"]
-        print(
-            f"  {name}, {start}: {seconds:.1f} s, compiling {told['compile']:.1f} s, "
-            f"computing {told['compute']:.1f} s; from the first step on {told['after_first_step']:.1f} s, "
-            f"{ratio:.2f} times the computing",
-            flush=True,
-        )
-        taken.append(seconds)
-    return taken[:1]  # the table takes the first start of all
+    return row | ({"compile": line("compile")[0]} if "compile" in few else {})
+
+
+def whole(runs: list[dict[str, float]], n: int, workload: Workload, *, work: float) -> dict[str, float]:
+    """Return the numbers of a study that was run as it is, its confirmations counted as work."""
+    middle = medians(runs)
+    trained = n + 2 * workload.n_confirmations
+    return middle | {"a_trial": middle["compute"] / trained, "gflops": work * trained / middle["compute"]}
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each number over the rounds."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def main() -> None:
-    """Compare, or run one contender as a child."""
+    """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workload", choices=WORKLOADS, default="digits-mlp")
-    parser.add_argument("--n-trials", type=int, help="instead of the workload's own number")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, help="default: all that this machine can do")
+    parser.add_argument("--n-trials", nargs="+", type=int, help="instead of the workload's own numbers")
+    parser.add_argument("--n-slow", nargs=2, type=int, help="trials of the two runs of those that train one by one")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help="JSON; workloads that it holds already are replaced")
     options = parser.parse_args()
-    if options.child:
-        CONTENDERS[options.child].run(WORKLOADS[options.workload], options.n_trials)
-    else:
-        compare(options)
+    there = {name: all(map(importlib.util.find_spec, CONTENDERS[name].needs)) for name in options.contenders}
+    on_gpu = machine.ask("multiply")["device"] == "gpu"
+    missing = [name for name, is_there in there.items() if not is_there]
+    print(f"not installed: {', '.join(missing) or 'none'}; {'a GPU' if on_gpu else 'no GPU: not measured on one'}")
+    for name, workload in WORKLOADS.items():
+        own = workload.n_trials_gpu if on_gpu else workload.n_trials if workload.on_cpu else ()
+        if name not in (options.workloads or [name]) or not (own or options.workloads):
+            continue
+        n_trials = options.n_trials or list(own or workload.n_trials)
+        print(f"\n{name}, {n_trials} trials, load {os.getloadavg()[0]:.1f}", flush=True)
+        chosen = [contender for contender in options.contenders if there[contender]]
+        n_slow = tuple(options.n_slow or workload.n_slow)
+        found = measure(name, chosen, n_trials, n_slow=n_slow, rounds=options.rounds)
+        found["not_installed"] = missing
+        for n in n_trials:
+            print(f"\n{throughput_table(found, n)}\n{throughput_notes(found, n)}", flush=True)
+        if options.out:
+            kept = json.loads(options.out.read_text()) if options.out.exists() else {}
+            machine.keep(options.out, {**kept, name: found})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Two fresh processes give the same numbers to the last bit, whatever the optimizer, on TensorFlow and on JAX."""
+"""Two processes give the same numbers to the last bit, whatever the optimizer and whatever was trained before.
+
+On TensorFlow and on JAX; one process trains two other trials first, and the second of them diverges.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +27,7 @@ from study.cli.compose import compose_jobs, prepare
 from study.results import Trial
 from study.run import build_trainer, load_config, load_dataset
 
-backend, *optimizers = sys.argv[1:]
+backend, before, *optimizers = sys.argv[1:]
 overrides = [
     f"trainer.backend={backend}", "model.hidden=[8]", "model.dropout=0.3", "model.batch_norm=true",
     # 479 examples to train on and twice as many to validate: evaluation compiles for one shape alone.
@@ -35,45 +39,63 @@ for optimizer in optimizers:
     config = load_config(job.raw, folder=Path.cwd(), labels=job.labels)
     trainer = build_trainer(config, load_dataset(config))
     point = config.optimizer.arguments({})
+    states = []
+    for number, rate in ((1, 1e-3), (2, 1e30)) if before == "after others" else ():
+        other = {**point, "learning_rate": rate, "weight_decay": 0.01 if point.get("weight_decay") else None}
+        other = {name: value for name, value in other.items() if value is not None}
+        other |= {name: 0.7 for name in ("beta_1", "rho") if name in config.optimizer.ranges}
+        trial = Trial(number=number, hyperparameters=other, run_seed=20 + number, order_seed=30 + number)
+        states += [result.state for result in trainer.train([trial], lambda trial, report: True)]
     trial = Trial(number=0, hyperparameters=point, run_seed=11, order_seed=7, keep_weights=True)
     (result,) = trainer.train([trial], lambda trial, report: True)
     numbers = {name: [value.hex() for value in values] for name, values in result.history.items()}
     numbers |= {k: [v.hex()] for k, v in result.summary.items() if k in ("initial_loss", "final_loss")}
     numbers["weights"] = [array.tobytes().hex() for array in result.weights]
     numbers["error"] = result.error
+    numbers["states of others"] = states
+    numbers["structures"] = len(trainer._program._structures)
     histories[optimizer] = numbers
 print(json.dumps(histories))
 """
 
 
-def _train_twice(backend: str, folder: Path) -> list[dict[str, dict[str, list[str]]]]:
-    """Train every optimizer in two processes that run beside one another; numbers by optimizer and by name."""
+def _train_twice(backend: str, folder: Path) -> list[dict[str, dict[str, Any]]]:
+    """Train every optimizer in two processes that run beside one another; numbers by optimizer and by name.
+
+    The second one trains two other trials first.
+    """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     environment.pop("KERAS_BACKEND", None)
     environment.pop("PYTHONHASHSEED", None)  # each process has one of its own
-    command = [sys.executable, "-c", _PROGRAM, backend, *OPTIMIZERS]
-    outputs = [folder / "first", folder / "second"]
+    command = [sys.executable, "-c", _PROGRAM, backend]
+    outputs = {"alone": folder / "first", "after others": folder / "second"}
     with contextlib.ExitStack() as files:
         processes = [
             subprocess.Popen(
-                command, cwd=folder, env=environment,
+                [*command, before, *OPTIMIZERS], cwd=folder, env=environment,
                 stdout=files.enter_context(output.open("w")),
                 stderr=files.enter_context(output.with_suffix(".log").open("w")),
             )
-            for output in outputs
+            for before, output in outputs.items()
         ]  # fmt: skip
         statuses = [process.wait() for process in processes]
-    assert statuses == [0, 0], outputs[0].with_suffix(".log").read_text()[-3000:]
-    return [json.loads(output.read_text().splitlines()[-1]) for output in outputs]
+    logs = [output.with_suffix(".log").read_text()[-3000:] for output in outputs.values()]
+    assert statuses == [0, 0], "\n".join(logs)
+    return [json.loads(output.read_text().splitlines()[-1]) for output in outputs.values()]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_processes_agree_bit_for_bit_for_every_optimizer(backend, tmp_path):
     first, second = _train_twice(backend, tmp_path)
     assert sorted(first) == OPTIMIZERS
+    diverged = 0
     for optimizer in OPTIMIZERS:
         assert first[optimizer]["error"] is None, optimizer
         assert {"loss", "val_loss", "val_accuracy", "final_loss", "weights"} <= set(first[optimizer])
+        assert first[optimizer].pop("states of others") == []
+        diverged += second[optimizer].pop("states of others")[1] == "diverged"
         assert first[optimizer] == second[optimizer], optimizer
+        assert second[optimizer]["structures"] == 1, optimizer  # all three were trained by the same traced step
+    assert diverged > len(OPTIMIZERS) // 2  # some, such as Adafactor, bound their steps
     losses = {tuple(history["loss"]) for history in first.values()}
     assert len(losses) > len(OPTIMIZERS) // 2  # they are not one training told many times

@@ -58,6 +58,7 @@ class FitProgram:
         self._replay: Replay | None = None
         self._replay_sought = keras.backend.backend() not in ("tensorflow", "jax")
         self._model: Any = None
+        self._train_step: Any = None
         self._reusable = False
         self._structures: list[Structure] = []
         self._plain: Any = None
@@ -96,7 +97,7 @@ class FitProgram:
 
     def forget(self) -> None:
         """Let the next trial begin with a new model."""
-        self._model = None
+        self._model = self._train_step = None
         self._structures.clear()
 
     def _start(self, run_seed: int) -> None:
@@ -107,8 +108,8 @@ class FitProgram:
         keras.utils.set_random_seed(run_seed)
         model = self._build_model()
         self._reusable = self._replay is not None and self._tells(self._replay, model, run_seed)
-        for step in ("train_step", "test_step"):
-            setattr(model, step, self._observed(getattr(model, step)))
+        self._train_step = model.train_step
+        model.test_step = self._observed(model.test_step)
         task = self._config.task
         model.compile(
             optimizer=None,
@@ -179,6 +180,9 @@ class FitProgram:
         """Give the model the structure's optimizer and traced step; on TensorFlow they are ours, else Keras's."""
         model, train = self._model, self._dataset.train
         model.optimizer, model.train_function = structure.optimizer, structure.train_function
+        if model.train_function is None:
+            # A function of its own for each structure: of one function JAX would take the other structure's trace.
+            model.train_step = self._observed(self._train_step)
         if keras.backend.backend() == "tensorflow":
             from study.training.fit_graph import traced
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -78,3 +79,29 @@ def test_numbers_are_no_text_and_not_nothing() -> None:
     assert number != "text"
     assert known.answers == {}
     assert len({number, known.number("n")}) == 1
+
+
+def test_tensorflow_gets_what_a_variable_holds_in_the_type_it_asks_for() -> None:
+    import tensorflow as tf
+
+    known = frame(beta=0.99999)
+    number = 1 - known.number("beta")
+    assert float(tf.ones(()) * number) == np.float32(1 - 0.99999)
+    held = keras.Variable(0.0, dtype="float32")
+    known.bind([held])
+    held.assign(3.0)
+    assert float(tf.ones(()) * number) == 3
+    assert float(number * tf.ones(())) == 3
+    assert tf.cast(number, tf.bfloat16).dtype == tf.bfloat16
+    assert (tf.ones((), tf.float64) * number).dtype == tf.float64
+
+
+def test_a_late_formula_decides_where_that_is_allowed() -> None:
+    known = frame(a=0.5)
+    known.bind([])
+    with pytest.raises(KeyError):
+        jnp.asarray(1 - known.number("a"))
+    known.lenient = True
+    assert float(keras.ops.convert_to_numpy(keras.ops.ones(()) * (1 - known.number("a")))) == 0.5
+    assert known.serves({"a": 0.5})
+    assert not known.serves({"a": 0.4})

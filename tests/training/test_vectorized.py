@@ -81,6 +81,8 @@ def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
     for ours, reference in zip(found["four"], found["one"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
     assert found["four"][0]["summary"]["compiled_batch_size"] == 8
+    assert found["ahead"] == [False, True]  # the confirmations' program is made while the search trains
+    assert found["programs"] == 2
     (confirmed,) = found["confirmed"]
     assert confirmed["summary"]["compiled_batch_size"] == 8  # six, and two more so that all have equal shares
     assert confirmed["summary"]["test_accuracy"] > 0.1

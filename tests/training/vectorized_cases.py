@@ -29,12 +29,19 @@ ADAM = "keras.optimizers.Adam"
 
 
 def vectorized(
-    *, n_trials: int = 2, capacity: Any = "auto", precision: str = "float32", batch_size: int = 32, **config: Any
+    *,
+    n_trials: int = 2,
+    capacity: Any = "auto",
+    precision: str = "float32",
+    batch_size: int = 32,
+    ahead: bool = False,
+    **config: Any,
 ) -> VectorizedTrainer:
+    """Make a trainer; unless a case is about it, no program of confirmations is compiled beside the search's."""
     made = make_config(**config)
     budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
     optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
-    return VectorizedTrainer(
+    trainer = VectorizedTrainer(
         dataclasses.replace(made, budget=budget, optimizer=optimizer),
         digits(),
         backend="jax",
@@ -43,6 +50,9 @@ def vectorized(
         precision=precision,
         capacity=capacity,
     )
+    if not ahead:
+        trainer._compile_confirmations = lambda *_: None  # type: ignore[method-assign]
+    return trainer
 
 
 def trial(
@@ -233,7 +243,11 @@ def devices() -> dict[str, Any]:
         trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
         found[name] = run(trainer, trials)
         found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._programs})
-    found["confirmed"] = run(vectorized(n_trials=6, model=DROPOUT), [dataclasses.replace(trials[0], test=True)])
+    trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+    run(trainer, trials)
+    found["ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+    found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
+    found["programs"] = len(trainer._programs)
     return found
 
 
@@ -321,7 +335,7 @@ def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
 
     Program.epoch = refuse  # type: ignore[method-assign]
     try:
-        return in_batches(vectorized(n_trials=8, n_epochs=4, model=DROPOUT), trials[:8], stop, trials[8:])
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
     finally:
         Program.epoch = epoch  # type: ignore[method-assign]
 

@@ -1,0 +1,52 @@
+"""How long this process traced and compiled, whoever asked for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class CompileClock:
+    """Listens to JAX, or to TensorFlow, from now on.
+
+    JAX tells how long it traced, lowered and compiled. TensorFlow's tracing of its graphs is timed; what it does to a
+    graph when that is first run is not told by anything.
+    """
+
+    def __init__(self, backend: str) -> None:
+        self._spans: list[tuple[float, float]] = []
+        {"jax": self._listen_to_jax, "tensorflow": self._listen_to_tensorflow}[backend]()
+
+    @property
+    def seconds(self) -> float:
+        """The time in which something was traced or compiled; one inside another counts once."""
+        total, until = 0.0, 0.0
+        for began, ended in sorted(self._spans):
+            total += max(0.0, ended - max(began, until))
+            until = max(until, ended)
+        return total
+
+    def _listen_to_jax(self) -> None:
+        import jax
+
+        def note(event: str, duration: float, **_: Any) -> None:
+            if event.startswith("/jax/core/compile/"):
+                now = time.perf_counter()
+                self._spans.append((now - duration, now))
+
+        jax.monitoring.register_event_duration_secs_listener(note)
+
+    def _listen_to_tensorflow(self) -> None:
+        from tensorflow.python.framework import func_graph
+
+        trace: Callable[..., Any] = func_graph.func_graph_from_py_func
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return trace(*args, **kwargs)
+            finally:
+                self._spans.append((began, time.perf_counter()))
+
+        func_graph.func_graph_from_py_func = timed

@@ -1,0 +1,199 @@
+"""Who tunes: this project's trainers, a plain Optuna + Keras loop, and other tuners, each in a process of its own.
+
+Keras Tuner needs the packages keras-tuner and kt-legacy; Ray Tune needs ray[tune]. Neither is a dependency of this
+project: one that is not installed is left out and named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compiling import CompileClock
+from benchmarks.machine import tell
+from benchmarks.workloads import WORKLOADS, Workload, build, load, overrides, write_conf
+
+
+def study(workload: Workload, n_trials: int, *words: str) -> None:
+    """Run a whole study with this project, confirmations included, in this process."""
+    from study.cli import command_line
+
+    arguments = ["run", *overrides(workload), "optimizer=adam", f"budget.n_trials={n_trials}", "live=false", *words]
+    sys.argv = ["study", *arguments]
+    if status := command_line():
+        raise SystemExit(status)
+
+
+def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, float]:
+    """Run `trainer=vectorized`; tell when its first compiled step began, and what its programs took.
+
+    Args:
+        workload: What is trained.
+        n_trials: Trials of the search.
+        words: Further overrides.
+    """
+    from study.training.vectorized import VectorizedTrainer
+    from study.training.vectorized_batch import Batch
+
+    began: list[float] = []
+    # The first batch's evaluations are not told apart, and some of them come before its first step: what was computed
+    # from there on holds none of them, so that it is too little rather than too much.
+    seconds = {"compute": 0.0, "compute_after_first_step": 0.0, "compile": 0.0}
+    train, train_epochs = VectorizedTrainer.train, Batch._train_epochs
+
+    def note(*args: Any, **kwargs: Any) -> Any:
+        began.append(time.time())
+        return train_epochs(*args, **kwargs)
+
+    def account(*args: Any, **kwargs: Any) -> Any:
+        results = train(*args, **kwargs)
+        is_first = not seconds["compute"]
+        for result in results:
+            trained, evaluated = result.summary["seconds_train"], result.summary["seconds_evaluate"]
+            seconds["compute"] += trained + evaluated
+            seconds["compute_after_first_step"] += trained if is_first else trained + evaluated
+            seconds["compile"] += result.summary["seconds_compile"]
+        return results
+
+    Batch._train_epochs = note  # type: ignore[method-assign]
+    VectorizedTrainer.train = account  # type: ignore[method-assign]
+    study(workload, n_trials, "trainer=vectorized", *words)
+    return {"first_step_at": began[0], **seconds}
+
+
+def fit(workload: Workload, n_trials: int) -> dict[str, float]:
+    """Run `trainer=fit`."""
+    backend = os.environ["KERAS_BACKEND"]
+    clock = CompileClock(backend)
+    study(workload, n_trials, "trainer=fit", f"trainer.backend={backend}")
+    return {"compile": clock.seconds}
+
+
+def plain(workload: Workload, n_trials: int) -> dict[str, float]:
+    """Do what a tutorial does: an Optuna study whose objective builds a model and calls `fit`."""
+    import keras
+    import optuna
+
+    clock, dataset = CompileClock(os.environ["KERAS_BACKEND"]), load(workload)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def objective(trial: optuna.Trial) -> float:
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(trial.number)
+        model = compiled(
+            workload,
+            dataset,
+            learning_rate=trial.suggest_float("learning_rate", 1e-5, 1e-1, log=True),
+            beta_1=1 - trial.suggest_float("one_minus_beta_1", 0.01, 0.5, log=True),
+            beta_2=1 - trial.suggest_float("one_minus_beta_2", 1e-5, 0.1, log=True),
+        )
+        return fitted(workload, dataset, model)
+
+    storage = optuna.storages.RDBStorage("sqlite:///optuna.db")
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    optuna.create_study(direction="maximize", sampler=sampler, storage=storage).optimize(objective, n_trials=n_trials)
+    return {"compile": clock.seconds}
+
+
+def keras_tuner(workload: Workload, n_trials: int) -> dict[str, float]:
+    """Run Keras Tuner's random search."""
+    import keras_tuner
+
+    clock, dataset = CompileClock(os.environ["KERAS_BACKEND"]), load(workload)
+
+    def hypermodel(drawn: Any) -> Any:
+        return compiled(
+            workload,
+            dataset,
+            learning_rate=drawn.Float("learning_rate", 1e-5, 1e-1, sampling="log"),
+            beta_1=1 - drawn.Float("one_minus_beta_1", 0.01, 0.5, sampling="log"),
+            beta_2=1 - drawn.Float("one_minus_beta_2", 1e-5, 0.1, sampling="log"),
+        )
+
+    tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=n_trials, directory="tuner")
+    tuner.search(
+        dataset.train.x,
+        dataset.train.y,
+        batch_size=workload.batch_size,
+        epochs=workload.n_epochs,
+        validation_data=(dataset.validation.x, dataset.validation.y),
+        verbose=0,
+    )
+    return {"compile": clock.seconds}
+
+
+def ray_tune(workload: Workload, n_trials: int) -> dict[str, float]:
+    """Run Ray Tune with as many workers as it takes by itself; the arrays are handed over once."""
+    import ray
+    from ray import tune
+
+    held = ray.put(load(workload))
+
+    def trainable(drawn: dict[str, float]) -> dict[str, float]:
+        dataset = ray.get(held)
+        return {"val_accuracy": fitted(workload, dataset, compiled(workload, dataset, **drawn))}
+
+    space = {"learning_rate": tune.loguniform(1e-5, 1e-1), "beta_1": tune.uniform(0.5, 0.99)}
+    space |= {"beta_2": tune.uniform(0.9, 0.99999)}
+    run_config = tune.RunConfig(storage_path=str(Path.cwd() / "ray"), verbose=0)
+    config = tune.TuneConfig(num_samples=n_trials)
+    results = tune.Tuner(trainable, param_space=space, tune_config=config, run_config=run_config).fit()
+    if results.num_errors:
+        raise SystemExit(f"{results.num_errors} of Ray's trials failed: {results.errors[0]}")
+    return {}
+
+
+def compiled(workload: Workload, dataset: Any, **hyperparameters: float) -> Any:
+    """Build the workload's model and compile it with Adam."""
+    import keras
+
+    model = build(workload, dataset)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(**hyperparameters), loss, metrics=["accuracy"])
+    return model
+
+
+def fitted(workload: Workload, dataset: Any, model: Any) -> float:
+    """Train a model and return its last validation accuracy."""
+    history = model.fit(
+        dataset.train.x,
+        dataset.train.y,
+        batch_size=workload.batch_size,
+        epochs=workload.n_epochs,
+        validation_data=(dataset.validation.x, dataset.validation.y),
+        verbose=0,
+    )
+    return float(history.history["val_accuracy"][-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """Somebody who tunes: what runs, on which backend, and what it needs."""
+
+    run: Callable[[Workload, int], dict[str, float]]
+    backend: str
+    one_by_one: bool = True
+    needs: tuple[str, ...] = ()
+
+
+CONTENDERS = {
+    "vectorized": Contender(run=vectorized, backend="jax", one_by_one=False),
+    "fit-tensorflow": Contender(run=fit, backend="tensorflow"),
+    "fit-jax": Contender(run=fit, backend="jax"),
+    "plain-tensorflow": Contender(run=plain, backend="tensorflow"),
+    "plain-jax": Contender(run=plain, backend="jax"),
+    "keras-tuner-tensorflow": Contender(run=keras_tuner, backend="tensorflow", needs=("keras_tuner",)),
+    "keras-tuner-jax": Contender(run=keras_tuner, backend="jax", needs=("keras_tuner",)),
+    "ray-tune": Contender(run=ray_tune, backend="tensorflow", needs=("ray", "fsspec", "pyarrow")),
+}
+
+
+if __name__ == "__main__":
+    name, chosen, n = sys.argv[1:]
+    write_conf(WORKLOADS[chosen], Path.cwd())
+    tell(**CONTENDERS[name].run(WORKLOADS[chosen], int(n)))

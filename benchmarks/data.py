@@ -1,0 +1,46 @@
+"""Data sets of the benchmarks alone, cut or made to a size that a benchmark has the time for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from study.datasets import Dataset, Split, fashion_mnist
+
+
+def first_images(*, n_train: int, n_validation: int, split_seed: int) -> Dataset:
+    """Load the first images of Fashion-MNIST: the validation split, then the train split; the test split is whole.
+
+    Args:
+        n_train: Examples to train on.
+        n_validation: Examples before these, to validate on.
+        split_seed: Nothing is drawn.
+    """
+    whole = fashion_mnist.load(n_validation=n_validation, validation="first", split_seed=split_seed)
+    train = Split(x=whole.train.x[:n_train], y=whole.train.y[:n_train])
+    return Dataset(
+        name="first_images",
+        source=f"the first {n_train} of {whole.source}",
+        train=train,
+        validation=whole.validation,
+        test=whole.test,
+        n_outputs=whole.n_outputs,
+    )
+
+
+def cifar_shaped(*, n_train: int, n_validation: int, split_seed: int) -> Dataset:
+    """Make images of CIFAR-10's shape: noise around a picture for each of ten classes.
+
+    Args:
+        n_train: Examples to train on.
+        n_validation: Examples to validate on, and as many to test on.
+        split_seed: Seed of the noise.
+    """
+    rng = np.random.default_rng(split_seed)
+    pictures = rng.standard_normal((10, 32, 32, 3), dtype=np.float32)
+
+    def split(n: int) -> Split:
+        y = rng.integers(10, size=n, dtype=np.int32)
+        return Split(x=pictures[y] + 3 * rng.standard_normal((n, 32, 32, 3), dtype=np.float32), y=y)
+
+    parts = {"train": split(n_train), "validation": split(n_validation), "test": split(n_validation)}
+    return Dataset(name="cifar_shaped", source="random numbers", n_outputs=10, **parts)

@@ -1,0 +1,214 @@
+"""The benchmarks' own reckoning, and that each of their parts runs; what they measure is for nobody to assert."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from benchmarks import instant, machine, publish, scaling, tables, throughput, workloads
+from benchmarks.compiling import CompileClock
+from benchmarks.workloads import WORKLOADS
+
+MACHINE = {
+    "processor": "Abacus",
+    "n_cores": 2,
+    "memory_gib": 4,
+    "gpu": None,
+    "system": "Linux",
+    "python": "3.11",
+    "date": "2026-01-01",
+    "load_before": 0.0,
+    "load_after": 0.1,
+    "gflops": 50.0,
+}
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", os.environ["KERAS_BACKEND"])
+    return tmp_path
+
+
+def found(seconds=10.0):
+    ours = {"seconds": seconds, "a_trial": 0.02, "peak_mib": 900.0, "gflops": 25.0, "compile": 3.0}
+    ours |= {"compute": 4.5, "compute_after_first_step": 4.0, "after_first_step": 5.0}
+    plain = {"seconds": 400.0, "a_trial": 2.0, "peak_mib": 800.0, "gflops": 0.25, "compile": 300.0}
+    fit = {**plain, "a_trial": 0.5}
+    rows = {"vectorized": ours, "fit-jax": fit, "plain-jax": plain, "ray-tune": {**plain}}
+    del rows["ray-tune"]["compile"]
+    return {"machine": MACHINE, "studies": {"200": rows}, "not_installed": ["keras-tuner-jax"]}
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_operations_are_those_counted_by_hand():
+    # 1257 images to train on and 180 to validate: a product takes two operations for each weight and image, and as
+    # many for each of two gradients, but for that of the images.
+    first, rest = 64 * 64, 64 * 64 + 64 * 10
+    training, validation = 4 * first + 6 * rest, 2 * (first + rest)
+    by_hand = 10 * (1257 * training + 180 * validation) / 1e9
+    assert workloads.gigaflops(WORKLOADS["digits-mlp"]) == pytest.approx(by_hand)
+
+
+def test_operations_of_layers_are_those_counted_by_hand():
+    import keras
+
+    image = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3, padding="same")])
+    assert workloads._forward(image.layers[0]) == (2 * 9 * 3 * 5 * 64,) * 2
+    sequence = keras.Sequential([keras.Input((7, 3)), keras.layers.LSTM(4)])
+    assert workloads._forward(sequence.layers[0]) == (2 * 7 * 16 * (3 + 4), 2 * 7 * 16 * 3)
+    assert workloads._forward(keras.layers.Flatten()) is None
+
+
+def test_a_study_is_reckoned_from_two_runs_of_different_length():
+    def run(seconds, compiling):
+        return {"seconds": seconds, "compile": compiling, "peak_mib": seconds}
+
+    runs = {("a", 2): [run(14, 2), run(13, 9), run(90, 2)], ("a", 8): [run(26, 8)]}
+    row = throughput.extrapolate(runs, "a", (2, 8), 100, work=4.0)
+    assert row == {"seconds": 14 + 2 * 98, "a_trial": 2, "peak_mib": 26, "gflops": 2, "compile": 2 + 98}
+
+
+def test_a_longer_run_that_was_quicker_is_no_measurement():
+    runs = {("a", n): [{"seconds": 10.0 - n, "peak_mib": 1.0}] for n in (2, 8)}
+    with pytest.raises(SystemExit, match=r"a: the median of 8 trials was quicker than that of 2\. Run it on an idle"):
+        throughput.extrapolate(runs, "a", (2, 8), 100, work=1.0)
+
+
+def test_confirmations_are_work_too():
+    workload = WORKLOADS["digits-mlp"]
+    runs = [{"seconds": 9.0, "peak_mib": 1.0, "compile": 2.0, "compute": 4.0, "after_first_step": 5.0}]
+    row = throughput.whole(runs, 30, workload, work=1.0)
+    assert (row["a_trial"], row["gflops"]) == (4.0 / 40, 10.0)
+
+
+def test_the_table_holds_ratios_and_what_is_unknown():
+    lines = tables.throughput_table(found(), 200).splitlines()
+    assert lines[0].endswith("| of product | `vectorized` is | `fit-jax` is |")
+    assert lines[2] == "| `vectorized` | 10.0 | 1200.0 | 3.0 | 900 | 0.02 | 25 | 50% | 1 x | 0.025 x |"
+    assert lines[5] == "| `ray-tune` | 400.0 | 30.0 | unknown | 800 | 2 | 0.25 | 0% | 40 x | 1 x |"
+    notes = tables.throughput_notes(found(), 200)
+    assert "5.00 s, 1.25 times the 4.00 s" in notes
+    assert "`fit` with jax, a trial after the first: 0.5 s, the plain loop 2 s, so 4 x as fast." in notes
+    assert "Not installed, so not measured: keras-tuner-jax." in notes
+    assert "Abacus, 2 cores, 4 GiB, no GPU" in notes
+
+
+def test_what_was_not_measured_is_said_to_be(tmp_path):
+    assert "Not measured." in publish.document({}, tmp_path)
+    capacity = {"capacity": 4, "n_trials": 64, "program_ms": 9.0, "study_ms": 12.0, "whole_ms": 80.0}
+    rows = [{**capacity, "compile": 2.0, "peak_mib": 900.0}]
+    costs = {"mib": 900.0, "alone_ms": 30.0, "alone_cpu_ms": 20.0}
+    samplers = {"tpe": [{**costs, "n_trials": 100}, {**costs, "n_trials": 10_000, "alone_ms": 75.0, "mib": 990.0}]}
+    scaled = {
+        "capacity": {"rows": rows, "workload": "digits-mlp", "machine": MACHINE},
+        "store": {"samplers": samplers, "machine": MACHINE},
+    }
+    page = publish.document({"throughput-cpu": {"digits-mlp": found()}, "scaling-cpu": scaled}, tmp_path)
+    without, on_gpu = page.split("## On a GPU")
+    assert "| `vectorized` | 10.0 |" in without
+    assert "tpe: trial 10000 costs, beside trial 100, one by one 2.50 times" in without
+    assert "memory +90 MiB (+10.0%)" in without
+    assert "|" not in on_gpu
+    assert on_gpu.count("Not measured.") == 6
+    for name in ("throughput-cpu", "capacity-cpu", "store"):
+        assert (tmp_path / f"{name}.svg").read_text().startswith("<?xml")
+        assert f"pictures/{name}.svg" in page
+
+
+@pytest.mark.parametrize("name", [name for name, workload in WORKLOADS.items() if workload.dataset != "fashion_mnist"])
+def test_every_workload_composes(own_folder, name):
+    from study.cli.compose import compose_jobs, prepare
+    from study.run import load_config
+
+    workload = WORKLOADS[name]
+    workloads.write_conf(workload, own_folder)
+    (job,) = compose_jobs(prepare(workloads.overrides(workload)), multirun=False)
+    config = load_config(job.raw, folder=own_folder)
+    assert (config.dataset.name, config.model.name) == (workload.dataset, workload.model)
+    assert config.dataset.section.items() >= workload.data.items()
+
+
+def test_images_of_cifars_shape_are_those_of_their_seed():
+    from benchmarks.data import cifar_shaped
+
+    one, same, other = (cifar_shaped(n_train=6, n_validation=4, split_seed=seed) for seed in (1, 1, 2))
+    assert one.input_shape == (32, 32, 3)
+    assert (len(one.train), len(one.validation), len(one.test)) == (6, 4, 4)
+    assert one.digest == same.digest != other.digest
+
+
+def test_compilation_inside_another_counts_once():
+    clock = CompileClock(os.environ["KERAS_BACKEND"])
+    clock._spans[:] = [(1.0, 4.0), (2.0, 3.0), (3.5, 5.0), (7.0, 8.0)]
+    assert clock.seconds == 5.0
+
+
+def test_marks_are_met_with_trials_alone_before_each(own_folder):
+    rows = instant.measure("random", marks=[25, 100], folder=own_folder)
+    assert [row["n_trials"] for row in rows] == [25, 100]
+    assert "batch_ms" not in rows[0]
+    assert all(rows[1][key] > 0 for key in ("alone_ms", "alone_cpu_ms", "batch_ms", "batch_cpu_ms", "mib"))
+
+
+def test_a_child_is_weighed_and_a_failure_told(tmp_path):
+    told = f"import time; block = bytearray(80 << 20); time.sleep(0.5); print({machine.TOLD!r} + '{{\"a\": 1}}')"
+    environment = machine.child_environment(home=tmp_path, backend="jax")
+    ended = machine.run([sys.executable, "-c", told], folder=tmp_path, environment=environment)
+    assert ended.told == {"a": 1}
+    assert ended.peak_mib > 80
+    with pytest.raises(SystemExit, match="ZeroDivisionError"):
+        machine.run([sys.executable, "-c", "1 / 0"], folder=tmp_path, environment=environment)
+
+
+def test_a_contender_is_measured_in_a_process_of_its_own(tmp_path):
+    run = throughput.timed("vectorized", "tiny", 2, tmp_path)
+    computed = ("compute", "compute_after_first_step")
+    assert set(run) == {"seconds", "peak_mib", "compile", "after_first_step", *computed}
+    assert run["seconds"] >= run["after_first_step"] >= run["compute_after_first_step"] > 0
+    assert run["compute"] > run["compute_after_first_step"]
+    assert run["peak_mib"] > 100
+    assert any((tmp_path / ".cache").iterdir())  # what is kept for the next one is kept in the home given
+
+
+def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, capsys):
+    asked = []
+    answers = {"gigaflops": {"gigaflops": 3.0}, "multiply": {"device": "cpu", "gflops": 50.0, "gpu": None}}
+
+    def timed(contender, workload, n_trials, home):
+        asked.append((contender, workload, n_trials))
+        assert home.is_dir()
+        ours = {"compute": 1.0, "compile": 2.0, "after_first_step": 3.0} if contender == "vectorized" else {}
+        return {"seconds": float(n_trials + len(asked)), "peak_mib": 5.0, **ours}
+
+    monkeypatch.setattr(machine, "ask", lambda name, *_: answers[name])
+    monkeypatch.setattr(throughput, "timed", timed)
+    out = tmp_path / "new" / "out.json"
+    arguments = ["--workloads", "tiny", "--rounds", "3", "--contenders", "vectorized", "plain-jax", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["throughput.py", *arguments])
+    throughput.main()
+    # Twice whole, with nothing compiled and with what was kept, then two lengths; and all of it again.
+    round_ = [("vectorized", "tiny", 2)] * 2 + [("plain-jax", "tiny", 1), ("plain-jax", "tiny", 2)]
+    assert asked == round_ * 3
+    rows = json.loads(out.read_text())["tiny"]["studies"]["2"]
+    assert {name: row["seconds"] for name, row in rows.items()} == {
+        "vectorized": 7.0,
+        "vectorized, again": 8.0,
+        "plain-jax": 10.0,
+    }
+    assert "no GPU: not measured on one" in capsys.readouterr().out
+
+
+def test_the_marks_asked_for_end_with_the_most(monkeypatch):
+    asked = []
+
+    def child(*arguments, backend):
+        asked.append((arguments, backend))
+        return machine.Ended(seconds=1.0, ended_at=0.0, peak_mib=1.0, told={"rows": []})
+
+    monkeypatch.setattr(scaling, "child", child)
+    scaling.store("random", 500)
+    assert asked == [(("store", "random", "30", "100", "300", "500"), "tensorflow")]
