@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test browser lint format lock wheel clean help
+.PHONY: demo test browser lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -34,6 +34,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(VENV)/installed-dev ## pin the dependencies of pyproject.toml anew
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+
+audit: $(VENV)/installed-dev ## look the locked dependencies up among known vulnerabilities (needs a network)
+	@.ci/audit $(BIN)/uv requirements-dev.lock
 
 wheel: $(VENV)/installed ## build the package into dist/
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .

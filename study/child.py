@@ -11,6 +11,7 @@ from pathlib import Path
 
 from study.config import StudyConfig
 from study.errors import StudyError
+from study.interruption import two_stage_interrupt
 from study.run import StudyOutcome, load_config, run_study
 from study.search import Best
 from study.training.backend import loaded_backend
@@ -27,24 +28,38 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "outcome.json"
         request = {"raw": config.raw, "folder": str(config.folder), "labels": config.labels, "answer": str(answer)}
-        done = subprocess.run([sys.executable, "-m", "study.child"], input=json.dumps(request), text=True, check=False)
-        if done.returncode != 0:
-            raise StudyError(f"the child process with trainer.backend={config.backend} ended with {done.returncode}")
+        status = _wait_for([sys.executable, "-m", "study.child"], json.dumps(request))
+        if status != 0:
+            raise StudyError(f"the child process with trainer.backend={config.backend} ended with {status}")
         outcome = json.loads(answer.read_text())
     best = outcome.pop("best")
     return StudyOutcome(**outcome, best=best and Best(**best))
+
+
+def _wait_for(command: list[str], request: str) -> int:
+    """Run a process to its end, also where Ctrl-C, which reaches it as well, has it end early; return its status."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as child:
+        try:
+            child.communicate(request)
+        except KeyboardInterrupt:
+            child.wait()  # subprocess.run would kill it while it writes what has ended
+            raise
+    return child.returncode
 
 
 def _main() -> int:
     """Run the study that standard input describes."""
     request = json.load(sys.stdin)
     try:
-        outcome = run_study(
-            load_config(request["raw"], folder=Path(request["folder"]), labels=request["labels"]),
-        )
+        with two_stage_interrupt():
+            outcome = run_study(
+                load_config(request["raw"], folder=Path(request["folder"]), labels=request["labels"]),
+            )
     except StudyError as error:
         sys.stderr.write(f"study run: {error}\n")
         return error.exit_status
+    except KeyboardInterrupt:  # the process above tells how to go on
+        return 1
     Path(request["answer"]).write_text(json.dumps(dataclasses.asdict(outcome)))
     return 0
 

@@ -11,23 +11,32 @@ from study.errors import Fault
 
 # A section of a resolved config: a `_target_` and its arguments.
 Section = Mapping[str, Any]
+_DEEPEST = 30
+
+
+class Unimportable(ImportError):
+    """What a dotted path names cannot be imported, or cannot be called."""
 
 
 def locate(target: str) -> Callable[..., Any]:
-    """Import the object that a dotted path names.
+    """Import the object that a dotted path names; `study.allowed` says what a config may name.
 
     Raises:
-        ImportError: No module of the path can be imported, or it has no such member.
+        Unimportable: No module of the path can be imported, or it has no such member.
     """
     module_name, _, member = target.rpartition(".")
-    if not module_name:
-        raise ImportError(f"{target!r} is not a dotted path such as 'keras.optimizers.Adam'")
+    if not module_name or not member:
+        raise Unimportable(f"{target!r} is not a dotted path such as 'keras.optimizers.Adam'")
     try:
-        located = getattr(importlib.import_module(module_name), member)
-    except AttributeError as error:
-        raise ImportError(f"module {module_name!r} has no {member!r}") from error
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a module of the user's own can fail in any way
+        place = "" if isinstance(error, ImportError) else f"importing {module_name} raises {type(error).__name__}: "
+        raise Unimportable(f"{place}{error}") from error
+    if not hasattr(module, member):
+        raise Unimportable(f"module {module_name!r} has no {member!r}")
+    located = getattr(module, member)
     if not callable(located):
-        raise ImportError(f"{target!r} cannot be called")
+        raise Unimportable(f"{target!r} cannot be called")
     return located  # type: ignore[no-any-return]
 
 
@@ -41,11 +50,28 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter]:
     """Return the named parameters that a target accepts, `self` and catch-alls left out.
 
     Raises:
-        ImportError: The target cannot be imported.
+        Unimportable: The target cannot be imported, or does not say what it takes.
     """
-    signature = inspect.signature(locate(target))
+    try:
+        signature = inspect.signature(locate(target))
+    except ValueError as error:  # as of built-in functions
+        raise Unimportable(f"{target!r} does not tell its arguments") from error
     catch_alls = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     return {name: p for name, p in signature.parameters.items() if p.kind not in catch_alls}
+
+
+def is_too_deep(raw: object) -> bool:
+    """Tell whether something is nested deeper than a config ever is, as one that holds itself is."""
+    level: dict[int, Any] = {id(raw): raw}
+    for _ in range(_DEEPEST):
+        inner = [
+            item
+            for node in level.values()
+            if isinstance(node, Mapping | list | tuple)
+            for item in (node.values() if isinstance(node, Mapping) else node)
+        ]
+        level = {id(item): item for item in inner if isinstance(item, Mapping | list | tuple)}
+    return bool(level)
 
 
 def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> list[Fault]:
@@ -58,7 +84,7 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
     """
     try:
         known = parameters(target)
-    except ImportError as error:
+    except Unimportable as error:
         advice = "Correct the path, or put the module where Python finds it: the working directory is searched."
         return [
             Fault(key=f"{prefix}._target_", value=target, allowed=f"something importable ({error})", advice=advice)

@@ -33,6 +33,9 @@ NOT_IDENTITY = (
     "storage",
     "live",
     "worker",
+    "allow_targets",
+    "max_failed_trials",
+    "retry_failed",
     "study_name",
     "experiment",
 )
@@ -129,11 +132,21 @@ def resolve_direction(metric: str, direction: str) -> Direction:
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """Where results go; local paths are absolute."""
+    """Where results go; local paths are absolute.
+
+    Attributes:
+        tracking_uri: The MLflow store.
+        artifacts: Where a store without a server keeps artifacts; logs lie beside it.
+        optuna_journal: The search, for workers on one machine.
+        optuna_url: The search, for workers on many machines; the journal is not used then.
+        stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
+    """
 
     tracking_uri: str
     artifacts: Path
-    optuna_journal: Path
+    optuna_journal: Path | None = None
+    optuna_url: str | None = None
+    stale_after_s: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +165,8 @@ class StudyConfig:
     Attributes:
         backend: The Keras backend that trains.
         labels: Names for the study when `study_name` is null; the first that is free is taken.
+        max_failed_trials: Trials that may fail one after the other before the study stops; None: any number.
+        retry_failed: Whether trials that failed in an earlier run are trained again.
         enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.
@@ -180,6 +195,8 @@ class StudyConfig:
     live: Live
     raw: Mapping[str, Any]
     folder: Path
+    max_failed_trials: int | None = None
+    retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
 
     @property

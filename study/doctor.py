@@ -18,7 +18,7 @@ from study.config import BACKENDS, KINDS, Stores
 from study.datasets import Whereabouts
 from study.errors import BackendError, StoreError, StudyError
 from study.machine import cards
-from study.search import count_studies
+from study.search_names import count_studies
 from study.tracking.reader import read_experiments
 from study.tracking.store import redact
 from study.training.devices import ask_for_gpus
@@ -133,7 +133,7 @@ def _stores(stores: Stores) -> list[Finding]:
             "Optuna",
             str(stores.optuna_journal),
             local=stores.optuna_journal,
-            count=lambda: f"studies: {count_studies(stores.optuna_journal)}",
+            count=lambda: f"studies: {count_studies(stores)}",
         ),
     ]
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from study.redaction import redact, redacted
+
+_LONGEST = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -23,13 +27,28 @@ class Fault:
     advice: str
 
     def __str__(self) -> str:
-        return f"{self.key}={self.value!s}: expected {self.allowed}. {self.advice}"
+        return (
+            f"{_shown(self.key)}={_shown(redacted(self.value, key=self.key))}: expected {self.allowed}. {self.advice}"
+        )
+
+
+def _shown(value: object) -> str:
+    """Return a value as text that any terminal takes, cut where it is very long."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        text = "(a huge number)"
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 class StudyError(Exception):
     """An error whose message is meant for the user; it ends a command with `exit_status`."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        return redact(super().__str__())  # wherever it is shown, in a traceback too
 
 
 class ConfigError(StudyError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from study.components import is_too_deep
 from study.errors import StudyError
 
 # Sections that are groups of conf/, chosen by their `name`.
@@ -69,11 +70,13 @@ def read_exported(path: Path) -> Exported:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
         header = yaml.safe_load(_header(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise StudyError(
             f"{path}: expected a configuration as YAML, which cannot be read: {reason}. {expected}"
         ) from error
+    if is_too_deep(content):
+        raise StudyError(f"{path}: expected sections in sections, a few deep, and these are nested deeper. {expected}")
     if not isinstance(content, Mapping) or not isinstance(content.get("optimizer"), Mapping):
         raise StudyError(f"{path}: expected a configuration with a section `optimizer`, and it has none. {expected}")
     sections = {key: value for key, value in content.items() if key != "defaults"}
@@ -82,7 +85,19 @@ def read_exported(path: Path) -> Exported:
     if unknown:
         allowed = ", ".join((*GROUPS, *_OTHERS))
         raise StudyError(f"{path}: {unknown[0]}: expected sections and values among {allowed}. {expected}")
+    if any("${" in word for word in _words(sections)):  # it would be looked up here, in the environment, say
+        raise StudyError(f"{path}: expected values, and there is a reference, ${{...}}, to something else. {expected}")
     return Exported(path=path, sections=sections, provenance=header if isinstance(header, Mapping) else {})
+
+
+def _words(section: Any) -> Iterator[str]:
+    if isinstance(section, Mapping):
+        section = [*section, *section.values()]
+    if isinstance(section, str):
+        yield section
+    elif isinstance(section, list):
+        for item in section:
+            yield from _words(item)
 
 
 def _header(text: str) -> str:

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TextIO
 
+from study.redaction import redact
+
 # What our stand-in for sys.stderr carries, so that a nested capture finds the terminal and not the outer log.
 _TERMINAL = "terminal_behind_the_log"
 
@@ -63,5 +65,8 @@ def _text(fd: int, *, closefd: bool) -> TextIO:
 
 def _handler(stream: TextIO) -> logging.Handler:
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plain = formatter.format
+    setattr(formatter, "format", lambda record: redact(plain(record)))  # noqa: B010 - as above
+    handler.setFormatter(formatter)
     return handler

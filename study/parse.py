@@ -7,29 +7,32 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from study.allowed import target_faults
 from study.checks import Reader, did_you_mean
-from study.components import signature_faults
+from study.components import is_too_deep, signature_faults
 from study.config import (
     BACKENDS,
     KINDS,
     Budget,
     Component,
     Objective,
-    Stores,
     StudyConfig,
     Task,
     TrackingConfig,
     resolve_direction,
 )
-from study.errors import ConfigError
+from study.errors import ConfigError, Fault
 from study.parse_optimizer import read_optimizer
+from study.parse_stores import read_stores
 from study.space import Range, Value
 
 # Objects of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
 
 
-def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -> StudyConfig:
+def parse(
+    raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = (), allow: Collection[str] | None = None
+) -> StudyConfig:
     """Read and check a resolved config.
 
     Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
@@ -38,41 +41,53 @@ def parse(raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = ()) -
         raw: The resolved config as plain mappings and lists.
         folder: Where relative paths start.
         labels: Names for the study, the first that is free is taken; none: the optimizer's name.
+        allow: Packages beside those of `study.allowed` that the config may name; None: those it allows itself, which
+            is for a config of the user's own making.
 
     Raises:
-        ConfigError: Something is wrong; it holds every fault.
+        ConfigError: Something is wrong; it holds every fault, but where it names what it may not: then that alone.
     """
     read = Reader(raw)
+    if is_too_deep(raw):
+        advice = "Take out what is nested in itself."
+        raise ConfigError(
+            [Fault(key="(config)", value="...", allowed="sections in sections, a few deep", advice=advice)]
+        )
+    allowed = read.texts("allow_targets") if allow is None else allow
+    if faults := target_faults(raw, folder=folder, allow=allowed):
+        raise ConfigError(faults)
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
     optimizer = read_optimizer(read)
     task = _task(read)
     config = StudyConfig(
-        dataset=_with_absolute_path(dataset, folder),
+        dataset=_with_absolute_path(read, dataset, folder),
         task=task,
         model=model,
         optimizer=optimizer,
         schedule=_component(read, "schedule"),
         trainer=_trainer(read),
         backend=read.one_of("trainer.backend", BACKENDS),
-        sampler=_component(read, "sampler"),
+        sampler=_sampler(read),
         pruner=_component(read, "pruner"),
         budget=_budget(read),
         objective=_objective(read, task),
-        stores=_stores(read, folder),
+        stores=read_stores(read, folder),
         tracking=TrackingConfig(
             every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
             system_metrics=read.boolean("tracking.system_metrics"),
             log_model=read.boolean("tracking.log_model"),
         ),
-        experiment_name=read.text("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
-        study_name=read.text("study_name", optional=True) or None,
+        experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
+        study_name=read.name("study_name", optional=True) or None,
         labels=tuple(labels) or (optimizer.name,),
         study_seed=read.integer("study_seed", minimum=0) or 0,
         order_seed=read.integer("order_seed", minimum=0) or 0,
         split_seed=read.integer("split_seed", minimum=0) or 0,
         deterministic=read.boolean("deterministic"),
         live=read.one_of("live", ("auto", True, False)),
+        max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
+        retry_failed=read.boolean("retry_failed", default=False),
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer.ranges),
@@ -92,9 +107,13 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
         without: Keys that are no arguments.
     """
     section = read.section(key)
-    name = read.text(f"{key}.name")
+    name = read.name(f"{key}.name")
     described = {k: v for k, v in section.items() if k not in (*_DESCRIPTION, *without)}
-    missing = [module for module in section.get("requires") or () if importlib.util.find_spec(module) is None]
+    required = read.texts(f"{key}.requires")
+    for module in required:
+        if not module.isidentifier():  # looking for a.b would import a
+            read.fault(f"{key}.requires", module, allowed="names of top-level packages", advice="Correct the name.")
+    missing = [module for module in required if module.isidentifier() and importlib.util.find_spec(module) is None]
     for module in missing:
         advice = f"Install it (pip install 'optimizer-study[{module}]'), or choose another {key}."
         read.fault(key, name, allowed=f"one whose package is installed, and {module} is not", advice=advice)
@@ -117,10 +136,16 @@ def _model(read: Reader) -> Component:
     return _component(read, "model", supplied=("input_shape", "n_outputs"), without=("kind",))
 
 
-def _with_absolute_path(dataset: Component, folder: Path) -> Component:
+def _sampler(read: Reader) -> Component:
+    """Read the sampler, whose `n_startup_trials` says how many are asked for at once."""
+    read.integer("sampler.n_startup_trials", minimum=0, optional=True)
+    return _component(read, "sampler")
+
+
+def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Component:
     """Resolve `dataset.path` against the folder where the command was started."""
-    path = dataset.section.get("path")
-    if path is None:
+    path = read.path("dataset.path", optional=True)
+    if not path:
         return dataset
     return Component(name=dataset.name, section={**dataset.section, "path": str(folder / Path(path).expanduser())})
 
@@ -139,12 +164,17 @@ def _trainer(read: Reader) -> Component:
 
 def _task(read: Reader) -> Task:
     loss = read.section("dataset.task.loss")
-    metrics = read.value("dataset.task.metrics", default=[]) or []
-    for position, metric in enumerate(metrics):
-        if not isinstance(metric, str) and not (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
-            advice = "Write its name, or _target_ and name."
-            read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
-    return Task(loss=loss, metrics=tuple(m for m in metrics if isinstance(m, str) or "name" in m))
+    given = read.value("dataset.task.metrics", default=None)
+    if given is not None and not isinstance(given, list | tuple):
+        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
+    metrics = []
+    for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
+        if isinstance(metric, str) or (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
+            metrics.append(metric)
+            continue
+        advice = "Write its name, or _target_ and name."
+        read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
+    return Task(loss=loss, metrics=tuple(metrics))
 
 
 def _budget(read: Reader) -> Budget:
@@ -186,12 +216,3 @@ def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
             advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
             read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
     return point
-
-
-def _stores(read: Reader, folder: Path) -> Stores:
-    database = folder / read.text("storage.mlflow_database")
-    return Stores(
-        tracking_uri=read.text("tracking_uri", optional=True) or f"sqlite:///{database}",
-        artifacts=folder / read.text("storage.artifacts"),
-        optuna_journal=folder / read.text("storage.optuna_journal"),
-    )

@@ -32,9 +32,10 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
         for key, value in arguments.items()
         if value is not None and key in known
     }
-    ranges = _read_ranges(read, section.get("search") or {}, known, fixed)
-    untuned = {key: value for key, value in (section.get("untuned") or {}).items() if key not in fixed}
-    return OptimizerConfig(name=read.text("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
+    ranges = _read_ranges(read, read.section("optimizer.search", optional=True), known, fixed)
+    given = read.section("optimizer.untuned", optional=True)
+    untuned = {key: value for key, value in given.items() if key not in fixed}
+    return OptimizerConfig(name=read.name("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
 
 
 def _read_ranges(

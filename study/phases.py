@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from study import live
 from study.config import Objective, StudyConfig
-from study.results import ConfirmationConfig, EpochReport, Kind, Together, Trainer, Trial, TrialResult
+from study.failures import Failures, all_failed, explained
+from study.results import EpochReport, Kind, Together, Trainer, Trial, TrialResult
 from study.search import Best, Search
 from study.search_pruners import waits_for_finished_trials
-from study.seeds import confirmation_order_seed, confirmation_run_seed
-from study.space import Value, text_of
 from study.tracking.writer import StudyTracker
 
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
+
+# Between two looks at what other workers do, in seconds.
+POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,82 +32,41 @@ class Cast:
     view: live.View
 
 
-@dataclass(frozen=True, kw_only=True)
-class Confirmed:
-    """What is kept of the best confirmation: the weights of the model to be logged."""
+def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best | None:
+    """Train trials until the budget is spent, and return the best; None when none completed.
 
-    objective: float
-    weights: tuple[NDArray[np.generic], ...]
+    Args:
+        cast: Who takes part.
+        meanwhile: Something useful to do while other workers train the last trials; tells whether it did anything.
 
-
-def search(cast: Cast) -> Best | None:
-    """Train trials until the budget is spent, and return the best; None when none completed."""
+    Raises:
+        FailedTrialsError: Too many trials failed one after the other, or all of them.
+    """
     limit = cast.config.budget.time_limit_s
     started = time.monotonic()
+    failures = Failures(cast.config.max_failed_trials)
+
+    def is_over() -> bool:
+        return limit is not None and time.monotonic() - started >= limit
 
     def ask(n: int) -> list[Trial]:
-        return cast.search.ask(n) if limit is None or time.monotonic() - started < limit else []
+        return [] if is_over() else cast.search.ask(n)
 
     def more(n: int, results: Sequence[TrialResult]) -> list[Trial]:
-        _spend(cast, _end(cast, "trial", results))
+        _spend(cast, _end(cast, "trial", results), failures)
         trials = ask(n)
         _start(cast, "trial", trials, in_bulk=True)
         return trials
 
     trials = ask(cast.trainer.capacity)
     _warn_of_blind_pruner(cast, len(trials))
-    while trials:
-        _spend(cast, _train(cast, "trial", trials, more=None if cast.config.deterministic else more))
+    while trials or _others_are_to_end(cast, meanwhile, is_over=is_over):
+        if trials:
+            _spend(cast, train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
         trials = ask(cast.trainer.capacity)
+    if len(errors := cast.search.errors) >= cast.config.n_trials:
+        raise all_failed(errors)
     return cast.search.best()
-
-
-def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
-    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
-
-    What was confirmed before is not trained again; confirmations of a point that is no longer the best are kept and
-    marked as superseded.
-
-    Returns:
-        The weights of the best of the confirmations trained now, the untuned ones left out.
-    """
-    kept: Confirmed | None = None
-    for kind, hyperparameters in _to_confirm(cast.config, best).items():
-        _supersede(cast, kind, hyperparameters)
-        done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
-        due = [r for r in range(cast.config.budget.n_confirmations) if r not in done]
-        for start in range(0, len(due), cast.trainer.capacity):
-            chunk = due[start : start + cast.trainer.capacity]
-            trials = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in chunk]
-            ended = _train(cast, kind, trials)
-            _show(cast, kind, ended)
-            for result, objective in ended:
-                better = kept is None or cast.config.objective.better(objective, kept.objective)
-                if result.weights is not None and result.state == "complete" and better:
-                    kept = Confirmed(objective=objective, weights=result.weights)
-    return kept
-
-
-def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return how many confirmations are still to be trained, provided the best point stays the same."""
-    per_setting = config.budget.n_confirmations
-    settings = 2 if config.optimizer.ranges else 1
-    done = sum(kind != "trial" and number < per_setting for kind, number in tracker.finished())
-    return max(settings * per_setting - done, 0)
-
-
-def confirmation(
-    config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
-) -> Trial:
-    """Return the trial that is confirmation `repetition` of a point."""
-    return Trial(
-        number=repetition,
-        hyperparameters=hyperparameters,
-        run_seed=confirmation_run_seed(config.study_seed, repetition),
-        order_seed=confirmation_order_seed(config.order_seed, repetition),
-        test=True,
-        keep_weights=keep_weights,
-    )
 
 
 def score(result: TrialResult, objective: Objective) -> float:
@@ -124,34 +82,16 @@ def score(result: TrialResult, objective: Objective) -> float:
     return float(values[-1])
 
 
-def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConfig, dict[str, Value]]:
-    """Return what is to be confirmed: the hyperparameters by kind."""
-    untuned = config.optimizer.arguments({})
-    if not config.optimizer.ranges:
-        return {"fixed": untuned}
-    tuned: dict[ConfirmationConfig, dict[str, Value]] = {}
-    if best is not None:
-        tuned = {"best": config.optimizer.arguments(best.point)}
-    return {**tuned, "default": untuned}
+def _others_are_to_end(cast: Cast, meanwhile: Callable[[], bool], *, is_over: Callable[[], bool]) -> bool:
+    """Tell whether other workers still train trials, after a moment for other things."""
+    if not (cast.search.others_train() if is_over() else cast.search.n_spent < cast.config.n_trials):
+        return False
+    if not meanwhile():
+        time.sleep(POLL_S)
+    return True
 
 
-def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
-    """Mark the confirmations of another point than this one."""
-    expected = {key: text_of(value) for key, value in hyperparameters.items()}
-    outdated = [
-        record.run_id
-        for (of, _), record in cast.tracker.finished("confirmation").items()
-        if of == kind and any(record.params.get(key) != value for key, value in expected.items())
-    ]
-    if outdated:
-        cast.view.message(
-            f"The search went on after the test split had been seen, and its best point changed: "
-            f"{len(outdated)} confirmations are kept and marked as superseded."
-        )
-        cast.tracker.supersede(kind, outdated)
-
-
-def _train(
+def train(
     cast: Cast, kind: Kind, trials: Sequence[Trial], *, more: More | None = None
 ) -> list[tuple[TrialResult, float]]:
     """Train a batch, recording and showing it as it goes; return each result with its objective."""
@@ -192,6 +132,8 @@ class _Watched:
 
 
 def _start(cast: Cast, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
+    if kind == "trial" and cast.search.were_begun(trials):
+        cast.tracker.finished("trial")  # it learns of the runs that dead workers left, and replaces them
     for trial in trials:
         cast.tracker.start(kind, trial, in_bulk=in_bulk)
         cast.view.trial_started(kind, trial.number)
@@ -207,21 +149,24 @@ def _note(cast: Cast, kind: Kind, trial: Trial, report: EpochReport) -> float:
 
 def _end(cast: Cast, kind: Kind, results: Sequence[TrialResult]) -> list[tuple[TrialResult, float]]:
     """Record how trials ended and return each with its objective."""
-    ended = [(result, score(result, cast.config.objective)) for result in results]
+    told = [explained(result, cast.config) for result in results]
+    ended = [(result, score(result, cast.config.objective)) for result in told]
     for result, objective in ended:
         cast.tracker.end(kind, result, objective=objective)
     return ended
 
 
-def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]]) -> None:
-    """Tell the search how trials ended."""
+def _spend(cast: Cast, ended: Sequence[tuple[TrialResult, float]], failures: Failures) -> None:
+    """Tell the search how trials ended, and stop where all do nothing but fail."""
     if ended:
         cast.tracker.flush()  # what Optuna counts as spent has its record
         cast.search.tell_all(ended)
-        _show(cast, "trial", ended)
+        show(cast, "trial", ended)
+        failures.note([result for result, _ in ended])
 
 
-def _show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
+def show(cast: Cast, kind: Kind, ended: Sequence[tuple[TrialResult, float]]) -> None:
+    """Show how trials or confirmations ended."""
     best = cast.search.best()
     cast.view.trials_ended(
         kind,

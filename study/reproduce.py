@@ -103,6 +103,7 @@ def reproduce(
     changes: Mapping[str, Any] | None = None,
     tolerance: float | None = None,
     force: bool = False,
+    allow: Sequence[str] = (),
 ) -> Reproduction:
     """Train a run again under its own seeds and compare its metrics epoch by epoch.
 
@@ -113,6 +114,7 @@ def reproduce(
         tolerance: The largest relative difference allowed; None: 0 where everything is as it was recorded, else
             `LOOSE_TOLERANCE`.
         force: Train also where the data or the versions of what computes differ.
+        allow: Packages that the recorded config may call, beside those of `study.allowed`.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -128,8 +130,8 @@ def reproduce(
         order_seed=int(params["order_seed"]),
         test=run.role == "confirmation",
     )
-    stop_after = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
-    again, changed = _train(target, [trial], folder=folder, changes=changes, force=force, stop_after=stop_after)
+    stop = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
+    again, changed = _train(target, [trial], folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
     differences = (*changed, *again.differences)
     if not again.results:
         return Reproduction(
@@ -167,6 +169,7 @@ def repeat(
     folder: Path,
     changes: Mapping[str, Any] | None = None,
     force: bool = False,
+    allow: Sequence[str] = (),
 ) -> Repetition:
     """Train a run's configuration on seeds that its study has not used; nothing is stored.
 
@@ -176,6 +179,7 @@ def repeat(
         folder: Where relative paths start.
         changes: Values of the config to be changed, by dotted key.
         force: Train also where the data or the versions of what computes differ.
+        allow: Packages that the recorded config may call, beside those of `study.allowed`.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -183,7 +187,7 @@ def repeat(
         StudyError: The config cannot be read, or a change is of no key that training depends on.
     """
     trials = _fresh_trials(target, n_seeds)
-    again, changed = _train(target, trials, folder=folder, changes=changes, force=force)
+    again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow)
     same = [run for run in target.study.confirmations if run.kind == target.run.kind and not run.superseded]
     return Repetition(
         trained=bool(again.results),
@@ -234,6 +238,7 @@ def _train(
     folder: Path,
     changes: Mapping[str, Any] | None,
     force: bool,
+    allow: Sequence[str],
     stop_after: int | None = None,
 ) -> tuple[Retrained, list[Difference]]:
     """Train trials at the target's point, changed as asked, and name the changes."""
@@ -253,6 +258,7 @@ def _train(
         tags=target.study.tags,
         data_digests=target.data_digests,
         force=force,
+        allow=allow,
     )
     changed = [
         Difference(subject=key, recorded=recorded_value(target.raw, key, arguments=recorded), now=text_of(value))
@@ -279,17 +285,15 @@ def _tests(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
 def _fresh_trials(target: Target, n_seeds: int) -> list[Trial]:
     """Return trials under seeds that no run of the study had, the same ones for the same study."""
     used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
-    study_seed, order_seed = int(target.raw["study_seed"]), int(target.raw["order_seed"])
     trials: list[Trial] = []
     for repetition in itertools.count(_FIRST_FRESH):
+        run_seed = confirmation_run_seed(int(target.raw["study_seed"]), repetition)
+        if str(run_seed) not in used:  # drawn seeds can meet by chance
+            fresh = confirmation_order_seed(int(target.raw["order_seed"]), repetition)
+            n = len(trials)
+            trials.append(Trial(number=n, hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True))
         if len(trials) == n_seeds:
             break
-        run_seed = confirmation_run_seed(study_seed, repetition)
-        if str(run_seed) not in used:  # drawn seeds can meet by chance
-            fresh = confirmation_order_seed(order_seed, repetition)
-            trials.append(
-                Trial(number=len(trials), hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True)
-            )
     return trials
 
 

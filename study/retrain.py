@@ -61,6 +61,7 @@ class Request:
         tags: Versions and device, as the study's tags hold them.
         data_digests: Digests of the data; any of them is the same.
         force: Train also where a difference would stop it.
+        allow: Packages beside those of `study.allowed` that the recorded config may name, since the user says so.
     """
 
     raw: Mapping[str, Any]
@@ -70,6 +71,7 @@ class Request:
     data_digests: Sequence[str]
     stop_after: int | None = None
     force: bool = False
+    allow: Sequence[str] = ()
 
     @property
     def backend(self) -> str:
@@ -156,7 +158,7 @@ def compare_conditions(
 
 def _read(request: Request) -> StudyConfig:
     try:
-        return parse(request.raw, folder=request.folder)
+        return parse(request.raw, folder=request.folder, allow=request.allow)
     except ConfigError as error:
         recorded, now = request.tags.get(PROJECT), environment().get(PROJECT)
         if recorded == now:

@@ -8,14 +8,12 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from study import live, phases
+from study import confirming, live, phases, recording
 from study.advice import advise, is_auto
 from study.checks import Reader
 from study.components import instantiate
@@ -24,12 +22,13 @@ from study.datasets import Dataset
 from study.errors import BackendError, ConfigError, Fault, StudyError
 from study.noise import captured
 from study.parse import parse
+from study.parse_stores import read_stores
 from study.results import Trainer
-from study.search import Best, check_name, known_digests, open_search
-from study.statistics.intervals import mean_interval
+from study.search import Best, Search, open_search
+from study.search_names import check_name, known_digests
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
-from study.training.backend import loaded_backend, select_backend, without_tensorflow
+from study.training.backend import loaded_backend, select_backend
 from study.training.device import device
 
 _PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
@@ -72,13 +71,14 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     log = config.stores.artifacts.parent / "logs" / f"{config.experiment_name}-{config.digest}.log"
-    with captured(log) as terminal, live.open_view(config.live, stream=terminal) as view:
+    with (
+        _leaving_nothing(config, log),
+        captured(log) as terminal,
+        live.open_view(config.live, stream=terminal) as view,
+    ):
         dataset = load_dataset(config)
         trainer = build_trainer(config, dataset)
-        with (
-            open_search(config) as search,
-            open_study(config, study_name=search.name, dataset=dataset, environment=environment()) as tracker,
-        ):
+        with open_search(config) as search, _opened(config, search, dataset=dataset) as tracker:
             view.study_started(
                 search.name,
                 experiment=config.experiment_name,
@@ -86,14 +86,15 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 direction=config.objective.direction,
                 n_trials=config.n_trials,
                 n_done=search.n_spent,
-                n_confirmations=phases.n_confirmations_due(config, tracker),
+                n_confirmations=confirming.n_confirmations_due(config, tracker),
             )
             if advice := config.raw.get("advice"):
                 view.message(f"trainer=auto: {advice}")
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
-            best = phases.search(cast)
-            confirmed = phases.confirm(cast, best)
-            _record(cast, best, confirmed, dataset=dataset)
+            best = phases.search(cast, meanwhile=lambda: confirming.confirm_untuned(cast))
+            confirmed = confirming.confirm(cast, best)
+            recording.keep_model(cast, best, confirmed, dataset=dataset)
+            recording.record(cast, best)
             tracker.artifact_file(log, "")
             shown = None if best is None else live.Best(number=best.number, objective=best.objective)
             view.study_ended(best=shown, seconds=time.monotonic() - started)
@@ -104,6 +105,22 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
                 tracking_uri=config.stores.tracking_uri,
                 run_id=tracker.run_id,
             )
+
+
+@contextlib.contextmanager
+def _leaving_nothing(config: StudyConfig, log: Path) -> Iterator[None]:
+    """Take the log and its folders away again where the study ends before it has a store."""
+    made = [path for path in (log, log.parent, log.parent.parent) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        journal = config.stores.optuna_journal
+        if log in made and (journal is None or not journal.exists()):
+            log.unlink(missing_ok=True)
+            for folder in made[1:]:
+                with contextlib.suppress(OSError):  # somebody else has put something there
+                    folder.rmdir()
+        raise
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
@@ -126,7 +143,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
-        select_backend(str(backend))
+        select_backend(backend if isinstance(backend, str) else "(none)")
     config = parse(raw, folder=folder, labels=labels)
     check_store(config.stores.tracking_uri)
     check_name(config)
@@ -213,8 +230,13 @@ def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:
     read = Reader(raw)
     named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
     experiment = read.value("experiment_name", default=None) or "-".join(map(str, named))
-    journal = folder / str(read.value("storage.optuna_journal", default=""))
-    return advise(raw, experiment_name=experiment, known=lambda: known_digests(journal, experiment))
+    stores = read_stores(read, folder)
+    # A config with faults is refused later, with all of them.
+    return advise(
+        raw,
+        experiment_name=experiment,
+        known=lambda: frozenset() if read.faults else known_digests(stores, experiment),
+    )
 
 
 def _check_workloads(configs: Sequence[StudyConfig]) -> None:
@@ -236,25 +258,7 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
             built.add((data_key, model_key))
 
 
-def _record(cast: phases.Cast, best: Best | None, confirmed: phases.Confirmed | None, *, dataset: Dataset) -> None:
-    """Write what the study came to: numbers, the model, Optuna's plots."""
-    tracker = cast.tracker
-    tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
-    if plots := cast.search.plots():
-        tracker.artifact_text(plots, "search.html")
-    if confirmed is not None and cast.config.tracking.log_model:
-        model = cast.trainer.build_model(confirmed.weights)
-        with without_tensorflow():
-            tracker.log_model(model, example_x=dataset.validation.x[:2])
-
-
-def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
-    """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
-    runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
-    names = {name for run in runs for name in run.metrics if name.startswith("test_")}
-    estimates = {}
-    for name in sorted(names):
-        scores = np.array([run.metrics[name] for run in runs if name in run.metrics])
-        interval = mean_interval(scores)
-        estimates[name] = (interval.estimate, interval.low, interval.high)
-    return estimates
+def _opened(config: StudyConfig, search: Search, *, dataset: Dataset) -> StudyTracker:
+    """Open the record, one worker after the other, so that the first makes what all go on with."""
+    with search.alone():
+        return open_study(config, study_name=search.name, dataset=dataset, environment=environment())

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
-from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 
 from study.components import instantiate
 from study.config import StudyConfig
-from study.errors import StoreError, StudyError
+from study.errors import StudyError
+from study.failures import last_line
 from study.results import Trial, TrialResult
-from study.search_journal import Journal
-from study.search_plots import plots
+from study.search_claims import Claims
+from study.search_names import DIGEST, choose_name, known_studies
+from study.search_plots import draw_plots
 from study.search_pruners import to_stop
 from study.search_samplers import build_sampler, distribution, quiet
-from study.search_tally import NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
+from study.search_storage import SearchStorage, open_storage
+from study.search_tally import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
 from study.seeds import trial_run_seed
 from study.space import Value, to_arguments, to_coordinates
-
-# The attribute of an Optuna study that is ours.
-DIGEST = "digest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,133 +45,100 @@ class Best:
 
 @contextlib.contextmanager
 def open_search(config: StudyConfig) -> Iterator[Search]:
-    """Open the study's search, new or as it was left, and hold its worker's lock while it is open.
+    """Open the study's search, new or as it was left, as one of its workers.
 
     Raises:
-        StoreError: The journal cannot be read or written.
+        StoreError: The store cannot be read or written.
         StudyError: `study_name` belongs to another study.
     """
-    locks = config.stores.optuna_journal.parent / "locks"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{config.stores.optuna_journal}.create"):
-            journal = Journal(config.stores.optuna_journal)
-            storage = _open_storage(config.stores.optuna_journal, journal)
-            name = choose_name(config, _known_studies(storage, config.experiment_name))
-            optuna_study = _create(config, storage, name)
-    except OSError as error:
-        raise _unusable(config.stores.optuna_journal, error) from error
-    for index in itertools.count():
-        lock = FileLock(locks / f"{config.digest}-{index}")
-        with contextlib.suppress(Timeout):
-            lock.acquire(blocking=False)
-            break
-    try:
-        yield Search(config, optuna_study, journal, name=name, worker=Path(lock.lock_file))
-    finally:
-        lock.release()
-
-
-def check_name(config: StudyConfig) -> None:
-    """Check, without writing anything, that the journal opens and `study_name` is not another study's.
-
-    Raises:
-        StoreError: The journal cannot be read.
-        StudyError: `study_name` belongs to another study.
-    """
-    if config.stores.optuna_journal.exists():
-        choose_name(config, _known_studies(_open_storage(config.stores.optuna_journal), config.experiment_name))
-
-
-def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
-    """Name a study in its experiment: the explicit name, or that of the same digest, or a telling new one.
-
-    Args:
-        config: The study.
-        known: Digests of the experiment's studies by their names.
-    """
-    if config.study_name is not None:
-        if known.get(config.study_name, config.digest) != config.digest:
-            raise StudyError(
-                f"study_name={config.study_name}: this name belongs to another study of {config.experiment_name} "
-                f"(digest {known[config.study_name]}, this one is {config.digest}). Choose another study_name, or "
-                "leave it out to have one made from what sets the study apart."
-            )
-        return config.study_name
-    for name, digest in known.items():
-        if digest == config.digest:
-            return name
-    free = (label for label in config.labels if label not in known)
-    return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
-
-
-def known_digests(journal: Path, experiment: str) -> frozenset[str]:
-    """Return the digests of an experiment's studies; an unreadable journal is a StoreError, a missing one has none."""
-    return frozenset(_known_studies(_open_storage(journal), experiment).values()) if journal.is_file() else frozenset()
-
-
-def count_studies(journal: Path) -> int:
-    """Return how many studies a journal holds.
-
-    Raises:
-        StoreError: The journal cannot be read.
-    """
-    return len(_open_storage(journal).get_all_studies())
+    with open_storage(config) as storage:
+        with storage.creating():
+            name = choose_name(config, known_studies(storage.optuna, config.experiment_name))
+            optuna_study = _create(config, storage.optuna, name)
+            claims = Claims(storage, optuna_study.study_name)
+        yield Search(config, optuna_study, storage, name=name, claims=claims)
 
 
 class Search:
-    """An open search: proposes trials and learns how they ended."""
+    """An open search: proposes trials and learns how they ended.
+
+    Attributes:
+        name: The study's name in its experiment.
+        claims: What else than trials is shared with the study's other workers.
+    """
 
     def __init__(
-        self, config: StudyConfig, optuna_study: optuna.Study, journal: Journal, *, name: str, worker: Path
+        self, config: StudyConfig, optuna_study: optuna.Study, storage: SearchStorage, *, name: str, claims: Claims
     ) -> None:
-        self.name = name
-        self._journal = journal
+        self.name, self.claims = name, claims
         self._config = config
-        self._study = optuna_study
-        self._storage = optuna_study._storage
-        self._worker, self._locks = worker, worker.parent
+        self._study, self._store = optuna_study, storage
         self._distributions = {
             searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
         self._tally = Tally(optuna_study)
+        self._to_retry = {t._trial_id for t in self._known().failed.values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials: those of dead workers first, then new ones, as many as are still due.
+        """Propose up to `n` trials, as many as are still due: those of dead workers and failed ones to be retried too.
 
         A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
         """
-        with FileLock(f"{self._config.stores.optuna_journal}.ask"), self._journal.together():
-            abandoned = self._take_over()
-            self._tally.refresh()
+        with self._store.alone():
+            self._take_over()
+            known = self._known()
+            points = known.left | {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
+            retried = sorted(n for n, t in known.failed.items() if t._trial_id in self._to_retry)
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = list(itertools.islice(self._tally.free(self._config.n_trials), min(n, self._config.n_at_once)))
-            return [self._ask(number, abandoned.get(number, {} if number else first)) for number in due]
+            due = heapq.merge(retried, known.free(self._config.n_trials))
+            return [
+                self._ask(number, points.get(number, {} if number else first))
+                for number in list(itertools.islice(due, min(n, self._config.n_at_once)))
+            ]
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep the study's other workers from asking and telling for as long."""
+        return self._store.alone()
+
+    def were_begun(self, trials: Sequence[Trial]) -> bool:
+        """Tell whether workers that are dead had begun some of the trials."""
+        return any(trial.number in self._tally.left for trial in trials)
+
+    def others_train(self) -> bool:
+        """Tell whether living workers train trials of this study."""
+        with self._store.alone():
+            running = self._running()
+            return len(running) > len(self._store.abandoned(running))
 
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
         """Pass the objective of trials at an epoch to the pruner; return the numbers of those to be stopped.
 
         All are reported before one is judged, so that their order does not matter.
         """
+        self._refuse_lost()
         if not self._prunes or not reports:
             return set()
-        with self._journal.together():
+        with self._store.together():
             for trial, epoch, value in reports:
                 self._asked[trial.number].report(value, step=epoch)
             return to_stop(self._study, {trial.number: self._asked[trial.number]._trial_id for trial, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended, each with its objective."""
-        with self._journal.together():
+        self._refuse_lost()
+        with self._store.alone():
             for result, objective in ended:
                 self.tell(result, objective=objective)
 
     def tell(self, result: TrialResult, *, objective: float) -> None:
         """Record how a trial ended; a diverged one counts as complete with the worst objective."""
         optuna_trial = self._asked.pop(result.trial.number)
+        self._store.unwatch(optuna_trial._trial_id)
         optuna_trial.set_user_attr(STATE, result.state)
+        if result.state == "failed":
+            optuna_trial.set_user_attr(ERROR, last_line(result.error))
         # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
         self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -181,29 +148,37 @@ class Search:
     @property
     def n_spent(self) -> int:
         """Trials that ended, in whatever state."""
-        self._tally.refresh()
-        return sum(trial.state.is_finished() for trial in self._tally.numbered.values())
+        return sum(trial.state.is_finished() for trial in self._known().numbered.values())
+
+    @property
+    def errors(self) -> list[str]:
+        """The last line of the error of each failed trial."""
+        return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._known().failed.values()]
 
     def best(self) -> Best | None:
         """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
-        self._tally.refresh()
-        found = self._tally.best
+        found = self._known().best
         if found is None:
             return None
-        point = to_arguments(self._config.optimizer.ranges, found.params)
+        with self._store.reading():
+            point = to_arguments(self._config.optimizer.ranges, found.params)
         return Best(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
 
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
-        return plots(self._study, prunes=self._prunes) if self._distributions else None
+        return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
+        if coordinates:
+            self._study.enqueue_trial(dict(coordinates))
         self._study.sampler = build_sampler(self._config, trial_number=number)
         with quiet():
-            optuna_trial = self._draw(coordinates)
+            optuna_trial = self._study.ask(self._distributions)
+        self._store.watch(optuna_trial._trial_id)
         run_seed = trial_run_seed(self._config.study_seed, number)
-        for key, value in ((RUN_SEED, run_seed), (WORKER, self._worker.name), (NUMBER, number)):
+        # The number comes last: a trial without one is nobody's, and is not missed.
+        for key, value in ((RUN_SEED, run_seed), (WORKER, self._store.worker), (NUMBER, number)):
             optuna_trial.set_user_attr(key, value)
         self._asked[number] = optuna_trial
         point = to_arguments(self._config.optimizer.ranges, optuna_trial.params)
@@ -214,60 +189,42 @@ class Search:
             order_seed=self._config.order_seed,
         )
 
-    def _draw(self, coordinates: Mapping[str, Value]) -> optuna.Trial:
-        """Ask Optuna for a trial; where none waits in its queue, without reading all trials to see that none does."""
-        if coordinates:
-            self._study.enqueue_trial(dict(coordinates))
-            return self._study.ask(self._distributions)
-        self._study._thread_local.cached_all_trials = None
-        drawn = optuna.Trial(self._study, self._storage.create_new_trial(self._study._study_id))
-        for name, drawn_from in self._distributions.items():
-            drawn._suggest(name, drawn_from)
-        return drawn
+    def _known(self) -> Tally:
+        """Return what the store holds by now."""
+        with self._store.reading():
+            self._tally.refresh()
+        return self._tally
 
-    def _take_over(self) -> dict[int, Mapping[str, Value]]:
-        """End the running trials of dead workers and return what they were to train, by trial number."""
-        abandoned: dict[int, Mapping[str, Value]] = {}
-        self._tally.refresh()
-        for running in self._tally.unended:
-            if running.state != TrialState.RUNNING:
-                continue
-            number, worker = running.user_attrs.get(NUMBER), running.user_attrs.get(WORKER)
-            if number in self._asked or (worker not in (None, self._worker.name) and _is_held(self._locks / worker)):
-                continue
-            self._storage.set_trial_user_attr(running._trial_id, TAKEN_OVER, True)
-            self._study.tell(running.number, state=TrialState.FAIL)
-            if number is not None:
-                abandoned[number] = running.params
-        return abandoned
+    def _running(self) -> dict[int, str | None]:
+        """Return the workers of the trials that others train, by the trials' ids in the store."""
+        own = {trial._trial_id for trial in self._asked.values()}
+        return {
+            t._trial_id: t.user_attrs.get(WORKER) if NUMBER in t.user_attrs else None
+            for t in self._known().unended
+            if t.state == TrialState.RUNNING and t._trial_id not in own
+        }
 
+    def _take_over(self) -> None:
+        """End the running trials of dead workers; what they were to train is asked for again."""
+        # A worker that died between enqueueing a point and asking for it has left it to whoever asks next.
+        for waiting in [t for t in self._known().unended if t.state == TrialState.WAITING]:
+            self._store.optuna.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
+        running = self._running()
+        for trial_id in self._store.abandoned(running) if running else ():
+            self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
+            self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
 
-def _open_storage(path: Path, journal: Journal | None = None) -> optuna.storages.JournalStorage:
-    try:
-        return optuna.storages.JournalStorage(journal or Journal(path))  # type: ignore[arg-type]
-    except Exception as error:  # Optuna raises whatever the broken line leads it to.
-        raise _unusable(path, error) from error
-
-
-def _unusable(journal: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
-        f"({type(error).__name__}: {error}). Give a journal that Optuna wrote, in a folder that can be written to, "
-        "or move the file away to begin anew."
-    )
+    def _refuse_lost(self) -> None:
+        """Stop a worker whose trials were taken over, since it gave no sign of life for too long."""
+        if lost := self._store.lost():
+            raise StudyError(
+                f"{len(lost)} of this worker's trials were taken over by others, who had not heard of it for "
+                f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
+                "the server. Start it again, and it takes part again."
+            )
 
 
-def _known_studies(storage: optuna.storages.JournalStorage, experiment: str) -> dict[str, str]:
-    """Return the digests of an experiment's studies by their names."""
-    prefix = f"{experiment}/"
-    return {
-        frozen.study_name.removeprefix(prefix): str(frozen.user_attrs.get(DIGEST, ""))
-        for frozen in storage.get_all_studies()
-        if frozen.study_name.startswith(prefix)
-    }
-
-
-def _create(config: StudyConfig, storage: optuna.storages.JournalStorage, name: str) -> optuna.Study:
+def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
     pruner = instantiate(config.pruner.section)
     optuna_study = optuna.create_study(
         storage=storage,
@@ -279,14 +236,3 @@ def _create(config: StudyConfig, storage: optuna.storages.JournalStorage, name: 
     if optuna_study.user_attrs.get(DIGEST) != config.digest:
         optuna_study.set_user_attr(DIGEST, config.digest)
     return optuna_study
-
-
-def _is_held(lock_file: Path) -> bool:
-    """Tell whether a living worker holds its lock."""
-    lock = FileLock(lock_file)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
-    lock.release()
-    return False

@@ -10,16 +10,22 @@ from optuna.trial import TrialState
 from study.search_samplers import quiet
 
 
-def plots(optuna_study: optuna.Study, *, prunes: bool) -> str | None:
-    """Return the plots as one HTML page that works offline; None where fewer than two trials completed."""
+def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
+    """Return the plots as one HTML page that works offline; None when there is nothing to plot.
+
+    Args:
+        optuna_study: The search.
+        n_searched: How many arguments are searched.
+        prunes: Whether trials are stopped early.
+    """
     completed = optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(completed) < 2:
+    if len(completed) < 2 or not n_searched:
         return None
     draw = optuna.visualization
     kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
     if prunes:
         kinds.append(draw.plot_intermediate_values)
-    if len(completed[0].params) > 1:
+    if n_searched > 1:
         kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
         if len({trial.value for trial in completed}) > 1:
             kinds.append(draw.plot_param_importances)

@@ -5,13 +5,15 @@ Optuna's own `get_trials` goes through all of them, which at 10 000 trials takes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
+ERROR = "error"
 
 
 class Tally:
@@ -22,12 +24,16 @@ class Tally:
 
     Attributes:
         numbered: The trials that hold a trial number, running or ended, by that number.
+        failed: Those of them that failed.
+        left: The points of trials that were taken over from dead workers, by their number.
         best: The best completed one, the earlier of equals.
         unended: Those that had not ended, in Optuna's order, whether they hold a number or not.
     """
 
     def __init__(self, optuna_study: optuna.Study) -> None:
         self.numbered: dict[int, FrozenTrial] = {}
+        self.failed: dict[int, FrozenTrial] = {}
+        self.left: dict[int, Mapping[str, Any]] = {}
         self.best: FrozenTrial | None = None
         self.unended: list[FrozenTrial] = []
         self._storage, self._study_id = optuna_study._storage, optuna_study._study_id
@@ -65,10 +71,17 @@ class Tally:
             return
         if TAKEN_OVER not in frozen.user_attrs:
             self.numbered[number] = frozen
+            self.failed.pop(number, None)  # one that failed leaves its number to its retry
+            if frozen.state == TrialState.FAIL:
+                self.failed[number] = frozen
             if frozen.state.is_finished() and frozen.user_attrs.get(STATE) == "complete":
                 self.best = frozen if self.best is None else max(self.best, frozen, key=self._rank)
-        elif number in self.numbered and self.numbered[number]._trial_id == frozen._trial_id:
+            return
+        self.left[number] = frozen.params
+        # Of a trial that had failed before, too: whoever retried it has died.
+        if number in self.numbered and self.numbered[number]._trial_id <= frozen._trial_id:
             del self.numbered[number]
+            self.failed.pop(number, None)
             self._first_free = min(self._first_free, number)
 
     def _rank(self, frozen: FrozenTrial) -> tuple[float, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from study.components import is_too_deep
 from study.errors import StudyError
 from study.exported import read_exported
 from study.records import RunRecord, StudyRecord
@@ -161,9 +162,9 @@ def _target(tracking_uri: str, study: StudyRecord, run: RunRecord) -> Target:
     text = read_artifact_text(tracking_uri, study.run_id, "config.yaml")
     try:
         raw = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (ValueError, RecursionError, yaml.YAMLError):
         raw = None
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, Mapping) or is_too_deep(raw):
         raise StudyError(
             f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is none. "
             "The artifact was overwritten; restore it from a copy."

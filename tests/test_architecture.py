@@ -14,16 +14,22 @@ LAYERS = (
     ("reproduce", "export"),
     ("child", "retrain", "measure"),
     ("doctor", "run", "targets"),
+    ("recording",),
+    ("confirming",),
     ("phases", "advice"),
     ("advice_facts",),
     ("search", "search_importance", "training", "tracking", "report", "live", "noise"),
-    ("search_plots", "live_progress"),
-    ("search_journal", "search_pruners", "search_samplers", "search_tally"),
+    ("search_names", "search_plots", "live_progress"),
+    ("search_claims",),
+    ("search_pruners", "search_samplers", "search_storage", "search_tally"),
+    ("search_local", "search_server"),
+    ("search_journal",),
     ("parse",),
-    ("parse_optimizer",),
-    ("checks", "config", "records", "datasets", "exported", "what_if", "machine"),
+    ("parse_optimizer", "parse_stores", "failures"),
+    ("checks", "config", "allowed", "records", "datasets", "exported", "what_if", "machine"),
     ("components", "results", "optimizers"),
-    ("errors", "space", "seeds", "statistics"),
+    ("errors", "space", "seeds", "statistics", "interruption"),
+    ("redaction",),
 )
 
 # A library is known in its home only, so that another version of it touches one place.
@@ -32,15 +38,10 @@ HOMES = {
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
     "optuna": tuple(
-        f"study/{room}.py"
-        for room in (
-            "search",
-            "search_importance",
-            "search_journal",
-            "search_plots",
-            "search_pruners",
-            "search_samplers",
-            "search_tally",
+        f"study/search{part}.py"
+        for part in (
+            *("", "_claims", "_importance", "_journal", "_local", "_names", "_plots", "_pruners"),
+            *("_samplers", "_server", "_storage", "_tally"),
         )
     ),
     "mlflow": ("study/tracking",),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from study import phases
 from study.child import run_anywhere
 from study.config import Objective
+from study.failures import FailedTrialsError
 from study.live import open_view
 from study.phases import score
 from study.results import EpochReport, TrialResult
@@ -23,8 +25,8 @@ class SideBySide:
 
     capacity = 4
 
-    def __init__(self, *, n_epochs: int = 3, diverging: tuple[int, ...] = ()) -> None:
-        self.n_epochs, self.diverging = n_epochs, diverging
+    def __init__(self, *, n_epochs: int = 3, diverging: tuple[int, ...] = (), failing: tuple[int, ...] = ()) -> None:
+        self.n_epochs, self.diverging, self.failing = n_epochs, diverging, failing
         self.batches: list[list[int]] = []
 
     def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
@@ -48,8 +50,16 @@ class SideBySide:
                     assert on_epoch(trial, report)
             states |= {number: "pruned" for number in together.epoch_ended(diverged)}
         history = {t.number: {"val_accuracy": [value(t.number)]} for t in trials}
+        states |= {number: "failed" for number in self.failing}
+        errors = {number: f"Traceback\nRuntimeError: http://me:secret@host {number % 2}" for number in self.failing}
         return [
-            TrialResult(trial=t, state=states[t.number], history=history[t.number], summary={})  # type: ignore[arg-type]
+            TrialResult(
+                trial=t,
+                state=states[t.number],  # type: ignore[arg-type]
+                history=history[t.number],
+                summary={},
+                error=errors.get(t.number),
+            )
             for t in trials
         ]
 
@@ -69,7 +79,7 @@ class Tracker:
         self.told.append(("epoch", trial.number, report.epoch))
 
     def end(self, _kind: str, result: TrialResult, *, objective: float) -> None:
-        assert objective == score(result, OBJECTIVE)
+        assert objective == pytest.approx(score(result, OBJECTIVE), rel=0, nan_ok=True)
         self.told.append(("end", result.trial.number, result.state))
 
     def flush(self) -> None:
@@ -104,6 +114,25 @@ def test_trials_are_stopped_within_the_first_batch(searched: Any) -> None:
     assert found.best.number == 3
 
 
+def test_a_study_whose_trials_all_fail_stops_and_says_of_what(searched: Any) -> None:
+    trainer = SideBySide(failing=tuple(range(40)))
+    with pytest.raises(FailedTrialsError, match="the last 8 trials that ended have all failed, with 2 different") as e:
+        searched(trainer, "budget.n_trials=40")
+    assert trainer.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert "RuntimeError: http://me:***@host" in str(e.value)
+
+
+def test_a_study_of_few_trials_that_all_fail_is_not_confirmed(searched: Any) -> None:
+    with pytest.raises(FailedTrialsError, match="all 3 trials have failed"):
+        searched(SideBySide(failing=(0, 1, 2)), "budget.n_trials=3", "max_failed_trials=null")
+
+
+def test_a_study_some_of_whose_trials_fail_goes_on(searched: Any) -> None:
+    found = searched(SideBySide(failing=(0, 1, 2, 4, 5, 6)), "budget.n_trials=8")
+    assert [found.states[number] for number in (3, 7)] == ["COMPLETE"] * 2
+    assert list(found.states.values()).count("FAIL") == 6
+
+
 def test_a_deterministic_study_fills_no_places(searched: Any) -> None:
     trainer = SideBySide()
     found = searched(trainer, "budget.n_trials=6")
@@ -126,7 +155,7 @@ def test_places_are_filled_until_the_budget_is_spent(searched: Any) -> None:
 
 
 def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0.0, 1.0, 20.0, 21.0])
+    now = itertools.chain([0.0, 1.0], itertools.repeat(20.0))
     monkeypatch.setattr(phases, "time", SimpleNamespace(monotonic=lambda: next(now)))
     trainer = SideBySide()
     searched(trainer, "budget.n_trials=40", "deterministic=false", "budget.time_limit_s=10")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 
 import numpy as np
 import optuna
@@ -13,7 +14,7 @@ from study.errors import BackendError, ConfigError, DataError, StudyError
 from study.phases import score
 from study.results import Trial, TrialResult
 from study.run import check, run_study
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.reader import read_artifact_text, read_histories, read_studies
 
 
 def _study(config):
@@ -156,7 +157,7 @@ def test_a_diverged_trial_spends_its_number_with_the_worst_objective(ready):
     assert (run.state, run.metrics["objective"], run.status) == ("diverged", 0.0, "FINISHED")
 
 
-def test_a_model_that_raises_fails_its_trials_and_the_study_goes_on(ready, tmp_path, monkeypatch):
+def test_a_model_that_raises_fails_its_trials_and_is_told(ready, tmp_path, monkeypatch):
     (tmp_path / "fragile.py").write_text(
         "import keras\n"
         "def build(input_shape, n_outputs, hidden, activation, dropout, batch_norm, l2):\n"
@@ -169,10 +170,24 @@ def test_a_model_that_raises_fails_its_trials_and_the_study_goes_on(ready, tmp_p
     )
     monkeypatch.syspath_prepend(tmp_path)
     config = ready("model._target_=fragile.build", "budget.n_trials=2")
-    result = run_study(config)
-    runs = _study(config).trials
-    assert result.best is None
-    assert [(run.state, run.status) for run in runs] == [("failed", "FAILED")] * 2
+    with pytest.raises(StudyError, match=r"all 2 trials have failed, with the same error:\n.*it broke"):
+        run_study(config)
+    record = _study(config)
+    assert [(run.state, run.status) for run in record.trials] == [("failed", "FAILED")] * 2
+    for run in record.trials:
+        told = read_artifact_text(config.stores.tracking_uri, run.run_id, "error.txt")
+        assert told.startswith("Traceback")
+        assert "if training: raise RuntimeError('it broke')" in told
+    assert (record.status, record.confirmations) == ("FAILED", ())
+
+    (tmp_path / "fragile.py").write_text(
+        (tmp_path / "fragile.py").read_text().replace("raise RuntimeError('it broke')", "str()")
+    )
+    monkeypatch.delitem(sys.modules, "fragile")
+    run_study(ready("model._target_=fragile.build", "budget.n_trials=2", "retry_failed=true"))
+    (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
+    assert [(run.number, run.state) for run in record.trials] == [(0, "complete"), (1, "complete")]
+    assert record.status == "FINISHED"
 
 
 def test_a_schedule_and_steps_per_epoch_are_recorded(ready):
@@ -204,12 +219,11 @@ def test_another_backend_than_the_loaded_one_is_refused(compose, tmp_path):
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
 
 
-def test_a_missing_data_set_leaves_no_store(compose, tmp_path):
+def test_a_missing_data_set_leaves_nothing(compose, tmp_path):
     config = compose("dataset=mnist", f"dataset.path={tmp_path}/nowhere")
     with pytest.raises(DataError, match="nowhere"):
         run_study(config)
-    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
-    assert not (tmp_path / "mlruns" / "optuna.journal").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_does_not_fit_leaves_no_store(compose, tmp_path):

@@ -45,14 +45,34 @@ def test_a_sampler_that_learns_is_asked_for_fewer_at_once(
 def test_an_interruption_waits_until_the_entries_are_written(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     journal = Journal(path)
-    append = journal._file.append_logs
+    append = journal._append
 
     def interrupted(logs: list[dict[str, int]]) -> None:
         signal.raise_signal(signal.SIGINT)
         append(logs)
 
-    journal._file.append_logs = interrupted
+    journal._append = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         journal.append_logs([{"entry": 1}])
     assert list(journal.read_logs(0)) == [{"entry": 1}]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_entry_that_a_crash_has_torn_is_dropped_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).append_logs([{"n": 0}, {"n": 1}])
+    with path.open("ab") as file:
+        file.write(b'{"n":2,"tor')
+    journal = Journal(path)
+    journal.check_end()  # somebody may be writing it at this moment
+    with journal.together():
+        journal.append_logs([{"n": 3}])
+    assert [entry["n"] for entry in Journal(path).read_logs(0)] == [0, 1, 3]
+
+
+@pytest.mark.parametrize("last", [b"{not json}\n", b"1\n", b"\n", b"\xff\n"])
+def test_an_entry_that_is_none_is_told_before_anything_is_written_behind_it(tmp_path: Path, last: bytes) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"n":0}\n' + last)
+    with pytest.raises(ValueError):  # noqa: PT011 - of whichever kind
+        Journal(path).check_end()

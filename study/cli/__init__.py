@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from study.errors import StudyError
+from study.interruption import two_stage_interrupt
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -16,6 +17,7 @@ COMMANDS = {
     "reproduce": "a recorded run again: the same numbers, or why not",
     "export": "the best configuration as Hydra YAML, ready for `study run best=FILE`",
     "compare": "which optimizer is better, and by how much: the side-by-side page",
+    "sync": "deliver what waits for a tracking server that was away",
     "ui": "open MLflow on the right stores",
     "doctor": "what this machine has: backends, GPUs, data sets, stores",
 }
@@ -67,12 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"study: no command {command!r}; there are {', '.join(COMMANDS)}. See study --help.\n")
         return 2
     try:
-        return int(importlib.import_module(f"study.cli.{command}").main(rest))
+        with two_stage_interrupt():
+            return int(importlib.import_module(f"study.cli.{command}").main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
         return error.exit_status
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nstudy {command}: stopped. The same command goes on from here.\n")
+        goes_on = " The same command goes on from here." if command == "run" else ""
+        sys.stderr.write(f"\nstudy {command}: stopped.{goes_on}\n")
         return 1
     except BrokenPipeError:  # the reader of our output has gone, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from study.cli.starting_points import translate
 from study.errors import ConfigError, Fault, StudyError
+from study.redaction import written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # Overrides that every study of an experiment shares, or that do not tell studies apart.
@@ -36,6 +37,9 @@ _NOT_TELLING = (
     "live",
     "worker",
     "budget",
+    "allow_targets",
+    "max_failed_trials",
+    "retry_failed",
 )
 _NOT_TELLING_SECTIONS = ("budget.", "storage.", "tracking.", "hydra.", "hydra/", "dataset.path", "trainer.capacity")
 
@@ -131,9 +135,10 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
         telling: The keys that the jobs of the command line differ in.
 
     Raises:
-        ConfigError: An argument is both fixed and searched on the command line.
+        ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
     """
     overrides = tuple(map(str, overrides))
+    _refuse_passwords(OmegaConf.to_container(own, resolve=False))
     raw = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     assert isinstance(raw, dict)
     _refuse_fixed_and_searched(overrides)
@@ -168,6 +173,18 @@ def _refuse_fixed_and_searched(overrides: Sequence[str]) -> None:
             faults.append(Fault(key=fixed, value=typed[fixed], allowed=f"no value beside {key}", advice=advice))
     if faults:
         raise ConfigError(faults)
+
+
+def _refuse_passwords(unresolved: Any) -> None:
+    """Refuse passwords that are written out: on a command line every user of the machine sees them."""
+    advice = (
+        "Keep it in an environment variable, such as DB_PASSWORD, and write '${oc.env:DB_PASSWORD}' in its place; "
+        "PostgreSQL also reads PGPASSWORD and ~/.pgpass, MLflow's client MLFLOW_TRACKING_PASSWORD."
+    )
+    allowed = "no password that is written out"
+    found = written_out(unresolved)
+    if found:
+        raise ConfigError([Fault(key=key, value=shown, allowed=allowed, advice=advice) for key, shown in found])
 
 
 def _label(overrides: Sequence[str], raw: Any, *, only: Collection[str] | None = None) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from omegaconf import DictConfig
 
 from study.cli.compose import CompositionError, Job, compose_jobs, read_job, told_apart_by
 from study.errors import ConfigError, StudyError
+from study.redaction import redact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,10 @@ class Request:
     multirun: bool
     is_question: bool
     is_composed: bool
+
+
+class JobError(Exception):
+    """A job ended with an error of the program's; the message is its traceback without passwords."""
 
 
 def read_arguments(arguments: Sequence[str]) -> Request:
@@ -63,8 +70,10 @@ def answer(request: Request) -> int:
         except (CompositionError, ConfigError) as error:
             sys.stderr.write(f"study run: {error}\n")
             return 2
-    with _argv(request.arguments):
+    shown = io.StringIO()
+    with _argv(request.arguments), contextlib.redirect_stdout(shown):
         _application()()
+    sys.stdout.write(redact(shown.getvalue()))
     return 0
 
 
@@ -106,6 +115,8 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         raise SystemExit(error.exit_status) from error
+    except Exception:  # Hydra runs the other jobs, then prints this one's traceback
+        raise JobError(redact(traceback.format_exc())) from None
     return math.nan if outcome.best is None else outcome.best.objective
 
 

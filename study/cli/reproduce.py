@@ -32,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tolerance", type=float, help=tolerance)
     parser.add_argument("--seeds", type=int, metavar="N", help="repeat the configuration on N fresh seeds instead")
     parser.add_argument("--force", action="store_true", help="train also where the data or the versions differ")
+    allow = "a package that the recorded config may call, beside the project, Keras and the modules of this folder"
+    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help=allow)
     add_store_options(parser)
     return parser
 

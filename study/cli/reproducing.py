@@ -30,10 +30,22 @@ def reproduce_target(options: argparse.Namespace) -> int:
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         if options.seeds is None:
             outcome: Reproduction | Repetition = reproduce(
-                target, folder=folder, changes=changes, tolerance=options.tolerance, force=options.force
+                target,
+                folder=folder,
+                changes=changes,
+                tolerance=options.tolerance,
+                force=options.force,
+                allow=options.allow,
             )
         else:
-            outcome = repeat(target, n_seeds=options.seeds, folder=folder, changes=changes, force=options.force)
+            outcome = repeat(
+                target,
+                n_seeds=options.seeds,
+                folder=folder,
+                changes=changes,
+                force=options.force,
+                allow=options.allow,
+            )
     return _show_reproduction(target, outcome) if isinstance(outcome, Reproduction) else _show_repetition(outcome)
 
 

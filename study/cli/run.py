@@ -8,7 +8,7 @@ from pathlib import Path
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
 
-usage: study run [-m] [KEY=VALUE ...]
+usage: study run [-m] [--retry-failed] [KEY=VALUE ...]
 
   optimizer=adam                 one of a group (below)
   optimizer.learning_rate=0.01   fix an argument: it is searched no more
@@ -20,12 +20,16 @@ usage: study run [-m] [KEY=VALUE ...]
   experiment_name=mine           the MLflow experiment, <dataset>-<model> unless said
 
 The same command again goes on where it was left; a larger budget.n_trials continues the search.
+--retry-failed beside it trains the trials that failed again, each under its number.
 
 {groups}
 
   --cfg job        print the composed config     --info config    where it comes from
   --hydra-help     all of Hydra's options        -sc install=bash completion: eval "$(study -sc install=bash)"
 """
+
+# Our flag, which Hydra's parser would refuse.
+_RETRY = {"--retry-failed": "retry_failed=true"}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,7 +42,7 @@ def main(arguments: list[str]) -> int:
     from study.cli import hydra_app
     from study.cli.compose import CompositionError, compose_jobs, prepare
 
-    arguments = prepare(arguments)
+    arguments = prepare([_RETRY.get(word, word) for word in arguments])
     request = hydra_app.read_arguments(arguments)
     if request.is_question:
         return hydra_app.answer(request)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
+from study.redaction import redact
 
 
 def main(arguments: list[str]) -> int:
@@ -22,13 +24,13 @@ def main(arguments: list[str]) -> int:
 
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"
-    sys.stdout.write(f"MLflow on {stores.tracking_uri}: {address} (Ctrl-C ends it)\n")
+    sys.stdout.write(f"MLflow on {redact(stores.tracking_uri)}: {address} (Ctrl-C ends it)\n")
     for name, experiment_id in read_experiments(stores.tracking_uri).items():
         sys.stdout.write(f"\n{name}\n")
         for view, (_, purpose) in VIEWS.items():
             sys.stdout.write(f"  {purpose}:\n    {address}{view_path(experiment_id, view)}\n")
     sys.stdout.flush()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", stores.tracking_uri]
-    command += ["--default-artifact-root", stores.artifacts.as_uri()]
+    command = [sys.executable, "-m", "mlflow", "server", "--default-artifact-root", stores.artifacts.as_uri()]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
-    return subprocess.call(command)
+    # Not on its command line, which every user of the machine can read, with the password that may be in it.
+    return subprocess.call(command, env={**os.environ, "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri})

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mlflow.entities import Metric
-from mlflow.tracking import MlflowClient
 
 from study.errors import StoreError
+from study.tracking.delivery import Delivery, is_passing
+from study.tracking.entries import Entry, Log
+from study.tracking.spool import Spool
 
-# The most that MLflow takes in one call.
-_METRICS_PER_CALL = 1000
+# Between two attempts to reach a server, in seconds: twice as long each time, up to this.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+# So long a server that takes nothing is waited for where its answer is wanted; longer than a pause.
+PATIENCE_S = 12.0
 
-
-@dataclass(kw_only=True)
-class RunHandle:
-    """A run that may not have been created yet; the background thread fills in its id."""
-
-    run_id: str = ""
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class _Item:
-    run: RunHandle | None = None
-    metrics: Sequence[Metric] = ()
+    entry: Entry | None = None
     action: Callable[[], None] | None = None
     done: threading.Event | None = None
     stop: bool = False
@@ -35,97 +35,154 @@ class _Item:
 
 @dataclass(kw_only=True)
 class _Pending:
-    """Metrics not yet written, by run, since when."""
+    """Metrics not yet written, by run, out of how many entries, since when."""
 
-    runs: dict[int, tuple[RunHandle, list[Metric]]] = field(default_factory=dict)
+    runs: dict[str, tuple[list[Metric], int]] = field(default_factory=dict)
     since: float = 0.0
 
-    def add(self, run: RunHandle, metrics: Sequence[Metric]) -> None:
+    def add(self, entry: Log) -> None:
         if not self.runs:
             self.since = time.monotonic()
-        self.runs.setdefault(id(run), (run, []))[1].extend(metrics)
+        metrics, n_entries = self.runs.get(entry.run, ([], 0))
+        metrics.extend(entry.metrics)
+        self.runs[entry.run] = metrics, n_entries + 1
 
-    def take(self, run: RunHandle | None) -> list[tuple[RunHandle, list[Metric]]]:
-        """Remove and return what waits for a run, or for all of them."""
-        if run is None:
-            taken, self.runs = list(self.runs.values()), {}
-            return taken
-        found = self.runs.pop(id(run), None)
-        return [found] if found else []
+
+class _Abandoned(Exception):
+    """The study has ended and its server is away."""
 
 
 class BackgroundWriter:
     """A queue and the one thread that empties it into the store.
 
-    Metrics of a run are gathered for `interval_s` and written in one call; an action on a run comes after all
-    metrics that were reported for it before. After a failure nothing more is written and every call raises.
+    Metrics of a run are gathered for `interval_s` and written in one call; another entry of a run comes after all
+    metrics that were reported for it before. Without a spool nothing more is written after a failure, and every call
+    raises. With one, an entry is on its file before a call returns, and the thread tries again as long as the server
+    is away.
 
     Args:
-        client: A client of the store.
+        delivery: What writes to the store.
         where: The store's name for messages.
+        spool: The file that entries wait in; closed with the writer.
         interval_s: How long metrics wait for company, in seconds.
     """
 
-    def __init__(self, client: MlflowClient, *, where: str, interval_s: float = 0.5) -> None:
-        self._client = client
+    def __init__(self, delivery: Delivery, *, where: str, spool: Spool | None = None, interval_s: float = 0.5) -> None:
+        self._delivery = delivery
         self._where = where
+        self._spool = spool
         self._interval_s = interval_s
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._pending = _Pending()
         self._failure: Exception | None = None
+        self._refused: OSError | None = None
+        self._away: Exception | None = None
+        self._lock = threading.Lock()  # over the two counts and the spool
+        self._n_put = self._n_delivered = 0
+        self._abandon = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def metrics(self, run: RunHandle, metrics: Sequence[Metric]) -> None:
-        """Write metrics of a run soon.
+    def put(self, *entries: Entry) -> None:
+        """Write entries soon.
+
+        Raises:
+            StoreError: An earlier write failed, or the spool cannot be written.
+        """
+        self._check()
+        with self._lock:
+            if self._spool is not None:
+                try:
+                    self._spool.append(entries)
+                except OSError as error:  # what came before is delivered all the same
+                    self._refused = error
+                    self._raise_failure()
+            self._n_put += len(entries)
+            for entry in entries:
+                self._queue.put(_Item(entry=entry))
+
+    def act(self, action: Callable[[], None]) -> None:
+        """Call `action` in the background once everything before it is written; it does not survive this process.
 
         Raises:
             StoreError: An earlier write failed.
         """
-        self._put(_Item(run=run, metrics=metrics))
-
-    def act(self, run: RunHandle | None, action: Callable[[], None]) -> None:
-        """Call `action` in the background once everything before it about the run (None: about any) is written.
-
-        Raises:
-            StoreError: An earlier write failed.
-        """
-        self._put(_Item(run=run, action=action))
+        self._check()
+        self._queue.put(_Item(action=action))
 
     def flush(self) -> None:
-        """Return when everything so far is written.
+        """Return when everything so far is written, or on the disk where there is a spool.
 
         Raises:
             StoreError: A write failed.
         """
+        if self._spool is not None:
+            self._check()
+            self._spool.sync()
+            return
         written = threading.Event()
-        self._put(_Item(done=written))
+        self._check()
+        self._queue.put(_Item(done=written))
         written.wait()
         self._raise_failure()
 
-    def close(self) -> None:
-        """Write what is left and end the thread.
+    def settle(self) -> bool:
+        """Wait until everything so far is in the store; false when its server is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self.flush()
+        written = threading.Event()
+        self._queue.put(_Item(done=written))
+        settled = self._wait(written.is_set, at_once=self._away is not None)
+        self._raise_failure()
+        return settled and not self._abandon.is_set()
+
+    def close(self) -> int:
+        """Write what is left, end the thread, and return how many entries wait for a server that is away.
 
         Raises:
             StoreError: A write failed.
         """
         self._queue.put(_Item(stop=True))
-        self._thread.join()
+        if self._spool is None:
+            self._thread.join()
+        elif not self._wait(lambda: not self._thread.is_alive()):
+            self._abandon.set()
+            self._thread.join(timeout=1.0)  # in the middle of a call it ends with the process
+        with self._lock:
+            self._abandon.set()
+            n_waiting = self._n_put - self._n_delivered
+            if self._spool is not None:
+                self._spool.close(remove=n_waiting == 0)
+                self._spool = None
         self._raise_failure()
+        return n_waiting
 
-    def _put(self, item: _Item) -> None:
+    def _check(self) -> None:
         self._raise_failure()
-        if not self._thread.is_alive():
+        if not self._thread.is_alive() or self._abandon.is_set():
             raise StoreError(f"{self._where}: the study's record is closed. Open the study again to write to it.")
-        self._queue.put(item)
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            reason = str(self._failure).strip().partition("\n")[0] or type(self._failure).__name__
+        if (failure := self._failure or self._refused) is not None:
+            reason = str(failure).strip().partition("\n")[0] or type(failure).__name__
             raise StoreError(
                 f"tracking_uri={self._where}: results could not be written ({reason}). "
                 "Check that it is reachable, not full and not write-protected; the same command continues the study."
-            ) from self._failure
+            ) from failure
+
+    def _wait(self, is_over: Callable[[], bool], *, at_once: bool = False) -> bool:
+        """Wait as long as something gets delivered; tell whether it came to be over."""
+        n, since = self._n_delivered, time.monotonic()
+        while not is_over():
+            if n != self._n_delivered:
+                n, since, at_once = self._n_delivered, time.monotonic(), False
+            if at_once or (self._spool is not None and time.monotonic() - since > PATIENCE_S):
+                return is_over()
+            time.sleep(0.005)
+        return True
 
     def _run(self) -> None:
         """Empty the queue until told to stop; what waits for a flush is always released."""
@@ -135,8 +192,10 @@ class BackgroundWriter:
             except queue.Empty:
                 item = _Item()
             try:
-                if self._failure is None:
+                if self._failure is None and not self._abandon.is_set():
                     self._handle(item)
+            except _Abandoned:
+                pass
             except Exception as error:
                 self._failure = error
             finally:
@@ -151,16 +210,51 @@ class BackgroundWriter:
         return max(0.0, self._pending.since + self._interval_s - time.monotonic())
 
     def _handle(self, item: _Item) -> None:
-        if item.metrics and item.run is not None:
-            self._pending.add(item.run, item.metrics)
+        entry = item.entry
+        if isinstance(entry, Log) and not entry.tags:
+            self._pending.add(entry)
             if self._patience() == 0.0:
-                self._write(None)
+                self._write_pending()
             return
-        self._write(item.run)
+        self._write_pending(None if entry is None else entry.run)
+        if entry is not None:
+            self._deliver(entry, n_entries=1)
         if item.action is not None:
             item.action()
+        if item.stop and self._spool is not None:
+            try:
+                self._delivery.remove_doubles()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                _logger.warning("%s: doubles are looked for when the study is opened again: %s", self._where, error)
 
-    def _write(self, run: RunHandle | None) -> None:
-        for handle, metrics in self._pending.take(run):
-            for first in range(0, len(metrics), _METRICS_PER_CALL):
-                self._client.log_batch(handle.run_id, metrics=metrics[first : first + _METRICS_PER_CALL])
+    def _write_pending(self, run: str | None = None) -> None:
+        """Write the metrics that wait for a run, or for all of them."""
+        for key in list(self._pending.runs) if run is None else [run]:
+            if (found := self._pending.runs.pop(key, None)) is not None:
+                self._deliver(Log(run=key, metrics=found[0]), n_entries=found[1])
+
+    def _deliver(self, entry: Entry, *, n_entries: int) -> None:
+        """Deliver an entry, with a spool again and again until it is taken."""
+        for attempt in itertools.count():
+            try:
+                self._delivery.deliver(entry, again=attempt > 0)
+                break
+            except Exception as error:
+                if self._spool is None or not is_passing(error):
+                    raise
+                if self._away is None:
+                    _logger.warning(
+                        "%s takes nothing now, records wait in %s: %s", self._where, self._spool.path, error
+                    )
+                self._away = error
+            if self._abandon.wait(min(_FIRST_PAUSE_S * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)):
+                raise _Abandoned
+        if self._away is not None:
+            _logger.warning("%s takes records again", self._where)
+            self._away = None
+        with self._lock:
+            self._n_delivered += n_entries
+            if self._spool is not None and self._n_delivered == self._n_put and not self._abandon.is_set():
+                self._spool.clear()

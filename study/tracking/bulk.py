@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from mlflow.utils.uri import append_to_uri_path
 
 from study.tracking import schema
-from study.tracking.background import RunHandle
+from study.tracking.delivery import Delivery
+from study.tracking.entries import End, Entry, File, Log, Start
 
-_METRICS_PER_CALL = 1000
+# The artifact with the traceback of a failed trial.
+ERROR = "error.txt"
 
 
 @dataclass(kw_only=True)
@@ -29,75 +31,68 @@ class Draft:
     """A run that is written once it has ended.
 
     Attributes:
-        run: Gets the run's id when it is written.
-        name: The run's name.
-        tags: Its tags.
-        params: Its params.
-        started: When it started, in milliseconds since 1970.
+        start: How it started.
         metrics: Its metrics so far.
+        tags: Tags that it got at its end.
         ended: When it ended.
         status: MLflow's word for how it ended.
         error: The traceback of a failed trial.
-        replaced: Ids of runs that it takes the place of.
     """
 
-    run: RunHandle
-    name: str
-    tags: Mapping[str, str]
-    params: Sequence[Param]
-    started: int
-    replaced: Sequence[str]
+    start: Start
     metrics: list[Metric] = field(default_factory=list)
+    tags: Mapping[str, str] = field(default_factory=dict)
     ended: int = 0
     status: str = "RUNNING"
     error: str | None = None
 
 
-def write_drafts(client: MlflowClient, experiment_id: str, drafts: Sequence[Draft]) -> None:
-    """Write runs that ended; a store that is no database gets them one by one."""
+def entries_of(draft: Draft) -> list[Entry]:
+    """Return what would have been said of a run one by one."""
+    run = draft.start.run
+    file = [] if draft.error is None else [File(run=run, path=ERROR, content=draft.error.encode())]
+    log = Log(run=run, metrics=draft.metrics, tags=draft.tags)
+    return [draft.start, *file, log, End(run=run, status=draft.status, ended=draft.ended)]
+
+
+def insert_drafts(client: MlflowClient, delivery: Delivery, experiment_id: str, drafts: Sequence[Draft]) -> None:
+    """Write runs that ended into a database, in the place of those before them."""
     for draft in drafts:
-        for run_id in draft.replaced:
-            client.delete_run(run_id)
-    store = client._tracking_client.store
-    if isinstance(store, SqlAlchemyStore):
-        _insert(store, experiment_id, drafts)
-    else:
-        for draft in drafts:
-            _log(client, experiment_id, draft)
+        for run in draft.start.before:
+            if (run_id := delivery.find(run)) is not None:
+                client.delete_run(run_id)
+    ids = {draft.start.run: uuid.uuid4().hex for draft in drafts}
+    _insert(client._tracking_client.store, experiment_id, drafts, ids)
     for draft in drafts:
         if draft.error is not None:
-            client.log_text(draft.run.run_id, draft.error, "error.txt")
+            client.log_text(ids[draft.start.run], draft.error, ERROR)
+    delivery.know(ids)
 
 
-def _log(client: MlflowClient, experiment_id: str, draft: Draft) -> None:
-    created = client.create_run(experiment_id, draft.started, dict(draft.tags), run_name=draft.name)
-    draft.run.run_id = created.info.run_id
-    schema.log_in_batches(client, draft.run.run_id, params=list(draft.params), tags={})
-    for first in range(0, len(draft.metrics), _METRICS_PER_CALL):
-        client.log_batch(draft.run.run_id, metrics=draft.metrics[first : first + _METRICS_PER_CALL])
-    client.set_terminated(draft.run.run_id, draft.status, end_time=draft.ended)
-
-
-def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft]) -> None:
+def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft], ids: Mapping[str, str]) -> None:
     """Insert the rows that MLflow's own calls would have made (mlflow.store.tracking.sqlalchemy_store)."""
     location = store.get_experiment(experiment_id).artifact_location
-    for draft in drafts:
-        draft.run.run_id = uuid.uuid4().hex
     rows: dict[Any, list[dict[str, Any]]] = {
-        SqlRun: [_run_row(draft, experiment_id, location) for draft in drafts],
+        SqlRun: [_run_row(draft, ids[draft.start.run], experiment_id, location) for draft in drafts],
         SqlTag: [
-            {"key": tag.key, "value": tag.value, "run_uuid": draft.run.run_id}
+            {"key": tag.key, "value": tag.value, "run_uuid": ids[draft.start.run]}
             for draft in drafts
-            for tag in schema.to_tags({**draft.tags, "mlflow.runName": draft.name})
+            for tag in schema.to_tags({**draft.start.tags, **draft.tags, "mlflow.runName": draft.start.name})
         ],
         SqlParam: [
-            {"key": param.key, "value": param.value, "run_uuid": draft.run.run_id}
+            {"key": param.key, "value": param.value, "run_uuid": ids[draft.start.run]}
             for draft in drafts
-            for param in draft.params
+            for param in schema.to_params(draft.start.params)
         ],
-        SqlMetric: [_metric_row(store, metric, draft) for draft in drafts for metric in dict.fromkeys(draft.metrics)],
+        SqlMetric: [
+            _metric_row(store, metric, ids[draft.start.run])
+            for draft in drafts
+            for metric in dict.fromkeys(draft.metrics)
+        ],
         SqlLatestMetric: [
-            _metric_row(store, metric, draft) for draft in drafts for metric in _latest(draft.metrics).values()
+            _metric_row(store, metric, ids[draft.start.run])
+            for draft in drafts
+            for metric in _latest(draft.metrics).values()
         ],
     }
     with store.ManagedSessionMaker(read_only=False) as session:
@@ -106,18 +101,18 @@ def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft])
                 session.execute(sqlalchemy.insert(table), inserted)
 
 
-def _run_row(draft: Draft, experiment_id: str, location: str) -> dict[str, Any]:
+def _run_row(draft: Draft, run_id: str, experiment_id: str, location: str) -> dict[str, Any]:
     return {
-        "name": draft.name,
-        "artifact_uri": append_to_uri_path(location, draft.run.run_id, SqlAlchemyStore.ARTIFACTS_FOLDER_NAME),
-        "run_uuid": draft.run.run_id,
+        "name": draft.start.name,
+        "artifact_uri": append_to_uri_path(location, run_id, SqlAlchemyStore.ARTIFACTS_FOLDER_NAME),
+        "run_uuid": run_id,
         "experiment_id": int(experiment_id),
         "source_type": "UNKNOWN",
         "source_name": "",
         "entry_point_name": "",
-        "user_id": draft.tags.get("mlflow.user", "unknown"),
+        "user_id": draft.start.tags.get("mlflow.user", "unknown"),
         "status": draft.status,
-        "start_time": draft.started,
+        "start_time": draft.start.started,
         "end_time": draft.ended,
         "deleted_time": None,
         "source_version": "",
@@ -125,10 +120,10 @@ def _run_row(draft: Draft, experiment_id: str, location: str) -> dict[str, Any]:
     }
 
 
-def _metric_row(store: SqlAlchemyStore, metric: Metric, draft: Draft) -> dict[str, Any]:
+def _metric_row(store: SqlAlchemyStore, metric: Metric, run_id: str) -> dict[str, Any]:
     is_nan, value = store.sanitize_metric_value(metric.value)
     row = {"key": metric.key, "value": value, "timestamp": metric.timestamp, "step": metric.step}
-    return {**row, "is_nan": is_nan, "run_uuid": draft.run.run_id}
+    return {**row, "is_nan": is_nan, "run_uuid": run_id}
 
 
 def _latest(metrics: Sequence[Metric]) -> dict[str, Metric]:

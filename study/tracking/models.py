@@ -55,3 +55,11 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
     finally:
         client.finalize_logged_model(logged.model_id, status)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def keras_file(model: Any) -> bytes:
+    """Return a model as the content of a .keras file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()

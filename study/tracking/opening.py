@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import yaml
@@ -17,30 +18,46 @@ from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import StoreError
 from study.records import RunRecord
+from study.redaction import redacted
 from study.tracking import schema
+from study.tracking.delivery import RECORD, Delivery
+from study.tracking.held import read_held
 from study.tracking.reader import child_runs, find_runs
+from study.tracking.spool import Address, Spool, open_spool, waiting
 from study.tracking.store import connect, is_database, redact, store_errors
+from study.tracking.sync import deliver_spool, repeat_nothing
 from study.tracking.views import write_views
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedRuns:
-    """A study's run, marked as running, and the trials and confirmations that it holds already."""
+    """A study's run, marked as running, and the trials and confirmations that it holds already.
+
+    With a server, records of the study go through a spool, so that it may be away for a while.
+    """
 
     client: MlflowClient
     experiment_id: str
     run_id: str
     children: tuple[RunRecord, ...]
+    delivery: Delivery
+    spool: Spool | None
 
 
 def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> OpenedRuns:
     """Find the run of the study with this digest, or create it, and bring what describes it up to date.
 
+    What an earlier process left in a spool is delivered first.
+
     Raises:
         StoreError: The store cannot be opened or written to.
     """
     uri = config.stores.tracking_uri
+    repeat_nothing(uri)
     client = connect(uri, create=True, artifacts=config.stores.artifacts)
+    spools = spool_folder(config)
+    for path in waiting(spools, config.digest):
+        deliver_spool(path, tracking_uri=uri)
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config)
         run_id = _parent(client, config, experiment_id, study_name=study_name)
@@ -48,14 +65,36 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         if commit := environment.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit
         schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
-        client.log_text(run_id, redact(yaml.safe_dump(dict(config.raw), sort_keys=False)), "config.yaml")
+        client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
         client.log_inputs(run_id, [schema.dataset_input(dataset)])
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
+        if not is_database(uri):
+            _remove_doubles(client, experiment_id, run_id)
         children = child_runs(client, experiment_id, run_id)
         if _end_orphans(client, children):
             children = child_runs(client, experiment_id, run_id)
-    return OpenedRuns(client=client, experiment_id=experiment_id, run_id=run_id, children=tuple(children))
+        delivery = Delivery(client, experiment_id, held={run_id: read_held(client, run_id, None)})
+    address = Address(
+        tracking_uri=redact(uri),
+        experiment_id=experiment_id,
+        experiment=config.experiment_name,
+        study=study_name,
+        run_id=run_id,
+    )
+    return OpenedRuns(
+        client=client,
+        experiment_id=experiment_id,
+        run_id=run_id,
+        children=tuple(children),
+        delivery=delivery,
+        spool=None if is_database(uri) else open_spool(spools, config.digest, address),
+    )
+
+
+def spool_folder(config: StudyConfig) -> Path:
+    """Return the folder of the records that wait for a server: beside the local stores."""
+    return config.stores.artifacts.parent / "spool"
 
 
 def _experiment(client: MlflowClient, config: StudyConfig) -> str:
@@ -95,6 +134,18 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
         client.delete_run(created)
         return kept
     return str(created)
+
+
+def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Remove runs that a server made twice: out of a call that was given up, and out of the one that repeated it."""
+    seen: set[str] = set()
+    runs = find_runs(client, experiment_id, f"tags.`{schema.PARENT}` = '{run_id}'")
+    for run in sorted(runs, key=lambda run: -len(run.data.metrics)):
+        record = run.data.tags.get(RECORD)
+        if record in seen:
+            client.delete_run(run.info.run_id)
+        elif record is not None:
+            seen.add(record)
 
 
 def _end_orphans(client: MlflowClient, children: Collection[RunRecord]) -> bool:

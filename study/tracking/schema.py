@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import math
+import os
+import platform
 import re
 import sys
 import time
@@ -20,9 +22,9 @@ from mlflow.tracking import MlflowClient
 from study.config import NOT_IDENTITY, StudyConfig
 from study.datasets import Dataset
 from study.records import Role, RunRecord
+from study.redaction import redacted
 from study.results import Kind, State, Trial
 from study.space import text_of
-from study.tracking.store import redact
 
 PARENT = "mlflow.parentRunId"
 # What MLflow takes of a param and of a tag; the artifact config.yaml has everything in full.
@@ -48,18 +50,19 @@ def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
     }
 
 
-def child_tags(kind: Kind, number: int, *, parent: str, process: str) -> dict[str, str]:
+def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
     """Return the tags of a child run that it does not share with its study."""
     role: Role = "trial" if kind == "trial" else "confirmation"
+    process = f"{platform.node()}:{os.getpid()}"
     tags = {"role": role, "number": str(number), "process": process, PARENT: parent}
     return tags if kind == "trial" else {**tags, "config": kind}
 
 
-def trial_params(trial: Trial, *, optimizer: str) -> list[Param]:
+def trial_params(trial: Trial, *, optimizer: str) -> dict[str, str]:
     """Return a trial's hyperparameters and seeds as params."""
     seeds = {"trial_number": trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
     values = {"optimizer": optimizer, **trial.hyperparameters, **seeds}
-    return [Param(key, text_of(value)) for key, value in values.items()]
+    return {key: text_of(value) for key, value in values.items()}
 
 
 def config_params(config: StudyConfig) -> list[Param]:
@@ -67,7 +70,7 @@ def config_params(config: StudyConfig) -> list[Param]:
     flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
-    return [Param(_key(key), redact(text_of(value))[:_PARAM_LENGTH]) for key, value in named.items()]
+    return [Param(_key(key), text_of(redacted(value, key=key))[:_PARAM_LENGTH]) for key, value in named.items()]
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
@@ -80,7 +83,12 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
     """Return tags as MLflow takes them."""
-    return [RunTag(_key(key), redact(value)[:_TAG_LENGTH]) for key, value in tags.items()]
+    return [RunTag(_key(key), redacted(value, key=key)[:_TAG_LENGTH]) for key, value in tags.items()]
+
+
+def to_params(params: Mapping[str, str]) -> list[Param]:
+    """Return params as MLflow takes them."""
+    return [Param(key, value) for key, value in params.items()]
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:

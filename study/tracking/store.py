@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import logging
 import os
-import re
 import shutil
 import tempfile
 import urllib.error
@@ -26,6 +25,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.errors import StoreError
+from study.redaction import redact as redact
 
 _SERVERS = ("http://", "https://")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -86,11 +86,6 @@ def is_database(tracking_uri: str) -> bool:
     return not tracking_uri.startswith(_SERVERS)
 
 
-def redact(text: str) -> str:
-    """Hide the passwords of all URIs in a text."""
-    return re.sub(r"(://[^:/@\s]+):[^@\s]+@", r"\1:***@", text)
-
-
 @contextlib.contextmanager
 def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
     """Turn any failure of the store into a StoreError.
@@ -100,7 +95,7 @@ def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Check that it is reachable, not full and not write-protected, then run the same command again."
         raise _error(tracking_uri, f"{what} ({_first_line(error)})", advice) from error
 
@@ -127,7 +122,7 @@ def _check_database(uri: str, *, create: bool) -> None:
     except ImportError as error:
         advice = "Install the extra `distributed` for PostgreSQL, or correct tracking_uri."
         raise _error(uri, f"its database driver is not installed ({error})", advice) from error
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
         raise _error(uri, f"it cannot be read as a database ({_first_line(error)})", advice) from error
     if not tables:

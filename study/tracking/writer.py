@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
 from typing import Any
 
 from mlflow.entities import Metric
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import StoreError
 from study.records import Role, RunRecord
 from study.results import EpochReport, Kind, Trial, TrialResult
-from study.space import text_of
 from study.tracking import bulk, progress, schema
-from study.tracking.background import BackgroundWriter, RunHandle
+from study.tracking.background import BackgroundWriter
+from study.tracking.delivery import RECORD, is_passing
+from study.tracking.entries import End, File, Log, Start
+from study.tracking.ledger import Ledger, OpenRun, new_key, outcomes_of
 from study.tracking.opening import OpenedRuns, open_runs
 from study.tracking.reader import child_runs
+from study.tracking.sampling import SystemSampler
+from study.tracking.spool import RecordsWaitError
 from study.tracking.store import redact, store_errors
 
 _SYSTEM_METRICS_INTERVAL_S = 5
@@ -38,13 +38,13 @@ def open_study(
         config: The study's config.
         study_name: The study's name in its experiment.
         dataset: The data set, described as an MLflow input.
-        environment: Package versions by package, and `git_commit`; each becomes a tag.
+        environment: Package versions by package, and `git_commit`; each becomes a tag, of every trial as well.
 
     Raises:
         StoreError: The store cannot be opened or written to.
     """
     opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
-    return StudyTracker(config, opened, study_name=study_name)
+    return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
 
 class StudyTracker:
@@ -55,127 +55,108 @@ class StudyTracker:
         experiment_id: Its MLflow experiment.
     """
 
-    def __init__(self, config: StudyConfig, opened: OpenedRuns, *, study_name: str) -> None:
+    def __init__(
+        self, config: StudyConfig, opened: OpenedRuns, *, study_name: str, environment: Mapping[str, str]
+    ) -> None:
         self.run_id = opened.run_id
         self.experiment_id = opened.experiment_id
         self._config = config
         self._client = opened.client
         self._uri = config.stores.tracking_uri
         self._study_name = study_name
-        self._parent = RunHandle(run_id=opened.run_id)
-        # All runs that stand under a key; starting a trial again removes what stands there.
-        self._runs: dict[tuple[Kind, int], list[RunHandle]] = {}
-        for child in opened.children:
-            if not child.superseded:
-                self._runs.setdefault((child.kind, child.number), []).append(RunHandle(run_id=child.run_id))
-        self._open: dict[tuple[Kind, int], tuple[RunHandle, Trial]] = {}
-        self._standing = progress.Standing(config, _outcomes(opened.children))
-        self._drafts: dict[tuple[Kind, int], bulk.Draft] = {}
+        self._environment = environment
+        self._ledger = Ledger(config, opened.children)
         self._ended: list[bulk.Draft] = []
-        self._writer = BackgroundWriter(opened.client, where=redact(self._uri))
-        self._monitor = self._start_monitor() if config.tracking.system_metrics else None
+        self._delivery, self._spool = opened.delivery, opened.spool
+        self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
+        self._sampler: SystemSampler | None = None
+        if config.tracking.system_metrics:
+            every_s = _SYSTEM_METRICS_INTERVAL_S
+            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=every_s, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
-        """Record that a trial or a confirmation starts; a run that already stands under its number is removed.
+        """Record that a trial or a confirmation starts.
+
+        A run that was cut off under its number goes on where the study is deterministic: what is reported again is
+        not written again. It is replaced where another training turns out to have written it.
 
         Args:
             kind: What is trained.
             trial: The trial.
             in_bulk: Write nothing until it has ended and `flush` is called, then all such runs at once.
         """
-        key, run, started = (kind, trial.number), RunHandle(), schema.now_ms()
-        before = self._runs.get(key, [])
-        self._runs[key], self._open[key] = [run], (run, trial)
-        process = f"{platform.node()}:{os.getpid()}"
-        tags = schema.workload_tags(self._config, study_name=self._study_name)
-        tags |= schema.child_tags(kind, trial.number, parent=self.run_id, process=process) | schema.source_tags()
-
-        name = schema.run_name(kind, trial.number, study_name=self._study_name)
-        params = schema.trial_params(trial, optimizer=self._config.optimizer.name)
-        if in_bulk:
-            replaced = [stale.run_id for stale in before]
-            draft = bulk.Draft(run=run, name=name, tags=tags, params=params, started=started, replaced=replaced)
-            self._drafts[key] = draft
-            return
-
-        def create() -> None:
-            for stale in before:
-                self._client.delete_run(stale.run_id)
-            run.run_id = self._client.create_run(self.experiment_id, started, tags, run_name=name).info.run_id
-            schema.log_in_batches(self._client, run.run_id, params=params, tags={})
-
-        self._writer.act(run, create)
+        key, run = (kind, trial.number), new_key()
+        start = Start(
+            run=run,
+            name=schema.run_name(kind, trial.number, study_name=self._study_name),
+            tags=self._tags(kind, trial.number, run),
+            params=schema.trial_params(trial, optimizer=self._config.optimizer.name),
+            started=schema.now_ms(),
+            before=self._ledger.standing(key),
+            goes_on=self._config.deterministic and not in_bulk,
+        )
+        self._ledger.starts(key, OpenRun(start=start, draft=bulk.Draft(start=start) if in_bulk else None))
+        if not in_bulk:
+            self._writer.put(start)
 
     def epoch(self, kind: Kind, trial: Trial, report: EpochReport) -> None:
         """Record an epoch's metrics under the epoch's number, from 1; values per step under the step."""
-        run, _ = self._started(kind, trial.number)
+        run = self._ledger.started((kind, trial.number))
         now = schema.now_ms()
         metrics = schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
         for name, values in report.steps.items():
             if name != "step":
                 pairs = zip(report.steps["step"], values, strict=True)
                 metrics += [Metric(name, float(value), now, int(step)) for step, value in pairs]
-        draft = self._drafts.get((kind, trial.number))
-        if draft is None:
-            self._writer.metrics(run, metrics)
+        run.saw(metrics)
+        if run.draft is None:
+            self._writer.put(Log(run=run.start.run, metrics=metrics))
         else:
-            draft.metrics += metrics
+            run.draft.metrics += metrics
 
     def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
         """Record how a trial or a confirmation ended, and the study's progress."""
-        number, ended = result.trial.number, schema.now_ms()
-        run, trial = self._started(kind, number)
-        del self._open[kind, number]
+        key, ended = (kind, result.trial.number), schema.now_ms()
+        run = self._ledger.started(key)
         values = progress.end_metrics(self._config, result, objective)
         metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
-        status = "FAILED" if result.state == "failed" else "FINISHED"
-        if kind == "trial":
-            point = {key: text_of(value) for key, value in trial.hyperparameters.items()}
-            outcome = progress.Outcome(state=result.state, metrics=values, hyperparameters=point)
-            self._standing.add(number, outcome)
-        draft = self._drafts.pop((kind, number), None)
-        if draft is not None:
-            draft.metrics += metrics
-            draft.tags = {**draft.tags, "state": result.state}
-            draft.ended, draft.status, draft.error = ended, status, result.error
+        run.saw(metrics)
+        draft = run.draft or bulk.Draft(start=run.start)
+        draft.metrics += metrics
+        draft.status = status = "FAILED" if result.state == "failed" else "FINISHED"
+        draft.tags, draft.ended, draft.error = {"state": result.state}, ended, result.error
+        self._ledger.ends(key, state=result.state, status=status, ended=ended)
+        if run.draft is not None:
             self._ended.append(draft)
             return
-
-        def finish() -> None:
-            if result.error is not None:
-                self._client.log_text(run.run_id, result.error, "error.txt")
-            self._client.log_batch(run.run_id, metrics=metrics, tags=schema.to_tags({"state": result.state}))
-            self._client.set_terminated(run.run_id, status, end_time=ended)
-
-        self._writer.act(run, finish)
+        self._writer.put(*bulk.entries_of(draft)[1:])
         if kind == "trial":
-            self._record_progress(best=self._standing.best, tests=_NO_TESTS)
+            self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
         """Return the runs of the study that came to an end of their own, as the store holds them now.
 
-        Superseded confirmations are left out, and the runs of another role than one that is given.
+        Superseded confirmations are left out, and the runs of another role than one that is given. While a server is
+        away: as they were when the study was opened or last looked at, and as this process went on.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
         """
-        self.flush()
-        with store_errors(self._uri, "the study's runs cannot be read"):
-            children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
-        return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
+        if self.settle():
+            try:
+                with store_errors(self._uri, "the study's runs cannot be read"):
+                    children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
+                self._ledger.learn(children)
+                return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
+            except StoreError as error:
+                if not self._is_away(error):
+                    raise
+        return {(run.kind, run.number): run for run in self._ledger.finished(role)}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
         """Mark confirmations whose point a continued search has left behind; their numbers become free again."""
-        self.flush()
-        for key, handles in list(self._runs.items()):
-            if key[0] == kind and any(handle.run_id in run_ids for handle in handles):
-                del self._runs[key]
-
-        def mark() -> None:
-            for run_id in run_ids:
-                self._client.set_tag(run_id, "superseded", "true")
-
-        self._writer.act(None, mark)
+        self._ledger.supersede(kind, run_ids)
+        self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(self, *, best: int | None, tests: Mapping[str, progress.Estimate] = _NO_TESTS) -> None:
         """Record what the study came to, read anew from the store so that other workers' trials count.
@@ -188,25 +169,24 @@ class StudyTracker:
         Raises:
             StoreError: The store cannot be read or written.
         """
-        self._standing = progress.Standing(self._config, _outcomes(self.finished().values()))
+        self._ledger.trials = progress.Standing(self._config, outcomes_of(self.finished().values()))
         self._record_progress(best=best, tests=tests)
         self.flush()
 
     def artifact_text(self, text: str, path: str) -> None:
         """Keep a text as an artifact of the study."""
-        self._writer.act(self._parent, lambda: self._client.log_text(self.run_id, text, path))
-
-    def artifact_json(self, content: Any, path: str) -> None:
-        """Keep JSON as an artifact of the study."""
-        self.artifact_text(json.dumps(content, indent=2), path)
+        self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
 
     def artifact_file(self, local_path: Path, folder: str) -> None:
-        """Copy a file into a folder (empty: the root) of the study's artifacts before returning."""
-        self._writer.act(self._parent, lambda: self._client.log_artifact(self.run_id, str(local_path), folder or None))
+        """Copy a file as it is now into a folder (empty: the root) of the study's artifacts."""
+        content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
+        self._writer.put(File(run=self.run_id, path=str(place), content=content))
         self.flush()
 
     def log_model(self, model: Any, *, example_x: Any) -> None:
         """Keep a Keras model as an MLflow model named `model`, ready to be served.
+
+        While a server is away, it becomes an artifact `model.keras` instead, which can wait.
 
         Args:
             model: The trained model.
@@ -215,22 +195,36 @@ class StudyTracker:
         Raises:
             StoreError: The model cannot be stored.
         """
-        from study.tracking.models import log_keras_model
+        from study.tracking.models import keras_file, log_keras_model
 
-        self.flush()
-        with store_errors(self._uri, "the model cannot be stored"):
-            log_keras_model(
-                self._client, model, example_x=example_x, experiment_id=self.experiment_id, run_id=self.run_id
-            )
+        run = {"experiment_id": self.experiment_id, "run_id": self.run_id}
+        if self.settle():
+            try:
+                with store_errors(self._uri, "the model cannot be stored"):
+                    log_keras_model(self._client, model, example_x=example_x, **run)
+                return
+            except StoreError as error:
+                if not self._is_away(error):
+                    raise
+        self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def flush(self) -> None:
-        """Return when everything so far is written.
+        """Return when everything so far is written, or on the disk on its way to a server.
 
         Raises:
             StoreError: A write failed.
         """
         self._write_drafts()
         self._writer.flush()
+
+    def settle(self) -> bool:
+        """Wait until everything so far is where other workers see it; false when a server is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self._write_drafts()
+        return self._writer.settle()
 
     def __enter__(self) -> StudyTracker:
         return self
@@ -249,52 +243,58 @@ class StudyTracker:
 
     def _close(self, status: str) -> None:
         """Write what is left and mark the study, and the trials that were cut off, as ended."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        now = schema.now_ms()
+        cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
         try:
-            self._write_drafts()
-            self._writer.close()
-        except StoreError:
-            status = "FAILED"
+            try:
+                self._write_drafts()
+                self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
+                self._writer.put(End(run=self.run_id, status=status, ended=now))
+            finally:
+                n_waiting = self._writer.close()
+        except StoreError as failure:
+            self._mark_as_failed(cut_off, failure)
             raise
-        finally:
-            if self._monitor is not None:
-                self._monitor.finish()
+        if n_waiting:
+            raise RecordsWaitError(redact(self._uri), self._spool.path if self._spool else None, n_waiting)
+
+    def _mark_as_failed(self, cut_off: Collection[str], failure: StoreError) -> None:
+        """Say in a store that refused something that the study has failed, if it takes that."""
+        try:
             with store_errors(self._uri, "the study cannot be marked as ended"):
-                for run, _ in self._open.values():
-                    if run.run_id:
-                        self._client.set_terminated(run.run_id, "KILLED")
-                self._client.set_terminated(self.run_id, status)
+                for run in cut_off:
+                    if (run_id := self._delivery.find(run)) is not None:
+                        self._client.set_terminated(run_id, "KILLED")
+                self._client.set_terminated(self.run_id, "FAILED")
+        except StoreError as error:
+            failure.add_note(str(error))
+
+    def _is_away(self, error: StoreError) -> bool:
+        """Tell whether an error is a server's that may be back later."""
+        return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
     def _write_drafts(self) -> None:
         """Write the runs that ended since the last time, at once, and the study's progress."""
         drafts, self._ended = self._ended, []
-        if drafts:
-            self._writer.act(None, lambda: bulk.write_drafts(self._client, self.experiment_id, drafts))
-            self._record_progress(best=self._standing.best, tests=_NO_TESTS)
+        if not drafts:
+            return
+        if self._spool is not None:
+            self._writer.put(*(entry for draft in drafts for entry in bulk.entries_of(draft)))
+        else:
+            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, self.experiment_id, drafts))
+        self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
 
-    def _started(self, kind: Kind, number: int) -> tuple[RunHandle, Trial]:
-        try:
-            return self._open[kind, number]
-        except KeyError:
-            raise ValueError(f"{kind} {number} was not started; call start() first") from None
+    def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
+        """Return the tags of a trial's run, the versions of what trains it among them."""
+        tags = schema.workload_tags(self._config, study_name=self._study_name) | dict(self._environment)
+        tags |= schema.child_tags(kind, number, parent=self.run_id) | schema.source_tags()
+        return tags if self._spool is None else {**tags, RECORD: key}
 
     def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
-        standing = self._standing
-        values = progress.study_metrics(self._config, standing, best=best, tests=tests)
-        tags = schema.to_tags(progress.study_tags(self._config, standing, best=best, tests=tests))
-        metrics = schema.to_metrics(values, step=len(standing.outcomes), timestamp_ms=schema.now_ms())
-        self._writer.act(self._parent, lambda: self._client.log_batch(self.run_id, metrics=metrics, tags=tags))
-
-    def _start_monitor(self) -> Any:
-        monitor = SystemMetricsMonitor(
-            self.run_id,
-            sampling_interval=_SYSTEM_METRICS_INTERVAL_S,
-            resume_logging=True,
-            tracking_uri=self._uri,
-        )
-        monitor.start()
-        return monitor
-
-
-def _outcomes(children: Collection[RunRecord]) -> dict[int, progress.Outcome]:
-    trials = {child.number: progress.outcome_of(child) for child in children if child.kind == "trial"}
-    return {number: outcome for number, outcome in trials.items() if outcome is not None}
+        trials = self._ledger.trials
+        values = progress.study_metrics(self._config, trials, best=best, tests=tests)
+        tags = progress.study_tags(self._config, trials, best=best, tests=tests)
+        metrics = schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=schema.now_ms())
+        self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

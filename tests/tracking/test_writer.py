@@ -6,16 +6,20 @@ import os
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from study.errors import StoreError
-from study.results import EpochReport, Trial
+from study.results import EpochReport, Trial, TrialResult
 from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.spool import RecordsWaitError
+from study.tracking.writer import open_study
 
 
 def read(config):
@@ -320,7 +324,7 @@ def test_artifacts_lie_in_the_configured_folder(make_config, open_tracker, tmp_p
     (tmp_path / "run.log").write_text("a line")
     with open_tracker(config) as tracker:
         tracker.artifact_text("<p>", "search.html")
-        tracker.artifact_json({"a": 1}, "plots/numbers.json")
+        tracker.artifact_text('{"a": 1}', "plots/numbers.json")
         tracker.artifact_file(tmp_path / "run.log", "logs")
         run_id = tracker.run_id
     folder = config.stores.artifacts / "tiny-mlp" / run_id / "artifacts"
@@ -348,7 +352,7 @@ def test_system_metrics_are_sampled_on_the_studys_run(make_config, open_tracker,
         while "system/cpu_utilization_percentage" not in read(config)[0].metrics and time.monotonic() < deadline:
             time.sleep(0.1)
     assert "system/cpu_utilization_percentage" in read(config)[0].metrics
-    assert "SystemMetricsMonitor" not in {thread.name for thread in threading.enumerate()}
+    assert "system metrics" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_passwords_are_not_kept(make_config, open_tracker, database):
@@ -358,3 +362,157 @@ def test_passwords_are_not_kept(make_config, open_tracker, database):
         text = read_artifact_text(config.stores.tracking_uri, tracker.run_id, "config.yaml")
     assert "postgresql://me:***@host/optuna" in text
     assert b"pw4711" not in Path(database).read_bytes()
+
+
+def cut_off_after(open_tracker, config, trial, values) -> str:
+    """Leave a trial's run as a process does that is killed, and return its id."""
+    crashed = open_tracker(config)
+    crashed.start("trial", trial)
+    for epoch, value in enumerate(values):
+        crashed.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
+    crashed.flush()
+    crashed._writer.close()
+    return read(config)[0].trials[0].run_id
+
+
+def train(tracker, trial, values) -> None:
+    tracker.start("trial", trial)
+    for epoch, value in enumerate(values):
+        tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
+    history = {"val_accuracy": values}
+    tracker.end("trial", TrialResult(trial=trial, state="complete", history=history, summary={}), objective=values[-1])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "trained", "deterministic", "goes_on"),
+    [
+        ((0.1, 0.2), (0.1, 0.2, math.nan), True, True),
+        ((0.1, math.nan, math.inf), (0.1, math.nan, math.inf), True, True),
+        ((), (0.1, 0.2), True, True),
+        ((0.1, 0.2), (0.1, 0.25, 0.3), True, False),  # the first epoch agreed, and stands in the new run as well
+        ((0.1, 0.2, 0.3), (0.1, 0.2), True, False),  # it was pruned later the first time
+        ((0.1, 0.2), (0.1, 0.2, 0.3), False, False),
+    ],
+)
+def test_the_run_of_a_trial_that_was_cut_off_goes_on_where_its_history_is_this_trainings(
+    make_config, open_tracker, recorded, trained, deterministic, goes_on
+):
+    config = make_config(deterministic=deterministic)
+    before = cut_off_after(open_tracker, config, trial_of(0), recorded)
+    with open_tracker(config) as tracker:
+        train(tracker, trial_of(0), trained)
+    (run,) = read(config)[0].trials
+    assert (run.run_id == before) == goes_on
+    assert (run.state, run.status) == ("complete", "FINISHED")
+    steps, values = read_histories(config.stores.tracking_uri, [run.run_id], ["val_accuracy"])[run.run_id][
+        "val_accuracy"
+    ]
+    assert steps.tolist() == list(range(1, len(trained) + 1))
+    np.testing.assert_array_equal(values, trained)
+    assert len(client_of(config).get_metric_history(run.run_id, "objective")) == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hyperparameters": {"learning_rate": 0.2}}, {"run_seed": 5}, {"order_seed": 5}], ids=str
+)
+def test_the_run_of_another_point_or_seed_is_replaced(make_config, open_tracker, changed):
+    config = make_config()
+    before = cut_off_after(open_tracker, config, trial_of(0), (0.1,))
+    with open_tracker(config) as tracker:
+        train(tracker, replace(trial_of(0), **changed), (0.1, 0.2))
+    (run,) = read(config)[0].trials
+    assert run.run_id != before
+
+
+def test_every_run_tells_the_versions_it_was_trained_with(make_config, open_tracker, dataset):
+    config = make_config()
+    before = cut_off_after(open_tracker, config, trial_of(0), (0.1,))
+    assert client_of(config).get_run(before).data.tags["keras"] == "3.15.0"
+    upgraded = {"keras": "3.16.0"}
+    with open_study(config, study_name="adam", dataset=dataset, environment=upgraded) as tracker:
+        train(tracker, trial_of(0), (0.1, 0.2))
+        tracker.start("trial", trial_of(1), in_bulk=True)
+        tracker.end("trial", TrialResult(trial=trial_of(1), state="complete", history={}, summary={}), objective=0.0)
+    runs = [client_of(config).get_run(run.run_id) for run in read(config)[0].trials]
+    assert [run.data.tags["keras"] for run in runs] == ["3.16.0", "3.16.0"]
+    assert before not in {run.info.run_id for run in runs}  # what another version began it does not end
+
+
+def test_the_run_of_a_failed_trial_that_is_tried_again_goes_on_and_forgets_what_it_came_to(
+    make_config, open_tracker, record
+):
+    config = make_config()
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0, values=(0.5,), state="failed", objective=math.nan)
+        before = tracker.finished()["trial", 0].run_id
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0, values=(0.5, 0.75))
+    (run,) = read(config)[0].trials
+    assert (run.run_id, run.state, run.status) == (before, "complete", "FINISHED")
+    assert run.metrics["objective"] == 0.75
+
+
+def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open_tracker, record):
+    config = make_config()
+    for _ in range(2):
+        with open_tracker(config) as tracker:
+            record(tracker, "trial", 0)
+            record(tracker, "trial", 1)
+            tracker.summarize(best=1)
+            run_id = tracker.run_id
+    steps = [metric.step for metric in client_of(config).get_metric_history(run_id, "n_complete")]
+    assert sorted(steps) == [1, 2]
+
+
+def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tracker, monkeypatch):
+    config = make_config()
+    monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)
+
+    def away(*_, **__):
+        raise MlflowException("the server is ill")
+
+    monkeypatch.setattr("study.tracking.models.log_keras_model", away)
+    monkeypatch.setattr("study.tracking.models.keras_file", lambda model: model)
+    with open_tracker(config) as tracker:
+        tracker.log_model(b"weights", example_x=None)
+        run_id = tracker.run_id
+    assert read_artifact_text(config.stores.tracking_uri, run_id, "model.keras") == "weights"
+
+
+def test_a_study_goes_on_from_what_it_knows_while_its_server_is_away(make_config, open_tracker, record, monkeypatch):
+    config = make_config()
+    monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)
+    monkeypatch.setattr("study.tracking.background.PATIENCE_S", 0.5)
+    log_batch = MlflowClient.log_batch
+
+    def away(*_, **__):
+        raise MlflowException("the server is ill")
+
+    def without_a_server() -> None:
+        with open_tracker(config) as tracker:
+            record(tracker, "trial", 0)
+            assert tracker.settle()
+            monkeypatch.setattr(MlflowClient, "log_batch", away)
+            record(tracker, "trial", 1)
+            record(tracker, "best", 0)
+            assert not tracker.settle()
+            known = tracker.finished()
+            assert set(known) == {("trial", 0), ("trial", 1), ("best", 0)}
+            assert known["best", 0].metrics["test_accuracy"] == pytest.approx(0.6)
+            assert set(tracker.finished("confirmation")) == {("best", 0)}
+            tracker.supersede("best", [known["best", 0].run_id])
+            assert tracker.finished("confirmation") == {}
+            record(tracker, "best", 0)
+            tracker.summarize(best=1)
+
+    with pytest.raises(
+        RecordsWaitError, match=r"the server is away; the study's last \d+ records wait in .*-0\.jsonl"
+    ):
+        without_a_server()
+    monkeypatch.setattr(MlflowClient, "log_batch", log_batch)
+    with open_tracker(config) as tracker:
+        assert len(tracker.finished()) == 3
+    (study,) = read(config)
+    assert (study.tags["progress"], study.metrics["best_trial_number"]) == ("2/3", 1)
+    assert sorted((run.number, run.superseded) for run in study.confirmations) == [(0, False), (0, True)]
+    assert not list((config.stores.artifacts.parent / "spool").glob("*.jsonl"))

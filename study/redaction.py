@@ -1,0 +1,66 @@
+"""Keep passwords out of everything that is recorded or shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+HIDDEN = "***"
+# scheme://user:password@host, and ?password=... behind an address. A password may hold a colon or a slash; one with
+# an @ must be written %40 in every address, and where it is not, all up to the last @ of the word is hidden.
+_IN_ADDRESS = re.compile(r"(?P<before>://[^:/@\s'\"]*:)(?P<password>[^\s'\"]+)(?=@)")
+_IN_QUERY = re.compile(r"(?P<before>[?&](?:password|passwd|secret)=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
+_SECRET = r"(?:password|passwd|secret|api_key|access_key|auth_token|access_token)"
+_IN_YAML = re.compile(rf"(?P<before>^[\s-]*(?:\w*_)?{_SECRET}: +)(?P<password>\S.*)", re.IGNORECASE | re.MULTILINE)
+_INTERPOLATION = re.compile(r"\$\{[^{}]*\}")
+# Keys whose text is a secret whatever its form.
+_SECRET_KEY = re.compile(rf"(?:^|_){_SECRET}$")
+
+
+def redact(text: str) -> str:
+    """Hide the passwords of all addresses in a text, and those on lines of YAML."""
+    for pattern in (_IN_ADDRESS, _IN_QUERY, _IN_YAML):
+        text = pattern.sub(rf"\g<before>{HIDDEN}", text)
+    return text
+
+
+def redacted(value: Any, *, key: str = "") -> Any:
+    """Return a config, or the value of a key in it, without its passwords.
+
+    Args:
+        value: Mappings and lists, nested, of plain values.
+        key: The key that the value stands under; the text of a key such as `password` is hidden whole.
+    """
+    if isinstance(value, Mapping):
+        return {name: redacted(item, key=str(name)) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item, key=key) for item in value]
+    if not isinstance(value, str):
+        return value
+    return HIDDEN if value and _SECRET_KEY.search(key.rpartition(".")[2].lower()) else redact(value)
+
+
+def written_out(unresolved: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys whose passwords are written out and not taken from the environment, with the rest of the text.
+
+    Args:
+        unresolved: A config whose interpolations still stand there as such.
+    """
+    return [
+        (key, redacted(text, key=key))
+        for key, text in _texts(unresolved)
+        # An interpolation is no secret itself, and nothing is left to be hidden once it is taken out.
+        if redacted(plain := _INTERPOLATION.sub("", text), key=key) != plain
+    ]
+
+
+def _texts(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            yield from _texts(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(section, list | tuple):
+        for position, value in enumerate(section):
+            yield from _texts(value, f"{prefix}.{position}")
+    elif isinstance(section, str):
+        yield prefix, section

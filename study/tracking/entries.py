@@ -1,0 +1,94 @@
+"""What is recorded of runs, as entries that can wait in a file and be delivered more than once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow.entities import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A run starts, or one that was cut off goes on.
+
+    Attributes:
+        run: Our key of the run.
+        name: Its name.
+        tags: Its tags.
+        params: Its params.
+        started: When it started, in milliseconds since 1970.
+        before: Ids of runs that stand in its place.
+        goes_on: Whether the last of these is to go on, provided that it is the same training.
+    """
+
+    run: str
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    started: int
+    before: Sequence[str] = ()
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """Metrics and tags of a run."""
+
+    run: str
+    metrics: Sequence[Metric] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """An artifact of a run, under its path there."""
+
+    run: str
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """A run ended, in milliseconds since 1970, with one of MLflow's words for how."""
+
+    run: str
+    status: str
+    ended: int
+
+
+Entry = Start | Log | File | End
+_KINDS: Mapping[str, type[Entry]] = {"start": Start, "log": Log, "file": File, "end": End}
+
+
+def to_line(entry: Entry) -> str:
+    """Return an entry as one line of JSON; values that are not finite are written as Python does."""
+    name = next(name for name, kind in _KINDS.items() if isinstance(entry, kind))
+    body: dict[str, Any] = dict(vars(entry))
+    if isinstance(entry, Log):
+        body["metrics"] = [[m.key, m.value, m.timestamp, m.step] for m in entry.metrics]
+    if isinstance(entry, File):
+        body["content"] = base64.b64encode(entry.content).decode()
+    return json.dumps({"entry": name, **body}) + "\n"
+
+
+def from_line(line: str) -> Entry:
+    """Return the entry of a line.
+
+    Raises:
+        ValueError: The line is none of ours.
+    """
+    try:
+        body = json.loads(line)
+        kind = _KINDS[body.pop("entry")]
+        if kind is Log:
+            body["metrics"] = [Metric(*row) for row in body["metrics"]]
+        if kind is File:
+            body["content"] = base64.b64decode(body["content"])
+        return kind(**body)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no entry: {line[:80]!r}") from error

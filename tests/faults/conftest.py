@@ -1,0 +1,87 @@
+"""The harness that injects faults: it kills real processes, stops real servers and fills real file systems.
+
+How it works. `victims` (victims.py, a process of its own) forks a process for every study that is to suffer; the test
+orders it by options and gets its exit status. An order may kill it right before its n-th write to any store
+(`kill_at`), hold it before a trial until a file `go-<number>` appears (`gates`), or put the spool before a local
+database (`spooled`). What a study leaves is looked at from outside, through `study/tracking/reader.py`.
+
+Each fault has a short form that runs in the default suite, and a full one with the marker `faults`; `counted` prints
+how often a fault was injected.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Victims:
+    """Studies in processes that may be killed, one at a time."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.victims"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def order(self, folder: Path, **options: Any) -> None:
+        """Start a study in a folder."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"folder": str(folder), **options}) + "\n")
+        self._process.stdin.flush()
+
+    def ended(self) -> int:
+        """Wait for it and return its exit status, 128 and the signal's number when it was killed."""
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def live(self, folder: Path, **options: Any) -> int:
+        """Run a study in a folder to its end."""
+        self.order(folder, **options)
+        return self.ended()
+
+    def close(self) -> None:
+        """End the process that forks them."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def victims() -> Iterator[Victims]:
+    opened = Victims()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path, empty_store: Path) -> Callable[[str], Path]:
+    """Makes a folder for a study, its MLflow store made beforehand, which saves half a second."""
+
+    def new_folder(name: str) -> Path:
+        folder = tmp_path / name
+        (folder / "mlruns").mkdir(parents=True)
+        shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
+        return folder
+
+    return new_folder
+
+
+@pytest.fixture
+def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """States how often a fault was injected, whether or not the test passes."""
+
+    def counted(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return counted

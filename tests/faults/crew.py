@@ -1,0 +1,212 @@
+"""Workers of one study with a stub trainer, in processes that may be killed while others go on.
+
+The program reads one JSON object a line: an order is a worker, which is forked off and answered by its process id;
+`{"join": true}` waits for all and answers with their exit statuses. Importing takes seconds, forking nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Program:
+    """This program in a process."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.crew"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, order: dict[str, Any]) -> Any:
+        """Give an order and return the answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+class Crew:
+    """Starts, kills and waits for the workers of a study in a folder."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.folder, self.killed = folder, set[int]()
+        self._program, self._pids = program, set[int]()
+
+    def start(self, n: int = 1, **options: Any) -> list[int]:
+        """Start workers; `seconds_of` trains trial i for its i-th, in turn, and trial `hangs` until it is killed."""
+        started = [self._program.ask({"folder": str(self.folder), **options}) for _ in range(n)]
+        self._pids |= set(started)
+        return started
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker at once."""
+        os.kill(pid, signal.SIGKILL)
+        self.killed.add(pid)
+
+    def join(self) -> dict[int, int]:
+        """Return the exit statuses of all workers when the last has ended, by process id."""
+        ended = {int(pid): status for pid, status in self._program.ask({"join": True}).items()}
+        self._pids -= set(ended)
+        return ended
+
+    def end(self) -> None:
+        """Leave none of them alive."""
+        for pid in self._pids:
+            self.kill(pid)
+        self.join()
+
+    def told(self) -> list[tuple[float, str, str, int]]:
+        """Return what the trainers wrote down: time, `began` or `ended`, what, and the process."""
+        lines = (
+            (self.folder / "trained.txt").read_text().splitlines() if (self.folder / "trained.txt").exists() else []
+        )
+        return [(float(t), what, name, int(pid)) for t, what, name, pid in (line.split("\t") for line in lines)]
+
+    def wait_for(self, n_ended: int) -> None:
+        """Return when so many trainings have come to their end."""
+        deadline = time.monotonic() + 120
+        while (n := sum(what == "ended" for _, what, _, _ in self.told())) < n_ended:
+            assert time.monotonic() < deadline, f"{n} of {n_ended} have ended"
+            time.sleep(0.02)
+
+    def busy(self) -> dict[str, int]:
+        """Return what is being trained, with the process that does."""
+        last = {name: (what, pid) for _, what, name, pid in self.told()}
+        return {name: pid for name, (what, pid) in last.items() if what == "began"}
+
+    def trained_again(self) -> list[str]:
+        """Return what was begun again although the worker that had begun it was not killed."""
+        began: dict[str, list[int]] = {}
+        for _, what, name, pid in self.told():
+            if what == "began":
+                began.setdefault(name, []).append(pid)
+        return [name for name, pids in began.items() if not set(pids[:-1]) <= self.killed]
+
+
+def work(order: dict[str, Any]) -> None:
+    """Take part in a study until it ends."""
+    from tests.faults.victims import StubTrainer, build_config
+
+    folder = Path(order["folder"])
+    seconds_of = order.get("seconds_of", [0.0])
+
+    class Trainer(StubTrainer):
+        def train(self, trials: Any, on_epoch: Any, together: Any = None) -> Any:
+            names = [_name(trial) for trial in trials]
+            _write(folder, "began", names)
+            if order.get("hangs") in [trial.number for trial in trials] and _is_first(folder / "hung"):
+                time.sleep(600)
+            time.sleep(sum(seconds_of[trial.number % len(seconds_of)] for trial in trials))
+            results = super().train(trials, on_epoch, together)
+            _write(folder, "ended", names)
+            return results
+
+    config = build_config(folder, uri=order.get("uri"), n_trials=order["n_trials"])
+    changed = {key: order[key] for key in ("optuna_url", "stale_after_s") if key in order}
+    config = dataclasses.replace(
+        config,
+        stores=dataclasses.replace(config.stores, **changed),
+        budget=dataclasses.replace(config.budget, n_confirmations=order.get("n_confirmations", 2)),
+    )
+    _take_part(config, Trainer())
+
+
+def _take_part(config: Any, trainer: Any) -> None:
+    """Run a study as `study.run` does, but for what needs Keras."""
+    from study import confirming, phases, recording
+    from study.search import open_search
+    from study.tracking.writer import open_study
+    from tests.faults.victims import tiny_dataset
+
+    view = SimpleNamespace(
+        **dict.fromkeys(("epoch", "message", "stopped", "trial_started", "trials_ended"), lambda *_, **__: None)
+    )
+    with open_search(config) as search:
+        with search.alone():
+            opened = open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={})
+        with opened as tracker:
+            cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
+            best = phases.search(cast, meanwhile=lambda: confirming.confirm_untuned(cast))
+            confirming.confirm(cast, best)
+            search.claims.finish()
+            recording.record(cast, best)
+
+
+def _name(trial: Any) -> str:
+    if not trial.test:
+        return f"trial {trial.number}"
+    return f"confirmation {trial.number} of {trial.hyperparameters.get('learning_rate', 'the untuned')}"
+
+
+def _is_first(marker: Path) -> bool:
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write(folder: Path, what: str, names: list[str]) -> None:
+    lines = "".join(f"{time.time()}\t{what}\t{name}\t{os.getpid()}\n" for name in names)
+    with (folder / "trained.txt").open("a") as file:
+        file.write(lines)  # one write, which the system appends as a whole
+
+
+def _fork(order: dict[str, Any]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        log = os.open(f"{order['folder']}/stderr-{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(log, 2)
+        work(order)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def main() -> None:
+    """Follow the orders."""
+    # Once, for all who are forked.
+    import study.recording  # noqa: F401
+    import tests.faults.victims  # noqa: F401
+
+    children: list[int] = []
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "join" in order:
+            ended = {child: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
+            children, answer = [], json.dumps(ended)
+        else:
+            children.append(_fork(order))
+            answer = str(children[-1])
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Look at what a study of the stub trainer left, from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from mlflow.tracking import MlflowClient
+
+from study.search_journal import Journal
+from study.tracking.reader import read_studies
+from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
+
+EXPECTED_STEPS = list(range(1, N_EPOCHS + 1))
+
+
+def faults_of(folder: Path, *, n_trials: int) -> list[str]:
+    """Return what is wrong with a finished study: a run too many or too few, a metric missing, doubled or changed."""
+    config = build_config(folder, n_trials=n_trials)
+    uri = config.stores.tracking_uri
+    client = MlflowClient(uri, registry_uri=uri)
+    (study,) = read_studies(uri, config.experiment_name)
+    found = [f"the study is {study.status}"] if study.status != "FINISHED" else []
+    if study.tags["progress"] != f"{n_trials}/{n_trials}":
+        found.append(f"progress {study.tags['progress']}")
+    due = {("trial", number) for number in range(n_trials)}
+    due |= {(kind, number) for kind in ("best", "default") for number in range(N_CONFIRMATIONS)}
+    runs = [*study.trials, *study.confirmations]
+    if sorted((run.kind, run.number) for run in runs) != sorted(due):
+        found.append(f"runs {sorted((run.kind, run.number) for run in runs)}")
+    found += [f"{run.kind} {run.number} is {run.status}" for run in runs if run.status != "FINISHED"]
+    for run in runs:
+        found += [f"{run.kind} {run.number}: {fault}" for fault in _wrong_metrics(client, run)]
+    found += [f"the study's {fault}" for fault in _doubles(client, study.run_id)]
+    return found + _optuna_faults(folder, n_trials)
+
+
+def _wrong_metrics(client: MlflowClient, run: Any) -> list[str]:
+    from study.results import Trial
+
+    seeds = {name: int(run.params[name]) for name in ("run_seed", "order_seed")}
+    trial = Trial(number=run.number, hyperparameters={}, **seeds)
+    found = _doubles(client, run.run_id)
+    for name in ("loss", "val_accuracy"):
+        history = sorted(client.get_metric_history(run.run_id, name), key=lambda metric: metric.step)
+        expected = [metrics_of(trial, epoch)[name] for epoch in range(N_EPOCHS)]
+        if [(m.step, m.value) for m in history] != list(zip(EXPECTED_STEPS, expected, strict=True)):
+            found.append(f"{name} is {[(m.step, m.value) for m in history]}, not {expected}")
+    found += [f"no {name}" for name in ("objective", "best_val_accuracy", "seconds_train") if name not in run.metrics]
+    return found
+
+
+def _doubles(client: MlflowClient, run_id: str) -> list[str]:
+    found = []
+    for name in client.get_run(run_id).data.metrics:
+        steps = [metric.step for metric in client.get_metric_history(run_id, name)]
+        if len(steps) != len(set(steps)):
+            found.append(f"{name} stands twice: steps {steps}")
+    return found
+
+
+def _optuna_faults(folder: Path, n_trials: int) -> list[str]:
+    storage: Any = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
+    (study,) = storage.get_all_studies()
+    trials = storage.get_all_trials(study._study_id)
+    numbers = sorted(t.user_attrs["trial_number"] for t in trials if t.state == optuna.trial.TrialState.COMPLETE)
+    running = [t.number for t in trials if not t.state.is_finished()]
+    wrong = [f"Optuna counts {numbers}"] if numbers != list(range(n_trials)) else []
+    return wrong + ([f"Optuna has {running} running"] if running else [])

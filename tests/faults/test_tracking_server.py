@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from study.cli import main
+from study.search_journal import Journal
+from tests.faults.looking import faults_of
+from tests.faults.victims import KILLED
+
+DEADLINE_S = 240
+
+
+class Server:
+    """A real MLflow server on a folder's database, which can be frozen, killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--backend-store-uri", f"sqlite:///{self._folder}/mlruns/mlflow.db", "--workers", "1"]
+        command += ["--artifacts-destination", str(self._folder / "served")]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self._folder / "server.txt").open("a") as log:
+            # A group of its own: its workers are stopped with it.
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        until(self._answers, "the server starts")
+
+    def send(self, number: signal.Signals) -> None:
+        os.killpg(self._process.pid, number)
+        if number == signal.SIGKILL:
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "server.txt").read_text()[-2000:]
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+            return True
+        return False
+
+
+@pytest.fixture
+def folder(new_folder: Any) -> Path:
+    return new_folder("served-study")
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[Server]:
+    server = Server(folder)
+    server.start()
+    yield server
+    with contextlib.suppress(ProcessLookupError):
+        server.send(signal.SIGKILL)
+
+
+def until(is_true: Any, what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+def reached(folder: Path, trial: int) -> None:
+    until((folder / f"reached-{trial}").exists, f"trial {trial} starts")
+
+
+def n_told(folder: Path) -> int:
+    storage: Any = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
+    (study,) = storage.get_all_studies()
+    return sum(trial.state.is_finished() for trial in storage.get_all_trials(study._study_id))
+
+
+def spools(folder: Path) -> list[Path]:
+    return list((folder / "mlruns" / "spool").glob("*.jsonl"))
+
+
+def stop_again_and_again(victims: Any, folder: Path, server: Server, *, seconds: float, n_stops: int) -> None:
+    """Stop the server while trials are trained: frozen the first time, killed the others."""
+    gates = [1 + 2 * stop for stop in range(2 * n_stops)]
+    n_trials = gates[-1] + 2
+    victims.order(folder, uri=server.uri, n_trials=n_trials, gates=gates)
+    for stop in range(n_stops):
+        before, behind = gates[2 * stop], gates[2 * stop + 1]
+        reached(folder, before)
+        server.send(signal.SIGSTOP if stop == 0 else signal.SIGKILL)
+        (folder / f"go-{before}").touch()
+        reached(folder, behind)  # it trains on without a server
+        assert n_told(folder) == behind
+        time.sleep(seconds)
+        if stop == 0:
+            server.send(signal.SIGCONT)
+        else:
+            server.start()
+        (folder / f"go-{behind}").touch()
+    assert victims.ended() == 0, (folder / "stderr.txt").read_text()
+    assert faults_of(folder, n_trials=n_trials) == []
+    assert spools(folder) == []
+    assert [path.read_text() for path in folder.rglob("notes/end.txt")] == ["what it came to"]
+
+
+def test_a_study_trains_on_while_its_server_is_frozen(victims: Any, folder: Path, server: Server) -> None:
+    stop_again_and_again(victims, folder, server, seconds=3.0, n_stops=1)
+
+
+@pytest.mark.faults
+def test_a_study_whose_server_is_stopped_three_times_for_half_a_minute(
+    victims: Any, folder: Path, server: Server, counted: Any
+) -> None:
+    stop_again_and_again(victims, folder, server, seconds=30.0, n_stops=3)
+    counted("the server stopped 3 times for 30 s: every metric is there once")
+
+
+def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
+    victims: Any, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # put back what sync sets
+    options = {"uri": server.uri, "n_trials": 3, "patience_s": 0.5}
+    victims.order(folder, **options, gates=[1])
+    reached(folder, 1)
+    server.send(signal.SIGKILL)
+    (folder / "go-1").touch()
+    reached(folder, 2)
+    assert victims.ended() == 1
+    message = (folder / "message.txt").read_text()
+    assert f"tracking_uri={server.uri}: the server is away; the study's last" in message
+    assert "`study sync` delivers them" in message
+    (spool,) = spools(folder)
+    assert n_told(folder) == 3
+
+    assert main(["sync", "--folder", str(folder)]) == 1
+    assert "no server answers" in capsys.readouterr().err
+    assert spools(folder) == [spool]
+
+    server.start()
+    assert main(["sync", "--folder", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tiny-mlp/adam: ")
+    assert said.endswith(f" records delivered to {server.uri}.\n")
+    assert faults_of(folder, n_trials=3) == []
+    assert main(["sync", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out == "Nothing waits to be delivered.\n"
+
+
+@pytest.mark.faults
+def test_a_study_killed_with_records_that_wait_is_resumed_with_its_server(
+    victims: Any, folder: Path, server: Server
+) -> None:
+    victims.order(folder, uri=server.uri, n_trials=3, gates=[1, 2])
+    reached(folder, 1)
+    server.send(signal.SIGKILL)
+    (folder / "go-1").touch()
+    reached(folder, 2)
+    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    assert victims.ended() == KILLED
+    assert len(spools(folder)) == 1
+
+    # Without its server it cannot be resumed, and says so in one line.
+    assert victims.live(folder, uri=server.uri, n_trials=3) == 2
+    assert "no server answers" in (folder / "message.txt").read_text()
+
+    server.start()
+    (folder / "go-2").touch()
+    assert victims.live(folder, uri=server.uri, n_trials=3) == 0, (folder / "stderr.txt").read_text()
+    assert faults_of(folder, n_trials=3) == []
+    assert spools(folder) == []

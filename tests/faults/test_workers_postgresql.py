@@ -1,0 +1,145 @@
+"""Workers on a real PostgreSQL: killed midway, joining late, and started through a real Ray cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy
+
+from study.tracking.reader import read_studies
+from tests.faults.crew import ROOT, Crew, Program
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(
+        not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
+        reason="PostgreSQL is not installed (apt-get install postgresql)",
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("psycopg") is None, reason="psycopg is not installed (the extra `distributed`)"
+    ),
+]
+SECRET = "3HtX-secret"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """PostgreSQL as `make server` starts it; yields its database's address."""
+    # Not in pytest's own folder, which belongs to one user alone: PostgreSQL does not run as root.
+    folder = Path(tempfile.mkdtemp(prefix="study-server-"))
+    folder.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, str(ROOT / ".ci" / "server"), "--folder", str(folder), "--without-mlflow"]
+    process = subprocess.Popen(
+        [*command, "--postgresql-port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith(f"PostgreSQL on 127.0.0.1:{port}")
+        yield f"postgresql+psycopg://study@127.0.0.1:{port}/optuna"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        process.stdout.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def url(server: str, request: pytest.FixtureRequest) -> str:
+    """A database of the test's own."""
+    name = request.node.name.partition("[")[0][:60]
+    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.replace("/optuna", f"/{name}")
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    opened = Program()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def crew(tmp_path: Path, program: Program, empty_store: Path) -> Iterator[Crew]:
+    (tmp_path / "mlruns").mkdir()
+    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    lent = Crew(program, tmp_path)
+    yield lent
+    lent.end()
+
+
+def check(crew: Crew, url: str, *, n_trials: int) -> None:
+    """Look at what stands in PostgreSQL and in MLflow's store, and at what the trainers did."""
+    storage = optuna.storages.RDBStorage(url)
+    study = optuna.load_study(study_name="tiny-mlp/adam", storage=storage)
+    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert sorted(trial.user_attrs["trial_number"] for trial in complete) == list(range(n_trials))
+    assert all(trial.state.is_finished() for trial in study.trials)
+    storage.engine.dispose()
+    (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
+    assert [run.number for run in record.trials] == list(range(n_trials))
+    assert len(record.confirmations) == 4
+    assert {run.status for run in (*record.trials, *record.confirmations)} == {"FINISHED"}
+    assert crew.trained_again() == []
+
+
+def test_eight_workers_three_killed_two_late(crew: Crew, url: str, counted: Callable[[str], None]) -> None:
+    options = {"n_trials": 60, "optuna_url": url, "stale_after_s": 3.0, "seconds_of": [0.2, 0.5, 0.1, 0.9]}
+    crew.start(8, **options)
+    for n_ended in (8, 14, 20):
+        crew.wait_for(n_ended)
+        while not (busy := set(crew.busy().values()) - crew.killed):
+            time.sleep(0.01)
+        crew.kill(busy.pop())
+    crew.start(2, **options)
+    statuses = crew.join()
+    assert sorted(statuses.values()) == [-9] * 3 + [0] * 7
+    check(crew, url, n_trials=60)
+    again = sum(what == "began" and name.startswith("trial") for _, what, name, _ in crew.told()) - 60
+    counted(f"8 workers on PostgreSQL, 3 killed, 2 joined late: 60 of 60 trials, {again} taken over")
+
+
+def test_a_worker_that_was_paused_notices_that_its_trial_is_not_its_own(crew: Crew, url: str) -> None:
+    options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "seconds_of": [6.0, 0.0]}
+    (paused,) = crew.start(1, **options)
+    while not crew.busy():
+        time.sleep(0.01)
+    time.sleep(3)  # the start is written: SQLite's lock, that of one machine, would be kept by a paused process
+    os.kill(paused, signal.SIGSTOP)
+    crew.killed.add(paused)
+    (other,) = crew.start(1, **options)
+    crew.wait_for(3)
+    os.kill(paused, signal.SIGCONT)
+    statuses = crew.join()
+    assert statuses[other] == 0
+    assert statuses[paused] != 0
+    errors = "".join(path.read_text() for path in crew.folder.glob("stderr-*"))
+    assert "1 of this worker's trials were taken over by others" in errors
+    check(crew, url, n_trials=3)
+
+
+def test_a_password_is_told_nowhere(crew: Crew, url: str) -> None:
+    wrong = url.replace("study@", f"nobody:{SECRET}@")
+    crew.start(1, n_trials=1, optuna_url=wrong)
+    (status,) = crew.join().values()
+    assert status != 0
+    (errors,) = crew.folder.glob("stderr-*")
+    assert "PostgreSQL cannot be used" in errors.read_text()
+    found = [path for path in crew.folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert found == []

@@ -1,0 +1,259 @@
+"""Whole studies of a stub trainer in processes that can be killed, without a library that takes seconds to import.
+
+This program reads one JSON object a line, forks a process for each and answers with its exit status when it has
+ended; so hundreds of studies start in milliseconds each, out of a process without threads. See conftest.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.engine import Engine
+
+from study import confirming, phases
+from study.config import (
+    Budget,
+    Component,
+    Objective,
+    OptimizerConfig,
+    Stores,
+    StudyConfig,
+    Task,
+    TrackingConfig,
+)
+from study.datasets import Dataset, Split
+from study.errors import StudyError
+from study.results import EpochReport, Trial, TrialResult
+from study.search import open_search
+from study.search_journal import Journal
+from study.space import Range
+from study.tracking import background, opening
+from study.tracking.spool import Spool
+from study.tracking.writer import open_study
+
+KILLED = 137
+N_EPOCHS, N_CONFIRMATIONS = 2, 1
+
+
+def build_config(
+    folder: Path, *, uri: str | None = None, n_trials: int = 2, deterministic: bool = True
+) -> StudyConfig:
+    """Return the config of a small study whose stores lie in a folder as `study run` lays them out."""
+    uri = uri or f"sqlite:///{folder}/mlruns/mlflow.db"
+    ranges = {"learning_rate": Range(argument="learning_rate", low=1e-4, high=1.0, scale="log")}
+    raw = {"optimizer": {"name": "adam"}, "budget": {"n_trials": n_trials}, "tracking_uri": uri}
+    return StudyConfig(
+        dataset=Component(name="tiny", section={}),
+        task=Task(loss={}, metrics=("accuracy",)),
+        model=Component(name="mlp", section={}),
+        optimizer=OptimizerConfig(name="adam", target="keras.optimizers.Adam", fixed={}, ranges=ranges),
+        schedule=Component(name="constant", section={}),
+        trainer=Component(name="fit", section={}),
+        backend="jax",
+        sampler=Component(name="random", section={"_target_": "optuna.samplers.RandomSampler"}),
+        pruner=Component(name="none", section={"_target_": "optuna.pruners.NopPruner"}),
+        budget=Budget(
+            n_trials=n_trials, n_epochs=N_EPOCHS, n_steps=None, n_confirmations=N_CONFIRMATIONS, time_limit_s=None
+        ),
+        objective=Objective(metric="val_accuracy", direction="maximize", target=None),
+        stores=Stores(
+            tracking_uri=uri,
+            artifacts=folder / "mlruns" / "artifacts",
+            optuna_journal=folder / "mlruns" / "optuna.journal",
+        ),
+        tracking=TrackingConfig(every_n_steps=None, system_metrics=False, log_model=False),
+        experiment_name="tiny-mlp",
+        study_name=None,
+        labels=("adam",),
+        study_seed=0,
+        order_seed=0,
+        split_seed=0,
+        deterministic=deterministic,
+        live=False,
+        raw=raw,
+        folder=folder,
+    )
+
+
+def metrics_of(trial: Trial, epoch: int) -> dict[str, float]:
+    """Return what the stub trainer reports: a function of the trial alone, as real training is."""
+    value = float(np.random.default_rng([trial.run_seed, epoch]).random())
+    return {"loss": 1.0 - value, "val_accuracy": value}
+
+
+class StubTrainer:
+    """Reports numbers; before each trial it calls `before`."""
+
+    def __init__(self, *, capacity: int = 1, before: Callable[[Trial], None] = lambda _trial: None) -> None:
+        self.capacity = capacity
+        self._before = before
+
+    def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
+        """Train side by side."""
+        for trial in trials:
+            self._before(trial)
+        for epoch in range(N_EPOCHS):
+            for trial in trials:
+                on_epoch(trial, EpochReport(epoch=epoch, step=epoch + 1, metrics=metrics_of(trial, epoch)))
+            if together is not None:
+                together.epoch_ended([])
+        return [self._result(trial) for trial in trials]
+
+    def _result(self, trial: Trial) -> TrialResult:
+        reports = [metrics_of(trial, epoch) for epoch in range(N_EPOCHS)]
+        history = {name: [report[name] for report in reports] for name in reports[0]}
+        summary = {"seconds_train": time.perf_counter()} | ({"test_accuracy": 0.5} if trial.test else {})
+        return TrialResult(trial=trial, state="complete", history=history, summary=summary)
+
+
+def tiny_dataset() -> Dataset:
+    """Return what a stub trainer trains on."""
+    split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
+    return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
+
+
+def run_stub_study(config: StudyConfig, trainer: Any) -> None:
+    """Run a study as `study.run` does, but for what needs Keras."""
+    shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
+    view: Any = SimpleNamespace(**dict.fromkeys(shown, _ignore))
+    with (
+        open_search(config) as search,
+        open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={"keras": "3.15.0"}) as tracker,
+    ):
+        cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
+        best = phases.search(cast)
+        confirming.confirm(cast, best)
+        tracker.summarize(best=None if best is None else best.number)
+        tracker.artifact_text("what it came to", "notes/end.txt")
+
+
+def make_flaky(*, at: int, mode: str) -> None:
+    """Let the n-th write of the background thread fail as a server's answer does, counting from 1.
+
+    Args:
+        at: Which write.
+        mode: `refused`: it is not done. `taken`: it is done. `late`: it is done when three others have been done.
+    """
+    count, late = [0], []
+
+    def flaky(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if threading.current_thread().name != "tracking":
+                return method(*arguments, **options)
+            count[0] += 1
+            if count[0] == at:
+                if mode == "taken":
+                    method(*arguments, **options)
+                elif mode == "late":
+                    late.append((method, arguments, options))
+                raise MlflowException("the server is ill")
+            if count[0] == at + 4 and late:
+                (belated, its_arguments, its_options) = late.pop()
+                with suppress(MlflowException):
+                    belated(*its_arguments, **its_options)
+            return method(*arguments, **options)
+
+        return call
+
+    for name in ("create_run", "log_batch", "set_terminated", "log_artifact", "delete_run", "delete_tag"):
+        setattr(MlflowClient, name, flaky(getattr(MlflowClient, name)))
+    background._FIRST_PAUSE_S = 0.01
+    background.PATIENCE_S = 60.0
+
+
+@contextmanager
+def killed_at(write: int | None) -> Iterator[list[int]]:
+    """Kill this process right before its n-th write, counting from 1, to any store; yields the count so far."""
+    count = [0]
+
+    def about_to_write(*_: Any) -> None:
+        count[0] += 1
+        if count[0] == write:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sqlalchemy.event.listen(Engine, "commit", about_to_write)
+    for owner, name in ((Journal, "append_logs"), (Spool, "append"), (Spool, "clear")):
+        setattr(owner, name, _after(about_to_write, getattr(owner, name)))
+    yield count
+
+
+def _after(first: Callable[..., None], then: Callable[..., Any]) -> Callable[..., Any]:
+    def both(*arguments: Any) -> Any:
+        first()
+        return then(*arguments)
+
+    return both
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    pass
+
+
+def _live(order: dict[str, Any]) -> int:
+    """Run one study as ordered and return an exit status."""
+    folder = Path(order["folder"])
+    if order.get("spooled"):  # what a server's store would be to it, without its minutes
+        opening.is_database = lambda _uri: False
+    if flaky := order.get("flaky"):
+        make_flaky(**flaky)
+    background.PATIENCE_S = order.get("patience_s", background.PATIENCE_S)
+
+    def wait_for_leave(trial: Trial) -> None:
+        (folder / f"reached-{trial.number}").touch()
+        while trial.number in order.get("gates", []) and not (folder / f"go-{trial.number}").exists():
+            time.sleep(0.01)
+
+    config = build_config(folder, uri=order.get("uri"), n_trials=order.get("n_trials", 2))
+    trainer = StubTrainer(capacity=order.get("capacity", 1), before=wait_for_leave)
+    counting = killed_at(order.get("kill_at")) if order.get("counts", True) else nullcontext([0])
+    with counting as count:
+        try:
+            run_stub_study(config, trainer)
+        except StudyError as error:
+            (folder / "message.txt").write_text(str(error))
+            return error.exit_status
+        (folder / "n_writes").write_text(str(count[0]))
+    return 0
+
+
+def main() -> None:
+    """Fork a process for each order; answer when it has ended."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            status = 99
+            try:
+                log = os.open(f"{order['folder']}/stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                os.dup2(log, 2)
+                status = _live(order)
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        (Path(order["folder"]) / "pid").write_text(str(child))
+        _, ended = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(ended)
+        sys.stdout.write(f"{128 - code if code < 0 else code}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

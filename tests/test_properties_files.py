@@ -1,0 +1,195 @@
+"""Whatever stands in a file that is read: what it says, or one error in words, and the file as it was."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from study.config import StudyConfig
+from study.datasets._idx import read_idx
+from study.datasets._npz import read_npz
+from study.errors import StudyError
+from study.results import TrialResult
+from study.search import check_name, count_studies, open_search
+from study.tracking.reader import read_experiments, read_studies
+from study.tracking.store import check_store
+
+QUICKLY = settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
+
+
+def told(read: Callable[[], object]) -> str:
+    """The words of the error that reading ends with, nothing where there is none."""
+    try:
+        read()
+    except StudyError as error:
+        return str(error)
+    return ""
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    """Cut a file off, overwrite a stretch of it, flip a bit, or put something in."""
+    how = draw(st.sampled_from(["cut", "overwrite", "flip", "insert", "replace"]))
+    where, junk = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
+    bit = draw(st.integers(0, 7))
+
+    def damage(content: bytes) -> bytes:
+        at = int(where * (len(content) - 1))
+        return {
+            "cut": content[:at],
+            "overwrite": content[:at] + junk + content[at + len(junk) :],
+            "flip": content[:at] + bytes([content[at] ^ (1 << bit)]) + content[at + 1 :],
+            "insert": content[:at] + junk + content[at:],
+            "replace": junk,
+        }[how]
+
+    return damage
+
+
+def _idx(array: Any) -> bytes:
+    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
+
+
+IMAGES = np.arange(5 * 4 * 4, dtype=np.uint8).reshape(5, 4, 4)
+PLAIN = _idx(IMAGES)
+PACKED = gzip.compress(PLAIN)
+
+
+def _idx_is_read_or_told(folder: Path, content: bytes) -> None:
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(content)
+    error = told(lambda: read_idx(path, n_dimensions=3))
+    assert str(path) in error or read_idx(path, n_dimensions=3).ndim == 3
+    assert path.read_bytes() == content
+
+
+@settings(QUICKLY, max_examples=300)
+@given(damage=damages(), packed=st.booleans())
+def test_a_damaged_idx_file_is_read_or_told(tmp_path: Path, damage: Any, packed: bool) -> None:
+    _idx_is_read_or_told(tmp_path, damage(PACKED if packed else PLAIN))
+
+
+@QUICKLY
+@given(content=st.binary(max_size=64))
+@example(content=bytes((0, 0, 8, 3)) + b"\xff" * 12)  # its header promises more than there is room for
+def test_random_bytes_are_no_idx_file(tmp_path: Path, content: bytes) -> None:
+    _idx_is_read_or_told(tmp_path, content)
+
+
+@settings(QUICKLY, max_examples=150)
+@given(damage=damages())
+def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None:
+    path = tmp_path / "mnist.npz"
+    y = np.zeros(5, np.int64)
+    np.savez(path, x_train=IMAGES, y_train=y, x_test=IMAGES, y_test=y)
+    content = damage(path.read_bytes())
+    path.write_bytes(content)
+    error = told(lambda: read_npz(path, shape=(4, 4, 1)))
+    assert str(path) in error or read_npz(path, shape=(4, 4, 1)).source == str(path)
+    assert path.read_bytes() == content
+
+
+@pytest.fixture(scope="module")
+def journal(compose_quick: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyConfig, bytes]:
+    """The journal of a search of a few trials, and its study."""
+    folder = tmp_path_factory.mktemp("search")
+    config = compose_quick("budget.n_trials=6", folder=folder)
+    with open_search(config) as search:
+        for trial in search.ask(4):
+            state = "failed" if trial.number == 2 else "complete"
+            search.tell(TrialResult(trial=trial, state=state, history={}, summary={}, error="no"), objective=0.5)
+    return config, config.stores.optuna_journal.read_bytes()
+
+
+def _journal_is_read_or_told(journal: tuple[StudyConfig, bytes], damage: Any) -> None:
+    config, whole = journal
+    path = config.stores.optuna_journal
+    content = damage(whole)
+    path.write_bytes(content)
+    error = told(lambda: (check_name(config), count_studies(config.stores)))
+    assert not error or str(path) in error or "study_name" in error
+    assert path.read_bytes() == content
+    error = told(lambda: _go_on(config))
+    assert not error or str(path) in error or "study_name" in error
+    told_again = told(lambda: count_studies(config.stores))
+    assert bool(told_again) <= bool(error), "what was written behind a broken entry cannot be read"
+
+
+def _go_on(config: StudyConfig) -> None:
+    with open_search(config) as search:
+        assert 0 <= search.n_spent <= 6
+        search.best()
+        numbers = [trial.number for trial in search.ask(9)]
+        assert len(numbers) == len(set(numbers)) <= 6
+
+
+@QUICKLY
+@given(damage=damages())
+def test_a_damaged_journal_is_read_or_told(journal: Any, damage: Any) -> None:
+    _journal_is_read_or_told(journal, damage)
+
+
+@pytest.mark.faults
+@AT_LENGTH
+@given(damage=damages())
+def test_a_damaged_journal_is_read_or_told_at_length(journal: Any, damage: Any) -> None:
+    _journal_is_read_or_told(journal, damage)
+
+
+@pytest.fixture(scope="module")
+def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with an experiment, a study and a trial."""
+    from mlflow.tracking import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    shutil.copyfile(empty_store, path)
+    client = MlflowClient(f"sqlite:///{path}")
+    experiment = client.create_experiment("digits-mlp", artifact_location=f"file://{path.parent}/a")
+    tags = {"optimizer": "adam", "study_name": "adam", "study_id": "0" * 12, "dataset": "digits", "model": "mlp"}
+    parent = client.create_run(experiment, tags={**tags, "role": "study"}).info.run_id
+    child = {**tags, "role": "trial", "number": "0", "state": "complete", "mlflow.parentRunId": parent}
+    run = client.create_run(experiment, tags=child).info.run_id
+    client.log_metric(run, "objective", 0.5)
+    client.set_terminated(run)
+    return path
+
+
+def _database_is_read_or_told(database: Path, folder: Path, damage: Any) -> None:
+    path = folder / "mlflow.db"
+    content = damage(database.read_bytes())
+    path.write_bytes(content)
+    uri = f"sqlite:///{path}"
+    error = told(lambda: check_store(uri, may_be_empty=False))
+    assert not error or str(path) in error
+    told(lambda: [read_studies(uri, name) for name in read_experiments(uri)])
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(content).digest()
+
+
+@settings(QUICKLY, max_examples=25)
+@given(damage=damages())
+def test_a_damaged_database_is_read_or_told(database: Path, tmp_path: Path, damage: Any) -> None:
+    _database_is_read_or_told(database, tmp_path, damage)
+
+
+@pytest.mark.faults
+@settings(AT_LENGTH, max_examples=400)
+@given(damage=damages())
+def test_a_damaged_database_is_read_or_told_at_length(database: Path, tmp_path: Path, damage: Any) -> None:
+    _database_is_read_or_told(database, tmp_path, damage)

@@ -1,0 +1,81 @@
+"""Several processes on one study: what they share, and what a killed one leaves to the others."""
+
+from __future__ import annotations
+
+import collections
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from study.tracking.reader import read_studies
+from tests.faults.crew import Crew, Program
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    opened = Program()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def crew(tmp_path: Path, program: Program) -> Iterator[Crew]:
+    lent = Crew(program, tmp_path)
+    yield lent
+    lent.end()
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path) -> None:
+    """An MLflow store made beforehand, which saves a second."""
+    (tmp_path / "mlruns").mkdir()
+    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
+
+
+def check(crew: Crew, *, n_trials: int, n_confirmations: int) -> None:
+    """Look at what stands in MLflow's store, and at what the trainers did."""
+    (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
+    assert [run.number for run in record.trials] == list(range(n_trials))
+    assert {run.state for run in record.trials} == {"complete"}
+    confirmed = collections.Counter(run.config for run in record.confirmations)
+    assert confirmed == {"best": n_confirmations, "default": n_confirmations}
+    assert {run.status for run in (*record.trials, *record.confirmations)} == {"FINISHED"}
+    assert record.status == "FINISHED"
+    assert record.metrics["n_complete"] == n_trials
+    assert crew.trained_again() == []
+
+
+@pytest.mark.usefixtures("store")
+def test_workers_share_trials_and_confirmations_and_one_that_is_killed_is_no_loss(crew: Crew) -> None:
+    pids = crew.start(4, n_trials=9, n_confirmations=2, hangs=3, seconds_of=[0.1, 0.0, 0.2])
+    crew.wait_for(8 + 2)  # while trial 3 hangs, the others have trained the rest, and confirmed the untuned optimizer
+    victim = crew.busy()["trial 3"]
+    crew.kill(victim)
+    assert crew.join() == {pid: -9 if pid == victim else 0 for pid in pids}
+    assert [pid == victim for _, what, name, pid in crew.told() if (what, name) == ("began", "trial 3")] == [
+        True,
+        False,
+    ]
+    check(crew, n_trials=9, n_confirmations=2)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(crew: Crew) -> None:
+    crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
+    crew.wait_for(2)
+    crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
+    assert set(crew.join().values()) == {0}
+    before = crew.told()
+    assert len({pid for _, what, name, pid in before if what == "ended" and name.startswith("trial")}) == 2
+    crew.start(1, n_trials=6, n_confirmations=1)
+    assert set(crew.join().values()) == {0}
+    assert crew.told() == before
+    check(crew, n_trials=6, n_confirmations=1)
+
+
+def test_eight_workers_make_the_stores_of_one_folder_at_the_same_moment(crew: Crew) -> None:
+    crew.start(8, n_trials=10, n_confirmations=1)
+    assert set(crew.join().values()) == {0}
+    check(crew, n_trials=10, n_confirmations=1)
