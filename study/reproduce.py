@@ -20,7 +20,7 @@ from study.space import text_of
 from study.statistics.intervals import Interval, mean_interval
 from study.targets import Target
 from study.tracking.reader import read_histories
-from study.what_if import apply_changes, apply_to_arguments, changes_between, recorded_value
+from study.what_if import apply_changes, apply_to_arguments, changes_between, pin_trainer, recorded_value
 
 # Relative, where versions or the device differ: other kernels sum in another order.
 LOOSE_TOLERANCE = 1e-3
@@ -245,10 +245,7 @@ def _train(
     recorded = target.hyperparameters
     wanted = changes_between(target.raw, target.exported, arguments=recorded) | dict(changes or {})
     raw = apply_changes(target.raw, wanted)
-    if "capacity" in raw.get("trainer", {}) and "compiled_batch_size" in target.run.metrics:
-        raw["trainer"]["capacity"] = int(target.run.metrics["compiled_batch_size"])
-    if "checkpoint_every_n_epochs" in raw.get("trainer", {}):  # from its start, whatever the study left
-        raw["trainer"]["checkpoint_every_n_epochs"] = None
+    pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
     point = apply_to_arguments(recorded, wanted)
     request = Request(
         raw=raw,

@@ -170,11 +170,9 @@ class Search:
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
-        if coordinates:
-            self._study.enqueue_trial(dict(coordinates))
         self._study.sampler = build_sampler(self._config, trial_number=number)
         with quiet():
-            optuna_trial = self._study.ask(self._distributions)
+            optuna_trial = self._draw(coordinates)
         self._store.watch(optuna_trial._trial_id)
         run_seed = trial_run_seed(self._config.study_seed, number)
         # The number comes last: a trial without one is nobody's, and is not missed.
@@ -188,6 +186,17 @@ class Search:
             run_seed=run_seed,
             order_seed=self._config.order_seed,
         )
+
+    def _draw(self, coordinates: Mapping[str, Value]) -> optuna.Trial:
+        """Ask Optuna for a trial; where none waits in its queue, without reading all trials to see that none does."""
+        if coordinates:
+            self._study.enqueue_trial(dict(coordinates))
+            return self._study.ask(self._distributions)
+        self._study._thread_local.cached_all_trials = None
+        drawn = optuna.Trial(self._study, self._store.optuna.create_new_trial(self._study._study_id))
+        for name, drawn_from in self._distributions.items():
+            drawn._suggest(name, drawn_from)
+        return drawn
 
     def _known(self) -> Tally:
         """Return what the store holds by now."""

@@ -29,6 +29,7 @@ _UNREAD = (
     "optimizer.search_only",
     "optimizer.untuned",
     "trainer.capacity",
+    "trainer.checkpoint_every_n_epochs",
 )
 _NAMES = ("name", "_target_")
 
@@ -78,6 +79,15 @@ def apply_to_arguments(arguments: Mapping[str, Value], changes: Mapping[str, Any
     own = {key.removeprefix("optimizer."): value for key, value in changes.items() if _is_argument(key)}
     merged = {**arguments, **{key: tuple(v) if isinstance(v, list) else v for key, v in own.items()}}
     return {key: value for key, value in merged.items() if key not in own or value is not None}
+
+
+def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) -> None:
+    """Let a trainer begin at the start, whatever the study left on disk, in a program of the size it had then."""
+    trainer = raw.get("trainer", {})
+    if "checkpoint_every_n_epochs" in trainer:
+        trainer["checkpoint_every_n_epochs"] = None
+    if "capacity" in trainer and compiled_batch_size is not None:
+        trainer["capacity"] = int(compiled_batch_size)
 
 
 def changes_between(
