@@ -10,10 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test browser lint format lock audit wheel clean help
+.PHONY: demo server test browser lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
+
+server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for trying storage=server (needs Debian's postgresql)
+	$(BIN)/python .ci/server
 
 test: $(VENV)/installed-dev ## install what tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
@@ -57,6 +60,11 @@ $(VENV)/installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	$(PIP) install --quiet --no-deps --editable .
 	touch $@ $(VENV)/installed
+
+# Pinned by no lock yet: none of it is needed by a study on one machine.
+$(VENV)/installed-distributed: $(VENV)/installed
+	$(PIP) install --quiet --editable '.[distributed]'
+	touch $@
 
 $(BIN)/python:
 	@.ci/make_venv $(VENV)

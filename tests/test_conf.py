@@ -154,11 +154,26 @@ def test_every_budget_counts_in_one_unit_and_confirms(name, valid):
 
 
 @pytest.mark.parametrize("name", names("storage"))
-def test_every_storage_names_its_stores(name, valid, tmp_path):
-    stores = valid(f"storage={name}").stores
+def test_every_storage_names_its_stores(name, tmp_path):
+    (job,) = compose_jobs(prepare([f"storage={name}"]), multirun=False)
+    reader = Reader(job.raw)
+    stores = read_stores(reader, tmp_path)
+    assert reader.faults == []
     assert stores.artifacts.is_relative_to(tmp_path)
-    assert stores.optuna_journal.is_relative_to(tmp_path)
     assert "://" in stores.tracking_uri
+    if stores.optuna_url is None:
+        assert stores.optuna_journal.is_relative_to(tmp_path)
+    else:
+        assert stores.optuna_url.startswith("postgresql+psycopg://")
+
+
+@pytest.mark.parametrize("name", names("hydra/launcher"))
+def test_every_launcher_is_made_of_its_file_alone(name):
+    config = FOLDER / "hydra" / "launcher" / f"{name}.yaml"
+    overrides = ["optimizer=sgd", "worker=range(2)", f"hydra/launcher={name}", "hydra.mode=MULTIRUN"]
+    assert len(compose_jobs(prepare(overrides), multirun=True)) == 2  # and Hydra warns of nothing
+    target = yaml.safe_load(config.read_text())["_target_"]
+    assert target.startswith("hydra_plugins.")
 
 
 @pytest.mark.parametrize("name", names("model"))

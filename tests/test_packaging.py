@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_every_module_and_every_yaml(wheel: Path) -> None:
-    packages = [ROOT / name for name in ("conf", "models", "study")]
+    packages = [ROOT / name for name in ("conf", "hydra_plugins", "models", "study")]
     files = [file for package in packages for kind in ("*.py", "*.yaml") for file in package.rglob(kind)]
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {file.relative_to(ROOT).as_posix() for file in files} <= held

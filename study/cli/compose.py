@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -88,6 +89,10 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
     appended = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
     Plugins.instance().register(_OwnConf)
+    # Of schemas that have the names of our files Hydra only warns, in every process of a launcher.
+    schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for name in ("joblib.yaml", "submitit_slurm.yaml"):
+        schemas.pop(name, None)
     return translate(appended)
 
 

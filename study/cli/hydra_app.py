@@ -23,6 +23,8 @@ from study.cli.compose import CompositionError, Job, compose_jobs, read_job, tol
 from study.errors import ConfigError, StudyError
 from study.redaction import redact
 
+_BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -107,13 +109,18 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
         telling: The keys that the jobs of the command line differ in.
     """
     from study.child import run_anywhere
+    from study.noise import captured
     from study.run import load_config
 
     try:
         job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
-        outcome = run_anywhere(load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels))
+        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+            config = load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+        outcome = run_anywhere(config)
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
+        if HydraConfig.get().launcher._target_ != _BASIC_LAUNCHER:
+            raise JobError(str(error)) from None  # what ends a process is taken for the loss of its machine
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -143,3 +144,28 @@ def test_a_password_is_told_nowhere(crew: Crew, url: str) -> None:
     assert "PostgreSQL cannot be used" in errors.read_text()
     found = [path for path in crew.folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert found == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra `distributed`)")
+def test_the_same_through_ray_which_starts_killed_workers_anew(
+    crew: Crew, url: str, counted: Callable[[str], None]
+) -> None:
+    # A process of its own: Ray's threads and warnings are not for this one.
+    order = {"folder": str(crew.folder), "n_trials": 40, "optuna_url": url, "stale_after_s": 3.0}
+    order["seconds_of"] = [0.2, 0.5, 0.1, 0.9]
+    command = [sys.executable, "-m", "tests.faults.through_ray", json.dumps(order)]
+    with (crew.folder / "ray.txt").open("w") as log:
+        cluster = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        for n_ended in (6, 10, 14):
+            crew.wait_for(n_ended)
+            while not (busy := set(crew.busy().values()) - crew.killed):
+                time.sleep(0.01)
+            crew.kill(busy.pop())
+        assert cluster.wait(300) == 0
+    finally:
+        cluster.terminate()
+        cluster.wait()
+    check(crew, url, n_trials=40)
+    n_workers = len({pid for _, _, _, pid in crew.told()})
+    counted(f"8 workers through Ray, 3 killed: 40 of 40 trials, by {n_workers} processes")
