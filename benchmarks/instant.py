@@ -14,7 +14,7 @@ import psutil
 
 from study import live, phases
 from study.cli.compose import compose_jobs, prepare
-from study.results import EpochReport, OnEpoch, Trial, TrialResult
+from study.results import EpochReport, OnEpoch, Together, Trial, TrialResult
 from study.run import load_config, load_dataset
 from study.search import open_search
 from study.tracking.writer import open_study
@@ -33,8 +33,9 @@ class InstantTrainer:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
-        """Report one epoch of each trial and return its result."""
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
+        """Report one epoch of each trial and return its result; none is stopped or added."""
+        del together
         return [self._answer(trial, on_epoch) for trial in trials]
 
     def build_model(self, weights: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -68,7 +69,7 @@ class Checkpoints:
         if self._every_n_epochs is None:
             return None
         try:
-            with np.load(self._path(trials, n_lanes), allow_pickle=False) as kept:
+            with self._path(trials, n_lanes).open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 told = json.loads(str(kept[_TOLD]))
                 arrays = [_restored(kept[str(i)], kind) for i, kind in enumerate(told.pop("dtypes"))]
         except (
@@ -99,7 +100,8 @@ class Checkpoints:
                 os.fsync(file.fileno())
             os.replace(draft, path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise StoreError(
                 f"{path}: the checkpoint cannot be written ({error.strerror or error}). Make room there, or set "
                 "trainer.checkpoint_every_n_epochs=null; the same command continues the study."

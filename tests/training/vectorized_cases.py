@@ -194,7 +194,9 @@ def structures() -> dict[str, Any]:
 def initial_weights() -> dict[str, Any]:
     """Initial weights, bit by bit: a rate of zero leaves them as they were."""
     found = {}
-    models = {name: {k: v for k, v in s.items() if k != "name"} for name, s in read_yamls("model").items()}
+    models = {
+        name: {k: v for k, v in s.items() if k not in ("name", "kind")} for name, s in read_yamls("model").items()
+    }
     for name in ("mlp", "linear"):
         found[name] = models[name]
     found |= {"regularized": DROPOUT, "recurrent": {"_target_": "training_workload.recurrent"}}
