@@ -122,7 +122,7 @@ def work(order: dict[str, Any]) -> None:
             return results
 
     config = build_config(folder, uri=order.get("uri"), n_trials=order["n_trials"])
-    changed = {key: order[key] for key in ("optuna_url", "stale_after_s") if key in order}
+    changed = {key: order[key] for key in ("optuna_url", "stale_after_s") if order.get(key)}
     config = dataclasses.replace(
         config,
         stores=dataclasses.replace(config.stores, **changed),
