@@ -1,7 +1,7 @@
 """How long the workers of one study are idle, with trials of unequal length; beside it a sweeper's batches.
 
 Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone. A
-sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks again,
+sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it goes on,
 is computed from the same lengths. Idle is the time between a worker's joining and the end of the last trial in which
 it trains nothing.
 
@@ -11,6 +11,7 @@ it trains nothing.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +36,8 @@ def main() -> None:
     print(f"{options.trials} trials of {seconds.min():.2f} to {seconds.max():.2f} s, {options.workers} workers")
     print(f"workers of one study: {idle_share(spans):.1%} idle")
     print(
-        f"  of which {tail_share(spans):.1%} after a worker's last trial; {mean_gap(spans) * 1000:.0f} ms from trial to trial"
+        f"  of which {tail_share(spans):.1%} after a worker's last trial; "
+        f"{mean_gap(spans) * 1000:.0f} ms from trial to trial"
     )
     print(f"batches of a sweeper: {idle_share_of_batches(seconds, options.workers):.1%} idle")
 
@@ -78,7 +80,7 @@ def tail_share(spans: dict[int, list[tuple[float, float]]]) -> float:
 
 def mean_gap(spans: dict[int, list[tuple[float, float]]]) -> float:
     """Return the seconds between two trials of a worker: to record one and to ask for another."""
-    gaps = [b[0] - a[1] for worker in spans.values() for a, b in zip(worker, worker[1:], strict=False)]
+    gaps = [b[0] - a[1] for worker in spans.values() for a, b in itertools.pairwise(worker)]
     return float(np.mean(gaps))
 
 

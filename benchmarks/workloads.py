@@ -110,9 +110,14 @@ WORKLOADS = {
 
 def overrides(workload: Workload) -> list[str]:
     """Return the arguments of `study run` that say what is trained."""
-    words = [f"dataset={workload.dataset}", f"model={workload.model}", f"trainer.batch_size={workload.batch_size}"]
+    words = [*_dataset(workload), f"model={workload.model}", f"trainer.batch_size={workload.batch_size}"]
     words += [f"model.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in workload.arguments.items()]
     return [*words, f"budget.n_epochs={workload.n_epochs}", f"budget.n_confirmations={workload.n_confirmations}"]
+
+
+def _dataset(workload: Workload) -> list[str]:
+    # A `_target_` outside the project has to be allowed.
+    return [f"dataset={workload.dataset}", *(["allow_targets=[benchmarks]"] if workload.data else [])]
 
 
 def write_conf(workload: Workload, folder: Path) -> None:
