@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo server test browser lint format lock audit wheel clean help
+.PHONY: demo server test test-faults browser lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -20,6 +20,9 @@ server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for tr
 
 test: $(VENV)/installed-dev ## install what tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+test-faults: $(VENV)/installed-dev ## kill, stop, fill and cut off what a study needs, many times (an hour; PostgreSQL where it is there)
+	$(BIN)/python -m pytest -q -m faults tests
 
 browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
 	$(BIN)/python -m pytest -q -m browser tests/report
@@ -48,7 +51,7 @@ clean: ## remove what was installed and built; the stores in mlruns/ stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 # The dev lock holds the base lock's pins, so either file may come first.
 $(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python

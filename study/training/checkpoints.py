@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -123,4 +122,4 @@ class Checkpoints:
 
 def _restored(array: NDArray[Any], kind: str) -> NDArray[Any]:
     """Return an array in its own type: NumPy writes bfloat16 as bytes without a name."""
-    return array.view(getattr(ml_dtypes, kind)) if array.dtype.kind == "V" else array
+    return array.view(np.dtype(kind)) if array.dtype.kind == "V" else array
