@@ -1,0 +1,96 @@
+"""Real trainers are killed at random moments; the study that goes on must end as one that was left alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.tracking.reader import read_histories, read_studies
+
+ROOT = Path(__file__).parents[2]
+N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"
+# The short form kills each trainer once, the full one a hundred times altogether.
+TRAINERS = {
+    "fit": ["trainer=fit", "trainer.backend=jax"],
+    "vectorized": ["trainer=vectorized"],
+}
+OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
+
+
+def start(folder: Path, trainer: str) -> subprocess.Popen[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["run", "optimizer=adam", "dataset=digits", "model=mlp", "model.hidden=[8]", *TRAINERS[trainer]]
+    words += [f"budget.n_trials={N_TRIALS}", "budget.n_epochs=20", f"budget.n_confirmations={N_CONFIRMATIONS}"]
+    words += ["trainer.checkpoint_every_n_epochs=3", "live=false", "tracking.log_model=false"]
+    kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
+    command = [sys.executable, "-c", "import sys; from study.cli import main; sys.exit(main())", *words]
+    environment = {**kept, "PYTHONPATH": str(ROOT)}
+    with (folder / "told.txt").open("a") as told:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=told, text=True)
+
+
+def came_to(folder: Path) -> dict[tuple[str, int], Any]:
+    """Return what a study came to, by run: its state, its numbers but for seconds, and its histories."""
+    uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
+    (study,) = read_studies(uri, EXPERIMENT)
+    runs = [*study.trials, *study.confirmations]
+    assert study.status == "FINISHED"
+    assert study.tags["progress"] == f"{N_TRIALS}/{N_TRIALS}"
+    assert {run.status for run in runs} == {"FINISHED"}
+    names = {name for run in runs for name in run.metrics}
+    histories = read_histories(uri, [run.run_id for run in runs], names)
+    found: dict[tuple[str, int], Any] = {}
+    for run in runs:
+        assert (run.kind, run.number) not in found  # no number twice
+        steps = {name: pair[0].tolist() for name, pair in histories[run.run_id].items()}
+        assert all(len(of_metric) == len(set(of_metric)) for of_metric in steps.values())  # no metric twice
+        values = {name: pair[1].tolist() for name, pair in histories[run.run_id].items() if name not in OF_TIME}
+        found[run.kind, run.number] = (run.state, values, {name: steps[name] for name in values})
+    return found
+
+
+def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tuple[int, list[str]]:
+    """Kill studies until it was done so often, each gone on with to its end; return the studies, and those wrong."""
+    began = time.monotonic()
+    assert start(folder / "whole", trainer).wait() == 0, (folder / "whole" / "told.txt").read_text()
+    seconds, whole = time.monotonic() - began, came_to(folder / "whole")
+    assert len(whole) == N_TRIALS + 2 * N_CONFIRMATIONS
+    draw, killed, wrong, n_studies = random.Random(seed), 0, [], 0
+    while killed < n_kills:
+        n_studies += 1
+        one, status = folder / str(n_studies), -signal.SIGKILL
+        while status == -signal.SIGKILL:
+            process = start(one, trainer)
+            if killed < n_kills:
+                try:
+                    # Imports take the first half; what comes before them cannot lose anything.
+                    process.wait(timeout=seconds * draw.uniform(0.4, 1.0))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    killed += 1
+            status = process.wait()
+        if status != 0 or came_to(one) != whole:
+            wrong.append(f"study {n_studies}: status {status}")
+    return n_studies, wrong
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_a_killed_study_ends_as_one_left_alone(tmp_path: Path, trainer: str) -> None:
+    _, wrong = kill_at_random(trainer, tmp_path, n_kills=1, seed=1)
+    assert wrong == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path, trainer: str, counted: Any) -> None:
+    n_studies, wrong = kill_at_random(trainer, tmp_path, n_kills=50, seed=2)
+    counted(f"{trainer}: killed 50 times in {n_studies} studies, {len(wrong)} of them wrong")
+    assert wrong == []
