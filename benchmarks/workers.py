@@ -1,8 +1,8 @@
 """How long the workers of one study are idle, with trials of unequal length; beside it a sweeper's batches.
 
-Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone. A
-sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks again,
-is computed from the same lengths. Idle is the time between a worker's joining and the end of the last trial in which
+Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone.
+A sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks
+again, is computed from the same lengths. Idle is the time between a worker's joining and the end of the last trial in which
 it trains nothing.
 
     python -m benchmarks.workers [--workers 4] [--trials 120] [--mean-s 3.0] [--optuna-url postgresql+psycopg://...]
@@ -11,6 +11,7 @@ it trains nothing.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -24,9 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--trials", type=int, default=120)
-    parser.add_argument(
-        "--mean-s", type=float, default=3.0, help="mean length of a trial; they are log-normal, sigma 0.7"
-    )
+    parser.add_argument("--mean-s", type=float, default=3.0, help="mean of the log-normal lengths, sigma 0.7")
     parser.add_argument("--optuna-url", help="a database; without one, the journal")
     options = parser.parse_args()
     drawn = np.random.default_rng(0).lognormal(0.0, 0.7, options.trials)
@@ -78,7 +77,7 @@ def tail_share(spans: dict[int, list[tuple[float, float]]]) -> float:
 
 def mean_gap(spans: dict[int, list[tuple[float, float]]]) -> float:
     """Return the seconds between two trials of a worker: to record one and to ask for another."""
-    gaps = [b[0] - a[1] for worker in spans.values() for a, b in zip(worker, worker[1:], strict=False)]
+    gaps = [b[0] - a[1] for worker in spans.values() for a, b in itertools.pairwise(worker)]
     return float(np.mean(gaps))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from mlflow.tracking import MlflowClient
 
+from study.search_claims import is_of_claims
 from study.search_journal import Journal
 from study.tracking.reader import read_studies
 from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
@@ -62,7 +63,7 @@ def _doubles(client: MlflowClient, run_id: str) -> list[str]:
 
 def _optuna_faults(folder: Path, n_trials: int) -> list[str]:
     storage: Any = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
-    (study,) = storage.get_all_studies()
+    (study,) = (study for study in storage.get_all_studies() if not is_of_claims(study.study_name))
     trials = storage.get_all_trials(study._study_id)
     numbers = sorted(t.user_attrs["trial_number"] for t in trials if t.state == optuna.trial.TrialState.COMPLETE)
     running = [t.number for t in trials if not t.state.is_finished()]
