@@ -2,8 +2,8 @@
 
 Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone.
 A sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks
-again, is computed from the same lengths. Idle is the time between a worker's joining and the end of the last trial in which
-it trains nothing.
+again, is computed from the same lengths. Idle is
+the time between a worker's joining and the end of the last trial in which it trains nothing.
 
     python -m benchmarks.workers [--workers 4] [--trials 120] [--mean-s 3.0] [--optuna-url postgresql+psycopg://...]
 """
@@ -33,9 +33,8 @@ def main() -> None:
     spans = share(seconds, options)
     print(f"{options.trials} trials of {seconds.min():.2f} to {seconds.max():.2f} s, {options.workers} workers")
     print(f"workers of one study: {idle_share(spans):.1%} idle")
-    print(
-        f"  of which {tail_share(spans):.1%} after a worker's last trial; {mean_gap(spans) * 1000:.0f} ms from trial to trial"
-    )
+    print(f"  of which {tail_share(spans):.1%} after a worker's last trial")
+    print(f"  {mean_gap(spans) * 1000:.0f} ms from trial to trial")
     print(f"batches of a sweeper: {idle_share_of_batches(seconds, options.workers):.1%} idle")
 
 
