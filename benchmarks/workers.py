@@ -1,9 +1,9 @@
 """How long the workers of one study are idle, with trials of unequal length; beside it a sweeper's batches.
 
-Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone. A
-sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it goes on,
-is computed from the same lengths. Idle is the time between a worker's joining and the end of the last trial in which
-it trains nothing.
+Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone.
+A sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks
+again, is computed from the same lengths. Idle is
+the time between a worker's joining and the end of the last trial in which it trains nothing.
 
     python -m benchmarks.workers [--workers 4] [--trials 120] [--mean-s 3.0] [--optuna-url postgresql+psycopg://...]
 """
@@ -25,9 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--trials", type=int, default=120)
-    parser.add_argument(
-        "--mean-s", type=float, default=3.0, help="mean length of a trial; they are log-normal, sigma 0.7"
-    )
+    parser.add_argument("--mean-s", type=float, default=3.0, help="mean of the log-normal lengths, sigma 0.7")
     parser.add_argument("--optuna-url", help="a database; without one, the journal")
     options = parser.parse_args()
     drawn = np.random.default_rng(0).lognormal(0.0, 0.7, options.trials)
@@ -35,10 +33,8 @@ def main() -> None:
     spans = share(seconds, options)
     print(f"{options.trials} trials of {seconds.min():.2f} to {seconds.max():.2f} s, {options.workers} workers")
     print(f"workers of one study: {idle_share(spans):.1%} idle")
-    print(
-        f"  of which {tail_share(spans):.1%} after a worker's last trial; "
-        f"{mean_gap(spans) * 1000:.0f} ms from trial to trial"
-    )
+    print(f"  of which {tail_share(spans):.1%} after a worker's last trial")
+    print(f"  {mean_gap(spans) * 1000:.0f} ms from trial to trial")
     print(f"batches of a sweeper: {idle_share_of_batches(seconds, options.workers):.1%} idle")
 
 

@@ -62,7 +62,7 @@ def test_a_rung_is_reached_once(compose, tmp_path):
     survivors(config)
     journal = optuna.storages.journal.JournalFileBackend(str(config.stores.optuna_journal))
     storage = optuna.storages.JournalStorage(journal)
-    (frozen,) = (study for study in storage.get_all_studies() if not is_of_claims(study.study_name))
+    (frozen,) = (frozen for frozen in storage.get_all_studies() if not is_of_claims(frozen.study_name))
     rungs = [len(trial.system_attrs) for trial in storage.get_all_trials(frozen._study_id)]
     assert rungs == [1 if n not in (1, 3, 5) else 2 for n in range(9)]
 
