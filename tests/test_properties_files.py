@@ -20,7 +20,8 @@ from study.datasets._idx import read_idx
 from study.datasets._npz import read_npz
 from study.errors import StudyError
 from study.results import TrialResult
-from study.search import check_name, count_studies, open_search
+from study.search import open_search
+from study.search_names import check_name, count_studies
 from study.tracking.reader import read_experiments, read_studies
 from study.tracking.store import check_store
 
