@@ -16,6 +16,7 @@ from study.errors import StoreError
 from study.tracking.delivery import Delivery, is_passing
 from study.tracking.entries import Entry, Log
 from study.tracking.spool import Spool
+from study.tracking.store import reason_of
 
 # Between two attempts to reach a server, in seconds: twice as long each time, up to this.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
@@ -167,9 +168,8 @@ class BackgroundWriter:
 
     def _raise_failure(self) -> None:
         if (failure := self._failure or self._refused) is not None:
-            reason = str(failure).strip().partition("\n")[0] or type(failure).__name__
             raise StoreError(
-                f"tracking_uri={self._where}: results could not be written ({reason}). "
+                f"tracking_uri={self._where}: results could not be written ({reason_of(failure)}). "
                 "Check that it is reachable, not full and not write-protected; the same command continues the study."
             ) from failure
 

@@ -22,9 +22,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import _initialize_tables as initialize_tables
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.errors import StoreError
+from study.machine import cache_folder
 from study.redaction import redact as redact
 
 _SERVERS = ("http://", "https://")
@@ -97,7 +98,7 @@ def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Check that it is reachable, not full and not write-protected, then run the same command again."
-        raise _error(tracking_uri, f"{what} ({_first_line(error)})", advice) from error
+        raise _error(tracking_uri, f"{what} ({reason_of(error)})", advice) from error
 
 
 def _check_server(uri: str) -> None:
@@ -109,7 +110,7 @@ def _check_server(uri: str) -> None:
         answer.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
         advice = "Start the server (mlflow server), or correct tracking_uri."
-        raise _error(uri, f"no server answers ({_first_line(error)})", advice) from error
+        raise _error(uri, f"no server answers ({reason_of(error)})", advice) from error
 
 
 def _check_database(uri: str, *, create: bool) -> None:
@@ -124,7 +125,9 @@ def _check_database(uri: str, *, create: bool) -> None:
         raise _error(uri, f"its database driver is not installed ({error})", advice) from error
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
-        raise _error(uri, f"it cannot be read as a database ({_first_line(error)})", advice) from error
+        if "database is locked" in str(error):
+            advice = "Another program has held it for seconds: wait for that one, or end it, and do this again."
+        raise _error(uri, f"it cannot be read as a database ({reason_of(error)})", advice) from error
     if not tables:
         if not create:
             raise _error(uri, "the database is empty", "Run a study first, or correct tracking_uri.")
@@ -156,7 +159,7 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
             SqlAlchemyStore(f"sqlite:///{draft}", artifacts.as_uri()).engine.dispose()
             os.replace(draft, path)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise _error(uri, f"the store cannot be created ({_first_line(error)})", advice) from error
+        raise _error(uri, f"the store cannot be created ({reason_of(error)})", advice) from error
 
 
 def _copy_empty_store(target: Path) -> None:
@@ -164,7 +167,7 @@ def _copy_empty_store(target: Path) -> None:
 
     Without a cache that can be written to or read, nothing is copied and MLflow makes its tables anew.
     """
-    made = Path.home() / ".cache" / "optimizer-study" / f"mlflow-{mlflow.__version__}.db"
+    made = cache_folder() / f"mlflow-{mlflow.__version__}.db"
     with contextlib.suppress(OSError, SQLAlchemyError):
         if not _has_content(made):
             made.parent.mkdir(parents=True, exist_ok=True)
@@ -205,5 +208,15 @@ def _error(uri: str, what: str, advice: str) -> StoreError:
     return StoreError(redact(f"tracking_uri={uri}: {what}. {advice}"))
 
 
-def _first_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """What went wrong in one line, in a database's own words where one failed.
+
+    SQLAlchemy puts a hint about its session's autoflush before them, which would hide that a database is locked.
+    """
+    met: BaseException | None = error
+    while met is not None:
+        if isinstance(met, DBAPIError) and met.orig is not None:
+            error = met.orig
+            break
+        met = met.__cause__
     return str(error).strip().partition("\n")[0] or type(error).__name__

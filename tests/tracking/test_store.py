@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
 
 from study.errors import StoreError
 from study.tracking.reader import read_experiments, read_studies
-from study.tracking.store import connect
+from study.tracking.store import connect, reason_of
 
 
 def test_a_missing_store_is_created_whole_and_leaves_no_draft(tmp_path):
@@ -31,6 +33,17 @@ def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path, content):
         read_experiments(f"sqlite:///{path}")
     assert sorted(tmp_path.rglob("*")) == before
     assert content is None or path.read_bytes() == b""
+
+
+def test_a_locked_store_is_not_told_as_a_damaged_one(tmp_path, monkeypatch):
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE experiments (name TEXT)")
+        holder.execute("BEGIN EXCLUSIVE")
+        connect = sqlite3.connect
+        monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
+        with pytest.raises(StoreError, match=r"database is locked.* Another program has held it"):
+            read_experiments(f"sqlite:///{path}")
 
 
 def test_a_corrupt_file_is_told_at_once_and_left_as_it_is(tmp_path):
@@ -86,6 +99,17 @@ def test_a_server_that_does_not_answer_is_told_at_once():
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(StoreError, match=r"no server answers .* Start the server"):
             connect(uri, create=True)
+
+
+def test_a_reason_is_the_databases_own_and_not_a_hint_before_it():
+    hint = "(raised as a result of Query-invoked autoflush; this flush may be occurring prematurely)"
+    database = OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True)
+    database.add_detail(hint)
+    told = MlflowException(f"{hint}\n{database}")
+    told.__cause__ = database
+    assert reason_of(told) == reason_of(database) == "database is locked"
+    assert reason_of(OSError("first\nsecond")) == "first"
+    assert reason_of(OSError()) == "OSError"
 
 
 def test_passwords_stay_out_of_messages():
