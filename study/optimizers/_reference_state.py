@@ -1,0 +1,87 @@
+"""What the reference rules remember between two updates, and how one formula is applied to all weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Arrays = Sequence[Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What a rule remembers.
+
+    Attributes:
+        t: Updates made so far.
+        slots: One entry for each quantity that the rule keeps, such as a velocity; of it one array for each weight.
+    """
+
+    t: int = 0
+    slots: tuple[tuple[Array, ...], ...] = ()
+
+
+class Rule(Protocol):
+    """A rule of update: pure, nothing is changed in place."""
+
+    def init(self, parameters: Arrays) -> State:
+        """Return the state before the first update."""
+        ...
+
+    def step(
+        self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
+    ) -> tuple[list[Array], State]:
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient at them, an array of the same shape for each.
+            state: What `init` or the last update returned.
+            epoch: Index of the pass over the data, from 0; most rules count updates instead.
+
+        Returns:
+            The new weights and the new state.
+        """
+        ...
+
+
+def fill(parameters: Arrays, *values: float) -> State:
+    """Return a state that holds one slot for each value, filled with it."""
+    return State(slots=tuple(tuple(np.full_like(w, value) for w in parameters) for value in values))
+
+
+def each(
+    update: Callable[..., tuple[Array, ...]], parameters: Arrays, gradients: Arrays, state: State
+) -> tuple[list[Array], State]:
+    """Apply a formula to every weight.
+
+    Args:
+        update: Maps a weight, its gradient and its entry of each slot to the new weight and the new entries.
+        parameters: The weights.
+        gradients: Their gradients.
+        state: The state before the update.
+    """
+    weights, *slots = zip(*map(update, parameters, gradients, *state.slots), strict=True)
+    return list(weights), State(t=state.t + 1, slots=tuple(slots))
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Divide, 0 by 0 giving 0: a weight that never had a gradient stays where it is without an epsilon, too."""
+    with np.errstate(divide="ignore"):
+        return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=(numerator != 0))
+
+
+def check_choice(rule: str, argument: str, value: object, allowed: Collection[object]) -> None:
+    """Refuse a value that a rule has no form for.
+
+    Raises:
+        ValueError: It is not among those allowed.
+    """
+    if value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise ValueError(f"{rule}: {argument}={value!r}: expected one of {listed}. Choose one of them.")

@@ -1,0 +1,99 @@
+"""AdaBelief: Adam whose second moment is that of what the gradient was not expected to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """AdaBelief: long steps where gradients are as their average foretold, short ones where they are not.
+
+    Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
+    algorithm 2, with t = 1, 2, ... counting updates:
+
+        m <- b1 m + (1 - b1) g,  s <- b2 s + (1 - b2) (g - m)^2 + epsilon,
+        w <- w - lr (m / (1 - b1^t)) / (sqrt(s / (1 - b2^t)) + epsilon).
+
+    Its epsilon enters s at every update and so adds up to epsilon / (1 - b2): one that suits Adam is far too large.
+
+    Args:
+        learning_rate: The rate, lr.
+        beta_1: Share of the first moment that stays.
+        beta_2: Share of the second moment that stays.
+        epsilon: Keeps the divisor from 0.
+        weight_decay: As every optimizer of Keras takes it, and so the arguments after it.
+        clipnorm: As above.
+        clipvalue: As above.
+        global_clipnorm: As above.
+        use_ema: As above.
+        ema_momentum: As above.
+        ema_overwrite_frequency: As above.
+        loss_scale_factor: As above.
+        gradient_accumulation_steps: As above.
+        name: Name of the optimizer.
+        **kwargs: Nothing else; Keras refuses it.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-16,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the moments."""
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._surprises = self.add_optimizer_variables(variables, ["momentum", "surprise"])
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update a variable."""
+        dtype = variable.dtype
+        g, rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
+        t = ops.cast(self.iterations + 1, dtype)
+        power_1, power_2 = (ops.power(ops.convert_to_tensor(beta, dtype), t) for beta in (self.beta_1, self.beta_2))
+        index = self._get_variable_index(variable)
+        m, s = self._momentums[index], self._surprises[index]
+        self.assign_add(m, ops.multiply(ops.subtract(g, m), 1 - self.beta_1))
+        kept = ops.multiply(s, self.beta_2)
+        self.assign(s, ops.add(kept + ops.multiply(ops.square(ops.subtract(g, m)), 1 - self.beta_2), self.epsilon))
+        divisor = ops.add(ops.sqrt(s / (1 - power_2)), self.epsilon)
+        self.assign_sub(variable, rate / (1 - power_1) * m / divisor)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to write the optimizer down."""
+        own = ("beta_1", "beta_2", "epsilon")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

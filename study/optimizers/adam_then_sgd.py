@@ -1,0 +1,174 @@
+"""Adam that becomes SGD with momentum (SWATS), at a chosen moment or when the rate that SGD would need has settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """Adam, then SGD with momentum.
+
+    Keskar and Socher, "Improving generalization performance by switching from Adam to SGD", 2017, algorithm 1. Adam's
+    step, with g the gradient of all weights together and k = 1, 2, ... counting updates, is -lr u,
+
+        m <- b1 m + (1 - b1) g,  a <- b2 a + (1 - b2) g^2,  u = sqrt(1 - b2^k) / (1 - b1^k) m / (sqrt(a) + epsilon).
+
+    The rate at which a step of SGD is as long, projected on u, is gamma = lr u.u / u.g; its average, corrected for
+    its start at 0, is Lambda:
+
+        l <- b2 l + (1 - b2) gamma where u.g is not 0,  Lambda = l / (1 - b2^k).
+
+    Adam ends after the update at which |Lambda - gamma| < tolerance, k > 1, or, with `switch_fraction`, after that
+    share of the steps. From then on v <- b1 v + (1 - b1) g, v having begun at 0 anew, and w <- w - Lambda v, with
+    Lambda as it was. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
+
+    Where the paper leaves something open: Adam goes on while Lambda is not positive, as a step uphill would be; what
+    is averaged is gamma / lr, so that a schedule of the rate goes on to act on Lambda lr.
+
+    Args:
+        learning_rate: Adam's rate, lr.
+        beta_1: Share of the first moment, later of the velocity, that stays.
+        beta_2: Share of the second moment, and of the average of gamma, that stays.
+        epsilon: Keeps the divisor from 0.
+        switch_fraction: Share of all steps that Adam takes; None: until Lambda has settled.
+        tolerance: How near gamma is to Lambda when it has settled; the paper's second epsilon.
+        sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
+        n_steps: Batches of the whole training, which `switch_fraction` is a share of; the trainer tells them.
+        weight_decay: As every optimizer of Keras takes it, and so the arguments after it.
+        clipnorm: As above.
+        clipvalue: As above.
+        global_clipnorm: As above.
+        use_ema: As above.
+        ema_momentum: As above.
+        ema_overwrite_frequency: As above.
+        loss_scale_factor: As above.
+        gradient_accumulation_steps: As above.
+        name: Name of the optimizer.
+        **kwargs: Nothing else; Keras refuses it.
+
+    Raises:
+        ValueError: `switch_fraction` is not from 0 to 1, or comes without `n_steps`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-9,
+        switch_fraction: float | None = None,
+        tolerance: float = 1e-9,
+        sgd_learning_rate: float | None = None,
+        n_steps: int | None = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            use_ema=use_ema,
+            ema_momentum=ema_momentum,
+            ema_overwrite_frequency=ema_overwrite_frequency,
+            loss_scale_factor=loss_scale_factor,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            name=name,
+            **kwargs,
+        )
+        if switch_fraction is not None and not 0 <= switch_fraction <= 1:
+            raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
+        if switch_fraction is not None and n_steps is None:
+            raise ValueError("n_steps=None: expected the steps that switch_fraction is a share of. Give n_steps too.")
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.switch_fraction, self.tolerance = switch_fraction, tolerance
+        self.sgd_learning_rate, self.n_steps = sgd_learning_rate, n_steps
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the moments, the average of gamma / lr, and Lambda / lr, which is 0 while Adam is at work."""
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._average = self.add_variable(shape=(), name="average_rate")
+        self._ratio = self.add_variable(shape=(), name="sgd_rate")
+
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """Update all weights; overridden here, since all of them together tell the rate of SGD."""
+        dtype = self._average.dtype
+        k = ops.cast(self.iterations + 1, dtype)
+        rate = ops.cast(learning_rate, dtype)
+        ratio = ops.convert_to_tensor(self._ratio)
+        gradients = [
+            ops.cast(ops.convert_to_tensor(g), w.dtype) for g, w in zip(grads, trainable_variables, strict=True)
+        ]
+        slots = [self._moments(g, w) for g, w in zip(gradients, trainable_variables, strict=True)]
+        directions = [self._direction(m, a, k) for m, a in slots]
+        new_ratio = self._judge(directions, gradients, k, rate)
+        switches = ops.logical_and(ops.equal(ratio, 0), ops.greater(new_ratio, 0))
+        sgd_rate = (
+            rate * ratio if self.sgd_learning_rate is None else ops.convert_to_tensor(self.sgd_learning_rate, dtype)
+        )
+        for w, (m, _), u in zip(trainable_variables, slots, directions, strict=True):
+            by_sgd, by_adam = (ops.cast(lr, w.dtype) * step for lr, step in ((sgd_rate, m), (rate, u)))
+            self.assign_sub(w, ops.where(ops.greater(ratio, 0), by_sgd, by_adam))
+            self.assign(m, ops.where(switches, ops.zeros_like(u), ops.convert_to_tensor(m)))
+        self.assign(self._ratio, new_ratio)
+
+    def _moments(self, g: Any, variable: Any) -> tuple[Any, Any]:
+        """Update the moments of a variable and return them."""
+        index = self._get_variable_index(variable)
+        m, a = self._momentums[index], self._velocities[index]
+        self.assign_add(m, ops.multiply(ops.subtract(g, m), 1 - self.beta_1))
+        self.assign_add(a, ops.multiply(ops.subtract(ops.square(g), a), 1 - self.beta_2))
+        return m, a
+
+    def _direction(self, m: Any, a: Any, k: Any) -> Any:
+        """Return u: Adam's step but for the rate and the sign."""
+        k = ops.cast(k, m.dtype)
+        power_1, power_2 = (ops.power(ops.convert_to_tensor(beta, m.dtype), k) for beta in (self.beta_1, self.beta_2))
+        return ops.divide(m, ops.add(ops.sqrt(a), self.epsilon)) * (ops.sqrt(1 - power_2) / (1 - power_1))
+
+    def _judge(self, directions: Sequence[Any], gradients: Sequence[Any], k: Any, rate: Any) -> Any:
+        """Update the average of gamma / lr, and return Lambda / lr from the next update on: 0 for Adam."""
+        dtype = self._average.dtype
+        squared: Any = sum(ops.cast(ops.sum(ops.square(u)), dtype) for u in directions)
+        projected: Any = sum(ops.cast(ops.sum(u * g), dtype) for u, g in zip(directions, gradients, strict=True))
+        told = ops.not_equal(projected, 0)
+        gamma = squared / ops.where(told, projected, ops.ones_like(projected))
+        old = ops.convert_to_tensor(self._average)
+        average = ops.where(told, old + ops.multiply(gamma - old, 1 - self.beta_2), old)
+        corrected = average / (1 - ops.power(ops.convert_to_tensor(self.beta_2, dtype), k))
+        if self.switch_fraction is None:
+            near = ops.less(ops.abs(corrected - gamma) * rate, self.tolerance)
+            due = ops.logical_and(ops.logical_and(near, told), ops.greater(k, 1))
+        else:
+            assert self.n_steps is not None
+            due = ops.greater_equal(
+                k, self.switch_fraction * (self.n_steps // (self.gradient_accumulation_steps or 1))
+            )
+        due = ops.logical_and(due, ops.greater(corrected, 0))
+        ratio = ops.convert_to_tensor(self._ratio)
+        self.assign(self._average, average)
+        return ops.where(ops.greater(ratio, 0), ratio, ops.where(due, corrected, ops.zeros_like(corrected)))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to write the optimizer down."""
+        own = ("beta_1", "beta_2", "epsilon", "switch_fraction", "tolerance", "sgd_learning_rate", "n_steps")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

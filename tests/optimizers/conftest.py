@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# `mutants` and `keras_steps` are shared by the files here, and tests are no packages.
+sys.path.append(str(Path(__file__).parent))

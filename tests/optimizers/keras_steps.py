@@ -1,0 +1,69 @@
+"""Weights under a fixed sequence of gradients, by Keras and by the reference rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.optimizers.reference import Rule
+
+Array = NDArray[np.float64]
+# From far below any epsilon to far above it; the last weight never has a gradient.
+SIZES = np.array([1e-8, 1e-5, 1e-3, 0.1, 1.0, 20.0, 0.0])
+N_STEPS = 100
+
+
+def start() -> list[Array]:
+    return [np.linspace(-1.0, 1.0, 7), np.linspace(0.5, 2.0, 14).reshape(2, 7)]
+
+
+def gradients() -> list[list[Array]]:
+    """Return what every update is given: noise about a mean, so that signs change and averages do not vanish."""
+    rng = np.random.default_rng(20)
+    return [[SIZES * (rng.normal(size=w.shape) + 0.5) for w in start()] for _ in range(N_STEPS)]
+
+
+def by_rule(rule: Rule) -> Array:
+    """Return the weights after every update, shape (n_steps, n_weights)."""
+    weights, path = start(), []
+    state = rule.init(weights)
+    for gradient in gradients():
+        weights, state = rule.step(weights, gradient, state)
+        path.append(flat(weights))
+    return np.stack(path)
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Let Keras make its own numbers, such as the rate, in float64."""
+    import keras
+
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+def by_keras(optimizer: Any) -> Array:
+    """Return the weights after every update, shape (n_steps, n_weights); the optimizer is one of float64."""
+    import keras
+    import tensorflow as tf
+
+    weights = [keras.Variable(w, dtype="float64") for w in start()]
+    optimizer.build(weights)
+    apply = tf.function(optimizer.apply, autograph=False)  # a traced step is a hundred times as quick
+    path = []
+    for gradient in gradients():
+        apply([tf.constant(g) for g in gradient])
+        path.append(flat([keras.ops.convert_to_numpy(w) for w in weights]))
+    return np.stack(path)
+
+
+def flat(weights: list[Array]) -> Array:
+    return np.concatenate([w.ravel() for w in weights])

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import keras_steps
+import numpy as np
+import pytest
+
+from study.optimizers.adam_then_sgd import AdamThenSGD
+from study.training.optimizer import build_optimizer
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+TARGET = "study.optimizers.adam_then_sgd.AdamThenSGD"
+CONSTANT = {"_target_": None}
+
+
+def swats(
+    *,
+    learning_rate: float = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-9,
+    tolerance: float = 1e-9,
+    switch_step: float = math.inf,
+    sgd_learning_rate: float | None = None,
+) -> tuple[Array, int]:
+    """Algorithm 1 of Keskar & Socher as printed, over all weights as one vector; the path, and when it switched."""
+    w = keras_steps.flat(keras_steps.start())
+    m, a, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    average, sgd_rate, switched = 0.0, 0.0, 0
+    path = []
+    for k, g in enumerate(map(keras_steps.flat, keras_steps.gradients()), start=1):
+        if switched:
+            v = beta_1 * v + g
+            w = w - (1 - beta_1) * sgd_rate * v
+        else:
+            m = beta_1 * m + (1 - beta_1) * g
+            a = beta_2 * a + (1 - beta_2) * g * g
+            p = -learning_rate * math.sqrt(1 - beta_2**k) / (1 - beta_1**k) * m / (np.sqrt(a) + epsilon)
+            w = w + p
+            settled = False
+            if p @ g != 0:
+                gamma = (p @ p) / -(p @ g)
+                average = beta_2 * average + (1 - beta_2) * gamma
+                settled = k > 1 and abs(average / (1 - beta_2**k) - gamma) < tolerance
+            corrected = average / (1 - beta_2**k)
+            due = settled if switch_step == math.inf else k >= switch_step
+            if due and corrected > 0:
+                switched, sgd_rate = k, corrected if sgd_learning_rate is None else sgd_learning_rate
+        path.append(w)
+    return np.stack(path), switched
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "switches"),
+    [
+        ({}, {}, False),
+        ({"tolerance": 1e-5}, {}, True),
+        ({"tolerance": 3e-4, "learning_rate": 0.1, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01}, {}, True),
+        ({"switch_fraction": 0.3, "n_steps": 100}, {"switch_step": 30}, True),
+        ({"switch_fraction": 0.3, "n_steps": 100, "sgd_learning_rate": 0.02}, {"switch_step": 30}, True),
+        ({"tolerance": 1e-4, "sgd_learning_rate": 0.5}, {}, True),
+        ({"switch_fraction": 0.0, "n_steps": 100}, {"switch_step": 0}, True),
+    ],
+)
+def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any], given: dict[str, Any], switches: bool) -> None:
+    theirs = {k: v for k, v in arguments.items() if k not in ("switch_fraction", "n_steps")}
+    expected, switched = swats(**theirs, **given)
+    assert bool(switched) == switches
+    assert switched < 90, "too few steps of SGD are seen"
+    with keras_steps.double_precision():
+        path = keras_steps.by_keras(AdamThenSGD(**arguments))
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_share_of_the_steps_is_known_from_the_training() -> None:
+    optimizer = build_optimizer(TARGET, {"switch_fraction": 0.25}, schedule=CONSTANT, n_steps=80)
+    assert (optimizer.switch_fraction, optimizer.n_steps) == (0.25, 80)
+    fixed = build_optimizer(TARGET, {"switch_fraction": 0.25, "n_steps": 40}, schedule=CONSTANT, n_steps=80)
+    assert fixed.n_steps == 40
+
+
+def test_a_schedule_acts_on_the_derived_rate() -> None:
+    """Half the rate from update 51 on: SGD, begun at 31, makes half the steps then."""
+    halved = {
+        "_target_": "keras.optimizers.schedules.PiecewiseConstantDecay",
+        "boundaries": [49],
+        "values": [1.0, 0.5],
+    }
+    with keras_steps.double_precision():
+        paths = [
+            keras_steps.by_keras(build_optimizer(TARGET, {"switch_fraction": 0.3}, schedule=section, n_steps=100))
+            for section in (CONSTANT, halved)
+        ]
+    full, half = (np.diff(path, axis=0) for path in paths)
+    np.testing.assert_allclose(half[:49], full[:49], rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(half[49:], 0.5 * full[49:], rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"switch_fraction": 1.5, "n_steps": 10}, "switch_fraction=1.5: expected a share"),
+        ({"switch_fraction": 0.5}, "n_steps=None: expected the steps"),
+        ({"switch_step": 3}, "not recognized"),
+    ],
+)
+def test_what_makes_no_switch_is_refused(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        AdamThenSGD(**arguments)
+
+
+def test_it_is_written_down_and_read_again() -> None:
+    optimizer = AdamThenSGD(switch_fraction=0.5, n_steps=10, sgd_learning_rate=0.1, clipnorm=1.0)
+    config = keras.optimizers.serialize(optimizer)["config"]
+    assert AdamThenSGD.from_config(config).get_config() == optimizer.get_config()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import keras_steps
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from study.optimizers.prodigy import Prodigy
+
+
+def prodigy(
+    *,
+    learning_rate: float = 1.0,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    initial_distance: float = 1e-6,
+) -> tuple[np.ndarray[Any, Any], float]:
+    """Algorithm 4 of Mishchenko & Defazio as printed, over all weights as one vector; the path, and the last d."""
+    w = first = keras_steps.flat(keras_steps.start())
+    m, v, s = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    d, r, kept = initial_distance, 0.0, math.sqrt(beta_2)
+    path = []
+    for g in map(keras_steps.flat, keras_steps.gradients()):
+        m = beta_1 * m + (1 - beta_1) * d * g
+        v = beta_2 * v + (1 - beta_2) * d**2 * g**2
+        r = kept * r + (1 - kept) * learning_rate * d**2 * (g @ (first - w))
+        s = kept * s + (1 - kept) * learning_rate * d**2 * g
+        w = w - learning_rate * d * m / (np.sqrt(v) + d * epsilon)
+        d = max(d, r / np.abs(s).sum())
+        path.append(w)
+    return np.stack(path), d
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"learning_rate": 0.5, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01, "initial_distance": 1e-3},
+    ],
+)
+def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
+    expected, d = prodigy(**arguments)
+    assert d > 10 * arguments.get("initial_distance", 1e-6), "the estimate never grew"
+    with keras_steps.double_precision():
+        optimizer = Prodigy(**arguments)
+        path = keras_steps.by_keras(optimizer)
+        assert float(optimizer._distance) == pytest.approx(d, rel=1e-9)
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-13)
+
+
+def test_it_finds_the_rate_of_a_bowl_from_any_first_guess() -> None:
+    """From w = 3 on |w - 1|: the estimate ends near the distance 2, whatever it began with, and so does the weight."""
+    for guess in (1e-6, 1e-3):
+        w = keras.Variable([3.0])
+        optimizer = Prodigy(initial_distance=guess)
+        optimizer.build([w])
+        step = tf.function(lambda o=optimizer, w=w: o.apply([keras.ops.sign(w - 1.0)]), autograph=False)
+        for _ in range(400):
+            step()
+        assert 0.2 < float(optimizer._distance) <= 2.0
+        assert abs(float(w[0]) - 1.0) < 0.5
+
+
+def test_it_is_written_down_and_read_again() -> None:
+    optimizer = Prodigy(beta_1=0.8, initial_distance=1e-4, weight_decay=0.1)
+    config = keras.optimizers.serialize(optimizer)["config"]
+    assert Prodigy.from_config(config).get_config() == optimizer.get_config()
