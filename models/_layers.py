@@ -15,8 +15,12 @@ import keras
 _PRELU = "prelu"
 
 
-def activation_layer(activation: object) -> keras.Layer:
+def activation_layer(activation: object, *, key: str = "model.activation") -> keras.Layer:
     """Return a layer for an activation's name; `prelu` has weights of its own and is a layer in Keras.
+
+    Args:
+        activation: The name.
+        key: What it is told by where it is refused.
 
     Raises:
         ValueError: Keras knows no such activation.
@@ -24,17 +28,17 @@ def activation_layer(activation: object) -> keras.Layer:
     if isinstance(activation, str) and activation.lower() == _PRELU:
         return keras.layers.PReLU()
     allowed = "the name of an activation in Keras, or prelu"
-    advice = "Use for instance model.activation=relu, tanh, gelu or silu."
+    advice = f"Use for instance {key}=relu, tanh, gelu or silu."
     if not isinstance(activation, str):
-        raise refusal("model.activation", activation, allowed=allowed, advice=advice)
+        raise refusal(key, activation, allowed=allowed, advice=advice)
     try:
         return keras.layers.Activation(activation)
     except ValueError as error:
-        raise refusal("model.activation", activation, allowed=allowed, advice=advice) from error
+        raise refusal(key, activation, allowed=allowed, advice=advice) from error
 
 
 def output_layer(n_outputs: int, **arguments: Any) -> keras.Layer:
-    """Return the last layer of every model: logits, in float32 even where the rest computes in fewer bits.
+    """Return the last layer of every model: logits, in full precision even where the rest computes in fewer bits.
 
     Raises:
         ValueError: There is nothing to put out.
@@ -42,7 +46,56 @@ def output_layer(n_outputs: int, **arguments: Any) -> keras.Layer:
     if not _is_whole(n_outputs) or n_outputs < 1:
         advice = "Let the data set's load() give the number of its classes."
         raise refusal("n_outputs", n_outputs, allowed="a whole number of at least 1", advice=advice)
-    return keras.layers.Dense(n_outputs, name="output", dtype="float32", **arguments)
+    return keras.layers.Dense(n_outputs, name="output", dtype=keras.config.floatx(), **arguments)
+
+
+def hidden_layer(
+    x: Any,
+    units: int,
+    *,
+    activation: object,
+    dropout: float,
+    batch_norm: bool,
+    l2: float,
+    kernel_initializer: keras.Initializer | str = "glorot_uniform",
+) -> Any:
+    """Add a fully connected layer with what stands around it: normalization, activation, dropout.
+
+    Args:
+        x: What goes in.
+        units: Width of the layer.
+        activation: See `activation_layer`.
+        dropout: Share of units dropped behind the activation.
+        batch_norm: Normalize over the batch before the activation.
+        l2: See `l2_penalty`.
+        kernel_initializer: What the kernel starts from.
+
+    Returns:
+        What comes out.
+    """
+    # Normalizing takes the mean away, and any bias with it.
+    penalty = l2_penalty(l2)
+    x = keras.layers.Dense(
+        units, use_bias=not batch_norm, kernel_initializer=kernel_initializer, kernel_regularizer=penalty
+    )(x)
+    if batch_norm:
+        x = keras.layers.BatchNormalization()(x)
+    x = activation_layer(activation)(x)
+    return keras.layers.Dropout(dropout)(x) if dropout > 0 else x
+
+
+def sequence_of(inputs: Any, *, model: str) -> Any:
+    """Return the input as a sequence (steps, features): as it is, or the rows of an image.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    shape = tuple(inputs.shape[1:])
+    if len(shape) < 2:
+        allowed = "sequences (steps, features), or images, whose rows are the steps"
+        advice = "Choose model=mlp or model=linear, which take any shape, or another data set."
+        raise refusal(f"model={model}, input_shape", shape, allowed=allowed, advice=advice)
+    return inputs if len(shape) == 2 else keras.layers.Reshape((shape[0], -1))(inputs)
 
 
 def l2_penalty(l2: float) -> keras.Regularizer | None:
@@ -77,9 +130,7 @@ def check_units(units: int) -> int:
     Raises:
         ValueError: It is not a whole number of at least 1.
     """
-    if not _is_whole(units) or units < 1:
-        raise refusal("model.units", units, allowed="a whole number of at least 1", advice="Set model.units=64.")
-    return units
+    return check_count(units, key="model.units", example=64)
 
 
 def check_dropout(dropout: float) -> None:
@@ -91,6 +142,38 @@ def check_dropout(dropout: float) -> None:
     if not _is_number(dropout) or not 0 <= dropout < 1:
         advice = "Set model.dropout=0 for none, or to a share such as 0.5."
         raise refusal("model.dropout", dropout, allowed="a number from 0 to below 1", advice=advice)
+
+
+def check_batch_norm(batch_norm: bool) -> None:
+    """Refuse anything but true and false.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not isinstance(batch_norm, bool):
+        allowed = "true or false"
+        raise refusal("model.batch_norm", batch_norm, allowed=allowed, advice="Set model.batch_norm=true or false.")
+
+
+def check_positive(value: float, *, key: str, example: float) -> None:
+    """Refuse what is no finite number above 0.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise refusal(key, value, allowed="a finite number above 0", advice=f"Set for instance {key}={example}.")
+
+
+def check_count(value: int, *, key: str, example: int) -> int:
+    """Return a whole number of at least 1.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _is_whole(value) or value < 1:
+        raise refusal(key, value, allowed="a whole number of at least 1", advice=f"Set {key}={example}.")
+    return value
 
 
 def check_images(input_shape: tuple[int, ...], *, model: str, min_side: int) -> None:

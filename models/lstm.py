@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_units, output_layer, refusal
+from models._layers import check_units, output_layer, sequence_of
 
 
 def build(input_shape: tuple[int, ...], n_outputs: int, *, units: int = 64) -> keras.Model:
@@ -28,12 +28,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, units: int = 64) -> k
     Raises:
         ValueError: The input is no sequence, or an argument that it cannot be built with.
     """
-    shape = tuple(input_shape)
-    if len(shape) < 2:
-        allowed = "sequences (steps, features), or images, whose rows are the steps"
-        advice = "Choose model=mlp or model=linear, which take any shape, or another data set."
-        raise refusal("model=lstm, input_shape", shape, allowed=allowed, advice=advice)
-    inputs = keras.Input(shape)
-    x = inputs if len(shape) == 2 else keras.layers.Reshape((shape[0], -1))(inputs)
+    inputs = keras.Input(tuple(input_shape))
+    x = sequence_of(inputs, model="lstm")
     x = keras.layers.LSTM(check_units(units))(x)
     return keras.Model(inputs, output_layer(n_outputs)(x), name="lstm")

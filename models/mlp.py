@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import keras
 
-from models._layers import activation_layer, check_dropout, check_hidden, l2_penalty, output_layer, refusal
+from models._layers import (
+    activation_layer,
+    check_batch_norm,
+    check_dropout,
+    check_hidden,
+    hidden_layer,
+    l2_penalty,
+    output_layer,
+)
 
 
 def build(
@@ -18,6 +26,7 @@ def build(
     dropout: float = 0.0,
     batch_norm: bool = False,
     l2: float = 0.0,
+    output_activation: str = "linear",
 ) -> keras.Model:
     """Build the model.
 
@@ -29,25 +38,21 @@ def build(
         dropout: Share of units dropped after each hidden layer, from 0 to below 1.
         batch_norm: Normalize over the batch between each hidden layer and its activation.
         l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares.
+        output_activation: Of the output: any name that Keras knows, or `prelu`.
 
     Returns:
-        A model that maps (n, *input_shape) to logits, (n, n_outputs).
+        A model that maps (n, *input_shape) to logits, (n, n_outputs), or what the output's activation makes of them.
 
     Raises:
         ValueError: An argument that it cannot be built with.
     """
     check_dropout(dropout)
-    if not isinstance(batch_norm, bool):
-        allowed = "true or false"
-        raise refusal("model.batch_norm", batch_norm, allowed=allowed, advice="Set model.batch_norm=true or false.")
+    check_batch_norm(batch_norm)
     inputs = keras.Input(tuple(input_shape))
     x = keras.layers.Flatten()(inputs)
     for units in check_hidden(hidden):
-        # Normalizing takes the mean away, and any bias with it.
-        x = keras.layers.Dense(units, use_bias=not batch_norm, kernel_regularizer=l2_penalty(l2))(x)
-        if batch_norm:
-            x = keras.layers.BatchNormalization()(x)
-        x = activation_layer(activation)(x)
-        if dropout > 0:
-            x = keras.layers.Dropout(dropout)(x)
-    return keras.Model(inputs, output_layer(n_outputs, kernel_regularizer=l2_penalty(l2))(x), name="mlp")
+        x = hidden_layer(x, units, activation=activation, dropout=dropout, batch_norm=batch_norm, l2=l2)
+    x = output_layer(n_outputs, kernel_regularizer=l2_penalty(l2))(x)
+    if output_activation != "linear":
+        x = activation_layer(output_activation, key="model.output_activation")(x)
+    return keras.Model(inputs, x, name="mlp")

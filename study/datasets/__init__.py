@@ -74,3 +74,18 @@ class Dataset:
                 sha.update(f"{array.shape}{array.dtype.str}".encode())
                 sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()[:16]
+
+
+def misplaced_labels(dataset: Dataset, *, n_outputs: int) -> str | None:
+    """Say which class indices an output of some width has no place for; None where all of them have one.
+
+    Args:
+        dataset: A data set whose targets are class indices.
+        n_outputs: Width of the output.
+    """
+    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    for name, split in splits.items():
+        low, high = (int(split.y.min()), int(split.y.max())) if len(split) else (0, 0)
+        if low < 0 or high >= n_outputs:
+            return f"the {name} split has labels from {low} to {high}"
+    return None

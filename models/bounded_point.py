@@ -1,0 +1,84 @@
+"""One number that is kept in an interval: what an online learner moves when its costs are linear."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from models._layers import refusal
+
+
+def build(
+    input_shape: tuple[int, ...], n_outputs: int, *, start: float = 1.0, low: float = -1.0, high: float = 1.0
+) -> keras.Model:
+    """Build the model.
+
+    Args:
+        input_shape: Shape of one example; the mean over it is the slope of a cost.
+        n_outputs: Width of the output, at least 2; places beyond the second hold 0.
+        start: The number before the first step.
+        low: The least that it can be.
+        high: The greatest that it can be.
+
+    Returns:
+        A model that maps (n, *input_shape) to the cost, slope times number, and the number, (n, n_outputs).
+
+    Raises:
+        ValueError: An argument that it cannot be built with.
+    """
+    _check(start, low, high)
+    if n_outputs < 2:
+        advice = "Choose dataset=online_linear, or a data set of your own with two outputs."
+        raise refusal("n_outputs", n_outputs, allowed="at least 2: the cost, and the number", advice=advice)
+    inputs = keras.Input(tuple(input_shape))
+    slope = keras.ops.mean(keras.layers.Flatten()(inputs), axis=-1, keepdims=True)
+    number = keras.layers.Dense(
+        1,
+        use_bias=False,
+        kernel_initializer=keras.initializers.Constant(start),
+        kernel_constraint=Between(low=low, high=high),
+        dtype=keras.config.floatx(),
+        name="number",
+    )(keras.ops.ones_like(slope))
+    unused = [keras.ops.zeros_like(number)] * (n_outputs - 2)
+    outputs = keras.ops.concatenate([slope * number, number, *unused], axis=-1)
+    return keras.Model(inputs, outputs, name="bounded_point")
+
+
+class Between(keras.constraints.Constraint):  # type: ignore[misc]
+    """Weights that leave an interval are put back on its end: the projection onto it.
+
+    Args:
+        low: The least.
+        high: The greatest.
+    """
+
+    def __init__(self, *, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    def __call__(self, w: Any) -> Any:
+        """Return the weights in the interval."""
+        return keras.ops.clip(w, self.low, self.high)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to write the constraint down."""
+        return {"low": self.low, "high": self.high}
+
+
+def _check(start: float, low: float, high: float) -> None:
+    """Refuse what is no interval with a number in it."""
+    for name, value in (("start", start), ("low", low), ("high", high)):
+        if not _is_finite(value):
+            raise refusal(f"model.{name}", value, allowed="a finite number", advice=f"Correct model.{name}.")
+    if low >= high:
+        advice = "Lower it, or raise model.high."
+        raise refusal("model.low", low, allowed=f"less than model.high={high}", advice=advice)
+    if not low <= start <= high:
+        allowed = f"a number from model.low={low} to model.high={high}"
+        raise refusal("model.start", start, allowed=allowed, advice="Move it into the interval.")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

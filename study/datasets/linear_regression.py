@@ -1,0 +1,42 @@
+"""A line with noise: y = slope x + intercept + noise e, x in [-1, 1].
+
+Source: made by this formula, the one problem whose best weights are known beforehand.
+"""
+
+from __future__ import annotations
+
+from study.datasets import Dataset, Whereabouts
+from study.datasets._points import draw_points
+
+
+def load(
+    *, slope: float = 2.0, intercept: float = -1.0, n_train: int = 1000, noise: float = 0.1, split_seed: int
+) -> Dataset:
+    """Draw the points.
+
+    Args:
+        slope: What a model's weight is to become.
+        intercept: What its bias is to become.
+        n_train: Examples of the training split.
+        noise: Deviation of the noise.
+        split_seed: Seed of the noise.
+
+    Returns:
+        A data set with x and y of shape (n, 1), float32.
+
+    Raises:
+        ConfigError: An argument that cannot be followed.
+    """
+    return draw_points(
+        "linear_regression",
+        lambda x: slope * x + intercept,
+        n_train=n_train,
+        noise=noise,
+        split_seed=split_seed,
+        numbers={"dataset.slope": slope, "dataset.intercept": intercept},
+    )
+
+
+def whereabouts() -> Whereabouts:
+    """Say where it would be read from."""
+    return Whereabouts(place="made by a formula")

@@ -1,0 +1,56 @@
+"""Linear costs that come round in a cycle: an online problem, in which the order of the examples is the problem.
+
+Source: S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, section 3: f_t(x) is C x
+where t mod 3 is 1 and -x elsewhere, C > 2, and x lies in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from study.datasets import Dataset, Split, Whereabouts
+from study.errors import ConfigError, Fault
+
+# The cost and the position: what model=bounded_point puts out.
+_N_OUTPUTS = 2
+
+
+def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
+    """Make a cycle.
+
+    Args:
+        costs: The slopes of the costs of one cycle, in their order.
+
+    Returns:
+        A data set with x of shape (n, 1), the slopes, and y of shape (n, 2), zeros, both float32; all three splits
+        are the same cycle.
+
+    Raises:
+        ConfigError: The costs are no finite numbers.
+    """
+    given: list[object] = list(costs) if isinstance(costs, list | tuple) else []
+    if not given or not all(map(_is_finite, given)):
+        allowed, advice = "a list of finite numbers, one at least", "Write dataset.costs=[3,-1,-1]."
+        raise ConfigError([Fault(key="dataset.costs", value=costs, allowed=allowed, advice=advice)])
+    slopes = np.asarray(given, dtype=np.float32)[:, None]
+    cycle = Split(x=slopes, y=np.zeros((len(slopes), _N_OUTPUTS), np.float32))
+    return Dataset(
+        name="online_linear",
+        source="made here: a cycle of linear costs",
+        train=cycle,
+        validation=cycle,
+        test=cycle,
+        n_outputs=_N_OUTPUTS,
+    )
+
+
+def whereabouts() -> Whereabouts:
+    """Say where it would be read from."""
+    return Whereabouts(place="made here")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

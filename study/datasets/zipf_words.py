@@ -1,0 +1,123 @@
+"""Documents of made-up words that follow Zipf's law, in which one rare word decides the class.
+
+Source: made here. The law, by which the r-th most frequent word is r times rarer than the first, is that of G. K.
+Zipf, "Human Behavior and the Principle of Least Effort", 1949; that infrequent features which tell much are what
+adaptive optimizers are for is the claim of J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods", JMLR 12,
+2011.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.datasets import Dataset, Split, Whereabouts
+from study.errors import ConfigError, Fault
+
+_PLACE = "drawn by dataset.split_seed"
+
+Integers = NDArray[np.int32]
+
+
+def load(
+    *,
+    n_train: int = 4000,
+    n_validation: int = 1000,
+    n_test: int = 2000,
+    vocabulary: int = 1000,
+    n_common: int = 50,
+    length: int = 12,
+    n_classes: int = 4,
+    rare_at_most: int = 3,
+    split_seed: int,
+) -> Dataset:
+    """Draw the documents.
+
+    Words are numbered by rank, the most frequent is 0, and drawn with probability proportional to 1 / (rank + 1). A
+    document is `length - 1` of the `n_common` most frequent words, which mean nothing, and at a random place one of
+    the others, each of which belongs to a class. Validation and test draw that word evenly from those that are *rare
+    in training*: they decide 1 to `rare_at_most` of its documents. So accuracy there is accuracy on rare words, while
+    the training documents hold frequent ones as well.
+
+    Args:
+        n_train: Documents to train on.
+        n_validation: Documents for validation.
+        n_test: Documents for the test split.
+        vocabulary: Words in all.
+        n_common: Words that mean nothing, the most frequent ones.
+        length: Words of a document.
+        n_classes: Classes; each has as many deciding words as any other, one more or less.
+        rare_at_most: Training documents that a rare word decides at most.
+        split_seed: Seed of all draws.
+
+    Returns:
+        A data set with x of shape (n, length), int32 word numbers from 0 to `vocabulary` - 1, and y of shape (n,),
+        int32 classes.
+
+    Raises:
+        ConfigError: An argument is too small, or leaves no deciding or no rare word.
+    """
+    sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test, "n_common": n_common}
+    _check({**sizes, "length": length, "n_classes": n_classes, "rare_at_most": rare_at_most}, vocabulary=vocabulary)
+    rng = np.random.default_rng(split_seed)
+    deciding = np.arange(n_common, vocabulary)
+    classes = np.zeros(vocabulary, np.int32)
+    classes[deciding] = rng.permutation(deciding % n_classes)
+
+    def split(words: NDArray[Any]) -> Split:
+        common = rng.choice(n_common, (len(words), length), p=zipf(0, n_common))
+        common[np.arange(len(words)), rng.integers(length, size=len(words))] = words
+        return Split(x=common.astype(np.int32), y=classes[words])
+
+    trained = rng.choice(deciding, n_train, p=zipf(n_common, vocabulary))
+    seen = np.bincount(trained, minlength=vocabulary)
+    rare = np.flatnonzero((seen >= 1) & (seen <= rare_at_most))
+    if not len(rare):
+        advice = "Raise dataset.rare_at_most or dataset.vocabulary, or lower dataset.n_train."
+        allowed = f"a number that some word's training documents reach: the rarest has {seen[deciding].min()}"
+        raise ConfigError([Fault(key="dataset.rare_at_most", value=rare_at_most, allowed=allowed, advice=advice)])
+    return Dataset(
+        name="zipf_words",
+        source=_PLACE,
+        train=split(trained),
+        validation=split(rng.choice(rare, n_validation)),
+        test=split(rng.choice(rare, n_test)),
+        n_outputs=n_classes,
+    )
+
+
+def zipf(first: int, last: int) -> NDArray[np.float64]:
+    """Return the probabilities of the words from `first` to before `last`, proportional to 1 / (rank + 1)."""
+    weights = 1.0 / np.arange(first + 1, last + 1)
+    return np.asarray(weights / weights.sum())
+
+
+def whereabouts() -> Whereabouts:
+    """Say where it would be read from."""
+    return Whereabouts(place=_PLACE)
+
+
+def _check(arguments: dict[str, Any], *, vocabulary: Any) -> None:
+    least = {"n_classes": 2}
+    faults = [
+        Fault(
+            key=f"dataset.{name}",
+            value=value,
+            allowed=f"a whole number of at least {least.get(name, 1)}",
+            advice=f"Set dataset.{name} to {least.get(name, 1)} or more.",
+        )
+        for name, value in (*arguments.items(), ("vocabulary", vocabulary))
+        if type(value) is not int or value < least.get(name, 1)
+    ]
+    if not faults and vocabulary < arguments["n_common"] + arguments["n_classes"]:
+        n_common, n_classes = arguments["n_common"], arguments["n_classes"]
+        allowed = (
+            f"at least {n_common + n_classes}: dataset.n_common={n_common} words mean nothing, and each of "
+            f"dataset.n_classes={n_classes} classes needs one that does"
+        )
+        advice = "Raise it, or lower dataset.n_common or dataset.n_classes."
+        faults = [Fault(key="dataset.vocabulary", value=vocabulary, allowed=allowed, advice=advice)]
+    if faults:
+        raise ConfigError(faults)

@@ -1,0 +1,97 @@
+"""Walks on surfaces with Keras and prints where it led; its own process, for its backend and its precision.
+
+python tests/landscapes/landscape_cases.py FOLDER TRAINER BACKEND
+"""
+
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from study.training.backend import select_backend
+
+FOLDER, TRAINER, BACKEND = Path(sys.argv[1]), *sys.argv[2:4]
+select_backend(BACKEND)
+
+from study.cli.compose import compose_jobs, prepare
+from study.config import StudyConfig
+from study.datasets.landscape import load
+from study.results import EpochReport, Trial
+from study.run import build_trainer, load_config, run_study
+from study.tracking.reader import read_histories, read_studies
+
+CONF = Path(__file__).parents[2] / "conf"
+QUIET = ("tracking.system_metrics=false", "tracking.log_model=false", "live=false")
+HOW = (f"trainer={TRAINER}", f"trainer.backend={BACKEND}", "trainer.precision=float64")
+SURFACES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
+# Rules in NumPy alone are none of Keras's.
+OPTIMIZERS = sorted(
+    path.stem for path in (CONF / "optimizer").glob("*.yaml") if "study.optimizers.reference." not in path.read_text()
+)
+
+
+def configs(*overrides: str) -> list[StudyConfig]:
+    jobs = compose_jobs(prepare([*overrides, *QUIET]), multirun=False)
+    return [load_config(job.raw, folder=FOLDER, labels=job.labels) for job in jobs]
+
+
+def studied(*overrides: str) -> dict[str, Any]:
+    """Run an experiment; of each study's trials the state, and what MLflow holds of the loss and the position."""
+    found: dict[str, Any] = {}
+    for config in configs(*overrides, *HOW):
+        outcome = run_study(config)
+        (record,) = [
+            record
+            for record in read_studies(config.stores.tracking_uri, outcome.experiment)
+            if record.run_id == outcome.run_id
+        ]
+        ids = [run.run_id for run in record.trials]
+        read = read_histories(config.stores.tracking_uri, ids, ["loss", "x1", "x2", "val_loss"])
+        found[f"{config.optimizer.name} {config.raw['setting']}"] = {
+            "best": None if outcome.best is None else outcome.best.objective,
+            "confirmed": [run.state for run in record.confirmations if run.config in ("best", "fixed")],
+            "trials": [
+                {
+                    "state": run.state,
+                    **{
+                        name: {int(s): float(v) for s, v in zip(*read[run.run_id][name], strict=True)}
+                        for name in read[run.run_id]
+                    },
+                }
+                for run in record.trials
+            ],
+        }
+    return found
+
+
+def walked(*overrides: str, **point: Any) -> dict[str, Any]:
+    """Train one trial of a study without any store, and return its state and positions."""
+    (config,) = configs("dataset=landscape", "budget.n_epochs=3", *overrides, *HOW)
+    positions: list[list[float]] = []
+
+    def on_epoch(_: Trial, report: EpochReport) -> bool:
+        positions.append([report.metrics[name] for name in ("loss", "x1", "x2")])
+        return True
+
+    trial = Trial(number=0, hyperparameters=config.optimizer.arguments(point), run_seed=1, order_seed=1)
+    (result,) = build_trainer(config, load()).train([trial], on_epoch)
+    return {"state": result.state, "error": result.error, "positions": positions}
+
+
+found = {
+    "two_dimensions": studied("experiment=two_dimensions"),
+    "rotated": studied("experiment=rotated", "optimizer=sgd", "setting=published,tuned", "budget.n_trials=8"),
+    "decay 1": walked("model=ellipse", "optimizer=rmsprop", rho=1.0, learning_rate=0.1),
+    "every optimizer": {
+        optimizer: walked(f"model={surface}", f"optimizer={optimizer}", learning_rate=0.01)
+        for optimizer, surface in zip(OPTIMIZERS, itertools.cycle(SURFACES), strict=False)
+    },
+    "every surface": {
+        surface: walked(f"model={surface}", "optimizer=sgd", learning_rate=0.01) for surface in SURFACES
+    },
+}
+print(json.dumps(found))  # noqa: T201
