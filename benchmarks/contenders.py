@@ -116,14 +116,7 @@ def keras_tuner(workload: Workload, n_trials: int) -> dict[str, float]:
         )
 
     tuner = keras_tuner.RandomSearch(hypermodel, objective="val_accuracy", max_trials=n_trials, directory="tuner")
-    tuner.search(
-        dataset.train.x,
-        dataset.train.y,
-        batch_size=workload.batch_size,
-        epochs=workload.n_epochs,
-        validation_data=(dataset.validation.x, dataset.validation.y),
-        verbose=0,
-    )
+    tuner.search(**training(workload, dataset))
     return {"compile": clock.seconds}
 
 
@@ -160,15 +153,19 @@ def compiled(workload: Workload, dataset: Any, **hyperparameters: float) -> Any:
 
 def fitted(workload: Workload, dataset: Any, model: Any) -> float:
     """Train a model and return its last validation accuracy."""
-    history = model.fit(
-        dataset.train.x,
-        dataset.train.y,
-        batch_size=workload.batch_size,
-        epochs=workload.n_epochs,
-        validation_data=(dataset.validation.x, dataset.validation.y),
-        verbose=0,
-    )
-    return float(history.history["val_accuracy"][-1])
+    return float(model.fit(**training(workload, dataset)).history["val_accuracy"][-1])
+
+
+def training(workload: Workload, dataset: Any) -> dict[str, Any]:
+    """Return what `fit` is called with."""
+    return {
+        "x": dataset.train.x,
+        "y": dataset.train.y,
+        "batch_size": workload.batch_size,
+        "epochs": workload.n_epochs,
+        "validation_data": (dataset.validation.x, dataset.validation.y),
+        "verbose": 0,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import datetime
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from study.machine import n_cores, processor
 
 ROOT = Path(__file__).parents[1]
 TOLD = "benchmark told: "
@@ -84,11 +85,9 @@ def tell(**values: Any) -> None:
 
 def describe() -> dict[str, Any]:
     """Describe the machine as it stands."""
-    listed = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else None
     return {
-        "processor": found[1].strip() if found else platform.processor() or platform.machine(),
-        "n_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor(),
+        "n_cores": n_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),

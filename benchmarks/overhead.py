@@ -88,13 +88,13 @@ def measure(overrides: list[str]) -> dict[str, Any]:
     ledger = Ledger()
     import psutil
 
-    from study import phases, run
+    from study import confirming, phases, run
     from study.cli.compose import compose_jobs
 
     process = psutil.Process()
     (job,) = compose_jobs(overrides, multirun=False)
     config = run.load_config(job.raw)
-    cast, search, confirm = phases.Cast, phases.search, phases.confirm
+    cast, search = phases.Cast, phases.search
     ended = 0
 
     def account_cast(**members: Any) -> Any:
@@ -113,14 +113,14 @@ def measure(overrides: list[str]) -> dict[str, Any]:
 
         return call
 
-    def searching(members: Any) -> Any:
+    def searching(members: Any, **words: Any) -> Any:
         members.search._subject.tell_all = tell_and_weigh(members.search._subject)
         with ledger.account("rest"):
-            return search(members)
+            return search(members, **words)
 
     phases.Cast = account_cast  # type: ignore[misc, assignment]
     phases.search = searching
-    phases.confirm = ledger.timed(confirm, "rest")
+    confirming.confirm = ledger.timed(confirming.confirm, "rest")
     run.load_dataset = ledger.timed(run.load_dataset, "data")
     run.run_study(dataclasses.replace(config, live=False))
     with ledger.account("closing"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from study.config import BACKENDS, KINDS
 from study.errors import ConfigError, Fault, StudyError
-from study.machine import cards, machine
+from study.machine import cache_folder, cards, machine
 
 # Names another file of measurements than the user's own.
 VARIABLE = "OPTIMIZER_STUDY_MEASURED"
@@ -69,8 +69,7 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
 
 def measured_path() -> Path:
     """Return where the measurements of this user's machines are kept."""
-    default = Path.home() / ".cache" / "optimizer-study" / "measured.json"
-    return Path(os.environ.get(VARIABLE) or default)
+    return Path(os.environ.get(VARIABLE) or cache_folder() / "measured.json")
 
 
 def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:

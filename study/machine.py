@@ -29,6 +29,11 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cache_folder() -> Path:
+    """Return where this user keeps what can be made again: compiled programs, empty stores, measurements."""
+    return Path.home() / ".cache" / "optimizer-study"
+
+
 def cards() -> tuple[str, ...]:
     """Return the names of NVIDIA's cards, those left out that `CUDA_VISIBLE_DEVICES` hides by their numbers."""
     folders = sorted(NVIDIA_CARDS.iterdir()) if NVIDIA_CARDS.is_dir() else []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # One stream a purpose: a run seed of a confirmation never meets one that the search has seen.
-_TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER = range(4)
+_TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 
 
 def trial_run_seed(study_seed: int, trial_number: int) -> int:
@@ -33,12 +33,20 @@ def sampler_seed(study_seed: int, trial_number: int) -> int:
     return _draw(study_seed, _SAMPLER, trial_number)
 
 
-def epoch_order(order_seed: int, epoch: int, n_examples: int) -> NDArray[np.int32]:
+def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool = True) -> NDArray[np.int32]:
     """Return the order in which an epoch visits the training examples, shape (n_examples,).
 
-    It depends on the epoch's index alone, so training can resume at any epoch.
+    It depends on the epoch's index alone, so training can resume at any epoch. Without `shuffle` it is that of the
+    data.
     """
+    if not shuffle:
+        return np.arange(n_examples, dtype=np.int32)
     return np.random.default_rng([order_seed, epoch]).permutation(n_examples).astype(np.int32)
+
+
+def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
+    """Return what an epoch of a training in NumPy draws the masks of dropout from."""
+    return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 
 def _draw(seed: int, stream: int, index: int) -> int:

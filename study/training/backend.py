@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from study.config import BACKENDS
 from study.errors import BackendError
+from study.machine import n_cores
 
 # Read when the library starts, so they are set before the import. Each one lets other processes use the same GPU.
 _SHARED_GPU = {
@@ -42,7 +43,7 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
     if name == "jax":  # each core a device of its own, for the vectorized trainer to share its trials out
-        _set_xla_flag("xla_force_host_platform_device_count", _n_cores())
+        _set_xla_flag("xla_force_host_platform_device_count", n_cores())
     if deterministic:
         _ask_for_determinism(name)
 
@@ -130,11 +131,6 @@ def _set_xla_flag(flag: str, value: object) -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if flag not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --{flag}={value}".strip()
-
-
-def _n_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ask_for_determinism(name: str) -> None:

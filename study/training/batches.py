@@ -61,11 +61,13 @@ class Batches:
     Args:
         split: The training split.
         batch_size: Examples a batch.
+        shuffle: Give each epoch an order of its own; else the examples come as they are stored.
     """
 
-    def __init__(self, split: Split, *, batch_size: int) -> None:
+    def __init__(self, split: Split, *, batch_size: int, shuffle: bool = True) -> None:
         self.n_examples = len(split)
         self.batch_size = batch_size
+        self._shuffle = shuffle
         self._order_seed = 0
         self._order = np.arange(self.n_examples, dtype=np.int32)
         self._gather = _gathering(split)
@@ -88,7 +90,7 @@ class Batches:
 
     def start_epoch(self, epoch: int) -> None:
         """Shuffle for an epoch, before an iterator over `source` is made."""
-        self._order = epoch_order(self._order_seed, epoch, self.n_examples)
+        self._order = epoch_order(self._order_seed, epoch, self.n_examples, shuffle=self._shuffle)
 
     def _pass(self) -> Iterator[tuple[Any, Any]]:
         order = self._order

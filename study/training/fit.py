@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 from typing import Any
 
@@ -22,11 +22,11 @@ from study.training.batches import Batches, Source, in_batches
 from study.training.checkpoints import Checkpoint, Checkpoints
 from study.training.fit_program import FitProgram
 from study.training.fit_structure import state_bytes
+from study.training.precision import use_precision
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
 
 # Before and after training the loss is taken on so many examples, the first ones as they are stored.
 N_LOSS_EXAMPLES = 10_000
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class FitTrainer:
@@ -38,13 +38,13 @@ class FitTrainer:
         backend: The Keras backend that must be loaded: `tensorflow`, `jax` or `torch`.
         batch_size: Examples a training step.
         eval_batch_size: Examples a step of evaluation.
-        precision: `float32`, or `bfloat16`: computations in bfloat16, weights in float32.
+        precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
         jit_compile: As `keras.Model.compile` takes it.
         checkpoint_every_n_epochs: Keep how far a trial has come after every n-th epoch; None: never.
 
     Raises:
         BackendError: This process has loaded another backend.
-        StudyError: `checkpoint_every_n_epochs` is no number of at least 1.
+        StudyError: There is no such precision, or `checkpoint_every_n_epochs` is no number of at least 1.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class FitTrainer:
         self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
+        use_precision(precision)  # its tensors of data are made from now on
         self._config, self._dataset = config, dataset
-        self._eval_batch_size, self._policy = eval_batch_size, POLICIES[precision]
-        self._batches = Batches(dataset.train, batch_size=batch_size)
+        self._eval_batch_size, self._precision = eval_batch_size, precision
+        self._batches = Batches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
         self._program = FitProgram(
             config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
         )
@@ -89,7 +90,7 @@ class FitTrainer:
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
-        keras.config.set_dtype_policy(self._policy)
+        use_precision(self._precision)
         shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
         model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
         if weights is not None:
@@ -113,7 +114,7 @@ class FitTrainer:
         return in_batches(split, batch_size=self._eval_batch_size)
 
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
-        keras.config.set_dtype_policy(self._policy)
+        use_precision(self._precision)
         self._batches.start_trial(trial.order_seed)
         every_n_steps = self._config.tracking.every_n_steps
         watcher = Watcher(trial, on_epoch, batches=self._batches, n_steps=self.n_steps, every_n_steps=every_n_steps)
@@ -138,6 +139,8 @@ class FitTrainer:
         model = self._program.prepare(trial)
         evaluator = _Evaluator(model)
         summary = {"initial_loss": evaluator.evaluate(self._loss_sample)["loss"]}
+        if self._config.task.train_metrics == "evaluated":
+            watcher.evaluate = partial(evaluator.evaluate, self._loss_sample, callbacks=_swapping(model))
         state: State = "complete"
         try:
             self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher))
@@ -185,15 +188,13 @@ class FitTrainer:
         if watcher.pruned:
             return
         epochs = -(-self.n_steps // self._batches.n_steps)
-        # Without the swap, validation would see the raw weights and not the averages.
-        others = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
         model.fit(
             self._batches.source,
             epochs=epochs,
             initial_epoch=first_epoch,
             shuffle=False,
             validation_data=self._validation,
-            callbacks=WatchedCallbacks(watcher, others=others, model=model, epochs=epochs),
+            callbacks=WatchedCallbacks(watcher, others=_swapping(model), model=model, epochs=epochs),
             verbose=0,
         )
 
@@ -206,12 +207,17 @@ class _Evaluator:
         self.seconds: list[float] = []
         self.n_examples: list[int] = []
 
-    def evaluate(self, batches: Source) -> dict[str, float]:
+    def evaluate(self, batches: Source, *, callbacks: Sequence[Any] = ()) -> dict[str, float]:
         began = perf_counter()
-        logs = self._model.evaluate(batches, verbose=0, return_dict=True)
+        logs = self._model.evaluate(batches, verbose=0, return_dict=True, callbacks=list(callbacks))
         self.seconds.append(perf_counter() - began)
         self.n_examples.append(batches.n_examples)
         return {name: float(value) for name, value in logs.items()}
+
+
+def _swapping(model: Any) -> list[Any]:
+    """Return what lets an evaluation in the midst of a training see averaged weights where there are any."""
+    return [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
 
 
 def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation: int) -> dict[str, float]:

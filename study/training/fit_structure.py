@@ -42,7 +42,9 @@ class Structure:
         if reusable:
             self._constants = self._take_numbers()
             held = self._frame.formulas
-            self._held = [optimizer.add_variable((), dtype="float32", name=f"{_HELD}_{i}") for i in range(len(held))]
+            self._held = [
+                optimizer.add_variable((), dtype=keras.config.floatx(), name=f"{_HELD}_{i}") for i in range(len(held))
+            ]
             self._frame.bind(self._held)
             self._frame.lenient = True
             self._hold(settings.numbers)

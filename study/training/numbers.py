@@ -4,6 +4,7 @@ An optimizer computes with Python numbers, which are float64, and only what come
 multiplies by the float32 of 1 - beta_2, not by 1 minus the float32 of beta_2, which for 0.99999 is off by 7e-4. So a
 number that stands for any trial keeps the formula until it meets an array. The formulas are then computed for every
 trial in float64 on the host and enter the program as arrays, or as variables; new values never compile anything anew.
+(Where all is trained in float64 they enter in that.)
 
 A formula that decides something (`if self.momentum != 0`) is answered for the trial that the program was made with,
 and the answer is kept: the program serves those trials that give the same answers.
@@ -66,9 +67,11 @@ class Frame:
         """Let arrays or Keras variables stand for the formulas, in their order, from now on; None: note new ones."""
         self._bound = None if arrays is None else dict(zip(self.formulas, arrays, strict=True))
 
-    def columns(self, trials: Sequence[Mapping[str, float]]) -> list[NDArray[np.float32]]:
+    def columns(self, trials: Sequence[Mapping[str, float]]) -> list[NDArray[np.floating[Any]]]:
         """Compute every formula for every trial, arrays of shape (n_trials,)."""
-        return [np.asarray([evaluate(f, values) for values in trials], dtype=np.float32) for f in self.formulas]
+        return [
+            np.asarray([evaluate(f, values) for values in trials], dtype=keras.config.floatx()) for f in self.formulas
+        ]
 
     def serves(self, values: Mapping[str, float]) -> bool:
         """Tell whether a trial with these numbers answers all questions as the program's own trial did."""
@@ -84,9 +87,9 @@ class Frame:
         if self._bound is None:
             if formula not in self.formulas:
                 self.formulas.append(formula)
-            return keras.ops.convert_to_tensor(evaluate(formula, self.values), dtype="float32")
+            return keras.ops.convert_to_tensor(evaluate(formula, self.values), dtype=keras.config.floatx())
         if self.lenient and formula not in self._bound:
-            return keras.ops.convert_to_tensor(self.answer(("float", formula)), dtype="float32")
+            return keras.ops.convert_to_tensor(self.answer(("float", formula)), dtype=keras.config.floatx())
         bound = self._bound[formula]
         return bound.value if isinstance(bound, keras.Variable) else bound
 
@@ -105,7 +108,7 @@ class Number:
     @property
     def dtype(self) -> Any:
         """Type that it has as an array."""
-        return np.dtype(np.float32)
+        return np.dtype(keras.config.floatx())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -124,7 +127,7 @@ class Number:
         import tensorflow as tf
 
         # Keras takes a variable for a tensor; TensorFlow's operations do not.
-        return tf.cast(tf.convert_to_tensor(self._frame.read(self._formula)), dtype or tf.float32)
+        return tf.cast(tf.convert_to_tensor(self._frame.read(self._formula)), dtype or keras.config.floatx())
 
     def __bool__(self) -> bool:
         return bool(self._frame.answer(("bool", self._formula)))

@@ -20,12 +20,15 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
         hyperparameters: Values for its constructor; what is left out keeps its default.
         schedule: The section of a schedule whose values are factors on the rate; a null `_target_` is constant.
         n_steps: Batches that the whole training takes. Keras's schedules count these, also where the optimizer
-            takes one step for several of them (`gradient_accumulation_steps`).
+            takes one step for several of them (`gradient_accumulation_steps`). An optimizer with an argument of this
+            name is told them, too.
 
     Returns:
         A fresh optimizer.
     """
     arguments = coerce(target, hyperparameters)
+    if "n_steps" in parameters(target):
+        arguments.setdefault("n_steps", n_steps)
     if schedule.get("_target_") is not None:
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
         arguments["learning_rate"] = ScaledSchedule(rate, build_schedule(schedule, n_steps=n_steps))

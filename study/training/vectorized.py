@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,12 +17,14 @@ from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, StudyError
+from study.machine import cache_folder
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoints import Checkpoints
-from study.training.fit import N_LOSS_EXAMPLES, POLICIES
+from study.training.fit import N_LOSS_EXAMPLES
+from study.training.precision import use_precision
 from study.training.vectorized_batch import Batch
-from study.training.vectorized_capacity import most_at_once, n_devices, room, shared_out
+from study.training.vectorized_capacity import most_at_once, n_abreast, n_devices, room, shared_out
 from study.training.vectorized_compiler import NoRoomError, everywhere
 from study.training.vectorized_lane import CallerError, Carried, Data, Lane, call
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
@@ -47,16 +48,14 @@ class VectorizedTrainer:
         backend: `jax`.
         batch_size: Examples a training step.
         eval_batch_size: Examples a step of evaluation.
-        precision: `float32`, or `bfloat16`: computations in bfloat16, weights in float32.
+        precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
         capacity: Trials at once; `auto`: 64 on a CPU, 256 on a GPU, or as many as half of the memory, or 80 % of
             the GPU's, has room for.
-
-        checkpoint_every_n_epochs: Keep how far a batch has come after every n-th epoch; None: never. A batch that
-            changes (`deterministic: false`) is not kept.
+        checkpoint_every_n_epochs: Keep how far a batch that does not change has come after so many; None: never.
 
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one.
-        StudyError: The capacity is not a number of at least 1, or `auto`; or `checkpoint_every_n_epochs` is none.
+        StudyError: There is no such capacity, or `checkpoint_every_n_epochs`.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class VectorizedTrainer:
         select_backend(backend)
         set_determinism(config.deterministic)
         _keep_compiled_programs()
-        self._config, self._dataset, self._policy = config, dataset, POLICIES[precision]
+        self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._max_bytes = room() if capacity == "auto" else None
@@ -104,6 +103,7 @@ class VectorizedTrainer:
         Raises:
             StudyError: The trials need too many programs.
         """
+        use_precision(self._precision)
         results: list[TrialResult] = []
         groups: dict[tuple[int, bool], list[Lane]] = {}
 
@@ -134,7 +134,7 @@ class VectorizedTrainer:
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
-        keras.config.set_dtype_policy(self._policy)
+        use_precision(self._precision)
         shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
         model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
         if weights is not None:
@@ -221,20 +221,21 @@ class VectorizedTrainer:
         if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
             return
         shown = replace(lane, trial=replace(lane.trial, test=True))
-        n_programs = len(self._programs)
         program = self._program(structure, [shown], self._n_lanes(test=True))
-        if len(self._programs) > n_programs:
+        if program.compiler.is_new:
             Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
 
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
-            n_devices=n_devices(n_lanes),
+            n_devices=(devices := n_devices(n_lanes)),
+            n_abreast=n_abreast(n_lanes // devices, structure.bytes),
             # The trials of a search share their batches, confirmations do not.
             one_order=not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
             eval_batch_size=self._eval_batch_size,
             n_examples=len(self._dataset.train),
+            n_evaluated=N_LOSS_EXAMPLES if self._config.task.train_metrics == "evaluated" else 0,
         )
         key = (id(structure), shape)
         if key not in self._programs:
@@ -256,18 +257,18 @@ class VectorizedTrainer:
 
     def _on_devices(self, n_devices: int) -> Data:
         if n_devices not in self._data:
-            dataset = self._dataset
             train, validation, test = (
                 (everywhere(split.x, n_devices), everywhere(split.y, n_devices))
-                for split in (dataset.train, dataset.validation, dataset.test)
+                for split in (self._dataset.train, self._dataset.validation, self._dataset.test)
             )
             self._data[n_devices] = Data(
                 train=train,
                 validation=validation,
                 test=test,
-                loss=train if len(dataset.train) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
+                loss=train if len(train[0]) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
                 n_steps=self.n_steps,
                 every_n_steps=self._config.tracking.every_n_steps,
+                shuffle=self._config.task.shuffle,
             )
         return self._data[n_devices]
 
@@ -288,7 +289,7 @@ def _check(backend: str, capacity: object) -> None:
 def _keep_compiled_programs() -> None:
     """Let JAX keep compiled programs for later processes, in the user's cache folder unless told otherwise."""
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "optimizer-study" / "jax"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 

@@ -79,7 +79,7 @@ class Batch:
         when at most half of its lanes train, or when one has come to its end.
         """
         compiled_before, began = self.program.compiler.seconds, perf_counter()
-        if self._carried is None:
+        if self._carried is None and self.program.compiler.is_new:
             self.compile_ahead()
         self._begin()
         prepared, compiled = perf_counter(), self.program.compiler.seconds
@@ -182,9 +182,9 @@ class Batch:
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
         """Return the order of the examples, the same for all lanes or a row for each."""
-        shape = self.program.shape
+        shape, shuffle = self.program.shape, self._data.shuffle
         keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
-        drawn = {(seed, of): epoch_order(seed, of, shape.n_examples) for seed, of in set(keys)}
+        drawn = {(seed, of): epoch_order(seed, of, shape.n_examples, shuffle=shuffle) for seed, of in set(keys)}
         return drawn[keys[0]] if shape.one_order else np.stack([drawn[key] for key in keys])
 
     @property

@@ -9,6 +9,9 @@ import psutil
 # more than 64 small nets leaves the caches: 256 took 40 ms a trial where 64 took 18.
 _MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
 _SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
+# Trials that step together on a core read and write all their variables at every step, so these should stay in its
+# cache: lanes of 3.2 MB took 0.52 s an epoch 32 abreast and 0.42 s one by one; lanes of 0.1 MB are quicker abreast.
+_BYTES_ABREAST = 4 * 2**20
 
 
 def most_at_once() -> int:
@@ -28,6 +31,14 @@ def room() -> float:
 def n_devices(n_lanes: int) -> int:
     """Return how many of the local devices can have equal shares of the lanes."""
     return next(n for n in range(min(n_lanes, jax.local_device_count()), 0, -1) if n_lanes % n == 0)
+
+
+def n_abreast(n_local_lanes: int, bytes_per_lane: int) -> int:
+    """Return how many of a device's trials should take a step together: on a GPU all, on a CPU what a cache holds."""
+    if _platform() != "cpu":
+        return n_local_lanes
+    most = max(1, _BYTES_ABREAST // max(1, bytes_per_lane))
+    return next(n for n in range(min(n_local_lanes, most), 0, -1) if n_local_lanes % n == 0)
 
 
 def shared_out(n_lanes: int, *, most: int) -> int:

@@ -62,13 +62,18 @@ class Compiler:
         self._is_ahead = False
         self._pool = ThreadPoolExecutor(max_workers=2)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was compiled yet."""
+        return not self._ready and not self._waiting
+
     def place(self, by_lane: Any) -> Any:
         """Put an array whose first axis is the lanes on the devices."""
         return jax.device_put(by_lane, NamedSharding(self._mesh, LANES))
 
     @contextlib.contextmanager
     def ahead(self) -> Iterator[None]:
-        """Only trace what is called inside, with shapes for values, and leave it to threads to compile it."""
+        """Only trace what a new compiler is called for inside, and leave it to threads to compile it."""
         self._is_ahead = True
         try:
             yield
@@ -108,7 +113,7 @@ class Compiler:
                 self.seconds += perf_counter() - began
                 began = perf_counter()
             if self._is_ahead:
-                return None if key in self._ready else self._waiting[key][1]
+                return self._waiting[key][1]
             if key in self._waiting:
                 self._ready[key] = self._waiting.pop(key)[0].result()
                 self.seconds += perf_counter() - began

@@ -71,6 +71,7 @@ class Data:
         loss: The training examples on which the loss is taken before and after training.
         n_steps: Steps of a whole training.
         every_n_steps: Report the loss of every n-th step too.
+        shuffle: Whether each epoch has an order of its own.
     """
 
     train: tuple[Any, Any]
@@ -79,6 +80,7 @@ class Data:
     loss: tuple[Any, Any]
     n_steps: int
     every_n_steps: int | None
+    shuffle: bool = True
 
 
 class CallerError(Exception):

@@ -25,18 +25,24 @@ class Shape:
     Attributes:
         n_lanes: Trials side by side, on all devices together.
         n_devices: Devices that share them equally.
+        n_abreast: Trials of a device that take each step together; the next ones follow when these have ended their
+            epoch. It divides those of a device.
         one_order: Whether they all see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
         n_examples: Examples of the training split.
+        n_evaluated: The first examples of it that an epoch's loss and metrics are evaluated on once it is over; 0:
+            they are the running means over its steps.
     """
 
     n_lanes: int
     n_devices: int
+    n_abreast: int
     one_order: bool
     batch_size: int
     eval_batch_size: int
     n_examples: int
+    n_evaluated: int = 0
 
     @property
     def n_local_lanes(self) -> int:
@@ -73,7 +79,12 @@ class Program:
             seeds: Draws, shape (n_lanes, n_draws).
             columns: The formulas' values, each of shape (n_lanes,).
         """
-        start = jax.vmap(self.structure.initial_state)
+
+        def start(seeds: Any, columns: Sequence[Any]) -> Any:
+            # Lane by lane: JAX cuts a batch of QR factorizations (orthogonal initializers) into tasks for the threads
+            # that run the devices, and where each of those waits for such a task, all wait for ever.
+            return jax.lax.map(lambda lane: self.structure.initial_state(*lane), (seeds, columns))
+
         return self._call("initial", start, seeds, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
@@ -136,16 +147,33 @@ class Program:
         return self._call("finalize", jax.vmap(final), state, columns, specs=(LANES, LANES))
 
     def _epoch(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
+        """Train the local lanes for an epoch, `n_abreast` after `n_abreast` of them."""
+        n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
+        one_order = self.shape.one_order
+
+        def train_some(some: Any) -> Any:
+            state, columns, own = some
+            return self._epoch_abreast(state, columns, order if one_order else own, n_steps, train, validation)
+
+        lanes = (state, columns, () if one_order else order)
+        if abreast == n:
+            return train_some(lanes)
+        lanes = jax.tree.map(lambda values: values.reshape(n // abreast, abreast, *values.shape[1:]), lanes)
+        state, losses, logs = jax.lax.map(train_some, lanes)
+        state, logs = jax.tree.map(lambda values: values.reshape(n, *values.shape[2:]), (state, logs))
+        return state, jnp.moveaxis(losses, 0, 1).reshape(-1, n), logs
+
+    def _epoch_abreast(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         size, n_batches = self.shape.batch_size, self.shape.n_batches
         rest = self.shape.n_examples - (n_batches - 1) * size
         n_full = n_batches - (rest < size)
-        whole: State = (*state, self._fresh_metrics())
-        losses = jnp.zeros((n_batches, self.shape.n_local_lanes))
+        whole: State = (*state, self._fresh_metrics(self.shape.n_abreast))
+        losses = jnp.zeros((n_batches, self.shape.n_abreast))
 
         def step(index: Any, carried: Any, n: int) -> Any:
             whole, losses = carried
             chosen = jax.lax.dynamic_slice_in_dim(order, index * size, n, axis=-1)
-            x, y = (jnp.take(array, chosen, axis=0) for array in train)
+            x, y = (jnp.take(array, chosen, axis=0, mode="clip") for array in train)
             whole, loss = self._train(whole, columns, x, y)
             return whole, losses.at[index].set(loss)
 
@@ -158,6 +186,8 @@ class Program:
         if self.structure.model.optimizer.use_ema:  # what keras.callbacks.SwapEMAWeights does for a validation
             averaged = jax.vmap(self._finalized)(trainable, optimizer)
         validated, others = self._evaluate(averaged, others, validation, columns)
+        if n := self.shape.n_evaluated:
+            logs, others = self._evaluate(averaged, others, [array[:n] for array in train], columns)
         logs |= {f"val_{name}": value for name, value in validated.items()}
         return (trainable, others, optimizer), losses, logs
 
@@ -188,15 +218,15 @@ class Program:
             x, y = (jax.lax.dynamic_slice_in_dim(array, index * size, size) for array in split)
             return every_lane(*carried, trainable, columns, x, y)
 
-        carried = (others, self._fresh_metrics())
+        carried = (others, self._fresh_metrics(len(trainable[0])))
         if n >= size:
             carried = jax.lax.fori_loop(0, n // size, body, carried)
         if n % size:
             carried = every_lane(*carried, trainable, columns, *(array[n - n % size :] for array in split))
         return jax.vmap(self._metrics_result)(carried[1]), carried[0]
 
-    def _fresh_metrics(self) -> list[Any]:
-        model, n = self.structure.model, self.shape.n_local_lanes
+    def _fresh_metrics(self, n: int) -> list[Any]:
+        model = self.structure.model
         with keras.StatelessScope([(v, jnp.zeros(v.shape, v.dtype)) for v in model.metrics_variables]) as scope:
             model.reset_metrics()
         values = [scope.get_current_value(variable) for variable in model.metrics_variables]

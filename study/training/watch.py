@@ -41,6 +41,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         every_n_steps: Report the loss of every n-th step too.
 
     Attributes:
+        evaluate: Returns the loss and metrics that an epoch is reported with in the place of Keras's running means;
+            None: those.
         step: Steps taken.
         history: Per metric one value a finished epoch.
         pruned: Whether `on_epoch` stopped the training before its end.
@@ -55,6 +57,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self, trial: Trial, on_epoch: OnEpoch, *, batches: Batches, n_steps: int, every_n_steps: int | None
     ) -> None:
         super().__init__()
+        self.evaluate: Callable[[], Mapping[str, float]] | None = None
         self.step = 0
         self.history: dict[str, list[float]] = {}
         self.pruned = False
@@ -122,6 +125,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the epoch; stop where the caller says so."""
         metrics = {name: float(value) for name, value in (logs or {}).items()}
+        if self.evaluate is not None:
+            metrics |= self.evaluate()
         self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
 
     def replay(self, told: Sequence[Mapping[str, Any]]) -> None:

@@ -31,12 +31,17 @@ CASES: dict[str, dict[str, Any]] = {
         | {"decay_steps": {"fraction_of_steps": 1.0}},
         "every_n_steps": 2,
     },
-    "averages, cut short": {"optimizer": "keras.optimizers.Adam", "n_epochs": None, "n_steps": 25},
+    "averages, cut short, evaluated": {
+        "optimizer": "keras.optimizers.Adam",
+        "n_epochs": None,
+        "n_steps": 25,
+        "train_metrics": "evaluated",
+    },
 }
 POINTS: dict[str, list[dict[str, Any]]] = {
     "adam, dropout, batch norm": [{"learning_rate": 0.003 * (i + 1)} for i in range(3)],
     "momentum, schedule, per step": [{"learning_rate": 0.02 * (i + 1), "momentum": 0.9} for i in range(3)],
-    "averages, cut short": [{"learning_rate": 0.003 * (i + 1), "use_ema": True} for i in range(3)],
+    "averages, cut short, evaluated": [{"learning_rate": 0.003 * (i + 1), "use_ema": True} for i in range(3)],
 }
 
 

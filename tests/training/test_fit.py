@@ -85,6 +85,20 @@ def test_the_weights_are_those_of_sgd_by_hand_in_our_order() -> None:
     np.testing.assert_allclose(result.weights[1], bias, atol=1e-5)
 
 
+def test_without_shuffling_the_examples_come_as_they_are_stored() -> None:
+    dataset, rate = workload.digits(), 0.5
+    softmax: dict[str, Any] = {"model": {"_target_": "training_workload.softmax_regression"}, "batch_size": 50}
+    ordered = make_trainer(shuffle=False, n_epochs=None, n_steps=1, **softmax)
+    result, _ = train(ordered, make_trial(learning_rate=rate, keep_weights=True))
+    x, y = dataset.train.x[:50].reshape(50, 64).astype(np.float64), np.eye(10)[dataset.train.y[:50]]
+    assert result.weights is not None
+    np.testing.assert_allclose(result.weights[0], rate * x.T @ (y - 0.1) / 50, atol=1e-6)
+    batches = Batches(dataset.train, batch_size=50, shuffle=False)
+    batches.start_trial(order_seed=7)
+    batches.start_epoch(3)
+    np.testing.assert_array_equal(batches.order, np.arange(200))
+
+
 def test_batches_follow_the_epochs_order_and_keep_the_rest() -> None:
     split = workload.digits().train
     batches = Batches(split, batch_size=64)
@@ -290,6 +304,31 @@ def test_averaged_weights_are_what_is_validated_and_tested() -> None:
     loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(split)), split.y])
     assert averaged.history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
     assert averaged.summary["test_loss"] != plain.summary["test_loss"]
+
+
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_evaluated_metrics_are_those_of_the_model_after_the_epoch(use_ema: bool) -> None:
+    trial = make_trial(learning_rate=0.1, use_ema=use_ema, keep_weights=True)
+    running, _ = train(make_trainer(model=DROPOUT), trial)
+    evaluated, reports = train(make_trainer(model=DROPOUT, train_metrics="evaluated"), trial)
+    for name in ("val_loss", "val_accuracy"):
+        assert evaluated.history[name] == running.history[name]
+    assert evaluated.history["loss"] != running.history["loss"]
+    assert evaluated.history["loss"] == [report.metrics["loss"] for report in reports]
+    # The last epoch's are those of the final model, dropout off and averages taken.
+    assert evaluated.history["loss"][-1] == evaluated.summary["final_loss"]
+    split = workload.digits().train
+    trainer = make_trainer(model=DROPOUT)
+    logits = keras.ops.convert_to_numpy(trainer.build_model(evaluated.weights)(split.x, training=False))
+    assert evaluated.history["accuracy"][-1] == pytest.approx(np.mean(logits.argmax(axis=1) == split.y), rel=1e-5)
+
+
+def test_with_one_step_an_epoch_the_evaluated_loss_is_that_after_the_step() -> None:
+    running, _ = train(make_trainer(n_epochs=3, batch_size=200), make_trial(learning_rate=0.1))
+    evaluated, _ = train(
+        make_trainer(n_epochs=3, batch_size=200, train_metrics="evaluated"), make_trial(learning_rate=0.1)
+    )
+    np.testing.assert_allclose(evaluated.history["loss"][:-1], running.history["loss"][1:], rtol=1e-5)
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])

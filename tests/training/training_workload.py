@@ -22,6 +22,7 @@ from study.config import (
     StudyConfig,
     Task,
     TrackingConfig,
+    TrainMetrics,
 )
 from study.datasets import Dataset, Split
 from study.results import EpochReport, Trial
@@ -72,11 +73,13 @@ def make_config(
     n_steps: int | None = None,
     every_n_steps: int | None = None,
     deterministic: bool = True,
+    train_metrics: TrainMetrics = "running",
+    shuffle: bool = True,
 ) -> StudyConfig:
     nothing = Component(name="none", section={"_target_": None})
     return StudyConfig(
         dataset=Component(name="digits", section={}),
-        task=Task(loss=loss, metrics=metrics),
+        task=Task(loss=loss, metrics=metrics, train_metrics=train_metrics, shuffle=shuffle),
         model=Component(name="tiny", section=model or {"_target_": "training_workload.tiny"}),
         optimizer=OptimizerConfig(name="any", target=optimizer, fixed={}, ranges={}),
         schedule=Component(name="schedule", section=schedule),

@@ -96,6 +96,8 @@ def optimizers() -> dict[str, Any]:
     """Every YAML of conf/optimizer at two points of its own ranges."""
     found = {}
     for name, section in read_yamls("optimizer").items():
+        if section["_target_"].startswith("study.optimizers.reference."):
+            continue  # a rule in NumPy
         apart = ("name", "_target_", "search", "search_only", "untuned")
         fixed = {key: value for key, value in section.items() if key not in apart and value is not None}
         middle = {key: midpoint(entry) for key, entry in section["search"].items()}
@@ -146,6 +148,11 @@ def settings() -> dict[str, Any]:
         "pruned": both([trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3),
         "wreck": both([trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
     }
+    found["in order"] = both(pair, optimizer=ADAM, shuffle=False)
+    evaluated: dict[str, Any] = {"train_metrics": "evaluated", "optimizer": ADAM}
+    averaged = [trial(i, **adam, use_ema=True, ema_momentum=0.9 - i / 2) for i in range(2)]
+    found["evaluated"] = both(pair, n_epochs=None, n_steps=10, **evaluated)
+    found["evaluated, averages, recurrent"] = both(averaged, model=recurrent, **evaluated)
     exploding = {"model": {"_target_": "training_workload.one_weight"}, "metrics": (), "n_epochs": 20}
     loss = {"_target_": "training_workload.ExplodingLoss"}
     found["exploding"] = both([trial(0, learning_rate=1.0), trial(1, learning_rate=1e-6)], loss=loss, **exploding)
@@ -250,6 +257,28 @@ def devices() -> dict[str, Any]:
     found["ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
     found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
     found["programs"] = len(trainer._programs)
+    recurrent = vectorized(n_trials=8, n_epochs=1, model={"_target_": "training_workload.recurrent"})
+    found["recurrent"] = run(recurrent, [trial(i, learning_rate=0.1, keep=False) for i in range(8)])
+    return found
+
+
+def abreast() -> dict[str, Any]:
+    """The same trials stepping all together, by twos, and one after the other, each with its own order too."""
+    from study.training import vectorized_capacity
+
+    config: dict[str, Any] = {"n_trials": 8, "model": DROPOUT}
+    trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
+    reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
+    found: dict[str, Any] = {}
+    whole = vectorized_capacity._BYTES_ABREAST
+    for name, share in (("all", None), ("two", 2.5), ("one", 0.5)):
+        trainer = vectorized(**config)
+        trainer._prepare(trials[0])
+        lane_bytes = trainer._structures[0].bytes
+        vectorized_capacity._BYTES_ABREAST = whole if share is None else int(share * lane_bytes)
+        found[name] = run(trainer, trials) + run(trainer, reordered)
+        found[f"{name}: abreast"] = sorted({shape.n_abreast for _, shape in trainer._programs})
+    vectorized_capacity._BYTES_ABREAST = whole
     return found
 
 
