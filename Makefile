@@ -10,13 +10,25 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo server test test-faults browser lint format lock audit wheel clean help
+.PHONY: demo gallery gallery-full server test test-faults browser rules lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
 
 server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for trying storage=server (needs Debian's postgresql)
 	$(BIN)/python .ci/server
+
+EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
+gallery: $(VENV)/installed ## run every published comparison in a size for two cores and an hour, and write docs/gallery
+	for name in $(EXPERIMENTS); do \
+	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
+	  $(BIN)/study run -m experiment=$$name budget=$$budget; \
+	done
+	$(BIN)/study gallery --output docs/gallery $(EXPERIMENTS)
+
+gallery-full: $(VENV)/installed ## run every published comparison in its published size (many hours), and write docs/gallery
+	for name in $(EXPERIMENTS); do $(BIN)/study run -m experiment=$$name; done
+	$(BIN)/study gallery --output docs/gallery $(EXPERIMENTS)
 
 test: $(VENV)/installed-dev ## install what tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
@@ -26,6 +38,9 @@ test-faults: $(VENV)/installed-dev ## kill, stop, fill and cut off what a study 
 
 browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
 	$(BIN)/python -m pytest -q -m browser tests/report
+
+rules: $(VENV)/installed-dev ## measure where Keras departs from the papers' rules, for docs/update_rules.md
+	$(BIN)/python -m study.optimizers.departures_page docs/update_rules.md
 
 lint: $(VENV)/installed-dev ## check format, rules and types
 	$(BIN)/ruff format --check .

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from study.errors import Fault
@@ -53,11 +55,16 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter]:
         Unimportable: The target cannot be imported, or does not say what it takes.
     """
     try:
-        signature = inspect.signature(locate(target))
+        return _parameters(locate(target))
     except ValueError as error:  # as of built-in functions
         raise Unimportable(f"{target!r} does not tell its arguments") from error
+
+
+@functools.lru_cache(maxsize=64)  # asked several times for every trial
+def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     catch_alls = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return {name: p for name, p in signature.parameters.items() if p.kind not in catch_alls}
+    signature = inspect.signature(called)
+    return MappingProxyType({name: p for name, p in signature.parameters.items() if p.kind not in catch_alls})
 
 
 def is_too_deep(raw: object) -> bool:

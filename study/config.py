@@ -17,6 +17,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 KINDS = ("dense", "convolutional", "recurrent")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
+TrainMetrics = Literal["running", "evaluated"]
 
 # What may grow or move without making a study another one.
 NOT_IDENTITY = (
@@ -38,6 +39,13 @@ NOT_IDENTITY = (
     "retry_failed",
     "study_name",
     "experiment",
+    # What a setting fixes stands in the section optimizer.
+    "settings",
+    "setting",
+    "gallery",
+    # What a variant of an experiment sets stands in the sections that take it.
+    "variants",
+    "variant",
 )
 # Metrics that are better when smaller, and metrics that lie between zero and one, by a part of their names.
 _COSTS = ("loss", "error", "mse", "mae", "perplexity")
@@ -59,10 +67,26 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is asked of a model on a data set: the loss it is trained on and the metrics that are watched."""
+    """What is asked of a model on a data set: the loss it is trained on and the metrics that are watched.
+
+    Attributes:
+        loss: The loss.
+        metrics: The metrics beside it.
+        train_metrics: What an epoch's `loss` and metrics without `val_` are: `running`, Keras's means over the
+            epoch's batches, each taken before its step; or `evaluated`, those of the model after the epoch on the
+            first training examples.
+        shuffle: Whether each epoch has an order of its own; else the examples come as they are stored.
+    """
 
     loss: Section
     metrics: tuple[str | Section, ...]
+    train_metrics: TrainMetrics = "running"
+    shuffle: bool = True
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are class indices, each of which needs a place in the model's output."""
+        return str(self.loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
 
     @property
     def metric_names(self) -> tuple[str, ...]:

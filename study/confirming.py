@@ -101,7 +101,7 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
     """Return how many confirmations are still to be trained, provided the best point stays the same."""
     per_setting = config.budget.n_confirmations
     settings = 2 if config.optimizer.ranges else 1
-    done = sum(kind != "trial" and number < per_setting for kind, number in tracker.finished())
+    done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
     return max(settings * per_setting - done, 0)
 
 

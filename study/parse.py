@@ -16,6 +16,7 @@ from study.config import (
     Budget,
     Component,
     Objective,
+    OptimizerConfig,
     StudyConfig,
     Task,
     TrackingConfig,
@@ -28,6 +29,8 @@ from study.space import Range, Value
 
 # Objects of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
+# Update rules in NumPy, and those of our own trainers that train with them.
+_RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
 
 
 def parse(
@@ -59,6 +62,7 @@ def parse(
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
     optimizer = read_optimizer(read)
+    _check_rule(read, optimizer)
     task = _task(read)
     config = StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
@@ -162,6 +166,16 @@ def _trainer(read: Reader) -> Component:
     return _component(read, "trainer", supplied=("config", "dataset"))
 
 
+def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
+    """Refuse a rule that is written in NumPy for a trainer that trains with Keras's optimizers."""
+    trainer = read.value("trainer._target_")
+    by_keras = isinstance(trainer, str) and trainer.startswith(_TRAINERS) and not trainer.startswith(_RULE_TRAINER)
+    if by_keras and optimizer.target.startswith(_RULES):
+        name = read.value("trainer.name", default=None)
+        advice = "This one is a rule in NumPy: set trainer=numpy, or choose another optimizer."
+        read.fault("optimizer", optimizer.name, allowed=f"an optimizer of Keras for trainer={name}", advice=advice)
+
+
 def _task(read: Reader) -> Task:
     loss = read.section("dataset.task.loss")
     given = read.value("dataset.task.metrics", default=None)
@@ -174,7 +188,9 @@ def _task(read: Reader) -> Task:
             continue
         advice = "Write its name, or _target_ and name."
         read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
-    return Task(loss=loss, metrics=tuple(metrics))
+    train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
+    shuffle = read.boolean("dataset.task.shuffle", True)
+    return Task(loss=loss, metrics=tuple(metrics), train_metrics=train_metrics, shuffle=shuffle)
 
 
 def _budget(read: Reader) -> Budget:

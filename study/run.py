@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study import confirming, live, phases, recording
+from study import confirming, live, phases, recording, stability
 from study.advice import advise, is_auto
 from study.checks import Reader
 from study.components import instantiate
 from study.config import StudyConfig
-from study.datasets import Dataset
-from study.errors import BackendError, ConfigError, Fault, StudyError
+from study.datasets import Dataset, misplaced_labels
+from study.errors import BackendError, ConfigError, DataError, Fault, StudyError
 from study.noise import captured
 from study.parse import parse
 from study.parse_stores import read_stores
 from study.results import Trainer
 from study.search import Best, Search, open_search
 from study.search_names import check_name, known_digests
+from study.settings import resolve_setting, told_by_origin
 from study.tracking.store import check_store
 from study.tracking.writer import StudyTracker, open_study
 from study.training.backend import loaded_backend, select_backend
@@ -90,6 +91,8 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
             )
             if advice := config.raw.get("advice"):
                 view.message(f"trainer=auto: {advice}")
+            if warning := stability.warning(config):
+                view.message(warning)
             cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
             best = phases.search(cast, meanwhile=lambda: confirming.confirm_untuned(cast))
             confirmed = confirming.confirm(cast, best)
@@ -124,7 +127,7 @@ def _leaving_nothing(config: StudyConfig, log: Path) -> Iterator[None]:
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
-    """Read and check a resolved config, choosing its trainer where that is left open, and the Keras backend.
+    """Read and check a resolved config, taking its setting and, where it leaves that open, choosing its trainer.
 
     Args:
         raw: The resolved config, as `study run --cfg job --resolve` prints it.
@@ -137,6 +140,8 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         StudyError: `study_name` belongs to another study.
     """
     folder = (folder or Path.cwd()).resolve()
+    resolved = resolve_setting(raw)
+    raw = resolved.raw
     if is_auto(raw):
         raw = _advised(raw, folder=folder)
     trainer = raw.get("trainer")
@@ -144,7 +149,10 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
     with contextlib.suppress(BackendError):
         select_backend(backend if isinstance(backend, str) else "(none)")
-    config = parse(raw, folder=folder, labels=labels)
+    try:
+        config = parse(raw, folder=folder, labels=labels)
+    except ConfigError as error:
+        raise told_by_origin(error, resolved.origins) from None
     check_store(config.stores.tracking_uri)
     check_name(config)
     return config
@@ -181,10 +189,15 @@ def load_dataset(config: StudyConfig) -> Dataset:
     """Load the study's data set.
 
     Raises:
-        DataError: It cannot be loaded.
+        DataError: It cannot be loaded, or has labels of more classes than it says.
         ConfigError: An argument is wrong.
     """
     dataset: Dataset = instantiate(config.dataset.section)
+    if config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=dataset.n_outputs)):
+        raise DataError(
+            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, for its n_outputs is "
+            f"{dataset.n_outputs}. Correct the labels, or let load() return the number of classes as n_outputs."
+        )
     return dataset
 
 
@@ -196,7 +209,7 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     """
     try:
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
-        trainer.build_model()
+        _check_outputs(config, dataset, trainer.build_model())
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
@@ -250,12 +263,26 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
         if (data_key, model_key) not in built:
             dataset = datasets[data_key]
             try:
-                instantiate(config.model.section, input_shape=dataset.input_shape, n_outputs=dataset.n_outputs)
+                shape, n_outputs = dataset.input_shape, dataset.n_outputs
+                _check_outputs(
+                    config, dataset, instantiate(config.model.section, input_shape=shape, n_outputs=n_outputs)
+                )
             except (ValueError, TypeError) as error:
                 raise StudyError(
                     f"model={config.model.name} dataset={config.dataset.name}: they do not fit. {error}"
                 ) from error
             built.add((data_key, model_key))
+
+
+def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
+    """Refuse a model whose output has no place for some class; training would give wrong numbers, not an error."""
+    shape = getattr(model, "output_shape", None)  # a subclass of keras.Model does not say
+    width = shape[-1] if isinstance(shape, tuple) and shape else None
+    if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):
+        raise ValueError(
+            f"The model's output has a width of {width}, and {told}. Build its last layer with the n_outputs that it "
+            "is given, or choose another model."
+        )
 
 
 def _opened(config: StudyConfig, search: Search, *, dataset: Dataset) -> StudyTracker:

@@ -86,13 +86,13 @@ class Search:
 
         A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
         """
-        with self._store.alone():
-            self._take_over()
+        with self._store.alone(), quiet():
+            self._take_over(self._known())
             known = self._known()
-            points = known.left | {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
-            retried = sorted(n for n, t in known.failed.items() if t._trial_id in self._to_retry)
+            retried = {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
+            points = known.left | retried
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
-            due = heapq.merge(retried, known.free(self._config.n_trials))
+            due = heapq.merge(sorted(retried), known.free(self._config.n_trials))
             return [
                 self._ask(number, points.get(number, {} if number else first))
                 for number in list(itertools.islice(due, min(n, self._config.n_at_once)))
@@ -109,7 +109,7 @@ class Search:
     def others_train(self) -> bool:
         """Tell whether living workers train trials of this study."""
         with self._store.alone():
-            running = self._running()
+            running = self._running(self._known())
             return len(running) > len(self._store.abandoned(running))
 
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
@@ -171,8 +171,7 @@ class Search:
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
         self._study.sampler = build_sampler(self._config, trial_number=number)
-        with quiet():
-            optuna_trial = self._draw(coordinates)
+        optuna_trial = self._draw(coordinates)
         self._store.watch(optuna_trial._trial_id)
         run_seed = trial_run_seed(self._config.study_seed, number)
         # The number comes last: a trial without one is nobody's, and is not missed.
@@ -204,21 +203,21 @@ class Search:
             self._tally.refresh()
         return self._tally
 
-    def _running(self) -> dict[int, str | None]:
+    def _running(self, known: Tally) -> dict[int, str | None]:
         """Return the workers of the trials that others train, by the trials' ids in the store."""
         own = {trial._trial_id for trial in self._asked.values()}
         return {
             t._trial_id: t.user_attrs.get(WORKER) if NUMBER in t.user_attrs else None
-            for t in self._known().unended
+            for t in known.unended
             if t.state == TrialState.RUNNING and t._trial_id not in own
         }
 
-    def _take_over(self) -> None:
+    def _take_over(self, known: Tally) -> None:
         """End the running trials of dead workers; what they were to train is asked for again."""
         # A worker that died between enqueueing a point and asking for it has left it to whoever asks next.
-        for waiting in [t for t in self._known().unended if t.state == TrialState.WAITING]:
+        for waiting in [t for t in known.unended if t.state == TrialState.WAITING]:
             self._store.optuna.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
-        running = self._running()
+        running = self._running(known)
         for trial_id in self._store.abandoned(running) if running else ():
             self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
             self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)

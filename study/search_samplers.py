@@ -24,15 +24,17 @@ from study.space import Range
 
 
 def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.BaseSampler:
-    """Build the sampler anew for one proposal, so that the proposal depends on its seed and the store alone."""
+    """Build the sampler anew for one proposal, so that the proposal depends on its seed and the store alone.
+
+    Optuna tells of experimental samplers, unless it is kept `quiet`.
+    """
     section = config.sampler.section
     seed = sampler_seed(config.study_seed, trial_number)
     accepted = parameters(section["_target_"])
     supplied = {"seed": seed, "study_seed": config.study_seed, "ranges": config.optimizer.ranges}
     if "qmc_type" in accepted:  # a quasi-random sequence is one sequence only under one seed
         supplied["seed"] = config.study_seed
-    with quiet():
-        built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
+    built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
     if "qmc_type" in accepted and trial_number > 0:
         # What Optuna would find by going through all earlier trials is what the first of them was drawn from.
         space = {searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()}

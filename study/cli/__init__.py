@@ -17,6 +17,7 @@ COMMANDS = {
     "reproduce": "a recorded run again: the same numbers, or why not",
     "export": "the best configuration as Hydra YAML, ready for `study run best=FILE`",
     "compare": "which optimizer is better, and by how much: the side-by-side page",
+    "gallery": "the pages of the published comparisons that were run",
     "sync": "deliver what waits for a tracking server that was away",
     "ui": "open MLflow on the right stores",
     "doctor": "what this machine has: backends, GPUs, data sets, stores",

@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from study.cli.starting_points import translate
 from study.errors import ConfigError, Fault, StudyError
 from study.redaction import written_out
+from study.settings import refuse_typed
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # Overrides that every study of an experiment shares, or that do not tell studies apart.
@@ -41,8 +42,20 @@ _NOT_TELLING = (
     "allow_targets",
     "max_failed_trials",
     "retry_failed",
+    "settings",
 )
-_NOT_TELLING_SECTIONS = ("budget.", "storage.", "tracking.", "hydra.", "hydra/", "dataset.path", "trainer.capacity")
+# Sections whose keys no file lists; without `++` Hydra would ask for a plus before each.
+_OPEN = ("optimizer.", "settings.", "settings=")
+_NOT_TELLING_SECTIONS = (
+    "settings.",
+    "budget.",
+    "storage.",
+    "tracking.",
+    "hydra.",
+    "hydra/",
+    "dataset.path",
+    "trainer.capacity",
+)
 
 
 class _OwnConf(SearchPathPlugin):
@@ -77,7 +90,7 @@ class Job:
 
 
 def prepare(arguments: Sequence[str]) -> list[str]:
-    """Let any argument of an optimizer be set without `+`, and find the working directory's own conf/.
+    """Let arguments of an optimizer and settings be set without `+`, and find the working directory's own conf/.
 
     An optimizer's file cannot list what a user may search, and an unknown argument is to be told together with all
     other faults; so `optimizer.` keys are appended where they are missing, and checked against the constructor.
@@ -87,7 +100,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     """
     # Hydra's parser wants its flags first; people do not.
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
-    appended = [f"++{word}" if word.startswith("optimizer.") and "=" in word else word for word in words]
+    appended = [f"++{word}" if word.startswith(_OPEN) and "=" in word else word for word in words]
     Plugins.instance().register(_OwnConf)
     # Of schemas that have the names of our files Hydra only warns, in every process of a launcher.
     schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
@@ -144,12 +157,14 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     """
     overrides = tuple(map(str, overrides))
     _refuse_passwords(OmegaConf.to_container(own, resolve=False))
-    raw = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-    assert isinstance(raw, dict)
+    resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    assert isinstance(resolved, dict)
+    raw = {str(key): value for key, value in resolved.items()}
     _refuse_fixed_and_searched(overrides)
+    refuse_typed(raw, overrides)
     everything = _label(overrides, raw)
     labels = (_label(overrides, raw, only=telling), everything) if telling else (everything,)
-    return Job(overrides=overrides, raw={str(key): value for key, value in raw.items()}, labels=labels)
+    return Job(overrides=overrides, raw=raw, labels=labels)
 
 
 def told_apart_by(jobs: Sequence[Job]) -> frozenset[str]:

@@ -96,6 +96,9 @@ def launch(request: Request, jobs: Sequence[Job]) -> int:
     from study.cli.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    from study.cli.exhibiting import page_after_run
+
+    page_after_run(request.overrides, configs)
     return 0
 
 

@@ -38,7 +38,7 @@ def _row(study: StudyRecord) -> tuple[str, ...]:
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),
         _interval(study),
-        _mean(untuned),
+        _mean(study, untuned),
         study.tags.get("best", "") if tuned or study.trials else "",
     )
 
@@ -53,26 +53,34 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
     return sorted(studies, key=key)
 
 
-def _test_metric(names: Collection[str]) -> str | None:
-    """Return the test metric to show: an accuracy or other metric before the loss."""
+def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
+    """Return the test metric to show: the one that the study selects by, else an accuracy or so before the loss."""
     found = sorted(name for name in names if name.startswith("test_"))
+    selected = measure_of(study.params).test
+    if selected in found:
+        return selected
     return next((name for name in found if "loss" not in name), found[0] if found else None)
 
 
 def _interval(study: StudyRecord) -> str:
     means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
-    metric = _test_metric(means)
+    metric = _test_metric(study, means)
     if metric is None:
         return ""
     mean, low, high = (study.metrics[f"{metric}_{part}"] for part in ("mean", "low", "high"))
-    return f"{mean:.4f} [{low:.4f}, {high:.4f}]" if not math.isnan(low) else f"{mean:.4f} (one seed)"
+    return (
+        f"{_number(mean)} [{_number(low)}, {_number(high)}]" if not math.isnan(low) else f"{_number(mean)} (one seed)"
+    )
 
 
-def _mean(runs: Sequence[RunRecord]) -> str:
-    metric = _test_metric({name for run in runs for name in run.metrics})
+def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
+    metric = _test_metric(study, {name for run in runs for name in run.metrics})
     values = [run.metrics[metric] for run in runs if metric in run.metrics] if metric else []
     return _number(sum(values) / len(values)) if values else ""
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    if value is None:
+        return ""
+    # Accuracies line up; a loss can be of any size.
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"

@@ -30,10 +30,7 @@ class Caution:
 def cautions(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> tuple[Caution, ...]:
     """Return all cautions, the serious ones first."""
     found = [
-        *(
-            Caution(topic="Not comparable", text=f"{why} Compared by --force.", serious=True)
-            for why in evidence.differing
-        ),
+        *_forced(evidence),
         *_running(evidence),
         *_lengths(evidence),
         *_budgets(evidence),

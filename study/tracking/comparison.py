@@ -11,6 +11,8 @@ from study.tracking import schema
 from study.tracking.reader import find_runs
 from study.tracking.store import connect, redact, store_errors
 
+_PICTURES = (".svg", ".png", ".gif")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentContext:
@@ -73,7 +75,7 @@ def log_comparison(
         created = client.create_run(found.experiment_id, schema.now_ms(), own, run_name="comparison")
         run_id = str(created.info.run_id)
         for path in files:
-            client.log_artifact(run_id, str(path), "figures" if path.suffix == ".svg" else None)
+            client.log_artifact(run_id, str(path), "figures" if path.suffix in _PICTURES else None)
         for study_run_id in study_run_ids:
             client.set_tag(study_run_id, "comparison_run_id", run_id)
         client.set_terminated(run_id)

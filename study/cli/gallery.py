@@ -1,0 +1,27 @@
+"""`study gallery`: the pages of the published comparisons, from what was run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from study.cli.stores import add_store_options
+
+
+def main(arguments: list[str]) -> int:
+    """Make the pages; what does it takes seconds to import, so it waits until the words are understood."""
+    parser = argparse.ArgumentParser(
+        prog="study gallery",
+        description="Make the pages of the published comparisons from the studies in the stores.",
+        epilog="An experiment is run by `study run -m experiment=NAME`, which makes its page as well.",
+    )
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all that were run)")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the pages go (default: mlruns/gallery of the folder)"
+    )
+    parser.add_argument("--no-log", action="store_true", help="do not keep the pages in MLflow")
+    add_store_options(parser)
+    options = parser.parse_args(arguments)
+    from study.cli.exhibiting import make_gallery
+
+    return make_gallery(options)

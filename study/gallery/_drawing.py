@@ -1,0 +1,48 @@
+"""What all drawn pictures of the gallery share: their size, their letters, and how they become files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# In inches. On a telephone a picture is as wide as the screen, so it is drawn no wider than its letters bear.
+WIDTH = 5.8
+_LETTERS = 9.5
+# In a legend, in inches: a line with the room around it, and a letter.
+_HANDLE, _LETTER = 0.55, 0.08
+DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
+
+
+def new_figure(*, height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure on white; sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def tidy(axes: Any, *, title: str = "", x: str = "", y: str = "") -> None:
+    """Give axes their words, and take away the lines that carry nothing."""
+    axes.set_title(title, fontsize=_LETTERS + 1, loc="left", fontweight="bold")
+    axes.set_xlabel(x, fontsize=_LETTERS)
+    axes.set_ylabel(y, fontsize=_LETTERS)
+    axes.tick_params(labelsize=_LETTERS - 1)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend(figure: Figure, axes: Any) -> None:
+    """Put the names of the lines above the figure, in as many columns as it has room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        longest = max(map(len, labels))
+        columns = max(1, int(figure.get_figwidth() / (_HANDLE + _LETTER * longest)))
+        figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False, fontsize=_LETTERS - 1)
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, the same bytes whenever it is drawn."""
+    text = io.BytesIO()
+    # Without a salt of our own, Matplotlib draws the names inside the file by lot.
+    with matplotlib.rc_context({"svg.hashsalt": "gallery", "svg.fonttype": "path"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()

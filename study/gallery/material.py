@@ -1,0 +1,133 @@
+"""Find the gallery's experiments, and read from the stores what a page is made from."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from study.errors import StudyError
+from study.gallery import About, Material, Shown
+from study.records import RunRecord, StudyRecord
+from study.report.evidence import gather
+from study.tracking.comparison import read_context
+from study.tracking.reader import read_artifact_text, read_histories, read_studies
+
+_PACKAGE = "study.gallery"
+# Modules of this package that are no experiment's; further ones begin with an underscore.
+_OWN = ("material", "page")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """An experiment's module.
+
+    Attributes:
+        name: The experiment's name.
+        about: What it is about.
+        show: Makes what its page shows.
+    """
+
+    name: str
+    about: About
+    show: Callable[[Material], Shown]
+
+
+def known() -> tuple[str, ...]:
+    """Return the names of the experiments that have a page."""
+    names = (path.name.removesuffix(".py") for path in files(_PACKAGE).iterdir() if path.name.endswith(".py"))
+    return tuple(sorted(name for name in names if not name.startswith("_") and name not in _OWN))
+
+
+def load_exhibit(name: str) -> Exhibit:
+    """Import an experiment's module.
+
+    Raises:
+        StudyError: There is none of this name.
+    """
+    if name not in known():
+        raise StudyError(f"EXPERIMENT={name}: expected one with a page: {', '.join(known())}.")
+    module = importlib.import_module(f"{_PACKAGE}.{name}")
+    return Exhibit(name=name, about=module.ABOUT, show=module.show)
+
+
+def read_material(
+    tracking_uri: str, name: str, *, experiment: str | None = None, digests: Collection[str] | None = None
+) -> Material:
+    """Read what an experiment's page is made from.
+
+    Studies are gathered though they may differ in more than their optimizers: what an experiment varies is its own
+    choice, and its page says what it compares.
+
+    Args:
+        tracking_uri: The store.
+        name: The experiment's name.
+        experiment: Its name in MLflow; None: the same.
+        digests: The studies to be shown; None: all that the store has of it.
+
+    Raises:
+        StoreError: The store cannot be read, or has no such experiment.
+        StudyError: None of the studies has a trial.
+    """
+    experiment = experiment or name
+    records = read_studies(tracking_uri, experiment)
+    if digests is not None:
+        records = [record for record in records if record.study_id in digests]
+    context = read_context(tracking_uri, experiment)
+    evidence = gather(
+        experiment,
+        records,
+        digests=context.digests,
+        read_histories=lambda run_ids, metrics: read_histories(tracking_uri, run_ids, metrics),
+        force=True,
+    )
+    kept = evidence.records
+    return Material(
+        name=name,
+        evidence=evidence,
+        configs={record.name: _config(tracking_uri, record) for record in kept},
+        history=_Histories(tracking_uri, kept),
+    )
+
+
+def run_shown(exhibit: Exhibit, material: Material) -> Shown:
+    """Make what a page shows.
+
+    Raises:
+        StudyError: Studies that the page needs are not in the store.
+    """
+    try:
+        return exhibit.show(material)
+    except (LookupError, StopIteration) as error:
+        have = ", ".join(record.name for record in material.evidence.records)
+        raise StudyError(
+            f"experiment={exhibit.name}: its page needs studies that are not in the store, which has {have} "
+            f"({type(error).__name__}: {error}). Run the whole: study run -m experiment={exhibit.name}."
+        ) from error
+
+
+class _Histories:
+    """Values of metrics of runs; a metric is read once for all runs, since each question costs a connection."""
+
+    def __init__(self, tracking_uri: str, records: Sequence[StudyRecord]) -> None:
+        self._uri = tracking_uri
+        self._run_ids = [run.run_id for record in records for run in (*record.trials, *record.confirmations)]
+        self._read: dict[str, Mapping[str, NDArray[np.float64]]] = {}
+
+    def __call__(self, run: RunRecord, metric: str) -> NDArray[np.float64]:
+        """Return the values in the order of the steps, none where the run has no such metric."""
+        if metric not in self._read:
+            found = read_histories(self._uri, self._run_ids, [metric])
+            self._read[metric] = {run_id: by[metric][1] for run_id, by in found.items() if metric in by}
+        return self._read[metric].get(run.run_id, np.empty(0))
+
+
+def _config(tracking_uri: str, record: StudyRecord) -> dict[str, Any]:
+    found = yaml.safe_load(read_artifact_text(tracking_uri, record.run_id, "config.yaml"))
+    return found if isinstance(found, dict) else {}

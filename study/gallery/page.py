@@ -1,0 +1,261 @@
+"""An experiment's page and the page that leads to all of them: HTML files that need nothing but themselves."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from study.gallery import About, Material, Picture, Shown, Table
+
+_MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
+# What a budget is told by: how one of it is called, and how several.
+_BUDGET = {
+    "n_trials": ("trial of a search", "trials of a search"),
+    "n_epochs": ("epoch", "epochs"),
+    "n_steps": ("step", "steps"),
+    "n_confirmations": ("confirmation seed", "confirmation seeds"),
+}
+_VERSIONS = ("optimizer-study", "python", "keras", "jax", "tensorflow", "optuna", "numpy", "git_commit")
+_NUMBER = re.compile("[+.\u2212-]?\\d.*")
+# A picture is shown in its own size, so broad ones are scrolled on a telephone instead of made illegible.
+_BROAD = 620.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """How a page came about.
+
+    Attributes:
+        command: The command that ran the experiment.
+        published: The budget of the published size; None where it is not known.
+        made: When the page was made, as text.
+    """
+
+    command: str
+    published: Mapping[str, Any] | None
+    made: str
+
+
+def render(about: About, shown: Shown, material: Material, *, making: Making) -> str:
+    """Return an experiment's page as HTML."""
+    card = {
+        "Source": escape(about.source),
+        "Claim": escape(about.claim),
+        "Command": f"<code>{escape(making.command)}</code>",
+    }
+    parts = [
+        f'<header><p class="eyebrow">Published comparison · {escape(material.name)}</p>'
+        f'<h1>{escape(about.title)}</h1><p class="lead">{escape(about.question)}</p>{_card(card)}</header><main>',
+        _reduction(material, making.published),
+        "<h2>What was seen</h2>",
+        _list(shown.findings, "findings"),
+        *(_figure(picture) for picture in shown.pictures),
+        *(_table(table) for table in shown.tables),
+        "<h2>Traps</h2>" + _list(about.traps, "traps") if about.traps else "",
+        "<h2>How it was run</h2>",
+        _card(_how(material)),
+        "</main>",
+        f"<footer>Made {escape(making.made)} from the studies in MLflow by "
+        f'<code>study gallery {escape(material.name)}</code>. <a href="index.html">All comparisons</a></footer>',
+    ]
+    return _document(about.title, "".join(parts))
+
+
+def render_index(pages: Sequence[tuple[str, About, Shown]], *, made: str) -> str:
+    """Return the page that leads to all others.
+
+    Args:
+        pages: Name, description and contents of each experiment, in their order.
+        made: When it was made, as text.
+    """
+    rooms = "".join(_room(name, about, shown) for name, about, shown in pages)
+    body = (
+        '<header><p class="eyebrow">Gallery</p><h1>Published comparisons of optimizers</h1>'
+        '<p class="lead">Each was run here by one command on the machinery of every other study; each page says what '
+        f"was claimed, and whether it held.</p></header><main><ul class=rooms>{rooms}</ul></main>"
+        f"<footer>Made {escape(made)} by <code>study gallery</code>.</footer>"
+    )
+    return _document("Published comparisons of optimizers", body)
+
+
+def render_markdown(pages: Sequence[tuple[str, About, Shown]]) -> str:
+    """Return the same as Markdown, for where a repository is read: question, first finding and first picture."""
+    lines = ["# Published comparisons of optimizers", "", "Written by `study gallery`; each page is one HTML file."]
+    for name, about, shown in pages:
+        lines += [
+            "",
+            f"## [{about.title}]({name}.html)",
+            "",
+            about.question,
+            *(["", shown.findings[0]] if shown.findings else []),
+        ]
+        if picture := _first(shown):
+            lines += ["", f"![{picture.caption}]({name}/{picture.name}.{picture.suffix})"]
+    return "\n".join([*lines, ""])
+
+
+def reductions(budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what was less than published, in words, such as `3 epochs instead of 20`.
+
+    Args:
+        budgets: Those of the studies.
+        published: The published one.
+    """
+    given = list(budgets)
+    told = []
+    for key, (one, many) in _BUDGET.items():
+        found = sorted({budget[key] for budget in given if isinstance(budget.get(key), int)})
+        full = published.get(key)
+        if found and isinstance(full, int) and found != [full]:
+            shown = " or ".join(map(str, found))
+            told.append(f"{shown} {one if found == [1] else many} instead of {full}")
+    return tuple(told)
+
+
+def _reduction(material: Material, published: Mapping[str, Any] | None) -> str:
+    if published is None:
+        return ""
+    budgets = [config.get("budget", {}) for config in material.configs.values()]
+    found = reductions(budgets, published)
+    if not found:
+        return '<p class="workload">Run in the published size.</p>'
+    return f'<p class="reduced"><b>Reduced.</b> Run with {escape("; ".join(found))}.</p>'
+
+
+def _how(material: Material) -> dict[str, str]:
+    """Return how the studies were run: budget, seeds, trainer, time, versions."""
+    configs, records = list(material.configs.values()), material.evidence.records
+    told = {
+        "Studies": _studies(material),
+        "Budget": _budget([config.get("budget", {}) for config in configs]),
+        "Trainer": _counted(_trainer(config) for config in configs),
+        "Seeds": "; ".join(
+            f"<code>{key}</code> {_values(config.get(key) for config in configs)}"
+            for key in ("study_seed", "order_seed", "split_seed")
+        ),
+        "Data": _counted(_part(config, "dataset") for config in configs),
+        "Model": _counted(_part(config, "model") for config in configs),
+        "Time": f"{sum((record.ended or record.started) - record.started for record in records) / 60:.1f} minutes",
+        "Device": _values(record.tags.get("device") for record in records),
+        "Versions": ", ".join(
+            f"{name} {escape(found[:12] if name == 'git_commit' else found)}"
+            for name in _VERSIONS
+            if (found := _values(record.tags.get(name) for record in records))
+        ),
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def _studies(material: Material) -> str:
+    records = material.evidence.records
+    states = Counter(str(run.state) for record in records for run in (*record.trials, *record.confirmations))
+    n_trials, n_confirmations = sum(len(r.trials) for r in records), sum(len(r.confirmations) for r in records)
+    other = ", ".join(f"{n} {state}" for state, n in states.items() if state != "complete")
+    return f"{len(records)}, with {n_trials} trials and {n_confirmations} confirmations" + (
+        f" ({escape(other)})" if other else ""
+    )
+
+
+def _budget(budgets: Sequence[Mapping[str, Any]]) -> str:
+    told = []
+    for key, (one, many) in _BUDGET.items():
+        if found := _values(budget.get(key) for budget in budgets):
+            told.append(f"{found} {one if found == '1' else many}")
+    return ", ".join(told)
+
+
+def _trainer(config: Mapping[str, Any]) -> str:
+    trainer = config.get("trainer", {})
+    return f"{trainer.get('name')} on {trainer.get('backend')}, batches of {trainer.get('batch_size')}"
+
+
+def _part(config: Mapping[str, Any], key: str) -> str:
+    return str(config.get(key, {}).get("name", ""))
+
+
+def _values(values: Iterable[Any]) -> str:
+    """Return the different values as text, those that are there."""
+    return escape(", ".join(dict.fromkeys(str(value) for value in values if value is not None)))
+
+
+def _counted(texts: Iterable[str]) -> str:
+    """Return the different texts; of several, with how many studies have each."""
+    found = Counter(texts)
+    return escape("; ".join(found if len(found) == 1 else (f"{text} ({n} studies)" for text, n in found.items())))
+
+
+def _figure(picture: Picture) -> str:
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
+    if picture.suffix == "html":
+        document = escape(picture.data.decode("utf-8"), quote=True)
+        # The document's scripts run, but in a place of their own.
+        frame = f'<iframe sandbox="allow-scripts" title="{escape(picture.name)}" srcdoc="{document}"></iframe>'
+        return f'<figure class="shown"><div class="sheet">{frame}</div>{caption}</figure>'
+    broad = " broad" if _width(picture) > _BROAD else ""
+    return f'<figure class="shown"><div class="sheet{broad}">{_image(picture)}</div>{caption}</figure>'
+
+
+def _image(picture: Picture) -> str:
+    encoded = base64.b64encode(picture.data).decode("ascii")
+    drawn = ' class="drawn"' if picture.suffix == "svg" else ""
+    return f'<img{drawn} alt="{escape(picture.caption)}" src="data:{_MIME[picture.suffix]};base64,{encoded}">'
+
+
+def _width(picture: Picture) -> float:
+    """Return the width of an SVG in pixels; 0 for other kinds, which are made as wide as the page has room."""
+    found = re.search(rb'<svg[^>]*?\swidth="([\d.]+)pt"', picture.data[:2000]) if picture.suffix == "svg" else None
+    return float(found.group(1)) * 96 / 72 if found else 0.0
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(map(_cell, row[1:])) + "</tr>" for row in table.rows
+    )
+    return (
+        f'<div class="scroll"><table><caption>{escape(table.caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(text: str) -> str:
+    return f'<td class="num">{escape(text)}</td>' if _NUMBER.fullmatch(text) else f"<td>{escape(text)}</td>"
+
+
+def _list(items: Sequence[str], kind: str) -> str:
+    return f'<ul class="{kind}">' + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _card(lines: Mapping[str, str]) -> str:
+    return '<dl class="card">' + "".join(f"<dt>{escape(k)}</dt><dd>{v}</dd>" for k, v in lines.items()) + "</dl>"
+
+
+def _first(shown: Shown) -> Picture | None:
+    return next((picture for picture in shown.pictures if picture.suffix != "html"), None)
+
+
+def _room(name: str, about: About, shown: Shown) -> str:
+    picture = _first(shown)
+    thumb = "" if picture is None else f'<div class="thumb">{_image(picture)}</div>'
+    finding = f"<p>{escape(shown.findings[0])}</p>" if shown.findings else ""
+    return (
+        f'<li><a href="{escape(name)}.html">{thumb}<div class="words"><h2>{escape(about.title)}</h2>'
+        f"<p>{escape(about.question)}</p>{finding}</div></a></li>"
+    )
+
+
+def _document(title: str, body: str) -> str:
+    style = files("study.report").joinpath("page.css").read_text("utf-8")
+    style += files("study.gallery").joinpath("page.css").read_text("utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+    )

@@ -1,0 +1,182 @@
+"""S9: RMSprop over its decay, and what becomes of it where the decay is exactly 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery._drawing import legend, new_figure, tidy, to_svg
+from study.gallery._heat_map import heat_map
+from study.gallery._paths import build_scene, walked
+from study.gallery._rules import EPSILON, walk
+from study.gallery._walks import last_loss, number, pictures_of, studies_of, surface_walked
+from study.optimizers.reference import RMSprop
+from study.records import RunRecord
+from study.report.evidence import StudyEvidence
+from study.report.style import Style, styles
+from study.stability import as_quadratic
+
+ABOUT = About(
+    title="RMSprop and its decay",
+    question="How does RMSprop depend on its decay, and what happens where it is exactly 1?",
+    source="The rule and the surface of K. Saitoh, Deep Learning from Scratch (O'Reilly Japan, 2016), section 6.1; "
+    "the rule is by T. Tieleman and G. Hinton, Neural networks for machine learning, lecture 6e (Coursera, 2012).",
+    claim="RMSProp forgets old gradients, by the decay; at 1 it never learns any, and divides by epsilon alone.",
+    traps=(
+        "The average starts at 0 and is not corrected for it: the first step is lr/√(1 - decay) long, so a decay near "
+        "1 begins with a leap, whatever comes later.",
+        "Epsilon is added to the root in the source and inside it in Keras: at decay 1 the step is lr·g/ε there and "
+        "lr·g/√ε here, for 1e-7 more than three thousand times apart.",
+        "One start and one surface: which decay is best here says little about training a net.",
+    ),
+)
+# Optimizers whose colors differ.
+_COLORED = ("adam", "momentum", "sgd", "rmsprop", "nesterov", "adamax", "adagrad", "nadam")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """A pair that was tried, and the value that it led to; infinite where it diverged."""
+
+    run: RunRecord
+    decay: float
+    rate: float
+    loss: float
+
+
+def show(material: Material) -> Shown:
+    """Return the sensitivity to the decay, some of the paths, and the steps at a decay of 1."""
+    (study,) = studies_of(material)[:1]
+    trials = sorted(_trials(material, study), key=lambda trial: (trial.rate, trial.decay))
+    rates, decays = sorted({trial.rate for trial in trials}), sorted({trial.decay for trial in trials})
+    losses = np.full((len(rates), len(decays)), np.nan)
+    for trial in trials:
+        losses[rates.index(trial.rate), decays.index(trial.decay)] = trial.loss
+    n_steps = max(len(material.history(trial.run, "loss")) for trial in trials)
+    named = [f"{rate:g}" for rate in rates], [f"{decay:g}" for decay in decays]
+    pictures = (
+        Picture(
+            name="sensitivity",
+            caption=f"The value after {n_steps} steps over the decay, one line for each rate; a pair that diverged "
+            "has no point.",
+            data=_sensitivity(losses, rates=rates, decays=decays),
+            suffix="svg",
+        ),
+        Picture(
+            name="pairs",
+            caption=f"The same for every pair: the value after {n_steps} steps.",
+            data=heat_map(
+                np.where(np.isfinite(losses), losses, np.nan), rows=named[0], columns=named[1], label="f at the end"
+            ),
+            suffix="svg",
+        ),
+        *_paths(material, study, trials),
+    )
+    ones = [trial for trial in trials if trial.decay == 1.0]
+    tables = (_at_one(material, study, ones),) if ones else ()
+    return Shown(pictures=pictures, tables=tables, findings=_findings(trials, ones, n_steps=n_steps))
+
+
+def _trials(material: Material, study: StudyEvidence) -> list[_Trial]:
+    return [
+        _Trial(
+            run=run,
+            decay=float(run.params["rho"]),
+            rate=float(run.params["learning_rate"]),
+            loss=float("inf") if run.state == "diverged" else last_loss(material, run),
+        )
+        for run in study.trials
+        if run.state in ("complete", "diverged")
+    ]
+
+
+def _sensitivity(
+    losses: np.ndarray[tuple[int, ...], np.dtype[np.float64]], *, rates: Sequence[float], decays: Sequence[float]
+) -> bytes:
+    """Draw one line for each rate; the decays stand side by side, since 1 lies nowhere on a logarithmic axis."""
+    figure = new_figure(height=3.6)
+    axes = figure.add_subplot()
+    looks = _looks(len(rates))
+    for row, rate, look in zip(losses, rates, looks, strict=True):
+        shown = np.where(np.isfinite(row) & (row > 0), row, np.nan)
+        axes.plot(range(len(decays)), shown, marker="o", ms=4, color=look.color, label=f"rate {rate:g}")
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
+    tidy(axes, x="decay", y="f at the end")
+    legend(figure, axes)
+    return to_svg(figure)
+
+
+def _looks(n: int) -> list[Style]:
+    """Return styles that tell lines of one optimizer apart: by their colors as long as there are some."""
+    return styles([_COLORED[index % len(_COLORED)] for index in range(n)])
+
+
+def _paths(material: Material, study: StudyEvidence, trials: Sequence[_Trial]) -> tuple[Picture, ...]:
+    """Draw the ways at one rate, the one at which decays differ most visibly: that of the best pair."""
+    best = min(trials, key=lambda trial: trial.loss)
+    chosen = [trial for trial in trials if trial.rate == best.rate and np.isfinite(trial.loss)]
+    if not chosen:
+        return ()
+    paths = [
+        walked(material, study, run=trial.run, label=f"decay {trial.decay:g}, rate {trial.rate:g}", style=look)
+        for trial, look in zip(chosen, _looks(len(chosen)), strict=True)
+    ]
+    scene = build_scene(surface_walked(material, [study]), paths)
+    return pictures_of(scene, name="decays", title=f"RMSprop at rate {best.rate:g}")
+
+
+def _at_one(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) -> Table:
+    """Return the first steps at a decay of 1: by both rules, and as recorded.
+
+    Raises:
+        LookupError: The surface is not quadratic.
+    """
+    surface = surface_walked(material, [study])
+    quadratic = as_quadratic(surface)
+    if quadratic is None:
+        raise LookupError(f"model={study.record.model} is not quadratic")
+    rows = []
+    for trial in ones:
+        firsts = []
+        for inside in (False, True):
+            rule = RMSprop(learning_rate=trial.rate, rho=1.0, epsilon=EPSILON, epsilon_inside_root=inside)
+            positions, _ = walk(quadratic, rule, surface.start, n_steps=1)
+            firsts.append(float(positions[1, 0] - positions[0, 0]))
+        recorded = material.history(trial.run, "x1")
+        seen = float(recorded[0] - surface.start[0]) if len(recorded) else float("nan")
+        rows.append(
+            (f"rate {trial.rate:g}", f"{firsts[0]:.6g}", f"{firsts[1]:.6g}", f"{seen:.6g}", str(trial.run.state))
+        )
+    return Table(
+        caption=f"Decay 1, epsilon {EPSILON:g}: the first step along x1 by the published rule, lr·g/ε; by Keras's, "
+        "lr·g/√ε; and as Keras took it.",
+        header=("", "lr·g/ε", "lr·g/√ε", "recorded", "state"),
+        rows=tuple(rows),
+    )
+
+
+def _findings(trials: Sequence[_Trial], ones: Sequence[_Trial], *, n_steps: int) -> tuple[str, ...]:
+    best = min(trials, key=lambda trial: trial.loss)
+    sentences = [
+        f"The lowest value after {n_steps} steps, {number(best.loss)}, is that of decay {best.decay:g} at rate "
+        f"{best.rate:g}.",
+    ]
+    for rate in sorted({trial.rate for trial in trials}):
+        finite = [trial for trial in trials if trial.rate == rate and trial.decay < 1 and np.isfinite(trial.loss)]
+        if len(finite) > 1:
+            low, high = (pick(finite, key=lambda trial: trial.loss) for pick in (min, max))
+            sentences.append(
+                f"At rate {rate:g} the decay moves it from {number(low.loss)} (decay {low.decay:g}) to "
+                f"{number(high.loss)} (decay {high.decay:g})."
+            )
+    if ones:
+        n_diverged = sum(trial.run.state == "diverged" for trial in ones)
+        held = "The claim held" if n_diverged == len(ones) else "The claim held in part"
+        sentences.append(
+            f"{held}: at a decay of exactly 1 nothing is averaged, and {n_diverged} of {len(ones)} rates diverged."
+        )
+    return tuple(sentences)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.cli import exhibiting
+from study.errors import StudyError
+from study.gallery import Material
+
+NAME = "fashion_mnist_eight"
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping[str, str]], None]:
+    """Let the store hold studies of the experiment, given by digest as their status."""
+
+    def hold(studies: Mapping[str, str]) -> None:
+        record = eight.evidence.records[0]
+        records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
+        monkeypatch.setattr(exhibiting, "read_experiments", lambda _: {NAME: "1"} if studies else {})
+        monkeypatch.setattr(exhibiting, "read_studies", lambda *_: records)
+
+    monkeypatch.setattr(exhibiting, "find_stores", lambda _: argparse.Namespace(tracking_uri="sqlite:///none"))
+    monkeypatch.setattr(exhibiting, "read_material", lambda *_, **__: eight)
+    return hold
+
+
+@pytest.fixture
+def studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every size of the experiment consist of two studies."""
+    monkeypatch.setattr(exhibiting, "studies_of", lambda _, budget: {f"{budget} a", f"{budget} b"})
+
+
+def options(tmp_path: Path, *names: str) -> argparse.Namespace:
+    return argparse.Namespace(experiments=list(names), output=tmp_path, folder=tmp_path, no_log=True)
+
+
+def finished(*budgets: str) -> dict[str, str]:
+    return {f"{budget} {study}": "FINISHED" for budget in budgets for study in "ab"}
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize(
+    ("held", "command"),
+    [
+        (finished(f"gallery/{NAME}"), f"study run -m experiment={NAME} budget=gallery/{NAME}<"),
+        (finished(f"gallery/{NAME}", f"published/{NAME}"), f"study run -m experiment={NAME}<"),
+        ({**finished("smoke"), f"published/{NAME} a": "FINISHED"}, f"study run -m experiment={NAME} budget=smoke<"),
+        ({"of one's own": "FINISHED"}, f"study run -m experiment={NAME}<"),
+    ],
+)
+def test_the_best_size_that_was_run_to_its_end_is_shown(
+    store: Any, tmp_path: Path, held: dict[str, str], command: str
+) -> None:
+    store(held)
+    exhibiting.make_gallery(options(tmp_path, NAME))
+    assert command in (tmp_path / f"{NAME}.html").read_text()
+    assert (tmp_path / NAME / "rankings.svg").exists()
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f"({NAME}/loss-shared.svg)" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {f"gallery/{NAME} a": "FINISHED"},
+        {f"gallery/{NAME} a": "FINISHED", f"gallery/{NAME} b": "RUNNING"},
+        {"of one's own": "RUNNING"},
+    ],
+)
+def test_what_was_not_run_to_its_end_is_told_with_the_command_that_runs_it(
+    store: Any, tmp_path: Path, held: dict[str, str]
+) -> None:
+    store(held)
+    with pytest.raises(StudyError, match=rf"not run here.*\n  study run -m experiment={NAME}"):
+        exhibiting.make_gallery(options(tmp_path, NAME))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("studies")
+def test_without_names_those_that_were_run_are_shown_and_the_others_told(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(finished(f"published/{NAME}"))
+    monkeypatch.setattr(exhibiting, "known", lambda: ("another", NAME))
+    monkeypatch.setattr(exhibiting, "load_exhibit", lambda _, load=exhibiting.load_exhibit: load(NAME))
+    with pytest.raises(StudyError, match=r"experiment=another$"):
+        exhibiting.make_gallery(options(tmp_path))
+    assert (tmp_path / f"{NAME}.html").exists()
+
+
+def test_a_name_without_a_page_is_told_with_those_that_have_one(store: Any, tmp_path: Path) -> None:
+    store({})
+    with pytest.raises(StudyError, match=rf"EXPERIMENT=other: expected one with a page: .*{NAME}"):
+        exhibiting.make_gallery(options(tmp_path, "other"))
+
+
+def test_a_run_of_no_experiment_makes_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    exhibiting.page_after_run(["optimizer=sgd"], [])
+    assert capsys.readouterr() == ("", "")

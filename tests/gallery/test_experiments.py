@@ -1,0 +1,114 @@
+"""Every experiment of conf/experiment has all that belongs to it, and runs to its page in its smallest form."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from study.gallery import About
+from study.gallery.material import known, load_exhibit
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+BUDGET = {"name", "n_trials", "n_epochs", "n_steps", "n_confirmations", "time_limit_s"}
+
+
+def header(name: str) -> str:
+    lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    end = next(index for index, line in enumerate(lines) if not line.startswith("#"))
+    return "\n".join(lines[1:end])
+
+
+@pytest.fixture(scope="module")
+def composed() -> Callable[..., Any]:
+    from study.cli.compose import compose_jobs, prepare
+
+    return lambda *overrides: compose_jobs(prepare(overrides), multirun=False)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Run all experiments in one process, which pays for its imports once."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
+    folder = tmp_path_factory.mktemp("gallery")
+    command = [sys.executable, str(Path(__file__).with_name("smoke_cases.py")), str(folder), *NAMES]
+    environment = kept | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def test_every_experiment_has_a_page_and_every_page_an_experiment() -> None:
+    assert list(known()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_header_tells_question_source_command_time_and_result(name: str) -> None:
+    told = header(name)
+    assert "?" in told
+    assert f"study run -m experiment={name}" in told or f"study run experiment={name}" in told
+    for part in ("Source:", "Time:", "Seen:"):
+        assert part in told, f"the header is to have a line that begins with {part}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_module_says_what_the_experiment_is_about(name: str) -> None:
+    about = load_exhibit(name).about
+    assert isinstance(about, About)
+    assert about.question.endswith("?")
+    assert all((about.title, about.source, about.claim))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_a_published_budget_and_every_other_budget_wins(name: str, composed: Callable[..., Any]) -> None:
+    published = yaml.safe_load((CONF / "budget" / "published" / f"{name}.yaml").read_text())
+    assert set(published) == BUDGET
+    for options, expected in (
+        ((), f"published/{name}"),
+        (("budget=smoke",), "smoke"),
+        *(
+            ((f"budget=gallery/{path.stem}",), f"gallery/{name}")
+            for path in (CONF / "budget").glob(f"gallery/{name}.yaml")
+        ),
+    ):
+        for job in composed(f"experiment={name}", *options):
+            assert job.raw["budget"]["name"] == expected
+            assert job.raw["experiment_name"] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_smallest_form_runs_to_its_page(name: str, smoke: dict[str, dict[str, str]]) -> None:
+    assert "error" not in smoke[name], smoke[name]["error"]
+    page = smoke[name]["page"]
+    about = load_exhibit(name).about
+    assert html.escape(about.title) in page
+    assert "What was seen" in page
+    assert "Reduced." in page
+
+
+def test_the_command_makes_the_page_from_the_store_and_an_index(smoke: dict[str, dict[str, str]]) -> None:
+    assert smoke["study gallery"] == {"status": "0", "error": "", "index": f'href="{NAMES[0]}.html"'}
+
+
+def test_the_studies_of_an_experiment_are_known_before_they_are_run(
+    composed: Callable[..., Any], tmp_path: Path
+) -> None:
+    from study.cli.exhibiting import studies_of
+    from study.run import load_config
+
+    jobs = composed("experiment=fashion_mnist_eight", "budget=gallery/fashion_mnist_eight")
+    configs = [load_config(job.raw, folder=tmp_path, labels=job.labels) for job in jobs[:2]]
+    known_before = studies_of("fashion_mnist_eight", "gallery/fashion_mnist_eight")
+    assert len(known_before) == len(jobs)
+    assert {config.digest for config in configs} <= known_before

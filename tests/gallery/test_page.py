@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.page import Making, reductions, render, render_index, render_markdown
+
+ABOUT = About(
+    title="Some < others",
+    question="Which?",
+    source="Somebody, 1950",
+    claim="Some & all",
+    traps=("A trap.", "Another."),
+)
+SHOWN = Shown(
+    pictures=(
+        Picture(name="a", caption="A curve.", data=b'<svg width="400pt" height="3pt"></svg>', suffix="svg"),
+        Picture(name="b", caption="It moves.", data=b"GIF89a", suffix="gif"),
+        Picture(name="c", caption="Turn it.", data=b'<p>"hi" & <script>let a = 1 < 2</script></p>', suffix="html"),
+    ),
+    tables=(
+        Table(
+            caption="Scores",
+            header=("optimizer", "score"),
+            rows=(("sgd", "0.5"), ("<adam>", "none")),
+        ),
+    ),
+    findings=("It holds.", "By 3 points."),
+)
+PUBLISHED = {"name": "published/some", "n_trials": 20, "n_epochs": 20, "n_steps": None, "n_confirmations": 10}
+
+
+class Strict(HTMLParser):
+    """Checks that elements are closed in the order in which they were opened."""
+
+    VOID = ("meta", "img", "br", "link")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(page: str) -> str:
+    parser = Strict()
+    parser.feed(page)
+    assert parser.open == []
+    return " ".join(parser.text)
+
+
+@pytest.fixture
+def material(make_material: Callable[..., Material]) -> Material:
+    return make_material({"sgd-setting=shared": [0.5, 0.6], "sgd-setting=tuned": [0.7, 0.8]})
+
+
+def test_the_page_tells_everything_and_needs_nothing_but_itself(material: Material) -> None:
+    making = Making(command="study run -m experiment=some", published=PUBLISHED, made="today")
+    page = render(ABOUT, SHOWN, material, making=making)
+    text = read(page)
+    for told in (
+        "Some < others",
+        "Which?",
+        "Somebody, 1950",
+        "Some & all",
+        "A trap.",
+        "It holds.",
+        "A curve.",
+        "Scores",
+    ):
+        assert told in text
+    assert "study run -m experiment=some" in text
+    assert "2, with 2 trials and 4 confirmations" in text
+    assert "vectorized on jax, batches of 32" in text
+    assert "keras 3.15.1" in text
+    assert not re.search(r'(?:src|href)="(?!data:|index\.html)', page)
+
+
+def test_a_document_inside_the_page_is_kept_apart(material: Material) -> None:
+    page = render(ABOUT, SHOWN, material, making=Making(command="", published=None, made=""))
+    assert 'sandbox="allow-scripts"' in page
+    assert "&lt;script&gt;let a = 1 &lt; 2" in page
+    assert "<script>" not in page
+
+
+def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
+    making = Making(command="", published=PUBLISHED, made="")
+    assert (
+        "Run with 3 trials of a search instead of 20; 2 epochs instead of 20; 4 confirmation seeds instead of 10."
+        in read(render(ABOUT, SHOWN, material, making=making))
+    )
+    same = {key: {**config, "budget": PUBLISHED} for key, config in material.configs.items()}
+    full = render(ABOUT, SHOWN, replace(material, configs=same), making=making)
+    assert "Run in the published size." in full
+    assert "Reduced" not in full
+
+
+def test_reductions_name_each_value_once_and_leave_out_what_is_not_counted() -> None:
+    budgets = [{"n_epochs": 1, "n_steps": None}, {"n_epochs": 1}, {"n_epochs": 5}]
+    assert reductions(budgets, {"n_epochs": 20, "n_steps": 7}) == ("1 or 5 epochs instead of 20",)
+    assert reductions([{"n_epochs": 1}], {"n_epochs": 2}) == ("1 epoch instead of 2",)
+    assert reductions([{"n_epochs": 2}], {"n_epochs": 2}) == ()
+
+
+def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
+    page = render_index([("some", ABOUT, SHOWN), ("bare", ABOUT, Shown(pictures=(), tables=(), findings=()))], made="")
+    text = read(page)
+    assert 'href="some.html"' in page
+    assert 'href="bare.html"' in page
+    assert page.count("<img") == 1
+    assert "It holds." in text
+
+
+def test_the_index_can_be_read_where_the_repository_is() -> None:
+    bare = Shown(pictures=(), tables=(), findings=())
+    text = render_markdown([("some", ABOUT, SHOWN), ("bare", ABOUT, bare)])
+    assert "[Some < others](some.html)" in text
+    assert "![A curve.](some/a.svg)" in text
+    assert text.count("![") == 1

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from study.gallery import Material
+from study.gallery._tables import by_setting, changes, ranking, verdict
+
+
+def rank(material: Material, setting: str):  # type: ignore[no-untyped-def]
+    return ranking(setting, by_setting(material)[setting], material.evidence.measure)
+
+
+def test_entries_are_told_apart_by_the_setting_of_their_config(eight: Material) -> None:
+    settings = by_setting(eight)
+    assert set(settings) == {"shared", "tuned"}
+    assert not any(entry.searched for entry in settings["shared"].values())
+    assert all(entry.searched for entry in settings["tuned"].values())
+
+
+def test_only_differences_beyond_the_noise_of_the_seeds_are_told_apart(make_material: Callable[..., Material]) -> None:
+    found = rank(
+        make_material(
+            {
+                "sgd-setting=shared": [0.70, 0.71, 0.69, 0.70],
+                "adam-setting=shared": [0.80, 0.81, 0.79, 0.801],
+                "nadam-setting=shared": [0.82, 0.78, 0.80, 0.805],
+            }
+        ),
+        "shared",
+    )
+    assert found.names == ("nadam", "adam", "sgd")
+    assert found.told_apart == {("adam", "sgd"), ("nadam", "sgd")}
+    assert found.intervals["adam"].estimate == pytest.approx(0.80025)
+
+
+def test_one_seed_tells_nothing_apart(make_material: Callable[..., Material]) -> None:
+    found = rank(make_material({"sgd-setting=shared": [0.1], "adam-setting=shared": [0.9]}), "shared")
+    assert found.names == ("adam", "sgd")
+    assert found.told_apart == frozenset()
+
+
+def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]) -> None:
+    scores = {"sgd": (0.1, 0.9), "adam": (0.5, 0.5), "nadam": (0.6, 0.4)}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": [score, score + 0.01, score - 0.01]
+            for name, both in scores.items()
+            for setting, score in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    told = changes(rank(material, "shared"), rank(material, "tuned"))
+    assert "Of 3 pairs, 3 change their order (Kendall's tau -1.00)" in told[0]
+    assert "nadam before sgd" in told[1]
+    same = changes(rank(material, "shared"), rank(material, "shared"))
+    assert "0 change their order (Kendall's tau 1.00)" in same[0]
+
+
+def test_a_turn_that_the_seeds_do_not_tell_apart_settles_nothing(make_material: Callable[..., Material]) -> None:
+    near = {"sgd": ([0.50, 0.52, 0.48], [0.51, 0.53, 0.49]), "adam": ([0.51, 0.47, 0.53], [0.50, 0.46, 0.52])}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": scores
+            for name, both in near.items()
+            for setting, scores in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    shared, tuned = rank(material, "shared"), rank(material, "tuned")
+    assert (shared.names[0], tuned.names[0]) == ("adam", "sgd")
+    assert verdict(shared, tuned).startswith("These seeds do not tell")
+    assert verdict(shared, shared).startswith("The claim holds")

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from study.gallery import Material
+from study.gallery.update_rules import show
+
+LOSSES = 2.0 / np.arange(1, 31)
+
+
+def material(make: Callable[..., Material], *, off: float) -> Material:
+    """Two rules trained by Keras and in NumPy; adam's losses in NumPy are off by a share."""
+    # The fixture takes studies whose names end so for fixed settings, and tells those apart by their rates.
+    names = [f"{name}-trainer={trainer}-shared" for name in ("sgd", "adam") for trainer in ("vectorized", "numpy")]
+    made = make({name: [0.9, 0.91] for name in names})
+    configs = {name: {"trainer": {"name": name.split("=")[1].removesuffix("-shared")}} for name in names}
+
+    def history(run: Any, metric: str) -> Any:
+        assert metric == "step_loss"
+        return LOSSES * (1 + off * (run.run_id.startswith("adam-trainer=numpy")))
+
+    return replace(made, configs=configs, history=history)
+
+
+def test_rules_that_agree_are_found_to(make_material: Callable[..., Material]) -> None:
+    shown = show(material(make_material, off=1e-12))
+    assert shown.findings[0].startswith("The claim holds: 2 of 2 rules agree")
+    assert "30 steps" in shown.findings[0]
+    assert [row[0] for row in shown.tables[0].rows] == ["adam", "sgd"]
+    assert shown.tables[0].rows[1][-1] == "0.0e+00"
+    assert shown.pictures[0].data.startswith(b"<?xml")
+
+
+def test_a_rule_that_does_not_is_named_with_its_difference(make_material: Callable[..., Material]) -> None:
+    shown = show(material(make_material, off=0.01))
+    assert shown.findings[0].startswith("The claim does not hold: 1 of 2 rules agree")
+    assert shown.findings[1] == "Further apart: adam (1.0e-02)."
+
+
+def test_a_training_that_diverged_in_one_of_both_is_no_agreement(make_material: Callable[..., Material]) -> None:
+    whole = material(make_material, off=0.0)
+
+    def history(run: Any, metric: str) -> Any:
+        losses = whole.history(run, metric).copy()
+        losses[20:] = np.nan if run.run_id.startswith("sgd-trainer=numpy") else losses[20:]
+        return losses
+
+    shown = show(replace(whole, history=history))
+    assert "sgd (inf)" in shown.findings[1]
