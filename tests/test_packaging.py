@@ -37,9 +37,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_module_and_every_yaml(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_every_yaml_and_bundled_data(wheel: Path) -> None:
     packages = [ROOT / name for name in ("conf", "hydra_plugins", "models", "study")]
-    files = [file for package in packages for kind in ("*.py", "*.yaml") for file in package.rglob(kind)]
+    files = [file for package in packages for kind in ("*.py", "*.yaml", "*.csv") for file in package.rglob(kind)]
     held = set(zipfile.ZipFile(wheel).namelist())
     assert {file.relative_to(ROOT).as_posix() for file in files} <= held
     assert any(name.endswith("licenses/LICENSE") for name in held)

@@ -160,7 +160,7 @@ def test_a_diverged_trial_spends_its_number_with_the_worst_objective(ready):
 def test_a_model_that_raises_fails_its_trials_and_is_told(ready, tmp_path, monkeypatch):
     (tmp_path / "fragile.py").write_text(
         "import keras\n"
-        "def build(input_shape, n_outputs, hidden, activation, dropout, batch_norm, l2):\n"
+        "def build(input_shape, n_outputs, hidden, activation, output_activation, dropout, batch_norm, l2):\n"
         "    class Fragile(keras.layers.Layer):\n"
         "        def call(self, x, training=False):\n"
         "            if training: raise RuntimeError('it broke')\n"

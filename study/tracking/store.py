@@ -209,7 +209,7 @@ def _error(uri: str, what: str, advice: str) -> StoreError:
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong in one line, in a database's own words where one failed.
+    """Say what went wrong in one line, in a database's own words where one failed.
 
     SQLAlchemy puts a hint about its session's autoflush before them, which would hide that a database is locked.
     """

@@ -91,10 +91,12 @@ def spools(folder: Path) -> list[Path]:
     return list((folder / "mlruns" / "spool").glob("*.jsonl"))
 
 
-def stop_again_and_again(victims: Any, folder: Path, server: Server, *, seconds: float, n_stops: int) -> None:
+def stop_again_and_again(
+    victims: Any, folder: Path, server: Server, *, seconds: float, n_stops: int, n_trials: int
+) -> None:
     """Stop the server while trials are trained: frozen the first time, killed the others."""
-    gates = [1 + 2 * stop for stop in range(2 * n_stops)]
-    n_trials = gates[-1] + 2
+    apart = (n_trials - 2) // (2 * n_stops)
+    gates = [1 + apart * index for index in range(2 * n_stops)]
     victims.order(folder, uri=server.uri, n_trials=n_trials, gates=gates)
     for stop in range(n_stops):
         before, behind = gates[2 * stop], gates[2 * stop + 1]
@@ -116,15 +118,15 @@ def stop_again_and_again(victims: Any, folder: Path, server: Server, *, seconds:
 
 
 def test_a_study_trains_on_while_its_server_is_frozen(victims: Any, folder: Path, server: Server) -> None:
-    stop_again_and_again(victims, folder, server, seconds=3.0, n_stops=1)
+    stop_again_and_again(victims, folder, server, seconds=3.0, n_stops=1, n_trials=5)
 
 
 @pytest.mark.faults
 def test_a_study_whose_server_is_stopped_three_times_for_half_a_minute(
     victims: Any, folder: Path, server: Server, counted: Any
 ) -> None:
-    stop_again_and_again(victims, folder, server, seconds=30.0, n_stops=3)
-    counted("the server stopped 3 times for 30 s: every metric is there once")
+    stop_again_and_again(victims, folder, server, seconds=30.0, n_stops=3, n_trials=40)
+    counted("40 trials, the server stopped 3 times for 30 s: every metric is there once")
 
 
 def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
