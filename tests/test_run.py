@@ -185,8 +185,10 @@ def test_a_model_that_raises_fails_its_trials_and_is_told(ready, tmp_path, monke
     )
     monkeypatch.delitem(sys.modules, "fragile")
     run_study(ready("model._target_=fragile.build", "budget.n_trials=2", "retry_failed=true"))
+    failed = [run.run_id for run in record.trials]
     (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
     assert [(run.number, run.state) for run in record.trials] == [(0, "complete"), (1, "complete")]
+    assert [run.run_id for run in record.trials] == failed
     assert record.status == "FINISHED"
 
 

@@ -20,10 +20,7 @@ from mlflow.utils.uri import append_to_uri_path
 
 from study.tracking import schema
 from study.tracking.delivery import Delivery
-from study.tracking.entries import End, Entry, File, Log, Start
-
-# The artifact with the traceback of a failed trial.
-ERROR = "error.txt"
+from study.tracking.entries import ERROR, End, Entry, File, Log, Start
 
 
 @dataclass(kw_only=True)
@@ -56,14 +53,15 @@ def entries_of(draft: Draft) -> list[Entry]:
 
 
 def insert_drafts(client: MlflowClient, delivery: Delivery, experiment_id: str, drafts: Sequence[Draft]) -> None:
-    """Write runs that ended into a database, in the place of those before them."""
+    """Write runs that ended into a database, in the place of those before them; one that had failed goes on."""
     for draft in drafts:
-        for run in draft.start.before:
-            if (run_id := delivery.find(run)) is not None:
-                client.delete_run(run_id)
-    ids = {draft.start.run: uuid.uuid4().hex for draft in drafts}
-    _insert(client._tracking_client.store, experiment_id, drafts, ids)
-    for draft in drafts:
+        if draft.start.before:
+            for entry in entries_of(draft):
+                delivery.deliver(entry)
+    new = [draft for draft in drafts if not draft.start.before]
+    ids = {draft.start.run: uuid.uuid4().hex for draft in new}
+    _insert(client._tracking_client.store, experiment_id, new, ids)
+    for draft in new:
         if draft.error is not None:
             client.log_text(ids[draft.start.run], draft.error, ERROR)
     delivery.know(ids)

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from study.tracking import schema
 from study.tracking.entries import End, Entry, File, Log, Start
-from study.tracking.held import Held, read_held
+from study.tracking.held import Held, forget_outcome, read_held
 
 # The tag with our key of a run: MLflow makes its id, and its answer may be lost.
 RECORD = "record"
@@ -113,20 +113,22 @@ class Delivery:
             run = self._client.get_run(run_id)
             if run.info.lifecycle_stage != "active":
                 continue
-            if position == 0 and start.goes_on and _is_same(run, start):
+            if position == 0 and (_has_failed(run, start) or (start.goes_on and _is_same(run, start))):
                 kept = run
             else:
                 self._client.delete_run(run_id)
         if kept is None:
             return None
         found: str = kept.info.run_id
+        has_failed = _has_failed(kept, start)
+        if has_failed:
+            forget_outcome(self._client, found)
         self._held[start.run] = held = read_held(self._client, found, start)
-        if kept.data.tags.get("state") == "failed":  # what it came to is not what it comes to now
+        if has_failed:  # what a server still says it came to is not what it comes to now
             held.values = {place: value for place, value in held.values.items() if place[1] > 0}
         if "state" in kept.data.tags:
             self._client.delete_tag(found, "state")
-        own = {key: start.tags[key] for key in _OF_A_PROCESS if key in start.tags}
-        schema.log_in_batches(self._client, found, params=[], tags=own)
+        schema.log_in_batches(self._client, found, params=[], tags=start.tags)
         self._client.update_run(found, status="RUNNING")
         return found
 
@@ -186,8 +188,17 @@ class Delivery:
 def _is_same(run: Run, start: Start) -> bool:
     """Tell whether a stored run trains the same as one that starts: point, seeds, versions of packages."""
     tags = {tag.key: tag.value for tag in schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
+    return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
+
+
+def _has_failed(run: Run, start: Start) -> bool:
+    """Tell whether a stored run is the trial's that starts again and had failed, by whatever code or package then."""
+    return run.data.tags.get("state") == "failed" and _is_at(run, start)
+
+
+def _is_at(run: Run, start: Start) -> bool:
     params = {param.key: param.value for param in schema.to_params(start.params)}
-    return bool(tags.items() <= run.data.tags.items() and run.data.params.items() <= params.items())
+    return bool(run.data.params.items() <= params.items())
 
 
 def _places(entry: Entry) -> set[tuple[str, int]]:

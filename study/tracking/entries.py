@@ -10,6 +10,9 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+# The artifact with the traceback of a failed trial.
+ERROR = "error.txt"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
@@ -21,8 +24,8 @@ class Start:
         tags: Its tags.
         params: Its params.
         started: When it started, in milliseconds since 1970.
-        before: Ids of runs that stand in its place.
-        goes_on: Whether the last of these is to go on, provided that it is the same training.
+        before: Ids of runs that stand in its place. The last of these goes on if it had failed.
+        goes_on: Whether it also goes on if it was cut off, provided that it is the same training.
     """
 
     run: str

@@ -6,11 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import sqlalchemy
 from mlflow.entities import Metric
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 from mlflow.tracking import MlflowClient
 
-from study.tracking.entries import Entry, Start
+from study.tracking.entries import ERROR, Entry, Start
 from study.tracking.schema import from_stored
+from study.tracking.store import is_database
 
 # Float32 resolves 6e-8; a database's way with digits is far below this.
 _RELATIVE = 1e-12
@@ -64,6 +68,19 @@ class Held:
             return not unless_missing
         same = math.isclose(held, metric.value, rel_tol=_RELATIVE)
         return same or (math.isnan(held) and math.isnan(metric.value))
+
+
+def forget_outcome(client: MlflowClient, run_id: str) -> None:
+    """Take from a run what its failed attempt left: its traceback and, where the store is a database, its metrics.
+
+    A server takes no metric back, so what is reported again is compared with what it holds.
+    """
+    if any(file.path == ERROR for file in client.list_artifacts(run_id)):
+        get_artifact_repository(client.get_run(run_id).info.artifact_uri).delete_artifacts(ERROR)
+    if is_database(client.tracking_uri):
+        with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
+            for table in (SqlMetric, SqlLatestMetric):
+                session.execute(sqlalchemy.delete(table).where(table.run_uuid == run_id))
 
 
 def read_held(client: MlflowClient, run_id: str, start: Start | None) -> Held:

@@ -375,12 +375,14 @@ def cut_off_after(open_tracker, config, trial, values) -> str:
     return read(config)[0].trials[0].run_id
 
 
-def train(tracker, trial, values) -> None:
-    tracker.start("trial", trial)
+def train(tracker, trial, values, *, in_bulk=False, error=None) -> None:
+    tracker.start("trial", trial, in_bulk=in_bulk)
     for epoch, value in enumerate(values):
         tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
     history = {"val_accuracy": values}
-    tracker.end("trial", TrialResult(trial=trial, state="complete", history=history, summary={}), objective=values[-1])
+    state = "failed" if error else "complete"
+    result = TrialResult(trial=trial, state=state, history=history, summary={}, error=error)
+    tracker.end("trial", result, objective=math.nan if error else values[-1])
 
 
 @pytest.mark.parametrize(
@@ -438,18 +440,40 @@ def test_every_run_tells_the_versions_it_was_trained_with(make_config, open_trac
     assert before not in {run.info.run_id for run in runs}  # what another version began it does not end
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
+@pytest.mark.parametrize(
+    ("is_database", "again", "goes_on"),
+    [
+        (True, (0.5, 0.75), True),
+        (True, (0.25, 0.75), True),  # what made it fail was mended, and changed what it reports
+        (False, (0.5, 0.75), True),
+        (False, (0.25, 0.75), False),  # a server takes no metric back
+    ],
+)
 def test_the_run_of_a_failed_trial_that_is_tried_again_goes_on_and_forgets_what_it_came_to(
-    make_config, open_tracker, record
+    make_config, open_tracker, dataset, monkeypatch, in_bulk, is_database, again, goes_on
 ):
+    if not is_database:
+        monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)
+        monkeypatch.setattr("study.tracking.held.is_database", lambda _uri: False)
     config = make_config()
     with open_tracker(config) as tracker:
-        record(tracker, "trial", 0, values=(0.5,), state="failed", objective=math.nan)
+        train(tracker, trial_of(0), (0.5,), in_bulk=in_bulk, error="Traceback: it broke")
         before = tracker.finished()["trial", 0].run_id
-    with open_tracker(config) as tracker:
-        record(tracker, "trial", 0, values=(0.5, 0.75))
+    assert read_artifact_text(config.stores.tracking_uri, before, "error.txt") == "Traceback: it broke"
+    mended = {"keras": "3.16.0", "git_commit": "another"}
+    with open_study(config, study_name="adam", dataset=dataset, environment=mended) as tracker:
+        train(tracker, trial_of(0), again, in_bulk=in_bulk)
     (run,) = read(config)[0].trials
-    assert (run.run_id, run.state, run.status) == (before, "complete", "FINISHED")
+    assert (run.run_id == before, run.state, run.status) == (goes_on, "complete", "FINISHED")
     assert run.metrics["objective"] == 0.75
+    steps, values = read_histories(config.stores.tracking_uri, [run.run_id], ["val_accuracy"])[run.run_id][
+        "val_accuracy"
+    ]
+    assert (steps.tolist(), values.tolist()) == ([1, 2], [*again])
+    client = client_of(config)
+    assert client.get_run(run.run_id).data.tags["git_commit"] == "another"
+    assert client.list_artifacts(run.run_id) == []
 
 
 def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open_tracker, record):
