@@ -22,13 +22,15 @@ EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
 gallery: $(VENV)/installed ## run every published comparison in a size for two cores and an hour, and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
-	  $(BIN)/study run -m experiment=$$name budget=$$budget; \
+	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name did not run to its end" >&2; \
 	done
-	$(BIN)/study gallery --output docs/gallery $(EXPERIMENTS)
+	$(BIN)/study gallery --output docs/gallery
 
 gallery-full: $(VENV)/installed ## run every published comparison in its published size (many hours), and write docs/gallery
-	for name in $(EXPERIMENTS); do $(BIN)/study run -m experiment=$$name; done
-	$(BIN)/study gallery --output docs/gallery $(EXPERIMENTS)
+	for name in $(EXPERIMENTS); do \
+	  $(BIN)/study run -m experiment=$$name || echo "$$name did not run to its end" >&2; \
+	done
+	$(BIN)/study gallery --output docs/gallery
 
 test: $(VENV)/installed-dev ## install what tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, _means
-from study.records import RunRecord
+from study.gallery._heat_map import heat_map
+from study.gallery._scores import Seed, scores_of
 from study.report.evidence import StudyEvidence
 from study.report.measure import Measure
 from study.statistics.holm import holm_intervals
@@ -20,8 +21,6 @@ from study.statistics.intervals import paired_difference
 Floats = NDArray[np.float64]
 # Row and column.
 Place = tuple[str, str]
-# Repetition and seed, which runs of two cells share where they can be paired.
-Seed = tuple[int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +124,21 @@ def matrix(
     return np.array([[of(grid[r, c]) if (r, c) in grid else math.nan for c in columns] for r in rows])
 
 
+def score_map(
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure, *, number: str
+) -> bytes:
+    """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is how they are written."""
+    return heat_map(
+        matrix(grid, rows, columns, lambda cell: cell.mean),
+        rows=rows,
+        columns=columns,
+        label=f"test {measure.spoken}",
+        spread=matrix(grid, rows, columns, lambda cell: cell.spread),
+        lower_is_better=measure.sign < 0,
+        number=number,
+    )
+
+
 def best_first(grid: Collection[Cell], measure: Measure, *, by: Callable[[Cell], float]) -> list[Cell]:
     """Return cells by a score, the best first; those without a finite one come last."""
 
@@ -172,12 +186,11 @@ def mean_text(cell: Cell, measure: Measure) -> str:
     return _means.mean_text(cell.values, measure)
 
 
-def seed_of(run: RunRecord) -> Seed:
-    """Return what pairs a run with those of other cells."""
-    return run.number, run.params.get("run_seed", "")
-
-
 def _cell(place: Place, study: StudyEvidence, measure: Measure) -> Cell:
-    scores = {seed_of(run): value for run in study.tuned if (value := measure.tested(run)) is not None}
     seen = [value for run in study.tuned if (value := measure.validation(run)) is not None]
-    return Cell(place=place, study=study, scores=scores, validation=float(np.mean(seen)) if seen else math.nan)
+    return Cell(
+        place=place,
+        study=study,
+        scores=scores_of(study.tuned, measure),
+        validation=float(np.mean(seen)) if seen else math.nan,
+    )

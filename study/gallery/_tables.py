@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.records import RunRecord
+from study.gallery._scores import Seed, scores_of
 from study.report.evidence import Entry
 from study.report.measure import Measure
 from study.statistics.holm import holm_two_sided, t_ratio
@@ -55,7 +55,7 @@ def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
 
 def ranking(setting: str, entries: Mapping[str, Entry], measure: Measure) -> Ranking:
     """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration."""
-    scores = {name: _scores(entry.tuned, measure) for name, entry in entries.items()}
+    scores = {name: scores_of(entry.tuned, measure) for name, entry in entries.items()}
     intervals = {name: _interval(values) for name, values in scores.items()}
 
     def key(name: str) -> tuple[bool, float, str]:
@@ -161,22 +161,13 @@ def _short(text: str) -> str:
         return text
 
 
-def _scores(runs: Sequence[RunRecord], measure: Measure) -> dict[tuple[int, str], float]:
-    """Return test scores by repetition and seed, what runs of two entries must share to be paired."""
-    return {
-        (run.number, run.params.get("run_seed", "")): value
-        for run in runs
-        if (value := measure.tested(run)) is not None
-    }
-
-
-def _interval(scores: Mapping[tuple[int, str], float]) -> Interval | None:
+def _interval(scores: Mapping[Seed, float]) -> Interval | None:
     values = list(scores.values())
     return mean_interval(values) if values and all(map(math.isfinite, values)) else None
 
 
 def _told_apart(
-    names: Sequence[str], scores: Mapping[str, Mapping[tuple[int, str], float]], measure: Measure
+    names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], measure: Measure
 ) -> frozenset[tuple[str, str]]:
     pairs, ratios, sizes = [], [], []
     for a, b in combinations(names, 2):

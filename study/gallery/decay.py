@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from study.gallery import About, Material, Picture, Shown, Table
 from study.gallery._curves import Curve, loss_curves, stacked
-from study.gallery._grid import Cell, Gap, Place, best_first, cells, gap_text, gaps, matrix, mean_text, ordered
-from study.gallery._heat_map import heat_map
+from study.gallery._grid import Cell, Gap, Place, best_first, cells, gap_text, gaps, mean_text, ordered, score_map
 from study.gallery._tables import rate_text
 from study.report.evidence import Entry
 from study.report.measure import Measure
@@ -39,15 +38,7 @@ def show(material: Material) -> Shown:
     rows = ordered((row for row, _ in grid), _SCHEDULES)
     columns = ordered((column for _, column in grid), _OPTIMIZERS)
     compared = {column: _against_constant(grid, column) for column in columns}
-    picture = heat_map(
-        matrix(grid, rows, columns, lambda cell: cell.mean),
-        rows=rows,
-        columns=columns,
-        label=f"test {measure.spoken}",
-        spread=matrix(grid, rows, columns, lambda cell: cell.spread),
-        lower_is_better=measure.sign < 0,
-        number="{:.4f}",
-    )
+    picture = score_map(grid, rows, columns, measure, number="{:.4f}")
     caption = f"Test {measure.spoken} at the best rate of each pair: mean and standard deviation over seeds."
     return Shown(
         pictures=(

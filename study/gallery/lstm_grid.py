@@ -19,11 +19,10 @@ from study.gallery._grid import (
     cells,
     gap_text,
     gaps,
-    matrix,
     mean_text,
     ordered,
+    score_map,
 )
-from study.gallery._heat_map import heat_map
 from study.report.measure import Measure
 
 ABOUT = About(
@@ -62,14 +61,7 @@ def show(material: Material) -> Shown:
     columns = ordered((column for _, column in grid), _OPTIMIZERS)
     dataset, scale = _data(next(iter(material.configs.values())))
     baseline = _error(sunspots.persistence(dataset.test), dataset, measure)
-    picture = heat_map(
-        matrix(grid, rows, columns, lambda cell: cell.mean),
-        rows=rows,
-        columns=columns,
-        label=f"test {measure.spoken}",
-        spread=matrix(grid, rows, columns, lambda cell: cell.spread),
-        number="{:.3f}",
-    )
+    picture = score_map(grid, rows, columns, measure, number="{:.3f}")
     n_seeds = max(len(cell.scores) for cell in grid.values())
     caption = (
         f"Test {measure.spoken} of every pair: mean and standard deviation over {n_seeds} seeds. Persistence has "

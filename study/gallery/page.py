@@ -1,4 +1,4 @@
-"""An experiment's page and the page that leads to all of them: HTML files that need nothing but themselves."""
+"""An experiment's page, an HTML file that needs nothing but itself, and the page that leads to all of them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def render(about: About, shown: Shown, material: Material, *, making: Making) ->
 
 
 def render_index(pages: Sequence[tuple[str, About, Shown]], *, made: str) -> str:
-    """Return the page that leads to all others.
+    """Return the page that leads to all others, with the first picture of each from its folder.
 
     Args:
         pages: Name, description and contents of each experiment, in their order.
@@ -96,7 +96,7 @@ def render_markdown(pages: Sequence[tuple[str, About, Shown]]) -> str:
             *(["", shown.findings[0]] if shown.findings else []),
         ]
         if picture := _first(shown):
-            lines += ["", f"![{picture.caption}]({name}/{picture.name}.{picture.suffix})"]
+            lines += ["", f"![{picture.caption}]({_file(name, picture)})"]
     return "\n".join([*lines, ""])
 
 
@@ -203,8 +203,16 @@ def _figure(picture: Picture) -> str:
 
 def _image(picture: Picture) -> str:
     encoded = base64.b64encode(picture.data).decode("ascii")
+    return _img(picture, f"data:{_MIME[picture.suffix]};base64,{encoded}")
+
+
+def _img(picture: Picture, source: str) -> str:
     drawn = ' class="drawn"' if picture.suffix == "svg" else ""
-    return f'<img{drawn} alt="{escape(picture.caption)}" src="data:{_MIME[picture.suffix]};base64,{encoded}">'
+    return f'<img{drawn} alt="{escape(picture.caption)}" src="{source}">'
+
+
+def _file(name: str, picture: Picture) -> str:
+    return f"{name}/{picture.name}.{picture.suffix}"
 
 
 def _width(picture: Picture) -> float:
@@ -242,7 +250,7 @@ def _first(shown: Shown) -> Picture | None:
 
 def _room(name: str, about: About, shown: Shown) -> str:
     picture = _first(shown)
-    thumb = "" if picture is None else f'<div class="thumb">{_image(picture)}</div>'
+    thumb = "" if picture is None else f'<div class="thumb">{_img(picture, escape(_file(name, picture)))}</div>'
     finding = f"<p>{escape(shown.findings[0])}</p>" if shown.findings else ""
     return (
         f'<li><a href="{escape(name)}.html">{thumb}<div class="words"><h2>{escape(about.title)}</h2>'

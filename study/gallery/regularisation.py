@@ -10,8 +10,21 @@ from typing import Any
 import numpy as np
 
 from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery._grid import Cell, Place, cells, gap_text, gaps, matrix, mean_text, optimizer_of, ordered, seed_of
+from study.gallery._grid import (
+    Cell,
+    Gap,
+    Place,
+    cells,
+    gap_text,
+    gaps,
+    matrix,
+    mean_text,
+    optimizer_of,
+    ordered,
+    score_map,
+)
 from study.gallery._heat_map import heat_map
+from study.gallery._scores import seed_of
 from study.records import RunRecord
 from study.report.measure import Measure
 
@@ -74,15 +87,7 @@ def _scale(config: Mapping[str, Any]) -> str:
 
 
 def _accuracy(grid: Mapping[Place, Cell], rows: list[str], columns: list[str], measure: Measure) -> Picture:
-    data = heat_map(
-        matrix(grid, rows, columns, lambda cell: cell.mean),
-        rows=rows,
-        columns=columns,
-        label=f"test {measure.spoken}",
-        spread=matrix(grid, rows, columns, lambda cell: cell.spread),
-        lower_is_better=measure.sign < 0,
-        number="{:.4f}",
-    )
+    data = score_map(grid, rows, columns, measure, number="{:.4f}")
     caption = f"Test {measure.spoken} of each variant at its best rate: mean and standard deviation over seeds."
     return Picture(name="variants", caption=caption, data=data, suffix="svg")
 
@@ -141,10 +146,7 @@ def _effects(
     for column in columns:
         plain = grid["none", column]
         compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid])
-        parts = [
-            f"{place[0].replace('_', ' ')} {gap_text(gap, measure)}{'' if gap.is_told else ' (not told)'}"
-            for place, gap in compared.items()
-        ]
+        parts = _told(compared, measure)
         if parts:
             told.append(
                 f"{column}: test {measure.spoken} against none, each at its best rate, Holm's intervals: "
@@ -161,10 +163,7 @@ def _narrowed(
     for column in columns:
         apart = {row: _gap_cell(material, grid[row, column], measure) for row in rows if (row, column) in grid}
         compared = gaps(apart["none"], list(apart.values()))
-        parts = [
-            f"{place[0].replace('_', ' ')} {gap_text(gap, measure)}{'' if gap.is_told else ' (not told)'}"
-            for place, gap in compared.items()
-        ]
+        parts = _told(compared, measure)
         narrower += [gap.is_told and gap.mean < 0 for place, gap in compared.items() if place[0] in ("l2", "dropout")]
         if parts:
             told.append(
@@ -178,6 +177,13 @@ def _narrowed(
             f"{verdict}."
         )
     return tuple(told)
+
+
+def _told(compared: Mapping[Place, Gap], measure: Measure) -> list[str]:
+    return [
+        f"{row.replace('_', ' ')} {gap_text(gap, measure)}{'' if gap.is_told else ' (not told)'}"
+        for (row, _), gap in compared.items()
+    ]
 
 
 def _gap_cell(material: Material, cell: Cell, measure: Measure) -> Cell:

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset, Split
 from study.results import OnEpoch, State, Trial, TrialResult
@@ -22,11 +21,9 @@ from study.training.batches import Batches, Source, in_batches
 from study.training.checkpoints import Checkpoint, Checkpoints
 from study.training.fit_program import FitProgram
 from study.training.fit_structure import state_bytes
+from study.training.fresh import fresh_model, loss_sample
 from study.training.precision import use_precision
 from study.training.watch import NonFiniteLossError, WatchedCallbacks, Watcher
-
-# Before and after training the loss is taken on so many examples, the first ones as they are stored.
-N_LOSS_EXAMPLES = 10_000
 
 
 class FitTrainer:
@@ -90,17 +87,11 @@ class FitTrainer:
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
-        use_precision(self._precision)
-        shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
-        model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
-        if weights is not None:
-            model.set_weights(list(weights))
-        return model
+        return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     @cached_property
     def _loss_sample(self) -> Source:
-        train = self._dataset.train
-        return self._in_batches(Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES]))
+        return self._in_batches(loss_sample(self._dataset))
 
     @cached_property
     def _validation(self) -> Source:

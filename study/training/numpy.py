@@ -19,7 +19,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset, Split
 from study.errors import StudyError
@@ -29,16 +28,14 @@ from study.results import State as Ending
 from study.seeds import epoch_dropout, epoch_order
 from study.space import Value
 from study.training.backend import select_backend
+from study.training.fresh import fresh_model, loss_sample
 from study.training.numpy_loss import read_loss
 from study.training.numpy_metrics import Metrics
 from study.training.numpy_network import Array, Draw, Noise, backward, forward
 from study.training.numpy_progress import Progress
 from study.training.numpy_structure import read_layers
 from study.training.optimizer import build_schedule, coerce
-from study.training.precision import use_precision
 
-# Before and after training the loss is taken on so many examples, the first ones as they are stored.
-N_LOSS_EXAMPLES = 10_000
 PRECISIONS = ("float64", "float32")
 DRAWS = ("uniform", "normal")
 
@@ -106,12 +103,7 @@ class NumpyTrainer:
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
-        use_precision("float32")
-        shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
-        model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
-        if weights is not None:
-            model.set_weights(list(weights))
-        return model
+        return fresh_model(self._config, self._dataset, precision="float32", weights=weights)
 
     @cached_property
     def _x(self) -> Array:
@@ -123,8 +115,7 @@ class NumpyTrainer:
 
     @cached_property
     def _loss_sample(self) -> Split:
-        train = self._dataset.train
-        return Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES])
+        return loss_sample(self._dataset)
 
     @cached_property
     def _factors(self) -> tuple[float, ...] | None:

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, StudyError
@@ -21,7 +20,7 @@ from study.machine import cache_folder
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoints import Checkpoints
-from study.training.fit import N_LOSS_EXAMPLES
+from study.training.fresh import N_LOSS_EXAMPLES, fresh_model
 from study.training.precision import use_precision
 from study.training.vectorized_batch import Batch
 from study.training.vectorized_capacity import most_at_once, n_abreast, n_devices, room, shared_out
@@ -134,12 +133,7 @@ class VectorizedTrainer:
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Build a fresh model that is not compiled, with given weights if there are any."""
-        use_precision(self._precision)
-        shape, n_outputs = self._dataset.input_shape, self._dataset.n_outputs
-        model = instantiate(self._config.model.section, input_shape=shape, n_outputs=n_outputs)
-        if weights is not None:
-            model.set_weights(list(weights))
-        return model
+        return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials

@@ -122,6 +122,7 @@ def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
     assert 'href="some.html"' in page
     assert 'href="bare.html"' in page
     assert page.count("<img") == 1
+    assert 'src="some/a.svg"' in page
     assert "It holds." in text
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,19 +33,6 @@ def by_rule(rule: Rule) -> Array:
         weights, state = rule.step(weights, gradient, state)
         path.append(flat(weights))
     return np.stack(path)
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Let Keras make its own numbers, such as the rate, in float64."""
-    import keras
-
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
 
 
 def by_keras(optimizer: Any) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from study.optimizers.adabelief import AdaBelief
+from study.optimizers.departures import double_precision
 
 
 def adabelief(
@@ -28,14 +29,14 @@ def adabelief(
 
 @pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01}])
 def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
-    with keras_steps.double_precision():
+    with double_precision():
         path = keras_steps.by_keras(AdaBelief(**arguments))
     np.testing.assert_allclose(path, adabelief(**arguments), rtol=1e-10, atol=1e-13)
 
 
 def test_the_first_two_steps_by_hand() -> None:
     """Halves: moments 1, 5/2; surprises 1 and 3/2, s = 1/4 + 1, then 15/16 + 9/16 + 1."""
-    with keras_steps.double_precision():
+    with double_precision():
         w = keras.Variable([1.0], dtype="float64")
         optimizer = AdaBelief(learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=1.0)
         path = []

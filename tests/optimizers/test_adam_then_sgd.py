@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from study.optimizers.adam_then_sgd import AdamThenSGD
+from study.optimizers.departures import double_precision
 from study.training.optimizer import build_optimizer
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -70,7 +71,7 @@ def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any], given: di
     expected, switched = swats(**theirs, **given)
     assert bool(switched) == switches
     assert switched < 90, "too few steps of SGD are seen"
-    with keras_steps.double_precision():
+    with double_precision():
         path = keras_steps.by_keras(AdamThenSGD(**arguments))
     np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
 
@@ -89,7 +90,7 @@ def test_a_schedule_acts_on_the_derived_rate() -> None:
         "boundaries": [49],
         "values": [1.0, 0.5],
     }
-    with keras_steps.double_precision():
+    with double_precision():
         paths = [
             keras_steps.by_keras(build_optimizer(TARGET, {"switch_fraction": 0.3}, schedule=section, n_steps=100))
             for section in (CONSTANT, halved)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from study.optimizers.departures import double_precision
 from study.optimizers.prodigy import Prodigy
 
 
@@ -46,7 +47,7 @@ def prodigy(
 def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
     expected, d = prodigy(**arguments)
     assert d > 10 * arguments.get("initial_distance", 1e-6), "the estimate never grew"
-    with keras_steps.double_precision():
+    with double_precision():
         optimizer = Prodigy(**arguments)
         path = keras_steps.by_keras(optimizer)
         assert float(optimizer._distance) == pytest.approx(d, rel=1e-9)

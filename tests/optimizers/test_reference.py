@@ -12,6 +12,7 @@ import pytest
 from mutants import mutants
 
 from study.optimizers import reference
+from study.optimizers.departures import double_precision
 from study.optimizers.reference import (
     SGD,
     Adadelta,
@@ -164,7 +165,7 @@ def keras_paths() -> list[np.ndarray[Any, Any]]:
     import keras
 
     paths = []
-    with keras_steps.double_precision():
+    with double_precision():
         for _, name, arguments in KERAS:
             target = getattr(keras.optimizers, name)
             defaults = {key: p.default for key, p in inspect.signature(target).parameters.items()}
