@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo gallery gallery-full server test test-faults browser rules lint format lock audit wheel clean help
+.PHONY: demo gallery gallery-full server test test-faults postgresql browser rules lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -38,6 +38,9 @@ test: $(VENV)/installed-dev ## install what tests need, then run them
 test-faults: $(VENV)/installed-dev ## kill, stop, fill and cut off what a study needs, many times (an hour; PostgreSQL where it is there)
 	$(BIN)/python -m pytest -q -m faults tests
 
+postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL (needs Debian's postgresql)
+	$(BIN)/python -m pytest -q -m faults tests/faults/test_workers_postgresql.py
+
 browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
 	$(BIN)/python -m pytest -q -m browser tests/report
 
@@ -57,6 +60,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(VENV)/installed-dev ## pin the dependencies of pyproject.toml anew
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra distributed -c requirements.lock -o requirements-distributed.lock
 
 audit: $(VENV)/installed-dev ## look the locked dependencies up among known vulnerabilities (needs a network)
 	@.ci/audit $(BIN)/uv requirements-dev.lock
@@ -81,9 +85,8 @@ $(VENV)/installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --no-deps --editable .
 	touch $@ $(VENV)/installed
 
-# Pinned by no lock yet: none of it is needed by a study on one machine.
-$(VENV)/installed-distributed: $(VENV)/installed
-	$(PIP) install --quiet --editable '.[distributed]'
+$(VENV)/installed-distributed: requirements-distributed.lock $(VENV)/installed
+	$(PIP) install --quiet --require-hashes -r $<
 	touch $@
 
 $(BIN)/python:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-distributed.lock")
 
 
 def run(
@@ -84,13 +84,13 @@ def test_a_lock_pins_and_hashes_all_and_names_no_host(lock: str) -> None:
         assert "--hash=sha256:" in block, block
 
 
-def test_the_locks_cover_what_the_project_asks_for_and_agree() -> None:
-    base, dev = (pins(lock) for lock in LOCKS)
-    extra = PROJECT["optional-dependencies"]["dev"]
-    for dependencies, locked in ((PROJECT["dependencies"], base), (PROJECT["dependencies"] + extra, dev)):
-        names = {re.split(r"[\[<>=~! ]", dependency)[0].lower() for dependency in dependencies}
-        assert names <= {name for name, _ in locked}
-    versions = {name: {v for (n, _), v in dev.items() if n == name} for name, _ in base}
+@pytest.mark.parametrize(("lock", "extra"), [*zip(LOCKS, (None, "dev", "distributed"), strict=True)])
+def test_the_locks_cover_what_the_project_asks_for_and_agree(lock: str, extra: str | None) -> None:
+    base, locked = pins(LOCKS[0]), pins(lock)
+    dependencies = PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(extra, [])
+    names = {re.split(r"[\[<>=~! ]", dependency)[0].lower() for dependency in dependencies}
+    assert names <= {name for name, _ in locked}
+    versions = {name: {v for (n, _), v in locked.items() if n == name} for name, _ in base}
     for (name, _), version in base.items():
         assert version in versions[name], name
 

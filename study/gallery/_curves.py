@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from study.gallery._drawing import DASHES, legend, new_figure, tidy, to_svg
@@ -66,6 +67,7 @@ def loss_curves(
         lowest = min(lowest, float(np.nanmin(low, initial=np.inf)))
     if log and 0 < lowest < np.inf:
         axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and steps are counted
     tidy(axes, title=title, x=x, y=y)
     legend(figure, axes)
     return to_svg(figure)
