@@ -92,7 +92,10 @@ def _check(n_years: int, *, window: Any, n_validation: Any, n_test: Any) -> None
     ]
     if not faults and window + n_validation + n_test >= n_years:
         longest = n_years - n_validation - n_test - 1
-        if longest < 1:
+        if n_test > n_years - 3:
+            key, value, most = "dataset.n_test", n_test, n_years - 3
+            advice = f"Set dataset.n_test to {most} or less; dataset.n_validation and dataset.window take some, too."
+        elif longest < 1:
             key, value, most = "dataset.n_validation", n_validation, n_years - n_test - 2
             advice = "Lower dataset.n_validation or dataset.n_test."
         else:

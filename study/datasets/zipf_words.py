@@ -60,7 +60,8 @@ def load(
         ConfigError: An argument is too small, or leaves no deciding or no rare word.
     """
     sizes = {"n_train": n_train, "n_validation": n_validation, "n_test": n_test, "n_common": n_common}
-    _check({**sizes, "length": length, "n_classes": n_classes, "rare_at_most": rare_at_most}, vocabulary=vocabulary)
+    sizes |= {"length": length, "n_classes": n_classes, "rare_at_most": rare_at_most, "vocabulary": vocabulary}
+    _check({**{f"dataset.{name}": value for name, value in sizes.items()}, "split_seed": split_seed})
     rng = np.random.default_rng(split_seed)
     deciding = np.arange(n_common, vocabulary)
     classes = np.zeros(vocabulary, np.int32)
@@ -76,7 +77,7 @@ def load(
     rare = np.flatnonzero((seen >= 1) & (seen <= rare_at_most))
     if not len(rare):
         advice = "Raise dataset.rare_at_most or dataset.vocabulary, or lower dataset.n_train."
-        allowed = f"a number that some word's training documents reach: the rarest has {seen[deciding].min()}"
+        allowed = f"a number that some word's training documents reach: the rarest has {seen[seen > 0].min()}"
         raise ConfigError([Fault(key="dataset.rare_at_most", value=rare_at_most, allowed=allowed, advice=advice)])
     return Dataset(
         name="zipf_words",
@@ -99,20 +100,20 @@ def whereabouts() -> Whereabouts:
     return Whereabouts(place=_PLACE)
 
 
-def _check(arguments: dict[str, Any], *, vocabulary: Any) -> None:
-    least = {"n_classes": 2}
+def _check(arguments: dict[str, Any]) -> None:
+    least = {"dataset.n_classes": 2, "split_seed": 0}
     faults = [
         Fault(
-            key=f"dataset.{name}",
+            key=key,
             value=value,
-            allowed=f"a whole number of at least {least.get(name, 1)}",
-            advice=f"Set dataset.{name} to {least.get(name, 1)} or more.",
+            allowed=f"a whole number of at least {least.get(key, 1)}",
+            advice=f"Set {key} to {least.get(key, 1)} or more.",
         )
-        for name, value in (*arguments.items(), ("vocabulary", vocabulary))
-        if type(value) is not int or value < least.get(name, 1)
+        for key, value in arguments.items()
+        if type(value) is not int or value < least.get(key, 1)
     ]
-    if not faults and vocabulary < arguments["n_common"] + arguments["n_classes"]:
-        n_common, n_classes = arguments["n_common"], arguments["n_classes"]
+    vocabulary, n_common, n_classes = (arguments[f"dataset.{key}"] for key in ("vocabulary", "n_common", "n_classes"))
+    if not faults and vocabulary < n_common + n_classes:
         allowed = (
             f"at least {n_common + n_classes}: dataset.n_common={n_common} words mean nothing, and each of "
             f"dataset.n_classes={n_classes} classes needs one that does"

@@ -232,8 +232,9 @@ class Nadam:
         def mu(updates: Array) -> Array:
             return self.beta_1 * (1 - 0.5 * 0.96 ** (self.schedule_decay * updates))
 
-        here, ahead = mu(np.array([t, t + 1.0]))
-        product = np.prod(mu(np.arange(1.0, t + 1)))
+        # Numbers of Python, which leave weights of float32 in float32.
+        here, ahead = (float(value) for value in mu(np.array([t, t + 1.0])))
+        product = float(np.prod(mu(np.arange(1.0, t + 1))))
         kept = here if self.scheduled_average else self.beta_1
 
         def update(w: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:

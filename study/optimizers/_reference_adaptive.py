@@ -73,20 +73,26 @@ class RMSprop:
 
     def init(self, parameters: Arrays) -> State:
         """Return the state before the first update."""
-        return fill(parameters, 0.0, 0.0, 0.0)
+        return fill(parameters, *[0.0] * (1 + self.centered + (self.momentum > 0)))
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
         """Make one update."""
 
-        def update(w: Array, g: Array, a: Array, b: Array, v: Array) -> tuple[Array, ...]:
+        def update(w: Array, g: Array, a: Array, *others: Array) -> tuple[Array, ...]:
             a = self.rho * a + (1 - self.rho) * g**2
-            b = self.rho * b + (1 - self.rho) * g
-            spread = a - b**2 if self.centered else a
+            kept, spread = [a], a
+            if self.centered:
+                b = self.rho * others[0] + (1 - self.rho) * g
+                kept.append(b)
+                spread = np.maximum(a - b**2, 0)  # rounding may take it below 0
             divisor = np.sqrt(spread + self.epsilon) if self.epsilon_inside_root else np.sqrt(spread) + self.epsilon
-            v = self.momentum * v + self.learning_rate * ratio(g, divisor)
-            return w - v, a, b, v
+            v = self.learning_rate * ratio(g, divisor)
+            if self.momentum > 0:
+                v = self.momentum * others[-1] + v
+                kept.append(v)
+            return w - v, *kept
 
         return each(update, parameters, gradients, state)
 

@@ -98,7 +98,7 @@ class Delivery:
             self._ids.pop(start.run, None)
         run_id = self.find(start.run) if again else None
         if run_id is not None:
-            self._held[start.run] = read_held(self._client, run_id, start)
+            self._hold(run_id, start, afresh=bool(start.before))
         elif (run_id := self._take_up(start)) is None:
             self._create(start)
             return
@@ -106,7 +106,7 @@ class Delivery:
         self._log_params(start, run_id)
 
     def _take_up(self, start: Start) -> str | None:
-        """Let the run go on that stands in a run's place, when it is the same training; remove others."""
+        """Let the run go on that stands in a run's place, if it is the same training or had failed; remove others."""
         kept = None
         before = [self.find(run) for run in reversed(start.before)]
         for position, run_id in enumerate(run_id for run_id in before if run_id is not None):
@@ -120,17 +120,23 @@ class Delivery:
         if kept is None:
             return None
         found: str = kept.info.run_id
-        has_failed = _has_failed(kept, start)
-        if has_failed:
+        if has_failed := _has_failed(kept, start):
             forget_outcome(self._client, found)
-        self._held[start.run] = held = read_held(self._client, found, start)
-        if has_failed:  # what a server still says it came to is not what it comes to now
-            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
-        if "state" in kept.data.tags:
-            self._client.delete_tag(found, "state")
         schema.log_in_batches(self._client, found, params=[], tags=start.tags)
         self._client.update_run(found, status="RUNNING")
+        self._hold(found, start, afresh=has_failed)
         return found
+
+    def _hold(self, run_id: str, start: Start, *, afresh: bool) -> None:
+        """Read what a run holds that goes on; `afresh`: what it once came to is not what it comes to now.
+
+        That it had failed is forgotten last: a process that is killed before has the next one do all of it again.
+        """
+        self._held[start.run] = held = read_held(self._client, run_id, start)
+        if afresh:
+            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
+        if "state" in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, "state")
 
     def _create(self, start: Start) -> str:
         tags = {tag.key: tag.value for tag in schema.to_tags(start.tags)}
@@ -147,11 +153,13 @@ class Delivery:
         metrics = entry.metrics if isinstance(entry, Log) else ()
         over = isinstance(entry, Log) and "state" in entry.tags
         if held.start is not None and (not held.agrees(metrics) or (over and held.unseen - _places(entry))):
+            # The old run goes last: with a server that drops out in between, all of this is done again.
+            self._doubtful.add(entry.run)
+            own = self._create(held.start)
+            for said in (*held.passed, entry):
+                self._write(said, own)
             self._client.delete_run(run_id)
             del self._held[entry.run]
-            run_id = self._create(held.start)
-            for said in (*held.passed, entry):
-                self._write(said, run_id)
             return
         if isinstance(entry, Log):
             missing = held.missing(metrics)

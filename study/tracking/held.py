@@ -76,7 +76,8 @@ def forget_outcome(client: MlflowClient, run_id: str) -> None:
     A server takes no metric back, so what is reported again is compared with what it holds.
     """
     if any(file.path == ERROR for file in client.list_artifacts(run_id)):
-        get_artifact_repository(client.get_run(run_id).info.artifact_uri).delete_artifacts(ERROR)
+        place = client.get_run(run_id).info.artifact_uri
+        get_artifact_repository(place, tracking_uri=client.tracking_uri).delete_artifacts(ERROR)
     if is_database(client.tracking_uri):
         with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
             for table in (SqlMetric, SqlLatestMetric):

@@ -78,7 +78,9 @@ class StudyTracker:
         """Record that a trial or a confirmation starts.
 
         A run that was cut off under its number goes on where the study is deterministic: what is reported again is
-        not written again. It is replaced where another training turns out to have written it.
+        not written again. It is replaced where another training turns out to have written it. One that had failed
+        goes on in any case, without what it came to; only on a server, which takes no metric back, it is replaced
+        where it had reported other values.
 
         Args:
             kind: What is trained.

@@ -80,7 +80,9 @@ class NumpyTrainer:
         model = self.build_model()
         self._layers = read_layers(model)
         self._metrics = Metrics(model, config.task)
-        self._rule(config.optimizer.fixed)  # what has no rule is told now, and not by every trial
+        # What has no rule is told now, and not by every trial.
+        searched = {name: (*(r.choices or ()), r.low)[0] for name, r in config.optimizer.ranges.items()}
+        self._rule({name: value for name, value in searched.items() if value is not None} | config.optimizer.fixed)
 
     @property
     def capacity(self) -> int:

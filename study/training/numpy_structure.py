@@ -13,7 +13,7 @@ from study.training.numpy_network import ACTIVATIONS, Activation, Dense, Dropout
 _ALLOWED = f"a chain of Flatten, Dense, Dropout and Activation, with activations {', '.join(ACTIVATIONS)}"
 _ADVICE = "Choose trainer=fit, which trains any Keras model, or another model."
 # What a layer of Dense may have, which is no part of the chain.
-_EXTRAS = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
+_EXTRAS = ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint")
 
 
 def read_layers(model: Any) -> tuple[Layer, ...]:
@@ -29,9 +29,13 @@ def read_layers(model: Any) -> tuple[Layer, ...]:
     for layer in _chain(model):
         if len(layer.trainable_weights) != len(layer.weights):
             _refuse(layer, "which has weights that are not trained")
+        if getattr(layer, "activity_regularizer", None) is not None:
+            _refuse(layer, "with an activity_regularizer")
         # Not isinstance: what is made of such a class may compute something else.
         kind = type(layer)
         if kind is keras.layers.Flatten:
+            if layer.data_format == "channels_first":
+                _refuse(layer, "whose data_format is channels_first")
             layers.append(Flatten())
         elif kind is keras.layers.Dropout:
             if layer.noise_shape is not None:
@@ -67,6 +71,8 @@ def _chain(model: Any) -> Sequence[Any]:
 
 
 def _dense(layer: Any, *, first_weight: int) -> Dense:
+    if len(layer.input.shape) != 2:
+        _refuse(layer, f"whose input has the shape {layer.input.shape}")
     for extra in _EXTRAS:
         if getattr(layer, extra) is not None:
             _refuse(layer, f"with a {extra}")
@@ -75,7 +81,7 @@ def _dense(layer: Any, *, first_weight: int) -> Dense:
 
 def _activation(layer: Any) -> Activation:
     name = keras.activations.serialize(layer.activation)
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         _refuse(layer, f"with the activation {name}")
     return Activation(name=name)
 

@@ -135,6 +135,10 @@ class VectorizedTrainer:
         """Build a fresh model that is not compiled, with given weights if there are any."""
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
+    def _n_examples(self, n_steps: int) -> int:
+        passes, steps = divmod(n_steps, -(-len(self._dataset.train) // self._batch_size))
+        return passes * len(self._dataset.train) + steps * self._batch_size
+
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials
         most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
@@ -206,7 +210,9 @@ class VectorizedTrainer:
                 raise error.__cause__ or error from None
             except Exception:
                 told = traceback.format_exc()
-                results += [_failed(lane.trial, told, lane) for lane in training.lanes]
+                results += [
+                    _failed(lane.trial, told, lane, n_examples=self._n_examples(lane.step)) for lane in training.lanes
+                ]
             results += training.results
         return results
 
@@ -287,7 +293,7 @@ def _keep_compiled_programs() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
-def _failed(trial: Trial, told: str, lane: Lane | None = None) -> TrialResult:
+def _failed(trial: Trial, told: str, lane: Lane | None = None, *, n_examples: int = 0) -> TrialResult:
     history = {} if lane is None else lane.history
-    counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": 0.0}
+    counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": float(n_examples)}
     return TrialResult(trial=trial, state="failed", history=history, summary=counts, error=told)

@@ -48,6 +48,8 @@ def test_the_longest_window_leaves_one_example_to_train_on_and_a_longer_one_is_r
         sunspots.load(window=251, n_validation=29, n_test=29)
     with pytest.raises(ConfigError, match=r"dataset\.n_validation=300: expected at most 278.*Lower dataset\.n_val"):
         sunspots.load(n_validation=300)
+    with pytest.raises(ConfigError, match=r"dataset\.n_test=400: expected at most 306.*Set dataset\.n_test"):
+        sunspots.load(n_test=400)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "20"])

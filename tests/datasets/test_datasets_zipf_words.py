@@ -58,11 +58,15 @@ def test_each_class_has_as_many_words():
     ("arguments", "told"),
     [
         ({"vocabulary": 53}, r"dataset\.vocabulary=53: expected at least 54: dataset\.n_common=50.*Raise it"),
+        ({"split_seed": -1}, r"split_seed=-1: expected a whole number of at least 0"),
         ({"n_classes": 1}, r"dataset\.n_classes=1: expected a whole number of at least 2"),
         ({"length": 0, "n_train": 1.5}, r"2 faults.*\n.*dataset\.n_train=1\.5.*\n.*dataset\.length=0"),
-        ({"vocabulary": 60, "rare_at_most": 1}, r"dataset\.rare_at_most=1: expected .* the rarest has \d+\. Raise"),
+        (
+            {"vocabulary": 60, "rare_at_most": 1},
+            r"dataset\.rare_at_most=1: expected .* the rarest has [1-9]\d*\. Raise",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, told):
     with pytest.raises(ConfigError, match=told):
-        zipf_words.load(split_seed=0, **arguments)
+        zipf_words.load(**{"split_seed": 0, **arguments})

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from study.tracking.reader import read_studies
 from tests.faults.looking import faults_of
 
 MODES = ("refused", "taken", "late")
@@ -30,6 +31,40 @@ def test_some_deliveries_that_fail_are_repeated_and_nothing_is_doubled(
 ) -> None:
     # A run's creation is the first, and the one that could be doubled.
     assert deliver_with_faults(victims, new_folder, mode, range(first, 8, 3)) == {}
+
+
+def retry_with_faults(victims: Any, new_folder: Any, mode: str, places: range) -> dict[int, str]:
+    """Let a delivery of a retried trial fail; return by its place what is wrong then."""
+    found = {}
+    for at in places:
+        folder = new_folder(f"retry-{mode}-{at}")
+        assert victims.live(folder, spooled=True, fails=0) == 0
+        (study,) = read_studies(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny-mlp")
+        expected = [(run.run_id, "complete") for run in study.trials]
+        status = victims.live(folder, spooled=True, retry_failed=True, flaky={"at": at, "mode": mode})
+        (study,) = read_studies(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny-mlp")
+        first = study.trials[0].metrics
+        is_right = first.get("objective") == first.get("val_accuracy") is not None
+        if status or [(run.run_id, run.state) for run in study.trials] != expected or not is_right:
+            found[at] = (folder / "stderr.txt").read_text() or str(study.trials)
+    return found
+
+
+@pytest.mark.parametrize(("mode", "first"), [("refused", 2), ("taken", 1), ("late", 3)])
+def test_a_retried_trial_keeps_its_run_when_a_delivery_fails(
+    victims: Any, new_folder: Any, mode: str, first: int
+) -> None:
+    assert retry_with_faults(victims, new_folder, mode, range(first, 9, 4)) == {}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("mode", MODES)
+def test_a_retried_trial_keeps_its_run_whichever_delivery_fails(
+    victims: Any, new_folder: Any, counted: Any, mode: str
+) -> None:
+    found = retry_with_faults(victims, new_folder, mode, range(1, N_DELIVERIES + 1))
+    counted(f"{mode}: each of {N_DELIVERIES} deliveries of a retry failed once, {len(found)} studies wrong")
+    assert found == {}
 
 
 @pytest.mark.faults

@@ -14,10 +14,12 @@ from typing import Any
 
 import optuna
 import pytest
+from mlflow.tracking import MlflowClient
 
 from study.cli import main
 from study.search_claims import is_of_claims
 from study.search_journal import Journal
+from study.tracking.reader import read_studies
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 
@@ -158,6 +160,27 @@ def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
     assert faults_of(folder, n_trials=3) == []
     assert main(["sync", "--folder", str(folder)]) == 0
     assert capsys.readouterr().out == "Nothing waits to be delivered.\n"
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_a_failed_trial_is_retried_under_its_run(victims: Any, folder: Path, server: Server, capacity: int) -> None:
+    options = {"uri": server.uri, "n_trials": 2, "capacity": capacity}
+    assert victims.live(folder, **options, fails=0) == 0, (folder / "stderr.txt").read_text()
+    client = MlflowClient(server.uri)
+    (study,) = read_studies(server.uri, "tiny-mlp")
+    failed, other = study.trials
+    assert (failed.state, failed.status) == ("failed", "FAILED")
+    assert [file.path for file in client.list_artifacts(failed.run_id)] == ["error.txt"]
+
+    assert victims.live(folder, **options, retry_failed=True) == 0, (folder / "stderr.txt").read_text()
+    (study,) = read_studies(server.uri, "tiny-mlp")
+    assert [(run.run_id, run.state) for run in study.trials] == [
+        (failed.run_id, "complete"),
+        (other.run_id, "complete"),
+    ]
+    assert study.trials[0].metrics["objective"] == study.trials[0].metrics["val_accuracy"]
+    assert client.list_artifacts(failed.run_id) == []
+    assert spools(folder) == []
 
 
 @pytest.mark.faults

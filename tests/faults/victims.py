@@ -50,7 +50,12 @@ N_EPOCHS, N_CONFIRMATIONS = 2, 1
 
 
 def build_config(
-    folder: Path, *, uri: str | None = None, n_trials: int = 2, deterministic: bool = True
+    folder: Path,
+    *,
+    uri: str | None = None,
+    n_trials: int = 2,
+    deterministic: bool = True,
+    retry_failed: bool = False,
 ) -> StudyConfig:
     """Return the config of a small study whose stores lie in a folder as `study run` lays them out."""
     uri = uri or f"sqlite:///{folder}/mlruns/mlflow.db"
@@ -83,6 +88,7 @@ def build_config(
         order_seed=0,
         split_seed=0,
         deterministic=deterministic,
+        retry_failed=retry_failed,
         live=False,
         raw=raw,
         folder=folder,
@@ -96,11 +102,13 @@ def metrics_of(trial: Trial, epoch: int) -> dict[str, float]:
 
 
 class StubTrainer:
-    """Reports numbers; before each trial it calls `before`."""
+    """Reports numbers; before each trial it calls `before`, and the trial `fails` fails after its first epoch."""
 
-    def __init__(self, *, capacity: int = 1, before: Callable[[Trial], None] = lambda _trial: None) -> None:
+    def __init__(
+        self, *, capacity: int = 1, before: Callable[[Trial], None] = lambda _trial: None, fails: int | None = None
+    ) -> None:
         self.capacity = capacity
-        self._before = before
+        self._before, self._fails = before, fails
 
     def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
         """Train side by side."""
@@ -108,12 +116,19 @@ class StubTrainer:
             self._before(trial)
         for epoch in range(N_EPOCHS):
             for trial in trials:
+                if epoch and self._has_failed(trial):
+                    continue
                 on_epoch(trial, EpochReport(epoch=epoch, step=epoch + 1, metrics=metrics_of(trial, epoch)))
             if together is not None:
                 together.epoch_ended([])
         return [self._result(trial) for trial in trials]
 
+    def _has_failed(self, trial: Trial) -> bool:
+        return trial.number == self._fails and not trial.test
+
     def _result(self, trial: Trial) -> TrialResult:
+        if self._has_failed(trial):
+            return TrialResult(trial=trial, state="failed", history={}, summary={"n_steps": 1.0}, error="it broke")
         reports = [metrics_of(trial, epoch) for epoch in range(N_EPOCHS)]
         history = {name: [report[name] for report in reports] for name in reports[0]}
         summary = {"seconds_train": time.perf_counter()} | ({"test_accuracy": 0.5} if trial.test else {})
@@ -217,8 +232,10 @@ def _live(order: dict[str, Any]) -> int:
         while trial.number in order.get("gates", []) and not (folder / f"go-{trial.number}").exists():
             time.sleep(0.01)
 
-    config = build_config(folder, uri=order.get("uri"), n_trials=order.get("n_trials", 2))
-    trainer = StubTrainer(capacity=order.get("capacity", 1), before=wait_for_leave)
+    config = build_config(
+        folder, uri=order.get("uri"), n_trials=order.get("n_trials", 2), retry_failed=order.get("retry_failed", False)
+    )
+    trainer = StubTrainer(capacity=order.get("capacity", 1), before=wait_for_leave, fails=order.get("fails"))
     counting = killed_at(order.get("kill_at")) if order.get("counts", True) else nullcontext([0])
     with counting as count:
         try:

@@ -48,6 +48,7 @@ KERAS: list[tuple[type, str, dict[str, Any]]] = [
     (Adagrad, "Adagrad", {"learning_rate": 0.3, "initial_accumulator_value": 0.0, "epsilon": 0.01}),
     (RMSprop, "RMSprop", {}),
     (RMSprop, "RMSprop", {"learning_rate": 0.1, "rho": 0.5, "momentum": 0.7, "epsilon": 0.01, "centered": True}),
+    (RMSprop, "RMSprop", {"learning_rate": 0.1, "rho": 0.5, "momentum": 0.7, "epsilon": 0.01}),
     (Adadelta, "Adadelta", {}),
     (Adadelta, "Adadelta", {"learning_rate": 1.0, "rho": 0.6, "epsilon": 0.01}),
     (Adam, "Adam", {}),
@@ -133,7 +134,7 @@ GOLDEN: list[tuple[type, dict[str, Any], list[float]]] = [
 ]
 
 # Mutants that compute the same: the average gradient is squared, so its sign tells nothing.
-EQUIVALENT = {"self.rho * b + (1 - self.rho) * g -> self.rho * b - (1 - self.rho) * g"}
+EQUIVALENT = {"self.rho * others[0] + (1 - self.rho) * g -> self.rho * others[0] - (1 - self.rho) * g"}
 
 
 def steps(rule: Any, gradients: tuple[float, ...] = (2.0, 4.0)) -> list[float]:
@@ -321,3 +322,27 @@ def test_what_is_off_needs_no_rule() -> None:
 def test_what_has_no_rule_is_refused(target: str, arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         of_keras(target, arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_centered_rmsprop_stays_finite_where_rounding_takes_the_spread_below_zero(dtype: type) -> None:
+    rule = RMSprop(rho=0.9, centered=True)
+    gradients = [np.random.default_rng(0).random(200).astype(dtype)]
+    weights, state = [np.zeros(200, dtype)], rule.init(gradients)
+    for _ in range(500):
+        weights, state = rule.step(weights, gradients, state)
+    assert np.all(np.isfinite(weights[0]))
+
+
+@pytest.mark.parametrize(
+    ("rule", "n_slots"), [(RMSprop(), 1), (RMSprop(momentum=0.9), 2), (RMSprop(momentum=0.9, centered=True), 3)]
+)
+def test_rmsprop_keeps_what_it_needs(rule: RMSprop, n_slots: int) -> None:
+    assert len(rule.init([np.zeros(3)]).slots) == n_slots
+
+
+def test_nadam_leaves_weights_of_float32_in_float32() -> None:
+    weights = [np.zeros(3, np.float32)]
+    moved, state = Nadam().step(weights, [np.ones(3, np.float32)], Nadam().init(weights))
+    assert moved[0].dtype == np.float32
+    assert {entry.dtype for slot in state.slots for entry in slot} == {np.dtype(np.float32)}

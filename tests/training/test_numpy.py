@@ -309,6 +309,11 @@ def with_layer(layer: Any) -> Any:
     return keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(2)])
 
 
+@keras.saving.register_keras_serializable("tests")  # type: ignore[untyped-decorator]
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
 def branching() -> Any:
     inputs = keras.Input((4,))
     return keras.Model(inputs, keras.layers.Dense(2)(inputs) + keras.layers.Dense(2)(inputs))
@@ -330,6 +335,19 @@ def repeated() -> Any:
         (lambda: with_layer(keras.layers.Dense(3, kernel_regularizer="l2", name="d")), "layer=d, with a kernel_regul"),
         (lambda: with_layer(keras.layers.Dropout(0.5, noise_shape=(None, 1), name="o")), "layer=o, whose noise_shape"),
         (lambda: with_layer(keras.layers.Dense(3, trainable=False, name="d")), "layer=d, which has weights that are"),
+        (
+            lambda: with_layer(keras.layers.Flatten(data_format="channels_first", name="f")),
+            "layer=f, whose data_format is channels_first",
+        ),
+        (
+            lambda: with_layer(keras.layers.Activation("relu", activity_regularizer="l2", name="a")),
+            "layer=a, with an activity_regularizer",
+        ),
+        (lambda: with_layer(keras.layers.Activation(doubled, name="a")), "layer=a, with the activation {"),
+        (
+            lambda: keras.Sequential([keras.Input((3, 4)), keras.layers.Dense(2, name="d"), keras.layers.Flatten()]),
+            r"layer=d, whose input has the shape \(None, 3, 4\)",
+        ),
         (branching, "which does not follow the layer before it"),
         (repeated, "used twice"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), "expected a chain .*, built"),
