@@ -82,7 +82,9 @@ class NumpyTrainer:
         self._metrics = Metrics(model, config.task)
         # What has no rule is told now, and not by every trial.
         searched = {name: (*(r.choices or ()), r.low)[0] for name, r in config.optimizer.ranges.items()}
-        self._rule({name: value for name, value in searched.items() if value is not None} | config.optimizer.fixed)
+        self._rule(
+            {**{name: value for name, value in searched.items() if value is not None}, **config.optimizer.fixed}
+        )
 
     @property
     def capacity(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from training_workload import LOSS, digits, keep_going, make_config, make_trial
 from study.datasets import Dataset, Split
 from study.errors import StudyError
 from study.results import EpochReport, Trial, TrialResult
+from study.space import Range
 from study.training.numpy import NumpyTrainer
 from study.training.numpy_loss import read_loss
 from study.training.numpy_metrics import Metrics
@@ -372,3 +374,11 @@ def test_a_model_that_is_no_such_chain_is_refused(model: Any, told: str) -> None
 def test_what_is_not_written_out_is_told_before_any_trial(options: dict[str, Any], told: str) -> None:
     with pytest.raises(StudyError, match=told):
         make_trainer(**options)
+
+
+def test_a_searched_argument_that_no_rule_has_is_told_before_any_trial() -> None:
+    config = make_config(model=TINY)
+    ranges = {"weight_decay": Range(argument="weight_decay", low=1e-4, high=0.1, scale="log")}
+    config = replace(config, optimizer=replace(config.optimizer, ranges=ranges))
+    with pytest.raises(StudyError, match=r"optimizer\.weight_decay=0\.0001: expected an argument that the reference"):
+        NumpyTrainer(config, digits(), backend=keras.backend.backend(), batch_size=32, eval_batch_size=64)
