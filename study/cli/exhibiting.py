@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from study.cli.compose import compose_jobs, prepare
 from study.cli.stores import find_stores
 from study.config import StudyConfig, digest_of
 from study.errors import StudyError
-from study.gallery import About, Shown
+from study.gallery import About, Material, Shown
 from study.gallery.material import known, load_exhibit, read_material, run_shown
 from study.gallery.page import Making, render, render_index, render_markdown
 from study.settings import resolve_setting
@@ -37,25 +38,30 @@ class Run:
         name: The experiment's name.
         experiment: Its name in MLflow.
         digests: Its studies; None: all that the store has of it.
-        budget: The budget's name; None where it is the experiment's own or is not known.
+        overrides: What was typed behind `study run -m`; None where that is not known.
     """
 
     name: str
     experiment: str
     digests: frozenset[str] | None
-    budget: str | None = None
+    overrides: tuple[str, ...] | None = None
 
-    @property
-    def command(self) -> str:
-        """The command that runs it."""
-        return f"study run -m experiment={self.name}" + (f" budget={self.budget}" if self.budget else "")
+    def command(self, material: Material) -> str:
+        """Return the command that runs it, as it was typed or as the studies' budget tells."""
+        words = self.overrides
+        if words is None:
+            budgets = {config["budget"].get("name") for config in material.configs.values()}
+            own = [f"budget={name}" for name in budgets if len(budgets) == 1 and name != f"published/{self.name}"]
+            words = (f"experiment={self.name}", *own)
+        return shlex.join(["study", "run", "-m", *words])
 
 
 def make_gallery(options: argparse.Namespace) -> int:
-    """Make the pages of the experiments that were run, and the page that leads to them.
+    """Make the pages of experiments; without names of all that were run, and the page that leads to them.
 
     Raises:
-        StudyError: An experiment that was asked for was not run, or not to its end.
+        StudyError: An experiment that was asked for was not run, or not to its end, or cannot be shown; the others'
+            pages are made all the same.
     """
     uri = find_stores(options).tracking_uri
     output = options.output or options.folder / "mlruns" / "gallery"
@@ -67,15 +73,22 @@ def make_gallery(options: argparse.Namespace) -> int:
     missing = [name for name, run in runs.items() if run is None]
     if missing and options.experiments:
         raise _not_run(missing)
-    made = {run.name: make_page(uri, run, output, log=not options.no_log) for run in runs.values() if run is not None}
-    if made:
+    made, faults = {}, []
+    for run in filter(None, runs.values()):
+        try:
+            made[run.name] = make_page(uri, run, output, log=not options.no_log)
+        except StudyError as error:
+            faults.append(f"{run.name}: {error}")
+    if made and not options.experiments:
         now = datetime.now(UTC).strftime("%Y-%m-%d")
         pages = [(name, about, shown) for name, (about, shown) in made.items()]
         _write(output / "index.html", render_index(pages, made=now))
         _write(output / "README.md", render_markdown(pages))
         sys.stdout.write(f"\nOpen the gallery:  {output / 'index.html'}\n")
     if missing:
-        raise _not_run(missing)
+        faults.append(str(_not_run(missing)))
+    if faults:
+        raise StudyError("\n".join(faults))
     return 0
 
 
@@ -89,7 +102,7 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Sh
     material = read_material(uri, run.name, experiment=run.experiment, digests=run.digests)
     shown = run_shown(exhibit, material)
     making = Making(
-        command=run.command,
+        command=run.command(material),
         published=_budget_of(f"published/{run.name}"),
         made=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
@@ -116,7 +129,7 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
     if name not in known() or not configs:
         return
     digests = frozenset(config.digest for config in configs)
-    run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, budget=typed.get("budget"))
+    run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, overrides=tuple(overrides))
     try:
         make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
     except StudyError as error:
@@ -143,8 +156,7 @@ def _find_run(uri: str, name: str) -> Run | None:
         expected = studies_of(name, budget)
         begun |= any(digest in present for digest in expected)
         if all(present.get(digest) == "FINISHED" for digest in expected):
-            own = None if pattern.startswith("published") else budget
-            return Run(name=name, experiment=name, digests=frozenset(expected), budget=own)
+            return Run(name=name, experiment=name, digests=frozenset(expected))
     if begun or not any(status == "FINISHED" for status in present.values()):
         return None
     return Run(name=name, experiment=name, digests=None)

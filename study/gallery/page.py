@@ -21,6 +21,7 @@ _BUDGET = {
     "n_steps": ("step", "steps"),
     "n_confirmations": ("confirmation seed", "confirmation seeds"),
 }
+_LENGTHS = {"n_epochs", "n_steps"}
 _VERSIONS = ("optimizer-study", "python", "keras", "jax", "tensorflow", "optuna", "numpy", "git_commit")
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
 # A picture is shown in its own size, so broad ones are scrolled on a telephone instead of made illegible.
@@ -100,32 +101,39 @@ def render_markdown(pages: Sequence[tuple[str, About, Shown]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def reductions(budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what was less than published, in words, such as `3 epochs instead of 20`.
+def departures(budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """Return what was not as published, in words such as `3 epochs instead of 20`, and whether anything was less.
 
     Args:
         budgets: Those of the studies.
         published: The published one.
     """
     given = list(budgets)
-    told = []
+    told, less = [], False
     for key, (one, many) in _BUDGET.items():
         found = sorted({budget[key] for budget in given if isinstance(budget.get(key), int)})
-        full = published.get(key)
-        if found and isinstance(full, int) and found != [full]:
+        # A training is so many epochs or so many steps long.
+        counted = key
+        if not isinstance(published.get(key), int) and key in _LENGTHS:
+            counted = next(iter(_LENGTHS - {key}))
+        full = published.get(counted)
+        if found and isinstance(full, int) and (counted != key or found != [full]):
             shown = " or ".join(map(str, found))
-            told.append(f"{shown} {one if found == [1] else many} instead of {full}")
-    return tuple(told)
+            instead = f"{full} {_BUDGET[counted][full != 1]}" if counted != key else f"{full}"
+            told.append(f"{shown} {one if found == [1] else many} instead of {instead}")
+            less |= counted == key and found[0] < full
+    return tuple(told), less
 
 
 def _reduction(material: Material, published: Mapping[str, Any] | None) -> str:
     if published is None:
         return ""
     budgets = [config.get("budget", {}) for config in material.configs.values()]
-    found = reductions(budgets, published)
+    found, less = departures(budgets, published)
     if not found:
         return '<p class="workload">Run in the published size.</p>'
-    return f'<p class="reduced"><b>Reduced.</b> Run with {escape("; ".join(found))}.</p>'
+    name = "Reduced" if less else "Another size"
+    return f'<p class="reduced"><b>{name}.</b> Run with {escape("; ".join(found))}.</p>'
 
 
 def _how(material: Material) -> dict[str, str]:

@@ -132,10 +132,10 @@ class Program:
 
         def measured(state: Any, split: Any, columns: Sequence[Any]) -> Any:
             logs, others = self._evaluate(state[0], state[1], split, columns)
-            return logs, jax.vmap(self._is_finite)(state[0], state[1]), others
+            return logs, self._is_finite(state[0], state[1]), others
 
-        key = ("measure", split[0].shape)
-        return self._call(key, measured, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
+        key, every_lane = ("measure", split[0].shape), jax.vmap(measured, in_axes=(0, None, 0))
+        return self._call(key, every_lane, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
 
     def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
         """Let the optimizer set the final weights: averages, where it keeps them."""
@@ -151,86 +151,73 @@ class Program:
         n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
         one_order = self.shape.one_order
 
-        def train_some(some: Any) -> Any:
-            state, columns, own = some
-            return self._epoch_abreast(state, columns, order if one_order else own, n_steps, train, validation)
+        def train_one(lane: Any) -> Any:
+            state, columns, own = lane
+            return self._epoch_of_one(state, columns, order if one_order else own, n_steps, train, validation)
 
         lanes = (state, columns, () if one_order else order)
         if abreast == n:
-            return train_some(lanes)
-        lanes = jax.tree.map(lambda values: values.reshape(n // abreast, abreast, *values.shape[1:]), lanes)
-        state, losses, logs = jax.lax.map(train_some, lanes)
-        state, logs = jax.tree.map(lambda values: values.reshape(n, *values.shape[2:]), (state, logs))
-        return state, jnp.moveaxis(losses, 0, 1).reshape(-1, n), logs
+            state, losses, logs = jax.vmap(train_one)(lanes)
+        else:  # one by one where `n_abreast` is 1, and then without an axis for lanes, which would cost copies
+            state, losses, logs = jax.lax.map(train_one, lanes, batch_size=abreast if abreast > 1 else None)
+        return state, losses.T, logs
 
-    def _epoch_abreast(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
+    def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
+        """Train a lane for an epoch and validate."""
         size, n_batches = self.shape.batch_size, self.shape.n_batches
         rest = self.shape.n_examples - (n_batches - 1) * size
         n_full = n_batches - (rest < size)
-        whole: State = (*state, self._fresh_metrics(self.shape.n_abreast))
-        losses = jnp.zeros((n_batches, self.shape.n_abreast))
+        model = self.structure.model
 
         def step(index: Any, carried: Any, n: int) -> Any:
             whole, losses = carried
             chosen = jax.lax.dynamic_slice_in_dim(order, index * size, n, axis=-1)
             x, y = (jnp.take(array, chosen, axis=0, mode="clip") for array in train)
-            whole, loss = self._train(whole, columns, x, y)
-            return whole, losses.at[index].set(loss)
+            self.structure.frame.bind(columns)
+            logs, whole = model.train_step(whole, (x, y))
+            return whole, losses.at[index].set(logs["loss"])
 
-        carried = jax.lax.fori_loop(0, jnp.minimum(n_steps, n_full), lambda i, c: step(i, c, size), (whole, losses))
+        whole: State = (*state, self._fresh_metrics())
+        carried = whole, jnp.zeros(n_batches)
+        carried = jax.lax.fori_loop(0, jnp.minimum(n_steps, n_full), lambda i, c: step(i, c, size), carried)
         if rest < size:
             carried = jax.lax.cond(n_steps > n_full, lambda c: step(n_full, c, rest), lambda c: c, carried)
         (trainable, others, optimizer, metrics), losses = carried
-        logs = jax.vmap(self._metrics_result)(metrics)
-        averaged = trainable
-        if self.structure.model.optimizer.use_ema:  # what keras.callbacks.SwapEMAWeights does for a validation
-            averaged = jax.vmap(self._finalized)(trainable, optimizer)
+        logs = self._metrics_result(metrics)
+        # What keras.callbacks.SwapEMAWeights does for a validation.
+        averaged = self._finalized(trainable, optimizer) if model.optimizer.use_ema else trainable
         validated, others = self._evaluate(averaged, others, validation, columns)
         if n := self.shape.n_evaluated:
             logs, others = self._evaluate(averaged, others, [array[:n] for array in train], columns)
         logs |= {f"val_{name}": value for name, value in validated.items()}
         return (trainable, others, optimizer), losses, logs
 
-    def _train(self, whole: State, columns: Any, x: Any, y: Any) -> tuple[State, Any]:
-        """Take Keras's own training step in every lane."""
-
-        def step(whole: State, columns: Any, x: Any, y: Any) -> tuple[State, Any]:
-            self.structure.frame.bind(columns)
-            logs, whole = self.structure.model.train_step(whole, (x, y))
-            return whole, logs["loss"]
-
-        batch_axis = None if self.shape.one_order else 0
-        return jax.vmap(step, in_axes=(0, 0, batch_axis, batch_axis))(whole, columns, x, y)  # type: ignore[no-any-return]
-
     def _evaluate(self, trainable: Any, others: Any, split: Any, columns: Any) -> tuple[dict[str, Any], Any]:
-        """Take Keras's own test step over a split in every lane."""
+        """Take Keras's own test step over a split in a lane."""
         size, n = self.shape.eval_batch_size, split[0].shape[0]
-        model = self.structure.model
 
-        def step(others: Any, metrics: Any, trainable: Any, columns: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        def step(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:
+            others, metrics = carried
             self.structure.frame.bind(columns)
-            _, (_, others, metrics) = model.test_step((trainable, others, metrics), (x, y))
+            _, (_, others, metrics) = self.structure.model.test_step((trainable, others, metrics), (x, y))
             return others, metrics
 
-        every_lane = jax.vmap(step, in_axes=(0, 0, 0, 0, None, None))
-
         def body(index: Any, carried: Any) -> Any:
-            x, y = (jax.lax.dynamic_slice_in_dim(array, index * size, size) for array in split)
-            return every_lane(*carried, trainable, columns, x, y)
+            return step(carried, *(jax.lax.dynamic_slice_in_dim(array, index * size, size) for array in split))
 
-        carried = (others, self._fresh_metrics(len(trainable[0])))
+        carried = (others, self._fresh_metrics())
         if n >= size:
             carried = jax.lax.fori_loop(0, n // size, body, carried)
         if n % size:
-            carried = every_lane(*carried, trainable, columns, *(array[n - n % size :] for array in split))
-        return jax.vmap(self._metrics_result)(carried[1]), carried[0]
+            carried = step(carried, *(array[n - n % size :] for array in split))
+        others, metrics = carried
+        return self._metrics_result(metrics), others
 
-    def _fresh_metrics(self, n: int) -> list[Any]:
+    def _fresh_metrics(self) -> list[Any]:
         model = self.structure.model
         with keras.StatelessScope([(v, jnp.zeros(v.shape, v.dtype)) for v in model.metrics_variables]) as scope:
             model.reset_metrics()
-        values = [scope.get_current_value(variable) for variable in model.metrics_variables]
-        return [jnp.broadcast_to(value, (n, *value.shape)) for value in values]
+        return [scope.get_current_value(variable) for variable in model.metrics_variables]
 
     def _metrics_result(self, metrics: Any) -> dict[str, Any]:
         model = self.structure.model

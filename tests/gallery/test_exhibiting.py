@@ -25,8 +25,15 @@ def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping
         monkeypatch.setattr(exhibiting, "read_experiments", lambda _: {NAME: "1"} if studies else {})
         monkeypatch.setattr(exhibiting, "read_studies", lambda *_: records)
 
+    def read(*_: Any, digests: frozenset[str] | None = None, **__: Any) -> Material:
+        budget = min(digests).rsplit(" ", 1)[0] if digests else f"published/{NAME}"
+        named = {
+            key: {**config, "budget": {**config["budget"], "name": budget}} for key, config in eight.configs.items()
+        }
+        return replace(eight, configs=named)
+
     monkeypatch.setattr(exhibiting, "find_stores", lambda _: argparse.Namespace(tracking_uri="sqlite:///none"))
-    monkeypatch.setattr(exhibiting, "read_material", lambda *_, **__: eight)
+    monkeypatch.setattr(exhibiting, "read_material", read)
     return hold
 
 
@@ -61,8 +68,7 @@ def test_the_best_size_that_was_run_to_its_end_is_shown(
     exhibiting.make_gallery(options(tmp_path, NAME))
     assert command in (tmp_path / f"{NAME}.html").read_text()
     assert (tmp_path / NAME / "rankings.svg").exists()
-    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
-    assert f"({NAME}/loss-shared.svg)" in (tmp_path / "README.md").read_text()
+    assert not (tmp_path / "index.html").exists()  # which would lead to this one alone
 
 
 @pytest.mark.usefixtures("studies")
@@ -94,6 +100,28 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(
     with pytest.raises(StudyError, match=r"experiment=another$"):
         exhibiting.make_gallery(options(tmp_path))
     assert (tmp_path / f"{NAME}.html").exists()
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f"({NAME}/loss-shared.svg)" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("studies")
+def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(finished(f"published/{NAME}"))
+    monkeypatch.setattr(exhibiting, "known", lambda: ("another", NAME))
+    monkeypatch.setattr(exhibiting, "load_exhibit", lambda _, load=exhibiting.load_exhibit: load(NAME))
+    monkeypatch.setattr(exhibiting, "read_experiments", lambda _: {"another": "1", NAME: "2"})
+
+    def show(_: Any, name: str, *, read: Any = exhibiting.read_material, **__: Any) -> Material:
+        if name == "another":
+            raise StudyError("it lacks a study")
+        return read()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(exhibiting, "read_material", show)
+    with pytest.raises(StudyError, match=r"^another: it lacks a study$"):
+        exhibiting.make_gallery(options(tmp_path))
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_a_name_without_a_page_is_told_with_those_that_have_one(store: Any, tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.page import Making, reductions, render, render_index, render_markdown
+from study.gallery.page import Making, departures, render, render_index, render_markdown
 
 ABOUT = About(
     title="Some < others",
@@ -109,11 +110,36 @@ def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
     assert "Reduced" not in full
 
 
-def test_reductions_name_each_value_once_and_leave_out_what_is_not_counted() -> None:
-    budgets = [{"n_epochs": 1, "n_steps": None}, {"n_epochs": 1}, {"n_epochs": 5}]
-    assert reductions(budgets, {"n_epochs": 20, "n_steps": 7}) == ("1 or 5 epochs instead of 20",)
-    assert reductions([{"n_epochs": 1}], {"n_epochs": 2}) == ("1 epoch instead of 2",)
-    assert reductions([{"n_epochs": 2}], {"n_epochs": 2}) == ()
+@pytest.mark.parametrize(
+    ("budgets", "published", "told", "less"),
+    [
+        (
+            [{"n_epochs": 1, "n_steps": None}, {"n_epochs": 1}, {"n_epochs": 5}],
+            {"n_epochs": 20},
+            ("1 or 5 epochs instead of 20",),
+            True,
+        ),
+        ([{"n_epochs": 1}], {"n_epochs": 2}, ("1 epoch instead of 2",), True),
+        ([{"n_epochs": 2}], {"n_epochs": 2}, (), False),
+        ([{"n_confirmations": 20}], {"n_confirmations": 10}, ("20 confirmation seeds instead of 10",), False),
+        (
+            [{"n_epochs": 1, "n_steps": None}],
+            {"n_epochs": None, "n_steps": 2000},
+            ("1 epoch instead of 2000 steps",),
+            False,
+        ),
+        (
+            [{"n_epochs": None, "n_steps": 50}],
+            {"n_epochs": 20, "n_steps": None},
+            ("50 steps instead of 20 epochs",),
+            False,
+        ),
+    ],
+)
+def test_what_differs_from_the_published_size_is_named_once(
+    budgets: Any, published: Any, told: tuple[str, ...], less: bool
+) -> None:
+    assert departures(budgets, published) == (told, less)
 
 
 def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
