@@ -129,7 +129,7 @@ def score_map(
 ) -> bytes:
     """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is how they are written."""
     return heat_map(
-        matrix(grid, rows, columns, lambda cell: cell.mean),
+        matrix(grid, rows, columns, lambda cell: cell.mean if cell.is_finite else math.inf),
         rows=rows,
         columns=columns,
         label=f"test {measure.spoken}",

@@ -27,12 +27,11 @@ def heat_map(
     spread: ArrayLike | None = None,
     lower_is_better: bool = True,
     number: str = "{:.3g}",
-    missing: str = "diverged",
 ) -> bytes:
     """Draw a heat map as SVG; the best cell has a frame, a cell without a finite value is gray and says why.
 
     Args:
-        values: One a cell, shape (n_rows, n_columns).
+        values: One a cell, shape (n_rows, n_columns); infinite where it diverged, NaN where it was not run.
         rows: Names of the rows.
         columns: Names of the columns.
         label: What the colors show.
@@ -40,25 +39,24 @@ def heat_map(
         spread: A spread to be written beside each value, of the same shape.
         lower_is_better: Which values are dark: the small ones or the large.
         number: How a value is written.
-        missing: What a cell without a finite value says.
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
     figure = new_figure(height=1.4 + _CELL_HEIGHT * len(rows), width=max(WIDTH, 1.2 + 0.85 * len(columns)))
     axes = figure.add_subplot()
     colors = colormaps["viridis" if lower_is_better else "viridis_r"].with_extremes(bad=_BAD)
-    shown = np.ma.masked_invalid(cells)
+    finite = np.where(np.isfinite(cells), cells, np.nan)
     low, high = _limits(cells)
-    image = axes.imshow(shown, cmap=colors, vmin=low, vmax=high, aspect="auto")
+    image = axes.imshow(finite, cmap=colors, vmin=low, vmax=high, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        text = number.format(value) if np.isfinite(value) else missing
+        text = number.format(value) if np.isfinite(value) else "not run" if np.isnan(value) else "diverged"
         if beside is not None and np.isfinite(value) and np.isfinite(beside[row, column]):
             text += f" ± {number.format(beside[row, column])}"
         depth = (value - low) / (high - low) if lower_is_better else (high - value) / (high - low)
         dark = np.isfinite(value) and depth < _LIGHT_FROM
         axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
     if np.any(np.isfinite(cells)):
-        best = np.unravel_index(np.nanargmin(cells) if lower_is_better else np.nanargmax(cells), cells.shape)
+        best = np.unravel_index(np.nanargmin(finite) if lower_is_better else np.nanargmax(finite), cells.shape)
         axes.add_patch(_frame(int(best[0]), int(best[1])))
     axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
     axes.set_yticks(range(len(rows)), rows)

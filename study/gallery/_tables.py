@@ -45,12 +45,17 @@ class Ranking:
 
 
 def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
-    """Return the entries by setting, in the order of the config's names, and by optimizer; `""` is no setting."""
+    """Return the entries by setting and by optimizer, in the order of their labels; `""` is no setting."""
     found: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in material.evidence.entries:
         setting = material.configs[entry.studies[0].record.name].get("setting") or ""
         found[str(setting)][entry.optimizer] = entry
     return dict(found)
+
+
+def by_study(material: Material) -> dict[str, Entry]:
+    """Return the entry of each study, by the study's name."""
+    return {study.record.name: entry for entry in material.evidence.entries for study in entry.studies}
 
 
 def ranking(setting: str, entries: Mapping[str, Entry], measure: Measure) -> Ranking:
@@ -106,13 +111,13 @@ def verdict(before: Ranking, after: Ranking) -> str:
     return f"The claim holds, {said}: all {len(shared)} stand in the same order."
 
 
-def changes(before: Ranking, after: Ranking) -> tuple[str, ...]:
-    """Return sentences on whether an order holds under another setting: Kendall's tau, the best, and what turned."""
+def changes(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
+    """Return sentences on what another setting changes: the best, Kendall's tau, who is worse, and what turned."""
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
     sentences = [
-        f"Under {before.setting} the best is {before.names[0]}, under {after.setting} it is {after.names[0]}. "
+        f"Under {before.setting} the best is {_best(before)}, under {after.setting} it is {_best(after)}. "
         + (
             f"Of {len(pairs)} pairs, {len(turned)} change their order (Kendall's tau "
             f"{1 - 2 * len(turned) / len(pairs):.2f})."
@@ -120,6 +125,8 @@ def changes(before: Ranking, after: Ranking) -> tuple[str, ...]:
             else ""
         )
     ]
+    if worse := _worse(before, after, measure):
+        sentences.append(f"Worse under {after.setting} than under {before.setting}, by their means: {worse}.")
     sure = _sure(turned, before, after)
     if sure:
         listed = ", ".join(f"{a} before {b}" for a, b in sure[:_MOST_PAIRS])
@@ -152,6 +159,28 @@ def rate_text(entry: Entry) -> str:
 def _sure(turned: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
     """Return the pairs that turn and that the seeds tell apart both before and after."""
     return [(a, b) for a, b in turned if (a, b) in before.told_apart and (b, a) in after.told_apart]
+
+
+def _best(ranked: Ranking) -> str:
+    """Return the first, and from whom the seeds do not tell it."""
+    first, *others = ranked.names
+    if not others or None in (ranked.intervals[first], ranked.intervals[others[0]]):
+        return first
+    return first if (first, others[0]) in ranked.told_apart else f"{first} (not told from {others[0]})"
+
+
+def _worse(before: Ranking, after: Ranking, measure: Measure) -> str:
+    """Return who has a worse mean under one setting than under another, and by how much; empty for nobody."""
+    told = []
+    for name in before.names:
+        was, now = before.intervals[name], after.intervals.get(name)
+        if was is None or name not in after.names:
+            continue
+        if now is None:
+            told.append(f"{name} (diverged)")
+        elif measure.sign * (now.estimate - was.estimate) < 0:
+            told.append(f"{name} ({measure.change(now.estimate - was.estimate)})")
+    return ", ".join(told)
 
 
 def _short(text: str) -> str:

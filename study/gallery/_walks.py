@@ -9,7 +9,7 @@ import numpy as np
 from study.gallery import Material, Picture
 from study.gallery._animation import animated
 from study.gallery._interactive import interactive
-from study.gallery._paths import Floats, Scene, build_scene, rate_of, still, surface_of, walked
+from study.gallery._paths import Floats, Scene, build_scene, still, surface_of, walked
 from study.records import RunRecord
 from study.report.evidence import StudyEvidence
 from study.surface import Surface
@@ -63,11 +63,6 @@ def last_loss(material: Material, run: RunRecord) -> float:
     return float(losses[-1]) if len(losses) and len(losses) >= asked and np.isfinite(losses[-1]) else float("inf")
 
 
-def rates_of(material: Material, studies: Sequence[StudyEvidence]) -> dict[str, float]:
-    """Return the rate of each study's run, by optimizer."""
-    return {study.record.optimizer: rate_of(material, study, run_of(study)) for study in studies}
-
-
 def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> tuple[Picture, ...]:
     """Return a scene as still contours, as a moving picture and as a page to step through."""
     where = f"{scene.start_text}; rates are those in the legend"
@@ -98,13 +93,6 @@ def detour(path: Floats) -> float:
     """Return how many times as long a way is as the straight line between its ends."""
     straight = float(np.linalg.norm(path[-1] - path[0]))
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) / straight if straight else float("inf")
-
-
-def in_words(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence; `none` of none."""
-    if len(names) < 2:
-        return names[0] if names else "none"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def number(value: float) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from study.gallery import About, Material, Picture, Shown, Table
 from study.gallery._curves import Curve, loss_curves, stacked
 from study.gallery._grid import Cell, Gap, Place, best_first, cells, gap_text, gaps, mean_text, ordered, score_map
-from study.gallery._tables import rate_text
-from study.report.evidence import Entry
+from study.gallery._tables import by_study, rate_text
 from study.report.measure import Measure
 from study.report.style import styles
 
@@ -46,7 +45,7 @@ def show(material: Material) -> Shown:
             *(_training(material, grid, rows, column) for column in columns),
         ),
         tables=(_table(material, grid, rows, columns, compared, measure),),
-        findings=(*_findings(grid, columns, compared, measure),),
+        findings=(_claim(grid, compared, measure), *_firsts(grid, columns, compared, measure)),
     )
 
 
@@ -56,33 +55,45 @@ def _against_constant(grid: Mapping[Place, Cell], column: str) -> dict[str, Gap]
     return {place[0]: gap for place, gap in gaps(grid["constant", column], own).items()}
 
 
-def _findings(
+def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], measure: Measure) -> str:
+    """Say whether the seeds tell the schedules better than a constant rate, and which optimizer gains most."""
+    n = sum(map(len, compared.values()))
+    if not n:
+        one = all(len(cell.scores) < 2 for cell in grid.values())
+        why = "One seed tells nothing" if one else "Nowhere did both a schedule and the constant rate train"
+        return f"That decay is better is not shown. {why}."
+    better, worse = (sum(len(_told(own, measure, sign)) for own in compared.values()) for sign in (1, -1))
+    verdict = "holds" if better == n else "holds in part" if better else "does not hold" if worse else "is not shown"
+    gains = {column: max(measure.sign * gap.mean for gap in own.values()) for column, own in compared.items() if own}
+    most = max(gains, key=lambda column: gains[column])
+    gained = "no optimizer gains"
+    if gains[most] > 0:
+        gained = f"{most} gains most, {measure.change(measure.sign * gains[most])} with its best schedule"
+    return (
+        f"That decay is better {verdict}: {better} of {n} schedules are told better than a constant rate and {worse} "
+        f"worse (paired t intervals, Holm within each optimizer); {gained}."
+    )
+
+
+def _told(own: Mapping[str, Gap], measure: Measure, sign: int) -> list[str]:
+    """Return the schedules that are told better than a constant rate, or with a sign of -1 told worse."""
+    return [name for name, gap in own.items() if gap.is_told and sign * measure.sign * gap.mean > 0]
+
+
+def _firsts(
     grid: Mapping[Place, Cell], columns: Sequence[str], compared: Mapping[str, Mapping[str, Gap]], measure: Measure
-) -> tuple[str, ...]:
-    told, better, worse = [], 0, 0
+) -> list[str]:
+    """Say for each optimizer which schedule is first, and which are told from a constant rate."""
+    told = []
     for column in columns:
         own = [cell for (_, name), cell in grid.items() if name == column]
         best = best_first(own, measure, by=lambda cell: cell.mean)[0]
-        sure = [name for name, gap in compared[column].items() if gap.is_told and measure.sign * gap.mean > 0]
-        lost = [name for name, gap in compared[column].items() if gap.is_told and measure.sign * gap.mean < 0]
-        better, worse = better + len(sure), worse + len(lost)
+        better, worse = (", ".join(_told(compared[column], measure, sign)) or "none" for sign in (1, -1))
         told.append(
             f"{column}: {best.place[0]} is first with {mean_text(best, measure)}; told better than constant: "
-            f"{', '.join(sure) or 'none'}; told worse: {', '.join(lost) or 'none'}."
+            f"{better}; told worse: {worse}."
         )
-    n = sum(len(gaps) for gaps in compared.values())
-    gains = {
-        column: max((measure.sign * gap.mean for gap in own.values()), default=0.0) for column, own in compared.items()
-    }
-    most = max(gains, key=lambda column: gains[column])
-    gained = measure.change(measure.sign * gains[most])
-    verdict = "holds" if n and better == n else "is not shown" if not better else "holds in part"
-    told.append(
-        f"{better} of {n} schedules are told better than a constant rate and {worse} worse (paired t intervals, Holm "
-        f"within each optimizer): that decay is better {verdict}. {most} gains most, "
-        f"{gained} with its best schedule."
-    )
-    return tuple(told)
+    return told
 
 
 def _training(material: Material, grid: Mapping[Place, Cell], rows: Sequence[str], column: str) -> Picture:
@@ -109,9 +120,7 @@ def _table(
     compared: Mapping[str, Mapping[str, Gap]],
     measure: Measure,
 ) -> Table:
-    entries: dict[str, Entry] = {
-        study.record.name: entry for entry in material.evidence.entries for study in entry.studies
-    }
+    entries = by_study(material)
     found = []
     for column in columns:
         for row in rows:

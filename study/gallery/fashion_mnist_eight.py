@@ -10,6 +10,7 @@ import numpy as np
 from study.gallery import About, Material, Picture, Shown
 from study.gallery._curves import Curve, loss_curves, stacked
 from study.gallery._ranks import rankings_picture
+from study.gallery._step_losses import step_losses
 from study.gallery._tables import Ranking, by_setting, changes, interval_text, ranking, rankings_table, verdict
 from study.report.evidence import Entry
 from study.report.measure import Measure
@@ -43,8 +44,8 @@ def show(material: Material) -> Shown:
     before, after = ranking(_SHARED, shared, measure), ranking(_TUNED, tuned, measure)
     n_seeds = min(len(entry.tuned) for entry in (*shared.values(), *tuned.values()))
     pictures = (
-        _steps(material, shared, name="loss-shared", told="at the shared rate of 0.001"),
-        _steps(material, tuned, name="loss-tuned", told="at the best point of each search"),
+        step_losses(material, shared, name="loss-shared", told="at the shared rate of 0.001", window=5),
+        step_losses(material, tuned, name="loss-tuned", told="at the best point of each search", window=5),
         _validation(material, shared, tuned, measure),
         Picture(
             name="rankings",
@@ -55,23 +56,8 @@ def show(material: Material) -> Shown:
         ),
     )
     table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, measure)
-    findings = (verdict(before, after), *changes(before, after), *_last(before, after, measure))
+    findings = (verdict(before, after), *changes(before, after, measure), *_last(before, after, measure))
     return Shown(pictures=pictures, tables=(table,), findings=findings)
-
-
-def _steps(material: Material, entries: Mapping[str, Entry], *, name: str, told: str) -> Picture:
-    """Return the training loss of single steps, each optimizer's median over its seeds."""
-    every = int(next(iter(material.configs.values()))["tracking"]["every_n_steps"])
-    curves = []
-    for optimizer, entry in entries.items():
-        losses = stacked([material.history(run, "step_loss") for run in entry.tuned])
-        curves.append(Curve(label=optimizer, values=losses, x=every * np.arange(1, losses.shape[1] + 1)))
-    caption = (
-        f"Training loss of every {every}th batch {told}: the median over seeds, a moving average of five such "
-        "batches, with the quartiles as a band."
-    )
-    data = loss_curves(curves, x="step", y="training loss of a batch", window=5)
-    return Picture(name=name, caption=caption, data=data, suffix="svg")
 
 
 def _validation(

@@ -148,11 +148,11 @@ def _state(fare: _Fare) -> str:
 def _findings(material: Material, fares: Sequence[_Fare], wells: Sequence[StudyEvidence]) -> tuple[str, ...]:
     n_as_told = sum(fare.as_told for fare in fares)
     held = "held" if n_as_told == len(fares) else "did not hold"
-    sentences = [
+    limit = (
         f"The limit {held}: {n_as_told} of {len(fares)} ways on the bowl went as it says, towards the minimum below "
-        "it, to and fro at it, away above it.",
-    ]
-    sentences += [
+        "it, to and fro at it, away above it."
+    )
+    swings = [
         f"{fare.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "
         f"({number(fare.loss)} from {number(fare.start)}), so the trial is recorded as diverged."
         for fare in fares
@@ -164,5 +164,5 @@ def _findings(material: Material, fares: Sequence[_Fare], wells: Sequence[StudyE
     if {"sgd", "momentum"} <= set(losses):
         passed = losses["momentum"] < losses["sgd"] and ends["momentum"] * ends["sgd"] < 0
         verdict = "Momentum passed the local minimum" if passed else "Momentum did not pass the local minimum"
-        sentences.append(f"{verdict} at this rate and from this start: {told}.")
-    return tuple(sentences)
+        limit += f" {verdict} at this rate and from this start: {told}."
+    return (limit, *swings)

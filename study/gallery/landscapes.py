@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from study.gallery import About, Material, Shown, Table
+from study.gallery._means import listed
 from study.gallery._paths import Scene
-from study.gallery._walks import in_words, number, pictures_of, scene_of, studies_of
+from study.gallery._walks import number, pictures_of, scene_of, studies_of
 
 ABOUT = About(
     title="Optimizers on Beale's function and at a saddle point",
@@ -88,8 +89,8 @@ def _findings(saddle: Scene, left: dict[str, int | None], ends: dict[str, float]
     held = "held" if adaptive and plain and max(adaptive) < min(plain) else "did not hold"
     first, last = min(ends, key=lambda name: ends[name]), max(ends, key=lambda name: ends[name])
     return (
-        f"At these rates the claim {held}: {in_words([f'{name} after {step} steps' for step, name in gone])} left the "
-        f"saddle, {in_words(stayed)} stayed within {n_steps}.",
+        f"At these rates the claim {held}: {listed([f'{name} after {step} steps' for step, name in gone])} left the "
+        f"saddle, {listed(stayed)} stayed within {n_steps}.",
         f"On Beale's function {first} came lowest, to {number(ends[first])}, and {last} stayed highest, at "
         f"{number(ends[last])}. Rates chosen by hand do not rank rules.",
     )

@@ -10,9 +10,10 @@ import numpy as np
 from study.components import instantiate
 from study.datasets import Dataset
 from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery._curves import Curve, loss_curves, stacked
+from study.gallery._curves import stacked
 from study.gallery._drawing import legend, new_figure, tidy, to_svg
 from study.gallery._means import last_values
+from study.gallery._step_losses import step_losses
 from study.gallery._tables import by_setting, changes, ranking, rankings_table
 from study.report.evidence import Entry
 from study.report.style import styles
@@ -45,10 +46,15 @@ def show(material: Material) -> Shown:
     findings = _claim(material, entries)
     if {"published", "tuned"} <= set(entries):
         by_name = {each.setting: each for each in rankings}
-        findings += changes(by_name["published"], by_name["tuned"])
+        findings += changes(by_name["published"], by_name["tuned"], measure)
     return Shown(
         pictures=(
-            *(_losses(material, setting, own) for setting, own in entries.items()),
+            *(
+                step_losses(
+                    material, own, name=f"loss-{setting}", told=f"{setting} rates", title=setting, window=_WINDOW
+                )
+                for setting, own in entries.items()
+            ),
             *(_fit(dataset, setting, own, best) for setting, own in entries.items()),
         ),
         tables=(rankings_table(rankings, entries, measure), _lines_table(dataset, entries, best)),
@@ -79,19 +85,6 @@ def _lines(dataset: Dataset, entry: Entry) -> np.ndarray:
     values = [last_values(entry.tuned, metric) for metric in metrics]
     n = min(map(len, values))
     return np.column_stack([values[0][:n] / spread, values[1][:n]])
-
-
-def _losses(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
-    curves = [
-        Curve(label=optimizer, values=stacked([material.history(run, "step_loss") for run in entry.tuned]))
-        for optimizer, entry in own.items()
-        if entry.tuned
-    ]
-    caption = (
-        f"{setting.capitalize()}: loss of each step's batch, smoothed over {_WINDOW} steps, median and quartiles "
-    )
-    data = loss_curves(curves, x="step", y="training loss", title=setting, window=_WINDOW)
-    return Picture(name=f"loss-{setting}", caption=f"{caption}over seeds.", data=data, suffix="svg")
 
 
 def _fit(dataset: Dataset, setting: str, own: Mapping[str, Entry], best: tuple[float, float]) -> Picture:

@@ -41,13 +41,16 @@ ABOUT = About(
         "softmax cannot reach.",
         "One rate for all, or Keras's defaults as here, ranks rates: Adadelta, Adagrad and Ftrl at 0.001 hardly move "
         "in 200 steps. setting=tuned searches the rate of each cell.",
-        "The training years make 231 windows, so an epoch is two batches, and 100 epochs are 200 steps: the errors "
-        "still fall at the end.",
+        "The training years make 231 windows, so an epoch is two batches, and 100 epochs are 200 steps, which may "
+        "be too few for the errors to have settled.",
         "A forecaster is to beat persistence, the forecast that next year is as this one.",
     ),
 )
 
-_ACTIVATIONS = ("linear", "tanh", "sigmoid", "softmax", "softplus", "softsign", "relu", "relu6", "leaky_relu", "prelu")
+_ACTIVATIONS = (
+    *("linear", "tanh", "sigmoid", "softmax", "softplus", "softsign"),
+    *("relu", "relu6", "leaky_relu", "prelu", "elu"),
+)
 _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "ftrl")
 _CLAIMED: Place = ("prelu", "rmsprop")
 SMALLEST = ("optimizer=rmsprop", "model.activation=linear,prelu")
@@ -69,8 +72,8 @@ def show(material: Material) -> Shown:
     )
     chosen = [_best_of(grid, column, measure) for column in columns]
     findings = (
-        *_best(grid, measure, baseline=baseline, scale=scale),
         *_claim(grid, measure),
+        *_best(grid, measure, baseline=baseline, scale=scale),
         *_luck(grid, measure),
         *_softmax(grid, dataset, measure),
         *_beaten(grid, columns, measure, baseline=baseline),
@@ -146,7 +149,10 @@ def _claim(grid: Mapping[Place, Cell], measure: Measure) -> tuple[str, ...]:
     best = by_mean[0]
     gap = gaps(best, grid.values()).get(_CLAIMED)
     if gap is None:
-        return (f"{told}; {_spoken(best.place)} is first. The claim does not hold here.",)
+        verdict = (
+            "is not shown: too few seeds to be compared" if claimed.is_finite else "does not hold here: it diverged"
+        )
+        return (f"{told}; {_spoken(best.place)} is first. The claim {verdict}.",)
     verdict = (
         "does not hold here" if gap.is_told else "is not shown, and not refuted: its seeds do not tell the two apart"
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery._curves import Curve, loss_curves, stacked
+from study.gallery import About, Material, Shown, Table
 from study.gallery._grid import ordered
+from study.gallery._step_losses import step_losses
 from study.gallery._tables import by_setting, changes, ranking, rankings_table
 from study.report.evidence import Entry
 from study.statistics.intervals import paired_difference
@@ -23,7 +22,8 @@ ABOUT = About(
         "One rate for several rules, 0.01, and another for Adam: a ranking of rates as much as of rules.",
         "The loss of a batch that is just being fitted is noisy, so a curve is smoothed before it is read; test "
         "accuracy is what counts.",
-        "The source draws each batch with replacement. Here an epoch visits every image once, in an order of its own.",
+        "The source draws each batch with replacement, from all 60 000 training images. Here an epoch visits every "
+        "image once, in an order of its own, and 5000 of them are held out for validation.",
         "Its AdaGrad starts from an accumulator of 0; Keras's default is 0.1. The published setting here has 0.",
     ),
 )
@@ -43,13 +43,13 @@ def show(material: Material) -> Shown:
     }
     rankings = [ranking(setting, entries[setting], measure) for setting in entries]
     pictures = tuple(
-        Picture(
+        step_losses(
+            material,
+            entries[setting],
             name=f"loss_{setting or 'training'}",
-            caption=_caption(setting, material),
-            data=loss_curves(
-                _curves(material, entries[setting]), x="step", y="training loss", title=setting, window=_WINDOW
-            ),
-            suffix="svg",
+            told=_at(setting),
+            title=setting,
+            window=_WINDOW,
         )
         for setting in entries
     )
@@ -57,7 +57,7 @@ def show(material: Material) -> Shown:
     for setting in entries:
         findings += _against_sgd(material, setting, entries[setting])
     if len(rankings) == 2:
-        findings += changes(rankings[0], rankings[1])
+        findings += changes(rankings[0], rankings[1], measure)
     findings += _workload(material)
     return Shown(
         pictures=pictures,
@@ -66,24 +66,8 @@ def show(material: Material) -> Shown:
     )
 
 
-def _curves(material: Material, entries: Mapping[str, Entry]) -> list[Curve]:
-    curves = []
-    for name, entry in entries.items():
-        values = stacked([material.history(run, "step_loss") for run in entry.tuned])
-        if values.size:
-            every = int(_config(material, entry)["tracking"]["every_n_steps"])
-            at = every * np.arange(1, values.shape[1] + 1, dtype=np.float64)
-            curves.append(Curve(label=name, values=values, x=at))
-    return curves
-
-
-def _caption(setting: str, material: Material) -> str:
-    rates = f"At {setting} rates. " if setting else ""
-    every = next(iter(material.configs.values()))["tracking"]["every_n_steps"]
-    return (
-        f"{rates}Training loss of the batch of every {every}th step, smoothed over {_WINDOW} of them: median and "
-        "quartiles over seeds."
-    )
+def _at(setting: str) -> str:
+    return f"at {setting} rates" if setting else "here"
 
 
 def _workload(material: Material) -> tuple[str, ...]:
@@ -106,7 +90,7 @@ def _final_losses(material: Material, entry: Entry) -> dict[int, float]:
 
 
 def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Say whether the others end at a lower training loss than SGD, and which ends at the lowest."""
+    """Say whether the seeds tell that the others end at a lower training loss than SGD, and who at the lowest."""
     losses = {name: _final_losses(material, entry) for name, entry in entries.items()}
     reference = losses["sgd"]
     if not reference:  # no rate of its search trained
@@ -127,14 +111,13 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
         told.append(name)
     means = {name: float(np.mean(list(own.values()))) for name, own in losses.items() if own}
     lowest = min(means, key=lambda name: means[name])
-    holds = "holds" if not slower and not untold else "does not hold"
+    verdict = "does not hold" if slower else "holds" if faster and not untold else "is not shown"
     parts = [f"lower training loss than SGD at the end: {', '.join(faster) or 'none'}"]
     parts += [f"higher: {', '.join(slower)}"] if slower else []
     parts += [f"not told apart or diverged: {', '.join(untold)}"] if untold else []
-    at = f"With {setting} rates" if setting else "Here"
     return (
-        f"{at}: {'; '.join(parts)} (paired t intervals). That all others learn faster than SGD {holds}; the lowest "
-        f"loss is that of {lowest}.",
+        f"That all others learn faster than SGD {verdict} {_at(setting)}: {'; '.join(parts)} (paired t intervals). "
+        f"The lowest loss is that of {lowest}.",
     )
 
 
@@ -153,7 +136,3 @@ def _loss_table(material: Material, entries: Mapping[str, Mapping[str, Entry]]) 
         header=("optimizer", *(f"{setting or 'training'} loss" for setting in entries)),
         rows=tuple(rows),
     )
-
-
-def _config(material: Material, entry: Entry) -> Mapping[str, Any]:
-    return material.configs[entry.studies[0].record.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ ABOUT = About(
         "One start and one surface: which decay is best here says little about training a net.",
     ),
 )
+# Relative; a way that was recorded in float32 is as near as that to its rule.
+_CLOSE = 1e-4
 # Optimizers whose colors differ.
 _COLORED = ("adam", "momentum", "sgd", "rmsprop", "nesterov", "adamax", "adagrad", "nadam")
 
@@ -45,6 +48,28 @@ class _Trial:
     decay: float
     rate: float
     loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FirstStep:
+    """The first step along x1 at a decay of 1.
+
+    Attributes:
+        trial: The pair.
+        article: How long it is by the published rule, lr·g/ε.
+        keras: The same by Keras's rule, lr·g/√ε.
+        recorded: As Keras took it; NaN where nothing was recorded.
+    """
+
+    trial: _Trial
+    article: float
+    keras: float
+    recorded: float
+
+    @property
+    def as_claimed(self) -> bool:
+        """Whether Keras divided by its epsilon alone."""
+        return math.isclose(self.recorded, self.keras, rel_tol=_CLOSE)
 
 
 def show(material: Material) -> Shown:
@@ -68,16 +93,14 @@ def show(material: Material) -> Shown:
         Picture(
             name="pairs",
             caption=f"The same for every pair: the value after {n_steps} steps.",
-            data=heat_map(
-                np.where(np.isfinite(losses), losses, np.nan), rows=named[0], columns=named[1], label="f at the end"
-            ),
+            data=heat_map(losses, rows=named[0], columns=named[1], label="f at the end"),
             suffix="svg",
         ),
         *_paths(material, study, trials),
     )
-    ones = [trial for trial in trials if trial.decay == 1.0]
-    tables = (_at_one(material, study, ones),) if ones else ()
-    return Shown(pictures=pictures, tables=tables, findings=_findings(trials, ones, n_steps=n_steps))
+    steps = _first_steps(material, study, [trial for trial in trials if trial.decay == 1.0])
+    findings = (*_claim(steps), *_findings(trials, n_steps=n_steps))
+    return Shown(pictures=pictures, tables=(_table(steps),) if steps else (), findings=findings)
 
 
 def _trials(material: Material, study: StudyEvidence) -> list[_Trial]:
@@ -129,7 +152,7 @@ def _paths(material: Material, study: StudyEvidence, trials: Sequence[_Trial]) -
     return pictures_of(scene, name="decays", title=f"RMSprop at rate {best.rate:g}")
 
 
-def _at_one(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) -> Table:
+def _first_steps(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) -> list[_FirstStep]:
     """Return the first steps at a decay of 1: by both rules, and as recorded.
 
     Raises:
@@ -139,7 +162,7 @@ def _at_one(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) ->
     quadratic = as_quadratic(surface)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
-    rows = []
+    steps = []
     for trial in ones:
         firsts = []
         for inside in (False, True):
@@ -148,18 +171,43 @@ def _at_one(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) ->
             firsts.append(float(positions[1, 0] - positions[0, 0]))
         recorded = material.history(trial.run, "x1")
         seen = float(recorded[0] - surface.start[0]) if len(recorded) else float("nan")
-        rows.append(
-            (f"rate {trial.rate:g}", f"{firsts[0]:.6g}", f"{firsts[1]:.6g}", f"{seen:.6g}", str(trial.run.state))
-        )
+        steps.append(_FirstStep(trial=trial, article=firsts[0], keras=firsts[1], recorded=seen))
+    return steps
+
+
+def _table(steps: Sequence[_FirstStep]) -> Table:
     return Table(
         caption=f"Decay 1, epsilon {EPSILON:g}: the first step along x1 by the published rule, lr·g/ε; by Keras's, "
         "lr·g/√ε; and as Keras took it.",
         header=("", "lr·g/ε", "lr·g/√ε", "recorded", "state"),
-        rows=tuple(rows),
+        rows=tuple(
+            (
+                f"rate {step.trial.rate:g}",
+                *(f"{length:.6g}" for length in (step.article, step.keras, step.recorded)),
+                str(step.trial.run.state),
+            )
+            for step in steps
+        ),
     )
 
 
-def _findings(trials: Sequence[_Trial], ones: Sequence[_Trial], *, n_steps: int) -> tuple[str, ...]:
+def _claim(steps: Sequence[_FirstStep]) -> tuple[str, ...]:
+    """Say whether Keras divides by epsilon alone at a decay of 1, and what comes of it."""
+    if not steps:
+        return ()
+    n, n_claimed = len(steps), sum(step.as_claimed for step in steps)
+    n_diverged = sum(step.trial.run.state == "diverged" for step in steps)
+    held = "held" if n_claimed == n else "held in part" if n_claimed else "did not hold"
+    last = steps[-1]
+    return (
+        f"The claim {held}: at a decay of exactly 1 the first step divides by epsilon alone at {n_claimed} of {n} "
+        f"rates. At rate {last.trial.rate:g} it is {last.recorded:.4g} along x1; Keras's rule, lr·g/√ε, gives "
+        f"{last.keras:.4g}, the article's, lr·g/ε, {last.article:.4g}. After such a step {n_diverged} of {n} rates "
+        "diverged.",
+    )
+
+
+def _findings(trials: Sequence[_Trial], *, n_steps: int) -> tuple[str, ...]:
     best = min(trials, key=lambda trial: trial.loss)
     sentences = [
         f"The lowest value after {n_steps} steps, {number(best.loss)}, is that of decay {best.decay:g} at rate "
@@ -173,10 +221,4 @@ def _findings(trials: Sequence[_Trial], ones: Sequence[_Trial], *, n_steps: int)
                 f"At rate {rate:g} the decay moves it from {number(low.loss)} (decay {low.decay:g}) to "
                 f"{number(high.loss)} (decay {high.decay:g})."
             )
-    if ones:
-        n_diverged = sum(trial.run.state == "diverged" for trial in ones)
-        held = "The claim held" if n_diverged == len(ones) else "The claim held in part"
-        sentences.append(
-            f"{held}: at a decay of exactly 1 nothing is averaged, and {n_diverged} of {len(ones)} rates diverged."
-        )
     return tuple(sentences)

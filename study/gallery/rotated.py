@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from study.components import locate
 from study.gallery import About, Material, Shown, Table
+from study.gallery._means import listed
 from study.gallery._paths import rate_of
 from study.gallery._rules import article_rule, walk
-from study.gallery._walks import in_words, last_loss, number, pictures_of, run_of, scene_of, studies_of, surface_walked
+from study.gallery._walks import last_loss, number, pictures_of, run_of, scene_of, studies_of, surface_walked
 from study.report.evidence import StudyEvidence
 from study.stability import Descent, as_quadratic
 from study.surface import Surface
@@ -23,8 +24,8 @@ ABOUT = About(
     "eigenvalue of the Hessian: here 8, on the ellipse 2.",
     traps=(
         "A rate belongs to a surface: what is published for one says nothing about another.",
-        "AdaGrad, RMSProp and Adam scale each coordinate by itself. A valley along no axis has the same gradients in "
-        "both, so there is nothing for them to tell apart.",
+        "AdaGrad, RMSProp and Adam scale each coordinate by itself. A valley along no axis has gradients of like size "
+        "in both, so there is nothing for them to tell apart.",
         "Tuned means the rate alone, by the value after as many steps from this one start; RMSProp and AdaGrad keep "
         "Keras's other arguments there (decay 0.9, accumulator from 0.1).",
     ),
@@ -143,7 +144,7 @@ def _findings(fares: list[_Fare], curvature: float) -> tuple[str, ...]:
     diverged = [fare.name for fare in fares if fare.diverged[0]]
     return (
         f"The claim {held}. With λ = {curvature:.4g}: {'; '.join(reasons)}.",
-        f"At the published rates {in_words(diverged)} diverged; once tuned, {in_words(tuned)}.",
+        f"At the published rates {listed(diverged)} diverged; once tuned, {listed(tuned)}.",
         f"Tuning moves the last value of {'; '.join(gains)}. The lowest is that of {best.name}, at rate "
         f"{best.rates[1]:.3g}.",
     )

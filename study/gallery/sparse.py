@@ -10,8 +10,7 @@ import numpy as np
 from study.gallery import About, Material, Picture, Shown, Table, _means
 from study.gallery._curves import Curve, loss_curves, stacked
 from study.gallery._grid import Cell, best_first, cells, gap_text, gaps, mean_text, ordered
-from study.gallery._tables import rate_text
-from study.report.evidence import Entry
+from study.gallery._tables import by_study, rate_text
 from study.report.measure import Measure
 
 ABOUT = About(
@@ -54,7 +53,7 @@ def show(material: Material) -> Shown:
     return Shown(
         pictures=(picture,),
         tables=(_table(material, grid, names, measure),),
-        findings=(*_untuned(grid, names, measure), *_tuned(grid, measure)),
+        findings=(*_tuned(grid, measure), *_untuned(grid, names, measure)),
     )
 
 
@@ -73,10 +72,10 @@ def _tuned(grid: Mapping[str, Cell], measure: Measure) -> tuple[str, ...]:
     if not best.is_finite:
         return ("Every optimizer diverged.",)
     listed = ", ".join(f"{cell.place[1]} {measure.text(cell.mean)}" for cell in ranked if cell.is_finite)
-    return (f"Tuned, on rare words: {listed}.", *_claims(best, ranked, measure))
+    return (_claims(best, ranked, measure), f"Tuned, on rare words: {listed}.")
 
 
-def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> tuple[str, ...]:
+def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> str:
     """Say whether the first is adaptive, told from the first of the other kind, and Adagrad."""
     name, others = best.place[1], gaps(best, ranked)
     is_adaptive = name in _ADAPTIVE
@@ -88,15 +87,16 @@ def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> tuple[str, ...]
         apart = unknown if gap is None else f"{gap_text(gap, measure)} (Holm over all)"
         holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
         told.append(
-            f"The first, {name}, is {'adaptive' if is_adaptive else 'not adaptive'}; against it the first of the "
-            f"others, {rival.place[1]}, has {apart}. That adaptive optimizers are better on sparse data "
-            f"{'holds for these tuned configurations' if holds else 'is not shown once the rates are tuned'}."
+            "That adaptive optimizers are better on sparse data "
+            f"{'holds for these tuned configurations' if holds else 'is not shown once the rates are tuned'}: the "
+            f"first, {name}, is {'adaptive' if is_adaptive else 'not adaptive'}; against it the first of the others, "
+            f"{rival.place[1]}, has {apart}."
         )
     untold = [place[1] for place, gap in others.items() if not gap.is_told]
     alike = f", and the seeds do not tell it from {', '.join(untold)}" if untold else ""
     suits = name == "adagrad" and bool(others) and not untold
     told.append(f"That Adagrad suits it best {'holds' if suits else 'is not shown'}: the first is {name}{alike}.")
-    return tuple(told)
+    return " ".join(told)
 
 
 def _default_scores(cell: Cell, measure: Measure) -> list[float]:
@@ -105,9 +105,7 @@ def _default_scores(cell: Cell, measure: Measure) -> list[float]:
 
 
 def _table(material: Material, grid: Mapping[str, Cell], names: list[str], measure: Measure) -> Table:
-    entries: dict[str, Entry] = {
-        study.record.name: entry for entry in material.evidence.entries for study in entry.studies
-    }
+    entries = by_study(material)
     rows = []
     for name in names:
         cell = grid[name]

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from study.components import instantiate
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery._curves import Curve, loss_curves, smoothed, stacked
+from study.gallery import About, Material, Shown, Table
+from study.gallery._curves import smoothed
 from study.gallery._means import last_values, listed, mean_text
+from study.gallery._step_losses import step_losses
 from study.gallery._tables import by_setting, changes, ranking, rankings_table
 from study.report.evidence import Entry
 from study.report.measure import Measure
@@ -52,24 +53,17 @@ def show(material: Material) -> Shown:
     findings = [*_claim(material, entries), *_deaths(material, entries)]
     if {"published", "tuned"} <= set(entries):
         by_name = {each.setting: each for each in rankings}
-        findings += changes(by_name["published"], by_name["tuned"])
+        findings += changes(by_name["published"], by_name["tuned"], measure)
     return Shown(
-        pictures=tuple(_losses(material, setting, own) for setting, own in entries.items()),
+        pictures=tuple(
+            step_losses(
+                material, own, name=f"loss-{setting}", told=_TITLES[setting], title=_TITLES[setting], window=_WINDOW
+            )
+            for setting, own in entries.items()
+        ),
         tables=(rankings_table(rankings, entries, measure), _deaths_table(material, entries, measure)),
         findings=tuple(findings),
     )
-
-
-def _losses(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
-    curves = [
-        Curve(label=optimizer, values=stacked([material.history(run, "step_loss") for run in entry.tuned]))
-        for optimizer, entry in own.items()
-        if entry.tuned
-    ]
-    caption = f"{_TITLES[setting].capitalize()}: loss of each step's batch, smoothed over {_WINDOW} steps, median and "
-    caption += "quartiles over seeds."
-    data = loss_curves(curves, x="step", y="training loss", title=_TITLES[setting], window=_WINDOW)
-    return Picture(name=f"loss-{setting}", caption=caption, data=data, suffix="svg")
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
@@ -127,12 +121,13 @@ def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> l
         total = sum(len(entry.tuned) for entry in own)
         if total:
             told.append(
-                f"with {_OUTPUTS[setting]} {dead} of {total} nets are dead at the end, and {far - dead} more far"
+                f"with {_OUTPUTS[setting]} {dead} of {total} nets are dead at the end, and {far - dead} more are far "
+                "from the noise"
             )
     if not told:
         return []
     return [
-        f"At the published rates, {listed(told)} from the noise, at a test loss above {_FAR:g} times its variance."
+        f"At the published rates, {'; '.join(told)}. Far is a test loss above {_FAR:g} times the noise's variance."
     ]
 
 

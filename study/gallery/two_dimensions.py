@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery._means import listed
 from study.gallery._paths import Path, build_scene, still, walked
 from study.gallery._rules import EPSILON, article_rule, walk
 from study.gallery._walks import (
     detour,
-    in_words,
     last_loss,
     number,
     pictures_of,
@@ -138,27 +138,30 @@ def _findings(walks: Sequence[_Walk]) -> tuple[str, ...]:
     agree = "agree" if worst.difference <= _TOLERANCE else "do not agree"
     ranked = sorted(walks, key=lambda each: each.recorded)
     changed = sorted(walks, key=lambda each: each.by_rule_again)
-    sentences = [
+    return (
+        *_claim(walks),
         f"After {n_steps} steps Keras and the published rules {agree} to {_TOLERANCE:g}; the largest difference is "
         f"{worst.difference:.1e}, of {worst.name}, where the two place epsilon differently or round differently.",
         f"By the value after {n_steps} steps the order is {_order(ranked)}.",
         f"With the state of a first pass it is {_order(changed, again=True)}.",
-    ]
+    )
+
+
+def _claim(walks: Sequence[_Walk]) -> tuple[str, ...]:
+    """Say whether SGD went the longest way and came least far."""
     sgd = next((each for each in walks if each.name == "sgd"), None)
-    if sgd is not None and len(walks) > 1:
-        longest = max(walks, key=lambda each: detour(each.path.positions))
-        behind = [each.name for each in walks if each.recorded > sgd.recorded]
-        zigzag = (
-            "goes the longest way round"
-            if longest is sgd
-            else f"is not the one with the longest way: {longest.name} is"
-        )
-        held = "held" if longest is sgd and not behind else "held in part" if longest is sgd else "did not hold"
-        sentences.append(
-            f"The claim {held}: SGD {zigzag} ({detour(sgd.path.positions):.3g} times the straight line), and at these "
-            f"rates it ends at {number(sgd.recorded)}, lower than {in_words(behind)}."
-        )
-    return tuple(sentences)
+    if sgd is None or len(walks) < 2:
+        return ()
+    longest = max(walks, key=lambda each: detour(each.path.positions))
+    behind = [each.name for each in walks if each.recorded > sgd.recorded]
+    zigzag = (
+        "goes the longest way round" if longest is sgd else f"is not the one with the longest way: {longest.name} is"
+    )
+    held = "held" if longest is sgd and not behind else "held in part" if longest is sgd else "did not hold"
+    return (
+        f"The claim {held}: SGD {zigzag} ({detour(sgd.path.positions):.3g} times the straight line), and at these "
+        f"rates it ends at {number(sgd.recorded)}, lower than {listed(behind)}.",
+    )
 
 
 def _order(walks: Sequence[_Walk], *, again: bool = False) -> str:

@@ -27,6 +27,7 @@ from study.optimizers.reference import (
 )
 
 _N_STEPS = 100
+NOWHERE = "nowhere"
 # Arguments of rules that say which form is meant; Keras has one.
 FORMS = (
     *("epsilon_form", "t_counts", "decay_times_rate", "bias_correction"),
@@ -96,15 +97,14 @@ def double_precision() -> Iterator[None]:
 
 def departures() -> tuple[Departure, ...]:
     """Return every rule beside what Keras has under its name; hyperparameters are the same on both sides."""
-    same = "nowhere"
     inside = "epsilon is added inside the root"
     return (
-        Departure(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=same, effect="-"),
+        Departure(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
         Departure(
             paper=Momentum(),
             keras="SGD",
             source="Polyak 1964",
-            where=same,
+            where=NOWHERE,
             effect="the velocity holds the rate: after the rate falls, it goes on as fast for a while",
         ),
         Departure(
@@ -127,9 +127,9 @@ def departures() -> tuple[Departure, ...]:
             keras="RMSprop",
             source="Tieleman & Hinton 2012",
             where=inside,
-            effect="as above; at rho = 1 a step is lr g / sqrt(epsilon), not lr g / epsilon",
+            effect="as with Adagrad; at rho = 1 a step is lr g / sqrt(epsilon), not lr g / epsilon",
         ),
-        Departure(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=same, effect="-"),
+        Departure(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=NOWHERE, effect="-"),
         Departure(
             paper=Adam(epsilon=1e-7),
             keras="Adam",
@@ -167,7 +167,7 @@ def departures() -> tuple[Departure, ...]:
             where="the decay is multiplied by the rate; epsilon-hat",
             effect="weights decay lr times as fast",
         ),
-        Departure(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=same, effect="-"),
+        Departure(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=NOWHERE, effect="-"),
     )
 
 

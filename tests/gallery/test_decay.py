@@ -29,16 +29,19 @@ def shown(make_grid):
 
 
 def test_gains_over_a_constant_rate_are_told_per_optimizer(shown):
-    sgd, adam, verdict = shown().findings
+    verdict, sgd, adam = shown().findings
     assert "sgd: cosine is first" in sgd
     assert "told better than constant: cosine; told worse: step." in sgd
     assert "told better than constant: none; told worse: none." in adam
-    assert "1 of 3 schedules are told better than a constant rate and 1 worse" in verdict
-    assert "holds in part. sgd gains most, +5" in verdict
+    assert verdict.startswith(
+        "That decay is better holds in part: 1 of 3 schedules are told better than a constant rate"
+    )
+    assert "and 1 worse" in verdict
+    assert "sgd gains most, +5" in verdict
 
 
 def test_smaller_is_better_where_the_metric_says_so(shown):
-    sgd, *_, verdict = shown(metric="mae").findings
+    verdict, sgd, *_ = shown(metric="mae").findings
     assert "sgd: step is first" in sgd
     assert "told better than constant: step; told worse: cosine." in sgd
     assert "sgd gains most, \u22120.05" in verdict
@@ -60,5 +63,26 @@ def test_one_seed_shows_nothing(make_grid):
         {"config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}}, "scores": [score]}
         for schedule, score in (("constant", 0.5), ("step", 0.9))
     ]
-    assert "0 of 0 schedules" in show(make_grid(studies)).findings[-1]
-    assert "is not shown" in show(make_grid(studies)).findings[-1]
+    assert show(make_grid(studies)).findings[0] == "That decay is better is not shown. One seed tells nothing."
+
+
+def test_a_constant_rate_that_diverged_is_no_matter_of_seeds(make_grid):
+    studies = [
+        {"config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}}, "scores": [score, score + 0.1]}
+        for schedule, score in (("constant", np.inf), ("step", 0.9))
+    ]
+    verdict = show(make_grid(studies, metric="mae")).findings[0]
+    assert verdict.endswith("Nowhere did both a schedule and the constant rate train.")
+
+
+def test_where_every_schedule_loses_nobody_gains_most(make_grid):
+    studies = [
+        {
+            "config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}},
+            "scores": list(mean + LUCK + (schedule != "constant") * NOISE),
+        }
+        for schedule, mean in (("constant", 0.9), ("step", 0.8))
+    ]
+    verdict = show(make_grid(studies)).findings[0]
+    assert verdict.startswith("That decay is better does not hold: 0 of 1 schedules")
+    assert verdict.endswith("; no optimizer gains.")

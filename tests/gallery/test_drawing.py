@@ -33,8 +33,8 @@ def test_a_curve_that_ended_early_and_one_without_values_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
-def test_a_heat_map_writes_its_values_and_says_what_diverged(lower_is_better: bool) -> None:
-    cells = [[0.1, np.nan], [0.3, 0.4]]
+def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_run(lower_is_better: bool) -> None:
+    cells = [[0.1, np.inf], [np.nan, 0.4]]
     drawn = heat_map(
         cells,
         rows=["a", "b"],
@@ -44,5 +44,5 @@ def test_a_heat_map_writes_its_values_and_says_what_diverged(lower_is_better: bo
         lower_is_better=lower_is_better,
     )
     text = drawn.decode()
-    for told in ("0.1 ± 0.05", "diverged", "0.4 ± 0.05"):
+    for told in ("0.1 ± 0.05", "diverged", "not run", "0.4 ± 0.05"):
         assert f"<!-- {told} -->" in text  # Matplotlib writes the text beside its letters' outlines

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from study.gallery._grid import Gap, best_first, cells, gap_text, gaps, matrix, mean_text, ordered
+from study.gallery._grid import Gap, best_first, cells, gap_text, gaps, matrix, mean_text, ordered, score_map
 from study.report.measure import Measure
 
 ACCURACY = Measure(name="val_accuracy", direction="maximize", target=None)
@@ -27,6 +27,13 @@ def test_cells_stand_by_row_and_column_and_hold_their_scores(make_grid):
     found = matrix(grid, ["a", "b"], ["sgd", "adam"], lambda cell: cell.mean)
     np.testing.assert_allclose(found, [[0.6, math.nan], [math.nan, 0.8]])
     assert mean_text(grid["a", "sgd"], ACCURACY).startswith("60.00")
+
+
+def test_a_pair_that_was_never_run_is_not_said_to_have_diverged(make_grid):
+    material = make_grid([study("a", "sgd", [1.0, 2.0]), study("b", "adam", [math.inf, 1.0])], metric="mae")
+    drawn = score_map(grid_of(material), ["a", "b"], ["sgd", "adam"], material.evidence.measure, number="{:.1f}")
+    text = drawn.decode()
+    assert (text.count("<!-- not run -->"), text.count("<!-- diverged -->")) == (2, 1)
 
 
 def test_an_interval_ends_where_the_metric_does(make_grid):

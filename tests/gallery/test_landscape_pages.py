@@ -44,7 +44,7 @@ def test_two_dimensions_agrees_with_the_published_rules():
     for row in table.rows:
         assert float(row[3]) < 1e-6
     assert said(shown, "Keras and the published rules agree to 1e-06")
-    assert said(shown, "The claim held in part: SGD goes the longest way")
+    assert shown.findings[0].startswith("The claim held in part: SGD goes the longest way")
     # AdaGrad's accumulator is full after a first pass.
     assert float(cells(table, "adagrad")["with carried state"]) > 10 * float(cells(table, "adagrad")["Keras"])
     assert float(cells(table, "sgd")["with carried state"]) == pytest.approx(float(cells(table, "sgd")["Keras"]))
@@ -117,8 +117,33 @@ def test_rmsprop_decay_at_one():
         assert float(row[3]) == pytest.approx(float(row[2]), rel=1e-6)
         assert row[4] == "diverged"
     assert start + float(table.rows[1][2]) > 200
-    assert said(shown, "The claim held: at a decay of exactly 1")
+    assert shown.findings[0].startswith("The claim held: at a decay of exactly 1")
+    # 0.1 · 0.7 over √ε, and over ε.
+    assert (
+        "it is 221.4 along x1; Keras's rule, lr·g/√ε, gives 221.4, the article's, lr·g/ε, 7e+05." in shown.findings[0]
+    )
+    assert shown.findings[0].endswith("2 of 2 rates diverged.")
     assert len(said(shown, "the decay moves it from")) == 2
+
+
+def test_rmsprop_decay_judges_the_claim_by_the_first_step_and_not_by_what_diverged():
+    walks = Walks("rmsprop_decay", n_steps=30)
+    walks.add("rmsprop", "ellipse", [{"rho": rho, "learning_rate": 0.1} for rho in (0.9, 1.0)])
+    walks.called("rmsprop-ellipse", "complete")
+    held = rmsprop_decay.show(walks.material()).findings[0]
+    assert held.startswith("The claim held: ")
+    assert held.endswith("0 of 1 rates diverged.")
+    walks.called("rmsprop-ellipse", "diverged")
+    walks.positions["rmsprop-ellipse-1"] = walks.positions["rmsprop-ellipse-1"] * 1.01
+    assert rmsprop_decay.show(walks.material()).findings[0].startswith("The claim did not hold: ")
+
+
+def test_rmsprop_decay_tells_a_pair_that_was_never_tried_from_one_that_diverged():
+    walks = Walks("rmsprop_decay", n_steps=3)
+    pairs = [(0.5, 0.03), (1.0, 0.03), (0.5, 0.1)]
+    walks.add("rmsprop", "ellipse", [{"rho": rho, "learning_rate": rate} for rho, rate in pairs])
+    drawn = next(picture for picture in rmsprop_decay.show(walks.material()).pictures if picture.name == "pairs").data
+    assert (drawn.count(b"<!-- not run -->"), drawn.count(b"<!-- diverged -->")) == (1, 1)
 
 
 def test_rmsprop_decay_has_a_page_where_all_diverged():
@@ -141,7 +166,7 @@ def test_gradient_descent_holds_the_limits_against_what_was_seen():
     assert said(shown, "The limit held: 8 of 8")
     assert said(shown, "Momentum, at limit: the swing does not grow any more, but it is wider")
     assert not said(shown, "Sgd, at limit")
-    assert said(shown, "Momentum passed the local minimum")
+    assert "Momentum passed the local minimum" in shown.findings[0]
 
 
 def test_gradient_descent_verdicts_follow_the_ways():

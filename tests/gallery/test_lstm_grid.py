@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
 from study.datasets import sunspots
+from study.gallery import lstm_grid
 from study.gallery.lstm_grid import show
 
 DATASET = {"name": "sunspots", "window": 20, "n_validation": 29, "n_test": 29}
@@ -33,7 +37,8 @@ def shown(make_grid):
 
 
 def test_the_best_pair_is_named_beside_persistence(shown):
-    best, untold, *_ = shown(0.12 + LUCK).findings
+    claim, best, untold, *_ = shown(0.12 + LUCK).findings
+    assert claim.startswith("prelu with rmsprop is number 3 of 6")
     assert "the best pair is linear with adam" in best
     assert f"better than persistence with {PERSISTENCE:.3g}" in best
     assert untold.startswith("Of 5 other pairs, 0 are not told from linear with adam")
@@ -58,6 +63,23 @@ def test_one_seed_tells_nothing(make_grid):
     assert "One seed tells no pair from another." in told
     assert "one seed tells nothing: the claim is not shown" in told
     assert "One seed shows nothing of luck" in told
+
+
+def test_one_seed_does_not_refute_the_claim(make_grid):
+    studies = [study(*place, [error]) for place, error in {("prelu", "rmsprop"): 0.2, ("linear", "sgd"): 0.1}.items()]
+    claim = show(make_grid(studies, metric="mae")).findings[0]
+    assert claim.endswith("The claim is not shown: too few seeds to be compared.")
+
+
+def test_a_claimed_pair_that_diverged_refutes_the_claim(shown):
+    assert shown([np.inf, 0.1, 0.1, 0.1]).findings[0].endswith("The claim does not hold here: it diverged.")
+
+
+def test_every_activation_that_is_run_has_its_row():
+    conf = Path(__file__).parents[2] / "conf" / "experiment" / "lstm_grid.yaml"
+    run = yaml.safe_load(conf.read_text())["hydra"]["sweeper"]["params"]
+    assert set(run["model.activation"].split(",")) == set(lstm_grid._ACTIVATIONS)
+    assert set(run["optimizer"].split(",")) == set(lstm_grid._OPTIMIZERS)
 
 
 def test_what_single_seeds_would_have_said_is_counted(shown):

@@ -23,5 +23,4 @@ def test_values_that_are_none_are_left_out(make_run) -> None:  # type: ignore[no
 
 
 def test_names_are_listed_as_in_a_sentence() -> None:
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert [listed(names) for names in ([], ["a"], ["a", "b", "c"])] == ["none", "a", "a, b and c"]

@@ -16,7 +16,7 @@ from walked import Walks
 from study.gallery._animation import animated, frame_steps
 from study.gallery._interactive import interactive
 from study.gallery._paths import Path, build_scene, rate_of, still, surface_of, walked
-from study.gallery._walks import detour, in_words, last_loss, number
+from study.gallery._walks import detour, last_loss, number
 from study.report.style import styles
 
 
@@ -188,6 +188,5 @@ def test_the_last_loss_of_a_way_that_broke_off_is_infinite(walks, studies):
 def test_words():
     assert detour(np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]])) == pytest.approx(3)
     assert detour(np.zeros((3, 2))) == np.inf
-    assert [in_words(names) for names in ([], ["a"], ["a", "b", "c"])] == ["none", "a", "a, b and c"]
     assert number(0.012345) == "0.01235"
     assert number(np.inf) == "beyond all numbers"

@@ -46,12 +46,26 @@ def test_effects_are_told_against_none_with_what_the_seeds_do_not_tell(shown):
 
 
 def test_decades_of_rates_that_train_are_counted_with_and_without_batch_normalization(shown):
-    widths, verdict, *_ = shown.findings
-    assert "scale 1: 3.0 to 4.0; scale 10: 1.0 to 4.0" in widths
+    verdict, widths, *_ = shown.findings
+    # Three of five rates, a decade apart, span two decades.
+    assert "scale 1: 2.0 to 3.0; scale 10: 0.0 to 3.0" in widths
+    assert verdict.startswith(
+        "That batch normalization makes training less dependent on rate and initial weights holds:"
+    )
     assert "in 2 of 2 cases" in verdict
-    assert verdict.endswith("holds.")
     assert shown.tables[1].header == ("", "scale 1", "scale 10")
-    assert ("sgd, plain", "3.0", "1.0") in shown.tables[1].rows
+    assert ("sgd, plain", "2.0", "0.0") in shown.tables[1].rows
+
+
+def test_rates_that_all_train_span_no_more_than_the_grid(make_grid):
+    shown = show(make_grid([study("none", 0.9, n_trained=5), study("batch_norm", 0.9, n_trained=5)]))
+    assert ("sgd, plain", "4.0") in shown.tables[1].rows
+
+
+def test_one_rate_that_trains_is_wider_than_none(make_grid):
+    trained = {"none": 3, "batch_norm": 3, "none_large": 0, "batch_norm_large": 1}
+    verdict = show(make_grid([study(name, 0.9, n_trained=n) for name, n in trained.items()])).findings[0]
+    assert "in 1 of 2 cases" in verdict
 
 
 def test_the_gap_between_training_and_test_is_told_against_none(make_grid):
@@ -59,12 +73,13 @@ def test_the_gap_between_training_and_test_is_told_against_none(make_grid):
         given = study(variant, 0.9, n_trained=3)
         return given | {"scores": [0.95 - apart - 0.001 * seed for seed in range(4)]}
 
-    material = make_grid([with_gap("none", 0.1), with_gap("l2", 0.04), with_gap("dropout", 0.0999)])
+    material = make_grid([with_gap("none", 0.1), with_gap("l2", 0.04), with_gap("dropout", 0.1001)])
     trained = replace(material, history=lambda run, _: np.array([0.5, 0.95 + 0.0005 * (run.number % 2)]))
-    gap, verdict = show(trained).findings[-2:]
+    verdict, *_, gap = show(trained).findings
     assert "sgd: training lies +10.1" in gap
     assert "l2 \u22126.0" in gap
-    assert "narrows the gap in" in verdict
+    assert verdict.startswith("That L2 and dropout narrow the gap between training and test holds in part")
+    assert "does in 1 of 2 cases" in verdict
 
 
 def test_training_stands_beside_validation_per_variant(shown):

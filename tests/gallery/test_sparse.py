@@ -27,30 +27,31 @@ def shown(make_grid):
 
 
 def test_adaptive_ones_that_are_told_better_hold_the_claim(shown):
-    untuned, tuned, claim, adagrad = shown(sgd=0.7, momentum=0.75, adagrad=0.95, adam=0.9).findings
+    claim, tuned, untuned = shown(sgd=0.7, momentum=0.75, adagrad=0.95, adam=0.9).findings
     assert "on rare words: adam 60.00" in untuned
     assert "adagrad 95.10" in tuned
-    assert "The first, adagrad, is adaptive; against it the first of the others, momentum, has \u221220.0" in claim
-    assert "holds for these tuned configurations" in claim
-    assert adagrad == "That Adagrad suits it best holds: the first is adagrad."
+    assert claim.startswith("That adaptive optimizers are better on sparse data holds for these tuned configurations")
+    assert "the first, adagrad, is adaptive; against it the first of the others, momentum, has \u221220.0" in claim
+    assert claim.endswith("That Adagrad suits it best holds: the first is adagrad.")
 
 
 def test_what_the_seeds_do_not_tell_is_not_claimed(shown):
-    *_, claim, adagrad = shown(adam=0.9, sgd=0.89999, adagrad=0.7).findings
+    claim, *_ = shown(adam=0.9, sgd=0.89999, adagrad=0.7).findings
     assert "is not shown once the rates are tuned" in claim
-    assert "is not shown: the first is adam, and the seeds do not tell it from sgd." in adagrad
+    assert "is not shown: the first is adam, and the seeds do not tell it from sgd." in claim
 
 
 def test_one_seed_shows_nothing(make_grid):
     studies = [{"config": {"optimizer": {"name": name}}, "scores": [score]} for name, score in UNTUNED.items()]
-    *_, claim, adagrad = show(make_grid(studies)).findings
-    assert "has too few seeds to be compared. That adaptive optimizers are better on sparse data is not shown" in claim
-    assert "is not shown: the first is adam." in adagrad
+    claim, *_ = show(make_grid(studies)).findings
+    assert claim.startswith("That adaptive optimizers are better on sparse data is not shown once the rates are tuned")
+    assert "has too few seeds to be compared." in claim
+    assert "is not shown: the first is adam." in claim
 
 
 def test_sgd_ahead_is_said(shown):
-    *_, claim, _ = shown(sgd=0.95, adam=0.9, adagrad=0.85).findings
-    assert "The first, sgd, is not adaptive; against it the first of the others, adam" in claim
+    claim, *_ = shown(sgd=0.95, adam=0.9, adagrad=0.85).findings
+    assert "the first, sgd, is not adaptive; against it the first of the others, adam" in claim
     assert "is not shown once the rates are tuned" in claim
 
 

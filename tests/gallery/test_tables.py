@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from study.gallery import Material
-from study.gallery._tables import by_setting, changes, ranking, verdict
+from study.gallery._tables import by_setting, by_study, changes, ranking, verdict
 
 
 def rank(material: Material, setting: str):  # type: ignore[no-untyped-def]
@@ -50,11 +51,51 @@ def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]
             for setting, score in zip(("shared", "tuned"), both, strict=True)
         }
     )
-    told = changes(rank(material, "shared"), rank(material, "tuned"))
+    measure = material.evidence.measure
+    told = changes(rank(material, "shared"), rank(material, "tuned"), measure)
     assert "Of 3 pairs, 3 change their order (Kendall's tau -1.00)" in told[0]
-    assert "nadam before sgd" in told[1]
-    same = changes(rank(material, "shared"), rank(material, "shared"))
+    assert "nadam before sgd" in told[2]
+    same = changes(rank(material, "shared"), rank(material, "shared"), measure)
     assert "0 change their order (Kendall's tau 1.00)" in same[0]
+
+
+def test_who_lost_by_tuning_is_named_and_only_then(make_material: Callable[..., Material]) -> None:
+    scores = {"sgd": (0.5, 0.6), "adam": (0.9, 0.7)}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": [score, score + 0.01, score - 0.01]
+            for name, both in scores.items()
+            for setting, score in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    shared, tuned, measure = rank(material, "shared"), rank(material, "tuned"), material.evidence.measure
+    lost = "Worse under tuned than under shared, by their means: adam (\u221220.00\u00a0points)."
+    assert lost in changes(shared, tuned, measure)
+    back = " ".join(changes(tuned, shared, measure))
+    assert "by their means: sgd (\u221210.00\u00a0points)." in back
+    assert not any("Worse under" in sentence for sentence in changes(shared, shared, measure))
+    diverged = replace(tuned, intervals={**tuned.intervals, "adam": None})
+    assert "by their means: adam (diverged)." in " ".join(changes(shared, diverged, measure))
+
+
+def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_material: Callable[..., Material]) -> None:
+    material = make_material(
+        {
+            "adam-setting=shared": [0.80, 0.81, 0.79, 0.801],
+            "nadam-setting=shared": [0.82, 0.78, 0.80, 0.805],
+            "adam-setting=tuned": [0.90, 0.91, 0.89, 0.901],
+            "nadam-setting=tuned": [0.50, 0.51, 0.49, 0.502],
+        }
+    )
+    (best, *_) = changes(rank(material, "shared"), rank(material, "tuned"), material.evidence.measure)
+    assert best.startswith("Under shared the best is nadam (not told from adam), under tuned it is adam. ")
+
+
+def test_the_entry_of_a_study_is_found_by_its_name(eight: Material) -> None:
+    found = by_study(eight)
+    assert len(found) == 16
+    assert found["sgd-setting=tuned"].searched
+    assert not found["sgd-setting=shared"].searched
 
 
 def test_a_turn_that_the_seeds_do_not_tell_apart_settles_nothing(make_material: Callable[..., Material]) -> None:

@@ -50,9 +50,13 @@ def test_who_is_near_the_noise_first_and_how_many_nets_died(toy: Material) -> No
     assert shown.findings[0].startswith("The claim holds at the published rates")
     assert "sgd not at all" in shown.findings[0]
     # Of sgd, the far ones are those that did not die.
-    assert "with a ReLU at the output 8 of 16 nets are dead at the end, and 2 more far" in shown.findings[1]
-    assert "with a linear output 0 of 16 nets are dead at the end, and 4 more far" in shown.findings[1]
+    assert shown.findings[1] == (
+        "At the published rates, with a ReLU at the output 8 of 16 nets are dead at the end, and 2 more are far from "
+        "the noise; with a linear output 0 of 16 nets are dead at the end, and 4 more are far from the noise. Far is "
+        "a test loss above 4 times the noise's variance."
+    )
     deaths = {row[0]: row for row in shown.tables[1].rows}
     assert deaths["adam"][2:4] == ("0 of 4", "0 of 4")
     assert deaths["adam"][5:] == ("2 of 4", "2 of 4")
     assert [picture.name for picture in shown.pictures] == ["loss-published", "loss-relu_output", "loss-tuned"]
+    assert "published rates, ReLU at the output" in shown.pictures[1].caption
