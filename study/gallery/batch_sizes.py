@@ -44,6 +44,8 @@ _COLORS = {"full": "#0072b2", "mini": "#009e73", "single": "#d55e00"}
 _AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of training"}
 # Of the recorded steps; the curve is a moving average over so large a share of them.
 _SHARE = 0.1
+# Of single batches, so many recorded losses are averaged to tell where a run is.
+_N_AVERAGED = 20
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
@@ -123,12 +125,13 @@ def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Pict
 
 
 def _noise(losses: Floats) -> float:
-    """Return the noise of losses: the deviation of steps between neighbors in the last half, over sqrt(2).
+    """Return the noise of losses, as a share of their mean: the deviation of steps between neighbors, over sqrt(2).
 
-    The trend cancels in the difference of neighbors, and of two independent draws its variance is twice one's.
+    It is that of the last half. The trend cancels in the difference of neighbors, and of two independent draws its
+    variance is twice one's. A share, since the three come to losses of different size.
     """
     last = losses[len(losses) // 2 :]
-    return float(np.std(np.diff(last)) / np.sqrt(2)) if len(last) > 2 else np.nan
+    return float(np.std(np.diff(last)) / np.sqrt(2) / np.mean(last)) if len(last) > 2 else np.nan
 
 
 def _noises(material: Material, entry: Entry) -> Floats:
@@ -141,7 +144,8 @@ def _table(material: Material, entries: Entries, measure: Measure) -> Table:
     for setting, own in entries.items():
         for batch, entry in own.items():
             steps, seconds = (last_values(entry.tuned, name) for name in ("n_steps", "seconds_train"))
-            per_step = 1e3 * float(np.median(seconds / steps)) if len(steps) and len(steps) == len(seconds) else np.nan
+            # The fastest seed: another program can only have made it slower.
+            per_step = 1e3 * float(np.min(seconds / steps)) if len(steps) and len(steps) == len(seconds) else np.nan
             noise = _noises(material, entry)
             rows.append(
                 (
@@ -154,7 +158,7 @@ def _table(material: Material, entries: Entries, measure: Measure) -> Table:
                     mean_text(last_values(entry.tuned, measure.test), measure),
                 )
             )
-    header = ("batches", "rate", "steps", "ms a step", "seconds", "noise of the loss", "test [95 % interval]")
+    header = ("batches", "rate", "steps", "ms a step", "seconds", "noise, share of the loss", "test [95 % interval]")
     caption = "After equally many epochs. The noise is that of a batch's loss in the last half of the training."
     return Table(caption=caption, header=header, rows=tuple(rows))
 
@@ -172,7 +176,8 @@ def _claim(material: Material, entries: Entries, measure: Measure) -> list[str]:
             times = {batch: _first(material, own[batch], axis, level) for batch in reached}
             first = min(times, key=lambda batch: times[batch])
             ahead[axis] = first
-            firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g})")
+            or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
+            firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
         scores = [
             f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, measure.test), measure)}" for batch in own
         ]
@@ -198,15 +203,31 @@ def _final(material: Material, entry: Entry) -> float:
     return float(np.median(means)) if means else np.nan
 
 
+def _window(material: Material, entry: Entry) -> int:
+    """Return how many recorded losses are averaged to tell where a run is: of all examples, one says it."""
+    config = material.configs[entry.studies[0].record.name]
+    return 1 if config.get("batch") == "full" else _N_AVERAGED
+
+
 def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
-    """Return where on an axis the smoothed loss first is at most a level, median over runs; infinite for nowhere."""
-    firsts = []
+    """Return where on an axis the loss is first at most a level, median over runs; infinite for nowhere.
+
+    The loss is the mean of as many recorded ones as `_window` says, and stands in their middle.
+    """
+    window, firsts = _window(material, entry), []
     for run in entry.tuned:
         along = _along(material, entry, run)
-        window = max(1, int(_SHARE * len(along["loss"])) // 2 * 2 + 1)
-        below = np.flatnonzero(smoothed(along["loss"], window) <= level) if len(along["loss"]) else np.array([])
-        firsts.append(float(along[axis][below[0]]) if len(below) else np.inf)
+        if len(along["loss"]) < window:
+            continue
+        means = np.convolve(along["loss"], np.full(window, 1 / window), mode="valid")
+        below = np.flatnonzero(means <= level)
+        firsts.append(float(along[axis][below[0] + window // 2]) if len(below) else np.inf)
     return float(np.median(firsts)) if firsts else np.inf
+
+
+def _earliest(material: Material, entry: Entry, axis: str) -> float:
+    """Return the earliest place that `_first` can return."""
+    return _first(material, entry, axis, np.inf)
 
 
 def _noise_told(material: Material, entries: Entries) -> list[str]:
@@ -217,6 +238,6 @@ def _noise_told(material: Material, entries: Entries) -> list[str]:
         if parts:
             told.append(
                 f"Noise of the loss from one recorded batch to the next, {setting} rate: {listed(parts)} (deviation, "
-                "median over seeds)."
+                "as a share of the loss, median over seeds)."
             )
     return told
