@@ -19,7 +19,7 @@ server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for tr
 	$(BIN)/python .ci/server
 
 EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
-gallery: $(VENV)/installed ## run every published comparison in a size for two cores and an hour, and write docs/gallery
+gallery: $(VENV)/installed ## run every published comparison in a size for two cores (about an hour), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
 	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name did not run to its end" >&2; \
