@@ -25,7 +25,7 @@ from study.tracking.sampling import SystemSampler
 from study.tracking.spool import RecordsWaitError
 from study.tracking.store import redact, store_errors
 
-_SYSTEM_METRICS_INTERVAL_S = 5
+_INTERVAL_S = 5  # between two samples of the system's metrics
 _NO_TESTS: Mapping[str, progress.Estimate] = MappingProxyType({})
 
 
@@ -71,16 +71,14 @@ class StudyTracker:
         self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
         self._sampler: SystemSampler | None = None
         if config.tracking.system_metrics:
-            every_s = _SYSTEM_METRICS_INTERVAL_S
-            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=every_s, put=self._writer.put)
+            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
 
         A run that was cut off under its number goes on where the study is deterministic: what is reported again is
         not written again. It is replaced where another training turns out to have written it. One that had failed
-        goes on in any case, without what it came to; only on a server, which takes no metric back, it is replaced
-        where it had reported other values.
+        goes on in any case, without what it came to, but on a server is replaced where it had reported other values.
 
         Args:
             kind: What is trained.
