@@ -344,7 +344,7 @@ def test_what_is_reported_for_a_trial_that_never_started_is_a_mistake(make_confi
 def test_system_metrics_are_sampled_on_the_studys_run(make_config, open_tracker, monkeypatch):
     from study.config import TrackingConfig
 
-    monkeypatch.setattr("study.tracking.writer._SYSTEM_METRICS_INTERVAL_S", 0.1)
+    monkeypatch.setattr("study.tracking.writer._INTERVAL_S", 0.1)
     tracking = TrackingConfig(every_n_steps=None, system_metrics=True, log_model=False)
     config = make_config(tracking=tracking)
     with open_tracker(config):
