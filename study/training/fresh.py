@@ -33,6 +33,12 @@ def fresh_model(
     return model
 
 
+def examples_seen(n_steps: int, *, n_examples: int, batch_size: int) -> int:
+    """Return how many examples steps have trained on, where a pass ends in a batch of what is left of them."""
+    passes, steps = divmod(n_steps, -(-n_examples // batch_size))
+    return passes * n_examples + steps * batch_size
+
+
 def loss_sample(dataset: Dataset) -> Split:
     """Return the training examples on which the loss is taken."""
     train = dataset.train

@@ -20,7 +20,7 @@ from study.machine import cache_folder
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoints import Checkpoints
-from study.training.fresh import N_LOSS_EXAMPLES, fresh_model
+from study.training.fresh import N_LOSS_EXAMPLES, examples_seen, fresh_model
 from study.training.precision import use_precision
 from study.training.vectorized_batch import Batch
 from study.training.vectorized_capacity import most_at_once, n_abreast, n_devices, room, shared_out
@@ -135,10 +135,6 @@ class VectorizedTrainer:
         """Build a fresh model that is not compiled, with given weights if there are any."""
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
-    def _n_examples(self, n_steps: int) -> int:
-        passes, steps = divmod(n_steps, -(-len(self._dataset.train) // self._batch_size))
-        return passes * len(self._dataset.train) + steps * self._batch_size
-
     def _n_lanes(self, *, test: bool) -> int:
         n = self._config.budget.n_confirmations if test else self._config.n_trials
         most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
@@ -210,8 +206,10 @@ class VectorizedTrainer:
                 raise error.__cause__ or error from None
             except Exception:
                 told = traceback.format_exc()
+                sizes = {"n_examples": len(self._dataset.train), "batch_size": self._batch_size}
                 results += [
-                    _failed(lane.trial, told, lane, n_examples=self._n_examples(lane.step)) for lane in training.lanes
+                    _failed(lane.trial, told, lane, n_examples=examples_seen(lane.step, **sizes))
+                    for lane in training.lanes
                 ]
             results += training.results
         return results

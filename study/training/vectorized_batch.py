@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from study.results import EpochReport, OnEpoch, Together, TrialResult
 from study.seeds import epoch_order
 from study.training.checkpoints import Checkpoints
+from study.training.fresh import examples_seen
 from study.training.vectorized_checkpoint import Epoch, pack, unpack
 from study.training.vectorized_lane import Carried, Data, Lane, call, merged
 from study.training.vectorized_program import Program
@@ -272,10 +273,10 @@ class Batch:
 
     def _result(self, lane: Lane) -> TrialResult:
         model, shape = self.program.structure.model, self.program.shape
-        passes, steps = divmod(lane.step, shape.n_batches)
+        n_seen = examples_seen(lane.step, n_examples=shape.n_examples, batch_size=shape.batch_size)
         counts = {
             "n_steps": float(lane.step),
-            "n_examples": float(passes * shape.n_examples + steps * shape.batch_size),
+            "n_examples": float(n_seen),
             "n_parameters": float(sum(math.prod(variable.shape) for variable in model.weights)),
             "optimizer_state_bytes": float(state_bytes(model.optimizer)),
             "compiled_batch_size": float(lane.n_lanes),
