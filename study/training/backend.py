@@ -21,7 +21,7 @@ _SHARED_GPU = {
 
 
 def select_backend(name: str, *, deterministic: bool = True) -> None:
-    """Choose the Keras backend before Keras is imported, or check that the chosen one is loaded.
+    """Choose the Keras backend before Keras is imported, or check that the chosen one is loaded, and set it up.
 
     Args:
         name: `tensorflow`, `jax` or `torch`.
@@ -35,11 +35,11 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
         raise BackendError(f"trainer.backend={name}: expected one of {allowed}. Choose one of them.")
     if "keras" in sys.modules:
         _check_loaded(name)
-        return
-    if importlib.util.find_spec(name) is None:
+    elif importlib.util.find_spec(name) is None:
         hint = f"Install the package {name!r}" + (" (the extra `torch` has it)" if name == "torch" else "")
         raise BackendError(f"trainer.backend={name}: it is not installed in this environment. {hint}.")
     os.environ["KERAS_BACKEND"] = name
+    # Read when the backend first computes, so not too late where Keras is imported already.
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
     if name == "jax":  # each core a device of its own, for the vectorized trainer to share its trials out

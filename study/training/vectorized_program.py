@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,11 +131,15 @@ class Program:
         """
 
         def measured(state: Any, split: Any, columns: Sequence[Any]) -> Any:
-            logs, others = self._evaluate(state[0], state[1], split, columns)
-            return logs, self._is_finite(state[0], state[1]), others
+            def measure_one(lane: Any) -> Any:
+                (trainable, others, _), columns = lane
+                logs, others_after = self._evaluate(trainable, others, split, columns)
+                return logs, self._is_finite(trainable, others), others_after
 
-        key, every_lane = ("measure", split[0].shape), jax.vmap(measured, in_axes=(0, None, 0))
-        return self._call(key, every_lane, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
+            return self._each(measure_one, (state, columns))
+
+        key = ("measure", split[0].shape)
+        return self._call(key, measured, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
 
     def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
         """Let the optimizer set the final weights: averages, where it keeps them."""
@@ -147,20 +151,22 @@ class Program:
         return self._call("finalize", jax.vmap(final), state, columns, specs=(LANES, LANES))
 
     def _epoch(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
-        """Train the local lanes for an epoch, `n_abreast` after `n_abreast` of them."""
-        n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
+        """Train the local lanes for an epoch."""
         one_order = self.shape.one_order
 
         def train_one(lane: Any) -> Any:
             state, columns, own = lane
             return self._epoch_of_one(state, columns, order if one_order else own, n_steps, train, validation)
 
-        lanes = (state, columns, () if one_order else order)
-        if abreast == n:
-            state, losses, logs = jax.vmap(train_one)(lanes)
-        else:  # one by one where `n_abreast` is 1, and then without an axis for lanes, which would cost copies
-            state, losses, logs = jax.lax.map(train_one, lanes, batch_size=abreast if abreast > 1 else None)
+        state, losses, logs = self._each(train_one, (state, columns, () if one_order else order))
         return state, losses.T, logs
+
+    def _each(self, function: Callable[[Any], Any], lanes: Any) -> Any:
+        """Call a function of a lane for the local lanes, `n_abreast` after `n_abreast` of them."""
+        n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
+        if abreast == 1:  # one by one, without an axis for lanes, which would cost copies
+            return jax.lax.map(function, lanes)
+        return jax.vmap(function)(lanes) if abreast == n else jax.lax.map(function, lanes, batch_size=abreast)
 
     def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         """Train a lane for an epoch and validate."""

@@ -11,6 +11,7 @@ import keras
 import pytest
 
 from study.errors import BackendError
+from study.machine import n_cores
 from study.training.backend import select_backend
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,19 @@ def test_the_loaded_backend_can_be_chosen_again_and_no_other() -> None:
     select_backend(LOADED)
     with pytest.raises(BackendError, match=f"holds Keras with the backend {LOADED}.*`study run` does it"):
         select_backend(OTHER)
+
+
+def test_every_core_is_a_device_of_jax_even_where_keras_was_imported_first() -> None:
+    program = """
+import json, os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+from study.training.backend import select_backend
+select_backend("jax")
+import jax
+print(json.dumps(jax.local_device_count()))
+"""
+    assert in_a_fresh_process(program) == n_cores()
 
 
 def test_an_unknown_backend_names_the_known_ones() -> None:
