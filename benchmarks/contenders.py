@@ -1,7 +1,7 @@
 """Who tunes: this project's trainers, a plain Optuna + Keras loop, and other tuners, each in a process of its own.
 
-Keras Tuner needs the packages keras-tuner and kt-legacy; Ray Tune needs ray[tune]. Neither is a dependency of this
-project: one that is not installed is left out and named.
+Keras Tuner needs the packages keras-tuner, kt-legacy and tensorboard; Ray Tune needs ray[tune]. None of them is a
+dependency of this project: a tuner that is not installed is left out and named.
 """
 
 from __future__ import annotations
@@ -184,8 +184,8 @@ CONTENDERS = {
     "fit-jax": Contender(run=fit, backend="jax"),
     "plain-tensorflow": Contender(run=plain, backend="tensorflow"),
     "plain-jax": Contender(run=plain, backend="jax"),
-    "keras-tuner-tensorflow": Contender(run=keras_tuner, backend="tensorflow", needs=("keras_tuner",)),
-    "keras-tuner-jax": Contender(run=keras_tuner, backend="jax", needs=("keras_tuner",)),
+    "keras-tuner-tensorflow": Contender(run=keras_tuner, backend="tensorflow", needs=("keras_tuner", "tensorboard")),
+    "keras-tuner-jax": Contender(run=keras_tuner, backend="jax", needs=("keras_tuner", "tensorboard")),
     "ray-tune": Contender(run=ray_tune, backend="tensorflow", needs=("ray", "fsspec", "pyarrow")),
 }
 

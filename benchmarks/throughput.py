@@ -12,8 +12,9 @@ and with the compiled programs that JAX has kept. This project's times include t
     python benchmarks/throughput.py --out benchmarks/results/throughput-cpu.json
 
 Run it in a checkout that is installed with `pip install -e .`. Keras Tuner and Ray Tune are no dependencies:
-`pip install --no-deps --target PEERS keras-tuner kt-legacy ray fsspec pyarrow tensorboardX` and PYTHONPATH=PEERS bring
-them (and what pip then names as missing); without them they are left out and named.
+`pip install --no-deps --target PEERS keras-tuner kt-legacy tensorboard tensorboard-data-server ray fsspec pyarrow
+tensorboardX` and PYTHONPATH=PEERS bring them (and what pip then names as missing); without them they are left out and
+named.
 """
 
 from __future__ import annotations
