@@ -39,6 +39,7 @@ def throughput_notes(found: Mapping[str, Any], n: int) -> str:
                 f"`fit` with {backend}, a trial after the first: {fit['a_trial']:.3g} s, the plain loop "
                 f"{plain['a_trial']:.3g} s, so {times(plain['a_trial'] / fit['a_trial'])} as fast."
             )
+    lines += [f"Not measured: {why}" for why in found.get("no_slope", [])]
     if found.get("not_installed"):
         lines.append(f"Not installed, so not measured: {', '.join(found['not_installed'])}.")
     return "\n".join(f"- {line}" for line in lines)

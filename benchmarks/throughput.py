@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, fit
 from benchmarks.tables import throughput_notes, throughput_table
 from benchmarks.workloads import WORKLOADS, Workload
 
@@ -39,18 +39,23 @@ from benchmarks.workloads import WORKLOADS, Workload
 Runs = dict[tuple[str, int], list[dict[str, float]]]
 
 
+class NoSlopeError(Exception):
+    """Raised where the longer of two runs was not the slower one."""
+
+
 def measure(
-    name: str, contenders: list[str], n_trials: list[int], *, n_slow: tuple[int, int], rounds: int
+    name: str, contenders: list[str], n_trials: list[int], *, n_slow: tuple[int, int] | None, rounds: int
 ) -> dict[str, Any]:
     """Run everybody on a workload and return the medians, by number of trials and contender."""
     workload, cold, warm = WORKLOADS[name], defaultdict(list), defaultdict(list)
+    two_runs = {contender: n_slow or _two_runs(contender, workload) for contender in contenders}
     described, work = machine.describe(), machine.ask("gigaflops", name)["gigaflops"]
     rates = []
     for index in range(rounds):
         rates.append(machine.ask("multiply"))
         for contender in contenders:
             one_by_one = CONTENDERS[contender].one_by_one
-            for n in n_slow if one_by_one else n_trials:
+            for n in two_runs[contender] if one_by_one else n_trials:
                 with tempfile.TemporaryDirectory() as home:
                     cold[contender, n].append(timed(contender, name, n, Path(home)))
                     if not one_by_one:
@@ -58,20 +63,27 @@ def measure(
                 last = cold[contender, n][-1]
                 print(f"  round {index + 1}, {contender}, {n} trials: {last['seconds']:.1f} s", flush=True)
     rate = statistics.median(rate["gflops"] for rate in rates)
-    studies = {}
+    studies: dict[str, dict[str, Any]] = {}
+    without: set[str] = set()
     for n in n_trials:
-        rows = {}
+        rows = studies[str(n)] = {}
         for contender in contenders:
-            one_by_one = CONTENDERS[contender].one_by_one
-            if one_by_one:
-                rows[contender] = extrapolate(cold, contender, n_slow, n, work=work)
-            else:
+            if not CONTENDERS[contender].one_by_one:
                 rows[contender] = whole(cold[contender, n], n, workload, work=work)
                 rows[f"{contender}, again"] = whole(warm[contender, n], n, workload, work=work)
-        studies[str(n)] = rows
+                continue
+            try:
+                rows[contender] = extrapolate(cold, contender, two_runs[contender], n, work=work)
+            except NoSlopeError as error:
+                without.add(str(error))
     load = round(os.getloadavg()[0], 2)
     described |= {**rates[-1], "gflops": rate, "load_after": load, "rounds": rounds}
-    return {"machine": described, "gigaflops_a_trial": work, "studies": studies}
+    return {"machine": described, "gigaflops_a_trial": work, "studies": studies, "no_slope": sorted(without)}
+
+
+def _two_runs(contender: str, workload: Workload) -> tuple[int, int]:
+    is_fit = CONTENDERS[contender].run is fit
+    return workload.n_slow_fit if is_fit and workload.n_slow_fit else workload.n_slow
 
 
 def timed(contender: str, workload: str, n_trials: int, home: Path) -> dict[str, float]:
@@ -88,7 +100,11 @@ def timed(contender: str, workload: str, n_trials: int, home: Path) -> dict[str,
 
 
 def extrapolate(runs: Runs, contender: str, n_slow: tuple[int, int], n: int, *, work: float) -> dict[str, float]:
-    """Return the numbers of a study of `n` trials from those of two runs of different length."""
+    """Return the numbers of a study of `n` trials from those of two runs of different length.
+
+    Raises:
+        NoSlopeError: The longer one was not the slower one.
+    """
     few, more = (medians(runs[contender, count]) for count in n_slow)
 
     def line(key: str) -> tuple[float, float]:
@@ -96,12 +112,12 @@ def extrapolate(runs: Runs, contender: str, n_slow: tuple[int, int], n: int, *, 
         return few[key] + slope * (n - n_slow[0]), slope
 
     (seconds, slope), peak = line("seconds"), max(few["peak_mib"], more["peak_mib"])
-    row = {"seconds": seconds, "a_trial": slope, "peak_mib": peak, "gflops": work / slope}
     if slope <= 0:
-        raise SystemExit(
+        raise NoSlopeError(
             f"{contender}: the median of {n_slow[1]} trials was quicker than that of {n_slow[0]}. Run it on an idle "
             "machine, with more --rounds, or with --n-slow further apart."
         )
+    row = {"seconds": seconds, "a_trial": slope, "peak_mib": peak, "gflops": work / slope}
     return row | ({"compile": line("compile")[0]} if "compile" in few else {})
 
 
@@ -140,7 +156,7 @@ def main() -> None:
         n_trials = options.n_trials or list(own or workload.n_trials)
         print(f"\n{name}, {n_trials} trials, load {os.getloadavg()[0]:.1f}", flush=True)
         chosen = [contender for contender in options.contenders if there[contender]]
-        n_slow = tuple(options.n_slow or workload.n_slow)
+        n_slow = tuple(options.n_slow) if options.n_slow else None
         found = measure(name, chosen, n_trials, n_slow=n_slow, rounds=options.rounds)
         found["not_installed"] = missing
         for n in n_trials:

@@ -23,6 +23,7 @@ class Workload:
         n_trials: Trials of a study.
         n_trials_gpu: Numbers of trials of the studies on a GPU; none: it is not run there.
         n_slow: Trials of the two runs of a contender that trains one by one.
+        n_slow_fit: The same of this project's `fit`, whose trials after the first cost less; none: as the others.
         n_confirmations: Confirmations of each of the two settings, which this project trains after the search.
         data: Arguments of the function of benchmarks/data.py.
         arguments: Arguments of the model.
@@ -36,6 +37,7 @@ class Workload:
     n_trials: Sequence[int]
     n_trials_gpu: Sequence[int] = ()
     n_slow: tuple[int, int] = (1, 3)
+    n_slow_fit: tuple[int, int] | None = None
     n_confirmations: int = 5
     data: dict[str, int] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +54,7 @@ WORKLOADS = {
         n_trials=(256, 1024),
         n_trials_gpu=(256, 512, 1024, 2048),
         n_slow=(2, 8),
+        n_slow_fit=(8, 64),
     ),
     "fashion_mnist-mlp": Workload(
         dataset="fashion_mnist",
