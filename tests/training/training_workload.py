@@ -109,6 +109,7 @@ def make_trainer(
     dataset: Dataset | None = None,
     backend: str | None = None,
     batch_size: int = 32,
+    eval_batch_size: int = 64,
     precision: str = "float32",
     jit_compile: bool | str = "auto",
     **config: Any,
@@ -118,7 +119,7 @@ def make_trainer(
         dataset or digits(),
         backend=backend or keras.backend.backend(),
         batch_size=batch_size,
-        eval_batch_size=64,
+        eval_batch_size=eval_batch_size,
         precision=precision,
         jit_compile=jit_compile,
     )

@@ -26,6 +26,8 @@ from study.training.vectorized import VectorizedTrainer
 DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
 ADAM = "keras.optimizers.Adam"
+# No step or evaluation has fewer examples than the others, so that half as much is compiled.
+WHOLE = {"batch_size": 25, "eval_batch_size": 50}
 
 
 def vectorized(
@@ -34,6 +36,7 @@ def vectorized(
     capacity: Any = "auto",
     precision: str = "float32",
     batch_size: int = 32,
+    eval_batch_size: int = 64,
     ahead: bool = False,
     **config: Any,
 ) -> VectorizedTrainer:
@@ -46,7 +49,7 @@ def vectorized(
         digits(),
         backend="jax",
         batch_size=batch_size,
-        eval_batch_size=64,
+        eval_batch_size=eval_batch_size,
         precision=precision,
         capacity=capacity,
     )
@@ -104,7 +107,8 @@ def optimizers() -> dict[str, Any]:
         other = {key: entry.get("choices", [entry.get("low")])[0] for key, entry in section["search"].items()}
         other["learning_rate"] = middle["learning_rate"] / 3
         points = [fixed | section["untuned"] | middle, fixed | section["untuned"] | other]
-        found[name] = both([trial(i, **point) for i, point in enumerate(points)], optimizer=section["_target_"])
+        trials = [trial(i, **point) for i, point in enumerate(points)]
+        found[name] = both(trials, optimizer=section["_target_"], **WHOLE)
     return found
 
 
@@ -132,7 +136,7 @@ def settings() -> dict[str, Any]:
     }
     for name, extra in extras.items():
         points = [sgd | extra, {"learning_rate": 0.03, "momentum": 0.9} | extra]
-        found[name] = both([trial(i, test=True, **point) for i, point in enumerate(points)])
+        found[name] = both([trial(i, test=True, **point) for i, point in enumerate(points)], **WHOLE)
     recurrent = {"_target_": "training_workload.recurrent"}
     top = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
     found |= {
