@@ -64,6 +64,7 @@ WORKLOADS = {
         n_epochs=5,
         n_trials=(64,),
         n_trials_gpu=(64, 256, 512, 2048),
+        n_slow_fit=(1, 9),
     ),
     "first_images-lstm": Workload(
         dataset="first_images",
