@@ -16,7 +16,7 @@ def throughput_table(found: Mapping[str, Any], n: int) -> str:
     body = []
     for name, row in rows.items():
         cells = [f"`{name}`", f"{row['seconds']:.1f}", f"{60 * n / row['seconds']:.1f}"]
-        cells += [f"{row['compile']:.1f}" if "compile" in row else "unknown", f"{row['peak_mib']:.0f}"]
+        cells += [f"{max(0.0, row['compile']):.1f}" if "compile" in row else "unknown", f"{row['peak_mib']:.0f}"]
         cells += [f"{row['a_trial']:.3g}", f"{row['gflops']:.3g}", f"{row['gflops'] / rate:.0%}"]
         body.append(cells + [times(row["seconds"] / rows[our]["seconds"]) for our in OURS if our in rows])
     return markdown(headers, body)
