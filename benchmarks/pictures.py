@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 _OURS, _OTHERS = "#1f6fb4", "#9a9a9a"
+_BESIDE: dict[str, Any] = {"textcoords": "offset points"}
 
 
 def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
-    """Draw a bar for each contender's trials a minute, a panel for each workload at its largest study."""
+    """Draw a point for each contender's trials a minute, a panel for each workload at its largest study."""
     figure = Figure(figsize=(8, 0.7 + 2.6 * len(workloads)), layout="constrained")
     panels = figure.subplots(len(workloads), 1, squeeze=False)[:, 0]
-    for axes, (name, found) in zip(panels, workloads.items(), strict=True):
+    for axes, (name, found) in zip(panels, sorted(workloads.items()), strict=True):
         n = max(found["studies"], key=int)
         rows = sorted(found["studies"][n].items(), key=lambda item: -item[1]["seconds"])
         values = [60 * int(n) / row["seconds"] for _, row in rows]
         ours = [_OURS if label.startswith(("vectorized", "fit-")) else _OTHERS for label, _ in rows]
-        bars = axes.barh([label for label, _ in rows], values, color=ours)
-        axes.bar_label(bars, fmt="{:.3g}", padding=3)
+        labels = [label for label, _ in rows]  # a logarithm has no zero for bars to begin at
+        axes.scatter(values, labels, c=ours, s=60, zorder=2)
+        for value, label in zip(values, labels, strict=True):
+            axes.annotate(f"{value:,.3g}" if value < 100 else f"{value:,.0f}", (value, label), (8, -3.5), **_BESIDE)
         axes.set(xscale="log", title=f"{name}, {n} trials", xlabel="trials a minute, whole study (log scale)")
-        axes.margins(x=0.15)
+        axes.set_xlim(10 ** math.floor(math.log10(min(values))), 10 ** math.ceil(math.log10(1.2 * max(values))))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(y=0.15)
+        axes.grid(axis="x", alpha=0.3)
     _save(figure, path)
 
 
