@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 _OURS, _OTHERS = "#1f6fb4", "#9a9a9a"
-_BESIDE: dict[str, Any] = {"textcoords": "offset points"}
 
 
 def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
@@ -22,12 +21,12 @@ def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
     for axes, (name, found) in zip(panels, sorted(workloads.items()), strict=True):
         n = max(found["studies"], key=int)
         rows = sorted(found["studies"][n].items(), key=lambda item: -item[1]["seconds"])
-        values = [60 * int(n) / row["seconds"] for _, row in rows]
-        ours = [_OURS if label.startswith(("vectorized", "fit-")) else _OTHERS for label, _ in rows]
-        labels = [label for label, _ in rows]  # a logarithm has no zero for bars to begin at
-        axes.scatter(values, labels, c=ours, s=60, zorder=2)
-        for value, label in zip(values, labels, strict=True):
-            axes.annotate(f"{value:,.3g}" if value < 100 else f"{value:,.0f}", (value, label), (8, -3.5), **_BESIDE)
+        labels, values = [label for label, _ in rows], [60 * int(n) / row["seconds"] for _, row in rows]
+        ours = [_OURS if label.startswith(("vectorized", "fit-")) else _OTHERS for label in labels]
+        axes.scatter(values, labels, c=ours, s=60, zorder=2)  # points: on a logarithm bars have nowhere to begin
+        for label, value in zip(labels, values, strict=True):
+            told = f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+            axes.annotate(told, (value, label), (8, -3.5), textcoords="offset points")
         axes.set(xscale="log", title=f"{name}, {n} trials", xlabel="trials a minute, whole study (log scale)")
         axes.set_xlim(10 ** math.floor(math.log10(min(values))), 10 ** math.ceil(math.log10(1.2 * max(values))))
         axes.xaxis.set_major_formatter("{x:,.0f}")
