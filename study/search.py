@@ -117,25 +117,23 @@ class Search:
 
         All are reported before one is judged, so that their order does not matter.
         """
-        self._refuse_lost()
-        if not self._prunes or not reports:
-            return set()
-        with self._store.together():
-            for trial, epoch, value in reports:
-                self._asked[trial.number].report(value, step=epoch)
-            return to_stop(self._study, {trial.number: self._asked[trial.number]._trial_id for trial, _, _ in reports})
+        with self._own_trials():
+            if not self._prunes or not reports:
+                return set()
+            with self._store.together():
+                for trial, epoch, value in reports:
+                    self._asked[trial.number].report(value, step=epoch)
+                return to_stop(self._study, {t.number: self._asked[t.number]._trial_id for t, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended, each with its objective."""
-        self._refuse_lost()
-        with self._store.alone():
+        with self._own_trials(), self._store.alone():
             for result, objective in ended:
                 self.tell(result, objective=objective)
 
     def tell(self, result: TrialResult, *, objective: float) -> None:
         """Record how a trial ended; a diverged one counts as complete with the worst objective."""
-        optuna_trial = self._asked.pop(result.trial.number)
-        self._store.unwatch(optuna_trial._trial_id)
+        optuna_trial = self._asked[result.trial.number]
         optuna_trial.set_user_attr(STATE, result.state)
         if result.state == "failed":
             optuna_trial.set_user_attr(ERROR, last_line(result.error))
@@ -144,6 +142,8 @@ class Search:
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
         self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)
+        self._store.unwatch(optuna_trial._trial_id)
+        del self._asked[result.trial.number]
 
     @property
     def n_spent(self) -> int:
@@ -222,14 +222,26 @@ class Search:
             self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
             self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
 
-    def _refuse_lost(self) -> None:
-        """Stop a worker whose trials were taken over, since it gave no sign of life for too long."""
+    @contextlib.contextmanager
+    def _own_trials(self) -> Iterator[None]:
+        """Stop a worker whose trials were taken over, since it gave no sign of life for too long.
+
+        Heartbeats tell it early; a worker that goes on before its next heartbeat learns it as it writes.
+        """
         if lost := self._store.lost():
-            raise StudyError(
-                f"{len(lost)} of this worker's trials were taken over by others, who had not heard of it for "
-                f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
-                "the server. Start it again, and it takes part again."
-            )
+            raise self._taken_over(len(lost))
+        try:
+            yield
+        except optuna.exceptions.UpdateFinishedTrialError as error:
+            own = [self._store.optuna.get_trial(trial._trial_id) for trial in self._asked.values()]
+            raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
+
+    def _taken_over(self, n: int) -> StudyError:
+        return StudyError(
+            f"{n} of this worker's trials were taken over by others, who had not heard of it for "
+            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
+            "the server. Start it again, and it takes part again."
+        )
 
 
 def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:

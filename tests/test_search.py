@@ -74,6 +74,29 @@ def test_a_living_worker_keeps_its_trials(compose):
         assert [trial.number for trial in other.ask(4)] == [2, 3]
 
 
+def _tell(search, trial):
+    search.tell_all([(TrialResult(trial=trial, state="complete", history={}, summary={}), 0.5)])
+
+
+def _judge(search, trial):
+    search.judge([(trial, 1, 0.5)])
+
+
+@pytest.mark.parametrize("write", [_tell, _judge])
+def test_a_worker_whose_trials_were_taken_over_learns_it_as_it_writes(compose, monkeypatch, write):
+    config = compose("budget.n_trials=4", "pruner=median")
+    with open_search(config) as paused, open_search(config) as other:
+        trials = paused.ask(3)
+        _spend(paused, trials[:1])
+        monkeypatch.setattr("study.search_local.LocalStorage._is_alive", lambda *_: False)
+        (again,) = other.ask(1)
+        assert again == trials[1]
+        with pytest.raises(StudyError, match="2 of this worker's trials were taken over by others"):
+            write(paused, trials[1])
+        _spend(other, [again])
+        assert other.n_spent == 2
+
+
 def test_the_best_is_the_best_completed_one(compose):
     with open_search(compose("budget.n_trials=4")) as search:
         trials = search.ask(4)
