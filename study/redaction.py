@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ _INTERPOLATION = re.compile(r"\$\{[^{}]*\}")
 _SECRET_KEY = re.compile(rf"(?:^|_){_SECRET}$")
 
 
+@functools.lru_cache(maxsize=4096)  # the tags of a study's trials are mostly the same
 def redact(text: str) -> str:
     """Hide the passwords of all addresses in a text, and those on lines of YAML."""
     for pattern in (_IN_ADDRESS, _IN_QUERY, _IN_YAML):

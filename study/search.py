@@ -90,7 +90,10 @@ class Search:
             self._take_over(self._known())
             known = self._known()
             retried = {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
-            points = known.left | retried
+            # What was cut off before all was drawn is drawn anew, to the same point.
+            points = {
+                n: point for n, point in (known.left | retried).items() if point.keys() == self._distributions.keys()
+            }
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = heapq.merge(sorted(retried), known.free(self._config.n_trials))
             return [
@@ -170,32 +173,27 @@ class Search:
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
-        self._study.sampler = build_sampler(self._config, trial_number=number)
-        optuna_trial = self._draw(coordinates)
-        self._store.watch(optuna_trial._trial_id)
         run_seed = trial_run_seed(self._config.study_seed, number)
-        # The number comes last: a trial without one is nobody's, and is not missed.
-        for key, value in ((RUN_SEED, run_seed), (WORKER, self._store.worker), (NUMBER, number)):
-            optuna_trial.set_user_attr(key, value)
-        self._asked[number] = optuna_trial
-        point = to_arguments(self._config.optimizer.ranges, optuna_trial.params)
+        asked = optuna.create_trial(
+            state=TrialState.RUNNING,
+            user_attrs={NUMBER: number, RUN_SEED: run_seed, WORKER: self._store.worker},
+            system_attrs={"fixed_params": dict(coordinates)} if coordinates else {},
+        )
+        self._study.sampler = build_sampler(self._config, trial_number=number)
+        # Not `Study.ask`: it reads all trials to see that none waits in its queue, and writes each attribute alone.
+        self._study._thread_local.cached_all_trials = None
+        trial_id = self._store.optuna.create_new_trial(self._study._study_id, asked)
+        self._store.watch(trial_id)
+        drawn = self._asked[number] = optuna.Trial(self._study, trial_id)
+        for name, drawn_from in self._distributions.items():
+            drawn._suggest(name, drawn_from)
+        point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
             hyperparameters=self._config.optimizer.arguments(point),
             run_seed=run_seed,
             order_seed=self._config.order_seed,
         )
-
-    def _draw(self, coordinates: Mapping[str, Value]) -> optuna.Trial:
-        """Ask Optuna for a trial; where none waits in its queue, without reading all trials to see that none does."""
-        if coordinates:
-            self._study.enqueue_trial(dict(coordinates))
-            return self._study.ask(self._distributions)
-        self._study._thread_local.cached_all_trials = None
-        drawn = optuna.Trial(self._study, self._store.optuna.create_new_trial(self._study._study_id))
-        for name, drawn_from in self._distributions.items():
-            drawn._suggest(name, drawn_from)
-        return drawn
 
     def _known(self) -> Tally:
         """Return what the store holds by now."""
@@ -207,16 +205,13 @@ class Search:
         """Return the workers of the trials that others train, by the trials' ids in the store."""
         own = {trial._trial_id for trial in self._asked.values()}
         return {
-            t._trial_id: t.user_attrs.get(WORKER) if NUMBER in t.user_attrs else None
+            t._trial_id: t.user_attrs.get(WORKER)
             for t in known.unended
             if t.state == TrialState.RUNNING and t._trial_id not in own
         }
 
     def _take_over(self, known: Tally) -> None:
         """End the running trials of dead workers; what they were to train is asked for again."""
-        # A worker that died between enqueueing a point and asking for it has left it to whoever asks next.
-        for waiting in [t for t in known.unended if t.state == TrialState.WAITING]:
-            self._store.optuna.set_trial_state_values(waiting._trial_id, TrialState.FAIL)
         running = self._running(known)
         for trial_id in self._store.abandoned(running) if running else ():
             self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)

@@ -96,7 +96,7 @@ def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft],
     with store.ManagedSessionMaker(read_only=False) as session:
         for table, inserted in rows.items():
             if inserted:
-                session.execute(sqlalchemy.insert(table), inserted)
+                session.execute(sqlalchemy.insert(table.__table__), inserted)
 
 
 def _run_row(draft: Draft, run_id: str, experiment_id: str, location: str) -> dict[str, Any]:
