@@ -147,7 +147,7 @@ def _find_run(uri: str, name: str) -> Run | None:
 
     Studies of none of our sizes, such as those of a user's own overrides, are shown together.
     """
-    present = {record.study_id: record.status for record in read_studies(uri, name)}
+    present = {record.study_id: record.status for record in read_studies(uri, name, trials=False)}
     begun = False
     for pattern in _BUDGETS:
         budget = pattern.format(name)

@@ -21,7 +21,7 @@ def show_studies(experiments: Collection[tuple[str, str]]) -> None:
         experiments: Pairs of a tracking URI and an experiment's name.
     """
     for tracking_uri, experiment in sorted(experiments):
-        studies = read_studies(tracking_uri, experiment)
+        studies = read_studies(tracking_uri, experiment, trials=False)
         sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
         render_table(_HEADERS, [_row(study) for study in _sorted(studies)], stream=sys.stdout)
     sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
@@ -29,7 +29,6 @@ def show_studies(experiments: Collection[tuple[str, str]]) -> None:
 
 def _row(study: StudyRecord) -> tuple[str, ...]:
     tested = [run for run in study.confirmations if not run.superseded]
-    tuned = [run for run in tested if run.config in ("best", "fixed")]
     untuned = [run for run in tested if run.config == "default"]
     return (
         study.name,
@@ -39,7 +38,7 @@ def _row(study: StudyRecord) -> tuple[str, ...]:
         _number(study.metrics.get("best_objective")),
         _interval(study),
         _mean(study, untuned),
-        study.tags.get("best", "") if tuned or study.trials else "",
+        study.tags.get("best", ""),
     )
 
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from mlflow.entities import LoggedModelOutput
@@ -15,6 +16,9 @@ from mlflow.tracking import MlflowClient
 _NAME = "model"
 # Keras loads TensorFlow unless told otherwise, whatever the backend that trained.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
+# It looks through every installed package, half a second and more, to warn of versions that are not those required;
+# those required are those installed.
+_VERSION_CHECK = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
 
 
 def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str) -> None:
@@ -43,13 +47,14 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
                 model_uuid=logged.model_id,
                 model_id=logged.model_id,
             )
-            mlflow.keras.save_model(
-                model,
-                str(path),
-                mlflow_model=description,
-                signature=signature,
-                pip_requirements=requirements,
-            )
+            with mock.patch(_VERSION_CHECK):
+                mlflow.keras.save_model(
+                    model,
+                    str(path),
+                    mlflow_model=description,
+                    signature=signature,
+                    pip_requirements=requirements,
+                )
             client.log_model_artifacts(logged.model_id, str(path))
         status = "READY"
     finally:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import jax
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +15,14 @@ from numpy.typing import NDArray
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, StudyError
-from study.machine import cache_folder
 from study.results import OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoints import Checkpoints
 from study.training.fresh import N_LOSS_EXAMPLES, examples_seen, fresh_model
 from study.training.precision import use_precision
 from study.training.vectorized_batch import Batch
-from study.training.vectorized_capacity import most_at_once, n_abreast, n_devices, room, shared_out
-from study.training.vectorized_compiler import NoRoomError, everywhere
+from study.training.vectorized_capacity import are_abreast, most_at_once, n_abreast, n_devices, room, shared_out
+from study.training.vectorized_compiler import NoRoomError, everywhere, keep_compiled_programs
 from study.training.vectorized_lane import CallerError, Carried, Data, Lane, call
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
 from study.training.vectorized_program import Program, Shape
@@ -38,8 +36,9 @@ class VectorizedTrainer:
     """Trains trials side by side in one compiled program, on JAX.
 
     The number of lanes is decided by the study alone, never by what is left of it: trials of the search, or
-    confirmations, in as few batches of equal size as `capacity` allows, the last one padded. So a trial's last digits
-    do not depend on when or with whom it was trained.
+    confirmations, in as few batches of equal size as `capacity` allows, the last one padded. On a CPU, where a place
+    that is free costs nothing, it is the same for both. So a trial's last digits do not depend on when or with whom it
+    was trained.
 
     Args:
         config: The study's configuration.
@@ -73,13 +72,14 @@ class VectorizedTrainer:
         self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
-        _keep_compiled_programs()
+        keep_compiled_programs()
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._max_bytes = room() if capacity == "auto" else None
         self._structures: list[Structure] = []
         self._programs: dict[tuple[int, Shape], Program] = {}
+        self._made_ahead: list[Program] = []
         self._data: dict[int, Data] = {}
 
     @property
@@ -136,9 +136,16 @@ class VectorizedTrainer:
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     def _n_lanes(self, *, test: bool) -> int:
-        n = self._config.budget.n_confirmations if test else self._config.n_trials
-        most = min(self._most, self._config.budget.n_confirmations if test else self._config.n_at_once)
-        return shared_out(-(-n // -(-n // max(1, most))) if n else 1, most=self._most)
+        n_confirmations = self._config.budget.n_confirmations
+        trials = self._in_batches(self._config.n_trials, at_once=self._config.n_at_once)
+        confirmations = self._in_batches(n_confirmations, at_once=n_confirmations)
+        if not are_abreast():
+            return max(trials, confirmations)
+        return confirmations if test else trials
+
+    def _in_batches(self, n: int, *, at_once: int) -> int:
+        most = max(1, min(self._most, at_once))
+        return shared_out(-(-n // -(-n // most)) if n else 1, most=self._most)
 
     def _prepare(self, trial: Trial) -> tuple[Lane, Structure]:
         """Find or make the structure that a trial is trained in."""
@@ -175,12 +182,12 @@ class VectorizedTrainer:
         n_lanes = self._n_lanes(test=lanes[0].trial.test)
         results: list[TrialResult] = []
 
-        def make_batch(chunk: Sequence[Lane], n: int, carried: Carried | None) -> Batch:
-            weights = self._built_weights(chunk, n) if structure.replay is None and carried is None else None
+        def make_batch(chunk: Sequence[Lane], n: int, carried: Carried | None, may_be_left: bool) -> Batch:
+            weights = self._built_weights(chunk) if structure.replay is None and carried is None else None
             program = self._program(structure, chunk, n)
             data = self._on_devices(program.shape.n_devices)
             kept = None if can_change else self._checkpoints
-            how = {"carried": carried, "meanwhile": meanwhile, "checkpoints": kept}
+            how = {"carried": carried, "may_be_left": may_be_left, "meanwhile": meanwhile, "checkpoints": kept}
             return Batch(program, data, chunk, initial_weights=weights, **how)  # type: ignore[arg-type]
 
         def meanwhile() -> None:
@@ -191,9 +198,9 @@ class VectorizedTrainer:
         whole = self.n_steps % -(-len(self._dataset.train) // self._batch_size) == 0
         can_change = together is not None and together.more is not None
         can_refill = whole and structure.replay is not None and can_change
+        how = {"more_lanes": more_lanes if can_refill else None, "shrinks": can_change and are_abreast()}
         while due:
-            refill = more_lanes if can_refill else None
-            training = Lanes(due, n_lanes=n_lanes, make_batch=make_batch, more_lanes=refill)
+            training = Lanes(due, n_lanes=n_lanes, make_batch=make_batch, **how)  # type: ignore[arg-type]
             try:
                 training.train(on_epoch, together)
             except NoRoomError as error:
@@ -220,16 +227,19 @@ class VectorizedTrainer:
             return
         shown = replace(lane, trial=replace(lane.trial, test=True))
         program = self._program(structure, [shown], self._n_lanes(test=True))
-        if program.compiler.is_new:
-            Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
+        if program in self._made_ahead:
+            return
+        self._made_ahead.append(program)
+        Batch(program, self._on_devices(program.shape.n_devices), [shown]).compile_ahead()
 
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
             n_devices=(devices := n_devices(n_lanes)),
             n_abreast=n_abreast(n_lanes // devices, structure.bytes),
-            # The trials of a search share their batches, confirmations do not.
-            one_order=not lanes[0].trial.test and same_order(lanes),
+            # The trials of a search share their batches, confirmations do not. Where these can do with the same
+            # program, it is worth more than gathering a batch once.
+            one_order=are_abreast() and not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
             eval_batch_size=self._eval_batch_size,
             n_examples=len(self._dataset.train),
@@ -240,7 +250,7 @@ class VectorizedTrainer:
             self._programs[key] = Program(structure, shape, max_bytes=self._max_bytes)
         return self._programs[key]
 
-    def _built_weights(self, lanes: Sequence[Lane], n_lanes: int) -> list[NDArray[np.generic]]:
+    def _built_weights(self, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
         """Build the model for every trial, as fit does, and stack the weights by variable."""
         built = []
         for lane in lanes:
@@ -250,7 +260,6 @@ class VectorizedTrainer:
             if not model.built:
                 model(self._dataset.train.x[:1])
             built.append([np.asarray(variable) for variable in model.variables])
-        built += [built[-1]] * (n_lanes - len(lanes))
         return [np.stack(values) for values in zip(*built, strict=True)]
 
     def _on_devices(self, n_devices: int) -> Data:
@@ -282,13 +291,6 @@ def _check(backend: str, capacity: object) -> None:
             f"trainer.capacity={capacity!s}: expected a whole number of at least 1, or auto. "
             "Set trainer.capacity=auto to fill the memory, or to a smaller number than now."
         )
-
-
-def _keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs for later processes, in the user's cache folder unless told otherwise."""
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 def _failed(trial: Trial, told: str, lane: Lane | None = None, *, n_examples: int = 0) -> TrialResult:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from typing import Any
 
 import jax
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,28 +16,31 @@ from study.seeds import epoch_order
 from study.training.checkpoints import Checkpoints
 from study.training.fresh import examples_seen
 from study.training.vectorized_checkpoint import Epoch, pack, unpack
-from study.training.vectorized_lane import Carried, Data, Lane, call, merged
+from study.training.vectorized_compiler import Clock
+from study.training.vectorized_lane import Carried, Data, Lane, Places, call, moved
 from study.training.vectorized_program import Program
 from study.training.vectorized_structure import state_bytes
 from study.training.watch import step_losses
 
 
 class Batch:
-    """Trains some trials side by side; the program's other lanes repeat the last one.
+    """Trains some trials side by side; the program's other places repeat the last one, or are passed over.
 
     Args:
         program: What trains them.
         data: What they are trained on.
         lanes: The trials, at most as many as the program has lanes.
-        initial_weights: Initial weights of every lane by variable, where they cannot be drawn from seeds.
+        initial_weights: Initial weights of the trials by variable, where they cannot be drawn from seeds.
         carried: Where lanes go on that another batch has begun; None: all begin.
+        may_be_left: Whether training ends when at most half of the places are taken, to go on in another batch.
         meanwhile: Called once while the devices train.
         checkpoints: Where it is kept how far the batch has come; None: nowhere.
 
     Attributes:
         program: What trains them.
         lanes: The trials.
-        state: The variables of all lanes of the program.
+        places: Where each of them is.
+        state: The variables of all places of the program.
     """
 
     def __init__(
@@ -50,52 +51,50 @@ class Batch:
         *,
         initial_weights: Sequence[NDArray[np.generic]] | None = None,
         carried: Carried | None = None,
+        may_be_left: bool = False,
         meanwhile: Callable[[], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.program, self._data, self.lanes = program, data, lanes
         self._initial_weights, self._carried, self._meanwhile = initial_weights, carried, meanwhile
-        self._checkpoints, self._past = checkpoints, list[Epoch]()
-        padded = [*lanes, *[lanes[-1]] * (program.shape.n_lanes - len(lanes))]
-        self._padded = padded
-        frame = program.structure.frame
-        numbers = [lane.settings.numbers for lane in padded]
-        self._columns = [program.compiler.place(column) for column in frame.columns(numbers)]
+        self._checkpoints, self._past, self._may_be_left = checkpoints, list[Epoch](), may_be_left
+        shape = program.shape
+        self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices, n_abreast=shape.n_abreast)
+        self.places = self._all.of(len(lanes))
+        there = {place: index for index, place in enumerate(self.places)}
+        self._sources = [there.get(place, len(lanes) - 1) for place in range(shape.n_lanes)]
+        self._padded = [lanes[index] for index in self._sources]
+        numbers = [lane.settings.numbers for lane in self._padded]
+        self._columns = [program.compiler.place(column) for column in program.structure.frame.columns(numbers)]
         self.state: Any = None
 
     def compile_ahead(self) -> None:
         """Let threads compile what training will call, all of it at the same time."""
-        program, data = self.program, self._data
-        with program.compiler.ahead():
+        with self.program.compiler.ahead():
             state = self._initial_state()
-            program.measure(state, data.loss, self._columns)
-            program.epoch(state, self._columns, self._order(0), data.n_steps, data.train, data.validation)
+            self._measure(state, self._data.loss)
+            self._epoch(state, 0, self._data.n_steps)
             if self.lanes[0].trial.test:
-                program.measure(state, data.test, self._columns)
+                self._measure(state, self._data.test)
 
     def train(self, on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
         """Train the trials and return a result for each that ended, in their order.
 
-        That is all of them, unless freed places may be given to others (`together.more`): then the batch is left
-        when at most half of its lanes train, or when one has come to its end.
+        That is all of them, unless the batch may be left: when at most half of its places are taken; or lanes are at
+        different epochs: when one has come to its end.
         """
-        compiled_before, began = self.program.compiler.seconds, perf_counter()
+        clock = Clock()
         if self._carried is None and self.program.compiler.is_new:
             self.compile_ahead()
         self._begin()
-        prepared, compiled = perf_counter(), self.program.compiler.seconds
+        seconds_before = clock.split()
         n_epochs = self._train_epochs(on_epoch, together)
         jax.block_until_ready(self.state)
-        trained = perf_counter()
-        seconds_train = trained - prepared - (self.program.compiler.seconds - compiled)
-        compiled_in_between = self.program.compiler.seconds
+        seconds_train = clock.split()
         for lane in self.lanes:
             lane.epoch += n_epochs
         self._finish()
-        seconds_compile = self.program.compiler.seconds - compiled_before
-        seconds_evaluate = perf_counter() - trained - (self.program.compiler.seconds - compiled_in_between)
-        seconds_evaluate += prepared - began - (compiled - compiled_before)
-        costs = {"train": seconds_train, "compile": seconds_compile, "evaluate": seconds_evaluate}
+        costs = {"train": seconds_train, "evaluate": seconds_before + clock.split(), "compile": clock.compiling}
         for lane, (name, seconds) in itertools.product(self.lanes, costs.items()):
             lane.summary[f"seconds_{name}"] = lane.summary.get(f"seconds_{name}", 0.0) + seconds / len(self.lanes)
         if self._checkpoints is not None:
@@ -104,22 +103,23 @@ class Batch:
 
     def _begin(self) -> None:
         """Set the variables of the lanes that begin, and measure their loss, beside those that go on."""
-        n_carried = 0 if self._carried is None else self._carried.n
-        if n_carried < len(self.lanes):
+        n_carried = 0 if self._carried is None else len(self._carried.places)
+        if begun := list(zip(self.places, self.lanes, strict=True))[n_carried:]:
             trainable, others, optimizer = self._initial_state()
-            losses, _, others = self.program.measure((trainable, others, optimizer), self._data.loss, self._columns)
+            losses, _, others = self._measure((trainable, others, optimizer), self._data.loss)
             self.state = (trainable, others, optimizer)
-            for lane, value in list(zip(self.lanes, np.asarray(losses["loss"]), strict=False))[n_carried:]:
-                lane.summary["initial_loss"], lane.n_lanes = float(value), self.program.shape.n_lanes
+            initial = np.asarray(losses["loss"])
+            for place, lane in begun:
+                lane.summary["initial_loss"], lane.n_lanes = float(initial[place]), self.program.shape.n_lanes
         if self._carried is not None:
-            begun = n_carried < len(self.lanes)
-            state = merged(self._carried.state, self.state, n_carried) if begun else self._carried.state
-            self.state = self.program.compiler.place(state)
+            state = moved(self._carried, self.places, self.program.shape.n_lanes, self.state)
+            self.state, self._carried = self.program.compiler.place(state), None
 
     def _initial_state(self) -> Any:
         replay = self.program.structure.replay
         if replay is None:
-            return self.program.initial_from(self._initial_weights or (), self._columns)
+            weights = [values[self._sources] for values in self._initial_weights or ()]
+            return self.program.initial_from(weights, self._columns)
         seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
         return self.program.initial(seeds, self._columns)
 
@@ -131,8 +131,7 @@ class Batch:
         may be given away, for the lanes that go on would be an epoch ahead.
         """
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
-        may_leave = together is not None and together.more is not None
-        ahead = not may_leave and not any(lane.trial.keep_weights for lane in self.lanes)
+        ahead = not self._may_be_left and not any(lane.trial.keep_weights for lane in self.lanes)
         first = self._go_on(on_epoch, together)
         if all(lane.state is not None for lane in self.lanes):
             return first
@@ -144,11 +143,11 @@ class Batch:
             is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
             if ahead and not is_kept and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
-            self._report(epoch, current, on_epoch, together)
+            self._report(epoch, self._fetched(*current), on_epoch, together)
             if is_kept and epoch + 1 < n_epochs:
                 call(self._keep)
             n_training = sum(lane.state is None for lane in self.lanes)
-            if n_training == 0 or (may_leave and 2 * n_training <= self.program.shape.n_lanes):
+            if n_training == 0 or (self._may_be_left and 2 * n_training <= self.program.shape.n_lanes):
                 return epoch + 1
             if sent is None and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
@@ -163,23 +162,34 @@ class Batch:
         state, epochs = unpack(kept, like=self.state)
         for epoch, told in enumerate(epochs):
             self._report(epoch, told, on_epoch, together)
+        state = jax.tree.map(lambda values: values[self._sources], state)
         self.state = self.program.compiler.place(state)
         return len(epochs)
 
     def _keep(self) -> None:
         assert self._checkpoints is not None
         trials = [lane.trial for lane in self.lanes]
-        self._checkpoints.save(trials, pack(self.state, self._past), n_lanes=self.program.shape.n_lanes)
+        state = jax.tree.map(lambda values: np.asarray(values)[self.places], self.state)
+        self._checkpoints.save(trials, pack(state, self._past), n_lanes=self.program.shape.n_lanes)
 
     def _send(self, epoch: int) -> Any:
         """Start the batch's next epoch on the device: of each lane the one that it has come to."""
         shape, data = self.program.shape, self._data
         furthest = epoch + max(lane.epoch for lane in self.lanes)
         n_steps = min(shape.n_batches, data.n_steps - furthest * shape.n_batches)
-        self.state, means, logs = self.program.epoch(
-            self.state, self._columns, self._order(epoch), n_steps, data.train, data.validation
-        )
+        self.state, means, logs = self._epoch(self.state, epoch, n_steps)
         return n_steps, means, logs
+
+    def _epoch(self, state: Any, epoch: int, n_steps: int) -> Any:
+        train, validation = self._data.train, self._data.validation
+        return self.program.epoch(state, self._columns, self._order(epoch), n_steps, train, validation, self._active())
+
+    def _measure(self, state: Any, split: Any) -> Any:
+        return self.program.measure(state, split, self._columns, self._active())
+
+    def _active(self) -> Any:
+        """Return who is to be computed: those that have not ended."""
+        return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
         """Return the order of the examples, the same for all lanes or a row for each."""
@@ -192,13 +202,18 @@ class Batch:
     def _n_epochs(self) -> int:
         return -(-self._data.n_steps // self.program.shape.n_batches)
 
-    def _report(self, of_batch: int, sent: Any, on_epoch: OnEpoch, together: Together | None) -> None:
+    def _fetched(self, n_steps: int, means: Any, logs: Any) -> Epoch:
+        """Return what the device tells of an epoch, of the trials in their order."""
+        by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
+        return n_steps, np.asarray(means)[:, self.places], by_trial
+
+    def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together | None) -> None:
         """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
-        n_steps, means, logs = sent
+        n_steps, means, logs = fetched
         if self._checkpoints is not None:
-            self._past.append((n_steps, np.asarray(means), {name: np.asarray(v) for name, v in logs.items()}))
-        running = np.asarray(means, dtype=np.float64)[:n_steps]
-        metrics = {name: np.asarray(values).tolist() for name, values in logs.items()}
+            self._past.append(fetched)
+        running = means[:n_steps].astype(np.float64)
+        metrics = {name: values.tolist() for name, values in logs.items()}
         reported, diverged, unwanted = [], [], set()
         for index, lane in enumerate(self.lanes):
             epoch = lane.epoch + of_batch
@@ -210,7 +225,7 @@ class Batch:
             if infinite.size:
                 lane.state = "diverged"
                 lane.summary["diverged_at_step"] = float(before + infinite[0] + 1)
-                lane.weights = self._weights(index, self.state) if lane.trial.keep_weights else None
+                self._keep_weights(index, self.state)
                 diverged.append(lane.trial)
                 continue
             values = {name: float(column[index]) for name, column in metrics.items()}
@@ -226,7 +241,7 @@ class Batch:
         for index, lane in reported:
             if lane.trial.number in unwanted and lane.step < self._data.n_steps:
                 lane.state = "pruned"
-                lane.weights = self._weights(index, self._finalized()) if lane.trial.keep_weights else None
+                self._keep_weights(index, self.program.finalized(self.state, self._columns))
 
     def _step_losses(self, means: NDArray[np.float64], *, first_step: int) -> dict[str, NDArray[np.float64]]:
         if self._data.every_n_steps is None:
@@ -237,39 +252,31 @@ class Batch:
 
     def _finish(self) -> None:
         """Judge what trained to its end, and evaluate it on the test split where that was asked for."""
-        at_end = [lane.state is None and lane.epoch == self._n_epochs for lane in self.lanes]
-        complete = [index for index, is_at_end in enumerate(at_end) if is_at_end]
+        complete = [
+            index for index, lane in enumerate(self.lanes) if lane.state is None and lane.epoch == self._n_epochs
+        ]
         if not complete:
             return
-        state = self._finalized()
-        logs, whole, _ = self.program.measure(state, self._data.loss, self._columns)
+        state = self.program.finalized(self.state, self._columns)
+        logs, whole, _ = self._measure(state, self._data.loss)
         losses, is_whole = np.asarray(logs["loss"]), np.asarray(whole)
         tested: dict[str, Any] = {}
         if any(lane.trial.test for lane in self.lanes):
-            measured, _, _ = self.program.measure(state, self._data.test, self._columns)
+            measured, _, _ = self._measure(state, self._data.test)
             tested = {f"test_{name}": np.asarray(values) for name, values in measured.items()}
         for index in complete:
-            lane = self.lanes[index]
-            lane.summary["final_loss"] = float(losses[index])
+            lane, place = self.lanes[index], self.places[index]
+            lane.summary["final_loss"] = float(losses[place])
             # Not `>`: a loss that is not a number is above any; and a wreck can have a finite one.
-            learned = is_whole[index] and lane.summary["final_loss"] <= lane.summary["initial_loss"]
+            learned = is_whole[place] and lane.summary["final_loss"] <= lane.summary["initial_loss"]
             lane.state = "complete" if learned else "diverged"
             if lane.trial.test:
-                lane.summary |= {name: float(values[index]) for name, values in tested.items()}
-            if lane.trial.keep_weights:
-                lane.weights = self._weights(index, state)
+                lane.summary |= {name: float(values[place]) for name, values in tested.items()}
+            self._keep_weights(index, state)
 
-    def _finalized(self) -> Any:
-        optimizer = self.program.structure.model.optimizer
-        own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
-        return self.program.finalize(self.state, self._columns) if optimizer.use_ema or own else self.state
-
-    def _weights(self, index: int, state: Any) -> tuple[NDArray[np.generic], ...]:
-        """Return a lane's weights in the order of `model.get_weights()`."""
-        model = self.program.structure.model
-        variables = [*model.trainable_variables, *model.non_trainable_variables]
-        values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
-        return tuple(np.asarray(values[id(variable)][index]) for variable in model.weights)
+    def _keep_weights(self, index: int, state: Any) -> None:
+        if self.lanes[index].trial.keep_weights:
+            self.lanes[index].weights = self.program.structure.weights(state, self.places[index])
 
     def _result(self, lane: Lane) -> TrialResult:
         model, shape = self.program.structure.model, self.program.shape

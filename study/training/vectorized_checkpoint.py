@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from study.training.checkpoints import Checkpoint
 
-# Steps of an epoch; the running mean of the loss at each, shape (n_batches, n_lanes); its metrics, each (n_lanes,).
+# Steps of an epoch; the running mean of the loss at each, shape (n_batches, n_trials); its metrics, each (n_trials,).
 Epoch = tuple[int, NDArray[Any], dict[str, NDArray[Any]]]
 
 

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from study.machine import cache_folder
 
 # How an array lies on the devices: each has its share of the lanes, along the first or second axis, or all of it.
 LANES, LANES_SECOND, EVERYWHERE = PartitionSpec("lanes"), PartitionSpec(None, "lanes"), PartitionSpec()
@@ -48,24 +50,26 @@ class Compiler:
 
     Attributes:
         n_lanes: Trials side by side, on all devices together.
-        seconds: How long callers waited for tracing and compiling so far.
+        seconds: How long callers of all compilers waited for tracing and compiling so far.
         bytes_at_once: The most memory that one call needs on a device.
     """
 
+    seconds: ClassVar = 0.0
+
     def __init__(self, *, n_lanes: int, n_devices: int, max_bytes: float | None) -> None:
-        self.seconds = 0.0
         self.bytes_at_once = 0
         self.n_lanes, self._max_bytes = n_lanes, max_bytes
         self._mesh = mesh(n_devices)
-        self._waiting: dict[Any, tuple[Future[Any], Any]] = {}  # with what the function will return, abstractly
+        self._waiting: dict[Any, Future[Any]] = {}
         self._ready: dict[Any, Any] = {}
+        self._returned: dict[Any, Any] = {}  # what a function will return, abstractly
         self._is_ahead = False
         self._pool = ThreadPoolExecutor(max_workers=2)
 
     @property
     def is_new(self) -> bool:
         """Whether nothing was compiled yet."""
-        return not self._ready and not self._waiting
+        return not self._returned
 
     def place(self, by_lane: Any) -> Any:
         """Put an array whose first axis is the lanes on the devices."""
@@ -73,7 +77,7 @@ class Compiler:
 
     @contextlib.contextmanager
     def ahead(self) -> Iterator[None]:
-        """Only trace what a new compiler is called for inside, and leave it to threads to compile it."""
+        """Only trace what is called inside, and leave it to threads to compile it."""
         self._is_ahead = True
         try:
             yield
@@ -104,19 +108,21 @@ class Compiler:
         """
         began = perf_counter()
         try:
-            if key not in self._ready and key not in self._waiting:
+            if key not in self._returned:
                 local = jax.shard_map(function, mesh=self._mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
                 shardings = tuple(NamedSharding(self._mesh, spec) for spec in specs)
                 lowered = jax.jit(local, in_shardings=shardings, donate_argnums=donate).lower(*arguments)
-                shapes = jax.tree.map(lambda out: jax.ShapeDtypeStruct(out.shape, out.dtype), lowered.out_info)
-                self._waiting[key] = self._pool.submit(lowered.compile), shapes
-                self.seconds += perf_counter() - began
+                self._returned[key] = jax.tree.map(
+                    lambda out: jax.ShapeDtypeStruct(out.shape, out.dtype), lowered.out_info
+                )
+                self._waiting[key] = self._pool.submit(lowered.compile)
+                Compiler.seconds += perf_counter() - began
                 began = perf_counter()
             if self._is_ahead:
-                return self._waiting[key][1]
+                return self._returned[key]
             if key in self._waiting:
-                self._ready[key] = self._waiting.pop(key)[0].result()
-                self.seconds += perf_counter() - began
+                self._ready[key] = self._waiting.pop(key).result()
+                Compiler.seconds += perf_counter() - began
                 self._check_room(_bytes_of(self._ready[key]))
             return self._ready[key](*arguments)
         except jax.errors.JaxRuntimeError as error:
@@ -126,13 +132,39 @@ class Compiler:
 
     def forget(self) -> None:
         """Give back the compiled functions."""
-        self._ready.clear()
-        self._waiting.clear()
+        for known in (self._ready, self._waiting, self._returned):
+            known.clear()
 
     def _check_room(self, needed: int) -> None:
         self.bytes_at_once = max(self.bytes_at_once, needed)
         if self._max_bytes is not None and needed > self._max_bytes and self.n_lanes > 1:
             raise NoRoomError(max(1, min(self.n_lanes - 1, int(self.n_lanes * self._max_bytes / needed))))
+
+
+class Clock:
+    """Tells the seconds between two calls apart from those that were waited for a compiler.
+
+    Attributes:
+        compiling: The seconds that were waited for a compiler.
+    """
+
+    def __init__(self) -> None:
+        self.compiling = 0.0
+        self._last = perf_counter(), Compiler.seconds
+
+    def split(self) -> float:
+        """Return the seconds since the last call but for the compiler's."""
+        (last, compiled), self._last = self._last, (perf_counter(), Compiler.seconds)
+        compiling = self._last[1] - compiled
+        self.compiling += compiling
+        return self._last[0] - last - compiling
+
+
+def keep_compiled_programs() -> None:
+    """Let JAX keep compiled programs for later processes, in the user's cache folder unless told otherwise."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 def _bytes_of(compiled: Any) -> int:

@@ -52,12 +52,44 @@ class Carried:
     """Where the first lanes of a batch go on.
 
     Attributes:
-        n: How many lanes do.
-        state: The variables of all lanes of the program; those of the lanes that begin are not looked at.
+        places: Theirs in the batch before, in the order of the lanes.
+        state: The variables of all places of that batch.
     """
 
-    n: int
+    places: Sequence[int]
     state: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the trials of a batch are: shared out over the devices, and on each in groups that step together.
+
+    Attributes:
+        n_lanes: Places of a program.
+        n_devices: Devices that have equal shares of them, one after the other.
+        n_abreast: Places of a group.
+    """
+
+    n_lanes: int
+    n_devices: int
+    n_abreast: int
+
+    def of(self, n: int) -> list[int]:
+        """Return the places of the first n trials: a device takes one of them in turn."""
+        return [
+            index % self.n_devices * (self.n_lanes // self.n_devices) + index // self.n_devices for index in range(n)
+        ]
+
+    def active(self, places: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the groups that hold some of the places: each device's own numbers of them, and how many they are.
+
+        Shapes (n_lanes / n_abreast,), of which each device's first ones count, and (n_devices,).
+        """
+        is_active = np.zeros(self.n_lanes, bool)
+        is_active[list(places)] = True
+        by_device = is_active.reshape(self.n_devices, -1, self.n_abreast).any(axis=2)
+        first_active = np.argsort(~by_device, axis=1, kind="stable")
+        return first_active.astype(np.int32).reshape(-1), by_device.sum(axis=1, dtype=np.int32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +119,11 @@ class CallerError(Exception):
     """Wraps what the caller's functions raised, which is no failure of a trial."""
 
 
-def merged(state: Any, fresh: Any, n: int) -> Any:
-    """Return the variables of the first n lanes of one state, and of the others of a fresh one."""
-    return jax.jit(_merged)(state, fresh, n)
-
-
-def taken(state: Any, indices: Sequence[int], n: int) -> Any:
-    """Return the variables of some lanes as those of n, the last one repeated."""
-    padded = [*indices, *[indices[-1]] * (n - len(indices))]
-    return jax.jit(_taken)(state, np.asarray(padded, np.int32))
+def moved(carried: Carried, places: Sequence[int], n: int, fresh: Any) -> Any:
+    """Return the variables of n places: those that are carried at their new places, fresh ones at all others."""
+    source = np.full(n, -1, np.int32)
+    source[list(places[: len(carried.places)])] = carried.places
+    return jax.jit(_moved)(carried.state, source, fresh)
 
 
 def call(ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -106,12 +134,11 @@ def call(ask: Callable[..., Any], *arguments: Any) -> Any:
         raise CallerError from error
 
 
-def _merged(state: Any, fresh: Any, n: Any) -> Any:
-    def choose(a: Any, b: Any) -> Any:
-        return jnp.where((jnp.arange(a.shape[0]) < n).reshape(-1, *[1] * (a.ndim - 1)), a, b)
+def _moved(state: Any, source: Any, fresh: Any) -> Any:
+    def choose(old: Any, new: Any) -> Any:
+        is_carried = (source >= 0).reshape(-1, *[1] * (old.ndim - 1))
+        return jnp.where(is_carried, jnp.take(old, source, axis=0, mode="clip"), new)
 
+    if fresh is None:
+        return jax.tree.map(lambda old: jnp.take(old, source, axis=0, mode="clip"), state)
     return jax.tree.map(choose, state, fresh)
-
-
-def _taken(state: Any, indices: Any) -> Any:
-    return jax.tree.map(lambda values: jnp.take(values, indices, axis=0), state)

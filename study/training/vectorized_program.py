@@ -16,6 +16,8 @@ from study.training.vectorized_structure import Structure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
+# The active groups of each device, shape (n_lanes / n_abreast,), and how many they are, shape (n_devices,).
+Active = tuple[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,8 @@ class Shape:
     Attributes:
         n_lanes: Trials side by side, on all devices together.
         n_devices: Devices that share them equally.
-        n_abreast: Trials of a device that take each step together; the next ones follow when these have ended their
-            epoch. It divides those of a device.
+        n_abreast: Trials of a device that take each step together, a group; the next group follows when these have
+            ended their epoch. It divides those of a device.
         one_order: Whether they all see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
@@ -96,7 +98,7 @@ class Program:
         return self._call("initial_from", jax.vmap(start), weights, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
 
     def epoch(
-        self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any
+        self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any, active: Active
     ) -> tuple[Any, Any, dict[str, Any]]:
         """Train for an epoch and validate.
 
@@ -107,6 +109,7 @@ class Program:
             n_steps: Steps to take, at most those of a pass.
             train: Inputs and targets.
             validation: Inputs and targets.
+            active: Who is trained.
 
         Returns:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
@@ -116,13 +119,15 @@ class Program:
         return self._call(  # type: ignore[no-any-return]
             "epoch",
             self._epoch,
-            *(state, columns, order, np.int32(n_steps), train, validation),
-            specs=(LANES, LANES, order_spec, EVERYWHERE, EVERYWHERE, EVERYWHERE),
+            *(state, columns, order, np.int32(n_steps), train, validation, active),
+            specs=(LANES, LANES, order_spec, EVERYWHERE, EVERYWHERE, EVERYWHERE, LANES),
             out_specs=(LANES, LANES_SECOND, LANES),
             donate=(0,),
         )
 
-    def measure(self, state: Any, split: Any, columns: Sequence[Any]) -> tuple[dict[str, Any], Any, Any]:
+    def measure(
+        self, state: Any, split: Any, columns: Sequence[Any], active: Active
+    ) -> tuple[dict[str, Any], Any, Any]:
         """Evaluate on a split.
 
         Returns:
@@ -130,43 +135,76 @@ class Program:
             afterwards: Keras's recurrent layers draw their dropout in evaluations too.
         """
 
-        def measured(state: Any, split: Any, columns: Sequence[Any]) -> Any:
-            def measure_one(lane: Any) -> Any:
-                (trainable, others, _), columns = lane
+        def measured(state: Any, split: Any, columns: Sequence[Any], active: Active) -> Any:
+            def measure_one(others: Any, lane: Any) -> Any:
+                trainable, columns = lane
                 logs, others_after = self._evaluate(trainable, others, split, columns)
-                return logs, self._is_finite(trainable, others), others_after
+                return others_after, (logs, self._is_finite(trainable, others))
 
-            return self._each(measure_one, (state, columns))
+            others, (logs, is_finite) = self._each(measure_one, state[1], (state[0], columns), active)
+            return logs, is_finite, others
 
-        key = ("measure", split[0].shape)
-        return self._call(key, measured, state, split, columns, specs=(LANES, EVERYWHERE, LANES))  # type: ignore[no-any-return]
+        key, specs = ("measure", split[0].shape), (LANES, EVERYWHERE, LANES, LANES)
+        return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
 
-    def finalize(self, state: Any, columns: Sequence[Any]) -> Any:
-        """Let the optimizer set the final weights: averages, where it keeps them."""
+    def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
+        """Return the variables with the final weights that the optimizer sets: averages, where it keeps them."""
+        optimizer = self.structure.model.optimizer
+        own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
+        if not (optimizer.use_ema or own):
+            return state
 
         def final(state: Any, columns: Sequence[Any]) -> Any:
             self.structure.frame.bind(columns)
             return self._finalized(state[0], state[2]), state[1], state[2]
 
-        return self._call("finalize", jax.vmap(final), state, columns, specs=(LANES, LANES))
+        return self._call("finalized", jax.vmap(final), state, columns, specs=(LANES, LANES))
 
-    def _epoch(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
+    def _epoch(
+        self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any, active: Active
+    ) -> Any:
         """Train the local lanes for an epoch."""
         one_order = self.shape.one_order
 
-        def train_one(lane: Any) -> Any:
-            state, columns, own = lane
+        def train_one(state: Any, lane: Any) -> Any:
+            columns, own = lane
             return self._epoch_of_one(state, columns, order if one_order else own, n_steps, train, validation)
 
-        state, losses, logs = self._each(train_one, (state, columns, () if one_order else order))
+        lanes = (columns, () if one_order else order)
+        state, (losses, logs) = self._each(train_one, state, lanes, active)
         return state, losses.T, logs
 
-    def _each(self, function: Callable[[Any], Any], lanes: Any) -> Any:
-        """Call a function of a lane for the local lanes, `n_abreast` after `n_abreast` of them."""
+    def _each(self, function: Callable[[Any, Any], Any], state: Any, lanes: Any, active: Active) -> Any:
+        """Call a function of a lane's variables and of what else is its own for the active groups of local lanes.
+
+        Returns:
+            The variables, those of other groups as they were; and what else it returns, for other groups zero.
+        """
         n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
-        if abreast == 1:  # one by one, without an axis for lanes, which would cost copies
-            return jax.lax.map(function, lanes)
-        return jax.vmap(function)(lanes) if abreast == n else jax.lax.map(function, lanes, batch_size=abreast)
+        if abreast == n > 1:
+            return jax.vmap(function)(state, lanes)
+        # One by one without an axis for lanes, which would cost copies; `jit`, so that it is traced once.
+        of_group = jax.jit(function if abreast == 1 else jax.vmap(function))
+        groups, (count,) = active
+
+        def apart(values: Any) -> Any:
+            return values if abreast == 1 else values.reshape(-1, abreast, *values.shape[1:])
+
+        def together(values: Any) -> Any:
+            return values if abreast == 1 else values.reshape(-1, *values.shape[2:])
+
+        def one(values: Any, group: Any) -> Any:
+            return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, group, keepdims=False), values)
+
+        def body(index: Any, carried: Any) -> Any:
+            group = groups[index]
+            found = of_group(one(carried[0], group), one(lanes, group))
+            return jax.tree.map(lambda v, new: jax.lax.dynamic_update_index_in_dim(v, new, group, 0), carried, found)
+
+        state, lanes = jax.tree.map(apart, (state, lanes))
+        told = jax.eval_shape(of_group, one(state, 0), one(lanes, 0))[1]
+        told = jax.tree.map(lambda like: jnp.zeros((n // abreast, *like.shape), like.dtype), told)
+        return jax.tree.map(together, jax.lax.fori_loop(0, count, body, (state, told)))
 
     def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         """Train a lane for an epoch and validate."""
@@ -196,7 +234,7 @@ class Program:
         if n := self.shape.n_evaluated:
             logs, others = self._evaluate(averaged, others, [array[:n] for array in train], columns)
         logs |= {f"val_{name}": value for name, value in validated.items()}
-        return (trainable, others, optimizer), losses, logs
+        return (trainable, others, optimizer), (losses, logs)
 
     def _evaluate(self, trainable: Any, others: Any, split: Any, columns: Any) -> tuple[dict[str, Any], Any]:
         """Take Keras's own test step over a split in a lane."""

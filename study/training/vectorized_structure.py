@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from study.components import instantiate
 from study.config import StudyConfig
@@ -104,6 +105,17 @@ class Structure:
             [variable.value for variable in optimizer.variables],
         )
         return state, optimizer
+
+    def weights(self, state: Any, place: int) -> tuple[NDArray[np.generic], ...]:
+        """Return a lane's weights in the order of `model.get_weights()`.
+
+        Args:
+            state: Trainable, non-trainable and optimizer variables of all lanes.
+            place: Which lane.
+        """
+        variables = [*self.model.trainable_variables, *self.model.non_trainable_variables]
+        values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
+        return tuple(np.array(np.asarray(values[id(variable)])[place]) for variable in self.model.weights)
 
     def _compiled(self, model: Any, dataset: Dataset) -> Any:
         task, first = self._config.task, dataset.train

@@ -34,6 +34,6 @@ def test_the_table_shows_the_metric_that_was_selected_by(
     means: dict[str, float],
     shown: str,
 ) -> None:
-    monkeypatch.setattr(overview, "read_studies", lambda *_: [study(metric, **means)])
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [study(metric, **means)])
     overview.show_studies({("sqlite:///nowhere", "e")})
     assert shown in capsys.readouterr().out

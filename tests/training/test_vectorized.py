@@ -87,11 +87,15 @@ def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
     for ours, reference in zip(found["four"], found["one"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
     assert found["four"][0]["summary"]["compiled_batch_size"] == 8
-    assert found["ahead"] == [False, True]  # the confirmations' program is made while the search trains
-    assert found["programs"] == 2
-    (confirmed,) = found["confirmed"]
-    assert confirmed["summary"]["compiled_batch_size"] == 8  # six, and two more so that all have equal shares
-    assert confirmed["summary"]["test_accuracy"] > 0.1
+    assert found["ahead"] == [False]  # confirmations, which do not share their batches, are trained in the same one
+    assert found["programs"] == 1
+    assert found["on a gpu: ahead"] == [False, True]  # the confirmations' program is made while the search trains
+    assert found["on a gpu: programs"] == 2
+    for ours, reference in zip(found["on a gpu"], found["one"], strict=True):
+        assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
+    for (confirmed,) in (found["confirmed"], found["on a gpu: confirmed"]):
+        assert confirmed["summary"]["compiled_batch_size"] == 8  # six, and two more so that all have equal shares
+        assert confirmed["summary"]["test_accuracy"] > 0.1
     # Orthogonal weights, drawn two on a device, once had all devices wait for one another.
     assert [r["state"] for r in found["recurrent"]] == ["complete"] * 8
 
@@ -237,6 +241,21 @@ def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> 
         for r in filled["results"]
     ]
     assert sizes[0] == (8, None)
+
+
+def test_places_that_are_free_are_passed_over_or_filled(answers: Answers) -> None:
+    found = answers("places")
+    # Three trials are stopped at their first epoch, three at the second; a batch that stays is an epoch ahead.
+    assert found["still"]["trained"] == [8, 8, 5, 2]
+    assert found["emptied"]["trained"] == [8, 5, 2, 2]
+    assert found["filled"]["trained"] == [8, 5, 8, 5]
+    assert [found[name]["asked"] for name in ("emptied", "filled")] == [[6], [6]]
+    for name in ("still", "emptied", "filled"):
+        assert found[name]["programs"] == [[8, False]]  # nothing else is compiled
+        assert all("compiled_batch_size_at_end" not in r["summary"] for r in found[name]["results"])
+        alike = found["still"]["results"] if name != "filled" else found["still"]["results"] + answers("lanes")["rest"]
+        assert_alike(found[name]["results"], alike)
+    assert_alike(found["still"]["results"], answers("lanes")["still"]["results"])
 
 
 def test_cut_epochs_are_not_mixed(answers: Answers) -> None:

@@ -6,9 +6,11 @@ python tests/training/vectorized_cases.py optimizers
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +263,12 @@ def devices() -> dict[str, Any]:
     found["ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
     found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
     found["programs"] = len(trainer._programs)
+    with abreast_as_on_a_gpu():
+        trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+        found["on a gpu"] = run(trainer, trials)
+        found["on a gpu: ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+        found["on a gpu: confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
+        found["on a gpu: programs"] = len(trainer._programs)
     recurrent = vectorized(n_trials=8, n_epochs=1, model={"_target_": "training_workload.recurrent"})
     found["recurrent"] = run(recurrent, [trial(i, learning_rate=0.1, keep=False) for i in range(8)])
     return found
@@ -286,12 +294,61 @@ def abreast() -> dict[str, Any]:
     return found
 
 
+@contextlib.contextmanager
+def abreast_as_on_a_gpu() -> Iterator[None]:
+    """Let all lanes step together, in a program for the search and another one for confirmations."""
+    from study.training import vectorized_capacity
+
+    platform, vectorized_capacity._platform = vectorized_capacity._platform, lambda: "gpu"
+    try:
+        yield
+    finally:
+        vectorized_capacity._platform = platform
+
+
 def lanes() -> dict[str, Any]:
     """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
+    with abreast_as_on_a_gpu():
+        return changing()
+
+
+def places() -> dict[str, Any]:
+    """Batches whose places are passed over when they are free, and filled; how many were trained in each epoch."""
+    from study.training import vectorized_capacity
+    from study.training.vectorized_program import Program
+
+    epoch, trained = Program.epoch, list[int]()
+
+    def count(program: Any, *arguments: Any) -> Any:
+        if not program.compiler._is_ahead:
+            trained.append(int(arguments[-1][1].sum()))
+        return epoch(program, *arguments)
+
+    whole, vectorized_capacity._BYTES_ABREAST = vectorized_capacity._BYTES_ABREAST, 0
+    Program.epoch = count  # type: ignore[method-assign]
+    try:
+        trials, stop, config = to_be_stopped()
+        found: dict[str, Any] = {}
+        for name, rest in (("still", None), ("emptied", []), ("filled", trials[8:])):
+            trained.clear()
+            trainer = vectorized(**config)
+            found[name] = in_batches(trainer, trials[:8], stop, rest or [], changes=rest is not None)
+            found[name] |= {"programs": sizes(trainer), "trained": list(trained)}
+        return found
+    finally:
+        vectorized_capacity._BYTES_ABREAST, Program.epoch = whole, epoch  # type: ignore[method-assign]
+
+
+def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
+    """Return trials, after which epoch each is stopped, and the study."""
     trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
     stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
+    return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED}
+
+
+def changing() -> dict[str, Any]:
+    trials, stop, config = to_be_stopped()
     found: dict[str, Any] = {}
-    config: dict[str, Any] = {"n_trials": 8, "n_epochs": 4, "model": MASKED}
     for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
         trainer, rest = vectorized(**config), trials[8:]
         found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
