@@ -21,7 +21,7 @@ from study.training.checkpoints import Checkpoints
 from study.training.fresh import N_LOSS_EXAMPLES, examples_seen, fresh_model
 from study.training.precision import use_precision
 from study.training.vectorized_batch import Batch
-from study.training.vectorized_capacity import are_abreast, most_at_once, n_abreast, n_devices, room, shared_out
+from study.training.vectorized_capacity import are_abreast, most_at_once, n_devices, room, shared_out
 from study.training.vectorized_compiler import NoRoomError, everywhere, keep_compiled_programs
 from study.training.vectorized_lane import CallerError, Carried, Data, Lane, call
 from study.training.vectorized_lanes import Lanes, MoreLanes, same_order
@@ -235,8 +235,8 @@ class VectorizedTrainer:
     def _program(self, structure: Structure, lanes: Sequence[Lane], n_lanes: int) -> Program:
         shape = Shape(
             n_lanes=n_lanes,
-            n_devices=(devices := n_devices(n_lanes)),
-            n_abreast=n_abreast(n_lanes // devices, structure.bytes),
+            n_devices=n_devices(n_lanes),
+            abreast=are_abreast(),
             # The trials of a search share their batches, confirmations do not. Where these can do with the same
             # program, it is worth more than gathering a batch once.
             one_order=are_abreast() and not lanes[0].trial.test and same_order(lanes),

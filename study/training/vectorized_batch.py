@@ -59,7 +59,7 @@ class Batch:
         self._initial_weights, self._carried, self._meanwhile = initial_weights, carried, meanwhile
         self._checkpoints, self._past, self._may_be_left = checkpoints, list[Epoch](), may_be_left
         shape = program.shape
-        self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices, n_abreast=shape.n_abreast)
+        self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices)
         self.places = self._all.of(len(lanes))
         there = {place: index for index, place in enumerate(self.places)}
         self._sources = [there.get(place, len(lanes) - 1) for place in range(shape.n_lanes)]

@@ -9,10 +9,6 @@ import psutil
 # more than 64 small nets leaves the caches: 256 took 40 ms a trial where 64 took 18.
 _MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
 _SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
-# Trials of a core that step together read and write all their variables at every step. An epoch of 64 lanes of 0.1 MB
-# took as long one by one as 2 to 32 abreast, one of 16 LSTMs of 0.4 MB 8 s one by one and 13 s 8 abreast; 64 lanes of
-# less than 0.01 MB took 17 ms one by one, and 8 ms 8 abreast or more.
-_BYTES_ABREAST, _MOST_ABREAST = 2**18, 8
 
 
 def most_at_once() -> int:
@@ -34,16 +30,13 @@ def n_devices(n_lanes: int) -> int:
     return next(n for n in range(min(n_lanes, jax.local_device_count()), 0, -1) if n_lanes % n == 0)
 
 
-def n_abreast(n_local_lanes: int, bytes_per_lane: int) -> int:
-    """Return how many of a device's trials should take a step together: on a GPU all, on a CPU what a cache holds."""
-    if are_abreast():
-        return n_local_lanes
-    most = max(1, min(_MOST_ABREAST, _BYTES_ABREAST // max(1, bytes_per_lane)))
-    return next(n for n in range(min(n_local_lanes, most), 0, -1) if n_local_lanes % n == 0)
-
-
 def are_abreast() -> bool:
-    """Tell whether all trials of a device step together, so that a place costs as much whether somebody is in it."""
+    """Tell whether all trials of a device take each step together, as on a GPU, or are trained one after the other.
+
+    On a CPU nothing is gained together: an epoch of 64 trials of a small net took as long either way, one of 16 LSTMs
+    8 s one by one and 13 s by eights, since their variables leave the cache; and one by one, a place that is free, or
+    whose trial was stopped, costs nothing.
+    """
     return _platform() != "cpu"
 
 

@@ -62,32 +62,29 @@ class Carried:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where the trials of a batch are: shared out over the devices, and on each in groups that step together.
+    """Where the trials of a batch are: shared out over the devices, which have equal shares of a program's lanes.
 
     Attributes:
-        n_lanes: Places of a program.
-        n_devices: Devices that have equal shares of them, one after the other.
-        n_abreast: Places of a group.
+        n_lanes: Lanes of the program.
+        n_devices: Devices, the first of which has the first lanes.
     """
 
     n_lanes: int
     n_devices: int
-    n_abreast: int
 
     def of(self, n: int) -> list[int]:
-        """Return the places of the first n trials: a device takes one of them in turn."""
-        return [
-            index % self.n_devices * (self.n_lanes // self.n_devices) + index // self.n_devices for index in range(n)
-        ]
+        """Return the lanes of the first n trials: each device takes one in turn."""
+        share = self.n_lanes // self.n_devices
+        return [index % self.n_devices * share + index // self.n_devices for index in range(n)]
 
     def active(self, places: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the groups that hold some of the places: each device's own numbers of them, and how many they are.
+        """Return each device's own numbers of some lanes, before those of its others, and how many it has of them.
 
-        Shapes (n_lanes / n_abreast,), of which each device's first ones count, and (n_devices,).
+        Shapes (n_lanes,) and (n_devices,).
         """
         is_active = np.zeros(self.n_lanes, bool)
         is_active[list(places)] = True
-        by_device = is_active.reshape(self.n_devices, -1, self.n_abreast).any(axis=2)
+        by_device = is_active.reshape(self.n_devices, -1)
         first_active = np.argsort(~by_device, axis=1, kind="stable")
         return first_active.astype(np.int32).reshape(-1), by_device.sum(axis=1, dtype=np.int32)
 

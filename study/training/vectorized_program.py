@@ -16,7 +16,7 @@ from study.training.vectorized_structure import Structure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
-# The active groups of each device, shape (n_lanes / n_abreast,), and how many they are, shape (n_devices,).
+# The numbers of each device's active lanes before those of the others, shape (n_lanes,); how many, shape (n_devices,).
 Active = tuple[Any, Any]
 
 
@@ -27,8 +27,7 @@ class Shape:
     Attributes:
         n_lanes: Trials side by side, on all devices together.
         n_devices: Devices that share them equally.
-        n_abreast: Trials of a device that take each step together, a group; the next group follows when these have
-            ended their epoch. It divides those of a device.
+        abreast: Whether those of a device take each step together; else they are trained one after the other.
         one_order: Whether they all see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
@@ -39,7 +38,7 @@ class Shape:
 
     n_lanes: int
     n_devices: int
-    n_abreast: int
+    abreast: bool
     one_order: bool
     batch_size: int
     eval_batch_size: int
@@ -109,7 +108,7 @@ class Program:
             n_steps: Steps to take, at most those of a pass.
             train: Inputs and targets.
             validation: Inputs and targets.
-            active: Who is trained.
+            active: Who is trained; all are where they step together.
 
         Returns:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
@@ -175,36 +174,27 @@ class Program:
         return state, losses.T, logs
 
     def _each(self, function: Callable[[Any, Any], Any], state: Any, lanes: Any, active: Active) -> Any:
-        """Call a function of a lane's variables and of what else is its own for the active groups of local lanes.
+        """Call a function of a lane's variables and of what else is its own for the local lanes, but idle ones.
 
         Returns:
-            The variables, those of other groups as they were; and what else it returns, for other groups zero.
+            The variables and what else it returns; where idle lanes are passed over, as they were and zero.
         """
-        n, abreast = self.shape.n_local_lanes, self.shape.n_abreast
-        if abreast == n > 1:
+        if self.shape.abreast:
             return jax.vmap(function)(state, lanes)
-        # One by one without an axis for lanes, which would cost copies; `jit`, so that it is traced once.
-        of_group = jax.jit(function if abreast == 1 else jax.vmap(function))
-        groups, (count,) = active
+        of_lane = jax.jit(function)  # so that it is traced once
+        indices, (count,) = active
 
-        def apart(values: Any) -> Any:
-            return values if abreast == 1 else values.reshape(-1, abreast, *values.shape[1:])
+        def one(values: Any, index: Any) -> Any:
+            return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, index, keepdims=False), values)
 
-        def together(values: Any) -> Any:
-            return values if abreast == 1 else values.reshape(-1, *values.shape[2:])
+        def body(position: Any, carried: Any) -> Any:
+            index = indices[position]
+            found = of_lane(one(carried[0], index), one(lanes, index))
+            return jax.tree.map(lambda v, new: jax.lax.dynamic_update_index_in_dim(v, new, index, 0), carried, found)
 
-        def one(values: Any, group: Any) -> Any:
-            return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, group, keepdims=False), values)
-
-        def body(index: Any, carried: Any) -> Any:
-            group = groups[index]
-            found = of_group(one(carried[0], group), one(lanes, group))
-            return jax.tree.map(lambda v, new: jax.lax.dynamic_update_index_in_dim(v, new, group, 0), carried, found)
-
-        state, lanes = jax.tree.map(apart, (state, lanes))
-        told = jax.eval_shape(of_group, one(state, 0), one(lanes, 0))[1]
-        told = jax.tree.map(lambda like: jnp.zeros((n // abreast, *like.shape), like.dtype), told)
-        return jax.tree.map(together, jax.lax.fori_loop(0, count, body, (state, told)))
+        told = jax.eval_shape(of_lane, one(state, 0), one(lanes, 0))[1]
+        told = jax.tree.map(lambda like: jnp.zeros((self.shape.n_local_lanes, *like.shape), like.dtype), told)
+        return jax.lax.fori_loop(0, count, body, (state, told))
 
     def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         """Train a lane for an epoch and validate."""

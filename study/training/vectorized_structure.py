@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -74,12 +73,6 @@ class Structure:
     def decided_by(self) -> str:
         """The arguments whose values are part of the program, in words."""
         return ", ".join([*self._constants, *(str(question) for question in self.frame.answers)]) or "none"
-
-    @property
-    def bytes(self) -> int:
-        """The memory that the variables of one trial take."""
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in variables)
 
     def initial_state(self, seeds: Any, columns: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Return a trial's initial trainable, non-trainable and optimizer variables.

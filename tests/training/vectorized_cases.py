@@ -275,22 +275,16 @@ def devices() -> dict[str, Any]:
 
 
 def abreast() -> dict[str, Any]:
-    """The same trials stepping all together, by twos, and one after the other, each with its own order too."""
-    from study.training import vectorized_capacity
-
+    """The same trials one after the other, and stepping all together, each with its own order too."""
     config: dict[str, Any] = {"n_trials": 8, "model": DROPOUT}
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
     reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
     found: dict[str, Any] = {}
-    whole = vectorized_capacity._BYTES_ABREAST
-    for name, share in (("all", None), ("two", 2.5), ("one", 0.5)):
-        trainer = vectorized(**config)
-        trainer._prepare(trials[0])
-        lane_bytes = trainer._structures[0].bytes
-        vectorized_capacity._BYTES_ABREAST = whole if share is None else int(share * lane_bytes)
-        found[name] = run(trainer, trials) + run(trainer, reordered)
-        found[f"{name}: abreast"] = sorted({shape.n_abreast for _, shape in trainer._programs})
-    vectorized_capacity._BYTES_ABREAST = whole
+    for name, as_told in (("one by one", contextlib.nullcontext), ("all together", abreast_as_on_a_gpu)):
+        with as_told():
+            trainer = vectorized(**config)
+            found[name] = run(trainer, trials) + run(trainer, reordered)
+            found[f"{name}: orders"] = sorted(shape.one_order for _, shape in trainer._programs)
     return found
 
 
@@ -314,7 +308,6 @@ def lanes() -> dict[str, Any]:
 
 def places() -> dict[str, Any]:
     """Batches whose places are passed over when they are free, and filled; how many were trained in each epoch."""
-    from study.training import vectorized_capacity
     from study.training.vectorized_program import Program
 
     epoch, trained = Program.epoch, list[int]()
@@ -324,7 +317,6 @@ def places() -> dict[str, Any]:
             trained.append(int(arguments[-1][1].sum()))
         return epoch(program, *arguments)
 
-    whole, vectorized_capacity._BYTES_ABREAST = vectorized_capacity._BYTES_ABREAST, 0
     Program.epoch = count  # type: ignore[method-assign]
     try:
         trials, stop, config = to_be_stopped()
@@ -336,7 +328,7 @@ def places() -> dict[str, Any]:
             found[name] |= {"programs": sizes(trainer), "trained": list(trained)}
         return found
     finally:
-        vectorized_capacity._BYTES_ABREAST, Program.epoch = whole, epoch  # type: ignore[method-assign]
+        Program.epoch = epoch  # type: ignore[method-assign]
 
 
 def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
