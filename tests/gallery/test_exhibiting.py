@@ -23,7 +23,7 @@ def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping
         record = eight.evidence.records[0]
         records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
         monkeypatch.setattr(exhibiting, "read_experiments", lambda _: {NAME: "1"} if studies else {})
-        monkeypatch.setattr(exhibiting, "read_studies", lambda *_: records)
+        monkeypatch.setattr(exhibiting, "read_studies", lambda *_, **__: records)
 
     def read(*_: Any, digests: frozenset[str] | None = None, **__: Any) -> Material:
         budget = min(digests).rsplit(" ", 1)[0] if digests else f"published/{NAME}"
