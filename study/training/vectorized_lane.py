@@ -132,10 +132,11 @@ def call(ask: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _moved(state: Any, source: Any, fresh: Any) -> Any:
-    def choose(old: Any, new: Any) -> Any:
-        is_carried = (source >= 0).reshape(-1, *[1] * (old.ndim - 1))
-        return jnp.where(is_carried, jnp.take(old, source, axis=0, mode="clip"), new)
-
+    carried = jax.tree.map(lambda old: jnp.take(old, source, axis=0, mode="clip"), state)
     if fresh is None:
-        return jax.tree.map(lambda old: jnp.take(old, source, axis=0, mode="clip"), state)
-    return jax.tree.map(choose, state, fresh)
+        return carried
+
+    def choose(old: Any, new: Any) -> Any:
+        return jnp.where((source >= 0).reshape(-1, *[1] * (old.ndim - 1)), old, new)
+
+    return jax.tree.map(choose, carried, fresh)
