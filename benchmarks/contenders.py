@@ -37,33 +37,22 @@ def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, floa
         n_trials: Trials of the search.
         words: Further overrides.
     """
-    from study.training.vectorized import VectorizedTrainer
+    from benchmarks.computing import ComputeClock
     from study.training.vectorized_batch import Batch
+    from study.training.vectorized_compiler import Compiler
 
     began: list[float] = []
-    # The first batch's evaluations are not told apart, and some of them come before its first step: what was computed
-    # from there on holds none of them, so that it is too little rather than too much.
-    seconds = {"compute": 0.0, "compute_after_first_step": 0.0, "compile": 0.0}
-    train, train_epochs = VectorizedTrainer.train, Batch._train_epochs
+    train_epochs = Batch._train_epochs
 
     def note(*args: Any, **kwargs: Any) -> Any:
         began.append(time.time())
         return train_epochs(*args, **kwargs)
 
-    def account(*args: Any, **kwargs: Any) -> Any:
-        results = train(*args, **kwargs)
-        is_first = not seconds["compute"]
-        for result in results:
-            trained, evaluated = result.summary["seconds_train"], result.summary["seconds_evaluate"]
-            seconds["compute"] += trained + evaluated
-            seconds["compute_after_first_step"] += trained if is_first else trained + evaluated
-            seconds["compile"] += result.summary["seconds_compile"]
-        return results
-
     Batch._train_epochs = note  # type: ignore[method-assign]
-    VectorizedTrainer.train = account  # type: ignore[method-assign]
+    clock = ComputeClock()
     study(workload, n_trials, "trainer=vectorized", *words)
-    return {"first_step_at": began[0], **seconds}
+    computed = {"compute": clock.seconds(), "compute_after_first_step": clock.seconds(since=began[0])}
+    return {"first_step_at": began[0], "compile": Compiler.seconds, **computed}
 
 
 def fit(workload: Workload, n_trials: int) -> dict[str, float]:

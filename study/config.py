@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -238,7 +239,7 @@ class StudyConfig:
         startup = self.sampler.section.get("n_startup_trials")
         return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
         return digest_of(self.raw, experiment_name=self.experiment_name)

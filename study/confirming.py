@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +40,11 @@ def confirm(cast: Cast, best: Best | None) -> Confirmed | None:
     """
     kept: Confirmed | None = None
     settings = _to_confirm(cast.config, best)
-    for kind, hyperparameters in settings.items():
-        _supersede(cast, kind, hyperparameters)
-    while due := [kind for kind in settings if _due(cast, kind)]:
+    _supersede(cast, settings)
+    while due := _due(cast, settings):
         kind, ended = next(
-            ((kind, ended) for kind in due if (ended := _confirm_some(cast, kind, settings[kind]))), (due[0], [])
+            ((kind, ended) for kind in due if (ended := _confirm_some(cast, kind, settings[kind], due[kind]))),
+            (next(iter(due)), []),
         )
         candidates = [
             Confirmed(
@@ -91,7 +91,8 @@ def confirm_untuned(cast: Cast) -> bool:
     """Train some confirmations of the untuned optimizer, which need no best point; tell whether any were due."""
     if not cast.config.optimizer.ranges:
         return False
-    is_any = bool(_confirm_some(cast, "default", cast.config.optimizer.arguments({})))
+    due = _due(cast, ["default"]).get("default", ())
+    is_any = bool(due) and bool(_confirm_some(cast, "default", cast.config.optimizer.arguments({}), due))
     if is_any and cast.tracker.settle():
         cast.search.claims.finish()
     return is_any
@@ -130,31 +131,33 @@ def _to_confirm(config: StudyConfig, best: Best | None) -> dict[ConfirmationConf
     return {**tuned, "default": untuned}
 
 
-def _supersede(cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]) -> None:
-    """Mark the confirmations of another point than this one."""
-    expected = {key: text_of(value) for key, value in hyperparameters.items()}
-    outdated = [
-        record.run_id
-        for (of, _), record in cast.tracker.finished("confirmation").items()
-        if of == kind and any(record.params.get(key) != value for key, value in expected.items())
-    ]
-    if outdated:
-        cast.view.message(
-            f"The search went on after the test split had been seen, and its best point changed: "
-            f"{len(outdated)} confirmations are kept and marked as superseded."
-        )
-        cast.tracker.supersede(kind, outdated)
+def _supersede(cast: Cast, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
+    """Mark the confirmations of other points than these."""
+    finished = cast.tracker.finished("confirmation")
+    for kind, hyperparameters in settings.items():
+        expected = {key: text_of(value) for key, value in hyperparameters.items()}
+        outdated = [
+            record.run_id
+            for (of, _), record in finished.items()
+            if of == kind and any(record.params.get(key) != value for key, value in expected.items())
+        ]
+        if outdated:
+            cast.view.message(
+                f"The search went on after the test split had been seen, and its best point changed: "
+                f"{len(outdated)} confirmations are kept and marked as superseded."
+            )
+            cast.tracker.supersede(kind, outdated)
 
 
 def _confirm_some(
-    cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value]
+    cast: Cast, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value], numbers: Sequence[int]
 ) -> list[tuple[TrialResult, float]]:
     """Train confirmations that no other worker has taken on, as many as fit; they stay claimed."""
-    due = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in _due(cast, kind)]
+    due = [confirmation(cast.config, r, hyperparameters, keep_weights=kind != "default") for r in numbers]
     claimed = {*cast.search.claims.take([_claim(kind, trial) for trial in due], cast.trainer.capacity)}
     if not claimed:
         return []
-    still_due = _due(cast, kind)  # another worker may have ended one just before it was claimed
+    still_due = _due(cast, [kind]).get(kind, ())  # another worker may have ended one just before it was claimed
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train(cast, kind, trials) if trials else []
     show(cast, kind, ended)
@@ -166,10 +169,12 @@ def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, in
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
-def _due(cast: Cast, kind: ConfirmationConfig) -> list[int]:
-    """Return the confirmations that no worker has ended."""
-    done = {number for (of, number) in cast.tracker.finished("confirmation") if of == kind}
-    return [number for number in range(cast.config.budget.n_confirmations) if number not in done]
+def _due(cast: Cast, kinds: Iterable[ConfirmationConfig]) -> dict[ConfirmationConfig, list[int]]:
+    """Return the confirmations that no worker has ended, of the kinds that lack some."""
+    done = cast.tracker.finished("confirmation").keys()
+    numbers = range(cast.config.budget.n_confirmations)
+    due = {kind: [number for number in numbers if (kind, number) not in done] for kind in kinds}
+    return {kind: lacking for kind, lacking in due.items() if lacking}
 
 
 def _claim(kind: ConfirmationConfig, trial: Trial) -> str:

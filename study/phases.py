@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from study import live
 from study.config import Objective, StudyConfig
 from study.failures import Failures, all_failed, explained
-from study.results import EpochReport, Kind, Together, Trainer, Trial, TrialResult
+from study.results import EpochReport, Kind, Together, Trainer, Trial, TrialResult, nothing
 from study.search import Best, Search
 from study.search_pruners import waits_for_finished_trials
 from study.tracking.writer import StudyTracker
@@ -45,6 +45,8 @@ def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best
     limit = cast.config.budget.time_limit_s
     started = time.monotonic()
     failures = Failures(cast.config.max_failed_trials)
+    proposed: list[Trial] = []  # not trained yet
+    ended: list[tuple[TrialResult, float]] = []  # not told yet
 
     def is_over() -> bool:
         return limit is not None and time.monotonic() - started >= limit
@@ -58,12 +60,32 @@ def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best
         _start(cast, "trial", trials, in_bulk=True)
         return trials
 
-    trials = ask(cast.trainer.capacity)
-    _warn_of_blind_pruner(cast, len(trials))
-    while trials or _others_are_to_end(cast, meanwhile, is_over=is_over):
-        if trials:
-            _spend(cast, train(cast, "trial", trials, more=None if cast.config.deterministic else more), failures)
-        trials = ask(cast.trainer.capacity)
+    def propose() -> None:
+        proposed.extend(() if proposed else ask(cast.trainer.capacity))
+
+    def begun() -> None:
+        cast.search.expect_plots()
+        spend()
+
+    def spend() -> None:
+        told, ended[:] = list(ended), []
+        _spend(cast, told, failures)
+
+    changes = None if cast.config.deterministic else more
+    # What no result changes can be proposed, and the last batch be told, while the device is at work.
+    ending = propose if cast.search.is_blind and changes is None else nothing
+    propose()
+    _warn_of_blind_pruner(cast, len(proposed))
+    while proposed or _others_are_to_end(cast, meanwhile, is_over=is_over):
+        if proposed:
+            trials, proposed[:] = list(proposed), []
+            came_to = train(cast, "trial", trials, more=changes, begun=begun, ending=ending)
+            spend()
+            ended += came_to
+            cast.tracker.write()
+        if not proposed or any(result.state == "failed" for result, _ in ended):
+            spend()
+        propose()
     if len(errors := cast.search.errors) >= cast.config.n_trials:
         raise all_failed(errors)
     return cast.search.best()
@@ -92,13 +114,19 @@ def _others_are_to_end(cast: Cast, meanwhile: Callable[[], bool], *, is_over: Ca
 
 
 def train(
-    cast: Cast, kind: Kind, trials: Sequence[Trial], *, more: More | None = None
+    cast: Cast,
+    kind: Kind,
+    trials: Sequence[Trial],
+    *,
+    more: More | None = None,
+    begun: Callable[[], None] = nothing,
+    ending: Callable[[], None] = nothing,
 ) -> list[tuple[TrialResult, float]]:
     """Train a batch, recording and showing it as it goes; return each result with its objective."""
     _start(cast, kind, trials, in_bulk=len(trials) > 1)
     if cast.trainer.capacity > 1:
         watched = _Watched(cast, kind)
-        together = Together(epoch_ended=watched.epoch_ended, more=more)
+        together = Together(epoch_ended=watched.epoch_ended, more=more, begun=begun, ending=ending)
         return _end(cast, kind, cast.trainer.train(trials, watched.on_epoch, together))
 
     def on_epoch(trial: Trial, report: EpochReport) -> bool:

@@ -27,8 +27,9 @@ def keep_model(cast: Cast, best: Best | None, confirmed: Confirmed | None, *, da
 def record(cast: Cast, best: Best | None) -> None:
     """Write what the study came to: numbers, Optuna's plots. Of several workers, the first to come here does."""
     tracker = cast.tracker
-    if cast.search.claims.once(f"record of {cast.search.n_spent} trials"):
-        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker))
+    ended = cast.search.ended
+    if cast.search.claims.once(f"record of {len(ended)} trials"):
+        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker), ended=ended)
         if plots := cast.search.plots():
             tracker.artifact_text(plots, "search.html")
         tracker.flush()

@@ -93,6 +93,10 @@ class TrialResult:
 OnEpoch = Callable[[Trial, EpochReport], bool]
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Together:
     """What a caller does for trials that are trained side by side, beyond `on_epoch`.
@@ -103,10 +107,18 @@ class Together:
         more: Called with the number of places that have become free, and with results, which the trainer then does
             not return. Returns new trials, at most as many. None: a batch stays as it was begun, so that its numbers
             are the same bit by bit whenever some of its trials are stopped.
+        begun: Called while the device trains the first epoch of a batch: time for other things.
+        ending: Called while it trains the last one, unless it was stopped before.
     """
 
     epoch_ended: Callable[[Sequence[Trial]], Collection[int]]
     more: Callable[[int, Sequence[TrialResult]], Sequence[Trial]] | None = None
+    begun: Callable[[], None] = nothing
+    ending: Callable[[], None] = nothing
+
+
+# What is done for trials that nobody watches.
+UNWATCHED = Together(epoch_ended=lambda _: ())
 
 
 class Trainer(Protocol):
@@ -120,7 +132,7 @@ class Trainer(Protocol):
         """How many trials it trains at once."""
         ...
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together = UNWATCHED) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order, but for what was handed to `more`."""
         ...
 

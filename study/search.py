@@ -19,9 +19,9 @@ from study.failures import last_line
 from study.results import Trial, TrialResult
 from study.search_claims import Claims
 from study.search_names import DIGEST, choose_name, known_studies
-from study.search_plots import draw_plots
+from study.search_plots import draw_plots, import_in_background
 from study.search_pruners import to_stop
-from study.search_samplers import build_sampler, distribution, quiet
+from study.search_samplers import build_sampler, distribution, is_blind, quiet
 from study.search_storage import SearchStorage, open_storage
 from study.search_tally import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
 from study.seeds import trial_run_seed
@@ -65,12 +65,14 @@ class Search:
     Attributes:
         name: The study's name in its experiment.
         claims: What else than trials is shared with the study's other workers.
+        is_blind: Whether it proposes the same whatever comes of other trials.
     """
 
     def __init__(
         self, config: StudyConfig, optuna_study: optuna.Study, storage: SearchStorage, *, name: str, claims: Claims
     ) -> None:
         self.name, self.claims = name, claims
+        self.is_blind = is_blind(config)
         self._config = config
         self._study, self._store = optuna_study, storage
         self._distributions = {
@@ -149,9 +151,15 @@ class Search:
         del self._asked[result.trial.number]
 
     @property
+    def ended(self) -> dict[int, str]:
+        """How the trials that ended did, by number."""
+        numbered = self._known().numbered
+        return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
+
+    @property
     def n_spent(self) -> int:
         """Trials that ended, in whatever state."""
-        return sum(trial.state.is_finished() for trial in self._known().numbered.values())
+        return len(self.ended)
 
     @property
     def errors(self) -> list[str]:
@@ -167,6 +175,10 @@ class Search:
             point = to_arguments(self._config.optimizer.ranges, found.params)
         return Best(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
 
+    def expect_plots(self) -> None:
+        """Prepare for `plots` in the background."""
+        import_in_background()
+
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
         return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
@@ -174,19 +186,23 @@ class Search:
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
         """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
         run_seed = trial_run_seed(self._config.study_seed, number)
+        self._study.sampler = build_sampler(self._config, trial_number=number)
+        params = self._draw_alone(coordinates)
         asked = optuna.create_trial(
             state=TrialState.RUNNING,
+            params=params,
+            distributions=self._distributions if params else {},
             user_attrs={NUMBER: number, RUN_SEED: run_seed, WORKER: self._store.worker},
             system_attrs={"fixed_params": dict(coordinates)} if coordinates else {},
         )
-        self._study.sampler = build_sampler(self._config, trial_number=number)
         # Not `Study.ask`: it reads all trials to see that none waits in its queue, and writes each attribute alone.
         self._study._thread_local.cached_all_trials = None
         trial_id = self._store.optuna.create_new_trial(self._study._study_id, asked)
         self._store.watch(trial_id)
         drawn = self._asked[number] = optuna.Trial(self._study, trial_id)
         for name, drawn_from in self._distributions.items():
-            drawn._suggest(name, drawn_from)
+            if name not in params:
+                drawn._suggest(name, drawn_from)
         point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
@@ -194,6 +210,15 @@ class Search:
             run_seed=run_seed,
             order_seed=self._config.order_seed,
         )
+
+    def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
+        """Draw where the sampler asks nothing of the store, so that the trial is written at once; else nothing."""
+        if type(self._study.sampler) is not optuna.samplers.RandomSampler:
+            return {}
+        alone = optuna.create_study(sampler=self._study.sampler)
+        if coordinates:
+            alone.enqueue_trial(dict(coordinates))
+        return alone.ask(self._distributions).params
 
     def _known(self) -> Tally:
         """Return what the store holds by now."""

@@ -42,6 +42,13 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
     return built  # type: ignore[no-any-return]
 
 
+def is_blind(config: StudyConfig) -> bool:
+    """Tell whether the sampler proposes the same whatever comes of other trials."""
+    with quiet():
+        built = build_sampler(config, trial_number=0)
+    return isinstance(built, (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler, optuna.samplers.GridSampler))
+
+
 def distribution(searched: Range) -> BaseDistribution:
     """Return what the coordinate of a range is drawn from."""
     if searched.choices is not None:

@@ -41,7 +41,10 @@ class SideBySide:
 
     def _train(self, trials: Any, on_epoch: Any, together: Any) -> list[TrialResult]:
         states = {trial.number: "complete" for trial in trials}
+        together.begun()
         for epoch in range(self.n_epochs):
+            if epoch == self.n_epochs - 1:
+                together.ending()
             diverged = [t for t in trials if t.number in self.diverging and epoch == 0]
             states |= {trial.number: "diverged" for trial in diverged}
             for trial in trials:
@@ -81,6 +84,9 @@ class Tracker:
     def end(self, _kind: str, result: TrialResult, *, objective: float) -> None:
         assert objective == pytest.approx(score(result, OBJECTIVE), rel=0, nan_ok=True)
         self.told.append(("end", result.trial.number, result.state))
+
+    def write(self) -> None:
+        self.told.append(("write",))
 
     def flush(self) -> None:
         self.told.append(("flush",))
@@ -138,6 +144,21 @@ def test_a_deterministic_study_fills_no_places(searched: Any) -> None:
     found = searched(trainer, "budget.n_trials=6")
     assert trainer.batches == [[0, 1, 2, 3], [4, 5]]
     assert found.told.count(("flush",)) == 2
+
+
+def test_a_batch_is_told_while_the_next_one_trains_where_no_proposal_needs_it(searched: Any) -> None:
+    found = searched(SideBySide(), "budget.n_trials=8")
+    ended, written, told = (found.told.index(entry) for entry in (("end", 3, "complete"), ("write",), ("flush",)))
+    assert ended < written < found.told.index(("start", 4, True)) < told < found.told.index(("epoch", 4, 0))
+    assert set(found.states.values()) == {"COMPLETE"}
+    assert found.best.number == 7
+    learning = searched(SideBySide(), "budget.n_trials=8", "sampler=tpe", "sampler.n_startup_trials=4")
+    assert learning.told.index(("flush",)) < learning.told.index(("start", 4, True))
+
+
+def test_a_batch_with_failures_is_told_before_the_next_one_trains(searched: Any) -> None:
+    found = searched(SideBySide(failing=(0,)), "budget.n_trials=8")
+    assert found.told.index(("flush",)) < found.told.index(("start", 4, True))
 
 
 def test_places_are_filled_until_the_budget_is_spent(searched: Any) -> None:

@@ -42,6 +42,34 @@ def test_a_search_in_two_sittings_proposes_what_one_sitting_would(compose, tmp_p
     assert first + second == undisturbed
 
 
+@pytest.mark.parametrize(
+    ("sampler", "is_blind"), [("random", True), ("qmc", True), ("grid", True), ("tpe", False), ("cmaes", False)]
+)
+def test_a_blind_search_proposes_the_same_before_and_after_it_is_told(compose, tmp_path, sampler, is_blind):
+    points = []
+    for folder, told_late in (("a", False), ("b", True)):
+        config = compose("budget.n_trials=6", f"sampler={sampler}", folder=tmp_path / folder)
+        with open_search(config) as search:
+            assert search.is_blind == is_blind
+            first = search.ask(3)
+            if told_late:
+                second = search.ask(3)
+                _spend(search, first)
+            else:
+                _spend(search, first)
+                second = search.ask(3)
+        points.append([dict(trial.hyperparameters) for trial in [*first, *second]])
+    if is_blind:
+        assert points[0] == points[1]
+
+
+def test_a_random_trial_is_written_at_once(compose):
+    with open_search(compose("budget.n_trials=3")) as search:
+        before = len(list(search._store.optuna._backend.read_logs(0)))
+        search.ask(3)
+        assert len(list(search._store.optuna._backend.read_logs(0))) == before + 3
+
+
 def test_another_study_seed_proposes_other_points(compose, tmp_path):
     a = _points(compose(folder=tmp_path / "a"), batch=1)
     b = _points(compose("study_seed=1", folder=tmp_path / "b"), batch=1)

@@ -134,6 +134,8 @@ class BackgroundWriter:
             StoreError: A write failed.
         """
         self.flush()
+        if self._spool is None:
+            return True
         written = threading.Event()
         self._queue.put(_Item(done=written))
         settled = self._wait(written.is_set, at_once=self._away is not None)

@@ -16,6 +16,8 @@ from study.results import State, TrialResult
 _STATES: tuple[State, ...] = get_args(State)
 # Mean and the ends of its interval.
 Estimate = tuple[float, float, float]
+# By test metric.
+Tests = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,11 @@ class Standing:
         for number, outcome in outcomes.items():
             self.add(number, outcome)
 
+    @property
+    def states(self) -> dict[int, State]:
+        """How each trial ended."""
+        return {number: outcome.state for number, outcome in self.outcomes.items()}
+
     def add(self, number: int, outcome: Outcome) -> None:
         """Add a trial; one that stood under its number before is forgotten."""
         replaced = self.outcomes.pop(number, None)
@@ -95,9 +102,7 @@ class Standing:
             self.best = number
 
 
-def study_metrics(
-    config: StudyConfig, standing: Standing, *, best: int | None, tests: Mapping[str, Estimate]
-) -> dict[str, float]:
+def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, float]:
     """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
     outcomes, counts = standing.outcomes, standing.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
@@ -115,9 +120,7 @@ def study_metrics(
     return metrics
 
 
-def study_tags(
-    config: StudyConfig, standing: Standing, *, best: int | None, tests: Mapping[str, Estimate]
-) -> dict[str, str]:
+def study_tags(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
     outcomes, counts = standing.outcomes, standing.counts
     progress = f"{len(outcomes)}/{config.n_trials}"

@@ -26,7 +26,7 @@ from study.tracking.spool import RecordsWaitError
 from study.tracking.store import redact, store_errors
 
 _INTERVAL_S = 5  # between two samples of the system's metrics
-_NO_TESTS: Mapping[str, progress.Estimate] = MappingProxyType({})
+_NO_TESTS: progress.Tests = MappingProxyType({})
 
 
 def open_study(
@@ -58,13 +58,11 @@ class StudyTracker:
     def __init__(
         self, config: StudyConfig, opened: OpenedRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
-        self.run_id = opened.run_id
-        self.experiment_id = opened.experiment_id
-        self._config = config
-        self._client = opened.client
-        self._uri = config.stores.tracking_uri
-        self._study_name = study_name
-        self._environment = environment
+        self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
+        self._config, self._study_name = config, study_name
+        shared = schema.workload_tags(config, study_name=study_name)
+        self._shared_tags = shared | dict(environment) | schema.source_tags()
+        self._client, self._uri = opened.client, config.stores.tracking_uri
         self._ledger = Ledger(config, opened.children)
         self._ended: list[bulk.Draft] = []
         self._delivery, self._spool = opened.delivery, opened.spool
@@ -83,7 +81,7 @@ class StudyTracker:
         Args:
             kind: What is trained.
             trial: The trial.
-            in_bulk: Write nothing until it has ended and `flush` is called, then all such runs at once.
+            in_bulk: Write nothing until it has ended and `write` or `flush` is called, then all such runs at once.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(
@@ -158,18 +156,21 @@ class StudyTracker:
         self._ledger.supersede(kind, run_ids)
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
-    def summarize(self, *, best: int | None, tests: Mapping[str, progress.Estimate] = _NO_TESTS) -> None:
-        """Record what the study came to, read anew from the store so that other workers' trials count.
+    def summarize(
+        self, *, best: int | None, tests: progress.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
+    ) -> None:
+        """Record what the study came to, read anew from the store where other workers' trials count.
 
         Args:
             best: The number of the trial that the search selected; None when none completed.
-            tests: Mean, lower and upper end of each test metric over the best point's confirmations, such as
-                `test_accuracy`.
+            tests: Each test metric, such as `test_accuracy`, over the best point's confirmations.
+            ended: The states of the trials that ended, by number; None: unknown.
 
         Raises:
             StoreError: The store cannot be read or written.
         """
-        self._ledger.trials = progress.Standing(self._config, outcomes_of(self.finished().values()))
+        if self._ledger.trials.states != ended:
+            self._ledger.trials = progress.Standing(self._config, outcomes_of(self.finished().values()))
         self._record_progress(best=best, tests=tests)
         self.flush()
 
@@ -208,13 +209,24 @@ class StudyTracker:
                     raise
         self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
+    def write(self) -> None:
+        """Begin to write the runs that ended since the last time, all at once, and the study's progress."""
+        drafts, self._ended = self._ended, []
+        if not drafts:
+            return
+        if self._spool is not None:
+            self._writer.put(*(entry for draft in drafts for entry in bulk.entries_of(draft)))
+        else:
+            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, self.experiment_id, drafts))
+        self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
+
     def flush(self) -> None:
         """Return when everything so far is written, or on the disk on its way to a server.
 
         Raises:
             StoreError: A write failed.
         """
-        self._write_drafts()
+        self.write()
         self._writer.flush()
 
     def settle(self) -> bool:
@@ -223,7 +235,7 @@ class StudyTracker:
         Raises:
             StoreError: A write failed.
         """
-        self._write_drafts()
+        self.write()
         return self._writer.settle()
 
     def __enter__(self) -> StudyTracker:
@@ -249,7 +261,7 @@ class StudyTracker:
         cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
         try:
             try:
-                self._write_drafts()
+                self.write()
                 self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
                 self._writer.put(End(run=self.run_id, status=status, ended=now))
             finally:
@@ -275,24 +287,12 @@ class StudyTracker:
         """Tell whether an error is a server's that may be back later."""
         return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
-    def _write_drafts(self) -> None:
-        """Write the runs that ended since the last time, at once, and the study's progress."""
-        drafts, self._ended = self._ended, []
-        if not drafts:
-            return
-        if self._spool is not None:
-            self._writer.put(*(entry for draft in drafts for entry in bulk.entries_of(draft)))
-        else:
-            self._writer.act(lambda: bulk.insert_drafts(self._client, self._delivery, self.experiment_id, drafts))
-        self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
-
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
         """Return the tags of a trial's run, the versions of what trains it among them."""
-        tags = schema.workload_tags(self._config, study_name=self._study_name) | dict(self._environment)
-        tags |= schema.child_tags(kind, number, parent=self.run_id) | schema.source_tags()
+        tags = self._shared_tags | schema.child_tags(kind, number, parent=self.run_id)
         return tags if self._spool is None else {**tags, RECORD: key}
 
-    def _record_progress(self, *, best: int | None, tests: Mapping[str, progress.Estimate]) -> None:
+    def _record_progress(self, *, best: int | None, tests: progress.Tests) -> None:
         trials = self._ledger.trials
         values = progress.study_metrics(self._config, trials, best=best, tests=tests)
         tags = progress.study_tags(self._config, trials, best=best, tests=tests)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from study.config import StudyConfig
 from study.datasets import Dataset
 from study.errors import BackendError, StudyError
-from study.results import OnEpoch, Together, Trial, TrialResult
+from study.results import UNWATCHED, OnEpoch, Together, Trial, TrialResult
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoints import Checkpoints
 from study.training.fresh import N_LOSS_EXAMPLES, examples_seen, fresh_model
@@ -93,7 +93,7 @@ class VectorizedTrainer:
         budget = self._config.budget
         return budget.n_steps or (budget.n_epochs or 0) * -(-len(self._dataset.train) // self._batch_size)
 
-    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together = UNWATCHED) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order.
 
         An exception of the model or the optimizer makes a trial `failed`, one of the training all those of its
@@ -118,7 +118,7 @@ class VectorizedTrainer:
                     groups.setdefault((self._structures.index(structure), trial.test), []).append(lane)
 
         def more_lanes(key: tuple[int, bool], n: int, ended: Sequence[TrialResult]) -> list[Lane]:
-            if together is None or together.more is None:
+            if together.more is None:
                 return []
             call(sort, call(together.more, n, ended))
             return groups.pop(key, [])
@@ -175,7 +175,7 @@ class VectorizedTrainer:
         structure: Structure,
         lanes: Sequence[Lane],
         on_epoch: OnEpoch,
-        together: Together | None,
+        together: Together,
         more_lanes: MoreLanes,
     ) -> list[TrialResult]:
         """Train the trials of one structure; where memory runs out, again with fewer at once."""
@@ -187,22 +187,23 @@ class VectorizedTrainer:
             program = self._program(structure, chunk, n)
             data = self._on_devices(program.shape.n_devices)
             kept = None if can_change else self._checkpoints
-            how = {"carried": carried, "may_be_left": may_be_left, "meanwhile": meanwhile, "checkpoints": kept}
+            how = {"carried": carried, "may_be_left": may_be_left, "checkpoints": kept}
             return Batch(program, data, chunk, initial_weights=weights, **how)  # type: ignore[arg-type]
 
-        def meanwhile() -> None:
+        def begun() -> None:
             self._compile_confirmations(structure, lanes[0])
+            call(together.begun)
 
         due = list(lanes)
         # Lanes at different epochs take as many steps in each only where epochs are whole.
         whole = self.n_steps % -(-len(self._dataset.train) // self._batch_size) == 0
-        can_change = together is not None and together.more is not None
+        can_change = together.more is not None
         can_refill = whole and structure.replay is not None and can_change
         how = {"more_lanes": more_lanes if can_refill else None, "shrinks": can_change and are_abreast()}
         while due:
             training = Lanes(due, n_lanes=n_lanes, make_batch=make_batch, **how)  # type: ignore[arg-type]
             try:
-                training.train(on_epoch, together)
+                training.train(on_epoch, replace(together, begun=begun))
             except NoRoomError as error:
                 self._most = error.n_lanes
                 n_lanes = self._n_lanes(test=lanes[0].trial.test)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -33,7 +33,6 @@ class Batch:
         initial_weights: Initial weights of the trials by variable, where they cannot be drawn from seeds.
         carried: Where lanes go on that another batch has begun; None: all begin.
         may_be_left: Whether training ends when at most half of the places are taken, to go on in another batch.
-        meanwhile: Called once while the devices train.
         checkpoints: Where it is kept how far the batch has come; None: nowhere.
 
     Attributes:
@@ -52,12 +51,11 @@ class Batch:
         initial_weights: Sequence[NDArray[np.generic]] | None = None,
         carried: Carried | None = None,
         may_be_left: bool = False,
-        meanwhile: Callable[[], None] | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.program, self._data, self.lanes = program, data, lanes
-        self._initial_weights, self._carried, self._meanwhile = initial_weights, carried, meanwhile
-        self._checkpoints, self._past, self._may_be_left = checkpoints, list[Epoch](), may_be_left
+        self._initial_weights, self._carried, self._may_be_left = initial_weights, carried, may_be_left
+        self._checkpoints, self._past = checkpoints, list[Epoch]()
         shape = program.shape
         self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices)
         self.places = self._all.of(len(lanes))
@@ -77,7 +75,7 @@ class Batch:
             if self.lanes[0].trial.test:
                 self._measure(state, self._data.test)
 
-    def train(self, on_epoch: OnEpoch, together: Together | None = None) -> list[TrialResult]:
+    def train(self, on_epoch: OnEpoch, together: Together) -> list[TrialResult]:
         """Train the trials and return a result for each that ended, in their order.
 
         That is all of them, unless the batch may be left: when at most half of its places are taken; or lanes are at
@@ -123,7 +121,7 @@ class Batch:
         seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
         return self.program.initial(seeds, self._columns)
 
-    def _train_epochs(self, on_epoch: OnEpoch, together: Together | None) -> int:
+    def _train_epochs(self, on_epoch: OnEpoch, together: Together) -> int:
         """Train until the budget of a lane is spent or nobody is left, or half; return the number of epochs.
 
         The next epoch is sent off before the last one is reported, so that the device need not wait for the caller.
@@ -136,10 +134,11 @@ class Batch:
         if all(lane.state is not None for lane in self.lanes):
             return first
         sent = self._send(first)
-        if self._meanwhile is not None:
-            self._meanwhile()
+        together.begun()
         for epoch in range(first, n_epochs):
             current, sent = sent, None
+            if epoch + 1 == n_epochs:
+                call(together.ending)
             is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
             if ahead and not is_kept and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
@@ -153,7 +152,7 @@ class Batch:
                 sent = self._send(epoch + 1)
         return n_epochs
 
-    def _go_on(self, on_epoch: OnEpoch, together: Together | None) -> int:
+    def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
         """Take the variables and tell the epochs of the batch's checkpoint, and return the epoch that comes next."""
         n_lanes = self.program.shape.n_lanes
         kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
@@ -207,7 +206,7 @@ class Batch:
         by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
         return n_steps, np.asarray(means)[:, self.places], by_trial
 
-    def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together | None) -> None:
+    def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together) -> None:
         """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
         n_steps, means, logs = fetched
         if self._checkpoints is not None:
@@ -236,7 +235,7 @@ class Batch:
             reported.append((index, lane))
             if not call(on_epoch, lane.trial, report):
                 unwanted.add(lane.trial.number)
-        if together is not None and (reported or diverged):
+        if reported or diverged:
             unwanted |= set(call(together.epoch_ended, diverged))
         for index, lane in reported:
             if lane.trial.number in unwanted and lane.step < self._data.n_steps:

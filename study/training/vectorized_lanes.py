@@ -41,7 +41,7 @@ class Lanes:
         self._due, self._shrinks = due, shrinks
         self._n_lanes, self._make_batch, self._more_lanes = n_lanes, make_batch, more_lanes
 
-    def train(self, on_epoch: OnEpoch, together: Together | None) -> None:
+    def train(self, on_epoch: OnEpoch, together: Together) -> None:
         """Train until all have ended."""
         batch = self._make_batch(self.lanes, self._n_lanes, None, self._may_change)
         while True:

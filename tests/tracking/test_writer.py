@@ -488,6 +488,20 @@ def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open
     assert sorted(steps) == [1, 2]
 
 
+def test_a_study_is_summed_up_without_being_read_where_all_its_trials_are_known(
+    make_config, open_tracker, record, monkeypatch
+):
+    with open_tracker(make_config()) as tracker:
+        record(tracker, "trial", 0)
+        record(tracker, "trial", 1)
+        read = []
+        monkeypatch.setattr(tracker, "finished", lambda *_: read.append(True) or {})
+        tracker.summarize(best=1, ended={0: "complete", 1: "complete"})
+        assert not read
+        tracker.summarize(best=1, ended={0: "complete", 1: "complete", 2: "complete"})
+        assert read
+
+
 def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tracker, monkeypatch):
     config = make_config()
     monkeypatch.setattr("study.tracking.opening.is_database", lambda _uri: False)

@@ -1,0 +1,48 @@
+"""How long the device of a vectorized study computes, from when a program is called until its results are there."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import Any
+
+from study.training.vectorized_compiler import Compiler
+
+
+class ComputeClock:
+    """Watches from now on the epochs and the evaluations of all programs, in a thread that waits for each result.
+
+    Where a program is called before the one before it has ended, its time begins there. Initial weights are left out.
+    """
+
+    def __init__(self) -> None:
+        self._called: queue.SimpleQueue[tuple[float, Any]] = queue.SimpleQueue()
+        self._spans: list[tuple[float, float]] = []
+        threading.Thread(target=self._watch, daemon=True).start()
+        call = Compiler.call
+
+        def watched(compiler: Compiler, key: Any, *args: Any, **kwargs: Any) -> Any:
+            began, waited = time.time(), Compiler.seconds
+            results = call(compiler, key, *args, **kwargs)
+            # What is not given away to the next epoch: losses, and the metrics of an evaluation.
+            result = {"epoch": 1, "measure": 0}.get(key[0] if isinstance(key, tuple) else key)
+            if result is not None and not compiler._is_ahead:
+                self._called.put((began + Compiler.seconds - waited, results[result]))
+            return results
+
+        Compiler.call = watched  # type: ignore[method-assign]
+
+    def seconds(self, *, since: float = 0.0) -> float:
+        """Return for how long something was computed since a time, of the calls whose results have been fetched."""
+        return sum(max(0.0, ended - max(began, since)) for began, ended in list(self._spans))
+
+    def _watch(self) -> None:
+        import jax
+
+        last = 0.0
+        while True:
+            called, result = self._called.get()
+            jax.block_until_ready(result)
+            began, last = max(called, last), time.time()
+            self._spans.append((began, last))
