@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -14,11 +15,15 @@ class ComputeClock:
     """Watches from now on the epochs and the evaluations of all programs, in a thread that waits for each result.
 
     Where a program is called before the one before it has ended, its time begins there. Initial weights are left out.
+
+    Attributes:
+        first_step_at: When the first epoch began, once it was compiled.
     """
 
     def __init__(self) -> None:
         self._called: queue.SimpleQueue[tuple[float, Any]] = queue.SimpleQueue()
         self._spans: list[tuple[float, float]] = []
+        self.first_step_at = math.inf
         threading.Thread(target=self._watch, daemon=True).start()
         call = Compiler.call
 
@@ -28,7 +33,9 @@ class ComputeClock:
             # What is not given away to the next epoch: losses, and the metrics of an evaluation.
             result = {"epoch": 1, "measure": 0}.get(key[0] if isinstance(key, tuple) else key)
             if result is not None and not compiler._is_ahead:
-                self._called.put((began + Compiler.seconds - waited, results[result]))
+                began += Compiler.seconds - waited
+                self._called.put((began, results[result]))
+                self.first_step_at = min(self.first_step_at, began if key == "epoch" else math.inf)
             return results
 
         Compiler.call = watched  # type: ignore[method-assign]

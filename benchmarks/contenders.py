@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,21 +37,12 @@ def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, floa
         words: Further overrides.
     """
     from benchmarks.computing import ComputeClock
-    from study.training.vectorized_batch import Batch
     from study.training.vectorized_compiler import Compiler
 
-    began: list[float] = []
-    train_epochs = Batch._train_epochs
-
-    def note(*args: Any, **kwargs: Any) -> Any:
-        began.append(time.time())
-        return train_epochs(*args, **kwargs)
-
-    Batch._train_epochs = note  # type: ignore[method-assign]
     clock = ComputeClock()
     study(workload, n_trials, "trainer=vectorized", *words)
-    computed = {"compute": clock.seconds(), "compute_after_first_step": clock.seconds(since=began[0])}
-    return {"first_step_at": began[0], "compile": Compiler.seconds, **computed}
+    computed = {"compute": clock.seconds(), "compute_after_first_step": clock.seconds(since=clock.first_step_at)}
+    return {"first_step_at": clock.first_step_at, "compile": Compiler.seconds, **computed}
 
 
 def fit(workload: Workload, n_trials: int) -> dict[str, float]:

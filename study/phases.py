@@ -52,7 +52,7 @@ def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best
         return limit is not None and time.monotonic() - started >= limit
 
     def ask(n: int) -> list[Trial]:
-        return [] if is_over() else cast.search.ask(n)
+        return [] if n == 0 or is_over() else cast.search.ask(n)
 
     def more(n: int, results: Sequence[TrialResult]) -> list[Trial]:
         _spend(cast, _end(cast, "trial", results), failures)
@@ -60,8 +60,9 @@ def search(cast: Cast, *, meanwhile: Callable[[], bool] = lambda: False) -> Best
         _start(cast, "trial", trials, in_bulk=True)
         return trials
 
-    def propose() -> None:
-        proposed.extend(() if proposed else ask(cast.trainer.capacity))
+    def propose(n_left: int = 0) -> None:
+        lacking = cast.trainer.capacity - len(proposed)
+        proposed.extend(ask(lacking // (n_left + 1)))
 
     def begun() -> None:
         cast.search.expect_plots()
@@ -120,7 +121,7 @@ def train(
     *,
     more: More | None = None,
     begun: Callable[[], None] = nothing,
-    ending: Callable[[], None] = nothing,
+    ending: Callable[[int], None] = nothing,
 ) -> list[tuple[TrialResult, float]]:
     """Train a batch, recording and showing it as it goes; return each result with its objective."""
     _start(cast, kind, trials, in_bulk=len(trials) > 1)

@@ -93,7 +93,7 @@ class TrialResult:
 OnEpoch = Callable[[Trial, EpochReport], bool]
 
 
-def nothing() -> None:
+def nothing(*_: object) -> None:
     """Do nothing."""
 
 
@@ -108,13 +108,13 @@ class Together:
             not return. Returns new trials, at most as many. None: a batch stays as it was begun, so that its numbers
             are the same bit by bit whenever some of its trials are stopped.
         begun: Called while the device trains the first epoch of a batch: time for other things.
-        ending: Called while it trains the last one, unless it was stopped before.
+        ending: Called while it trains each of the last two, with how many come after it.
     """
 
     epoch_ended: Callable[[Sequence[Trial]], Collection[int]]
     more: Callable[[int, Sequence[TrialResult]], Sequence[Trial]] | None = None
     begun: Callable[[], None] = nothing
-    ending: Callable[[], None] = nothing
+    ending: Callable[[int], None] = nothing
 
 
 # What is done for trials that nobody watches.

@@ -209,7 +209,9 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     """
     try:
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
-        _check_outputs(config, dataset, trainer.build_model())
+        from study.training.initial import outline  # imports Keras, with the backend that the trainer has chosen
+
+        _check_outputs(config, dataset, outline(trainer.build_model))
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "

@@ -33,11 +33,11 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
     if len(completed) < 2 or not n_searched:
         return None
     draw = optuna.visualization
-    kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_edf, draw.plot_timeline]
+    kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_timeline]
     if prunes:
         kinds.append(draw.plot_intermediate_values)
     if n_searched > 1:
-        kinds += [draw.plot_parallel_coordinate, draw.plot_rank]
+        kinds.append(draw.plot_parallel_coordinate)
         if len({trial.value for trial in completed}) > 1:
             kinds.append(draw.plot_param_importances)
     with quiet():

@@ -43,8 +43,8 @@ class SideBySide:
         states = {trial.number: "complete" for trial in trials}
         together.begun()
         for epoch in range(self.n_epochs):
-            if epoch == self.n_epochs - 1:
-                together.ending()
+            if epoch >= self.n_epochs - 2:
+                together.ending(self.n_epochs - 1 - epoch)
             diverged = [t for t in trials if t.number in self.diverging and epoch == 0]
             states |= {trial.number: "diverged" for trial in diverged}
             for trial in trials:

@@ -128,6 +128,17 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
     return model, Replay(sources=sources, n_draws=len(draws), exhaustive=exhaustive)
 
 
+def outline(build: Callable[[], Any]) -> Any:
+    """Build a model to look at, without values where it lets itself be built so: computing them takes longer."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return build()
+    except Exception:
+        return build()
+    finally:
+        keras.utils.clear_session(free_memory=False)  # or the next scope of Keras would compute all values
+
+
 def _source(variable: Any, draws: Sequence[int]) -> Source:
     initializer = variable._initializer
     seed = getattr(initializer, "seed", None)

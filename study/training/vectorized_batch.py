@@ -137,8 +137,8 @@ class Batch:
         together.begun()
         for epoch in range(first, n_epochs):
             current, sent = sent, None
-            if epoch + 1 == n_epochs:
-                call(together.ending)
+            if epoch + 2 >= n_epochs:
+                call(together.ending, n_epochs - 1 - epoch)
             is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
             if ahead and not is_kept and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
