@@ -55,6 +55,8 @@ def machine_line(machine: Mapping[str, Any]) -> str:
     )
     if "gflops" in machine:
         text += f"; its own float32 matrix product: {machine['gflops']:.0f} GFLOP/s"
+    if "burst" in machine:
+        text += f" kept up for a second, {machine['burst']:.0f} at best"
     return text + "."
 
 

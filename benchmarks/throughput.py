@@ -60,6 +60,7 @@ def measure(
                     cold[contender, n].append(timed(contender, name, n, Path(home)))
                     if not one_by_one:
                         warm[contender, n].append(timed(contender, name, n, Path(home)))
+                        rates.append(machine.ask("multiply"))  # after the work that it is compared with, too
                 last = cold[contender, n][-1]
                 print(f"  round {index + 1}, {contender}, {n} trials: {last['seconds']:.1f} s", flush=True)
     rate = statistics.median(rate["gflops"] for rate in rates)
@@ -78,6 +79,8 @@ def measure(
                 without.add(str(error))
     load = round(os.getloadavg()[0], 2)
     described |= {**rates[-1], "gflops": rate, "load_after": load, "rounds": rounds}
+    if bursts := [rate["burst"] for rate in rates if "burst" in rate]:
+        described["burst"] = max(bursts)
     return {"machine": described, "gigaflops_a_trial": work, "studies": studies, "no_slope": sorted(without)}
 
 
