@@ -41,9 +41,9 @@ one machine, never across tables.
   first takes.
 - *GFLOP/s*: the multiplications and additions that the matrix products of a trial need, forward, backward and in the
   validation, by the time of a trial; *of product* is their share of what the machine's own fastest float32 matrix
-  product keeps up for a second, measured before and after in the same run (in rows without a rate `at best`: of the
-  quickest single product). For dense layers that is 6 operations for each weight and example, but 4 in the first layer,
-  since nobody needs the gradient of the data.
+  product keeps up for a second, measured before and after in the same run (where no rate `at best` is told: of the
+  quickest single product). For dense layers that is 6 operations for each weight and example, but 4 in the first
+  layer, since nobody needs the gradient of the data.
 - *`vectorized` is*: how many times as many trials a minute.
 - *again*: a second study in the same home, where JAX has kept the compiled programs.
 """
