@@ -277,6 +277,11 @@ def test_trials_that_are_due_take_free_places_first(answers: Answers) -> None:
     assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
 
 
+def test_a_caller_has_time_at_the_beginning_and_towards_the_end(answers: Answers) -> None:
+    reports = [[[0, epoch], [1, epoch]] for epoch in range(3)]
+    assert answers("lanes")["told"] == ["begun", *reports[0], ["ending", 1], *reports[1], ["ending", 0], *reports[2]]
+
+
 def test_a_caller_that_raises_when_asked_for_more_is_heard(answers: Answers) -> None:
     assert "the caller's own" in answers("lanes")["refusal"]
 

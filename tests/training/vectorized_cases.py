@@ -354,7 +354,7 @@ def changing() -> dict[str, Any]:
     found["odd"] = in_batches(vectorized(**config), trials[:8], stop, [odd[0], trials[8], odd[1]])
     found["odd alone"] = run(vectorized(**config), odd[1:])
     found["small"] = in_batches(vectorized(capacity=4, **config), trials[:10], stop, [])
-    return found | {"refusal": refusal(trials), "tight": tight(trials, stop)}
+    return found | {"refusal": refusal(trials), "tight": tight(trials, stop), "told": told(trials[:2])}
 
 
 def in_batches(
@@ -389,6 +389,20 @@ def in_batches(
 
 def sizes(trainer: VectorizedTrainer) -> list[Any]:
     return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._programs)
+
+
+def told(trials: list[Trial]) -> list[Any]:
+    """What a caller is told of a batch, in its order."""
+    order: list[Any] = []
+    together = Together(
+        epoch_ended=lambda _: (),
+        begun=lambda: order.append("begun"),
+        ending=lambda n_left: order.append(["ending", n_left]),
+    )
+    vectorized(n_trials=2, n_epochs=3).train(
+        trials, lambda one, report: order.append([one.number, report.epoch]) or True, together
+    )
+    return order
 
 
 def refusal(trials: list[Trial]) -> str:
