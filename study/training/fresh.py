@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from study.components import instantiate
 from study.config import StudyConfig
 from study.datasets import Dataset, Split
+from study.training.initial import built_with
 from study.training.precision import use_precision
 
 # Before and after training the loss is taken on so many examples, the first ones as they are stored.
@@ -27,10 +29,8 @@ def fresh_model(
     """
     use_precision(precision)
     shape, n_outputs = dataset.input_shape, dataset.n_outputs
-    model = instantiate(config.model.section, input_shape=shape, n_outputs=n_outputs)
-    if weights is not None:
-        model.set_weights(list(weights))
-    return model
+    build = partial(instantiate, config.model.section, input_shape=shape, n_outputs=n_outputs)
+    return build() if weights is None else built_with(build, weights)
 
 
 def examples_seen(n_steps: int, *, n_examples: int, batch_size: int) -> int:

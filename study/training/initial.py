@@ -139,6 +139,17 @@ def outline(build: Callable[[], Any]) -> Any:
         keras.utils.clear_session(free_memory=False)  # or the next scope of Keras would compute all values
 
 
+def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]]) -> Any:
+    """Build a model of given weights, on JAX without drawing its own: that is compiled first, which takes seconds."""
+    model = outline(build) if keras.backend.backend() == "jax" else build()
+    model.set_weights(list(weights))
+    given = {id(variable) for variable in model.weights}
+    for variable in model.variables:
+        if id(variable) not in given:  # the state of a seed generator
+            variable.assign(variable.value)
+    return model
+
+
 def _source(variable: Any, draws: Sequence[int]) -> Source:
     initializer = variable._initializer
     seed = getattr(initializer, "seed", None)
