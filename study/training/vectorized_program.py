@@ -86,7 +86,8 @@ class Program:
             # that run the devices, and where each of those waits for such a task, all wait for ever.
             return jax.lax.map(lambda lane: self.structure.initial_state(*lane), (seeds, columns))
 
-        return self._call("initial", start, seeds, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
+        specs = (LANES, LANES)
+        return self._call("initial", start, seeds, columns, specs=specs, optimize=False)  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
         """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
