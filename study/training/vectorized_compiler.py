@@ -68,7 +68,6 @@ class Compiler:
         self._ready: dict[Any, Any] = {}
         self._returned: dict[Any, Any] = {}  # what a function will return, abstractly
         self._is_ahead = False
-        self._quickly = _QUICKLY.get(jax.default_backend())
         self._pool = ThreadPoolExecutor(max_workers=2)
 
     @property
@@ -122,7 +121,8 @@ class Compiler:
                 self._returned[key] = jax.tree.map(
                     lambda out: jax.ShapeDtypeStruct(out.shape, out.dtype), lowered.out_info
                 )
-                self._waiting[key] = self._pool.submit(lowered.compile, None if optimize else self._quickly)
+                options = None if optimize else _QUICKLY.get(jax.default_backend())
+                self._waiting[key] = self._pool.submit(lowered.compile, options)
                 Compiler.seconds += perf_counter() - began
                 began = perf_counter()
             if self._is_ahead:
