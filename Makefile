@@ -45,7 +45,7 @@ browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium 
 	$(BIN)/python -m pytest -q -m browser tests/report
 
 rules: $(VENV)/installed-dev ## measure where Keras departs from the papers' rules, for docs/update_rules.md
-	$(BIN)/python -m study.optimizers.departures_page docs/update_rules.md
+	$(BIN)/python -m study.optimizers.reference.differences_page docs/update_rules.md
 
 lint: $(VENV)/installed-dev ## check format, rules and types
 	$(BIN)/ruff format --check .

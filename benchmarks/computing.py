@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from study.training.vectorized_compiler import Compiler
+from study.training.vectorized.compiler import Compiler
 
 
 class ComputeClock:

@@ -37,7 +37,7 @@ def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, floa
         words: Further overrides.
     """
     from benchmarks.computing import ComputeClock
-    from study.training.vectorized_compiler import Compiler
+    from study.training.vectorized.compiler import Compiler
 
     clock = ComputeClock()
     study(workload, n_trials, "trainer=vectorized", *words)

@@ -12,12 +12,14 @@ from typing import Any
 
 import psutil
 
-from study import live, phases
-from study.cli.compose import compose_jobs, prepare
-from study.results import EpochReport, OnEpoch, Together, Trial, TrialResult
-from study.run import load_config, load_dataset
-from study.search import open_search
-from study.tracking.writer import open_study
+from study.cli.launch.compose import compose_jobs, prepare
+from study.core.trainer_interface import EpochReport, OnEpoch, Together, Trial, TrialResult
+from study.pipeline.context import StudyContext
+from study.pipeline.live_view import open_view
+from study.pipeline.preflight import load_config, load_dataset
+from study.pipeline.search_phase import search as run_search
+from study.search.ask_tell import open_search
+from study.tracking.study_tracker import open_study
 
 # Trials measured one by one before a mark, and in the batch before these.
 ALONE, BATCH = 20, 50
@@ -70,7 +72,7 @@ def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[st
     dataset, trainer, clock = load_dataset(config), InstantTrainer(BATCH), _Clock()
     with (
         (folder / "view.log").open("w") as stream,
-        live.open_view(False, stream=stream) as view,
+        open_view(False, stream=stream) as view,
         open_search(config) as search,
         open_study(config, study_name=search.name, dataset=dataset, environment={}) as tracker,
     ):
@@ -83,7 +85,9 @@ def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[st
             return trials
 
         search.ask = start  # type: ignore[method-assign]
-        phases.search(phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view))
+        run_search(
+            StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
+        )
     return [_at(mark, clock.laps) for mark in marks]
 
 

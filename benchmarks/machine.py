@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from study.machine import n_cores, processor
+from study.core.machine import n_cores, processor
 
 ROOT = Path(__file__).parents[1]
 TOLD = "benchmark told: "

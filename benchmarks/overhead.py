@@ -88,19 +88,21 @@ def measure(overrides: list[str]) -> dict[str, Any]:
     ledger = Ledger()
     import psutil
 
-    from study import confirming, phases, run
-    from study.cli.compose import compose_jobs
+    from study import run
+    from study.cli.launch.compose import compose_jobs
+    from study.pipeline import start
+    from study.pipeline.preflight import load_config
 
     process = psutil.Process()
     (job,) = compose_jobs(overrides, multirun=False)
-    config = run.load_config(job.raw)
-    cast, search = phases.Cast, phases.search
+    config = load_config(job.raw)
+    context, search = start.StudyContext, run.search
     ended = 0
 
-    def account_cast(**members: Any) -> Any:
+    def account_context(**members: Any) -> Any:
         ledger.started()
         names = {"search": "search", "tracker": "tracking", "trainer": "training", "view": "view"}
-        return cast(**{key: Proxy(m, ledger, names[key]) if key in names else m for key, m in members.items()})
+        return context(**{key: Proxy(m, ledger, names[key]) if key in names else m for key, m in members.items()})
 
     def tell_and_weigh(subject: Any) -> Callable[..., Any]:
         tell_all = subject.tell_all
@@ -118,10 +120,10 @@ def measure(overrides: list[str]) -> dict[str, Any]:
         with ledger.account("rest"):
             return search(members, **words)
 
-    phases.Cast = account_cast  # type: ignore[misc, assignment]
-    phases.search = searching
-    confirming.confirm = ledger.timed(confirming.confirm, "rest")
-    run.load_dataset = ledger.timed(run.load_dataset, "data")
+    start.StudyContext = account_context  # type: ignore[misc, assignment]
+    run.search = searching
+    run.confirm = ledger.timed(run.confirm, "rest")
+    start.load_dataset = ledger.timed(start.load_dataset, "data")
     run.run_study(dataclasses.replace(config, live=False))
     with ledger.account("closing"):
         pass

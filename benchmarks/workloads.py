@@ -140,8 +140,8 @@ def write_conf(workload: Workload, folder: Path) -> None:
 
 def load(workload: Workload) -> Any:
     """Load the data set, with the splits that this project takes; `write_conf` has prepared the working directory."""
-    from study.cli.compose import compose_jobs, prepare
-    from study.run import load_config, load_dataset
+    from study.cli.launch.compose import compose_jobs, prepare
+    from study.pipeline.preflight import load_config, load_dataset
 
     backend = os.environ["KERAS_BACKEND"]
     (job,) = compose_jobs(prepare([*overrides(workload), f"trainer.backend={backend}"]), multirun=False)
@@ -150,7 +150,7 @@ def load(workload: Workload) -> Any:
 
 def build(workload: Workload, dataset: Any) -> Any:
     """Build the model, not compiled."""
-    from study.components import locate
+    from study.config.instantiate import locate
 
     make = locate(f"models.{workload.model}.build")
     return make(dataset.input_shape, dataset.n_outputs, **workload.arguments)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from study.config import StudyConfig
+from study.config.schema import StudyConfig
 
 # A study that trains in a second: small net, few epochs, nothing recorded that takes time.
 QUICK = (
@@ -32,8 +32,8 @@ QUICK = (
 @pytest.fixture(scope="session")
 def compose_quick() -> Callable[..., StudyConfig]:
     """Compose and check a quick study of the real conf/ with overrides, its stores in a given folder."""
-    from study.cli.compose import compose_jobs, prepare
-    from study.run import load_config
+    from study.cli.launch.compose import compose_jobs, prepare
+    from study.pipeline.preflight import load_config
 
     def build(*overrides: str, folder: Path) -> StudyConfig:
         (job,) = compose_jobs(prepare([*QUICK, *overrides]), multirun=False)
@@ -51,7 +51,7 @@ def compose(compose_quick: Callable[..., StudyConfig], tmp_path: Path) -> Callab
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated MLflow store without studies; copying it is quicker than migrating another."""
-    from study.tracking.store import connect
+    from study.tracking.connection import connect
 
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     connect(f"sqlite:///{path}", create=True)

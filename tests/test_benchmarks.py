@@ -125,8 +125,8 @@ def test_what_was_not_measured_is_said_to_be(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name, workload in WORKLOADS.items() if workload.dataset != "fashion_mnist"])
 def test_every_workload_composes(own_folder, name):
-    from study.cli.compose import compose_jobs, prepare
-    from study.run import load_config
+    from study.cli.launch.compose import compose_jobs, prepare
+    from study.pipeline.preflight import load_config
 
     workload = WORKLOADS[name]
     workloads.write_conf(workload, own_folder)

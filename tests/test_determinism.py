@@ -27,9 +27,9 @@ OPTIMIZERS = sorted(
 _PROGRAM = """
 import json, sys
 from pathlib import Path
-from study.cli.compose import compose_jobs, prepare
-from study.results import Trial
-from study.run import build_trainer, load_config, load_dataset
+from study.cli.launch.compose import compose_jobs, prepare
+from study.core.trainer_interface import Trial
+from study.pipeline.preflight import build_trainer, load_config, load_dataset
 
 backend, before, *optimizers = sys.argv[1:]
 overrides = [

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import conf
-from study.errors import StudyError
-from study.results import Trial
-from study.run import build_trainer, load_config, load_dataset
+from study.core.errors import StudyError
+from study.core.trainer_interface import Trial
+from study.pipeline.preflight import build_trainer, load_config, load_dataset
 
 FOLDER = Path(conf.__path__[0])
 DATASETS, MODELS = (sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in ("dataset", "model"))
@@ -55,7 +55,7 @@ WRITERS = {"mnist": write_idx, "fashion_mnist": write_npz, "cifar10": write_cifa
 @pytest.fixture(scope="module", params=DATASETS)
 def workload(request, tmp_path_factory):
     """The name of a data set, the data, and what a command line says to get them."""
-    from study.cli.compose import compose_jobs, prepare
+    from study.cli.launch.compose import compose_jobs, prepare
 
     words = [f"dataset={request.param}", "optimizer=sgd", "optimizer.learning_rate=0.001"]
     if "n_validation" in yaml.safe_load((FOLDER / "dataset" / f"{request.param}.yaml").read_text()):

@@ -15,15 +15,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from study.config import StudyConfig
+from study.config.schema import StudyConfig
+from study.core.errors import StudyError
+from study.core.trainer_interface import TrialResult
 from study.datasets._idx import read_idx
 from study.datasets._npz import read_npz
-from study.errors import StudyError
-from study.results import TrialResult
-from study.search import open_search
-from study.search_names import check_name, count_studies
+from study.search.ask_tell import open_search
+from study.search.study_names import check_name, count_studies
+from study.tracking.connection import check_store
 from study.tracking.reader import read_experiments, read_studies
-from study.tracking.store import check_store
 
 QUICKLY = settings(
     max_examples=50,

@@ -9,11 +9,12 @@ import numpy as np
 import optuna
 import pytest
 
-from study.config import Objective
-from study.errors import BackendError, ConfigError, DataError, StudyError
-from study.phases import score
-from study.results import Trial, TrialResult
-from study.run import check, run_study
+from study.config.schema import Objective
+from study.core.errors import BackendError, ConfigError, DataError, StudyError
+from study.core.trainer_interface import Trial, TrialResult
+from study.pipeline.preflight import check
+from study.pipeline.train_batch import score
+from study.run import run_study
 from study.tracking.reader import read_artifact_text, read_histories, read_studies
 
 
@@ -73,7 +74,7 @@ def test_the_same_numbers_stand_in_optuna_in_mlflow_and_in_the_table(outcome, ca
         assert int(run.params["run_seed"]) == theirs.user_attrs["run_seed"]
     assert record.metrics["best_objective"] == in_optuna.best_value == result.best.objective
 
-    from study.cli.overview import show_studies
+    from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name)})
     printed = capsys.readouterr().out

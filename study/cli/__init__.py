@@ -8,8 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from study.errors import StudyError
-from study.interruption import two_stage_interrupt
+from study.core.errors import StudyError
+from study.core.interrupt import two_stage_interrupt
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",

@@ -13,7 +13,7 @@ _DESCRIPTION = "Write the page that says which optimizer is better, by how much,
 def main(arguments: list[str]) -> int:
     """Compare experiments; what does it takes seconds to import, so it waits until the words are understood."""
     options = _parser().parse_args(arguments)
-    from study.cli.comparing import compare_experiments
+    from study.cli.actions.compare import compare_experiments
 
     return compare_experiments(options, arguments)
 

@@ -29,11 +29,11 @@ def main(arguments: list[str]) -> int:
     # A user's own data sets are modules of the working directory.
     sys.path.insert(0, str(Path.cwd()))
     # Imported late, for the libraries of the stores take seconds.
-    from study.doctor import can_run, examine
-    from study.live import render_table
+    from study.cli.actions.diagnostics import can_run, examine
+    from study.cli.text_table import render_table
 
     if options.measure:
-        from study.cli.measuring import measure_all
+        from study.cli.actions.measure_trainers import measure_all
 
         measure_all(timeout_s=options.measure_timeout, stream=sys.stderr if options.json else sys.stdout)
     findings = examine(_targets(), _recorded_facts(), local_stores(options), timeout_s=options.timeout)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from study.cli.stores import add_store_options, find_stores
-from study.errors import StudyError
+from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    from study.export import export
-    from study.targets import find_target
+    from study.reproduction.export import export
+    from study.reproduction.targets import find_target
 
     target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())

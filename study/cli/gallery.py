@@ -22,6 +22,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-log", action="store_true", help="do not keep the pages in MLflow")
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    from study.cli.exhibiting import make_gallery
+    from study.cli.actions.gallery import make_gallery
 
     return make_gallery(options)

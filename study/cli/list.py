@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from study.cli.stores import add_store_options, find_stores
-from study.errors import StudyError
+from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     add_store_options(parser)
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
-    from study.cli.overview import show_studies
+    from study.cli.actions.overview import show_studies
     from study.tracking.reader import read_experiments, read_studies
 
     uri = find_stores(options).tracking_uri

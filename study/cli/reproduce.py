@@ -6,14 +6,14 @@ import argparse
 import math
 
 from study.cli.stores import add_store_options
-from study.errors import StudyError
+from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
     """Reproduce a target; the status is 0 only when it was reproduced."""
     options = _parser().parse_intermixed_args(arguments)
     _check(options)
-    from study.cli.reproducing import reproduce_target
+    from study.cli.actions.reproduce import reproduce_target
 
     return reproduce_target(options)
 

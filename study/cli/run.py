@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
         return 0
     # Hydra's and our own imports read the working directory's modules, as `python -m` would.
     sys.path.insert(0, os.getcwd())
-    from study.cli import hydra_app
-    from study.cli.compose import CompositionError, compose_jobs, prepare
+    from study.cli.launch import hydra_app
+    from study.cli.launch.compose import CompositionError, compose_jobs, prepare
 
     arguments = prepare([_RETRY.get(word, word) for word in arguments])
     request = hydra_app.read_arguments(arguments)

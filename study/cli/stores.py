@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study.config import Stores
-from study.errors import StoreError
+from study.config.schema import Stores
+from study.core.errors import StoreError
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from study.errors import StudyError
+from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
-    from study.tracking.spool import waiting
-    from study.tracking.sync import deliver_spool
+    from study.tracking.outbox.spool import waiting
+    from study.tracking.outbox.sync import deliver_spool
 
     spools = waiting(options.folder.resolve() / "mlruns" / "spool")
     n_failed = 0

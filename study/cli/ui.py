@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
-from study.redaction import redact
+from study.core.redaction import redact
 
 
 def main(arguments: list[str]) -> int:
@@ -19,8 +19,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
+    from study.tracking.experiment_views import VIEWS, view_path
     from study.tracking.reader import read_experiments
-    from study.tracking.views import VIEWS, view_path
 
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"

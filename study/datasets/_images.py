@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.errors import DataError
+from study.core.errors import DataError
 
 N_CLASSES = 10
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
-from study.errors import ConfigError, Fault
 
 # Of the validation and of the test split: enough that their mean loss is the function's and not the draw's.
 N_HELD_OUT = 500

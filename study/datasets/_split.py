@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
 from study.datasets._images import N_CLASSES, Images
-from study.errors import ConfigError, Fault
 
 VALIDATIONS = ("first", "random")
 SCALINGS = ("unit", "standard")

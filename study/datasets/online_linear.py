@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
-from study.errors import ConfigError, Fault
 
 # The cost and the position: what model=bounded_point puts out.
 _N_OUTPUTS = 2

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
-from study.errors import ConfigError, Fault
 
 SCALINGS = ("patch", "unit")
 # Vertical strips of each photograph, from the left; what stands at the edges and in the middle is in several splits.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
-from study.errors import ConfigError, Fault
 
 _FILE = "sunspots.csv"
 _PLACE = f"study/datasets/{_FILE}, which is part of the package"

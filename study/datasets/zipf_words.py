@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
-from study.errors import ConfigError, Fault
 
 _PLACE = "drawn by dataset.split_seed"
 

@@ -1,8 +1,9 @@
 """The gallery: published comparisons, each with a page that shows what came out of it here.
 
-An experiment's module, `study/gallery/<name>.py`, holds `ABOUT`, an `About`, and `show(material) -> Shown`. It
-computes every number and every sentence of its page from the material; nothing that was seen is written into it.
-Where two studies are not enough for a page, `SMALLEST` holds the overrides of a sweep that is, for the tests.
+An experiment's module, `study/gallery/experiments/<name>.py`, holds `ABOUT`, an `About`, and
+`show(material) -> Shown`. It computes every number and every sentence of its page from the material; nothing that was
+seen is written into it. Where two studies are not enough for a page, `SMALLEST` holds the overrides of a sweep that
+is, for the tests.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from study.records import RunRecord
-from study.report.evidence import Evidence
+from study.core.records import RunRecord
+from study.report.studies import Evidence
 
 Suffix = Literal["svg", "png", "gif", "html"]
 

@@ -12,16 +12,14 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from study.errors import StudyError
+from study.core.errors import StudyError
+from study.core.records import RunRecord, StudyRecord
 from study.gallery import About, Material, Shown
-from study.records import RunRecord, StudyRecord
-from study.report.evidence import gather
-from study.tracking.comparison import read_context
+from study.report.studies import gather
+from study.tracking.comparison_runs import read_context
 from study.tracking.reader import read_artifact_text, read_histories, read_studies
 
-_PACKAGE = "study.gallery"
-# Modules of this package that are no experiment's; further ones begin with an underscore.
-_OWN = ("material", "page")
+_PACKAGE = "study.gallery.experiments"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,7 @@ class Exhibit:
 def known() -> tuple[str, ...]:
     """Return the names of the experiments that have a page."""
     names = (path.name.removesuffix(".py") for path in files(_PACKAGE).iterdir() if path.name.endswith(".py"))
-    return tuple(sorted(name for name in names if not name.startswith("_") and name not in _OWN))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
 def load_exhibit(name: str) -> Exhibit:

@@ -267,7 +267,7 @@ def _room(name: str, about: About, shown: Shown) -> str:
 
 
 def _document(title: str, body: str) -> str:
-    style = files("study.report").joinpath("page.css").read_text("utf-8")
+    style = files("study.report.html").joinpath("page.css").read_text("utf-8")
     style += files("study.gallery").joinpath("page.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from study.report import curves
-from study.report.answer import Answer, answer
-from study.report.cautions import Caution, cautions, pruned_or_adaptive
-from study.report.evidence import Evidence
-from study.report.figure import Figure
-from study.report.figures_curves import target_figure, training_figure, tuning_figure
-from study.report.figures_results import differences_figure, scores_figure
-from study.report.figures_search import importance_figure, parallel_figure, sensitivity_figure
-from study.report.outcome import Outcome, decide_outcome
-from study.report.style import Style, styles
-from study.report.summary import Row, summarize
+from study.report.caveats import Caution, cautions, pruned_or_adaptive
+from study.report.figures.curves import target_figure, training_figure, tuning_figure
+from study.report.figures.figure import Figure
+from study.report.figures.results import differences_figure, scores_figure
+from study.report.figures.search import importance_figure, parallel_figure, sensitivity_figure
+from study.report.figures.style import Style, styles
+from study.report.pairing import Outcome, decide_outcome
+from study.report.studies import Evidence
+from study.report.summary_rows import Row, summarize
+from study.report.verdict_text import Answer, answer
 
 
 @dataclass(frozen=True, kw_only=True)

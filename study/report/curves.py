@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.records import RunRecord
-from study.report.evidence import Entry, Evidence, number_of
-from study.report.measure import Measure
+from study.core.records import RunRecord
+from study.report.metric import Measure
+from study.report.studies import Entry, Evidence, number_of
 from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
 from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from study.statistics.scores import check_level
+from study.statistics.score_arrays import check_level
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from study.statistics.scores import as_finite_scores, check_level
+from study.statistics.score_arrays import as_finite_scores, check_level
 
 Floats = NDArray[np.float64]
 BootstrapMethod = Literal["expanded", "percentile", "BCa"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from study.statistics.scores import as_scores
+from study.statistics.score_arrays import as_scores
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from study.statistics.scores import Direction, as_scores, check_level, sign
+from study.statistics.score_arrays import Direction, as_scores, check_level, sign
 
 
 @dataclass(frozen=True, kw_only=True)

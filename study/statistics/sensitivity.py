@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from study.statistics.scores import Direction, oriented, sign
+from study.statistics.score_arrays import Direction, oriented, sign
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from study.statistics.intervals import Interval
-from study.statistics.scores import Direction, as_scores, check_level, sign
+from study.statistics.score_arrays import Direction, as_scores, check_level, sign
 
 
 def probability_of_superiority(

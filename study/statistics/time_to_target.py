@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from study.statistics.scores import Direction, as_scores, sign
+from study.statistics.score_arrays import Direction, as_scores, sign
 
 
 def time_to_target(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from study.statistics.order_band import order_statistic_bounds, quantile_ranks
-from study.statistics.scores import Direction, oriented, sign
+from study.statistics.cdf_band import order_statistic_bounds, quantile_ranks
+from study.statistics.score_arrays import Direction, oriented, sign
 
 Floats = NDArray[np.float64]
 

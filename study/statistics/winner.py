@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from study.statistics.holm import holm_intervals, holm_two_sided, t_ratio
 from study.statistics.intervals import paired_difference
-from study.statistics.scores import Direction, as_finite_scores, check_level, sign
+from study.statistics.score_arrays import Direction, as_finite_scores, check_level, sign
 from study.statistics.superiority import probability_of_superiority
 
 

@@ -17,10 +17,10 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-from study.errors import StoreError
-from study.records import Role, RunRecord, StudyRecord
+from study.core.errors import StoreError
+from study.core.records import Role, RunRecord, StudyRecord
+from study.tracking.connection import connect, is_database, redact, store_errors
 from study.tracking.schema import PARENT, ended, from_stored, run_record
-from study.tracking.store import connect, is_database, redact, store_errors
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -19,12 +19,12 @@ from mlflow.entities import Dataset as StoredDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from study.config import NOT_IDENTITY, StudyConfig
+from study.config.schema import NOT_IDENTITY, StudyConfig
+from study.core.records import Role, RunRecord
+from study.core.redaction import redacted
+from study.core.search_space import text_of
+from study.core.trainer_interface import Kind, State, Trial
 from study.datasets import Dataset
-from study.records import Role, RunRecord
-from study.redaction import redacted
-from study.results import Kind, State, Trial
-from study.space import text_of
 
 PARENT = "mlflow.parentRunId"
 # What MLflow takes of a param and of a tag; the artifact config.yaml has everything in full.

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from study.config import BACKENDS
-from study.errors import BackendError
-from study.machine import n_cores
+from study.config.schema import BACKENDS
+from study.core.errors import BackendError
+from study.core.machine import n_cores
 
 # Read when the library starts, so they are set before the import. Each one lets other processes use the same GPU.
 _SHARED_GPU = {

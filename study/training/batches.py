@@ -13,8 +13,8 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from numpy.typing import NDArray
 
+from study.core.seeds import epoch_order
 from study.datasets import Split
-from study.seeds import epoch_order
 
 
 class Source(DataAdapter):  # type: ignore[misc]
@@ -55,8 +55,8 @@ class Source(DataAdapter):  # type: ignore[misc]
 class Batches:
     """Holds the training split on the backend's side and hands it out batch by batch, epoch by epoch.
 
-    The order of an epoch is `study.seeds.epoch_order`; the last batch may be smaller, as is Keras's habit. Only the
-    current epoch's order is in memory.
+    The order of an epoch is `study.core.seeds.epoch_order`; the last batch may be smaller, as is Keras's habit. Only
+    the current epoch's order is in memory.
 
     Args:
         split: The training split.

@@ -15,9 +15,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from study.config import StudyConfig
-from study.errors import StoreError, StudyError
-from study.results import Trial
+from study.config.schema import StudyConfig
+from study.core.errors import StoreError, StudyError
+from study.core.trainer_interface import Trial
 
 _TOLD = "told"
 

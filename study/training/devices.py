@@ -1,4 +1,4 @@
-"""The GPUs that a backend sees, asked in a process of its own: one process is to hold one backend."""
+"""What a backend computes on: asked of this process's backend, or of another one in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ import os
 import subprocess
 import sys
 
-from study.errors import BackendError
-from study.training.backend import select_backend
+from study.core.errors import BackendError
+from study.core.machine import n_cores, processor
+from study.training.backend import loaded_backend, select_backend
+
+
+def device() -> str:
+    """Return what the loaded backend computes on, since other hardware gives other last digits.
+
+    That is its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and how many of its cores
+    may be used.
+    """
+    found = _accelerators(loaded_backend())
+    if not found:
+        return f"cpu: {processor()}, {n_cores()} cores"
+    kind = found[0][0]
+    return f"{kind}: {', '.join(name for _, name in found)}"
 
 
 def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
@@ -35,22 +49,30 @@ def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
     return tuple(json.loads(answer))
 
 
-def _gpus(backend: str) -> list[str]:
-    """Import the backend and list its GPUs."""
-    select_backend(backend)
+def _accelerators(backend: str | None) -> list[tuple[str, str]]:
+    """Return the kind, `gpu` or `tpu`, and the name of each accelerator that a backend sees."""
     if backend == "tensorflow":
         import tensorflow as tf
 
-        devices = tf.config.list_physical_devices("GPU")
-        return [tf.config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
+        found = [device for kind in ("GPU", "TPU") for device in tf.config.list_physical_devices(kind)]
+        details = tf.config.experimental.get_device_details
+        return [(device.device_type.lower(), str(details(device).get("device_name", device.name))) for device in found]
     if backend == "jax":
         import jax
 
-        return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
-    import torch
+        return [(device.platform, str(device.device_kind)) for device in jax.devices() if device.platform != "cpu"]
+    if backend == "torch":
+        import torch
 
-    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return [("gpu", str(torch.cuda.get_device_name(index))) for index in range(torch.cuda.device_count())]
+    return []
+
+
+def _main(backend: str) -> None:
+    """Import a backend and print the names of its GPUs."""
+    select_backend(backend)
+    sys.stdout.write(f"\n{json.dumps([name for kind, name in _accelerators(backend) if kind == 'gpu'])}\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"\n{json.dumps(_gpus(sys.argv[1]))}\n")
+    _main(sys.argv[1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import keras
 from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
-from study.errors import StudyError
+from study.core.errors import StudyError
 
 # Keras's policy for layers, and the type of everything else that is made: optimizers, losses, metrics.
 _SETTINGS: Mapping[str, tuple[str, str]] = {

@@ -160,7 +160,7 @@ def test_hydras_questions_are_answered(study, tmp_path):
 
 
 def test_a_users_own_conf_is_found_by_name_and_by_glob(tmp_path, monkeypatch):
-    from study.cli.compose import compose_jobs, prepare
+    from study.cli.launch.compose import compose_jobs, prepare
 
     (tmp_path / "conf" / "optimizer").mkdir(parents=True)
     own = "name: mine\n_target_: keras.optimizers.SGD\nlearning_rate: 0.1\nsearch: {}\n"

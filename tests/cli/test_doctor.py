@@ -7,15 +7,16 @@ import sys
 
 import pytest
 
-from study import doctor, machine
-from study.errors import BackendError
+from study.cli.actions import diagnostics
+from study.core import machine
+from study.core.errors import BackendError
 from study.training import devices
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch):
     """A home of its own for Keras, and backends that answer at once."""
-    monkeypatch.setattr(doctor, "ask_for_gpus", lambda _, timeout_s: ("H200",) if timeout_s > 1 else ())
+    monkeypatch.setattr(diagnostics, "ask_for_gpus", lambda _, timeout_s: ("H200",) if timeout_s > 1 else ())
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("KERAS_HOME", str(home))
     return home
@@ -82,7 +83,7 @@ def test_without_a_backend_no_study_can_run(here, tmp_path, monkeypatch):
     def refuse(backend, *, timeout_s):
         raise BackendError(f"{backend}: no answer within {timeout_s:g} s")
 
-    monkeypatch.setattr(doctor, "ask_for_gpus", refuse)
+    monkeypatch.setattr(diagnostics, "ask_for_gpus", refuse)
     can_run, findings = found(here, tmp_path, "--timeout", "3")
     assert not can_run
     assert findings["jax"]["state"] == "broken"

@@ -133,23 +133,29 @@ def work(order: dict[str, Any]) -> None:
 
 def _take_part(config: Any, trainer: Any) -> None:
     """Run a study as `study.run` does, but for what needs Keras."""
-    from study import confirming, phases, recording
-    from study.search import open_search
-    from study.tracking.writer import open_study
+    from study.pipeline.confirmation_phase import confirm, confirm_untuned
+    from study.pipeline.context import StudyContext
+    from study.pipeline.finalize import record
+    from study.pipeline.search_phase import search as run_search
+    from study.search.ask_tell import open_search
+    from study.tracking.study_tracker import open_study
     from tests.faults.victims import tiny_dataset
 
     view = SimpleNamespace(
         **dict.fromkeys(("epoch", "message", "stopped", "trial_started", "trials_ended"), lambda *_, **__: None)
     )
+    dataset = tiny_dataset()
     with open_search(config) as search:
         with search.alone():
-            opened = open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={})
+            opened = open_study(config, study_name=search.name, dataset=dataset, environment={})
         with opened as tracker:
-            cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
-            best = phases.search(cast, meanwhile=lambda: confirming.confirm_untuned(cast))
-            confirming.confirm(cast, best)
+            context = StudyContext(
+                config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
+            )
+            best = run_search(context, meanwhile=lambda: confirm_untuned(context))
+            confirm(context, best)
             search.claims.finish()
-            recording.record(cast, best)
+            record(context, best)
 
 
 def _name(trial: Any) -> str:
@@ -192,7 +198,7 @@ def _fork(order: dict[str, Any]) -> int:
 def main() -> None:
     """Follow the orders."""
     # Once, for all who are forked.
-    import study.recording  # noqa: F401
+    import study.pipeline.finalize  # noqa: F401
     import tests.faults.victims  # noqa: F401
 
     children: list[int] = []

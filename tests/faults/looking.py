@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 from mlflow.tracking import MlflowClient
 
-from study.search_claims import is_of_claims
-from study.search_journal import Journal
+from study.search.claims import is_of_claims
+from study.search.storage.journal import Journal
 from study.tracking.reader import read_studies
 from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
 
@@ -38,7 +38,7 @@ def faults_of(folder: Path, *, n_trials: int) -> list[str]:
 
 
 def _wrong_metrics(client: MlflowClient, run: Any) -> list[str]:
-    from study.results import Trial
+    from study.core.trainer_interface import Trial
 
     seeds = {name: int(run.params[name]) for name in ("run_seed", "order_seed")}
     trial = Trial(number=run.number, hyperparameters={}, **seeds)

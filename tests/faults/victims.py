@@ -24,8 +24,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import Engine
 
-from study import confirming, phases
-from study.config import (
+from study.config.schema import (
     Budget,
     Component,
     Objective,
@@ -35,15 +34,19 @@ from study.config import (
     Task,
     TrackingConfig,
 )
+from study.core.errors import StudyError
+from study.core.search_space import Range
+from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
-from study.errors import StudyError
-from study.results import EpochReport, Trial, TrialResult
-from study.search import open_search
-from study.search_journal import Journal
-from study.space import Range
-from study.tracking import background, opening
-from study.tracking.spool import Spool
-from study.tracking.writer import open_study
+from study.pipeline.confirmation_phase import confirm
+from study.pipeline.context import StudyContext
+from study.pipeline.search_phase import search as run_search
+from study.search.ask_tell import open_search
+from study.search.storage.journal import Journal
+from study.tracking import open_runs
+from study.tracking.outbox import writer_thread
+from study.tracking.outbox.spool import Spool
+from study.tracking.study_tracker import open_study
 
 KILLED = 137
 N_EPOCHS, N_CONFIRMATIONS = 2, 1
@@ -145,13 +148,16 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
     """Run a study as `study.run` does, but for what needs Keras."""
     shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
     view: Any = SimpleNamespace(**dict.fromkeys(shown, _ignore))
+    dataset = tiny_dataset()
     with (
         open_search(config) as search,
-        open_study(config, study_name=search.name, dataset=tiny_dataset(), environment={"keras": "3.15.0"}) as tracker,
+        open_study(config, study_name=search.name, dataset=dataset, environment={"keras": "3.15.0"}) as tracker,
     ):
-        cast = phases.Cast(config=config, search=search, tracker=tracker, trainer=trainer, view=view)
-        best = phases.search(cast)
-        confirming.confirm(cast, best)
+        context = StudyContext(
+            config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
+        )
+        best = run_search(context)
+        confirm(context, best)
         tracker.summarize(best=None if best is None else best.number)
         tracker.artifact_text("what it came to", "notes/end.txt")
 
@@ -186,8 +192,8 @@ def make_flaky(*, at: int, mode: str) -> None:
 
     for name in ("create_run", "log_batch", "set_terminated", "log_artifact", "delete_run", "delete_tag"):
         setattr(MlflowClient, name, flaky(getattr(MlflowClient, name)))
-    background._FIRST_PAUSE_S = 0.01
-    background.PATIENCE_S = 60.0
+    writer_thread._FIRST_PAUSE_S = 0.01
+    writer_thread.PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -222,10 +228,10 @@ def _live(order: dict[str, Any]) -> int:
     """Run one study as ordered and return an exit status."""
     folder = Path(order["folder"])
     if order.get("spooled"):  # what a server's store would be to it, without its minutes
-        opening.is_database = lambda _uri: False
+        open_runs.is_database = lambda _uri: False
     if flaky := order.get("flaky"):
         make_flaky(**flaky)
-    background.PATIENCE_S = order.get("patience_s", background.PATIENCE_S)
+    writer_thread.PATIENCE_S = order.get("patience_s", writer_thread.PATIENCE_S)
 
     def wait_for_leave(trial: Trial) -> None:
         (folder / f"reached-{trial.number}").touch()

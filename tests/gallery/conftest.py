@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study.core.records import RunRecord, StudyRecord
 from study.gallery import Material
-from study.records import RunRecord, StudyRecord
-from study.report.evidence import gather
+from study.report.studies import gather
 
 # `reshaping` is imported by tests, which are no packages.
 sys.path.append(str(Path(__file__).parent))

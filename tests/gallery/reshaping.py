@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from study.core.records import RunRecord
 from study.gallery import Material
-from study.records import RunRecord
-from study.report.evidence import Entry
+from study.report.studies import Entry
 
 
 def reshaped(

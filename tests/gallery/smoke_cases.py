@@ -26,11 +26,11 @@ os.chdir(FOLDER)
 
 import numpy as np
 
-from study.child import run_anywhere
 from study.cli import main
-from study.cli.compose import Job, compose_jobs, prepare
-from study.cli.exhibiting import page_after_run
-from study.run import load_config
+from study.cli.actions.gallery import page_after_run
+from study.cli.launch.child_process import run_anywhere
+from study.cli.launch.compose import Job, compose_jobs, prepare
+from study.pipeline.preflight import load_config
 
 QUIET = ("budget=smoke", "tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}

@@ -32,7 +32,7 @@ def header(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def composed() -> Callable[..., Any]:
-    from study.cli.compose import compose_jobs, prepare
+    from study.cli.launch.compose import compose_jobs, prepare
 
     return lambda *overrides: compose_jobs(prepare(overrides), multirun=False)
 
@@ -104,8 +104,8 @@ def test_the_command_makes_the_page_from_the_store(smoke: dict[str, dict[str, st
 def test_the_studies_of_an_experiment_are_known_before_they_are_run(
     composed: Callable[..., Any], tmp_path: Path
 ) -> None:
-    from study.cli.exhibiting import studies_of
-    from study.run import load_config
+    from study.cli.actions.gallery import studies_of
+    from study.pipeline.preflight import load_config
 
     jobs = composed("experiment=fashion_mnist_eight", "budget=gallery/fashion_mnist_eight")
     configs = [load_config(job.raw, folder=tmp_path, labels=job.labels) for job in jobs[:2]]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from study.core.records import RunRecord, StudyRecord
 from study.gallery import Material
 from study.optimizers.reference import of_keras
-from study.records import RunRecord, StudyRecord
-from study.report.evidence import gather
-from study.surface import Surface, read_surface
+from study.optimizers.surface import Surface, read_surface
+from study.report.studies import gather
 
 CONF = Path(__file__).parents[2] / "conf"
 _H = 1e-30

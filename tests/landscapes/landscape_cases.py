@@ -17,11 +17,12 @@ from study.training.backend import select_backend
 FOLDER, TRAINER, BACKEND = Path(sys.argv[1]), *sys.argv[2:4]
 select_backend(BACKEND)
 
-from study.cli.compose import compose_jobs, prepare
-from study.config import StudyConfig
+from study.cli.launch.compose import compose_jobs, prepare
+from study.config.schema import StudyConfig
+from study.core.trainer_interface import EpochReport, Trial
 from study.datasets.landscape import load
-from study.results import EpochReport, Trial
-from study.run import build_trainer, load_config, run_study
+from study.pipeline.preflight import build_trainer, load_config
+from study.run import run_study
 from study.tracking.reader import read_histories, read_studies
 
 CONF = Path(__file__).parents[2] / "conf"

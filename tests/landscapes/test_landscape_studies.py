@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from study.gallery._rules import article_rule, walk
+from study.gallery.analysis.reference_walks import article_rule, walk
 from study.optimizers.reference import of_keras
-from study.stability import as_quadratic
-from study.surface import Surface, read_surface
+from study.optimizers.stability import as_quadratic
+from study.optimizers.surface import Surface, read_surface
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = sorted(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from study.optimizers.adabelief import AdaBelief
-from study.optimizers.departures import double_precision
+from study.optimizers.reference.keras_differences import double_precision
 
 
 def adabelief(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from study.optimizers.adam_then_sgd import AdamThenSGD
-from study.optimizers.departures import double_precision
-from study.training.optimizer import build_optimizer
+from study.optimizers.reference.keras_differences import double_precision
+from study.training.build_optimizer import build_optimizer
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 TARGET = "study.optimizers.adam_then_sgd.AdamThenSGD"

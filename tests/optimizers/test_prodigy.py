@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from study.optimizers.departures import double_precision
 from study.optimizers.prodigy import Prodigy
+from study.optimizers.reference.keras_differences import double_precision
 
 
 def prodigy(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study.records import RunRecord, StudyRecord
-from study.report.evidence import Evidence, gather
+from study.core.records import RunRecord, StudyRecord
+from study.report.studies import Evidence, gather
 
 PARAMS = {
     "study_seed": "0",

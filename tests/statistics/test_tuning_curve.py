@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.statistics.order_band import joint_probability, order_statistic_bounds, quantile_ranks
+from study.statistics.cdf_band import joint_probability, order_statistic_bounds, quantile_ranks
 from study.statistics.tuning_curve import expected_tuning_curve, quantile_tuning_curve
 
 UNIT = (0.0, 1.0)

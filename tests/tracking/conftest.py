@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.config import (
+from study.config.schema import (
     Budget,
     Component,
     Objective,
@@ -18,10 +18,10 @@ from study.config import (
     Task,
     TrackingConfig,
 )
+from study.core.search_space import Range
+from study.core.trainer_interface import EpochReport, Kind, State, Trial, TrialResult
 from study.datasets import Dataset, Split
-from study.results import EpochReport, Kind, State, Trial, TrialResult
-from study.space import Range
-from study.tracking.writer import StudyTracker, open_study
+from study.tracking.study_tracker import StudyTracker, open_study
 
 MakeConfig = Callable[..., StudyConfig]
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from study.errors import StoreError
+from study.core.errors import StoreError
 from study.tracking import reader
 from study.tracking.reader import read_artifact_text, read_experiments, read_histories, read_studies
 

@@ -20,8 +20,8 @@ sys.path.append(str(Path(__file__).parent))
 
 from training_workload import digits, make_config, make_trial
 
-from study.training.fit import FitTrainer
-from study.training.vectorized import VectorizedTrainer
+from study.training.fit.trainer import FitTrainer
+from study.training.vectorized.trainer import VectorizedTrainer
 
 NET = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
 CASES: dict[str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import pytest
 
-from study.errors import BackendError
-from study.machine import n_cores
+from study.core.errors import BackendError
+from study.core.machine import n_cores
 from study.training.backend import select_backend
 
 ROOT = Path(__file__).parents[2]

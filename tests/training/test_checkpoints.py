@@ -12,8 +12,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from study.errors import StoreError, StudyError
-from study.results import Trial
+from study.core.errors import StoreError, StudyError
+from study.core.trainer_interface import Trial
 from study.training.checkpoints import Checkpoint, Checkpoints
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from study.errors import StudyError
+from study.core.errors import StudyError
 from study.training.precision import use_precision
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from sklearn.datasets import load_digits
 
-from study.config import (
+from study.config.schema import (
     Budget,
     Component,
     Objective,
@@ -24,9 +24,9 @@ from study.config import (
     TrackingConfig,
     TrainMetrics,
 )
+from study.core.trainer_interface import EpochReport, Trial
 from study.datasets import Dataset, Split
-from study.results import EpochReport, Trial
-from study.training.fit import FitTrainer
+from study.training.fit.trainer import FitTrainer
 
 CONF = Path(__file__).parents[2] / "conf"
 CONSTANT = {"_target_": None}

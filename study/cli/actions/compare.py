@@ -1,0 +1,183 @@
+"""What `study compare` does: read, compare, write the page, keep it in MLflow."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import math
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from study.cli.stores import find_stores
+from study.core.errors import StudyError
+from study.core.search_space import Range, Value
+from study.report.across_workloads import across
+from study.report.comparison import Comparison, compare, figures
+from study.report.figures.svg import to_svg
+from study.report.html.page import Making, render
+from study.report.json_export import numbers
+from study.report.metric import Measure
+from study.report.studies import Entry, Evidence, gather, point_of
+from study.search.importance import importances
+from study.tracking.comparison_runs import log_comparison, read_context
+from study.tracking.reader import read_experiments, read_histories, read_studies
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """An experiment as read, and its id in MLflow."""
+
+    comparison: Comparison
+    experiment_id: str
+
+
+def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Compare experiments, write the page, keep it in MLflow, and say what came out.
+
+    Args:
+        options: What `study compare` was asked for.
+        arguments: The same as typed, which the page shows.
+    """
+    uri = find_stores(options).tracking_uri
+    names = list(dict.fromkeys(options.experiments))
+    _check_names(names, list(read_experiments(uri)))
+    read = [_read(uri, name, force=options.force) for name in names]
+    output = options.output or Path(f"{_file_name(names)}.html")
+    _check_output(output)
+    comparisons = [each.comparison for each in read]
+    workloads = across(comparisons)
+    found = numbers(comparisons, workloads)
+    making = Making(
+        command=shlex.join(["study", "compare", *arguments]),
+        ui=options.ui,
+        experiment_ids={name: each.experiment_id for name, each in zip(names, read, strict=True)},
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    page = render(comparisons, making=making, workloads=workloads)
+    wanted = options.figures is not None or not options.no_log
+    pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
+    written = _write(output, page, _named(comparisons, pictures), options.figures)
+    run_ids = [] if options.no_log else _log(uri, read, pictures, page=page, found=found)
+    if options.json:
+        json.dump(
+            {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1
+        )
+        sys.stdout.write("\n")
+        return 0
+    for comparison in comparisons:
+        sys.stdout.write(f"{comparison.evidence.experiment}: {comparison.answer.sentences[0]}\n")
+    sys.stdout.write(f"\nOpen the page:  {output}\n")
+    return 0
+
+
+def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            advice = f"Did you mean {' or '.join(near)}?" if near else "See study list."
+            raise StudyError(f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. {advice}")
+
+
+def _check_output(output: Path) -> None:
+    if not output.parent.is_dir() or output.is_dir():
+        raise StudyError(f"--output={output}: expected a file in a folder that is there. Name another.")
+
+
+def _read(uri: str, experiment: str, *, force: bool) -> _Read:
+    context = read_context(uri, experiment)
+    evidence = gather(
+        experiment,
+        read_studies(uri, experiment),
+        digests=context.digests,
+        read_histories=lambda run_ids, metrics: read_histories(uri, run_ids, metrics),
+        force=force,
+    )
+    weighed = {entry.label: _importances(entry, evidence.measure) for entry in evidence.entries}
+    return _Read(comparison=compare(replace(evidence, importances=weighed)), experiment_id=context.experiment_id)
+
+
+def _importances(entry: Entry, measure: Measure) -> Mapping[str, float]:
+    """Return how much each argument matters; a diverged trial counts as the worst that did not diverge, or as 0."""
+    ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
+    runs = [run for run in entry.trials if run.state != "failed" and all(a in run.params for a in ranges)]
+    scores = [measure.worst if (score := measure.validation(run)) is None else score for run in runs]
+    finite = [score for score in scores if math.isfinite(score)]
+    if not finite:
+        return {}
+    worst = min(finite) if measure.direction == "maximize" else max(finite)
+    points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
+    return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
+
+
+def _value(text: str, searched: Range) -> Value:
+    if searched.choices is None:
+        return float(text)
+    return next((choice for choice in searched.choices if str(choice) == text), searched.choices[0])
+
+
+def _file_name(names: Sequence[str]) -> str:
+    return "+".join(re.sub(r"[^\w.-]+", "_", name) for name in names)[:120]
+
+
+def _pictures(comparison: Comparison) -> dict[str, str]:
+    """Return SVG documents by file name; parallel coordinates are for the page, where lines can be pointed at."""
+    drawn = figures(comparison).values()
+    return {f"{figure.name}.svg": to_svg(figure) for figure in drawn if not figure.name.startswith("parallel-")}
+
+
+def _named(comparisons: Sequence[Comparison], pictures: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the pictures of all experiments by file name; of several, the experiment's name comes first."""
+    prefixes = [f"{_file_name([comparison.evidence.experiment])}-" for comparison in comparisons]
+    if len(prefixes) == 1:
+        return dict(pictures[0])
+    return {
+        f"{prefix}{name}": text for prefix, own in zip(prefixes, pictures, strict=True) for name, text in own.items()
+    }
+
+
+def _write(output: Path, page: str, pictures: Mapping[str, str], folder: Path | None) -> list[Path]:
+    try:
+        output.write_text(page, encoding="utf-8")
+        written = [output]
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in pictures.items():
+                (folder / name).write_text(picture, encoding="utf-8")
+                written.append(folder / name)
+    except OSError as error:
+        raise StudyError(f"--output={output} --figures={folder}: cannot be written ({error}). Name others.") from error
+    return written
+
+
+def _log(
+    uri: str, read: Sequence[_Read], pictures: Sequence[Mapping[str, str]], *, page: str, found: Mapping[str, Any]
+) -> list[str]:
+    """Keep the page, its numbers and its figures on a new run in every experiment compared."""
+    run_ids = []
+    for each, own in zip(read, pictures, strict=True):
+        evidence: Evidence = each.comparison.evidence
+        with tempfile.TemporaryDirectory() as folder:
+            files = {
+                "comparison.html": page,
+                "comparison.json": json.dumps(found, indent=1),
+                **own,
+            }
+            for name, text in files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            tags = {
+                "answer": each.comparison.answer.sentences[0],
+                "mlflow.note.content": "  \n".join(each.comparison.answer.sentences),
+                **({"winner": each.comparison.answer.winner} if each.comparison.answer.winner else {}),
+            }
+            studies = [record.run_id for record in evidence.records]
+            paths = [Path(folder) / name for name in files]
+            run_ids.append(log_comparison(uri, evidence.experiment, files=paths, tags=tags, study_run_ids=studies))
+    return run_ids

@@ -1,0 +1,164 @@
+"""What this machine has for a study: backends and GPUs, data sets, stores; nothing is written or downloaded."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from study.config.schema import BACKENDS, KINDS, Stores
+from study.core.errors import BackendError, StoreError, StudyError
+from study.core.machine import cards
+from study.datasets import Whereabouts
+from study.search.study_names import count_studies
+from study.tracking.connection import redact
+from study.tracking.reader import read_experiments
+from study.training.auto import show
+from study.training.auto_costs import find_facts
+from study.training.devices import ask_for_gpus
+
+_PACKAGES = ("optimizer-study", "keras", "optuna", "mlflow", "hydra-core")
+# What trainers cost is compared for the small budget: 10 trials, and 5 confirmations of two settings.
+_N_TRAININGS = 20
+_EXTRAS = {"torch": "optimizer-study[torch]"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked for.
+
+    Attributes:
+        kind: `package`, `backend`, `dataset`, `store` or `advice`.
+        name: What it is called.
+        state: `ok`; `missing`: not there, which may do; `broken`: there, and of no use.
+        detail: A version, a place, or what is wrong.
+        advice: What to do about it; empty where nothing is to be done.
+    """
+
+    kind: Literal["package", "backend", "dataset", "store", "advice"]
+    name: str
+    state: Literal["ok", "missing", "broken"]
+    detail: str
+    advice: str = ""
+
+
+def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeout_s: float) -> list[Finding]:
+    """Look at everything that a study needs.
+
+    Args:
+        targets: The `_target_` of each data set, by its name.
+        facts: What conf/trainer/auto.yaml records.
+        stores: The stores to be read.
+        timeout_s: Seconds that a backend gets to start.
+    """
+    with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
+        backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
+        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice(facts)]
+        return [*_packages(), *backends, *others]
+
+
+def can_run(findings: Sequence[Finding]) -> bool:
+    """Tell whether a study could run: some backend and some data set work, and no store is broken."""
+    working = {finding.kind for finding in findings if finding.state == "ok"}
+    broken = {finding.kind for finding in findings if finding.state == "broken"}
+    return {"backend", "dataset"} <= working and "store" not in broken
+
+
+def _packages() -> list[Finding]:
+    """Return the versions of Python and of what every study uses."""
+    found = [Finding(kind="package", name="python", state="ok", detail=platform.python_version())]
+    for name in _PACKAGES:
+        version = _version(name)
+        found.append(Finding(kind="package", name=name, state="ok" if version else "missing", detail=version or ""))
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _backend(name: str, *, timeout_s: float) -> Finding:
+    """Start a backend in a child process."""
+    version = _version(name)
+    if version is None:
+        advice = f"pip install '{_EXTRAS.get(name, name)}'"
+        return Finding(kind="backend", name=name, state="missing", detail="not installed", advice=advice)
+    try:
+        gpus = ask_for_gpus(name, timeout_s=timeout_s)
+    except BackendError as error:
+        return Finding(kind="backend", name=name, state="broken", detail=version, advice=str(error))
+    if gpus:
+        return Finding(kind="backend", name=name, state="ok", detail=f"{version}, GPU: {', '.join(gpus)}")
+    advice = "It does not see this machine's GPU: pip install 'optimizer-study[cuda]'" if cards() else ""
+    return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
+
+
+def _dataset(name: str, target: str) -> Finding:
+    """Ask a data set's module where it would be read from."""
+    module = target.rpartition(".")[0]
+    try:
+        ask: Callable[[], Whereabouts] | None = getattr(importlib.import_module(module), "whereabouts", None)
+    except ImportError as error:
+        advice = f"Put {module} where Python finds it."
+        return Finding(kind="dataset", name=name, state="broken", detail=str(error), advice=advice)
+    if ask is None:
+        return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, which alone knows where it looks")
+    found = ask()
+    if found.place is not None:
+        return Finding(kind="dataset", name=name, state="ok", detail=found.place)
+    advice = "\n  - ".join(("Do one of these:", *found.ways))
+    return Finding(kind="dataset", name=name, state="missing", detail="not on this machine", advice=advice)
+
+
+def _stores(stores: Stores) -> list[Finding]:
+    """Read the stores without making them."""
+    database = stores.tracking_uri.removeprefix("sqlite:///")
+    return [
+        _store(
+            "MLflow",
+            redact(stores.tracking_uri),
+            local=Path(database) if database != stores.tracking_uri else None,
+            count=lambda: f"experiments: {len(read_experiments(stores.tracking_uri))}",
+        ),
+        _store(
+            "Optuna",
+            str(stores.optuna_journal),
+            local=stores.optuna_journal,
+            count=lambda: f"studies: {count_studies(stores)}",
+        ),
+    ]
+
+
+def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str]) -> Finding:
+    if local is not None and not local.exists():
+        folder = next(parent for parent in local.absolute().parents if parent.exists())
+        if os.access(folder, os.W_OK):
+            return Finding(kind="store", name=name, state="missing", detail=f"{place}, which the first study makes")
+        advice = "Give leave to write there, or start from another folder."
+        return Finding(kind="store", name=name, state="broken", detail=f"{folder} cannot be written to", advice=advice)
+    try:
+        return Finding(kind="store", name=name, state="ok", detail=f"{place}, {count()}")
+    except StoreError as error:
+        return Finding(kind="store", name=name, state="broken", detail=place, advice=str(error))
+
+
+def _advice(recorded: object) -> list[Finding]:
+    """Show what `trainer=auto` goes by."""
+    try:
+        facts = {kind: find_facts(recorded, kind=kind) for kind in KINDS}
+    except StudyError as error:
+        return [Finding(kind="advice", name="trainer=auto", state="broken", detail="no facts", advice=str(error))]
+    shown = dict(show(facts, n=_N_TRAININGS))
+    return [
+        Finding(kind="advice", name=kind, state="ok" if known.costs else "missing", detail=shown[kind])
+        for kind, known in facts.items()
+    ]

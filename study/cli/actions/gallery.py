@@ -1,0 +1,202 @@
+"""What `study gallery` does, and what `study run experiment=NAME` does at its end: make pages and keep them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from study.cli.launch.compose import compose_jobs, prepare
+from study.cli.stores import find_stores
+from study.config.named_settings import resolve_setting
+from study.config.schema import StudyConfig, digest_of
+from study.core.errors import StudyError
+from study.gallery import About, Material, Shown
+from study.gallery.material import known, load_exhibit, read_material, run_shown
+from study.gallery.page import Making, render, render_index, render_markdown
+from study.tracking.comparison_runs import log_comparison
+from study.tracking.reader import read_experiments, read_studies
+
+# The sizes that an experiment may have been run in, the best evidence first.
+_BUDGETS = ("published/{}", "gallery/{}", "smoke")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An experiment as it was run.
+
+    Attributes:
+        name: The experiment's name.
+        experiment: Its name in MLflow.
+        digests: Its studies; None: all that the store has of it.
+        overrides: What was typed behind `study run -m`; None where that is not known.
+    """
+
+    name: str
+    experiment: str
+    digests: frozenset[str] | None
+    overrides: tuple[str, ...] | None = None
+
+    def command(self, material: Material) -> str:
+        """Return the command that runs it, as it was typed or as the studies' budget tells."""
+        words = self.overrides
+        if words is None:
+            budgets = {config["budget"].get("name") for config in material.configs.values()}
+            own = [f"budget={name}" for name in budgets if len(budgets) == 1 and name != f"published/{self.name}"]
+            words = (f"experiment={self.name}", *own)
+        return shlex.join(["study", "run", "-m", *words])
+
+
+def make_gallery(options: argparse.Namespace) -> int:
+    """Make the pages of experiments; without names of all that were run, and the page that leads to them.
+
+    Raises:
+        StudyError: An experiment that was asked for was not run, or not to its end, or cannot be shown; the others'
+            pages are made all the same.
+    """
+    uri = find_stores(options).tracking_uri
+    output = options.output or options.folder / "mlruns" / "gallery"
+    names = list(dict.fromkeys(options.experiments)) or list(known())
+    for name in names:
+        load_exhibit(name)  # a name without a page is told before anything is made
+    in_store = set(read_experiments(uri))
+    runs = {name: _find_run(uri, name) if name in in_store else None for name in names}
+    missing = [name for name, run in runs.items() if run is None]
+    if missing and options.experiments:
+        raise _not_run(missing)
+    made, faults = {}, []
+    for run in filter(None, runs.values()):
+        try:
+            made[run.name] = make_page(uri, run, output, log=not options.no_log)
+        except StudyError as error:
+            faults.append(f"{run.name}: {error}")
+    if made and not options.experiments:
+        now = datetime.now(UTC).strftime("%Y-%m-%d")
+        pages = [(name, about, shown) for name, (about, shown) in made.items()]
+        _write(output / "index.html", render_index(pages, made=now))
+        _write(output / "README.md", render_markdown(pages))
+        sys.stdout.write(f"\nOpen the gallery:  {output / 'index.html'}\n")
+    if missing:
+        faults.append(str(_not_run(missing)))
+    if faults:
+        raise StudyError("\n".join(faults))
+    return 0
+
+
+def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Shown]:
+    """Make an experiment's page, write it with its pictures, and keep them in MLflow.
+
+    Raises:
+        StudyError: The store has not what the page needs, or the page cannot be written.
+    """
+    exhibit = load_exhibit(run.name)
+    material = read_material(uri, run.name, experiment=run.experiment, digests=run.digests)
+    shown = run_shown(exhibit, material)
+    making = Making(
+        command=run.command(material),
+        published=_budget_of(f"published/{run.name}"),
+        made=datetime.now(UTC).strftime("%Y-%m-%d"),
+    )
+    page = render(exhibit.about, shown, material, making=making)
+    _write(output / f"{run.name}.html", page)
+    pictures = {f"{picture.name}.{picture.suffix}": picture.data for picture in shown.pictures}
+    for name, data in pictures.items():
+        _write(output / run.name / name, data)
+    if log:
+        _log(
+            uri, run, page=page, pictures=pictures, shown=shown, studies=[r.run_id for r in material.evidence.records]
+        )
+    sys.stdout.write(f"{run.name}: {output / f'{run.name}.html'}\n")
+    return exhibit.about, shown
+
+
+def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
+    """Make the page of the experiment that a command line ran, where it has one.
+
+    What cannot be shown, such as a part of the experiment, is told and is no failure of the run.
+    """
+    typed = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
+    name = typed.get("experiment", "")
+    if name not in known() or not configs:
+        return
+    digests = frozenset(config.digest for config in configs)
+    run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, overrides=tuple(overrides))
+    try:
+        make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
+    except StudyError as error:
+        sys.stderr.write(f"study run: no page was made of it. {error}\n")
+
+
+def studies_of(name: str, budget: str) -> set[str]:
+    """Return the digests of the studies that an experiment consists of under a budget."""
+    jobs = compose_jobs(prepare([f"experiment={name}", f"budget={budget}"]), multirun=False)
+    return {_digest(job.raw) for job in jobs}
+
+
+def _find_run(uri: str, name: str) -> Run | None:
+    """Return in which size the store has an experiment to its end; None where it has it in none.
+
+    Studies of none of our sizes, such as those of a user's own overrides, are shown together.
+    """
+    present = {record.study_id: record.status for record in read_studies(uri, name, trials=False)}
+    begun = False
+    for pattern in _BUDGETS:
+        budget = pattern.format(name)
+        if pattern != "smoke" and _budget_of(budget) is None:
+            continue
+        expected = studies_of(name, budget)
+        begun |= any(digest in present for digest in expected)
+        if all(present.get(digest) == "FINISHED" for digest in expected):
+            return Run(name=name, experiment=name, digests=frozenset(expected))
+    if begun or not any(status == "FINISHED" for status in present.values()):
+        return None
+    return Run(name=name, experiment=name, digests=None)
+
+
+def _digest(raw: Mapping[str, Any]) -> str:
+    named = f"{raw['dataset']['name']}-{raw['model']['name']}"
+    return digest_of(resolve_setting(raw).raw, experiment_name=raw.get("experiment_name") or named)
+
+
+def _budget_of(option: str) -> dict[str, Any] | None:
+    """Return what an option of the group budget says; None where there is none."""
+    path = files("conf").joinpath("budget", *f"{option}.yaml".split("/"))
+    return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _not_run(missing: Iterable[str]) -> StudyError:
+    listed = "".join(f"\n  study run -m experiment={name}" for name in missing)
+    return StudyError(f"These experiments were not run here to their end, so they have no page. Run them:{listed}")
+
+
+def _log(
+    uri: str, run: Run, *, page: str, pictures: Mapping[str, bytes], shown: Shown, studies: Sequence[str]
+) -> None:
+    """Keep the page and its pictures on a new run of role `comparison`."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, data in {"gallery.html": page.encode(), **pictures}.items():
+            paths.append(Path(folder) / name)
+            paths[-1].write_bytes(data)
+        note = "  \n".join(shown.findings)
+        tags = {"mlflow.source.name": "study gallery", "gallery": run.name, "mlflow.note.content": note}
+        if shown.findings:
+            tags["answer"] = shown.findings[0]
+        log_comparison(uri, run.experiment, files=paths, tags=tags, study_run_ids=studies)
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    except OSError as error:
+        raise StudyError(f"--output={path.parent}: cannot be written ({error}). Name another folder.") from error

@@ -1,0 +1,85 @@
+"""Show studies of the stores side by side."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Collection, Sequence
+
+from study.cli.text_table import render_table
+from study.core.records import RunRecord, StudyRecord
+from study.report.metric import measure_of
+from study.tracking.reader import read_studies
+
+_HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
+
+
+def show_studies(experiments: Collection[tuple[str, str]]) -> None:
+    """Print one table for each experiment, and how to see more.
+
+    Args:
+        experiments: Pairs of a tracking URI and an experiment's name.
+    """
+    for tracking_uri, experiment in sorted(experiments):
+        studies = read_studies(tracking_uri, experiment, trials=False)
+        sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
+        render_table(_HEADERS, [_row(study) for study in _sorted(studies)], stream=sys.stdout)
+    sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
+
+
+def _row(study: StudyRecord) -> tuple[str, ...]:
+    tested = [run for run in study.confirmations if not run.superseded]
+    untuned = [run for run in tested if run.config == "default"]
+    return (
+        study.name,
+        study.status.lower(),
+        study.tags.get("progress", f"0/{study.n_trials}"),
+        f"{study.metrics.get('n_diverged', 0):.0f}",
+        _number(study.metrics.get("best_objective")),
+        _interval(study),
+        _mean(study, untuned),
+        study.tags.get("best", ""),
+    )
+
+
+def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
+    """Return the studies, those with the best objective first and those without one last."""
+
+    def key(study: StudyRecord) -> tuple[bool, float, str]:
+        value = study.metrics.get("best_objective")
+        return (value is None, -measure_of(study.params).sign * (value or 0.0), study.name)
+
+    return sorted(studies, key=key)
+
+
+def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
+    """Return the test metric to show: the one that the study selects by, else an accuracy or so before the loss."""
+    found = sorted(name for name in names if name.startswith("test_"))
+    selected = measure_of(study.params).test
+    if selected in found:
+        return selected
+    return next((name for name in found if "loss" not in name), found[0] if found else None)
+
+
+def _interval(study: StudyRecord) -> str:
+    means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
+    metric = _test_metric(study, means)
+    if metric is None:
+        return ""
+    mean, low, high = (study.metrics[f"{metric}_{part}"] for part in ("mean", "low", "high"))
+    return (
+        f"{_number(mean)} [{_number(low)}, {_number(high)}]" if not math.isnan(low) else f"{_number(mean)} (one seed)"
+    )
+
+
+def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
+    metric = _test_metric(study, {name for run in runs for name in run.metrics})
+    values = [run.metrics[metric] for run in runs if metric in run.metrics] if metric else []
+    return _number(sum(values) / len(values)) if values else ""
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    # Accuracies line up; a loss can be of any size.
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"

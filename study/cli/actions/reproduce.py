@@ -1,0 +1,134 @@
+"""What `study reproduce` does and prints."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from study.cli.stores import find_stores
+from study.cli.text_table import render_table
+from study.core.log_capture import captured
+from study.reproduction.compare import Comparison, Repetition, Reproduction, repeat, reproduce
+from study.reproduction.config_changes import parse_changes
+from study.reproduction.retrain import Difference
+from study.reproduction.targets import Target, find_target
+from study.statistics.intervals import Interval
+
+
+def reproduce_target(options: argparse.Namespace) -> int:
+    """Reproduce what `study reproduce` was asked for; the status is 0 only when it was reproduced."""
+    sys.path.insert(0, os.getcwd())  # models and optimizers of one's own, as in `study run`
+    changes = parse_changes(options.changes)
+    target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    folder = options.folder.resolve()
+    sys.stdout.write(f"{target.title}\n")
+    sys.stdout.flush()
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        if options.seeds is None:
+            outcome: Reproduction | Repetition = reproduce(
+                target,
+                folder=folder,
+                changes=changes,
+                tolerance=options.tolerance,
+                force=options.force,
+                allow=options.allow,
+            )
+        else:
+            outcome = repeat(
+                target,
+                n_seeds=options.seeds,
+                folder=folder,
+                changes=changes,
+                force=options.force,
+                allow=options.allow,
+            )
+    return _show_reproduction(target, outcome) if isinstance(outcome, Reproduction) else _show_repetition(outcome)
+
+
+def _show_reproduction(target: Target, outcome: Reproduction) -> int:
+    """Print what a reproduction came to."""
+    write = sys.stdout.write
+    if not outcome.trained:
+        return _show_stopped(outcome.differences)
+    write(f"trained again on {outcome.device}\n\n")
+    headers = ("metric", "epochs", "largest difference", "at epoch", "recorded", "again")
+    render_table(headers, [_row(comparison) for comparison in outcome.comparisons], stream=sys.stdout)
+    allowed = "bit for bit" if outcome.tolerance == 0 else f"within {outcome.tolerance:g} (relative)"
+    if outcome.reproduced:
+        exact = all(comparison.largest == 0 for comparison in outcome.comparisons)
+        write(f"\nreproduced {'bit for bit' if exact else allowed}\n")
+        _list("though not all is as it was recorded", outcome.differences)
+        return 0
+    write(f"\nNOT reproduced: expected equality {allowed}\n")
+    if outcome.state != outcome.recorded_state:
+        write(f"  the run ended as {outcome.recorded_state}, and now as {outcome.state}\n")
+    if outcome.differences:
+        _list("likely causes", outcome.differences)
+    else:
+        mode = "" if target.raw.get("deterministic") else " It was recorded with deterministic=false."
+        write(f"  Data, versions, device and config are as they were recorded.{mode}\n")
+        write("  Something else differs: threads given to the libraries, or environment variables that they read.\n")
+    return 1
+
+
+def _show_repetition(outcome: Repetition) -> int:
+    """Print what a repetition came to."""
+    if not outcome.trained:
+        return _show_stopped(outcome.differences)
+    sys.stdout.write(f"trained on {outcome.device}\n\n")
+    seeds = [str(result.trial.run_seed) for result in outcome.results]
+    tested = [dict(result.summary) for result in outcome.results]
+    names = sorted({name for summary in tested for name in summary if name.startswith("test_")})
+    rows = [
+        (seed, result.state, *(f"{summary[name]:.4f}" if name in summary else "" for name in names))
+        for seed, result, summary in zip(seeds, outcome.results, tested, strict=True)
+    ]
+    render_table(("run_seed", "state", *names), rows, stream=sys.stdout)
+    sys.stdout.write("\nmean [95 % t interval]\n")
+    render_table(("metric", "fresh seeds", "recorded confirmations"), _estimate_rows(outcome), stream=sys.stdout)
+    _list("not all is as it was recorded", outcome.differences)
+    return 0 if all(result.state == "complete" for result in outcome.results) else 1
+
+
+def _show_stopped(differences: Sequence[Difference]) -> int:
+    stopping = [difference for difference in differences if difference.stops]
+    _list("NOT reproduced, and not trained: this would be another training", stopping)
+    _list("also", [difference for difference in differences if not difference.stops])
+    sys.stdout.write("--force trains all the same.\n")
+    return 1
+
+
+def _list(heading: str, differences: Sequence[Difference]) -> None:
+    if differences:
+        sys.stdout.write(f"{heading}:\n" + "".join(f"  {difference}\n" for difference in differences))
+
+
+def _row(comparison: Comparison) -> tuple[str, ...]:
+    at = "" if comparison.at is None else str(comparison.at)
+    largest = "0" if comparison.largest == 0 else f"{comparison.largest:.3g}"
+    is_test = comparison.metric.startswith("test_")
+    return (
+        comparison.metric,
+        "end" if is_test else str(comparison.n_compared),
+        largest,
+        "" if is_test else at,
+        repr(comparison.recorded),
+        repr(comparison.again),
+    )
+
+
+def _estimate_rows(outcome: Repetition) -> list[tuple[str, str, str]]:
+    names = sorted({*outcome.fresh, *outcome.recorded})
+    return [(name, _estimate(outcome.fresh, name), _estimate(outcome.recorded, name)) for name in names]
+
+
+def _estimate(estimates: Mapping[str, Interval], name: str) -> str:
+    if name not in estimates:
+        return "none"
+    interval = estimates[name]
+    ends = f" [{interval.low:.4f}, {interval.high:.4f}]" if interval.n > 1 else ""
+    return f"{interval.estimate:.4f}{ends} ({interval.n} {'seed' if interval.n == 1 else 'seeds'})"

@@ -1,0 +1,116 @@
+"""What a workload's trials cost with one trainer and backend, taken in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from study.config.schema import StudyConfig
+from study.core.errors import StudyError
+from study.core.seeds import trial_run_seed
+from study.core.trainer_interface import Trial
+from study.pipeline.preflight import build_trainer, load_config, load_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """What a study of n trainings takes: `fixed_s + n * trial_s`.
+
+    Attributes:
+        fixed_s: From the start of the process: imports, data, and all that compiling adds to the first trials.
+        trial_s: Each training once everything is compiled.
+    """
+
+    fixed_s: float
+    trial_s: float
+
+
+def measure(raw: Mapping[str, Any], *, timeout_s: float) -> Seconds:
+    """Train the trials of a resolved config twice in a child process that finds no compiled program of an earlier one.
+
+    Args:
+        raw: The resolved config; nothing is stored.
+        timeout_s: Seconds after which the child is ended.
+
+    Raises:
+        StudyError: The child was not done in time, or failed.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": scratch, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "study.cli.actions.trainer_timing", scratch],
+                input=json.dumps(raw),
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                env=environment,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StudyError(f"not done within {timeout_s:g} s") from error
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise StudyError(f"it failed ({last})")
+        return Seconds(**json.loads(done.stdout.splitlines()[-1]))  # libraries print there as well, before
+
+
+def take(config: StudyConfig, *, started: float) -> Seconds:
+    """Train the first batch cold and then all trials warm.
+
+    Args:
+        config: The study, whose trials differ in the learning rate and the run seed.
+        started: When the process began, in seconds since 1970.
+    """
+    trainer = build_trainer(config, load_dataset(config))
+    size = min(trainer.capacity, config.n_trials)
+    trials = [_trial(config, number) for number in range(config.n_trials)]
+
+    def train(batch: list[Trial]) -> None:
+        for result in trainer.train(batch, lambda _trial, _report: True):
+            if result.state == "failed":
+                raise StudyError(str(result.error))
+
+    train(trials[:size])
+    cold_s = time.time() - started
+    began = time.perf_counter()
+    for first in range(0, len(trials), size):
+        train(trials[first : first + size])
+    trial_s = (time.perf_counter() - began) / len(trials)
+    return Seconds(fixed_s=max(0.0, cold_s - size * trial_s), trial_s=trial_s)
+
+
+def _trial(config: StudyConfig, number: int) -> Trial:
+    point = {"learning_rate": 1e-3 / (1 + number)}
+    return Trial(
+        number=number,
+        hyperparameters=config.optimizer.arguments(point),
+        run_seed=trial_run_seed(config.study_seed, number),
+        order_seed=config.order_seed,
+    )
+
+
+def _main() -> int:
+    """Measure the config on standard input."""
+    started = psutil.Process().create_time()
+    try:
+        seconds = take(load_config(json.load(sys.stdin), folder=Path(sys.argv[1])), started=started)
+    except StudyError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
+    sys.stdout.write(f"\n{json.dumps(vars(seconds))}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,219 @@
+"""Compose the configs of all jobs of a command line, as Hydra will, and check them before the first one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from study.cli.launch.exported_choices import translate
+from study.config.named_settings import refuse_typed
+from study.core.errors import ConfigError, Fault, StudyError
+from study.core.redaction import written_out
+
+_BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+# Overrides that every study of an experiment shares, or that do not tell studies apart.
+_NOT_TELLING = (
+    "dataset",
+    "model",
+    "optimizer",
+    "experiment",
+    "experiment_name",
+    "study_name",
+    "storage",
+    "tracking_uri",
+    "live",
+    "worker",
+    "budget",
+    "allow_targets",
+    "max_failed_trials",
+    "retry_failed",
+    "settings",
+)
+# Sections whose keys no file lists; without `++` Hydra would ask for a plus before each.
+_OPEN = ("optimizer.", "settings.", "settings=")
+_NOT_TELLING_SECTIONS = (
+    "settings.",
+    "budget.",
+    "storage.",
+    "tracking.",
+    "hydra.",
+    "hydra/",
+    "dataset.path",
+    "trainer.capacity",
+)
+
+
+class _OwnConf(SearchPathPlugin):
+    """Adds the working directory's conf/; `glob(*)` and completion do not look into `hydra.searchpath`."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folder where there is one that is not the package's own."""
+        import conf
+
+        own = Path.cwd() / "conf"
+        if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
+            search_path.append(provider="working directory", path=f"file://{own}")
+
+
+class CompositionError(StudyError):
+    """Hydra could not compose the config; the message is Hydra's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job of a command line.
+
+    Attributes:
+        overrides: What makes it this job.
+        raw: Its resolved config.
+        labels: Names for its study: what the jobs of the command line differ in, then all that is telling.
+    """
+
+    overrides: tuple[str, ...]
+    raw: dict[str, Any]
+    labels: tuple[str, ...]
+
+
+def prepare(arguments: Sequence[str]) -> list[str]:
+    """Let arguments of an optimizer and settings be set without `+`, and find the working directory's own conf/.
+
+    An optimizer's file cannot list what a user may search, and an unknown argument is to be told together with all
+    other faults; so `optimizer.` keys are appended where they are missing, and checked against the constructor.
+
+    Raises:
+        StudyError: `best` or `enqueue` names a file that is no exported configuration.
+    """
+    # Hydra's parser wants its flags first; people do not.
+    words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
+    appended = [f"++{word}" if word.startswith(_OPEN) and "=" in word else word for word in words]
+    Plugins.instance().register(_OwnConf)
+    # Of schemas that have the names of our files Hydra only warns, in every process of a launcher.
+    schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for name in ("joblib.yaml", "submitit_slurm.yaml"):
+        schemas.pop(name, None)
+    return translate(appended)
+
+
+def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:
+    """Compose every job.
+
+    Raises:
+        CompositionError: Hydra refuses one of them.
+        ConfigError: An argument is both fixed and searched.
+    """
+    try:
+        with initialize_config_module("conf", version_base=None):
+            return _compose_jobs(list(overrides), multirun=multirun)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise CompositionError(str(error).strip()) from error
+
+
+def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    loader = hydra.config_loader
+    master = loader.load_configuration(
+        config_name="config", overrides=overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
+    )
+    if not multirun and master.hydra.mode != RunMode.MULTIRUN:
+        single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
+        return [_split(single)]
+    if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
+        return []  # another sweeper makes up its jobs as it goes; each is checked when its turn comes
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=loader)
+    parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
+
+
+def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[str] = ()) -> Job:
+    """Resolve a job's config and name what tells it apart.
+
+    Args:
+        own: The composed config without Hydra's node.
+        overrides: What the job overrides.
+        telling: The keys that the jobs of the command line differ in.
+
+    Raises:
+        ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
+    """
+    overrides = tuple(map(str, overrides))
+    _refuse_passwords(OmegaConf.to_container(own, resolve=False))
+    resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    assert isinstance(resolved, dict)
+    raw = {str(key): value for key, value in resolved.items()}
+    _refuse_fixed_and_searched(overrides)
+    refuse_typed(raw, overrides)
+    everything = _label(overrides, raw)
+    labels = (_label(overrides, raw, only=telling), everything) if telling else (everything,)
+    return Job(overrides=overrides, raw=raw, labels=labels)
+
+
+def told_apart_by(jobs: Sequence[Job]) -> frozenset[str]:
+    """Return the keys whose values differ between the jobs of a command line."""
+    pairs = {tuple(override.lstrip("+~").partition("=")[::2]) for job in jobs for override in job.overrides}
+    keys = [key for key, _ in pairs]
+    return frozenset(key for key in keys if keys.count(key) > 1)
+
+
+def _split(composed: DictConfig) -> Job:
+    """Read a config that still has Hydra's node, which its own interpolations may refer to."""
+    HydraConfig.instance().set_config(composed)
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return read_job(own, composed.hydra.overrides.task)
+
+
+def _refuse_fixed_and_searched(overrides: Sequence[str]) -> None:
+    """Refuse `optimizer.x=1 optimizer.search.x.low=0`: only one of the two can be meant."""
+    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
+    faults = []
+    for key in typed:
+        _, _, argument = key.partition("optimizer.search.")
+        fixed = f"optimizer.{argument.split('.')[0]}"
+        if argument and typed.get(fixed, "null") != "null":
+            advice = f"Take {fixed} or {key} out of the command."
+            faults.append(Fault(key=fixed, value=typed[fixed], allowed=f"no value beside {key}", advice=advice))
+    if faults:
+        raise ConfigError(faults)
+
+
+def _refuse_passwords(unresolved: Any) -> None:
+    """Refuse passwords that are written out: on a command line every user of the machine sees them."""
+    advice = (
+        "Keep it in an environment variable, such as DB_PASSWORD, and write '${oc.env:DB_PASSWORD}' in its place; "
+        "PostgreSQL also reads PGPASSWORD and ~/.pgpass, MLflow's client MLFLOW_TRACKING_PASSWORD."
+    )
+    allowed = "no password that is written out"
+    found = written_out(unresolved)
+    if found:
+        raise ConfigError([Fault(key=key, value=shown, allowed=allowed, advice=advice) for key, shown in found])
+
+
+def _label(overrides: Sequence[str], raw: Any, *, only: Collection[str] | None = None) -> str:
+    """Return the optimizer's name and the overrides that set a study apart, such as `adam-schedule=cosine`."""
+    parts = []
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
+            continue
+        short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
+        parts.append(f"{short}={value}".replace("/", "."))
+    return "-".join([str(raw["optimizer"]["name"]), *sorted(parts)])

@@ -1,0 +1,151 @@
+"""Run checked jobs through Hydra, or let it answer questions about the config."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_original_cwd
+from omegaconf import DictConfig
+
+from study.cli.launch.compose import CompositionError, Job, compose_jobs, read_job, told_apart_by
+from study.core.errors import ConfigError, StudyError
+from study.core.redaction import redact
+
+_BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A command line as Hydra reads it.
+
+    Attributes:
+        arguments: All of it.
+        overrides: The `KEY=VALUE` words.
+        multirun: Whether -m was given.
+        is_question: Whether it asks for something else than to run.
+        is_composed: Whether answering composes a config.
+    """
+
+    arguments: tuple[str, ...]
+    overrides: tuple[str, ...]
+    multirun: bool
+    is_question: bool
+    is_composed: bool
+
+
+class JobError(Exception):
+    """A job ended with an error of the program's; the message is its traceback without passwords."""
+
+
+def read_arguments(arguments: Sequence[str]) -> Request:
+    """Split a command line into flags and overrides; an unknown flag ends with status 2."""
+    parser = get_args_parser()
+    parser.prog = "study run"
+    options: argparse.Namespace = parser.parse_args(list(arguments))
+    is_composed = bool(options.cfg or options.info is not None)
+    return Request(
+        arguments=tuple(arguments),
+        overrides=tuple(options.overrides),
+        multirun=options.multirun,
+        is_question=is_composed or options.hydra_help or options.shell_completion,
+        is_composed=is_composed,
+    )
+
+
+def answer(request: Request) -> int:
+    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; a bad composition is status 2."""
+    if request.is_composed:
+        try:
+            compose_jobs(request.overrides, multirun=False)
+        except (CompositionError, ConfigError) as error:
+            sys.stderr.write(f"study run: {error}\n")
+            return 2
+    shown = io.StringIO()
+    with _argv(request.arguments), contextlib.redirect_stdout(shown):
+        _application()()
+    sys.stdout.write(redact(shown.getvalue()))
+    return 0
+
+
+def launch(request: Request, jobs: Sequence[Job]) -> int:
+    """Check all jobs, run them through Hydra, and show the studies side by side.
+
+    Raises:
+        ConfigError: A job has a fault; it holds those of all jobs, and none has started.
+    """
+    from study.core.log_capture import captured
+
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        from study.pipeline.preflight import check
+
+        configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
+    with _argv(request.arguments):
+        _application(told_apart_by(jobs))()
+    from study.cli.actions.overview import show_studies
+
+    show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    from study.cli.actions.gallery import page_after_run
+
+    page_after_run(request.overrides, configs)
+    return 0
+
+
+def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
+    """Run one job's study and return its best objective, NaN when no trial completed.
+
+    An outer Hydra sweep over anything else can optimize what this returns.
+
+    Args:
+        own: The job's config.
+        telling: The keys that the jobs of the command line differ in.
+    """
+    from study.cli.launch.child_process import run_anywhere
+    from study.core.log_capture import captured
+    from study.pipeline.preflight import load_config
+
+    try:
+        job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+            config = load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+        outcome = run_anywhere(config)
+    except StudyError as error:  # Hydra would print a traceback, and end with another status
+        sys.stderr.write(f"study run: {error}\n")
+        if HydraConfig.get().launcher._target_ != _BASIC_LAUNCHER:
+            raise JobError(str(error)) from None  # what ends a process is taken for the loss of its machine
+        raise SystemExit(error.exit_status) from error
+    except Exception:  # Hydra runs the other jobs, then prints this one's traceback
+        raise JobError(redact(traceback.format_exc())) from None
+    return math.nan if outcome.best is None else outcome.best.objective
+
+
+def _application(telling: Collection[str] = ()) -> Callable[[], object]:
+    def job(own: DictConfig) -> float:
+        return run_job(own, telling=telling)
+
+    application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
+        job
+    )
+    return application
+
+
+@contextlib.contextmanager
+def _argv(arguments: Sequence[str]) -> Iterator[None]:
+    """Hand Hydra its command line, which it reads from the process."""
+    before = sys.argv
+    sys.argv = [before[0], *arguments]
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,114 @@
+"""What a config may name: code of this project, of Keras and Optuna, and modules of the user's own folder.
+
+A config can come from elsewhere, with a store or a file that was handed on; loading it must not run what it likes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.config.instantiate import Unimportable, locate
+from study.core.errors import Fault
+
+# Only the parts of each package that a config has a use for: keras.saving, say, can load anything.
+_NAMESPACES = (
+    "models",
+    "study.datasets",
+    "study.optimizers",
+    "study.training",
+    "study.search.samplers",
+    "study.search.pruners",
+    "keras.optimizers",
+    "keras.losses",
+    "keras.metrics",
+    "optuna.samplers",
+    "optuna.pruners",
+)
+# Functions of those that build whatever their arguments describe.
+_BUILDERS = ("deserialize", "get", "serialize")
+_FAMILIES = frozenset(namespace.partition(".")[0] for namespace in _NAMESPACES) | {"conf"}
+
+
+def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] = ()) -> list[Fault]:
+    """Refuse every `_target_` of a config, and every package it requires, that it may not name; see the module.
+
+    Nothing that is refused by its name is imported.
+
+    Args:
+        raw: The resolved config.
+        folder: The user's folder, whose modules are allowed.
+        allow: Further packages that the user allows.
+    """
+    families = ", ".join((*_NAMESPACES, *allow))
+    advice = (
+        "Choose one of them. If you trust another package and asked for it yourself, allow it: "
+        "allow_targets=[PACKAGE] for study run, --allow PACKAGE for study reproduce."
+    )
+    return [
+        Fault(
+            key=key,
+            value=target,
+            allowed=f"something of {families}, or of a module in {folder}",
+            advice=advice,
+        )
+        for key, target in _targets(raw)
+        if target is not None and not (isinstance(target, str) and _is_allowed(target, folder=folder, allow=allow))
+    ]
+
+
+def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield everything that is to be called, by its key."""
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            here = f"{prefix}.{key}" if prefix else str(key)
+            if key == "_target_":
+                yield here, value
+            else:
+                yield from _targets(value, here)
+    elif isinstance(section, list | tuple):
+        for position, value in enumerate(section):
+            yield from _targets(value, f"{prefix}.{position}")
+
+
+def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
+    """Tell whether a name may be called; then it is imported, to see whether what it names is defined there."""
+    if not _may_be_imported(target, folder=folder, allow=allow):
+        return False
+    try:
+        located = inspect.unwrap(locate(target))
+    except (Unimportable, ValueError):
+        return True  # told with the other faults
+    home = getattr(located, "__module__", None) or ""
+    family, _, _ = target.partition(".")
+    # A module also holds what it imports: `from subprocess import run` makes no way around.
+    return home.partition(".")[0] == family or _may_be_imported(f"{home}.it", folder=folder, allow=allow)
+
+
+def _may_be_imported(target: str, *, folder: Path, allow: Collection[str]) -> bool:
+    if "." not in target or not all(part.isidentifier() for part in target.split(".")):
+        return False
+    if any(target.startswith(f"{package}.") for package in allow):
+        return True
+    module, _, name = target.rpartition(".")
+    if any(f"{module}.".startswith(f"{namespace}.") for namespace in _NAMESPACES):
+        return name not in _BUILDERS
+    family = target.partition(".")[0]
+    return family not in _FAMILIES and _is_own(family, folder)
+
+
+def _is_own(module: str, folder: Path) -> bool:
+    """Tell whether a top-level module lies in the folder itself; a package installed somewhere below does not."""
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    if found is None:
+        return False
+    places = list(found.submodule_search_locations or ()) or [found.origin or ""]
+    # The folder where the command was started is in general both; a launcher's worker, say, runs in another.
+    own = {(here / name).resolve() for here in (folder, Path.cwd()) for name in (module, f"{module}.py")}
+    return all(Path(place).resolve() in own for place in places)

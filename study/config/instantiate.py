@@ -1,0 +1,108 @@
+"""Join configs and code: import what a `_target_` names and call it with the rest of its section."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from study.core.errors import Fault
+
+# A section of a resolved config: a `_target_` and its arguments.
+Section = Mapping[str, Any]
+_DEEPEST = 30
+
+
+class Unimportable(ImportError):
+    """What a dotted path names cannot be imported, or cannot be called."""
+
+
+def locate(target: str) -> Callable[..., Any]:
+    """Import the object that a dotted path names; `study.config.allowlist` says what a config may name.
+
+    Raises:
+        Unimportable: No module of the path can be imported, or it has no such member.
+    """
+    module_name, _, member = target.rpartition(".")
+    if not module_name or not member:
+        raise Unimportable(f"{target!r} is not a dotted path such as 'keras.optimizers.Adam'")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a module of the user's own can fail in any way
+        place = "" if isinstance(error, ImportError) else f"importing {module_name} raises {type(error).__name__}: "
+        raise Unimportable(f"{place}{error}") from error
+    if not hasattr(module, member):
+        raise Unimportable(f"module {module_name!r} has no {member!r}")
+    located = getattr(module, member)
+    if not callable(located):
+        raise Unimportable(f"{target!r} cannot be called")
+    return located  # type: ignore[no-any-return]
+
+
+def instantiate(section: Section, **arguments: Any) -> Any:
+    """Call the section's `_target_` with the section's other keys and `arguments`, which win."""
+    values = {key: value for key, value in section.items() if key != "_target_"}
+    return locate(section["_target_"])(**(values | arguments))
+
+
+def parameters(target: str) -> Mapping[str, inspect.Parameter]:
+    """Return the named parameters that a target accepts, `self` and catch-alls left out.
+
+    Raises:
+        Unimportable: The target cannot be imported, or does not say what it takes.
+    """
+    try:
+        return _parameters(locate(target))
+    except ValueError as error:  # as of built-in functions
+        raise Unimportable(f"{target!r} does not tell its arguments") from error
+
+
+@functools.lru_cache(maxsize=64)  # asked several times for every trial
+def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    catch_alls = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    signature = inspect.signature(called)
+    return MappingProxyType({name: p for name, p in signature.parameters.items() if p.kind not in catch_alls})
+
+
+def is_too_deep(raw: object) -> bool:
+    """Tell whether something is nested deeper than a config ever is, as one that holds itself is."""
+    level: dict[int, Any] = {id(raw): raw}
+    for _ in range(_DEEPEST):
+        inner = [
+            item
+            for node in level.values()
+            if isinstance(node, Mapping | list | tuple)
+            for item in (node.values() if isinstance(node, Mapping) else node)
+        ]
+        level = {id(item): item for item in inner if isinstance(item, Mapping | list | tuple)}
+    return bool(level)
+
+
+def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> list[Fault]:
+    """Check that a target can be imported and takes the arguments.
+
+    Args:
+        prefix: The config section's key, such as `optimizer`.
+        target: The dotted path.
+        arguments: What it is to be called with, by name.
+    """
+    try:
+        known = parameters(target)
+    except Unimportable as error:
+        advice = "Correct the path, or put the module where Python finds it: the working directory is searched."
+        return [
+            Fault(key=f"{prefix}._target_", value=target, allowed=f"something importable ({error})", advice=advice)
+        ]
+    return [
+        Fault(
+            key=f"{prefix}.{name}",
+            value=arguments[name],
+            allowed=f"an argument of {target}: {', '.join(known)}",
+            advice=f"Remove {prefix}.{name} or correct its name.",
+        )
+        for name in arguments
+        if name not in known
+    ]

@@ -1,0 +1,132 @@
+"""Named settings of a comparison: what each fixes of an optimizer, such as a published rate beside a tuned one.
+
+A published comparison fixes rates, ours searches them, and both belong on one page. So an experiment names settings,
+and a study takes one of them. That happens before the config is read: a setting's values then stand in the section
+`optimizer`, and the study is the one that it is with the same values typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from study.config.instantiate import is_too_deep
+from study.config.reader import Reader, did_you_mean
+from study.core.errors import ConfigError, Fault
+
+# What a setting gives every optimizer that it does not name.
+ANY = "any"
+# Keys of the section `optimizer` that a setting cannot give: they are no arguments.
+_NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A config whose setting has been taken.
+
+    Attributes:
+        raw: The config; of its `settings` the name of the one that was taken is left, with nothing more to fix.
+        origins: By key of the section `optimizer`, the key of `settings` that its value comes from.
+    """
+
+    raw: Mapping[str, Any]
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
+    """Take the setting that a config names: fix the arguments that it gives for the config's optimizer.
+
+    A setting that fixes anything leaves nothing to be searched. An empty one leaves the optimizer as it is, and so
+    does a null. What was resolved resolves to itself.
+
+    Raises:
+        ConfigError: There is no such setting, it has nothing for the optimizer, or it is no section of arguments.
+    """
+    chosen, settings = raw.get("setting"), raw.get("settings")
+    if is_too_deep(raw):  # told when the config is read
+        return Resolved(raw=raw)
+    if chosen is None:
+        return Resolved(raw={**raw, "settings": {}} if "settings" in raw else raw)
+    faults: list[Fault] = []
+    given = _chosen(chosen, settings, faults)
+    key, arguments = _arguments(given, raw, key=f"settings.{chosen}", faults=faults)
+    if faults:
+        raise ConfigError(faults)
+    left = {**raw, "settings": {chosen: {}}}
+    if arguments is None:
+        return Resolved(raw=left)
+    optimizer = {**raw["optimizer"], **arguments, "search_only": []}
+    origins = {f"optimizer.{name}": f"{key}.{name}" for name in arguments}
+    return Resolved(raw={**left, "optimizer": optimizer}, origins=origins)
+
+
+def refuse_typed(raw: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Refuse `optimizer.learning_rate=0.1` beside a setting that fixes the rate: only one of the two can be meant.
+
+    Raises:
+        ConfigError: Such an argument was typed.
+    """
+    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
+    faults = []
+    for key, origin in resolve_setting(raw).origins.items():
+        if typed.get(key, "null") != "null":
+            advice = f"Take {key} out of the command, or choose another setting; setting=null takes none."
+            faults.append(Fault(key=key, value=typed[key], allowed=f"no value beside {origin}", advice=advice))
+    if faults:
+        raise ConfigError(faults)
+
+
+def told_by_origin(error: ConfigError, origins: Mapping[str, str]) -> ConfigError:
+    """Return an error whose faults name the keys that the values come from."""
+    told = [
+        replace(fault, key=origins[fault.key], advice=fault.advice.replace(fault.key, origins[fault.key]))
+        if fault.key in origins
+        else fault
+        for fault in error.faults
+    ]
+    return ConfigError(told)
+
+
+def _chosen(chosen: Any, settings: Any, faults: list[Fault]) -> Mapping[str, Any]:
+    """Return what a setting gives, by optimizer."""
+    known = list(settings) if isinstance(settings, Mapping) else []
+    if not isinstance(settings, Mapping | None):
+        advice = "Write settings: {shared: {any: {learning_rate: 0.001}}, tuned: {}}."
+        faults.append(Fault(key="settings", value=settings, allowed="a section of named settings", advice=advice))
+    elif chosen not in known:
+        allowed = f"one of {', '.join(map(str, known))}" if known else "null, since settings names none"
+        advice = did_you_mean(str(chosen), map(str, known)) if known else "Leave it out, or describe it in settings."
+        faults.append(Fault(key="setting", value=chosen, allowed=allowed, advice=advice))
+    found = settings.get(chosen) if not faults and isinstance(settings, Mapping) else {}
+    if not isinstance(found, Mapping | None):
+        advice = f"Write {{any: {{learning_rate: 0.001}}}}, or {{}} where setting={chosen} fixes nothing."
+        faults.append(Fault(key=f"settings.{chosen}", value=found, allowed="arguments by optimizer", advice=advice))
+        return {}
+    return found or {}
+
+
+def _arguments(
+    given: Mapping[str, Any], raw: Mapping[str, Any], *, key: str, faults: list[Fault]
+) -> tuple[str, Mapping[str, Any] | None]:
+    """Return the key and the values of what a setting gives the config's optimizer; None where it gives nothing."""
+    if faults or not given:
+        return key, None
+    optimizer = Reader(raw).value("optimizer.name", default=None)
+    if not isinstance(optimizer, str):
+        return key, None  # told when the optimizer is read
+    if optimizer not in given and ANY not in given:
+        allowed = f"an optimizer that {key} names: {', '.join(map(str, given))}"
+        advice = f"Give {key}.{optimizer} or {key}.{ANY}, or choose another setting; an empty one searches."
+        faults.append(Fault(key="optimizer", value=optimizer, allowed=allowed, advice=advice))
+        return key, None
+    key = f"{key}.{optimizer if optimizer in given else ANY}"
+    arguments = given[optimizer] if optimizer in given else given[ANY]
+    if not isinstance(arguments, Mapping | None):
+        advice = f"Write {key}.learning_rate=0.001."
+        faults.append(Fault(key=key, value=arguments, allowed="a section of arguments", advice=advice))
+        return key, None
+    for name in (name for name in arguments or {} if name in _NOT_ARGUMENTS):
+        advice = f"Take it out; a setting fixes arguments such as {key}.learning_rate."
+        faults.append(Fault(key=f"{key}.{name}", value=(arguments or {})[name], allowed="an argument", advice=advice))
+    return key, arguments or {}

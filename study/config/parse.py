@@ -1,0 +1,234 @@
+"""Turn a resolved config into a `StudyConfig`, or into one error that tells everything wrong with it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from study.config.allowlist import target_faults
+from study.config.instantiate import is_too_deep, signature_faults
+from study.config.parse_optimizer import read_optimizer
+from study.config.parse_stores import read_stores
+from study.config.reader import Reader, did_you_mean
+from study.config.schema import (
+    BACKENDS,
+    KINDS,
+    Budget,
+    Component,
+    Objective,
+    OptimizerConfig,
+    StudyConfig,
+    Task,
+    TrackingConfig,
+    resolve_direction,
+)
+from study.core.errors import ConfigError, Fault
+from study.core.search_space import Range, Value
+
+# Objects of a section that describe it and are no arguments of its target.
+_DESCRIPTION = ("name", "requires")
+# Update rules in NumPy, and those of our own trainers that train with them.
+_RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
+
+
+def parse(
+    raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = (), allow: Collection[str] | None = None
+) -> StudyConfig:
+    """Read and check a resolved config.
+
+    Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
+
+    Args:
+        raw: The resolved config as plain mappings and lists.
+        folder: Where relative paths start.
+        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
+        allow: Packages beside those of `study.config.allowlist` that the config may name; None: those it allows
+            itself, which is for a config of the user's own making.
+
+    Raises:
+        ConfigError: Something is wrong; it holds every fault, but where it names what it may not: then that alone.
+    """
+    read = Reader(raw)
+    if is_too_deep(raw):
+        advice = "Take out what is nested in itself."
+        raise ConfigError(
+            [Fault(key="(config)", value="...", allowed="sections in sections, a few deep", advice=advice)]
+        )
+    allowed = read.texts("allow_targets") if allow is None else allow
+    if faults := target_faults(raw, folder=folder, allow=allowed):
+        raise ConfigError(faults)
+    dataset = _component(read, "dataset", without=("task",))
+    model = _model(read)
+    optimizer = read_optimizer(read)
+    _check_rule(read, optimizer)
+    task = _task(read)
+    config = StudyConfig(
+        dataset=_with_absolute_path(read, dataset, folder),
+        task=task,
+        model=model,
+        optimizer=optimizer,
+        schedule=_component(read, "schedule"),
+        trainer=_trainer(read),
+        backend=read.one_of("trainer.backend", BACKENDS),
+        sampler=_sampler(read),
+        pruner=_component(read, "pruner"),
+        budget=_budget(read),
+        objective=_objective(read, task),
+        stores=read_stores(read, folder),
+        tracking=TrackingConfig(
+            every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
+            system_metrics=read.boolean("tracking.system_metrics"),
+            log_model=read.boolean("tracking.log_model"),
+        ),
+        experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
+        study_name=read.name("study_name", optional=True) or None,
+        labels=tuple(labels) or (optimizer.name,),
+        study_seed=read.integer("study_seed", minimum=0) or 0,
+        order_seed=read.integer("order_seed", minimum=0) or 0,
+        split_seed=read.integer("split_seed", minimum=0) or 0,
+        deterministic=read.boolean("deterministic"),
+        live=read.one_of("live", ("auto", True, False)),
+        max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
+        retry_failed=read.boolean("retry_failed", default=False),
+        raw=raw,
+        folder=folder,
+        enqueue=_enqueue(read, optimizer.ranges),
+    )
+    if read.faults:
+        raise ConfigError(read.faults)
+    return config
+
+
+def _component(read: Reader, key: str, *, supplied: Collection[str] = (), without: Collection[str] = ()) -> Component:
+    """Read a section with a `_target_`, and check its arguments against the target's signature.
+
+    Args:
+        read: The reader.
+        key: The section's key.
+        supplied: Arguments that the project passes itself.
+        without: Keys that are no arguments.
+    """
+    section = read.section(key)
+    name = read.name(f"{key}.name")
+    described = {k: v for k, v in section.items() if k not in (*_DESCRIPTION, *without)}
+    required = read.texts(f"{key}.requires")
+    for module in required:
+        if not module.isidentifier():  # looking for a.b would import a
+            read.fault(f"{key}.requires", module, allowed="names of top-level packages", advice="Correct the name.")
+    missing = [module for module in required if module.isidentifier() and importlib.util.find_spec(module) is None]
+    for module in missing:
+        advice = f"Install it (pip install 'optimizer-study[{module}]'), or choose another {key}."
+        read.fault(key, name, allowed=f"one whose package is installed, and {module} is not", advice=advice)
+    target = read.value(f"{key}._target_")
+    if target is not None and not missing:
+        arguments = {k: v for k, v in described.items() if k != "_target_"}
+        own = [argument for argument in arguments if argument in supplied]
+        for argument in own:
+            read.fault(f"{key}.{argument}", arguments[argument], allowed="no value", advice="It is filled in.")
+        read.faults += signature_faults(key, str(target), arguments)
+    return Component(name=name, section=described)
+
+
+def _model(read: Reader) -> Component:
+    """Read the model; its kind, where it says one, is for `trainer=auto`."""
+    kind = read.value("model.kind", default=None)
+    if kind is not None and kind not in KINDS:
+        advice = "Name what it mostly computes, or leave it out: trainer=auto then takes the trainer for anything."
+        read.fault("model.kind", kind, allowed=f"one of {', '.join(KINDS)}", advice=advice)
+    return _component(read, "model", supplied=("input_shape", "n_outputs"), without=("kind",))
+
+
+def _sampler(read: Reader) -> Component:
+    """Read the sampler, whose `n_startup_trials` says how many are asked for at once."""
+    read.integer("sampler.n_startup_trials", minimum=0, optional=True)
+    return _component(read, "sampler")
+
+
+def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Component:
+    """Resolve `dataset.path` against the folder where the command was started."""
+    path = read.path("dataset.path", optional=True)
+    if not path:
+        return dataset
+    return Component(name=dataset.name, section={**dataset.section, "path": str(folder / Path(path).expanduser())})
+
+
+def _trainer(read: Reader) -> Component:
+    """Read the trainer and what every trainer has: a backend that is installed and a batch size."""
+    backend = read.value("trainer.backend", default=None)
+    if backend in BACKENDS and importlib.util.find_spec(backend) is None:
+        installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+        advice = f"Install it (pip install {backend}), or set trainer.backend={installed[0]}."
+        allowed = f"an installed backend: {', '.join(installed)}"
+        read.fault("trainer.backend", backend, allowed=allowed, advice=advice)
+    read.integer("trainer.batch_size", minimum=1)
+    return _component(read, "trainer", supplied=("config", "dataset"))
+
+
+def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
+    """Refuse a rule that is written in NumPy for a trainer that trains with Keras's optimizers."""
+    trainer = read.value("trainer._target_")
+    by_keras = isinstance(trainer, str) and trainer.startswith(_TRAINERS) and not trainer.startswith(_RULE_TRAINER)
+    if by_keras and optimizer.target.startswith(_RULES):
+        name = read.value("trainer.name", default=None)
+        advice = "This one is a rule in NumPy: set trainer=numpy, or choose another optimizer."
+        read.fault("optimizer", optimizer.name, allowed=f"an optimizer of Keras for trainer={name}", advice=advice)
+
+
+def _task(read: Reader) -> Task:
+    loss = read.section("dataset.task.loss")
+    given = read.value("dataset.task.metrics", default=None)
+    if given is not None and not isinstance(given, list | tuple):
+        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
+    metrics = []
+    for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
+        if isinstance(metric, str) or (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
+            metrics.append(metric)
+            continue
+        advice = "Write its name, or _target_ and name."
+        read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
+    train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
+    shuffle = read.boolean("dataset.task.shuffle", True)
+    return Task(loss=loss, metrics=tuple(metrics), train_metrics=train_metrics, shuffle=shuffle)
+
+
+def _budget(read: Reader) -> Budget:
+    n_steps = read.integer("budget.n_steps", minimum=1, optional=True)
+    n_epochs = read.integer("budget.n_epochs", minimum=1, optional=n_steps is not None)
+    return Budget(
+        n_trials=read.integer("budget.n_trials", minimum=1) or 1,
+        n_epochs=None if n_steps else n_epochs,
+        n_steps=n_steps,
+        n_confirmations=read.integer("budget.n_confirmations", minimum=0) or 0,
+        time_limit_s=read.number("budget.time_limit_s", optional=True, above=0),
+    )
+
+
+def _objective(read: Reader, task: Task) -> Objective:
+    metric = read.text("objective.metric")
+    if metric and metric not in task.metric_names:
+        allowed = f"a metric of this workload: {', '.join(task.metric_names)}"
+        read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
+    direction = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
+    return Objective(
+        metric=metric,
+        direction=resolve_direction(metric, direction),
+        target=read.number("objective.target", optional=True),
+    )
+
+
+def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
+    """Read the point of the first trial: of a given one what is searched here, which must lie in its range."""
+    given = read.value("enqueue", default=None)
+    if given is None:
+        return {}
+    point = {key: given[key] for key in ranges if key in given} if isinstance(given, Mapping) else {}
+    if not point:
+        advice = "Search one of its arguments, or leave enqueue out."
+        read.fault("enqueue", given, allowed=f"a value for what is searched: {', '.join(ranges)}", advice=advice)
+    for argument, value in point.items():
+        if not ranges[argument].holds(value):
+            advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
+            read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
+    return point

@@ -1,0 +1,131 @@
+"""Read an optimizer's section: what is fixed, what is searched, and over which ranges."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from study.config.instantiate import parameters, signature_faults
+from study.config.reader import Reader, did_you_mean, is_number
+from study.config.schema import OptimizerConfig
+from study.core.search_space import SCALES, Range, Value
+
+_OWN_KEYS = ("name", "_target_", "search", "search_only", "untuned")
+_RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
+
+
+def read_optimizer(read: Reader) -> OptimizerConfig:
+    """Return the optimizer of a config; what is wrong with it goes to the reader's faults.
+
+    An argument with a value is fixed. The others are searched where `search` has a range for them, or for those
+    named in `search_only` alone. What is neither keeps the value in `untuned`, else Keras's own.
+    """
+    section = read.section("optimizer")
+    target = read.text("optimizer._target_")
+    arguments = {key: value for key, value in section.items() if key not in _OWN_KEYS}
+    unknown = signature_faults("optimizer", target, arguments)
+    read.faults += unknown
+    known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
+    fixed = {
+        key: _coerce(read, key, value, known[key])
+        for key, value in arguments.items()
+        if value is not None and key in known
+    }
+    ranges = _read_ranges(read, read.section("optimizer.search", optional=True), known, fixed)
+    given = read.section("optimizer.untuned", optional=True)
+    untuned = {key: value for key, value in given.items() if key not in fixed}
+    return OptimizerConfig(name=read.name("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
+
+
+def _read_ranges(
+    read: Reader, search: Mapping[str, Any], known: Mapping[str, inspect.Parameter], fixed: Mapping[str, Value]
+) -> dict[str, Range]:
+    """Return the ranges to be searched, by argument."""
+    only = read.value("optimizer.search_only", default=None)
+    if only is not None and not (isinstance(only, list) and all(isinstance(name, str) for name in only)):
+        advice = "Write optimizer.search_only=[learning_rate]."
+        read.fault("optimizer.search_only", only, allowed="a list of arguments", advice=advice)
+        only = None
+    for argument in search:
+        if known and argument not in known:
+            allowed = f"an argument of the optimizer: {', '.join(known)}"
+            read.fault(f"optimizer.search.{argument}", search[argument], allowed=allowed, advice="Remove the range.")
+    for argument in only or ():
+        if argument not in search:
+            allowed = f"arguments with a range: {', '.join(search)}"
+            read.fault("optimizer.search_only", argument, allowed=allowed, advice=did_you_mean(argument, search))
+        elif argument in fixed:
+            advice = f"Take optimizer.{argument} out of the command, or out of optimizer.search_only."
+            read.fault(f"optimizer.{argument}", fixed[argument], allowed="null for what is searched", advice=advice)
+    ranges = {}
+    for argument, entry in search.items():
+        if known and argument not in known:
+            continue
+        searched = _read_range(read, argument, entry)
+        wanted = argument in only if only is not None else not (isinstance(entry, Mapping) and entry.get("optional"))
+        if searched is not None and wanted and argument not in fixed:
+            ranges[argument] = searched
+    return ranges
+
+
+def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
+    """Return one range, or None when something is wrong with it."""
+    key = f"optimizer.search.{argument}"
+    before = len(read.faults)
+    if not isinstance(entry, Mapping):
+        advice = f"Write {key}.low=... and {key}.high=..., or {key}.choices=[...]."
+        read.fault(key, entry, allowed=f"a range of {', '.join(_RANGE_KEYS)}", advice=advice)
+        return None
+    for name in entry:
+        if name not in _RANGE_KEYS:
+            allowed = f"one of {', '.join(_RANGE_KEYS)}"
+            read.fault(f"{key}.{name}", entry[name], allowed=allowed, advice=did_you_mean(name, _RANGE_KEYS))
+    choices = entry.get("choices")
+    if choices is not None:
+        if not isinstance(choices, list) or not choices:
+            advice = f"Write {key}.choices=[0.1,0.01]."
+            read.fault(f"{key}.choices", choices, allowed="a list with at least one value", advice=advice)
+            return None
+        return Range(argument=argument, choices=tuple(choices))
+    low: Any = entry.get("low")
+    high: Any = entry.get("high")
+    scale = entry.get("scale", "linear")
+    if scale not in SCALES:
+        advice = did_you_mean(str(scale), SCALES)
+        read.fault(f"{key}.scale", scale, allowed=f"one of {', '.join(SCALES)}", advice=advice)
+    for name, end in (("low", low), ("high", high)):
+        if not is_number(end):
+            read.fault(f"{key}.{name}", end, allowed="a finite number", advice=f"Set {key}.{name}.")
+    if len(read.faults) > before:
+        return None
+    if low >= high:
+        read.fault(f"{key}.low", low, allowed=f"a number below {key}.high={high}", advice="Lower it, or raise high.")
+    if scale == "log" and low <= 0:
+        advice = f"Raise it, or set {key}.scale=linear."
+        read.fault(f"{key}.low", low, allowed="a number above 0 on a log scale", advice=advice)
+    if scale == "one_minus_log" and high >= 1:
+        advice = f"Lower it, or set {key}.scale=linear."
+        read.fault(f"{key}.high", high, allowed="a number below 1 on a one_minus_log scale", advice=advice)
+    if len(read.faults) > before:
+        return None
+    return Range(argument=argument, low=float(low), high=float(high), scale=scale)
+
+
+def _coerce(read: Reader, argument: str, value: Any, parameter: inspect.Parameter) -> Value:
+    """Return a fixed value in the type that the constructor's default has; Keras refuses an integer rate."""
+    default = parameter.default
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            read.fault(
+                f"optimizer.{argument}", value, allowed="true or false", advice=f"Correct optimizer.{argument}."
+            )
+    elif isinstance(default, int | float):
+        if not is_number(value):
+            advice = f"Correct optimizer.{argument}, or leave it out to have it searched."
+            read.fault(f"optimizer.{argument}", value, allowed="a finite number", advice=advice)
+        elif isinstance(default, float):
+            return float(value)
+    return value  # type: ignore[no-any-return]

@@ -1,0 +1,149 @@
+"""Read a resolved config key by key, collecting every fault instead of stopping at the first."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from study.core.errors import Fault
+
+_MISSING = object()
+_LONGEST_NAME = 200
+_QUOTES = "'\"`\\"
+
+
+class Reader:
+    """Reads dotted keys of a nested mapping; what is wrong goes to `faults` and reading goes on."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+        self.faults: list[Fault] = []
+
+    def fault(self, key: str, value: object, *, allowed: str, advice: str) -> None:
+        """Record one fault."""
+        self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
+
+    def value(self, key: str, default: Any = _MISSING) -> Any:
+        """Return what stands under a key; a missing key without a default is a fault."""
+        node: Any = self._raw
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                if default is _MISSING:
+                    self.fault(key, "(missing)", allowed="a value", advice=f"Set {key}.")
+                    return None
+                return default
+            node = node[part]
+        return node
+
+    def section(self, key: str, *, optional: bool = False) -> dict[str, Any]:
+        """Return a copy of the mapping under a key, empty where there is none."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if isinstance(found, Mapping):
+            return dict(found)
+        if found is not None:
+            advice = f"Write {key}.KEY=VALUE." if "." in key else f"Choose one of conf/{key}/."
+            self.fault(key, found, allowed="a section of keys", advice=advice)
+        return {}
+
+    def text(self, key: str, *, optional: bool = False) -> str:
+        """Return a non-empty string; an optional one may be null and is then empty."""
+        before = len(self.faults)
+        found = self.value(key, default=None if optional else _MISSING)
+        if isinstance(found, str) and found:
+            return found
+        if len(self.faults) == before and not (found is None and optional):
+            self.fault(key, found, allowed="a name", advice=f"Give {key} as text.")
+        return ""
+
+    def name(self, key: str, *, optional: bool = False) -> str:
+        """Return a string that can be part of a file's name and of a question to a database."""
+        found = self.text(key, optional=optional)
+        if not found.isprintable() or len(found) > _LONGEST_NAME or any(sign in found for sign in _QUOTES):
+            allowed = f"at most {_LONGEST_NAME} characters that can be printed, without quotes and backslashes"
+            self.fault(key, found, allowed=allowed, advice=f"Shorten or correct {key}.")
+            return ""
+        return found
+
+    def address(self, key: str) -> str:
+        """Return a string that can be an address, empty where there is none."""
+        found = self.text(key, optional=True)
+        if not found.isprintable():
+            self.fault(key, found, allowed="an address of characters that can be printed", advice=f"Correct {key}.")
+            return ""
+        return found
+
+    def path(self, key: str, *, optional: bool = False) -> str:
+        """Return a string that can be a path."""
+        found = self.text(key, optional=optional)
+        try:
+            Path(found).expanduser().stat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return found  # told by whoever needs it to be there
+        except (OSError, ValueError, RuntimeError) as error:
+            self.fault(key, found, allowed=f"a path ({error})", advice=f"Correct {key}.")
+            return ""
+        return found
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return a list of strings, empty where there is none."""
+        found = self.value(key, default=None)
+        if found is None:
+            return ()
+        if not isinstance(found, list | tuple) or not all(isinstance(item, str) and item for item in found):
+            self.fault(key, found, allowed="a list of names", advice=f"Write {key}=[one,two].")
+            return ()
+        return tuple(found)
+
+    def one_of(self, key: str, allowed: Collection[Any], default: Any = _MISSING) -> Any:
+        """Return a value that must be one of a few."""
+        found = self.value(key, default)
+        if found not in allowed:
+            choices = ", ".join(map(str, allowed))
+            self.fault(key, found, allowed=f"one of {choices}", advice=did_you_mean(str(found), map(str, allowed)))
+            return next(iter(allowed))
+        return found
+
+    def boolean(self, key: str, default: Any = _MISSING) -> bool:
+        """Return true or false."""
+        return bool(self.one_of(key, (True, False), default))
+
+    def integer(self, key: str, *, minimum: int, optional: bool = False) -> int | None:
+        """Return a whole number of at least `minimum`, or None for an optional null."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if found is None and optional:
+            return None
+        if isinstance(found, bool) or not isinstance(found, int) or found < minimum:
+            advice = f"Set {key} to {minimum} or more."
+            self.fault(key, found, allowed=f"a whole number of at least {minimum}", advice=advice)
+            return minimum
+        return found
+
+    def number(self, key: str, *, optional: bool = False, above: float = -math.inf) -> float | None:
+        """Return a finite number greater than `above`, or None for an optional null."""
+        found = self.value(key, default=None if optional else _MISSING)
+        if found is None and optional:
+            return None
+        if not is_number(found) or found <= above:
+            allowed = "a finite number" if above == -math.inf else f"a finite number above {above:g}"
+            self.fault(key, found, allowed=allowed, advice=f"Correct {key}.")
+            return None
+        return float(found)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number; a boolean is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """Return advice that names what comes nearest to a misspelt name."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"Did you mean {' or '.join(near)}?" if near else "Choose one of them."

@@ -1,0 +1,264 @@
+"""A study's configuration: typed, frozen, and checked so that every fault is told at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from study.config.instantiate import Section
+from study.core.search_space import Range, Value
+
+BACKENDS = ("tensorflow", "jax", "torch")
+# What a model mostly computes, which decides the trainer that is quickest.
+KINDS = ("dense", "convolutional", "recurrent")
+Direction = Literal["maximize", "minimize"]
+Live = Literal["auto"] | bool
+TrainMetrics = Literal["running", "evaluated"]
+
+# What may grow or move without making a study another one.
+NOT_IDENTITY = (
+    "budget.name",
+    "budget.n_trials",
+    "budget.n_confirmations",
+    "budget.time_limit_s",
+    "trainer.capacity",
+    "trainer.checkpoint_every_n_epochs",
+    "model.kind",
+    "advice",
+    "tracking",
+    "tracking_uri",
+    "storage",
+    "live",
+    "worker",
+    "allow_targets",
+    "max_failed_trials",
+    "retry_failed",
+    "study_name",
+    "experiment",
+    # What a setting fixes stands in the section optimizer.
+    "settings",
+    "setting",
+    "gallery",
+    # What a variant of an experiment sets stands in the sections that take it.
+    "variants",
+    "variant",
+)
+# Metrics that are better when smaller, and metrics that lie between zero and one, by a part of their names.
+_COSTS = ("loss", "error", "mse", "mae", "perplexity")
+_SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """Something that a `_target_` builds.
+
+    Attributes:
+        name: The YAML's name.
+        section: `_target_` and the arguments for it; a null target builds nothing.
+    """
+
+    name: str
+    section: Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of a model on a data set: the loss it is trained on and the metrics that are watched.
+
+    Attributes:
+        loss: The loss.
+        metrics: The metrics beside it.
+        train_metrics: What an epoch's `loss` and metrics without `val_` are: `running`, Keras's means over the
+            epoch's batches, each taken before its step; or `evaluated`, those of the model after the epoch on the
+            first training examples.
+        shuffle: Whether each epoch has an order of its own; else the examples come as they are stored.
+    """
+
+    loss: Section
+    metrics: tuple[str | Section, ...]
+    train_metrics: TrainMetrics = "running"
+    shuffle: bool = True
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are class indices, each of which needs a place in the model's output."""
+        return str(self.loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics of an epoch as Keras names them, validation included."""
+        names = ["loss", *(m if isinstance(m, str) else str(m["name"]) for m in self.metrics)]
+        return (*names, *(f"val_{name}" for name in names))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """An optimizer and what is searched of it.
+
+    Attributes:
+        name: The YAML's name.
+        target: The Keras class.
+        fixed: Arguments with a value of their own; all others keep Keras's defaults.
+        ranges: Arguments to be searched; empty for a fixed setting.
+    """
+
+    name: str
+    target: str
+    fixed: Mapping[str, Value]
+    ranges: Mapping[str, Range]
+
+    def arguments(self, point: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the constructor's arguments at a point; the empty point is the untuned optimizer."""
+        return {**self.fixed, **point}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a study may spend; exactly one of `n_epochs` and `n_steps` is set."""
+
+    n_trials: int
+    n_epochs: int | None
+    n_steps: int | None
+    n_confirmations: int
+    time_limit_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a study selects by: a metric at the last epoch."""
+
+    metric: str
+    direction: Direction
+    target: float | None
+
+    @property
+    def worst(self) -> float:
+        """The worst value attainable, which a diverged trial gets; far off but finite for an unbounded metric."""
+        if any(share in self.metric for share in _SHARES):
+            return 0.0 if self.direction == "maximize" else 1.0
+        return -1e9 if self.direction == "maximize" else 1e9
+
+    def better(self, a: float, b: float) -> bool:
+        """Tell whether objective `a` is better than `b`."""
+        return a > b if self.direction == "maximize" else a < b
+
+
+def resolve_direction(metric: str, direction: str) -> Direction:
+    """Return the direction asked for; `auto` minimizes what is a loss or an error by its name."""
+    if direction == "auto":
+        return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
+    return "minimize" if direction == "minimize" else "maximize"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Where results go; local paths are absolute.
+
+    Attributes:
+        tracking_uri: The MLflow store.
+        artifacts: Where a store without a server keeps artifacts; logs lie beside it.
+        optuna_journal: The search, for workers on one machine.
+        optuna_url: The search, for workers on many machines; the journal is not used then.
+        stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
+    """
+
+    tracking_uri: str
+    artifacts: Path
+    optuna_journal: Path | None = None
+    optuna_url: str | None = None
+    stale_after_s: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig:
+    """What is recorded besides results."""
+
+    every_n_steps: int | None
+    system_metrics: bool
+    log_model: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """One study: one optimizer, or one fixed setting of it, on one workload under one `study_seed`.
+
+    Attributes:
+        backend: The Keras backend that trains.
+        labels: Names for the study when `study_name` is null; the first that is free is taken.
+        max_failed_trials: Trials that may fail one after the other before the study stops; None: any number.
+        retry_failed: Whether trials that failed in an earlier run are trained again.
+        enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
+        raw: The resolved config that everything else was read from.
+        folder: Where the command was started; relative paths resolve against it.
+    """
+
+    dataset: Component
+    task: Task
+    model: Component
+    optimizer: OptimizerConfig
+    schedule: Component
+    trainer: Component
+    backend: str
+    sampler: Component
+    pruner: Component
+    budget: Budget
+    objective: Objective
+    stores: Stores
+    tracking: TrackingConfig
+    experiment_name: str
+    study_name: str | None
+    labels: tuple[str, ...]
+    study_seed: int
+    order_seed: int
+    split_seed: int
+    deterministic: bool
+    live: Live
+    raw: Mapping[str, Any]
+    folder: Path
+    max_failed_trials: int | None = None
+    retry_failed: bool = False
+    enqueue: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def n_trials(self) -> int:
+        """Trials to run: the budget's, or one where nothing is searched."""
+        return self.budget.n_trials if self.optimizer.ranges else 1
+
+    @property
+    def n_at_once(self) -> int:
+        """Trials that the search proposes at most at once: all, but for a sampler that learns from finished ones.
+
+        Such a sampler, told by its `n_startup_trials`, gets batches of its start-up or of a tenth of the trials: of
+        all asked at once none would be based on another.
+        """
+        startup = self.sampler.section.get("n_startup_trials")
+        return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
+
+    @property
+    def log_file(self) -> Path:
+        """The study's log."""
+        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.digest}.log"
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
+        return digest_of(self.raw, experiment_name=self.experiment_name)
+
+
+def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
+    """Return the digest of the study that a resolved config describes."""
+    identity = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
+    for key in NOT_IDENTITY:
+        *parents, last = key.split(".")
+        node = identity
+        for parent in parents:
+            found = node.get(parent)
+            node = found if isinstance(found, dict) else {}
+        node.pop(last, None)
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

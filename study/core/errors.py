@@ -1,0 +1,73 @@
+"""What a user is told when something is wrong: what, the value received, what is allowed, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from study.core.redaction import redact, redacted
+
+_LONGEST = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing wrong with a configuration.
+
+    Attributes:
+        key: The dotted key as a user types it, such as `optimizer.learning_rate`.
+        value: The value received.
+        allowed: What would have been accepted.
+        advice: What to do next.
+    """
+
+    key: str
+    value: object
+    allowed: str
+    advice: str
+
+    def __str__(self) -> str:
+        return (
+            f"{_shown(self.key)}={_shown(redacted(self.value, key=self.key))}: expected {self.allowed}. {self.advice}"
+        )
+
+
+def _shown(value: object) -> str:
+    """Return a value as text that any terminal takes, cut where it is very long."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        text = "(a huge number)"
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+class StudyError(Exception):
+    """An error whose message is meant for the user; it ends a command with `exit_status`."""
+
+    exit_status = 2
+
+    def __str__(self) -> str:
+        return redact(super().__str__())  # wherever it is shown, in a traceback too
+
+
+class ConfigError(StudyError):
+    """A configuration with one or more faults, all of them reported at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        listed = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"{count} in the config, nothing was started:\n{listed}")
+
+
+class StoreError(StudyError):
+    """A store that cannot be opened, or that another version wrote."""
+
+
+class DataError(StudyError):
+    """A data set that is missing, truncated or of another shape than its format says."""
+
+
+class BackendError(StudyError):
+    """A Keras backend that is not installed, or another than this process holds."""

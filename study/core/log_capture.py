@@ -1,0 +1,93 @@
+"""Keep what libraries write to standard error out of sight, in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from pathlib import Path
+from typing import TextIO
+
+from study.core.redaction import redact
+
+# What our stand-in for sys.stderr carries, so that a nested capture finds the terminal and not the outer log.
+_TERMINAL = "terminal_behind_the_log"
+
+
+@contextmanager
+def captured(log_path: Path) -> Iterator[TextIO]:
+    """Send standard error to a file and hand out a stream to where it led before.
+
+    The file descriptor itself is redirected, since TensorFlow and XLA log from C++ and child processes inherit it.
+    Handlers of the root logger are put aside for one that writes to the file; warnings follow `sys.stderr` there.
+    Everything is as it was on leaving, also after an exception, which is passed on. A nested capture logs to its own
+    file and yields the same terminal.
+
+    Args:
+        log_path: The file to append to; its folder is created.
+
+    Yields:
+        A line-buffered text stream to the real standard error.
+
+    Raises:
+        OSError: The log cannot be written; nothing has been redirected then.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    log_fd = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    before = sys.stderr
+    with ExitStack() as undo:  # runs every step, last first, also where one of them fails
+        undo.callback(os.close, log_fd)
+        before.flush()
+        previous_fd = os.dup(2)
+        undo.callback(os.close, previous_fd)
+        terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2), closefd=True))
+        os.dup2(log_fd, 2)
+        undo.callback(os.dup2, previous_fd, 2)
+        # A stream on descriptor 2 itself, never closed: library handlers that bind it outlive the capture unharmed.
+        stand_in = _text(2, closefd=False)
+        setattr(stand_in, _TERMINAL, terminal)
+        # absl closes the stream of its handler when Hydra sets logging up; Optuna's formatter asks the same one on.
+        setattr(stand_in, "close", lambda: None)  # noqa: B010 - a method, which mypy would not let us assign
+        undo.callback(delattr, stand_in, _TERMINAL)
+        undo.callback(stand_in.flush)
+        undo.callback(before.flush)
+        undo.enter_context(redirect_stderr(stand_in))
+        undo.callback(logging.root.handlers.__setitem__, slice(None), logging.root.handlers[:])
+        logging.root.handlers[:] = [_handler(stand_in)]
+        yield terminal
+
+
+@contextmanager
+def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[None]:
+    """Remove a new log and its new folders where the block fails before the study has a store.
+
+    Args:
+        log_path: The log.
+        journal: The file that holds the search once it has begun; None where a server holds it.
+    """
+    new = [path for path in (log_path, log_path.parent, log_path.parent.parent) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        if log_path in new and (journal is None or not journal.exists()):
+            log_path.unlink(missing_ok=True)
+            for folder in new[1:]:
+                with contextlib.suppress(OSError):  # somebody else has put something there
+                    folder.rmdir()
+        raise
+
+
+def _text(fd: int, *, closefd: bool) -> TextIO:
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=closefd)
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plain = formatter.format
+    setattr(formatter, "format", lambda record: redact(plain(record)))  # noqa: B010 - as above
+    handler.setFormatter(formatter)
+    return handler

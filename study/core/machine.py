@@ -1,0 +1,54 @@
+"""Which machine this is, told without starting a backend."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+# What takes part in a study, by its name as a distribution.
+PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
+# There for every card that NVIDIA's driver drives, whether or not a backend was built for it.
+NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
+
+
+def machine() -> str:
+    """Return the processor, how many of its cores may be used, and the cards that may be, in one line."""
+    return ", ".join((processor(), f"{n_cores()} cores", *cards()))
+
+
+def processor() -> str:
+    """Return the processor's model; only Linux has it in a file, elsewhere the platform's word must do."""
+    listed = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    # Kernels split their sums by the number of threads, which is that of the cores allowed.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cache_folder() -> Path:
+    """Return where this user keeps what can be made again: compiled programs, empty stores, measurements."""
+    return Path.home() / ".cache" / "optimizer-study"
+
+
+def cards() -> tuple[str, ...]:
+    """Return the names of NVIDIA's cards, those left out that `CUDA_VISIBLE_DEVICES` hides by their numbers."""
+    folders = sorted(NVIDIA_CARDS.iterdir()) if NVIDIA_CARDS.is_dir() else []
+    names = [_card(folder / "information") for folder in folders]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return tuple(names)
+    asked = [word.strip() for word in visible.split(",")]
+    if any(not word.lstrip("-").isdecimal() for word in asked if word):
+        return tuple(names)  # cards by another name than their number
+    return tuple(names[int(word)] for word in asked if word and 0 <= int(word) < len(names))
+
+
+def _card(information: Path) -> str:
+    found = re.search(r"^Model:\s*(.+)$", information.read_text(), re.MULTILINE) if information.exists() else None
+    return found[1].strip() if found else "NVIDIA card"

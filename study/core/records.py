@@ -1,0 +1,93 @@
+"""What a store holds of past studies, apart from the library that stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from study.core.trainer_interface import Kind, State
+
+Role = Literal["study", "trial", "confirmation", "comparison"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A trial or a confirmation as the store holds it.
+
+    Attributes:
+        run_id: The run's id in the store.
+        role: `trial` or `confirmation`.
+        config: Which setting a confirmation trained: `best`, `default` or `fixed`; None for a trial.
+        number: The trial's index in its study; of a confirmation, its repetition.
+        state: How it ended; None while it runs, and for one that was cut off.
+        status: The store's own word: RUNNING, FINISHED, FAILED or KILLED.
+        superseded: A confirmation of a point that a continued search has left behind.
+        params: Hyperparameters under Keras's argument names, `trial_number`, `run_seed`, `order_seed`, `optimizer`.
+        metrics: The last value of each metric.
+        started: Seconds since 1970.
+        ended: Seconds since 1970; None while it runs.
+    """
+
+    run_id: str
+    role: Role
+    config: str | None
+    number: int
+    state: State | None
+    status: str
+    superseded: bool
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    started: float
+    ended: float | None
+
+    @property
+    def kind(self) -> Kind:
+        """What the run is of its study."""
+        return cast(Kind, self.config) if self.role == "confirmation" else "trial"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to an end of its own, whatever the end was."""
+        return self.state is not None and self.status in ("FINISHED", "FAILED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study and its runs as the store holds them.
+
+    Attributes:
+        run_id: The id of the study's own run.
+        experiment: The experiment's name.
+        name: The study's name in its experiment.
+        optimizer: The optimizer's YAML name.
+        dataset: The data set's YAML name.
+        model: The model's YAML name.
+        study_id: The digest that identifies the study.
+        status: The store's own word: RUNNING, FINISHED, FAILED or KILLED.
+        n_trials: Trials planned.
+        tags: All tags of the study's run.
+        params: The resolved config, flattened, without what may grow.
+        metrics: The last value of each metric of the study's run.
+        trials: Trials in the order of their numbers.
+        confirmations: Confirmations in the order of their configs and repetitions, superseded ones included.
+        started: Seconds since 1970.
+        ended: Seconds since 1970; None while it runs.
+    """
+
+    run_id: str
+    experiment: str
+    name: str
+    optimizer: str
+    dataset: str
+    model: str
+    study_id: str
+    status: str
+    n_trials: int
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    trials: tuple[RunRecord, ...]
+    confirmations: tuple[RunRecord, ...]
+    started: float
+    ended: float | None

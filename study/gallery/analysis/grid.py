@@ -1,0 +1,197 @@
+"""Studies as the cells of a grid: what each scored over its seeds, and which of them the seeds tell apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.gallery import Material
+from study.gallery.analysis import means as _means
+from study.gallery.analysis.paired_scores import Seed, scores_of
+from study.gallery.figures.heat_map import heat_map
+from study.report.metric import Measure
+from study.report.studies import StudyEvidence
+from study.statistics.holm import holm_intervals
+from study.statistics.intervals import paired_difference
+
+Floats = NDArray[np.float64]
+# Row and column.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A study in its place.
+
+    Attributes:
+        place: Row and column.
+        study: The study.
+        scores: Test scores by seed, of its best or fixed configuration; infinite or the worst where it diverged.
+        validation: The mean objective of the same runs.
+    """
+
+    place: Place
+    study: StudyEvidence
+    scores: Mapping[Seed, float]
+    validation: float
+
+    @property
+    def values(self) -> Floats:
+        """The scores, shape (n_seeds,)."""
+        return np.asarray(list(self.scores.values()), dtype=np.float64)
+
+    @property
+    def mean(self) -> float:
+        """Their mean; NaN where there is none, or it is not finite."""
+        return float(np.mean(self.values)) if self.is_finite else math.nan
+
+    @property
+    def spread(self) -> float:
+        """Their standard deviation; NaN with a single one, or where it is not finite."""
+        return float(np.std(self.values, ddof=1)) if self.is_finite and len(self.scores) > 1 else math.nan
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there are scores, and all of them are finite."""
+        return bool(self.scores) and bool(np.all(np.isfinite(self.values)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """What a cell's test score is above another's.
+
+    Attributes:
+        place: The cell's.
+        mean: Mean difference over shared seeds, in the metric's own direction.
+        low: Lower limit of the interval, corrected for all cells that were compared; 0: above 0.
+        high: Upper limit; 0: below 0.
+    """
+
+    place: Place
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the interval excludes no difference."""
+        return self.low >= 0 < self.mean or self.high <= 0 > self.mean
+
+
+def optimizer_of(config: Mapping[str, Any]) -> str:
+    """Return the optimizer's name, the column of most grids."""
+    return str(config["optimizer"]["name"])
+
+
+def cells(
+    material: Material,
+    *,
+    row: Callable[[Mapping[str, Any]], str],
+    column: Callable[[Mapping[str, Any]], str] = optimizer_of,
+) -> dict[Place, Cell]:
+    """Return the experiment's studies by row and column.
+
+    Where several studies have one place, as under several settings, it is the first that searched nothing.
+
+    Args:
+        material: What the page is made from.
+        row: Returns the row of a resolved config.
+        column: Returns its column.
+    """
+    found: dict[Place, Cell] = {}
+    for study in sorted(material.evidence.studies, key=lambda study: (bool(study.ranges), study.seed)):
+        config = material.configs[study.record.name]
+        place = row(config), column(config)
+        if place not in found:
+            found[place] = _cell(place, study, material.evidence.measure)
+    return found
+
+
+def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Return names without repetition: the known ones in their order, then the others in theirs."""
+    given = list(dict.fromkeys(names))
+    return [*(name for name in known if name in given), *(name for name in given if name not in known)]
+
+
+def matrix(
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], of: Callable[[Cell], float]
+) -> Floats:
+    """Return a number of each cell, shape (n_rows, n_columns); NaN where there is no cell."""
+    return np.array([[of(grid[r, c]) if (r, c) in grid else math.nan for c in columns] for r in rows])
+
+
+def score_map(
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure, *, number: str
+) -> bytes:
+    """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is how they are written."""
+    return heat_map(
+        matrix(grid, rows, columns, lambda cell: cell.mean if cell.is_finite else math.inf),
+        rows=rows,
+        columns=columns,
+        label=f"test {measure.spoken}",
+        spread=matrix(grid, rows, columns, lambda cell: cell.spread),
+        lower_is_better=measure.sign < 0,
+        number=number,
+    )
+
+
+def best_first(grid: Collection[Cell], measure: Measure, *, by: Callable[[Cell], float]) -> list[Cell]:
+    """Return cells by a score, the best first; those without a finite one come last."""
+
+    def key(cell: Cell) -> tuple[bool, float, Place]:
+        value = by(cell)
+        return (not math.isfinite(value), -measure.sign * value if math.isfinite(value) else 0.0, cell.place)
+
+    return sorted(grid, key=key)
+
+
+def gaps(reference: Cell, others: Collection[Cell]) -> dict[Place, Gap]:
+    """Return what others score above one, with Holm's simultaneous 95 % intervals over shared seeds.
+
+    Cells that diverged, or share fewer than two seeds with it, are left out.
+    """
+    compared, means, errors, sizes = [], [], [], []
+    for other in others:
+        shared = sorted(set(reference.scores) & set(other.scores))
+        if other.place == reference.place or len(shared) < 2 or not (reference.is_finite and other.is_finite):
+            continue
+        own, its = (np.array([cell.scores[seed] for seed in shared]) for cell in (other, reference))
+        difference = paired_difference(own, its)
+        compared.append(other.place)
+        means.append(difference.mean)
+        errors.append(difference.standard_error)
+        sizes.append(len(shared))
+    if not compared:
+        return {}
+    lows, highs = holm_intervals(means, errors, n_seeds=min(sizes))
+    return {
+        place: Gap(place=place, mean=mean, low=float(low), high=float(high))
+        for place, mean, low, high in zip(compared, means, lows, highs, strict=True)
+    }
+
+
+def gap_text(gap: Gap, measure: Measure) -> str:
+    """Return a difference with its interval."""
+    return f"{measure.change(gap.mean)} [{measure.change_span(gap.low, gap.high)}]"
+
+
+def mean_text(cell: Cell, measure: Measure) -> str:
+    """Return a cell's mean with its own 95 % t interval."""
+    if not cell.is_finite:
+        return "diverged" if cell.scores else "none"
+    return _means.mean_text(cell.values, measure)
+
+
+def _cell(place: Place, study: StudyEvidence, measure: Measure) -> Cell:
+    seen = [value for run in study.tuned if (value := measure.validation(run)) is not None]
+    return Cell(
+        place=place,
+        study=study,
+        scores=scores_of(study.tuned, measure),
+        validation=float(np.mean(seen)) if seen else math.nan,
+    )

@@ -1,0 +1,100 @@
+"""What the pages of landscapes share: which studies walked where, how far they came, and their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from study.core.records import RunRecord
+from study.gallery import Material, Picture
+from study.gallery.figures.animation import animated
+from study.gallery.figures.interactive import interactive
+from study.gallery.figures.paths import Floats, Scene, build_scene, still, surface_of, walked
+from study.optimizers.surface import Surface
+from study.report.studies import StudyEvidence
+
+
+def studies_of(
+    material: Material, *, model: str | None = None, setting: str | None = None, order: Sequence[str] = ()
+) -> list[StudyEvidence]:
+    """Return the studies of a model and a setting, by their optimizers in a given order, others behind.
+
+    Raises:
+        LookupError: There is none.
+    """
+    configs = material.configs
+    found = [
+        study
+        for study in material.evidence.studies
+        if model in (None, study.record.model) and setting in (None, configs[study.record.name].get("setting"))
+    ]
+    if not found:
+        raise LookupError(f"model={model} setting={setting}")
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(found, key=lambda study: places.get(study.record.optimizer, len(places)))
+
+
+def run_of(study: StudyEvidence) -> RunRecord:
+    """Return the run that a study is shown by: its best trial, or its first where all diverged.
+
+    Raises:
+        LookupError: It has no trial.
+    """
+    if not study.trials:
+        raise LookupError(f"{study.record.name} has no trial")
+    return study.best or study.trials[0]
+
+
+def surface_walked(material: Material, studies: Sequence[StudyEvidence]) -> Surface:
+    """Return the surface of studies that share it."""
+    return surface_of(material.configs[studies[0].record.name])
+
+
+def scene_of(material: Material, studies: Sequence[StudyEvidence]) -> Scene:
+    """Return the ways of studies on the surface that they share."""
+    return build_scene(surface_walked(material, studies), [walked(material, study) for study in studies])
+
+
+def last_loss(material: Material, run: RunRecord) -> float:
+    """Return the loss after a run's last step; infinite where it had become no number by then."""
+    losses = material.history(run, "loss")
+    asked = int(run.metrics.get("n_steps", len(losses)))
+    return float(losses[-1]) if len(losses) and len(losses) >= asked and np.isfinite(losses[-1]) else float("inf")
+
+
+def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> tuple[Picture, ...]:
+    """Return a scene as still contours, as a moving picture and as a page to step through."""
+    where = f"{scene.start_text}; rates are those in the legend"
+    n_steps = max(path.n_steps for path in scene.paths)
+    return (
+        Picture(
+            name=f"{name}-contours",
+            caption=f"{title}: the way of each optimizer in {n_steps} steps, from the {where}.",
+            data=still(scene, title=title, apart=apart),
+            suffix="svg",
+        ),
+        Picture(
+            name=f"{name}-animation",
+            caption=f"{title}: all of them step by step, from the {where}.",
+            data=animated(scene, title=title),
+            suffix="gif",
+        ),
+        Picture(
+            name=f"{name}-interactive",
+            caption=f"{title}, to be played and stepped through; a name's box hides its path.",
+            data=interactive(scene, title=title),
+            suffix="html",
+        ),
+    )
+
+
+def detour(path: Floats) -> float:
+    """Return how many times as long a way is as the straight line between its ends."""
+    straight = float(np.linalg.norm(path[-1] - path[0]))
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) / straight if straight else float("inf")
+
+
+def number(value: float) -> str:
+    """Return a number for a table or a sentence; a loss that is no number any more has gone beyond all of them."""
+    return f"{value:.4g}" if np.isfinite(value) else "beyond all numbers"

@@ -1,0 +1,44 @@
+"""Means over seeds of any metric that runs have recorded, with their intervals, as numbers and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.records import RunRecord
+from study.gallery.analysis.rankings import interval_text
+from study.report.metric import Measure
+from study.statistics.intervals import Interval, mean_interval
+
+Floats = NDArray[np.float64]
+
+
+def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
+    """Return the last value of a metric of each run that has a finite one, those that diverged in the end included."""
+    values = np.array([run.metrics.get(metric, np.nan) for run in runs], dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def mean_of(values: Floats) -> Interval | None:
+    """Return the mean with its 95 % t interval; None without a value."""
+    return mean_interval(values) if len(values) else None
+
+
+def mean_text(values: Floats, measure: Measure) -> str:
+    """Return the mean with its interval as text."""
+    interval = mean_of(values)
+    if interval is None:
+        return "none finite"
+    # What cannot be is no part of the interval, such as accuracies above 1.
+    low, high = measure.bounds
+    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), measure)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them; `none` of none."""
+    if len(names) < 2:
+        return names[0] if names else "none"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

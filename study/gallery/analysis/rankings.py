@@ -1,0 +1,222 @@
+"""Tables and sentences that many pages share: optimizers at a shared setting beside the same ones tuned."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.gallery import Material, Table
+from study.gallery.analysis.paired_scores import Seed, scores_of
+from study.report.metric import Measure
+from study.report.studies import Entry
+from study.statistics.holm import holm_two_sided, t_ratio
+from study.statistics.intervals import Interval, mean_interval, paired_difference
+
+_LEVEL = 0.05
+# Pairs that a sentence names.
+_MOST_PAIRS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Optimizers under one setting, the best first.
+
+    Attributes:
+        setting: The setting's name.
+        names: The optimizers, by their mean test score; those that diverged come last.
+        intervals: The mean over seeds with its 95 % t interval, by optimizer; None where it is not finite.
+        told_apart: Pairs, the better first, whose difference Holm's correction over all pairs leaves significant.
+    """
+
+    setting: str
+    names: tuple[str, ...]
+    intervals: Mapping[str, Interval | None]
+    told_apart: frozenset[tuple[str, str]]
+
+    def place(self, name: str) -> int:
+        """Return an optimizer's place, counted from 1."""
+        return self.names.index(name) + 1
+
+
+def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
+    """Return the entries by setting and by optimizer, in the order of their labels; `""` is no setting."""
+    found: dict[str, dict[str, Entry]] = defaultdict(dict)
+    for entry in material.evidence.entries:
+        setting = material.configs[entry.studies[0].record.name].get("setting") or ""
+        found[str(setting)][entry.optimizer] = entry
+    return dict(found)
+
+
+def by_study(material: Material) -> dict[str, Entry]:
+    """Return the entry of each study, by the study's name."""
+    return {study.record.name: entry for entry in material.evidence.entries for study in entry.studies}
+
+
+def ranking(setting: str, entries: Mapping[str, Entry], measure: Measure) -> Ranking:
+    """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration."""
+    scores = {name: scores_of(entry.tuned, measure) for name, entry in entries.items()}
+    intervals = {name: _interval(values) for name, values in scores.items()}
+
+    def key(name: str) -> tuple[bool, float, str]:
+        interval = intervals[name]
+        return (interval is None, 0.0 if interval is None else -measure.sign * interval.estimate, name)
+
+    names = tuple(sorted(entries, key=key))
+    return Ranking(setting=setting, names=names, intervals=intervals, told_apart=_told_apart(names, scores, measure))
+
+
+def rankings_table(rankings: Sequence[Ranking], entries: Mapping[str, Mapping[str, Entry]], measure: Measure) -> Table:
+    """Return rankings side by side: place, mean and interval of each optimizer, and the rate that it trained with.
+
+    Args:
+        rankings: One a setting; rows are in the order of the last one.
+        entries: The entries by setting and by optimizer.
+        measure: What is compared.
+    """
+    header = ["optimizer"]
+    for each in rankings:
+        header += [f"{each.setting}: place", f"test {measure.spoken} [95 % interval]", "rate"]
+    rows = []
+    for name in rankings[-1].names:
+        row = [name]
+        for each in rankings:
+            if name not in each.names:
+                row += ["", "", ""]
+                continue
+            row += [str(each.place(name)), interval_text(each.intervals[name], measure)]
+            row.append(rate_text(entries[each.setting][name]))
+        rows.append(tuple(row))
+    settings = " and ".join(each.setting for each in rankings)
+    caption = f"Places by mean test {measure.spoken}: {settings}. Intervals are over seeds, one optimizer at a time."
+    return Table(caption=caption, header=tuple(header), rows=tuple(rows))
+
+
+def verdict(before: Ranking, after: Ranking) -> str:
+    """Return whether the order under one setting is the order under another, as far as the seeds can tell."""
+    shared = [name for name in before.names if name in after.names]
+    turned = [(a, b) for a, b in combinations(shared, 2) if after.place(a) > after.place(b)]
+    sure = _sure(turned, before, after)
+    said = f"that the ranking under {before.setting} is the one under {after.setting}"
+    if sure:
+        n = "one pair" if len(sure) == 1 else f"{len(sure)} pairs"
+        return f"The claim does not hold, {said}: {n}, told apart by the seeds both times, stand the other way round."
+    if turned:
+        return f"These seeds do not tell whether the claim holds, {said}: no pair that turns is told apart both times."
+    return f"The claim holds, {said}: all {len(shared)} stand in the same order."
+
+
+def changes(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
+    """Return sentences on what another setting changes: the best, Kendall's tau, who is worse, and what turned."""
+    shared = [name for name in before.names if name in after.names]
+    pairs = list(combinations(shared, 2))
+    turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
+    sentences = [
+        f"Under {before.setting} the best is {_best(before)}, under {after.setting} it is {_best(after)}. "
+        + (
+            f"Of {len(pairs)} pairs, {len(turned)} change their order (Kendall's tau "
+            f"{1 - 2 * len(turned) / len(pairs):.2f})."
+            if pairs
+            else ""
+        )
+    ]
+    if worse := _worse(before, after, measure):
+        sentences.append(f"Worse under {after.setting} than under {before.setting}, by their means: {worse}.")
+    sure = _sure(turned, before, after)
+    if sure:
+        listed = ", ".join(f"{a} before {b}" for a, b in sure[:_MOST_PAIRS])
+        rest = f", and {len(sure) - _MOST_PAIRS} more" if len(sure) > _MOST_PAIRS else ""
+        sentences.append(f"Told apart by their seeds both times, and the other way round afterwards: {listed}{rest}.")
+    counts = [
+        f"{len([pair for pair in each.told_apart if set(pair) <= set(shared)])} under {each.setting}"
+        for each in (before, after)
+    ]
+    sentences.append(
+        f"Pairs told apart (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
+    )
+    return tuple(sentences)
+
+
+def interval_text(interval: Interval | None, measure: Measure) -> str:
+    """Return a mean with its interval, or why there is none."""
+    if interval is None:
+        return "diverged"
+    span = measure.span(interval.low, interval.high)
+    return f"{measure.text(interval.estimate)} [{span}]" if span else measure.text(interval.estimate)
+
+
+def rate_text(entry: Entry) -> str:
+    """Return the learning rate that an entry was confirmed with, of several studies each."""
+    rates = [study.tuned[0].params.get("learning_rate", "default") for study in entry.studies if study.tuned]
+    return ", ".join(dict.fromkeys(_short(rate) for rate in rates))
+
+
+def _sure(turned: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
+    """Return the pairs that turn and that the seeds tell apart both before and after."""
+    return [(a, b) for a, b in turned if (a, b) in before.told_apart and (b, a) in after.told_apart]
+
+
+def _best(ranked: Ranking) -> str:
+    """Return the first, and from whom the seeds do not tell it."""
+    first, *others = ranked.names
+    if not others or None in (ranked.intervals[first], ranked.intervals[others[0]]):
+        return first
+    return first if (first, others[0]) in ranked.told_apart else f"{first} (not told from {others[0]})"
+
+
+def _worse(before: Ranking, after: Ranking, measure: Measure) -> str:
+    """Return who has a worse mean under one setting than under another, and by how much; empty for nobody."""
+    told = []
+    for name in before.names:
+        was, now = before.intervals[name], after.intervals.get(name)
+        if was is None or name not in after.names:
+            continue
+        if now is None:
+            told.append(f"{name} (diverged)")
+        elif measure.sign * (now.estimate - was.estimate) < 0:
+            told.append(f"{name} ({measure.change(now.estimate - was.estimate)})")
+    return ", ".join(told)
+
+
+def _short(text: str) -> str:
+    try:
+        return f"{float(text):.3g}"
+    except ValueError:
+        return text
+
+
+def _interval(scores: Mapping[Seed, float]) -> Interval | None:
+    values = list(scores.values())
+    return mean_interval(values) if values and all(map(math.isfinite, values)) else None
+
+
+def _told_apart(
+    names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], measure: Measure
+) -> frozenset[tuple[str, str]]:
+    pairs, ratios, sizes = [], [], []
+    for a, b in combinations(names, 2):
+        shared = sorted(set(scores[a]) & set(scores[b]))
+        first, second = (np.array([scores[name][key] for key in shared]) for name in (a, b))
+        if len(shared) < 2 or not (_finite(first) and _finite(second)):
+            continue
+        difference = paired_difference(first, second)
+        pairs.append((a, b))
+        ratios.append(float(t_ratio([measure.sign * difference.mean], [difference.standard_error])[0]))
+        sizes.append(len(shared))
+    if not pairs:
+        return frozenset()
+    adjusted = holm_two_sided(ratios, n_seeds=min(sizes))
+    return frozenset(
+        (a, b) if ratio > 0 else (b, a)
+        for (a, b), ratio, p in zip(pairs, ratios, adjusted, strict=True)
+        if p <= _LEVEL and ratio != 0
+    )
+
+
+def _finite(values: NDArray[np.float64]) -> bool:
+    return bool(np.all(np.isfinite(values)))

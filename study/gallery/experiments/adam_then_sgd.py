@@ -1,0 +1,102 @@
+"""S13: Adam that becomes SGD, beside Adam and SGD alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from study.gallery import About, Material, Picture, Shown
+from study.gallery.analysis.rankings import Ranking, by_setting, changes, interval_text, ranking, rankings_table
+from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery.figures.ranks import rankings_picture
+from study.gallery.figures.step_losses import step_losses
+from study.report.metric import Measure
+from study.report.studies import Entry
+
+ABOUT = About(
+    title="Adam first, SGD later",
+    question="Is it worth to begin with Adam and end with SGD, when each alone has the same budget?",
+    source="N. S. Keskar and R. Socher, Improving generalization performance by switching from Adam to SGD (2017), "
+    "and the advice that follows from it.",
+    claim="Training that begins with Adam and goes on with SGD generalizes better than Adam alone, and as well as SGD "
+    "alone.",
+    traps=(
+        "The paper's moment to switch is when the rate that SGD would need lies within 1e-9 of its average: with few "
+        "steps that may never be so, and swats is then Adam.",
+        "A switch at a chosen moment, and a rate for SGD, are hyperparameters more: they are tuned here with as many "
+        "trials as the others have.",
+        "At one fixed rate each, what is compared is the rates.",
+        "SGD alone has momentum here, 0.9 as published and searched where the rates are; no SGD without it is run.",
+    ),
+)
+# One that switches beside one that does not.
+SMALLEST = ("optimizer=adam,adam_then_sgd",)
+_SWITCHES = ("swats", "adam_then_sgd", "adam_then_given_sgd")
+_ALONE = ("adam", "momentum")
+
+
+def show(material: Material) -> Shown:
+    """Return the curves, the rankings side by side, and whether the switch is better than either alone."""
+    measure = material.evidence.measure
+    settings = by_setting(material)
+    rankings = [ranking(setting, entries, measure) for setting, entries in settings.items()]
+    pictures = [
+        step_losses(material, entries, name=f"loss-{setting}", told=setting, window=5)
+        for setting, entries in settings.items()
+    ]
+    pictures += [_validation(material, setting, entries, measure) for setting, entries in settings.items()]
+    pictures.append(
+        Picture(
+            name="rankings",
+            caption=f"Mean test {measure.spoken} over the seeds with 95 % t intervals; numbers are places.",
+            data=rankings_picture(tuple(rankings), measure),
+            suffix="svg",
+        )
+    )
+    findings = [sentence for each in rankings for sentence in _claims(each, measure)]
+    if len(rankings) > 1:
+        findings += changes(rankings[0], rankings[-1], measure)
+    table = rankings_table(rankings, settings, measure)
+    return Shown(pictures=tuple(pictures), tables=(table,), findings=tuple(findings))
+
+
+def _validation(material: Material, setting: str, entries: Mapping[str, Entry], measure: Measure) -> Picture:
+    curves = [
+        Curve(label=name, values=stacked([material.history(run, measure.name) for run in entry.tuned]))
+        for name, entry in entries.items()
+    ]
+    return Picture(
+        name=f"validation-{setting}",
+        caption=f"{measure.name} after each epoch, {setting}: the median over seeds with the quartiles as a band.",
+        data=loss_curves(curves, y=measure.name, log=not measure.is_share),
+        suffix="svg",
+    )
+
+
+def _claims(ranked: Ranking, measure: Measure) -> list[str]:
+    """Return for each form of the switch whether the claim holds, and what its seeds tell apart."""
+    sentences = []
+    for switch in _SWITCHES:
+        others = [name for name in _ALONE if name in ranked.names]
+        if switch not in ranked.names or not others:
+            continue
+        half = ", and as well as SGD alone," if "momentum" in others else ""
+        seen = [_seen(ranked, switch, other) for other in others]
+        sentences.append(
+            f"{ranked.setting}, {switch} ({interval_text(ranked.intervals[switch], measure)}): that it generalizes "
+            f"better than Adam alone{half} {_verdict(ranked, switch, others)} here; it {' and '.join(seen)}."
+        )
+    return sentences
+
+
+def _verdict(ranked: Ranking, switch: str, others: Sequence[str]) -> str:
+    if any((other, switch) in ranked.told_apart for other in others):
+        return "does not hold"
+    return "holds" if (switch, "adam") in ranked.told_apart else "is not shown"
+
+
+def _seen(ranked: Ranking, switch: str, other: str) -> str:
+    if (switch, other) in ranked.told_apart:
+        return f"is better than {other}"
+    if (other, switch) in ranked.told_apart:
+        return f"is worse than {other}"
+    return f"is not told apart from {other} by its seeds"

@@ -1,0 +1,150 @@
+"""S16: the convex online problem on which Adam goes to the wrong end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.rankings import by_setting
+from study.gallery.figures.curves import Curve, loss_curves
+from study.report.figures.style import Style, styles
+from study.report.studies import Entry
+
+Floats = NDArray[np.float64]
+
+ABOUT = About(
+    title="Adam at the wrong end",
+    question="Can Adam go to the wrong end of a convex online problem, and does AMSGrad go to the right one?",
+    source="S. J. Reddi, S. Kale and S. Kumar, On the convergence of Adam and beyond (ICLR 2018), section 3.",
+    claim="Where the cost is C x at every third step and -x at the others, x in [-1, 1], Adam ends at x = 1, the "
+    "worst there is, so that its regret per step does not vanish; AMSGrad ends at x = -1, the best.",
+    traps=(
+        "The proof takes beta_1 = 0 and beta_2 = 1 / (1 + C²), far from the 0.9 and 0.999 that everybody uses: the "
+        "large gradient is forgotten before the next one comes. The usual ones are shown beside.",
+        "Keras corrects AMSGrad's bias, which the paper does not; after a few steps this is no difference.",
+        "Adam begins at its worst point here, as in the proof. Staying there is what is shown.",
+    ),
+)
+# Both optimizers, or there is no claim to look at.
+SMALLEST = ("setting=theorem",)
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Walk:
+    """What one optimizer did under one setting.
+
+    Attributes:
+        label: Optimizer and setting.
+        positions: Where it was after each cycle, shape (n_cycles,).
+        regret: Its regret a step up to the end of each cycle, shape (n_cycles,).
+    """
+
+    optimizer: str
+    setting: str
+    positions: Floats
+    regret: Floats
+
+    @property
+    def label(self) -> str:
+        return f"{self.optimizer}, {self.setting} betas"
+
+
+def show(material: Material) -> Shown:
+    """Return where each went, what it cost, and whether Adam went wrong."""
+    config = next(iter(material.configs.values()))
+    costs = [float(cost) for cost in config["dataset"]["costs"]]
+    ends = (float(config["model"]["low"]), float(config["model"]["high"]))
+    best = min(ends, key=lambda x: sum(costs) * x)
+    settings = by_setting(material)
+    walks = [
+        _walk(material, name, setting, entry, costs=costs, best=best)
+        for setting, entries in settings.items()
+        for name, entry in entries.items()
+    ]
+    pictures = (
+        Picture(
+            name="position",
+            caption=f"Where x is after each cycle of {len(costs)} steps; {best:g} is best. By color the optimizer, by "
+            "line the setting.",
+            data=_draw(walks, list(settings), y="x", regret=False),
+            suffix="svg",
+        ),
+        Picture(
+            name="regret",
+            caption=f"What the steps so far have cost beyond staying at {best:g} throughout, a step: it goes to 0 "
+            "where an optimizer learns.",
+            data=_draw(walks, list(settings), y="regret a step", regret=True),
+            suffix="svg",
+        ),
+    )
+    rows = tuple(
+        (
+            walk.label,
+            f"{walk.positions[-1]:.4f}",
+            f"{walk.regret[len(walk.regret) // 2]:.4f}",
+            f"{walk.regret[-1]:.4f}",
+        )
+        for walk in walks
+    )
+    table = Table(
+        caption=f"After {max(len(walk.positions) for walk in walks)} cycles; the best x is {best:g}.",
+        header=("optimizer", "x at the end", "regret a step, half way", "regret a step, at the end"),
+        rows=rows,
+    )
+    return Shown(pictures=pictures, tables=(table,), findings=_findings(walks, ends, best))
+
+
+def _walk(material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float) -> _Walk:
+    run = (entry.tuned or entry.trials)[0]
+    paid = material.history(run, "loss") * len(costs)  # of a cycle; the loss is the mean over its steps
+    beyond = np.cumsum(paid - sum(costs) * best)
+    steps = len(costs) * np.arange(1, len(paid) + 1)
+    return _Walk(
+        optimizer=name, setting=setting, positions=material.history(run, "val_x"), regret=np.asarray(beyond / steps)
+    )
+
+
+def _draw(walks: Sequence[_Walk], settings: Sequence[str], *, y: str, regret: bool) -> bytes:
+    looks = _styles(walks, settings)
+    curves = [
+        Curve(label=walk.label, values=walk.regret if regret else walk.positions, style=looks[walk.label])
+        for walk in walks
+    ]
+    return loss_curves(curves, x="cycle", y=y, log=False)
+
+
+def _styles(walks: Sequence[_Walk], settings: Sequence[str]) -> Mapping[str, Style]:
+    plain = {walk.optimizer: styles([walk.optimizer])[0] for walk in walks}
+    return {
+        walk.label: Style(
+            color=plain[walk.optimizer].color,
+            dash=_DASHES[settings.index(walk.setting) % len(_DASHES)],
+            marker=plain[walk.optimizer].marker,
+        )
+        for walk in walks
+    }
+
+
+def _findings(walks: Sequence[_Walk], ends: tuple[float, float], best: float) -> tuple[str, ...]:
+    """Return, by setting, which optimizer ended where, and whether that is what was claimed."""
+    worst = ends[0] if best == ends[1] else ends[1]
+    middle = sum(ends) / 2
+    sentences = []
+    for setting in dict.fromkeys(walk.setting for walk in walks):
+        ended = {walk.optimizer: walk.positions[-1] for walk in walks if walk.setting == setting}
+        if not {"adam", "amsgrad"} <= set(ended):
+            continue
+        wrong = {name: abs(x - worst) < abs(x - best) for name, x in ended.items()}
+        holds = wrong["adam"] and not wrong["amsgrad"]
+        regret = {walk.optimizer: walk.regret[-1] for walk in walks if walk.setting == setting}
+        sentences.append(
+            f"With the {setting} betas the claim {'holds' if holds else 'does not hold'}: Adam ends at "
+            f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "
+            f"{middle:g}); their regrets a step are {regret['adam']:.3f} and {regret['amsgrad']:.3f}."
+        )
+    return tuple(sentences)

@@ -1,0 +1,243 @@
+"""S17: full-batch, mini-batch and single-sample gradient descent over steps, examples and seconds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.records import RunRecord
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.means import last_values, listed, mean_text
+from study.gallery.analysis.rankings import rate_text
+from study.gallery.figures.curves import smoothed
+from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.report.metric import Measure
+from study.report.studies import Entry
+
+Floats = NDArray[np.float64]
+
+ABOUT = About(
+    title="Full batch, mini-batch, single examples",
+    question="Which of full-batch, mini-batch and single-sample gradient descent is ahead by steps, by examples and "
+    "by seconds, and how noisy is each?",
+    source="The comparison that every course on gradient descent draws: one net and one rate, batches of all "
+    "examples, of 32 and of 1.",
+    claim="Full batches descend smoothly, a step at a time and slowly; single examples quickly and with much noise; "
+    "mini-batches have the best of both.",
+    traps=(
+        "By steps the full batch looks best, by examples the single one: an axis decides who is ahead.",
+        "By seconds it depends on the machine: a step over 32 examples takes little longer than one over a single "
+        "example, as long as the arithmetic is done for all at once.",
+        "One rate for all three: the noisier the gradient, the smaller the rate that it bears.",
+        "The loss of a batch is that of the examples just fitted; its noise is that of the draw, and says little "
+        "about the weights.",
+    ),
+)
+SMALLEST = ("setting=shared",)
+
+_NAMES = {"full": "full batch", "mini": "batches of 32", "single": "single examples"}
+_COLORS = {"full": "#0072b2", "mini": "#009e73", "single": "#d55e00"}
+_AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of training"}
+# Of the recorded steps; the curve is a moving average over so large a share of them.
+_SHARE = 0.1
+# Of single batches, so many recorded losses are averaged to tell where a run is.
+_N_AVERAGED = 20
+Entries = Mapping[str, Mapping[str, Entry]]
+
+
+def show(material: Material) -> Shown:
+    """Return loss over steps, examples and seconds at the shared rate and tuned, and the noise of each."""
+    measure = material.evidence.measure
+    entries = _entries(material)
+    return Shown(
+        pictures=tuple(_picture(material, setting, own) for setting, own in entries.items()),
+        tables=(_table(material, entries, measure),),
+        findings=(*_claim(material, entries, measure), *_noise_told(material, entries)),
+    )
+
+
+def _entries(material: Material) -> Entries:
+    """Return the entries by setting and by batch, in the order of `_NAMES`."""
+    found: dict[str, dict[str, Entry]] = defaultdict(dict)
+    for entry in material.evidence.entries:
+        config = material.configs[entry.studies[0].record.name]
+        found[str(config.get("setting"))][str(config.get("batch"))] = entry
+    return {
+        setting: {batch: found[setting][batch] for batch in _NAMES if batch in found[setting]}
+        for setting in sorted(found)
+    }
+
+
+def _every(material: Material, entry: Entry) -> int:
+    config: Mapping[str, Any] = material.configs[entry.studies[0].record.name]
+    return int(config["tracking"]["every_n_steps"])
+
+
+def _along(material: Material, entry: Entry, run: RunRecord) -> dict[str, Floats]:
+    """Return the recorded losses of a run, and where they stand on each axis."""
+    losses = material.history(run, "step_loss")
+    steps = _every(material, entry) * np.arange(1, len(losses) + 1, dtype=np.float64)
+    per_step = {name: run.metrics.get(name, np.nan) / run.metrics.get("n_steps", np.nan) for name in _COSTS.values()}
+    return {"loss": losses, "steps": steps} | {axis: steps * per_step[metric] for axis, metric in _COSTS.items()}
+
+
+_COSTS = {"examples": "n_examples", "seconds": "seconds_train"}
+
+
+def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
+    """Return one seed's loss on the three axes, side by side, the raw losses faint behind the moving average."""
+    figure = new_figure(height=6.6)
+    panels = figure.subplots(3, 1)
+    lowest = np.inf
+    for axes, (axis, told) in zip(panels, _AXES.items(), strict=True):
+        for batch, entry in own.items():
+            if not entry.tuned:
+                continue
+            along = _along(material, entry, entry.tuned[0])
+            if len(along["loss"]):
+                window = max(1, int(_SHARE * len(along["loss"])) // 2 * 2 + 1)
+                shown = np.isfinite(along["loss"])
+                at, losses = along[axis][shown], along["loss"][shown]
+                every = max(1, len(at) // 400)  # more points than the picture is wide are not seen
+                axes.plot(at[::every], losses[::every], color=_COLORS[batch], lw=0.5, alpha=0.3)
+                averaged = smoothed(losses, window)[::every]
+                lowest = min(lowest, float(averaged.min()))
+                axes.plot(at[::every], averaged, color=_COLORS[batch], lw=1.6, label=_NAMES[batch])
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        tidy(axes, x=told, y="loss of a batch")
+    if 0 < lowest < np.inf:
+        for axes in panels:  # single examples that fit perfectly would leave no room for the rest
+            axes.set_ylim(bottom=lowest / 3)
+    legend(figure, panels[0])
+    rates = ", ".join(f"{_NAMES[batch]} {rate_text(entry)}" for batch, entry in own.items())
+    return Picture(
+        name=f"loss-{setting}",
+        caption=f"Loss of single batches, {setting} rate ({rates}), of one seed: raw and as a moving average, over "
+        "steps, over examples seen and over seconds.",
+        data=to_svg(figure),
+        suffix="svg",
+    )
+
+
+def _noise(losses: Floats) -> float:
+    """Return the noise of losses, as a share of their mean: the deviation of steps between neighbors, over sqrt(2).
+
+    It is that of the last half. The trend cancels in the difference of neighbors, and of two independent draws its
+    variance is twice one's. A share, since the three come to losses of different size.
+    """
+    last = losses[len(losses) // 2 :]
+    return float(np.std(np.diff(last)) / np.sqrt(2) / np.mean(last)) if len(last) > 2 else np.nan
+
+
+def _noises(material: Material, entry: Entry) -> Floats:
+    values: Floats = np.array([_noise(material.history(run, "step_loss")) for run in entry.tuned])
+    return values[np.isfinite(values)]
+
+
+def _table(material: Material, entries: Entries, measure: Measure) -> Table:
+    rows = []
+    for setting, own in entries.items():
+        for batch, entry in own.items():
+            steps, seconds = (last_values(entry.tuned, name) for name in ("n_steps", "seconds_train"))
+            # The fastest seed: another program can only have made it slower.
+            per_step = 1e3 * float(np.min(seconds / steps)) if len(steps) and len(steps) == len(seconds) else np.nan
+            noise = _noises(material, entry)
+            rows.append(
+                (
+                    f"{_NAMES[batch]}, {setting}",
+                    rate_text(entry),
+                    f"{np.median(steps):.0f}" if len(steps) else "",
+                    f"{per_step:.3g}" if np.isfinite(per_step) else "",
+                    f"{np.median(seconds):.3g}" if len(seconds) else "",
+                    f"{np.median(noise):.3g}" if len(noise) else "",
+                    mean_text(last_values(entry.tuned, measure.test), measure),
+                )
+            )
+    header = ("batches", "rate", "steps", "ms a step", "seconds", "noise, share of the loss", "test [95 % interval]")
+    caption = "After equally many epochs. The noise is that of a batch's loss in the last half of the training."
+    return Table(caption=caption, header=header, rows=tuple(rows))
+
+
+def _claim(material: Material, entries: Entries, measure: Measure) -> list[str]:
+    """Say who reaches a common loss first, on each axis."""
+    told: list[str] = []
+    for setting, own in entries.items():
+        reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
+        if len(reached) < 2 or not all(np.isfinite(list(reached.values()))):
+            continue
+        level = max(reached.values())  # what the slowest came to in the end, so that all were there
+        firsts, ahead = [], {}
+        for axis, words in _AXES.items():
+            times = {batch: _first(material, own[batch], axis, level) for batch in reached}
+            first = min(times, key=lambda batch: times[batch])
+            ahead[axis] = first
+            or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
+            firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
+        scores = [
+            f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, measure.test), measure)}" for batch in own
+        ]
+        noises = [np.median(noise) for batch in _NAMES if batch in own and len(noise := _noises(material, own[batch]))]
+        holds = ahead["seconds"] == "mini" and noises == sorted(noises)
+        verdict = f"The claim {'holds' if holds else 'does not hold'} with the {setting} rate"
+        if len(reached) < len(_NAMES):
+            verdict = f"With the {setting} rate not all three are there"
+        told.append(
+            f"{verdict}: a loss of {level:.3g} is reached first {listed(firsts)}. Test "
+            f"{measure.spoken} after equally many epochs: {', '.join(scores)}."
+        )
+    return told
+
+
+def _final(material: Material, entry: Entry) -> float:
+    """Return the mean of the last tenth of the recorded losses, median over runs."""
+    means = []
+    for run in entry.tuned:
+        losses = material.history(run, "step_loss")
+        if len(losses):
+            means.append(float(np.mean(losses[-max(1, len(losses) // 10) :])))
+    return float(np.median(means)) if means else np.nan
+
+
+def _window(material: Material, entry: Entry) -> int:
+    """Return how many recorded losses are averaged to tell where a run is: of all examples, one says it."""
+    config = material.configs[entry.studies[0].record.name]
+    return 1 if config.get("batch") == "full" else _N_AVERAGED
+
+
+def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
+    """Return where on an axis the loss is first at most a level, median over runs; infinite for nowhere.
+
+    The loss is the mean of as many recorded ones as `_window` says, and stands in their middle.
+    """
+    window, firsts = _window(material, entry), []
+    for run in entry.tuned:
+        along = _along(material, entry, run)
+        if len(along["loss"]) < window:
+            continue
+        means = np.convolve(along["loss"], np.full(window, 1 / window), mode="valid")
+        below = np.flatnonzero(means <= level)
+        firsts.append(float(along[axis][below[0] + window // 2]) if len(below) else np.inf)
+    return float(np.median(firsts)) if firsts else np.inf
+
+
+def _earliest(material: Material, entry: Entry, axis: str) -> float:
+    """Return the earliest place that `_first` can return."""
+    return _first(material, entry, axis, np.inf)
+
+
+def _noise_told(material: Material, entries: Entries) -> list[str]:
+    told = []
+    for setting, own in entries.items():
+        noises = {batch: _noises(material, entry) for batch, entry in own.items()}
+        parts = [f"{_NAMES[batch]} {np.median(noise):.2g}" for batch, noise in noises.items() if len(noise)]
+        if parts:
+            told.append(
+                f"Noise of the loss from one recorded batch to the next, {setting} rate: {listed(parts)} (deviation, "
+                "as a share of the loss, median over seeds)."
+            )
+    return told

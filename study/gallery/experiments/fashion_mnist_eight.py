@@ -1,0 +1,108 @@
+"""S11: eight Keras optimizers on Fashion-MNIST, at one shared rate and each tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from study.gallery import About, Material, Picture, Shown
+from study.gallery.analysis.rankings import (
+    Ranking,
+    by_setting,
+    changes,
+    interval_text,
+    ranking,
+    rankings_table,
+    verdict,
+)
+from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery.figures.ranks import rankings_picture
+from study.gallery.figures.step_losses import step_losses
+from study.report.figures.style import styles
+from study.report.metric import Measure
+from study.report.studies import Entry
+
+ABOUT = About(
+    title="Eight optimizers on Fashion-MNIST",
+    question="Which of eight optimizers is best for a small dense net on Fashion-MNIST, and does the answer survive "
+    "giving each optimizer its own rate?",
+    source="A comparison of eight Keras optimizers side by side, as many tutorials show it, on the network of A. "
+    "Géron, Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow (O'Reilly), chapter 10: 300 and 100 "
+    "units, the first 5000 images held out; 20 epochs, batches of 32, a learning rate of 0.001 for all, momentum 0.9.",
+    claim="Training curves at one learning rate for all show which optimizer is better.",
+    traps=(
+        "One rate for all ranks rates, not optimizers: 0.001 is the default of Adam and its kin, a tenth of the "
+        "default of SGD, and far from what Adagrad needs.",
+        "One seed: curves that lie close together change places under another one.",
+        "SGD with momentum 0.9 moves ten times as far for a steady gradient as SGD at the same rate, so the two are "
+        "not at the same rate in effect.",
+        "A search has its own luck: with few trials an optimizer with more to search has the harder task.",
+    ),
+)
+_SHARED, _TUNED = "shared", "tuned"
+
+
+def show(material: Material) -> Shown:
+    """Return the curves, both rankings side by side, and whether the order changes."""
+    measure = material.evidence.measure
+    settings = by_setting(material)
+    shared, tuned = settings[_SHARED], settings[_TUNED]
+    before, after = ranking(_SHARED, shared, measure), ranking(_TUNED, tuned, measure)
+    n_seeds = min(len(entry.tuned) for entry in (*shared.values(), *tuned.values()))
+    pictures = (
+        step_losses(material, shared, name="loss-shared", told="at the shared rate of 0.001", window=5),
+        step_losses(material, tuned, name="loss-tuned", told="at the best point of each search", window=5),
+        _validation(material, shared, tuned, measure),
+        Picture(
+            name="rankings",
+            caption=f"Mean test {measure.spoken} over {n_seeds} seeds with 95 % t intervals; numbers are places. Rows "
+            "are in the order of the tuned ranking.",
+            data=rankings_picture((before, after), measure),
+            suffix="svg",
+        ),
+    )
+    table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, measure)
+    findings = (verdict(before, after), *changes(before, after, measure), *_last(before, after, measure))
+    return Shown(pictures=pictures, tables=(table,), findings=findings)
+
+
+def _validation(
+    material: Material, shared: Mapping[str, Entry], tuned: Mapping[str, Entry], measure: Measure
+) -> Picture:
+    """Return the validation metric after each epoch, the shared rate dashed and the tuned one solid."""
+    curves = []
+    for entries, dash, told in ((shared, "dash", _SHARED), (tuned, "solid", _TUNED)):
+        for optimizer, entry in entries.items():
+            values = stacked([material.history(run, measure.name) for run in entry.tuned])
+            look = replace(styles([optimizer])[0], dash=dash)
+            curves.append(Curve(label=f"{optimizer}, {told}", values=values, style=look))
+    caption = (
+        f"{measure.name} after each epoch, the median over seeds: dashed at the shared rate, solid tuned. A band is "
+        "drawn between the quartiles."
+    )
+    data = loss_curves(curves, y=measure.name, log=not measure.is_share, height=4.6)
+    return Picture(name="validation", caption=caption, data=data, suffix="svg")
+
+
+def _last(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
+    """Return what becomes of the two that are last at the shared rate, and how far all lie apart."""
+    pairs = {
+        name: (first.estimate, second.estimate)
+        for name in before.names
+        if (first := before.intervals[name]) is not None and (second := after.intervals.get(name)) is not None
+    }
+    if len(pairs) < 4:
+        return ()
+    *others, one, two = pairs
+    gap = measure.sign * (pairs[others[-1]][0] - pairs[one][0])
+    spans = [float(np.ptp([pair[index] for pair in pairs.values()])) for index in (0, 1)]
+    told = " and ".join(f"{name} ({interval_text(before.intervals[name], measure)})" for name in (one, two))
+    gains = " and ".join(measure.change(measure.sign * (pairs[name][1] - pairs[name][0])) for name in (one, two))
+    return (
+        f"At the shared rate {told} come last, {measure.change(gap, signed=False)} behind the next; tuned, they are "
+        f"in places {after.place(one)} and {after.place(two)} ({gains}). From the best to the last of the "
+        f"{len(pairs)}, the distance goes from {measure.change(spans[0], signed=False)} to "
+        f"{measure.change(spans[1], signed=False)}.",
+    )

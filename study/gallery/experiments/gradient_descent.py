@@ -1,0 +1,176 @@
+"""S18: gradient descent on a bowl at four rates, and on a curve with two minima, with and without momentum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.landscape_walks import (
+    last_loss,
+    number,
+    pictures_of,
+    run_of,
+    scene_of,
+    studies_of,
+    surface_walked,
+)
+from study.gallery.figures.paths import build_scene, rate_of, still, walked
+from study.optimizers.stability import Descent, as_quadratic
+from study.report.studies import StudyEvidence
+
+ABOUT = About(
+    title="What the rate does, and what momentum does",
+    question="How does gradient descent go at a rate that is too small, right, at its limit and above it, and what "
+    "does momentum change?",
+    source="What textbooks draw, such as I. Goodfellow, Y. Bengio and A. Courville, Deep Learning (MIT Press, 2016), "
+    "section 8.3; the limits are B. Polyak's (1964).",
+    claim="Below 2/λ gradient descent converges, at it it goes to and fro for ever, above it it diverges; momentum "
+    "raises the limit to 2(1 + β)/λ, and can carry over a local minimum where plain descent stays.",
+    traps=(
+        "Momentum 0.9 moves ten times as far for a steady gradient, so at the same rate it is not the same speed.",
+        "Whether momentum passes a local minimum depends on start and rate: it is no property of the rule. Here both "
+        "have the same rate and start.",
+        "The limit belongs to a curvature. Only a quadratic surface has the same one everywhere; the curve with two "
+        "minima has none.",
+    ),
+)
+# The studies of the smallest form that has a page.
+SMALLEST = ("model=bowl,double_well", "optimizer=sgd", "setting=right")
+_SETTINGS = ("too_small", "right", "at_limit", "above")
+_ORDER = ("sgd", "momentum")
+_BOWL, _WELL = "bowl", "double_well"
+_AS_FAR = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fare:
+    """How descent with one rate fared on the bowl.
+
+    Attributes:
+        label: The optimizer and the setting.
+        descent: The rule.
+        limit: Its limit.
+        factor: By how much the distance grows in a step.
+        loss: The last loss.
+        start: The loss at the start.
+        diverged: Whether it was recorded as diverged.
+        swing: The last distance from the minimum over the one before it.
+    """
+
+    label: str
+    descent: Descent
+    limit: float
+    factor: float
+    loss: float
+    start: float
+    diverged: bool
+    swing: float
+
+    @property
+    def as_told(self) -> bool:
+        """Whether what was seen is what the limit says; at the limit itself, to and fro as far each time."""
+        if math.isclose(self.descent.learning_rate, self.limit):
+            return math.isclose(self.swing, -1, abs_tol=_AS_FAR)
+        return self.diverged == (self.descent.learning_rate > self.limit)
+
+
+def show(material: Material) -> Shown:
+    """Return the ways on both curves, the limits beside what was seen, and where momentum ended."""
+    bowls = studies_of(material, model=_BOWL, order=_ORDER)
+    bowls.sort(key=lambda study: _SETTINGS.index(material.configs[study.record.name]["setting"]))
+    fares = [_fare(material, study) for study in bowls]
+    wells = studies_of(material, model=_WELL, setting="right", order=_ORDER)
+    pictures = [_bowl(material, bowls, name) for name in _ORDER if name in {s.record.optimizer for s in bowls}]
+    pictures += pictures_of(
+        scene_of(material, wells), name="double-well", title="a local minimum on the way", apart=False
+    )
+    return Shown(pictures=tuple(pictures), tables=(_table(fares),), findings=_findings(material, fares, wells))
+
+
+def _bowl(material: Material, studies: Sequence[StudyEvidence], optimizer: str) -> Picture:
+    chosen = [study for study in studies if study.record.optimizer == optimizer]
+    paths = []
+    for study in chosen:
+        setting = str(material.configs[study.record.name]["setting"]).replace("_", " ")
+        rate = rate_of(material, study, run_of(study))
+        paths.append(walked(material, study, label=f"{setting}: rate {rate:g}"))
+    scene = build_scene(surface_walked(material, chosen), paths)
+    return Picture(
+        name=f"bowl-{optimizer}",
+        caption=f"{optimizer} on x1² at four rates, from the {scene.start_text}.",
+        data=still(scene, title=f"{optimizer} on x1²", apart=True, columns=2),
+        suffix="svg",
+    )
+
+
+def _fare(material: Material, study: StudyEvidence) -> _Fare:
+    config, run = material.configs[study.record.name], run_of(study)
+    surface = surface_walked(material, [study])
+    quadratic = as_quadratic(surface)
+    if quadratic is None:
+        raise LookupError(f"model={study.record.model} is not quadratic")
+    curvature = float(quadratic.curvatures[-1])
+    distances = walked(material, study).positions[-2:, 0] - quadratic.center[0]
+    momentum = float(config["optimizer"].get("momentum") or 0.0)
+    descent = Descent(learning_rate=rate_of(material, study, run), momentum=momentum)
+    return _Fare(
+        label=f"{study.record.optimizer}, {str(config['setting']).replace('_', ' ')}",
+        descent=descent,
+        limit=descent.limit(curvature),
+        factor=descent.factor(curvature),
+        loss=last_loss(material, run),
+        start=float(surface.heights(surface.start)),
+        diverged=run.state == "diverged",
+        swing=float(distances[-1] / distances[0]) if distances[0] else math.nan,
+    )
+
+
+def _table(fares: Sequence[_Fare]) -> Table:
+    return Table(
+        caption="On the bowl: the rate, the limit that the closed form names, by how much the distance from the "
+        "minimum grows in a step in the long run, and the last value.",
+        header=("", "rate", "limit", "factor a step", "f at the start", "f at the end", "state"),
+        rows=tuple(
+            (
+                fare.label,
+                f"{fare.descent.learning_rate:g}",
+                f"{fare.limit:g}",
+                f"{fare.factor:.4g}",
+                number(fare.start),
+                number(fare.loss),
+                _state(fare),
+            )
+            for fare in fares
+        ),
+    )
+
+
+def _state(fare: _Fare) -> str:
+    if math.isclose(fare.descent.learning_rate, fare.limit):
+        return "to and fro" if fare.as_told else "at the limit"
+    return "diverged" if fare.diverged else "complete"
+
+
+def _findings(material: Material, fares: Sequence[_Fare], wells: Sequence[StudyEvidence]) -> tuple[str, ...]:
+    n_as_told = sum(fare.as_told for fare in fares)
+    held = "held" if n_as_told == len(fares) else "did not hold"
+    limit = (
+        f"The limit {held}: {n_as_told} of {len(fares)} ways on the bowl went as it says, towards the minimum below "
+        "it, to and fro at it, away above it."
+    )
+    swings = [
+        f"{fare.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "
+        f"({number(fare.loss)} from {number(fare.start)}), so the trial is recorded as diverged."
+        for fare in fares
+        if _state(fare) == "to and fro" and fare.diverged
+    ]
+    ends = {study.record.optimizer: walked(material, study).positions[-1, 0] for study in wells}
+    losses = {study.record.optimizer: last_loss(material, run_of(study)) for study in wells}
+    told = "; ".join(f"{name} ended at x1 = {ends[name]:.4g}, f = {number(losses[name])}" for name in ends)
+    if {"sgd", "momentum"} <= set(losses):
+        passed = losses["momentum"] < losses["sgd"] and ends["momentum"] * ends["sgd"] < 0
+        verdict = "Momentum passed the local minimum" if passed else "Momentum did not pass the local minimum"
+        limit += f" {verdict} at this rate and from this start: {told}."
+    return (limit, *swings)

@@ -1,0 +1,96 @@
+"""S4: seven optimizers on Beale's function and at a saddle point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from study.gallery import About, Material, Shown, Table
+from study.gallery.analysis.landscape_walks import number, pictures_of, scene_of, studies_of
+from study.gallery.analysis.means import listed
+from study.gallery.figures.paths import Scene
+
+ABOUT = About(
+    title="Optimizers on Beale's function and at a saddle point",
+    question="How do seven optimizers walk on a surface with steep corners and a flat valley, and how do they leave a "
+    "saddle point?",
+    source="The animations by A. Radford that the notes of Stanford's course CS231n made known (Neural networks, "
+    "part 3, 2015).",
+    claim="At a saddle point SGD has a very hard time and stays on the ridge, while optimizers that divide by the "
+    "size of past gradients leave it at once.",
+    traps=(
+        "The animations name no rates. Those here were chosen by hand so that all seven get somewhere on Beale's "
+        "function; another choice makes another race.",
+        "The start lies a thousandth beside the ridge. Exactly on it the second gradient is zero, and no optimizer "
+        "here would ever leave.",
+        "A saddle without a lowest point rewards whoever takes the largest steps; nothing follows for a loss that is "
+        "bounded.",
+    ),
+)
+# The studies of the smallest form that has a page.
+SMALLEST = ("model=beale,saddle", "optimizer=sgd,adam")
+_ORDER = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
+_TITLES = {"beale": "Beale's function", "saddle": "the saddle x1² - x2²"}
+# Farther than this along the second axis, an optimizer has left the saddle.
+_LEFT = 1.0
+_ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")
+_PLAIN = ("sgd", "momentum", "nesterov")
+
+
+def show(material: Material) -> Shown:
+    """Return the ways on both surfaces, how far each came, and who left the saddle when."""
+    names = [study.record.optimizer for study in studies_of(material, model="beale", order=_ORDER)]
+    scenes = {model: scene_of(material, studies_of(material, model=model, order=_ORDER)) for model in _TITLES}
+    pictures = [
+        picture
+        for model, scene in scenes.items()
+        for picture in pictures_of(scene, name=model, title=_TITLES[model], apart=False)
+    ]
+    left = {name: _leaves(path.positions) for name, path in zip(names, scenes["saddle"].paths, strict=True)}
+    ends = {name: float(heights[-1]) for name, heights in zip(names, scenes["beale"].heights, strict=True)}
+    return Shown(
+        pictures=tuple(pictures),
+        tables=(_table(scenes, names, left),),
+        findings=_findings(scenes["saddle"], left, ends),
+    )
+
+
+def _leaves(positions: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int | None:
+    """Return the first step after which a way is off the saddle; None where it stays."""
+    far = np.abs(positions[:, 1]) > _LEFT
+    return int(np.argmax(far)) if far.any() else None
+
+
+def _table(scenes: dict[str, Scene], names: Sequence[str], left: dict[str, int | None]) -> Table:
+    beale, saddle = scenes["beale"], scenes["saddle"]
+    n_steps = max(path.n_steps for path in saddle.paths)
+    rows = []
+    for index, name in enumerate(names):
+        on_beale = number(float(beale.heights[index][-1])) + (" (diverged)" if beale.paths[index].diverged else "")
+        step = left[name]
+        when = f"not in {n_steps}" if step is None else str(step)
+        rows.append((beale.paths[index].label, on_beale, when, f"{saddle.paths[index].positions[-1, 1]:.3g}"))
+    return Table(
+        caption=f"After {n_steps} steps: the value on Beale's function, whose minimum is 0; the step after which "
+        f"|x2| > {_LEFT:g} on the saddle, and x2 at the end.",
+        header=("optimizer", "Beale", "leaves the saddle", "x2 at the end"),
+        rows=tuple(rows),
+    )
+
+
+def _findings(saddle: Scene, left: dict[str, int | None], ends: dict[str, float]) -> tuple[str, ...]:
+    n_steps = max(path.n_steps for path in saddle.paths)
+    gone = sorted((step, name) for name, step in left.items() if step is not None)
+    stayed = [name for name, step in left.items() if step is None]
+    never = n_steps + 1
+    adaptive = [left[name] or never for name in _ADAPTIVE if name in left]
+    plain = [left[name] or never for name in _PLAIN if name in left]
+    held = "held" if adaptive and plain and max(adaptive) < min(plain) else "did not hold"
+    first, last = min(ends, key=lambda name: ends[name]), max(ends, key=lambda name: ends[name])
+    return (
+        f"At these rates the claim {held}: {listed([f'{name} after {step} steps' for step, name in gone])} left the "
+        f"saddle, {listed(stayed)} stayed within {n_steps}.",
+        f"On Beale's function {first} came lowest, to {number(ends[first])}, and {last} stayed highest, at "
+        f"{number(ends[last])}. Rates chosen by hand do not rank rules.",
+    )

@@ -1,0 +1,148 @@
+"""S6: SGD and Adam on a line: how the loss falls, and which line comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from study.config.instantiate import instantiate
+from study.datasets import Dataset
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.means import last_values
+from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
+from study.gallery.figures.curves import stacked
+from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.gallery.figures.step_losses import step_losses
+from study.report.figures.style import styles
+from study.report.studies import Entry
+
+ABOUT = About(
+    title="SGD and Adam on a line",
+    question="How do SGD and Adam come to the line y = w x + b, and which of them is there first?",
+    source="Lectures that show both on this problem: rate 0.01, Adam with 0.9, 0.999 and 1e-8.",
+    claim="Adam is ahead of SGD at the same rate.",
+    traps=(
+        "At the start a step of Adam is about as long as its rate whatever the gradient, so over a distance of 2 a "
+        "rate of 0.01 needs some 200 steps; a step of SGD is as long as the rate times the gradient. At one rate the "
+        "two are told apart by the scale of the problem and not by the rule.",
+        "The best line is known here by least squares, so a loss can be held against the least that is possible.",
+    ),
+)
+SMALLEST = ("setting=published",)
+
+_WINDOW = 5
+_COLUMNS = ("slope", "intercept")
+
+
+def show(material: Material) -> Shown:
+    """Return the loss of every step, the fitted lines, and how far they are from least squares."""
+    measure = material.evidence.measure
+    entries = by_setting(material)
+    rankings = [ranking(setting, own, measure) for setting, own in entries.items()]
+    dataset = _dataset(material)
+    best = _least_squares(dataset)
+    findings = _claim(material, entries)
+    if {"published", "tuned"} <= set(entries):
+        by_name = {each.setting: each for each in rankings}
+        findings += changes(by_name["published"], by_name["tuned"], measure)
+    return Shown(
+        pictures=(
+            *(
+                step_losses(
+                    material, own, name=f"loss-{setting}", told=f"{setting} rates", title=setting, window=_WINDOW
+                )
+                for setting, own in entries.items()
+            ),
+            *(_fit(dataset, setting, own, best) for setting, own in entries.items()),
+        ),
+        tables=(rankings_table(rankings, entries, measure), _lines_table(dataset, entries, best)),
+        findings=(*findings, *_nearest(dataset, entries, best)),
+    )
+
+
+def _dataset(material: Material) -> Dataset:
+    config = next(iter(material.configs.values()))
+    dataset: Dataset = instantiate({k: v for k, v in config["dataset"].items() if k not in ("name", "task")})
+    return dataset
+
+
+def _least_squares(dataset: Dataset) -> tuple[float, float]:
+    """Return slope and intercept of the line of least squares through the training points."""
+    x, y = (array.astype(np.float64).reshape(-1) for array in (dataset.train.x, dataset.train.y))
+    slope, intercept = np.polyfit(x, y, 1)
+    return float(slope), float(intercept)
+
+
+def _lines(dataset: Dataset, entry: Entry) -> np.ndarray:
+    """Return slope and intercept that each run ended with, shape (n_runs, 2).
+
+    Validation inputs have mean 0, so the outputs' mean is the intercept and their spread that of x times the slope.
+    """
+    spread = float(np.std(dataset.validation.x.astype(np.float64)))
+    metrics = ("val_output_spread", "val_output_mean")
+    values = [last_values(entry.tuned, metric) for metric in metrics]
+    n = min(map(len, values))
+    return np.column_stack([values[0][:n] / spread, values[1][:n]])
+
+
+def _fit(dataset: Dataset, setting: str, own: Mapping[str, Entry], best: tuple[float, float]) -> Picture:
+    """Return the points, the line of least squares and the lines that came out."""
+    figure = new_figure(height=3.6)
+    axes: Any = figure.add_subplot()
+    x, y = dataset.train.x.reshape(-1), dataset.train.y.reshape(-1)
+    axes.plot(x, y, ".", color="#bdbdbd", ms=2, label="training points")
+    ends = np.array([-1.0, 1.0])
+    axes.plot(ends, best[0] * ends + best[1], color="black", lw=1, ls=":", label="least squares")
+    for (optimizer, entry), style in zip(own.items(), styles(list(own)), strict=True):
+        for index, (slope, intercept) in enumerate(_lines(dataset, entry)):
+            label = optimizer if index == 0 else None
+            axes.plot(ends, slope * ends + intercept, color=style.color, lw=1.2, alpha=0.7, label=label)
+    tidy(axes, title=setting, x="x", y="y")
+    legend(figure, axes)
+    caption = f"{setting.capitalize()}: the line of each seed after the last epoch, and that of least squares."
+    return Picture(name=f"line-{setting}", caption=caption, data=to_svg(figure), suffix="svg")
+
+
+def _lines_table(dataset: Dataset, entries: Mapping[str, Mapping[str, Entry]], best: tuple[float, float]) -> Table:
+    rows = [("least squares", "", *(f"{value:.4f}" for value in best))]
+    for setting, own in entries.items():
+        for optimizer, entry in own.items():
+            found = _lines(dataset, entry)
+            cells = [f"{column.mean():.4f} ± {column.std():.4f}" for column in found.T] if len(found) else ["none"] * 2
+            rows.append((optimizer, setting, *cells))
+    caption = "The lines after the last epoch: mean and standard deviation over seeds."
+    return Table(caption=caption, header=("line", "rates", *_COLUMNS), rows=tuple(rows))
+
+
+def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
+    """Say which of the two is ahead at the published rates, at the first steps and at the last ones."""
+    own = entries.get("published", {})
+    if not {"sgd", "adam"} <= set(own):
+        return []
+    losses = {name: stacked([material.history(run, "step_loss") for run in own[name].tuned]) for name in own}
+    n = min(array.shape[1] for array in losses.values())
+    if n == 0:
+        return []
+    mean = {name: np.nanmedian(array[:, :n], axis=0) for name, array in losses.items()}
+    ahead = float(np.mean(mean["adam"] < mean["sgd"]))
+    verdict = "holds" if ahead > 0.9 else "does not hold" if ahead < 0.1 else "holds in part"
+    return [
+        f"The claim {verdict} at the published rates: of {n} steps, Adam's loss is the lower one in {100 * ahead:.0f} "
+        "% (median over seeds)."
+    ]
+
+
+def _nearest(
+    dataset: Dataset, entries: Mapping[str, Mapping[str, Entry]], best: tuple[float, float]
+) -> tuple[str, ...]:
+    """Say how far the lines are from that of least squares."""
+    told = []
+    for setting, own in entries.items():
+        for optimizer, entry in own.items():
+            found = _lines(dataset, entry)
+            if len(found):
+                away = float(np.median(np.hypot(*(found - np.array(best)).T)))
+                told.append(f"{optimizer} {away:.2g} ({setting})")
+    return (f"Distance of slope and intercept from least squares, median over seeds: {', '.join(told)}.",)

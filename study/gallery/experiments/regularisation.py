@@ -1,0 +1,278 @@
+"""S12: batch normalization, L2 and dropout alone and together, and the rates and initial scales that train."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from study.core.records import RunRecord
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.grid import (
+    Cell,
+    Gap,
+    Place,
+    cells,
+    gap_text,
+    gaps,
+    matrix,
+    mean_text,
+    optimizer_of,
+    ordered,
+    score_map,
+)
+from study.gallery.analysis.paired_scores import seed_of
+from study.gallery.figures.heat_map import heat_map
+from study.report.metric import Measure
+
+ABOUT = About(
+    title="Batch normalization, L2 and dropout",
+    question="What does each do alone and together, and how far does batch normalization widen the range of rates and "
+    "initial scales at which a net trains?",
+    source="K. Saitoh, Deep Learning from Scratch, O'Reilly Japan 2016, sections 6.2 to 6.4; S. Ioffe and C. Szegedy, "
+    "Batch Normalization, ICML 2015; N. Srivastava et al., Dropout, JMLR 15, 2014. The net is that of mnist_mlp; of "
+    "its five optimizers, two are run here, SGD and Adam.",
+    claim="Batch normalization makes learning fast and hardly dependent on the initial weights; L2 and dropout narrow "
+    "the gap between training and test.",
+    traps=(
+        "Training accuracy with dropout on is that of another, thinned net: here it is evaluated after the epoch, "
+        "with dropout off, on training examples.",
+        "Each variant has its rate tuned: at one rate for all, what is seen is which variant that rate suits.",
+        "A regularizer has little to do where the examples are many, or the training is short. The source leaves 300 "
+        "images to train on, so that the net fits them by heart; here it is 1000 of the bundled digits.",
+        "The test digits were written by other people than the training digits, so test accuracy lies below that on "
+        "validation digits, which were not.",
+    ),
+)
+
+_VARIANTS = ("none", "batch_norm", "l2", "dropout", "all")
+# Where a final validation accuracy counts as trained: half of the way from guessing to the best that was seen.
+_SHARE = 0.5
+
+
+def show(material: Material) -> Shown:
+    """Show each variant's accuracy, the gap to the training examples, and how many decades of rates train."""
+    measure = material.evidence.measure
+    grid = cells(material, row=lambda config: str(config["variant"]))
+    columns = ordered((column for _, column in grid), ("sgd", "momentum", "adam"))
+    rows = [name for name in _VARIANTS if any(row == name for row, _ in grid)]
+    wide = cells(material, row=_normalized_and_optimizer, column=_scale)
+    threshold = _threshold(material, measure)
+    wider, widths = _widened(wide, measure, threshold)
+    narrower, apart = _narrowed(material, grid, rows, columns, measure)
+    verdict = " ".join([*wider, *narrower])
+    return Shown(
+        pictures=(_accuracy(grid, rows, columns, measure), _widths(wide, measure, threshold)),
+        tables=(_gap_table(material, grid, rows, columns, measure), _width_table(wide, measure, threshold)),
+        findings=(
+            *([verdict] if verdict else []),
+            *widths,
+            *_effects(grid, rows, columns, measure),
+            *apart,
+        ),
+    )
+
+
+def _is_plain(config: Mapping[str, Any]) -> bool:
+    return float(config["model"]["l2"]) == 0 and float(config["model"]["dropout"]) == 0
+
+
+def _normalized_and_optimizer(config: Mapping[str, Any]) -> str:
+    """Return the row of the picture of rates; what is regularized otherwise has no place in it."""
+    if not _is_plain(config):
+        return ""
+    return f"{optimizer_of(config)}, {'batch norm' if config['model']['batch_norm'] else 'plain'}"
+
+
+def _scale(config: Mapping[str, Any]) -> str:
+    return f"{float(config['model']['init_scale']):g}"
+
+
+def _accuracy(grid: Mapping[Place, Cell], rows: list[str], columns: list[str], measure: Measure) -> Picture:
+    data = score_map(grid, rows, columns, measure, number="{:.4f}")
+    caption = f"Test {measure.spoken} of each variant at its best rate: mean and standard deviation over seeds."
+    return Picture(name="variants", caption=caption, data=data, suffix="svg")
+
+
+def _widths(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> Picture:
+    rows, columns = _axes(wide)
+    data = heat_map(
+        matrix(wide, rows, columns, lambda cell: _decades(cell, measure, threshold)),
+        rows=rows,
+        columns=columns,
+        label="decades of rates that train",
+        lower_is_better=False,
+        number="{:.1f}",
+    )
+    caption = (
+        "Decades that the learning rates that train span, by the factor on He's initial scale. One trains where the "
+        f"validation {measure.spoken} at the end is {measure.text(threshold)} or more: half of the way from guessing "
+        "to the best."
+    )
+    return Picture(name="rates", caption=caption, data=data, suffix="svg")
+
+
+def _axes(wide: Mapping[Place, Cell]) -> tuple[list[str], list[str]]:
+    rows = sorted({row for row, _ in wide if row}, reverse=True)
+    return rows, sorted({column for row, column in wide if row}, key=float)
+
+
+def _threshold(material: Material, measure: Measure) -> float:
+    """Return the least validation score that counts as trained."""
+    scores = [_score(run, measure) for study in material.evidence.studies for run in study.trials]
+    seen = [value for value in scores if math.isfinite(value)]
+    guessing = 0.1  # ten classes, as many examples of each
+    return guessing + _SHARE * (max(seen) - guessing)
+
+
+def _score(run: RunRecord, measure: Measure) -> float:
+    value = measure.validation(run)
+    return math.nan if value is None else value
+
+
+def _n_trained(cell: Cell, measure: Measure, threshold: float) -> int:
+    """Return how many of the grid's rates train."""
+    return sum(_score(run, measure) >= threshold for run in cell.study.trials)
+
+
+def _decades(cell: Cell, measure: Measure, threshold: float) -> float:
+    """Return how many decades the rates that train span: the gaps between them, times the grid's spacing."""
+    runs = [run for run in cell.study.trials if run.params.get("learning_rate")]
+    if len(runs) < 2:
+        return math.nan
+    rates = np.log10([float(run.params["learning_rate"]) for run in runs])
+    spacing = float(np.ptp(rates)) / (len(rates) - 1)
+    return spacing * max(_n_trained(cell, measure, threshold) - 1, 0)
+
+
+def _effects(
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+) -> tuple[str, ...]:
+    """Say what each variant changes against none, per optimizer."""
+    told = []
+    for column in columns:
+        plain = grid["none", column]
+        compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid])
+        parts = _told(compared, measure)
+        if parts:
+            told.append(
+                f"{column}: test {measure.spoken} against none, each at its best rate, Holm's intervals: "
+                f"{'; '.join(parts)}."
+            )
+    return tuple(told)
+
+
+def _narrowed(
+    material: Material, grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+) -> tuple[list[str], list[str]]:
+    """Say whether L2 and dropout narrow the gap between training and test, and by how much each variant changes it."""
+    told, narrower = [], []
+    for column in columns:
+        apart = {row: _gap_cell(material, grid[row, column], measure) for row in rows if (row, column) in grid}
+        compared = gaps(apart["none"], list(apart.values()))
+        parts = _told(compared, measure)
+        narrower += [gap.is_told and gap.mean < 0 for place, gap in compared.items() if place[0] in ("l2", "dropout")]
+        if parts:
+            told.append(
+                f"{column}: training lies {measure.change(apart['none'].mean)} above test with none; against that, "
+                f"Holm's intervals: {'; '.join(parts)}."
+            )
+    if not narrower:
+        return [], told
+    verdict = "holds" if all(narrower) else "holds in part" if any(narrower) else "is not shown"
+    return [
+        f"That L2 and dropout narrow the gap between training and test {verdict}: one of them alone does in "
+        f"{sum(narrower)} of {len(narrower)} cases."
+    ], told
+
+
+def _told(compared: Mapping[Place, Gap], measure: Measure) -> list[str]:
+    return [
+        f"{row.replace('_', ' ')} {gap_text(gap, measure)}{'' if gap.is_told else ' (not told)'}"
+        for (row, _), gap in compared.items()
+    ]
+
+
+def _gap_cell(material: Material, cell: Cell, measure: Measure) -> Cell:
+    """Return a cell whose scores are by how much training lies above test."""
+    trained = {
+        seed_of(run): float(values[-1])
+        for run in cell.study.tuned
+        if len(values := material.history(run, measure.training))
+    }
+    apart = {seed: trained[seed] - score for seed, score in cell.scores.items() if seed in trained}
+    return replace(cell, scores=apart)
+
+
+def _widened(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> tuple[list[str], list[str]]:
+    """Say whether batch normalization widens the range of rates that train, and how many decades train."""
+    rows, columns = _axes(wide)
+    told, wider = [], []
+    for optimizer in dict.fromkeys(row.split(",")[0] for row in rows):
+        plain, normalized = f"{optimizer}, plain", f"{optimizer}, batch norm"
+        both = [column for column in columns if (plain, column) in wide and (normalized, column) in wide]
+        widths = {row: [_decades(wide[row, c], measure, threshold) for c in both] for row in (plain, normalized)}
+        parts = [
+            f"scale {column}: {before:.1f} to {after:.1f}"
+            for column, before, after in zip(both, widths[plain], widths[normalized], strict=True)
+        ]
+        # One rate spans as little as none, so the rates are counted.
+        counts = {row: [_n_trained(wide[row, c], measure, threshold) for c in both] for row in (plain, normalized)}
+        wider += [after > before for before, after in zip(counts[plain], counts[normalized], strict=True)]
+        if parts:
+            told.append(f"{optimizer}: decades of rates that train, plain to batch norm: {'; '.join(parts)}.")
+    if not wider:
+        return [], told
+    verdict = "holds" if all(wider) else "holds in part" if any(wider) else "does not hold"
+    return [
+        f"That batch normalization makes training less dependent on rate and initial weights {verdict}: it widens the "
+        f"range of rates in {sum(wider)} of {len(wider)} cases of optimizer and initial scale."
+    ], told
+
+
+def _gap_table(
+    material: Material, grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+) -> Table:
+    """Set training beside validation and test, per optimizer and variant."""
+    found = []
+    for column in columns:
+        for row in rows:
+            if (row, column) not in grid:
+                continue
+            cell = grid[row, column]
+            train, validation = (
+                [float(values[-1]) for run in cell.study.tuned if len(values := material.history(run, name))]
+                for name in (measure.training, measure.name)
+            )
+            known = bool(train) and bool(validation)
+            gap = float(np.mean(train) - np.mean(validation)) if known else math.nan
+            found.append(
+                (
+                    f"{column}, {row.replace('_', ' ')}",
+                    measure.text(float(np.mean(train))) if known else "-",
+                    measure.text(float(np.mean(validation))) if known else "-",
+                    measure.change(gap) if known else "-",
+                    mean_text(cell, measure),
+                )
+            )
+    caption = (
+        f"{measure.spoken.capitalize()} on training examples, evaluated without dropout, beside validation and test."
+    )
+    header = ("optimizer, variant", "training", "validation", "training above validation", "test [95 % interval]")
+    return Table(caption=caption, header=header, rows=tuple(found))
+
+
+def _width_table(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> Table:
+    rows, columns = _axes(wide)
+    found = []
+    for row in rows:
+        texts = [
+            f"{_decades(wide[row, column], measure, threshold):.1f}" if (row, column) in wide else "-"
+            for column in columns
+        ]
+        found.append((row, *texts))
+    caption = "Decades that the learning rates that train span, by the factor on the initial scale."
+    return Table(caption=caption, header=("", *(f"scale {column}" for column in columns)), rows=tuple(found))

@@ -1,0 +1,158 @@
+"""S8: the rates of the ellipse where no axis is aligned: who diverges, why, and what tuning finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.config.instantiate import locate
+from study.gallery import About, Material, Shown, Table
+from study.gallery.analysis.landscape_walks import (
+    last_loss,
+    number,
+    pictures_of,
+    run_of,
+    scene_of,
+    studies_of,
+    surface_walked,
+)
+from study.gallery.analysis.means import listed
+from study.gallery.analysis.reference_walks import article_rule, walk
+from study.gallery.figures.paths import rate_of
+from study.optimizers.stability import Descent, as_quadratic
+from study.optimizers.surface import Surface
+from study.report.studies import StudyEvidence
+
+ABOUT = About(
+    title="Five optimizers on a rotated valley",
+    question="What becomes of the rates that were published for the ellipse where the valley lies along no axis, and "
+    "of the optimizers once each rate is tuned?",
+    source="The rates are those of K. Saitoh, Deep Learning from Scratch (O'Reilly Japan, 2016), section 6.1; the "
+    "surface 0.1 (x1 + x2)² + 2 (x1 - x2)² is the same kind of valley, turned by 45 degrees and four times as steep.",
+    claim="On a quadratic surface SGD converges below a rate of 2/λ and momentum below 2(1 + β)/λ, λ the largest "
+    "eigenvalue of the Hessian: here 8, on the ellipse 2.",
+    traps=(
+        "A rate belongs to a surface: what is published for one says nothing about another.",
+        "AdaGrad, RMSProp and Adam scale each coordinate by itself. A valley along no axis has gradients of like size "
+        "in both, so there is nothing for them to tell apart.",
+        "Tuned means the rate alone, by the value after as many steps from this one start; RMSProp and AdaGrad keep "
+        "Keras's other arguments there (decay 0.9, accumulator from 0.1).",
+    ),
+)
+_ORDER = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
+_PUBLISHED, _TUNED = "published", "tuned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fare:
+    """How an optimizer fared at its published rate and at its tuned one.
+
+    Attributes:
+        name: The optimizer.
+        rates: The published and the tuned rate.
+        losses: The last loss at each.
+        diverged: Whether the trial at each was recorded as diverged.
+        limit: The rate from which on it diverges here; None where no closed form is known.
+        on_ellipse: The value at the published rate on the ellipse, in NumPy.
+    """
+
+    name: str
+    rates: tuple[float, float]
+    losses: tuple[float, float]
+    diverged: tuple[bool, bool]
+    limit: float | None
+    on_ellipse: float
+
+
+def show(material: Material) -> Shown:
+    """Return the paths at both rates, the values beside the ellipse's, and who diverged and why."""
+    published = studies_of(material, setting=_PUBLISHED, order=_ORDER)
+    tuned = studies_of(material, setting=_TUNED, order=_ORDER)
+    fares = [_fare(material, *pair) for pair in zip(published, tuned, strict=True)]
+    scenes = [scene_of(material, studies) for studies in (published, tuned)]
+    pictures = [
+        *pictures_of(scenes[0], name="published", title="at the published rates"),
+        *pictures_of(scenes[1], name="tuned", title="at the tuned rates"),
+    ]
+    curvature = _curvature(surface_walked(material, published))
+    return Shown(
+        pictures=tuple(pictures),
+        tables=(_table(fares, n_steps=max(path.n_steps for path in scenes[1].paths)),),
+        findings=_findings(fares, curvature),
+    )
+
+
+def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) -> _Fare:
+    runs = run_of(published), run_of(tuned)
+    section = material.configs[published.record.name]["optimizer"]
+    surface = surface_walked(material, [published])
+    momentum = section.get("momentum")
+    limit = None
+    if published.record.optimizer in ("sgd", "momentum"):
+        descent = Descent(learning_rate=float(section["learning_rate"]), momentum=float(momentum or 0.0))
+        limit = descent.limit(_curvature(surface))
+    ellipse = Surface(height=locate("models.surfaces.ellipse"), start=surface.start, domain=surface.domain)
+    quadratic = as_quadratic(ellipse)
+    assert quadratic is not None
+    n_steps = len(material.history(runs[1], "loss"))
+    there, _ = walk(quadratic, article_rule(section), surface.start, n_steps=n_steps)
+    return _Fare(
+        name=published.record.optimizer,
+        rates=(rate_of(material, published, runs[0]), rate_of(material, tuned, runs[1])),
+        losses=(last_loss(material, runs[0]), last_loss(material, runs[1])),
+        diverged=(runs[0].state == "diverged", runs[1].state == "diverged"),
+        limit=limit,
+        on_ellipse=float(ellipse.heights(there[-1])),
+    )
+
+
+def _curvature(surface: Surface) -> float:
+    """Return the largest eigenvalue of the Hessian.
+
+    Raises:
+        LookupError: The surface is not quadratic.
+    """
+    quadratic = as_quadratic(surface)
+    if quadratic is None:
+        raise LookupError("a quadratic surface")
+    return float(quadratic.curvatures[-1])
+
+
+def _table(fares: list[_Fare], *, n_steps: int) -> Table:
+    return Table(
+        caption=f"f after {n_steps} steps, and the limit that the closed form names. On the ellipse: the published "
+        "rule at the published rate from the same start, in NumPy.",
+        header=("optimizer", "published rate", "f", "on the ellipse", "limit", "tuned rate", "f tuned"),
+        rows=tuple(
+            (
+                fare.name,
+                f"{fare.rates[0]:g}",
+                number(fare.losses[0]) + (" (diverged)" if fare.diverged[0] else ""),
+                number(fare.on_ellipse),
+                "-" if fare.limit is None else f"{fare.limit:g}",
+                f"{fare.rates[1]:.3g}",
+                number(fare.losses[1]) + (" (diverged)" if fare.diverged[1] else ""),
+            )
+            for fare in fares
+        ),
+    )
+
+
+def _findings(fares: list[_Fare], curvature: float) -> tuple[str, ...]:
+    with_limit = [fare for fare in fares if fare.limit is not None]
+    as_told = [fare for fare in with_limit if (fare.rates[0] > (fare.limit or 0.0)) == fare.diverged[0]]
+    held = "held" if len(as_told) == len(with_limit) else "did not hold"
+    reasons = []
+    for fare in with_limit:
+        side = "above" if fare.rates[0] > (fare.limit or 0.0) else "below"
+        seen = "diverged" if fare.diverged[0] else "did not diverge"
+        reasons.append(f"{fare.name} at {fare.rates[0]:g}, {side} its limit of {fare.limit:g}, {seen}")
+    best = min(fares, key=lambda fare: fare.losses[1])
+    tuned = [fare.name for fare in fares if fare.diverged[1]]
+    gains = [f"{fare.name} from {number(fare.losses[0])} to {number(fare.losses[1])}" for fare in fares]
+    diverged = [fare.name for fare in fares if fare.diverged[0]]
+    return (
+        f"The claim {held}. With λ = {curvature:.4g}: {'; '.join(reasons)}.",
+        f"At the published rates {listed(diverged)} diverged; once tuned, {listed(tuned)}.",
+        f"Tuning moves the last value of {'; '.join(gains)}. The lowest is that of {best.name}, at rate "
+        f"{best.rates[1]:.3g}.",
+    )

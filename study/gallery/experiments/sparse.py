@@ -1,0 +1,131 @@
+"""S15: optimizers on sparse words of which rare ones decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis import means as _means
+from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, ordered
+from study.gallery.analysis.rankings import by_study, rate_text
+from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.report.metric import Measure
+
+ABOUT = About(
+    title="Sparse words",
+    question="Are adaptive optimizers better where features are sparse, and rare ones tell most?",
+    source="J. Duchi, E. Hazan and Y. Singer, Adaptive Subgradient Methods, JMLR 12, 2011; S. Ruder, An overview of "
+    "gradient descent optimization algorithms, 2016.",
+    claim="For sparse data use an adaptive optimizer; Adagrad suits it best.",
+    traps=(
+        "At one small rate SGD hardly moves the vectors of rare words, and looks hopeless. So it is shown tuned as "
+        "well, where its rate is bounded by the common words, whose vectors move in every step.",
+        "Accuracy on all words is that of the frequent ones. Validation and test hold words here that decide only a "
+        "few training documents.",
+        "Keras computes the gradient of an embedding as if it were dense: momentum, and the moments of Adam and "
+        "RMSprop, go on moving the words that a batch does not hold.",
+    ),
+)
+
+_OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
+_ADAPTIVE = ("adagrad", "rmsprop", "adadelta", "adam", "adamax", "nadam", "amsgrad", "adamw")
+
+
+def show(material: Material) -> Shown:
+    """Show the accuracy on rare words of each optimizer, untuned and tuned, beside that on all training words."""
+    measure = material.evidence.measure
+    grid = {place[1]: cell for place, cell in cells(material, row=lambda _: "").items()}
+    names = ordered(grid, _OPTIMIZERS)
+    curves = []
+    for name in names:
+        values = stacked([material.history(run, measure.name) for run in grid[name].study.tuned])
+        if values.size:
+            curves.append(Curve(label=name, values=values))
+    picture = Picture(
+        name="rare_words",
+        caption=f"Validation {measure.spoken}, on rare words, over the epochs: the tuned optimizers, median and "
+        "quartiles over seeds.",
+        data=loss_curves(curves, y=f"{measure.spoken} on rare words", log=False),
+        suffix="svg",
+    )
+    return Shown(
+        pictures=(picture,),
+        tables=(_table(material, grid, names, measure),),
+        findings=(*_tuned(grid, measure), *_untuned(grid, names, measure)),
+    )
+
+
+def _untuned(grid: Mapping[str, Cell], names: list[str], measure: Measure) -> tuple[str, ...]:
+    means = {name: float(np.mean(values)) for name in names if len(values := _default_scores(grid[name], measure))}
+    if not means:
+        return ()
+    ranked = sorted(means, key=lambda name: -measure.sign * means[name])
+    listed = ", ".join(f"{name} {measure.text(means[name])}" for name in ranked)
+    return (f"Untuned, at Keras's defaults, on rare words: {listed}.",)
+
+
+def _tuned(grid: Mapping[str, Cell], measure: Measure) -> tuple[str, ...]:
+    ranked = best_first(grid.values(), measure, by=lambda cell: cell.mean)
+    best = ranked[0]
+    if not best.is_finite:
+        return ("Every optimizer diverged.",)
+    listed = ", ".join(f"{cell.place[1]} {measure.text(cell.mean)}" for cell in ranked if cell.is_finite)
+    return (_claims(best, ranked, measure), f"Tuned, on rare words: {listed}.")
+
+
+def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> str:
+    """Say whether the first is adaptive, told from the first of the other kind, and Adagrad."""
+    name, others = best.place[1], gaps(best, ranked)
+    is_adaptive = name in _ADAPTIVE
+    rival = next((cell for cell in ranked if (cell.place[1] in _ADAPTIVE) != is_adaptive), None)
+    told = []
+    if rival is not None:
+        gap = others.get(rival.place)
+        unknown = "too few seeds to be compared" if rival.is_finite else "diverged"
+        apart = unknown if gap is None else f"{gap_text(gap, measure)} (Holm over all)"
+        holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
+        told.append(
+            "That adaptive optimizers are better on sparse data "
+            f"{'holds for these tuned configurations' if holds else 'is not shown once the rates are tuned'}: the "
+            f"first, {name}, is {'adaptive' if is_adaptive else 'not adaptive'}; against it the first of the others, "
+            f"{rival.place[1]}, has {apart}."
+        )
+    untold = [place[1] for place, gap in others.items() if not gap.is_told]
+    alike = f", and the seeds do not tell it from {', '.join(untold)}" if untold else ""
+    suits = name == "adagrad" and bool(others) and not untold
+    told.append(f"That Adagrad suits it best {'holds' if suits else 'is not shown'}: the first is {name}{alike}.")
+    return " ".join(told)
+
+
+def _default_scores(cell: Cell, measure: Measure) -> list[float]:
+    """Return the test scores of the untuned optimizer."""
+    return [value for run in cell.study.untuned if (value := measure.tested(run)) is not None]
+
+
+def _table(material: Material, grid: Mapping[str, Cell], names: list[str], measure: Measure) -> Table:
+    entries = by_study(material)
+    rows = []
+    for name in names:
+        cell = grid[name]
+        values = _default_scores(cell, measure)
+        finite = bool(values) and all(map(math.isfinite, values))
+        trained = [
+            float(history[-1]) for run in cell.study.tuned if len(history := material.history(run, measure.training))
+        ]
+        rows.append(
+            (
+                name,
+                _means.mean_text(np.array(values), measure) if finite else "-",
+                mean_text(cell, measure),
+                measure.text(float(np.mean(trained))) if trained else "-",
+                rate_text(entries[cell.study.record.name]),
+            )
+        )
+    return Table(
+        caption=f"{measure.spoken.capitalize()} on documents that a rare word decides, and on the training documents.",
+        header=("optimizer", "untuned [95 % interval]", "tuned [95 % interval]", "tuned, training", "rate"),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,153 @@
+"""S2: four optimizers on a parabola, step by step, with a linear output and with one of a ReLU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from study.config.instantiate import instantiate
+from study.gallery import About, Material, Shown, Table
+from study.gallery.analysis.means import last_values, listed, mean_text
+from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
+from study.gallery.figures.curves import smoothed
+from study.gallery.figures.step_losses import step_losses
+from study.report.metric import Measure
+from study.report.studies import Entry
+
+ABOUT = About(
+    title="Four optimizers on a parabola",
+    question="Which of four optimizers fits a noisy parabola first, and what does a ReLU at the output do to them?",
+    source="Tutorials that train a 1-20-1 net on y = x² + 0.1 e, 1000 points in [-1, 1], with four optimizers side by "
+    "side: rate 0.01, batches of 32, 5 epochs, momentum 0.9, RMSprop 0.9, Adam (0.9, 0.99).",
+    claim="SGD is the slowest; momentum, RMSprop and Adam are far ahead of it.",
+    traps=(
+        "The output of the source's net is a ReLU too. Where it starts below 0 for all inputs it puts out 0 and has "
+        "no gradient: it is dead, and no optimizer brings it back.",
+        "The four nets there start from different weights, since nothing is seeded; here all optimizers share theirs.",
+        "A curve of single batches shows the noise of the batches as well; so curves are smoothed.",
+        "One rate for all, which suits Adam and RMSprop and is small for SGD.",
+    ),
+)
+SMALLEST = ("setting=published,relu_output",)
+
+_TITLES: Mapping[str, str] = {
+    "published": "published rates, linear output",
+    "relu_output": "published rates, ReLU at the output",
+    "tuned": "tuned rates, linear output",
+}
+_OUTPUTS: Mapping[str, str] = {"published": "a linear output", "relu_output": "a ReLU at the output"}
+_WINDOW = 9
+# A net that puts out 0 is dead; its loss is the mean square of the targets up to rounding.
+_DEAD_WITHIN = 1e-4
+# How near to the loss of the noise alone counts as there, and what is far from it.
+_NEAR, _FAR = 1.5, 4.0
+
+
+def show(material: Material) -> Shown:
+    """Return the loss of every step on one axis, for each setting, and how many nets died."""
+    measure = material.evidence.measure
+    given = by_setting(material)
+    entries = {setting: given[setting] for setting in _TITLES if setting in given}
+    rankings = [ranking(setting, own, measure) for setting, own in entries.items()]
+    findings = [*_claim(material, entries), *_deaths(material, entries)]
+    if {"published", "tuned"} <= set(entries):
+        by_name = {each.setting: each for each in rankings}
+        findings += changes(by_name["published"], by_name["tuned"], measure)
+    return Shown(
+        pictures=tuple(
+            step_losses(
+                material, own, name=f"loss-{setting}", told=_TITLES[setting], title=_TITLES[setting], window=_WINDOW
+            )
+            for setting, own in entries.items()
+        ),
+        tables=(rankings_table(rankings, entries, measure), _deaths_table(material, entries, measure)),
+        findings=tuple(findings),
+    )
+
+
+def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
+    """Say after how many steps each optimizer is near the noise at the published rates."""
+    own, noise = entries.get("published", {}), _noise(material)
+    arrivals: dict[str, float] = {}
+    for optimizer, entry in own.items():
+        steps = [_first_below(material.history(run, "step_loss"), _NEAR * noise) for run in entry.tuned]
+        arrivals[optimizer] = float(np.median(steps)) if steps else np.inf
+    if "sgd" not in arrivals or len(arrivals) < 2:
+        return []
+    told = [f"{name} {'not at all' if np.isinf(at) else f'at step {at:.0f}'}" for name, at in arrivals.items()]
+    ahead = [name for name, at in arrivals.items() if name != "sgd" and at < arrivals["sgd"]]
+    verdict = "holds" if len(ahead) == len(arrivals) - 1 else "does not hold"
+    return [
+        f"The claim {verdict} at the published rates: the smoothed loss of a batch is first within {_NEAR} times the "
+        f"noise's own {noise:.2g} for {listed(told)} (median over seeds)."
+    ]
+
+
+def _noise(material: Material) -> float:
+    """Return the loss of the best that is possible, the variance of the noise."""
+    return float(next(iter(material.configs.values()))["dataset"]["noise"]) ** 2
+
+
+def _far(material: Material, entry: Entry) -> int:
+    """Return how many of an entry's nets end far from the noise; dead ones among them."""
+    losses = last_values(entry.tuned, material.evidence.measure.test)
+    return int(np.sum(losses > _FAR * _noise(material)))
+
+
+def _first_below(losses: np.ndarray, level: float) -> float:
+    """Return the first step, from 1, with a smoothed loss at or below a level; infinite for none."""
+    if not len(losses):
+        return np.inf
+    below = np.flatnonzero(smoothed(losses, _WINDOW) <= level)
+    return float(below[0] + 1) if len(below) else np.inf
+
+
+def _dead(material: Material, entry: Entry) -> int:
+    """Return how many of an entry's nets put out 0 for all inputs in the end."""
+    config = material.configs[entry.studies[0].record.name]
+    section = {key: value for key, value in config["dataset"].items() if key not in ("name", "task")}
+    zero = float(np.mean(np.square(instantiate(section).test.y.astype(np.float64))))
+    losses = last_values(entry.tuned, material.evidence.measure.test)
+    return int(np.sum(np.abs(losses - zero) < _DEAD_WITHIN * zero))
+
+
+def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
+    """Say how many nets died with a ReLU at the output, and without."""
+    told = []
+    for setting in ("relu_output", "published"):
+        own = entries.get(setting, {}).values()
+        dead, far = (sum(count(material, entry) for entry in own) for count in (_dead, _far))
+        total = sum(len(entry.tuned) for entry in own)
+        if total:
+            told.append(
+                f"with {_OUTPUTS[setting]} {dead} of {total} nets are dead at the end, and {far - dead} more are far "
+                "from the noise"
+            )
+    if not told:
+        return []
+    return [
+        f"At the published rates, {'; '.join(told)}. Far is a test loss above {_FAR:g} times the noise's variance."
+    ]
+
+
+def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]], measure: Measure) -> Table:
+    """Return test losses of linear and ReLU outputs side by side, with the number of dead nets."""
+    chosen = [setting for setting in _OUTPUTS if setting in entries]
+    header = ["optimizer"]
+    for setting in chosen:
+        header += [f"{_OUTPUTS[setting]}: test loss [95 % interval]", "dead", "far"]
+    rows = []
+    for optimizer in dict.fromkeys(name for setting in chosen for name in entries[setting]):
+        row = [optimizer]
+        for setting in chosen:
+            if optimizer not in entries[setting]:
+                row += ["", "", ""]
+                continue
+            entry = entries[setting][optimizer]
+            row.append(mean_text(last_values(entry.tuned, measure.test), measure))
+            row += [f"{count(material, entry)} of {len(entry.tuned)}" for count in (_dead, _far)]
+        rows.append(tuple(row))
+    caption = "At the published rates, the output linear and a ReLU. A dead net puts out 0 for every input; far is a "
+    caption += f"test loss above {_FAR:g} times the noise's variance, the dead ones among them."
+    return Table(caption=caption, header=tuple(header), rows=tuple(rows))

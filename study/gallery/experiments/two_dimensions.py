@@ -1,0 +1,168 @@
+"""S7: five optimizers on an ellipse, each at its published rate, beside the published recursions in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.analysis.landscape_walks import (
+    detour,
+    last_loss,
+    number,
+    pictures_of,
+    run_of,
+    studies_of,
+    surface_walked,
+)
+from study.gallery.analysis.means import listed
+from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
+from study.gallery.figures.paths import Path, build_scene, still, walked
+from study.optimizers.stability import as_quadratic
+from study.report.studies import StudyEvidence
+
+ABOUT = About(
+    title="Five optimizers on an ellipse",
+    question="How do SGD, momentum, AdaGrad, Adam and RMSProp go down f(x1, x2) = x1²/20 + x2², each at the rate that "
+    "was published for it?",
+    source="K. Saitoh, Deep Learning from Scratch (O'Reilly Japan, 2016), section 6.1; RMSProp joins the four of its "
+    "figure with rate 0.1 and decay 0.99.",
+    claim="SGD goes zigzag, since the gradient does not point at the minimum, and is the least efficient; the others "
+    "reach the minimum on more direct ways.",
+    traps=(
+        "The figure of the source is drawn with optimizers that already hold the state of a first pass of 30 steps. "
+        "Here each optimizer is fresh; the carried state is shown beside it.",
+        f"Epsilon: the source adds {EPSILON:g} to the root for AdaGrad and RMSProp, Keras adds it inside the root. "
+        "Adam is the same rule in both.",
+        "Keras starts AdaGrad's accumulator at 0.1 unless told otherwise; here it starts at 0, as published.",
+        "One rate was picked for each optimizer by hand, so the picture compares rates as much as rules.",
+    ),
+)
+_ORDER = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Walk:
+    """How one optimizer fared.
+
+    Attributes:
+        name: The optimizer.
+        path: The way that was recorded.
+        again: The way of the published rule with the state of a first pass.
+        recorded: The last loss that was recorded.
+        by_rule: The same by the published rule in NumPy.
+        by_rule_again: The same at the end of the second pass.
+    """
+
+    name: str
+    path: Path
+    again: Path
+    recorded: float
+    by_rule: float
+    by_rule_again: float
+
+    @property
+    def difference(self) -> float:
+        """How far the recorded value is from that of the published rule."""
+        return abs(self.recorded - self.by_rule)
+
+
+def show(material: Material) -> Shown:
+    """Return the five paths, the values after the last step beside the recursions, and what the carried state does."""
+    studies = studies_of(material, order=_ORDER)
+    surface = surface_walked(material, studies)
+    walks = [_walk(material, study) for study in studies]
+    scene = build_scene(surface, [each.path for each in walks])
+    second = build_scene(surface, [each.again for each in walks])
+    carried = Picture(
+        name="ellipse-carried-state",
+        caption="The same in NumPy with optimizers that hold the state of a first pass, as in the source's figure.",
+        data=still(second, title="second pass, state carried over", apart=True),
+        suffix="svg",
+    )
+    return Shown(
+        pictures=(*pictures_of(scene, name="ellipse", title="x1²/20 + x2²"), carried),
+        tables=(_table(walks),),
+        findings=_findings(walks),
+    )
+
+
+def _walk(material: Material, study: StudyEvidence) -> _Walk:
+    """Read one optimizer's way, and walk it again by the published rule.
+
+    Raises:
+        LookupError: The surface is not quadratic, or the optimizer none of the published ones.
+    """
+    surface = surface_walked(material, [study])
+    quadratic = as_quadratic(surface)
+    if quadratic is None:
+        raise LookupError(f"model={study.record.model} is not quadratic")
+    path = walked(material, study)
+    rule = article_rule(material.configs[study.record.name]["optimizer"])
+    first, state = walk(quadratic, rule, surface.start, n_steps=path.n_steps)
+    second, _ = walk(quadratic, rule, surface.start, n_steps=path.n_steps, state=state)
+    return _Walk(
+        name=study.record.optimizer,
+        path=path,
+        again=replace(path, positions=second, diverged=False),
+        recorded=last_loss(material, run_of(study)),
+        by_rule=float(surface.heights(first[-1])),
+        by_rule_again=float(surface.heights(second[-1])),
+    )
+
+
+def _table(walks: Sequence[_Walk]) -> Table:
+    n_steps = max(each.path.n_steps for each in walks)
+    return Table(
+        caption=f"f after {n_steps} steps: as Keras trained it, by the published rule in NumPy, and by that rule with "
+        "the state of a first pass. Detour: the length of the way over that of the straight line between its ends.",
+        header=("optimizer", "Keras", "published rule", "difference", "with carried state", "detour"),
+        rows=tuple(
+            (
+                each.path.label,
+                f"{each.recorded:.9g}",
+                f"{each.by_rule:.9g}",
+                f"{each.difference:.1e}",
+                f"{each.by_rule_again:.9g}",
+                f"{detour(each.path.positions):.3g}",
+            )
+            for each in walks
+        ),
+    )
+
+
+def _findings(walks: Sequence[_Walk]) -> tuple[str, ...]:
+    n_steps = max(each.path.n_steps for each in walks)
+    worst = max(walks, key=lambda each: each.difference)
+    agree = "agree" if worst.difference <= _TOLERANCE else "do not agree"
+    ranked = sorted(walks, key=lambda each: each.recorded)
+    changed = sorted(walks, key=lambda each: each.by_rule_again)
+    return (
+        *_claim(walks),
+        f"After {n_steps} steps Keras and the published rules {agree} to {_TOLERANCE:g}; the largest difference is "
+        f"{worst.difference:.1e}, of {worst.name}, where the two place epsilon differently or round differently.",
+        f"By the value after {n_steps} steps the order is {_order(ranked)}.",
+        f"With the state of a first pass it is {_order(changed, again=True)}.",
+    )
+
+
+def _claim(walks: Sequence[_Walk]) -> tuple[str, ...]:
+    """Say whether SGD went the longest way and came least far."""
+    sgd = next((each for each in walks if each.name == "sgd"), None)
+    if sgd is None or len(walks) < 2:
+        return ()
+    longest = max(walks, key=lambda each: detour(each.path.positions))
+    behind = [each.name for each in walks if each.recorded > sgd.recorded]
+    zigzag = (
+        "goes the longest way round" if longest is sgd else f"is not the one with the longest way: {longest.name} is"
+    )
+    held = "held" if longest is sgd and not behind else "held in part" if longest is sgd else "did not hold"
+    return (
+        f"The claim {held}: SGD {zigzag} ({detour(sgd.path.positions):.3g} times the straight line), and at these "
+        f"rates it ends at {number(sgd.recorded)}, lower than {listed(behind)}.",
+    )
+
+
+def _order(walks: Sequence[_Walk], *, again: bool = False) -> str:
+    return ", ".join(f"{each.name} ({number(each.by_rule_again if again else each.recorded)})" for each in walks)

@@ -1,0 +1,171 @@
+"""S5: ten update rules in NumPy and in Keras, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery.figures.curves import smoothed, stacked
+from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
+from study.optimizers.reference.keras_differences import NOWHERE, Departure, departures
+from study.report.figures.style import styles
+from study.report.studies import Entry
+
+Floats = NDArray[np.float64]
+
+ABOUT = About(
+    title="Ten update rules, in NumPy and in Keras",
+    question="Do ten update rules, written out in NumPy from their definitions, train as Keras's optimizers of the "
+    "same name do?",
+    source="The rules' papers, each named with its equation in study/optimizers/reference; overviews put them into "
+    "one frame: gradient, first and second moment, step.",
+    claim="All of them are one scheme with other moments, a few lines of code each, and libraries compute the same.",
+    traps=(
+        "Keras's rules are not always the papers': where is in the second table, by how much in docs/update_rules.md. "
+        "NumPy computes Keras's here, so that the two agree says nothing about the paper.",
+        "Both must begin with the same weights and see the same batches: two backends draw other weights from one "
+        "seed.",
+        "Keras computes in float32 here, NumPy in float64: the last digits differ from the first step on, and more "
+        "of them with every step. Tests hold the rules together in float64, over the same gradients.",
+    ),
+)
+# Two studies at least of each rule, or there is nothing to compare.
+SMALLEST = ("optimizer=sgd,adam",)
+_OURS, _COLUMNS = "numpy", 3
+# Losses of one training in float32 and in float64: rounding, carried through some hundred steps.
+_EQUAL = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """One rule, trained twice.
+
+    Attributes:
+        name: The optimizer.
+        library: Training losses by Keras, shape (n_runs, n_points).
+        ours: The same in NumPy.
+        tested: Mean test scores by Keras and in NumPy.
+    """
+
+    name: str
+    library: Floats
+    ours: Floats
+    tested: tuple[float, float]
+
+    @property
+    def difference(self) -> float:
+        """The largest difference of two losses, over the loss; infinite where one is none and the other is."""
+        if self.library.shape != self.ours.shape or np.any(np.isfinite(self.library) != np.isfinite(self.ours)):
+            return float("inf")
+        apart = np.abs(self.library - self.ours) / np.maximum(np.abs(self.library), 1e-12)
+        return float(np.nanmax(apart, initial=0.0))
+
+
+def show(material: Material) -> Shown:
+    """Return the losses of both side by side, how far they differ, and whether they are the same."""
+    pairs = _pairs(material)
+    measure = material.evidence.measure
+    pictures = (
+        Picture(
+            name="side-by-side",
+            caption="Training loss by step of the first seed, smoothed over nine batches: a broad line by Keras, a "
+            "dashed one in NumPy on top of it.",
+            data=_side_by_side(pairs),
+            suffix="svg",
+        ),
+    )
+    rows = tuple(
+        (pair.name, *(measure.text(score) for score in pair.tested), f"{pair.difference:.1e}") for pair in pairs
+    )
+    table = Table(
+        caption=f"Test {measure.spoken}, and the largest difference between the two losses of one step, relative to "
+        "the loss.",
+        header=("rule", "Keras", "NumPy", "largest difference"),
+        rows=rows,
+    )
+    beside = _beside_papers(pairs)
+    return Shown(pictures=pictures, tables=(table, _departures_table(beside)), findings=_findings(pairs, beside))
+
+
+def _beside_papers(pairs: Sequence[_Pair]) -> dict[str, Departure]:
+    """Return what is known of each trained rule beside its paper, by the optimizer's name."""
+    trained = {pair.name for pair in pairs}
+    return {name: departure for departure in departures() if (name := departure.name.lower()) in trained}
+
+
+def _departures_table(beside: Mapping[str, Departure]) -> Table:
+    return Table(
+        caption="Where Keras's rule is another than the paper's, and what that makes of a training.",
+        header=("rule", "paper", "where Keras departs", "effect"),
+        rows=tuple((name, each.source, each.where, each.effect) for name, each in beside.items()),
+    )
+
+
+def _pairs(material: Material) -> list[_Pair]:
+    entries: dict[str, dict[str, Entry]] = {}
+    for entry in material.evidence.entries:
+        trainer = material.configs[entry.studies[0].record.name]["trainer"]["name"]
+        entries.setdefault(entry.optimizer, {})[str(trainer)] = entry
+    pairs = []
+    for name, by_trainer in entries.items():
+        others = [trainer for trainer in by_trainer if trainer != _OURS]
+        if _OURS in by_trainer and others:
+            theirs, ours = by_trainer[others[0]], by_trainer[_OURS]
+            scores = (_score(material, theirs), _score(material, ours))
+            pairs.append(
+                _Pair(name=name, library=_losses(material, theirs), ours=_losses(material, ours), tested=scores)
+            )
+    return pairs
+
+
+def _losses(material: Material, entry: Entry) -> Floats:
+    return stacked([material.history(run, "step_loss") for run in entry.tuned])
+
+
+def _score(material: Material, entry: Entry) -> float:
+    scores = [value for run in entry.tuned if (value := material.evidence.measure.tested(run)) is not None]
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def _side_by_side(pairs: Sequence[_Pair]) -> bytes:
+    n_rows = -(-len(pairs) // _COLUMNS)
+    figure = new_figure(height=0.6 + 1.6 * n_rows, width=WIDTH)
+    grid = figure.subplots(n_rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(pairs):
+            axes.set_visible(False)
+            continue
+        pair = pairs[index]
+        color = styles([pair.name])[0].color
+        axes.plot(smoothed(pair.library[0], 9), color=color, lw=4, alpha=0.35)
+        axes.plot(smoothed(pair.ours[0], 9), color="black", lw=1, ls="--")
+        axes.set_yscale("log")
+        is_last = index + _COLUMNS >= len(pairs)
+        tidy(axes, title=pair.name, x="step" if is_last else "", y="loss" if index % _COLUMNS == 0 else "")
+        axes.xaxis.set_tick_params(labelbottom=is_last)
+        axes.yaxis.set_tick_params(which="both", labelsize=7)
+    return to_svg(figure)
+
+
+def _findings(pairs: Sequence[_Pair], beside: Mapping[str, Departure]) -> tuple[str, ...]:
+    if not pairs:
+        return ("No rule was trained both ways.",)
+    differences: Mapping[str, float] = {pair.name: pair.difference for pair in pairs}
+    equal = [name for name, difference in differences.items() if difference <= _EQUAL]
+    most = max(differences, key=lambda name: differences[name])
+    n_steps = max(pair.library.shape[1] for pair in pairs)
+    n_departing = sum(each.where != NOWHERE for each in beside.values())
+    held = "does not hold" if len(equal) < len(pairs) else "holds in part" if n_departing else "holds"
+    sentences = [
+        f"The claim {held}: NumPy's form of Keras's rule agrees with Keras for {len(equal)} of {len(pairs)} rules; "
+        f"Keras departs from the paper in {n_departing} of {len(beside)} rules.",
+        f"Agreeing is to differ by at most a relative {_EQUAL:g} of the loss at each of {n_steps} steps; the largest "
+        f"difference is {differences[most]:.1e}, of {most}.",
+    ]
+    if apart := [name for name in differences if name not in equal]:
+        sentences.append(f"Further apart: {', '.join(f'{name} ({differences[name]:.1e})' for name in apart)}.")
+    return tuple(sentences)

@@ -1,0 +1,117 @@
+"""Curves over training: the median over seeds with a band, smoothed where single steps are noisy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
+from study.report.figures.style import Style, styles
+
+Floats = NDArray[np.float64]
+_MOST_POINTS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a picture.
+
+    Attributes:
+        label: Its name in the legend.
+        values: One row a run, shape (n_runs, n_points); NaN where a run had ended.
+        x: Where the points stand, shape (n_points,); None: 1, 2, ...
+        style: How it is drawn; None: as the optimizer that the label begins with.
+    """
+
+    label: str
+    values: Floats
+    x: Floats | None = None
+    style: Style | None = None
+
+
+def loss_curves(
+    curves: Sequence[Curve],
+    *,
+    x: str = "epoch",
+    y: str = "training loss",
+    title: str = "",
+    log: bool = True,
+    window: int = 1,
+    height: float = 3.6,
+) -> bytes:
+    """Draw the median of each curve over its runs, and the area between their quartiles, as SVG.
+
+    Args:
+        curves: The lines.
+        x: What the horizontal axis shows.
+        y: What the vertical axis shows.
+        title: The title.
+        log: Draw the vertical axis on a log scale, where all values are above 0.
+        window: Points that `smoothed` averages over, an odd number; 1: as they are.
+        height: In inches.
+    """
+    figure = new_figure(height=height)
+    axes = figure.add_subplot()
+    looks = styles([curve.label.split("-")[0] for curve in curves])
+    lowest = np.inf
+    for curve, look in zip(curves, looks, strict=True):
+        at, (low, middle, high) = _band(curve, window)
+        style = curve.style or look
+        axes.fill_between(at, low, high, color=style.color, alpha=0.15, linewidth=0)
+        marker = "o" if len(at) <= 12 else None
+        axes.plot(at, middle, color=style.color, ls=DASHES[style.dash], lw=1.6, marker=marker, ms=3, label=curve.label)
+        lowest = min(lowest, float(np.nanmin(low, initial=np.inf)))
+    if log and 0 < lowest < np.inf:
+        axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and steps are counted
+    tidy(axes, title=title, x=x, y=y)
+    legend(figure, axes)
+    return to_svg(figure)
+
+
+def stacked(histories: Sequence[ArrayLike]) -> Floats:
+    """Return histories as rows, shape (n_runs, n_points); shorter ones end in NaN, and so does what is infinite."""
+    rows = [np.asarray(history, dtype=np.float64) for history in histories]
+    filled = np.full((len(rows), max((len(row) for row in rows), default=0)), np.nan)
+    for row, values in zip(filled, rows, strict=True):
+        row[: len(values)] = np.where(np.isfinite(values), values, np.nan)
+    return filled
+
+
+def smoothed(values: ArrayLike, window: int) -> Floats:
+    """Return a moving average under a Kaiser window, the ends mirrored.
+
+    Args:
+        values: One row a run, shape (..., n_points).
+        window: Points in the window, an odd number; 1 changes nothing.
+
+    Source:
+        J. F. Kaiser and R. W. Schafer (1980), On the use of the I0-sinh window for spectrum analysis; beta is 2.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    half = min(window // 2, given.shape[-1] - 1)
+    if half < 1:
+        return given
+    weights = np.kaiser(2 * half + 1, 2.0)
+    padded = np.pad(given, [(0, 0)] * (given.ndim - 1) + [(half, half)], mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=-1)
+    return np.asarray(windows @ (weights / weights.sum()))
+
+
+def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+    """Return where the points stand, and lower quartile, median and upper quartile there."""
+    values = smoothed(np.atleast_2d(curve.values), window)
+    n = values.shape[1]
+    at = np.arange(1, n + 1, dtype=np.float64) if curve.x is None else np.asarray(curve.x, dtype=np.float64)
+    quartiles = np.full((3, n), np.nan)
+    some = np.any(np.isfinite(values), axis=0)
+    if np.any(some):
+        quartiles[:, some] = np.nanquantile(values[:, some], (0.25, 0.5, 0.75), axis=0)
+    # More points than the picture is wide are not seen, and each is written into the file.
+    chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(np.int64))
+    low, middle, high = (row[chosen] for row in quartiles)
+    return at[chosen], (low, middle, high)

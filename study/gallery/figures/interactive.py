@@ -1,0 +1,75 @@
+"""Paths on a surface as a page of its own, to be played, stepped through, and looked at one by one."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+
+import numpy as np
+
+from study.gallery.figures.paths import Floats, Scene
+
+# Of the picture, in the units of its drawing.
+_WIDTH, _HEIGHT = 640.0, 420.0
+_DASHES = {"solid": "", "dash": "8 5", "dot": "2 4", "dashdot": "8 4 2 4", "longdash": "14 6"}
+
+
+def interactive(scene: Scene, *, title: str) -> bytes:
+    """Return the page: one HTML document that asks for nothing else.
+
+    Args:
+        scene: The surface and the paths.
+        title: The page's title.
+    """
+    package = files("study.gallery.figures")
+    script = package.joinpath("paths.js").read_text(encoding="utf-8")
+    frame = package.joinpath("paths.html").read_text(encoding="utf-8")
+    ground = "".join(
+        f'<path class="ground" d="{_outline(line, scene.view)}"/>' for level in scene.lines for line in level
+    )
+    filled = {
+        "TITLE": html.escape(title),
+        "GROUND": ground,
+        "AXES": " and ".join(map(html.escape, scene.axes)),
+        "VIEW": html.escape(_view_text(scene)),
+        # Nothing in a script may look like the end of it.
+        "DATA": json.dumps(_data(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        "SCRIPT": script,
+    }
+    for name, text in filled.items():
+        frame = frame.replace(f"<!--{name}-->", text).replace(f"/*{name}*/", text)
+    return frame.encode()
+
+
+def _data(scene: Scene) -> dict[str, object]:
+    start = _placed(scene.start[np.newaxis], scene.view)[0]
+    return {
+        "start": {"at": start, "text": scene.start_text},
+        "paths": [
+            {
+                "label": path.label + (" (diverged)" if path.diverged else ""),
+                "color": path.style.color,
+                "dash": _DASHES[path.style.dash],
+                "points": _placed(points, scene.view),
+                "heights": [f"{height:.4g}" for height in heights],
+            }
+            for path, points, heights in zip(scene.paths, scene.points, scene.heights, strict=True)
+        ],
+    }
+
+
+def _placed(points: Floats, view: Floats) -> list[list[float]]:
+    """Return points in the units of the drawing, whose second axis points down."""
+    shares = (points - view[:, 0]) / (view[:, 1] - view[:, 0])
+    placed = np.stack([shares[:, 0] * _WIDTH, (1 - shares[:, 1]) * _HEIGHT], axis=-1)
+    return [[round(float(x), 1), round(float(y), 1)] for x, y in placed]
+
+
+def _outline(line: Floats, view: Floats) -> str:
+    return "M" + "L".join(f"{x:g},{y:g}" for x, y in _placed(line, view))
+
+
+def _view_text(scene: Scene) -> str:
+    (left, right), (bottom, top) = scene.view
+    return f"{scene.axes[0]} from {left:g} to {right:g}, {scene.axes[1]} from {bottom:.3g} to {top:.3g}"

@@ -1,0 +1,264 @@
+"""The ways that optimizers went on a surface: read from recorded positions, and drawn on contours or on a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from contourpy import contour_generator
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
+
+from study.core.records import RunRecord
+from study.gallery import Material
+from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
+from study.optimizers.surface import Surface, read_surface
+from study.report.figures.style import Style, styles
+from study.report.studies import StudyEvidence
+
+Floats = NDArray[np.float64]
+
+# Points of the grid that contours are computed on, along each coordinate.
+_N_GRID = 101
+_N_LEVELS = 12
+# A path ends in a picture where it is so many widths of the domain away from it.
+_REACH = 1.0
+_LINE = "#b8bec6"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """The way of one optimizer.
+
+    Attributes:
+        label: Its name in the legend, the rate included.
+        positions: Where it stood before the first and after each step, shape (n_steps + 1, n_dimensions).
+        diverged: Whether it was recorded as diverged.
+        style: How it is drawn.
+    """
+
+    label: str
+    positions: Floats
+    diverged: bool
+    style: Style
+
+    @property
+    def n_steps(self) -> int:
+        """Steps that were recorded; fewer than asked for where the loss was no number any more."""
+        return len(self.positions) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What all pictures of a surface are drawn from, in the plane of the picture.
+
+    That is x1 and x2 on a surface of two coordinates, and x1 and the height on a curve.
+
+    Attributes:
+        lines: Contours from low to high, or the curve, each a list of polylines of shape (n_points, 2).
+        view: Lowest and highest value of both axes, shape (2, 2).
+        axes: What the axes show.
+        start: Where all paths begin, shape (2,).
+        start_text: The same in words.
+        paths: The paths.
+        points: For each path its points up to where it leaves the picture, shape (n_points, 2).
+        heights: For each path the height before the first and after each step, shape (n_steps + 1,).
+    """
+
+    lines: tuple[tuple[Floats, ...], ...]
+    view: Floats
+    axes: tuple[str, str]
+    start: Floats
+    start_text: str
+    paths: tuple[Path, ...]
+    points: tuple[Floats, ...]
+    heights: tuple[Floats, ...]
+
+
+def surface_of(config: Mapping[str, Any]) -> Surface:
+    """Return the surface of a study's resolved config.
+
+    Raises:
+        LookupError: Its model is none.
+    """
+    surface = read_surface(config["model"])
+    if surface is None:
+        raise LookupError(f"model={config['model'].get('name')} is no surface")
+    return surface
+
+
+def walked(
+    material: Material,
+    study: StudyEvidence,
+    *,
+    run: RunRecord | None = None,
+    label: str | None = None,
+    style: Style | None = None,
+) -> Path:
+    """Return the way that a run of a study went, by the positions that it recorded.
+
+    Args:
+        material: What the page is made from.
+        study: The study.
+        run: The run; None: the study's best trial, or its first where none is.
+        label: A name for the legend; None: the optimizer's, and its rate.
+        style: How it is drawn; None: as its optimizer is everywhere.
+
+    Raises:
+        LookupError: The study has no trial.
+    """
+    chosen = run or study.best or next(iter(study.trials))
+    surface = surface_of(material.configs[study.record.name])
+    coordinates = [material.history(chosen, f"x{index + 1}") for index in range(surface.n_dimensions)]
+    n_known = min(map(len, coordinates))
+    positions = np.stack([values[:n_known] for values in coordinates], axis=-1)
+    named = label or f"{study.record.optimizer}, rate {rate_of(material, study, chosen):.3g}"
+    return Path(
+        label=named,
+        positions=np.concatenate([surface.start[np.newaxis], positions]),
+        diverged=chosen.state == "diverged",
+        style=style or styles([study.record.optimizer])[0],
+    )
+
+
+def rate_of(material: Material, study: StudyEvidence, run: RunRecord) -> float:
+    """Return the learning rate that a run trained with: searched, or fixed in the study's config.
+
+    Raises:
+        LookupError: Neither names one: the optimizer kept its own.
+    """
+    if "learning_rate" in run.params:
+        return float(run.params["learning_rate"])
+    fixed = material.configs[study.record.name]["optimizer"].get("learning_rate")
+    if fixed is None:
+        raise LookupError(f"{study.record.name} names no learning_rate")
+    return float(fixed)
+
+
+def build_scene(surface: Surface, paths: Sequence[Path]) -> Scene:
+    """Return what the pictures of some paths on a surface are drawn from."""
+    heights = tuple(surface.heights(path.positions) for path in paths)
+    if surface.n_dimensions == 1:
+        curve, view = _curve(surface)
+        lines: tuple[tuple[Floats, ...], ...] = ((curve,),)
+        places = [np.stack([path.positions[:, 0], h], axis=-1) for path, h in zip(paths, heights, strict=True)]
+        start = np.array([surface.start[0], surface.heights(surface.start)])
+        names = ("x1", "f(x1)")
+    else:
+        lines, view = _contours(surface), surface.domain
+        places, start, names = [path.positions for path in paths], surface.start, ("x1", "x2")
+    written = ", ".join(f"{part:g}" for part in surface.start)
+    return Scene(
+        lines=lines,
+        view=view,
+        axes=names,
+        start=start,
+        start_text=f"start ({written})" if surface.n_dimensions > 1 else f"start {written}",
+        paths=tuple(paths),
+        points=tuple(_within_reach(place, view) for place in places),
+        heights=heights,
+    )
+
+
+def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 3) -> bytes:
+    """Draw the whole paths as SVG.
+
+    Args:
+        scene: The surface and the paths.
+        title: The picture's title.
+        apart: Draw each path in a picture of its own, side by side.
+        columns: How many stand side by side.
+    """
+    n = len(scene.paths) if apart else 1
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    figure = new_figure(height=0.5 + (1.9 if apart else 4.0) * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for index, axes in enumerate(grid):
+        if index >= n:
+            axes.set_visible(False)
+            continue
+        draw_ground(axes, scene, small=apart)
+        chosen = [index] if apart else range(len(scene.paths))
+        for one in chosen:
+            path, points = scene.paths[one], scene.points[one]
+            marker = {"marker": "o", "ms": 2.2 if apart else 3.0} if len(points) <= 80 else {}
+            look = {"color": path.style.color, "ls": DASHES[path.style.dash], **marker}
+            axes.plot(*points.T, lw=1.3, label=path.label, zorder=3, **look)
+        if apart:
+            path = scene.paths[index]
+            tidy(
+                axes, x=scene.axes[0] if index >= n - columns else "", y=scene.axes[1] if index % columns == 0 else ""
+            )
+            axes.set_title(path.label + (" (diverged)" if path.diverged else ""), fontsize=8.5, loc="left")
+            axes.tick_params(labelsize=7)
+    if apart:
+        figure.suptitle(title, fontsize=10.5, x=0.01, ha="left", fontweight="bold")
+    else:
+        tidy(grid[0], title=title, x=scene.axes[0], y=scene.axes[1])
+        legend(figure, grid[0])
+    return to_svg(figure)
+
+
+def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
+    """Draw what the paths lie on: contours or a curve, and the start."""
+    n = len(scene.lines)
+    for level, lines in enumerate(scene.lines):
+        depth = 1.0 if n == 1 else 0.35 + 0.65 * (1 - level / max(n - 1, 1))
+        axes.add_collection(
+            LineCollection(list(lines), colors=_LINE, linewidths=0.5 + 0.6 * depth, alpha=depth, zorder=1)
+        )
+    axes.plot(*scene.start, marker="s", ms=4 if small else 6, color="black", zorder=4)
+    is_right = scene.start[0] > scene.view[0] @ (0.3, 0.7)
+    axes.annotate(
+        scene.start_text,
+        tuple(scene.start),
+        xytext=(-6 if is_right else 6, 6),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        fontsize=7 if small else 9,
+        zorder=5,
+    )
+    axes.set_xlim(*scene.view[0])
+    axes.set_ylim(*scene.view[1])
+
+
+def _contours(surface: Surface) -> tuple[tuple[Floats, ...], ...]:
+    """Return contours with equal areas between them, so that steep parts do not hide flat ones."""
+    x, y = (np.linspace(low, high, _N_GRID) for low, high in surface.domain)
+    grid = np.stack(np.meshgrid(x, y), axis=-1)
+    heights = surface.heights(grid)
+    generator = contour_generator(x, y, np.ma.masked_invalid(heights))
+    levels = np.unique(np.quantile(heights[np.isfinite(heights)], np.linspace(0.01, 0.97, _N_LEVELS)))
+    return tuple(tuple(np.asarray(line) for line in generator.lines(float(level))) for level in levels)
+
+
+def _curve(surface: Surface) -> tuple[Floats, Floats]:
+    """Return the graph of a function of one coordinate, and the part of the plane that shows it."""
+    ((low, high),) = surface.domain
+    x = np.linspace(low, high, 4 * _N_GRID)
+    heights = surface.heights(x[:, np.newaxis])
+    bottom, top = float(np.nanmin(heights)), float(np.nanmax(heights))
+    room = 0.06 * (top - bottom or 1.0)
+    return np.stack([x, heights], axis=-1), np.array([[low, high], [bottom - room, top + room]])
+
+
+def _within_reach(points: Floats, view: Floats) -> Floats:
+    """Return the points up to the first that is far off, which is drawn nearer on the line that leads to it."""
+    span = view[:, 1] - view[:, 0]
+    low, high = view[:, 0] - _REACH * span, view[:, 1] + _REACH * span
+    far = ~np.all((points >= low) & (points <= high), axis=-1)
+    if not far.any():
+        return points
+    first = int(np.argmax(far))
+    kept = points[: first + 1].copy()
+    step = points[first] - points[first - 1]
+    if first == 0 or not np.isfinite(step).all():
+        return points[:first]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(step > 0, (high - kept[-2]) / step, np.where(step < 0, (low - kept[-2]) / step, np.inf))
+    kept[-1] = kept[-2] + float(shares.min()) * step
+    return kept

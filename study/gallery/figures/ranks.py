@@ -1,0 +1,51 @@
+"""Rankings side by side: every optimizer's score with its interval, under one setting and under another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from study.gallery.analysis.rankings import Ranking
+from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
+from study.report.metric import Measure
+
+_COLORS = ("#7d7d7d", "#0072b2", "#d55e00", "#009e73")
+_MARKERS = ("o", "D", "s", "^")
+
+
+def rankings_picture(rankings: Sequence[Ranking], measure: Measure, *, title: str = "") -> bytes:
+    """Draw the mean test score of each optimizer under each setting with its interval, as SVG.
+
+    Args:
+        rankings: One a setting; rows are in the order of the last one, and each point tells its place.
+        measure: What is compared.
+        title: The title.
+    """
+    names = rankings[-1].names
+    figure = new_figure(height=1.3 + 0.42 * len(names))
+    axes = figure.add_subplot()
+    scale = 100.0 if measure.is_share else 1.0
+    offsets = np.linspace(-0.16, 0.16, len(rankings)) if len(rankings) > 1 else [0.0]
+    for index, (each, offset) in enumerate(zip(rankings, offsets, strict=True)):
+        color, marker = _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
+        label: str | None = each.setting
+        for row, name in enumerate(names):
+            interval = each.intervals.get(name)
+            if interval is None:
+                continue
+            at, y = scale * interval.estimate, row + float(offset)
+            if np.isfinite(interval.low):
+                axes.plot([scale * interval.low, scale * interval.high], [y, y], color=color, lw=1.6)
+            axes.plot([at], [y], marker=marker, color=color, ls="", ms=5, label=label)
+            axes.annotate(
+                str(each.place(name)), (at, y), textcoords="offset points", xytext=(0, 4), ha="center", fontsize=7
+            )
+            label = None  # one entry in the legend
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#e3e3e3", lw=0.7)
+    axes.set_axisbelow(True)
+    tidy(axes, title=title, x=f"test {measure.spoken}" + (", %" if measure.is_share else ""))
+    legend(figure, axes)
+    return to_svg(figure)

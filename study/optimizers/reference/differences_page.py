@@ -1,0 +1,122 @@
+"""The page of docs/ that says where Keras departs from the papers' rules.
+
+python -m study.optimizers.reference.differences_page docs/update_rules.md
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from study.optimizers.reference import of_keras
+from study.optimizers.reference.keras_differences import (
+    FORMS,
+    Departure,
+    Measured,
+    departures,
+    double_precision,
+    measure,
+)
+
+# Ratios of float64 that differ by less than this are the same.
+_SAME = 1e-9
+# Others that differ by less than this are shown as what they differ by.
+_NEARLY = 1e-3
+_WIDTH = 119
+
+
+def page(measured: Mapping[str, Measured]) -> str:
+    """Return the page as Markdown, with what was measured of each rule, by its name."""
+    header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
+    rows = [_row(departure, measured[departure.name]) for departure in departures()]
+    defaults = [row for departure in departures() if (row := _defaults(departure))]
+    return "\n".join(
+        [
+            "# Update rules: the papers' and Keras's",
+            "",
+            *(line for paragraph in _INTRODUCTION for line in (*wrap(paragraph, _WIDTH), "")),
+            *_table(header, rows),
+            "",
+            "## Defaults",
+            "Those of the paper (of the reference rule, where the paper has none) and of Keras where they differ.",
+            "",
+            *_table(("rule", "paper", "Keras"), defaults),
+            "",
+            "## Besides",
+            *(line for item in _BESIDES for line in wrap(item, _WIDTH, initial_indent="- ", subsequent_indent="  ")),
+            "",
+        ]
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and write the page to the path that is given."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only where it was asked for it beforehand
+    with double_precision():
+        measured = {departure.name: measure(departure) for departure in departures()}
+    Path(arguments[0]).write_text(page(measured), encoding="utf-8")
+    return 0
+
+
+def _row(departure: Departure, measured: Measured) -> tuple[str, ...]:
+    ratios = (_ratio(ratio) for ratio in (measured.first, measured.first_tiny))
+    apart = "same" if measured.apart < _SAME else f"{measured.apart:.2g} of the way apart"
+    extra = "".join(f", {name}={value}" for name, value in departure.extra.items() if name != "epsilon")
+    rule = f"{departure.name} ({departure.source})"
+    return (rule, f"{departure.keras}{extra}", departure.where, departure.effect, *ratios, apart)
+
+
+def _ratio(ratio: float) -> str:
+    if abs(ratio - 1) < _SAME:
+        return "same"
+    if abs(ratio - 1) < _NEARLY:
+        return f"1 {'+' if ratio > 1 else '-'} {abs(ratio - 1):.0e}"
+    return f"{ratio:.3g}"
+
+
+def _defaults(departure: Departure) -> tuple[str, ...] | None:
+    """Return the numbers that differ where nothing is given; None where there are none."""
+    build: Callable[[], Any] = type(departure.paper)
+    paper = build()
+    extra = {"momentum": 0.9} if departure.keras == "SGD" and departure.name != "SGD" else {}
+    keras = of_keras(f"keras.optimizers.{departure.keras}", {**extra, **departure.extra})
+    differing = [
+        f.name
+        for f in fields(paper)
+        if f.name not in FORMS and f.name not in departure.extra and getattr(paper, f.name) != getattr(keras, f.name)
+    ]
+    if not differing:
+        return None
+    told = (", ".join(f"{name} {getattr(rule, name):g}" for name in differing) for rule in (paper, keras))
+    return (departure.name, *told)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows)]
+
+
+_INTRODUCTION = (
+    "`study/optimizers/reference` has every rule in NumPy, with its equations and source; the paper's form is what "
+    "an unnamed argument gives, and `of_keras` gives the rule that Keras computes. Tests hold Keras and that rule "
+    "together over 100 steps, and see every mutant of it fail.",
+    "This page is written by `make rules`, from what it measures; a test compares the two. Both sides have the same "
+    "hyperparameters. Columns: Keras's first update over the paper's for one gradient g; the distance between the "
+    "weights after 100 updates along noisy gradients of about 1, over the way that the paper's weights have come.",
+)
+_BESIDES = (
+    "A running average of gradients, v <- m v + (1 - m) g (`AveragedMomentum`), is momentum at 1 - m times the rate: "
+    "with m = 0.9 it needs ten times the rate. Keras has no such form.",
+    "`Adam` has two further forms that were published: epsilon inside the root, and t that counts passes over the "
+    "data instead of updates, a slip.",
+    "`weight_decay=` of any optimizer of Keras is decoupled and multiplied by the rate, as in AdamW above.",
+    "No rule of Keras projects its weights; AMSGrad's projection is a constraint of the layer.",
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""The surface that a study walks on, where its model is one: read from the model's section, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.instantiate import Section, locate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A function of one or more coordinates, and where it is walked on.
+
+    Attributes:
+        height: The function; it takes its coordinates one by one, numbers or arrays of equal shape.
+        start: The position before the first step, shape (n_dimensions,).
+        domain: Lowest and highest value of each coordinate, shape (n_dimensions, 2).
+    """
+
+    height: Callable[..., Any]
+    start: NDArray[np.float64]
+    domain: NDArray[np.float64]
+
+    @property
+    def n_dimensions(self) -> int:
+        """Number of coordinates."""
+        return len(self.start)
+
+    def heights(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the heights at positions of shape (..., n_dimensions), shape (...)."""
+        with np.errstate(all="ignore"):  # a path that diverges leaves all numbers behind
+            return np.asarray(self.height(*np.moveaxis(positions, -1, 0)), dtype=np.float64)
+
+
+def read_surface(model: Section) -> Surface | None:
+    """Return the surface of a model's section; None of a model that is none.
+
+    The section comes from a config that was checked (`study.config.allowlist`), since the function that it names is
+    imported.
+    """
+    named = model.get("surface")
+    if not isinstance(named, Mapping) or not {"start", "domain"} <= set(model):
+        return None
+    return Surface(
+        height=locate(named["_target_"]),
+        start=np.asarray(model["start"], dtype=np.float64),
+        domain=np.asarray(model["domain"], dtype=np.float64),
+    )

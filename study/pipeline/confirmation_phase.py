@@ -1,0 +1,184 @@
+"""The second phase of a study: the best point and the untuned optimizer, trained on fresh seeds by all its workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.core.search_space import Value, text_of
+from study.core.seeds import confirmation_order_seed, confirmation_run_seed
+from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
+from study.pipeline.context import StudyContext
+from study.pipeline.search_phase import POLL_S
+from study.pipeline.train_batch import show_ended, train_batch
+from study.tracking.study_tracker import StudyTracker
+
+Weights = tuple[NDArray[np.generic], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """What a worker keeps of the best of its confirmations: the weights of the model to be logged, if it stays so."""
+
+    claim: str
+    rank: tuple[float, int]
+    weights: Weights
+
+
+def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
+    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
+
+    What was confirmed before is not trained again; confirmations of a point that is no longer the best are kept and
+    marked as superseded.
+
+    Returns:
+        The weights of the best of the confirmations trained now, the untuned ones left out.
+    """
+    kept: Confirmed | None = None
+    settings = _to_confirm(context.config, best)
+    _supersede(context, settings)
+    while due := _due(context, settings):
+        kind, ended = next(
+            ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
+            (next(iter(due)), []),
+        )
+        candidates = [
+            Confirmed(
+                claim=_claim(kind, result.trial),
+                rank=_rank(context.config, objective, result.trial.number),
+                weights=result.weights,
+            )
+            for result, objective in ended
+            if result.weights is not None and result.state == "complete"
+        ]
+        kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
+        if context.tracker.settle():  # while the record is on its way to a server, others do not see what is done
+            # The claim on it is held as long as this worker lives: nobody else has its weights.
+            context.search.claims.finish(but=None if kept is None else kept.claim)
+        if not ended:
+            time.sleep(POLL_S)  # other workers train the last ones, or die and leave them
+    return kept
+
+
+def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed | None) -> Weights | None:
+    """Return the weights of the study's best confirmation where this worker is the one to keep its model.
+
+    That is the worker that trained it; where that one is dead, another trains it once more.
+    """
+    kind, hyperparameters = next(iter(_to_confirm(context.config, best).items()))
+    ranks = [
+        _rank(context.config, run.metrics["objective"], number)
+        for (of, number), run in context.tracker.finished("confirmation").items()
+        if of == kind != "default" and run.state == "complete"
+    ]
+    if not ranks:
+        return None
+    number = -max(ranks)[1]
+    trial = confirmation(context.config, number, hyperparameters, keep_weights=True)
+    if kept is not None and kept.claim == _claim(kind, trial):
+        return kept.weights
+    if not context.search.claims.once(_claim(kind, trial), ever=True):
+        return None
+    (result,) = context.trainer.train([trial], lambda *_: True)
+    return result.weights
+
+
+def confirm_untuned(context: StudyContext) -> bool:
+    """Train some confirmations of the untuned optimizer, which need no best point; tell whether any were due."""
+    if not context.config.optimizer.ranges:
+        return False
+    due = _due(context, ["default"]).get("default", ())
+    is_any = bool(due) and bool(_confirm_some(context, "default", context.config.optimizer.arguments({}), due))
+    if is_any and context.tracker.settle():
+        context.search.claims.finish()
+    return is_any
+
+
+def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
+    """Return how many confirmations are still to be trained, provided the best point stays the same."""
+    per_setting = config.budget.n_confirmations
+    settings = 2 if config.optimizer.ranges else 1
+    done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
+    return max(settings * per_setting - done, 0)
+
+
+def confirmation(
+    config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
+) -> Trial:
+    """Return the trial that is confirmation `repetition` of a point."""
+    return Trial(
+        number=repetition,
+        hyperparameters=hyperparameters,
+        run_seed=confirmation_run_seed(config.study_seed, repetition),
+        order_seed=confirmation_order_seed(config.order_seed, repetition),
+        test=True,
+        keep_weights=keep_weights,
+    )
+
+
+def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
+    """Return what is to be confirmed: the hyperparameters by kind."""
+    untuned = config.optimizer.arguments({})
+    if not config.optimizer.ranges:
+        return {"fixed": untuned}
+    tuned: dict[ConfirmationConfig, dict[str, Value]] = {}
+    if best is not None:
+        tuned = {"best": config.optimizer.arguments(best.point)}
+    return {**tuned, "default": untuned}
+
+
+def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
+    """Mark the confirmations of other points than these."""
+    finished = context.tracker.finished("confirmation")
+    for kind, hyperparameters in settings.items():
+        expected = {key: text_of(value) for key, value in hyperparameters.items()}
+        outdated = [
+            record.run_id
+            for (of, _), record in finished.items()
+            if of == kind and any(record.params.get(key) != value for key, value in expected.items())
+        ]
+        if outdated:
+            context.view.message(
+                f"The search went on after the test split had been seen, and its best point changed: "
+                f"{len(outdated)} confirmations are kept and marked as superseded."
+            )
+            context.tracker.supersede(kind, outdated)
+
+
+def _confirm_some(
+    context: StudyContext, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value], numbers: Sequence[int]
+) -> list[tuple[TrialResult, float]]:
+    """Train confirmations that no other worker has taken on, as many as fit; they stay claimed."""
+    due = [confirmation(context.config, r, hyperparameters, keep_weights=kind != "default") for r in numbers]
+    claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
+    if not claimed:
+        return []
+    still_due = _due(context, [kind]).get(kind, ())  # another worker may have ended one just before it was claimed
+    trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
+    ended = train_batch(context, kind, trials) if trials else []
+    show_ended(context, kind, ended)
+    return ended
+
+
+def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
+    """Return what is largest for the best, the first of equals."""
+    return (objective if config.objective.direction == "maximize" else -objective, -number)
+
+
+def _due(context: StudyContext, kinds: Iterable[ConfirmationConfig]) -> dict[ConfirmationConfig, list[int]]:
+    """Return the confirmations that no worker has ended, of the kinds that lack some."""
+    done = context.tracker.finished("confirmation").keys()
+    numbers = range(context.config.budget.n_confirmations)
+    due = {kind: [number for number in numbers if (kind, number) not in done] for kind in kinds}
+    return {kind: lacking for kind, lacking in due.items() if lacking}
+
+
+def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
+    """Return the key under which workers claim a confirmation of a point."""
+    point = " ".join(f"{key}={text_of(value)}" for key, value in sorted(trial.hyperparameters.items()))
+    return f"{kind} {trial.number} {point}"

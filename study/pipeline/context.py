@@ -1,0 +1,33 @@
+"""The parts of one running study, as its phases pass them on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.config.schema import StudyConfig
+from study.core.trainer_interface import Trainer
+from study.datasets import Dataset
+from study.pipeline.live_view import View
+from study.search.ask_tell import Search
+from study.tracking.study_tracker import StudyTracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyContext:
+    """The parts of one running study.
+
+    Attributes:
+        config: The study's config.
+        dataset: Its data set.
+        search: Proposes trials, and learns how they ended.
+        tracker: Records runs in MLflow.
+        trainer: Trains trials.
+        view: Shows progress on the terminal.
+    """
+
+    config: StudyConfig
+    dataset: Dataset
+    search: Search
+    tracker: StudyTracker
+    trainer: Trainer
+    view: View

@@ -1,0 +1,47 @@
+"""The end of a study: what it came to is recorded by one of its workers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from study.core.trainer_interface import BestTrial
+from study.pipeline.confirmation_phase import Confirmed, model_weights
+from study.pipeline.context import StudyContext
+from study.statistics.intervals import mean_interval
+from study.tracking.study_tracker import StudyTracker
+from study.training.backend import without_tensorflow
+
+
+def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirmed | None) -> None:
+    """Log the best confirmed model, unless another of the study's workers does."""
+    if context.config.tracking.log_model:
+        weights = model_weights(context, best, confirmed)
+        if weights is not None:
+            model = context.trainer.build_model(weights)
+            with without_tensorflow():
+                context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
+    context.search.claims.finish()
+
+
+def record(context: StudyContext, best: BestTrial | None) -> None:
+    """Write what the study came to: numbers, Optuna's plots. Of several workers, the first to come here does."""
+    tracker = context.tracker
+    ended = context.search.ended
+    if context.search.claims.once(f"record of {len(ended)} trials"):
+        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker), ended=ended)
+        if plots := context.search.plots():
+            tracker.artifact_text(plots, "search.html")
+        tracker.flush()
+        context.search.claims.finish()
+
+
+def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
+    """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
+    runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
+    names = {name for run in runs for name in run.metrics if name.startswith("test_")}
+    estimates = {}
+    for name in sorted(names):
+        scores = np.array([run.metrics[name] for run in runs if name in run.metrics])
+        interval = mean_interval(scores)
+        estimates[name] = (interval.estimate, interval.low, interval.high)
+    return estimates

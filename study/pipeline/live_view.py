@@ -1,0 +1,177 @@
+"""What a person sees while a study runs: a live view on a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as RichLive
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from study.config.schema import Direction, Live
+from study.core.trainer_interface import BestTrial, Kind, State
+from study.pipeline.live_progress import MOST_SHOWN, Ended, Progress, Running, number_text
+
+__all__ = ["Ended", "View", "open_view"]
+
+_REFRESHES_PER_SECOND = 4
+
+
+@contextmanager
+def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
+    """Open the view that a mode asks for.
+
+    Args:
+        mode: `auto` for a live view where the stream is a terminal; True for one in any case; False for lines.
+        stream: Where to write.
+
+    Yields:
+        The view; a live one leaves the screen at the end, except for its lines.
+    """
+    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    if mode is False or (mode == "auto" and not is_terminal):
+        yield View(_line_writer(stream), each_trial=True)
+        return
+    console = Console(file=stream, force_terminal=True, highlight=False)
+    view = View(lambda text: console.print(Text(text), soft_wrap=True), each_trial=False)
+    with RichLive(
+        console=console,
+        get_renderable=view.render,
+        refresh_per_second=_REFRESHES_PER_SECOND,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
+    ):
+        yield view
+
+
+class View:
+    """Is told what happens in a study and shows it; an epoch costs it microseconds."""
+
+    def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
+        self._write = write
+        self._each_trial = each_trial  # else only failed ones leave a line: `render` shows the others
+        self._progress: Progress | None = None
+        self._lock = threading.Lock()  # rich draws in a thread of its own
+
+    def study_started(
+        self,
+        name: str,
+        *,
+        experiment: str,
+        metric: str,
+        n_trials: int,
+        n_done: int,
+        n_confirmations: int = 0,
+        direction: Direction = "maximize",
+    ) -> None:
+        """Begin a study.
+
+        Args:
+            name: The study's name.
+            experiment: The experiment it belongs to.
+            metric: What `value`, `objective` and `best` hold.
+            n_trials: Trials of the study, those done before included.
+            n_done: Trials done before.
+            n_confirmations: Confirmations of all settings still to be run, for the time left.
+            direction: Which values of the metric are good.
+        """
+        with self._lock:
+            self._progress = Progress(
+                name=f"{experiment}/{name}",
+                metric=metric,
+                direction=direction,
+                n_trials=n_trials,
+                n_left=n_trials - n_done + n_confirmations,
+                started=time.monotonic(),
+            )
+        done = f", {n_done} of them done before" if n_done else ""
+        self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
+
+    def trial_started(self, kind: Kind, number: int) -> None:
+        """Begin a trial, or confirmation `number` of a setting."""
+        with self._lock:
+            if self._progress:
+                self._progress.running[kind, number] = Running()
+
+    def epoch(self, kind: Kind, number: int, *, epoch: int, n_epochs: int | None, value: float | None) -> None:
+        """End an epoch, counted from 0, at which the objective's metric is `value`."""
+        with self._lock:
+            if self._progress:
+                self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
+
+    def stopped(self, kind: Kind, number: int, state: State) -> None:
+        """Note that a trial trains no more while its batch goes on."""
+        with self._lock:
+            if self._progress:
+                known = self._progress.running.get((kind, number), Running())
+                self._progress.running[kind, number] = replace(known, state=state)
+
+    def trials_ended(self, kind: Kind, ended: Sequence[Ended], *, best: BestTrial | None) -> None:
+        """End trials or confirmations, those of a batch at once; `best` is the best trial so far."""
+        with self._lock:
+            progress = self._progress
+            if progress is None:
+                return
+            for one in ended:
+                progress.running.pop((kind, one.number), None)
+            progress.n_ended += len(ended)
+            progress.best = best
+        best_text = f"; {progress.best_text()}" if kind == "trial" else ""
+        each = self._each_trial and len(ended) <= MOST_SHOWN
+        for one in ended:
+            if each or one.state == "failed":
+                value = f"{progress.metric} {number_text(one.objective)}"
+                self._write(f"{progress.title(kind, one.number)} {one.state}: {value}{best_text}")
+        if self._each_trial and not each:
+            self._write(f"{progress.batch_text(kind, ended)}{best_text}")
+
+    def study_ended(self, *, best: BestTrial | None, seconds: float) -> None:
+        """End the study after that time."""
+        with self._lock:
+            progress, self._progress = self._progress, None
+        if progress:
+            progress.best = best
+            self._write(f"{progress.name}: {progress.best_text()} after {_duration(seconds)}")
+
+    def message(self, text: str) -> None:
+        """Show a line of text."""
+        self._write(text)
+
+    def render(self) -> RenderableType:
+        """Draw the study as it stands; nothing between studies."""
+        with self._lock:
+            return _drawn(self._progress, time.monotonic()) if self._progress else Text()
+
+
+def _drawn(progress: Progress, now: float) -> RenderableType:
+    elapsed, done = now - progress.started, progress.done
+    left = (
+        f"about {_duration(max(progress.n_left - done, 0) * elapsed / done)} left" if done > 0 else "time left unknown"
+    )
+    lines = [*progress.running_text(), progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
+    bar = ProgressBar(total=max(progress.n_left, 1), completed=done, width=40)
+    return Group(Text(progress.name, style="bold"), *(Text(f"  {line}") for line in lines), bar)
+
+
+def _line_writer(stream: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(f"{text}\n")
+        stream.flush()
+
+    return write
+
+
+def _duration(seconds: float) -> str:
+    """Write a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,166 @@
+"""Before a study starts: read its config, load its data, build its trainer, and refuse all that cannot work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from study.config.instantiate import instantiate
+from study.config.named_settings import resolve_setting, told_by_origin
+from study.config.parse import parse
+from study.config.parse_stores import read_stores
+from study.config.reader import Reader
+from study.config.schema import StudyConfig
+from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError
+from study.core.trainer_interface import Trainer
+from study.datasets import Dataset, misplaced_labels
+from study.search.study_names import check_name, known_digests
+from study.tracking.connection import check_store
+from study.training.auto import advise, is_auto
+from study.training.backend import select_backend
+
+
+def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
+    """Read and check a resolved config, taking its setting and, where it leaves that open, choosing its trainer.
+
+    Args:
+        raw: The resolved config, as `study run --cfg job --resolve` prints it.
+        folder: Where relative paths start; None: the working directory.
+        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
+
+    Raises:
+        ConfigError: Something is wrong with the config; it holds every fault.
+        StoreError: A store is there and cannot be used.
+        StudyError: `study_name` belongs to another study.
+    """
+    folder = (folder or Path.cwd()).resolve()
+    resolved = resolve_setting(raw)
+    raw = resolved.raw
+    if is_auto(raw):
+        raw = _advised(raw, folder=folder)
+    trainer = raw.get("trainer")
+    backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
+    # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
+    with contextlib.suppress(BackendError):
+        select_backend(backend if isinstance(backend, str) else "(none)")
+    try:
+        config = parse(raw, folder=folder, labels=labels)
+    except ConfigError as error:
+        raise told_by_origin(error, resolved.origins) from None
+    check_store(config.stores.tracking_uri)
+    check_name(config)
+    return config
+
+
+def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path) -> list[StudyConfig]:
+    """Check all jobs of a command before the first one starts, their data and models included.
+
+    Args:
+        jobs: Pairs of a resolved config and the labels of its study.
+        folder: Where relative paths start.
+
+    Raises:
+        ConfigError: Some job has a fault; it holds those of all jobs.
+        DataError: A data set cannot be loaded.
+        StoreError: The Optuna journal cannot be read.
+        StudyError: A model cannot be built, or a `study_name` belongs to another study.
+    """
+    configs: list[StudyConfig] = []
+    faults: dict[str, Fault] = {}
+    for raw, labels in jobs:
+        try:
+            configs.append(load_config(raw, folder=folder, labels=labels))
+        except ConfigError as error:
+            faults |= {str(fault): fault for fault in error.faults}
+    if faults:
+        raise ConfigError(list(faults.values()))
+    if len(configs) > 1:  # a single study loads and builds before it touches a store
+        _check_workloads(configs)
+    return configs
+
+
+def load_dataset(config: StudyConfig) -> Dataset:
+    """Load the study's data set.
+
+    Raises:
+        DataError: It cannot be loaded, or has labels of more classes than it says.
+        ConfigError: An argument is wrong.
+    """
+    dataset: Dataset = instantiate(config.dataset.section)
+    if config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=dataset.n_outputs)):
+        raise DataError(
+            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, for its n_outputs is "
+            f"{dataset.n_outputs}. Correct the labels, or let load() return the number of classes as n_outputs."
+        )
+    return dataset
+
+
+def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
+    """Build the study's trainer, and once the model, so that a bad argument is told before anything is stored.
+
+    Raises:
+        StudyError: The model or the trainer cannot be built.
+    """
+    try:
+        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
+        from study.training.initial_weights import (
+            outline,  # imports Keras, with the backend that the trainer has chosen
+        )
+
+        _check_outputs(config, dataset, outline(trainer.build_model))
+    except (ValueError, TypeError) as error:
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"they do not fit. {error}"
+        ) from error
+    return trainer
+
+
+def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:
+    """Choose the trainer, before anything is checked: checking imports Keras with its backend."""
+    read = Reader(raw)
+    named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
+    experiment = read.value("experiment_name", default=None) or "-".join(map(str, named))
+    stores = read_stores(read, folder)
+    # A config with faults is refused later, with all of them.
+    return advise(
+        raw,
+        experiment_name=experiment,
+        known=lambda: frozenset() if read.faults else known_digests(stores, experiment),
+    )
+
+
+def _check_workloads(configs: Sequence[StudyConfig]) -> None:
+    """Load every data set and build every model once."""
+    datasets: dict[str, Dataset] = {}
+    built = set()
+    for config in configs:
+        data_key, model_key = (json.dumps(part.section, sort_keys=True) for part in (config.dataset, config.model))
+        if data_key not in datasets:
+            datasets[data_key] = load_dataset(config)
+        if (data_key, model_key) not in built:
+            dataset = datasets[data_key]
+            try:
+                shape, n_outputs = dataset.input_shape, dataset.n_outputs
+                _check_outputs(
+                    config, dataset, instantiate(config.model.section, input_shape=shape, n_outputs=n_outputs)
+                )
+            except (ValueError, TypeError) as error:
+                raise StudyError(
+                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit. {error}"
+                ) from error
+            built.add((data_key, model_key))
+
+
+def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
+    """Refuse a model whose output has no place for some class; training would give wrong numbers, not an error."""
+    shape = getattr(model, "output_shape", None)  # a subclass of keras.Model does not say
+    width = shape[-1] if isinstance(shape, tuple) and shape else None
+    if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):
+        raise ValueError(
+            f"The model's output has a width of {width}, and {told}. Build its last layer with the n_outputs that it "
+            "is given, or choose another model."
+        )

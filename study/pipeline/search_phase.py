@@ -1,0 +1,131 @@
+"""The first phase of a study: train trials until the budget is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
+from study.pipeline.context import StudyContext
+from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
+from study.search.failures import Failures, all_failed
+from study.search.pruners import waits_for_finished_trials
+
+# Between two looks at what other workers do, in seconds.
+POLL_S = 0.2
+
+
+def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> BestTrial | None:
+    """Train trials until the budget is spent, and return the best; None when none completed.
+
+    Args:
+        context: The study's parts.
+        meanwhile: Something useful to do while other workers train the last trials; tells whether it did anything.
+
+    Raises:
+        FailedTrialsError: Too many trials failed one after the other, or all of them.
+    """
+    SearchLoop(context).run(meanwhile)
+    if len(errors := context.search.errors) >= context.config.n_trials:
+        raise all_failed(errors)
+    return context.search.best()
+
+
+class SearchLoop:
+    """Proposes batches of trials, has each trained, and tells the search how its trials ended.
+
+    With a sampler that does not learn, the next batch is proposed and the last one told while the device trains.
+
+    Args:
+        context: The study's parts.
+    """
+
+    def __init__(self, context: StudyContext) -> None:
+        self._context = context
+        self._started = time.monotonic()
+        self._failures = Failures(context.config.max_failed_trials)
+        self._proposed: list[Trial] = []  # not trained yet
+        self._untold: Scored = []  # trained, and recorded, but not told to the search yet
+        self._refills = not context.config.deterministic
+        self._works_ahead = context.search.is_blind and not self._refills
+
+    def run(self, meanwhile: Callable[[], bool]) -> None:
+        """Train batches until the budget is spent and no other worker still trains a trial."""
+        self._propose()
+        _warn_of_blind_pruner(self._context, len(self._proposed))
+        while self._proposed or self._others_train(meanwhile):
+            if self._proposed:
+                self._train()
+            if not self._proposed or any(result.state == "failed" for result, _ in self._untold):
+                self._tell()
+            self._propose()
+
+    def _train(self) -> None:
+        trials, self._proposed = self._proposed, []
+        ended = train_batch(
+            self._context,
+            "trial",
+            trials,
+            more=self._refill if self._refills else None,
+            begun=self._first_epoch_began,
+            ending=self._propose if self._works_ahead else nothing,
+        )
+        self._tell()
+        self._untold += ended
+        self._context.tracker.write()
+
+    def _propose(self, n_epochs_left: int = 0) -> None:
+        """Propose a share of the next batch; all that it lacks where no epoch of the current one is left."""
+        lacking = self._context.trainer.capacity - len(self._proposed)
+        self._proposed.extend(self._ask(lacking // (n_epochs_left + 1)))
+
+    def _refill(self, n: int, results: Sequence[TrialResult]) -> list[Trial]:
+        """Tell how trials of the current batch ended and start up to `n` new ones in their places."""
+        self._spend(end_trials(self._context, "trial", results))
+        trials = self._ask(n)
+        start_trials(self._context, "trial", trials, in_bulk=True)
+        return trials
+
+    def _first_epoch_began(self) -> None:
+        self._context.search.expect_plots()
+        self._tell()
+
+    def _ask(self, n: int) -> list[Trial]:
+        return [] if n == 0 or self._time_is_over() else self._context.search.ask(n)
+
+    def _tell(self) -> None:
+        ended, self._untold = self._untold, []
+        self._spend(ended)
+
+    def _spend(self, ended: Scored) -> None:
+        """Tell the search how trials ended, and stop where all do nothing but fail."""
+        if ended:
+            self._context.tracker.flush()  # what Optuna counts as spent has its record
+            self._context.search.tell_all(ended)
+            show_ended(self._context, "trial", ended)
+            self._failures.note([result for result, _ in ended])
+
+    def _time_is_over(self) -> bool:
+        limit = self._context.config.budget.time_limit_s
+        return limit is not None and time.monotonic() - self._started >= limit
+
+    def _others_train(self, meanwhile: Callable[[], bool]) -> bool:
+        """Tell whether other workers still train trials, after a moment for other things."""
+        search, n_trials = self._context.search, self._context.config.n_trials
+        if not (search.others_train() if self._time_is_over() else search.n_spent < n_trials):
+            return False
+        if not meanwhile():
+            time.sleep(POLL_S)
+        return True
+
+
+def _warn_of_blind_pruner(context: StudyContext, n_at_once: int) -> None:
+    """Say so where a pruner compares with trials that have ended, and many begin before one has."""
+    pruner, n_trials = context.config.pruner, context.config.n_trials
+    if n_at_once <= 1 or not waits_for_finished_trials(pruner.section):
+        return
+    whom = "none" if n_at_once >= n_trials else f"none of the first {n_at_once}"
+    context.view.message(
+        f"pruner={pruner.name} compares with trials that have ended, and {n_at_once} of {n_trials} are trained at "
+        f"once: it stops {whom}. Use pruner=successive_halving or pruner=batch_quantile, which compare within a batch."
+    )

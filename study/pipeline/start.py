@@ -1,0 +1,54 @@
+"""The start of a study: its data, its trainer and its stores."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from study.config.schema import StudyConfig
+from study.optimizers import stability
+from study.pipeline.confirmation_phase import n_confirmations_due
+from study.pipeline.context import StudyContext
+from study.pipeline.live_view import View
+from study.pipeline.preflight import build_trainer, load_dataset
+from study.search.ask_tell import Search, open_search
+from study.tracking.study_tracker import StudyTracker, open_study
+from study.training.environment import environment
+
+
+@contextlib.contextmanager
+def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
+    """Load the data, build the trainer, open the stores, and show what is about to run.
+
+    Nothing is stored before the data is loaded and the model is built.
+
+    Raises:
+        DataError: The data set cannot be loaded.
+        StoreError: A store cannot be used.
+        StudyError: The model cannot be built, or `study_name` belongs to another study.
+    """
+    dataset = load_dataset(config)
+    trainer = build_trainer(config, dataset)
+    with contextlib.ExitStack() as stores:
+        search = stores.enter_context(open_search(config))
+        with search.alone():  # one worker after the other: the first makes the run that all go on with
+            opened = open_study(config, study_name=search.name, dataset=dataset, environment=environment())
+        tracker = stores.enter_context(opened)
+        _announce(config, search, tracker, view)
+        yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
+
+
+def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
+    view.study_started(
+        search.name,
+        experiment=config.experiment_name,
+        metric=config.objective.metric,
+        direction=config.objective.direction,
+        n_trials=config.n_trials,
+        n_done=search.n_spent,
+        n_confirmations=n_confirmations_due(config, tracker),
+    )
+    if advice := config.raw.get("advice"):
+        view.message(f"trainer=auto: {advice}")
+    if warning := stability.warning(config):
+        view.message(warning)

@@ -1,0 +1,123 @@
+"""Train a batch of trials or confirmations, and record and show each of them as it goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from study.config.schema import Objective
+from study.core.trainer_interface import EpochReport, Kind, Together, Trial, TrialResult, nothing
+from study.pipeline.context import StudyContext
+from study.pipeline.live_view import Ended
+from study.search.failures import explained
+
+More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
+# How trials ended, each with its objective.
+Scored = list[tuple[TrialResult, float]]
+
+
+def train_batch(
+    context: StudyContext,
+    kind: Kind,
+    trials: Sequence[Trial],
+    *,
+    more: More | None = None,
+    begun: Callable[[], None] = nothing,
+    ending: Callable[[int], None] = nothing,
+) -> Scored:
+    """Train a batch and return each result with its objective.
+
+    Args:
+        context: The study's parts.
+        kind: `trial`, or the setting that is confirmed.
+        trials: The batch.
+        more: See `Together`; the last three are passed to a trainer that trains several trials at once.
+        begun: See `Together`.
+        ending: See `Together`.
+    """
+    start_trials(context, kind, trials, in_bulk=len(trials) > 1)
+    if context.trainer.capacity > 1:
+        follower = _BatchFollower(context, kind)
+        together = Together(epoch_ended=follower.epoch_ended, more=more, begun=begun, ending=ending)
+        return end_trials(context, kind, context.trainer.train(trials, follower.on_epoch, together))
+
+    def on_epoch(trial: Trial, report: EpochReport) -> bool:
+        value = _note_epoch(context, kind, trial, report)
+        return kind != "trial" or not context.search.judge([(trial, report.epoch, value)])
+
+    return end_trials(context, kind, context.trainer.train(trials, on_epoch))
+
+
+def start_trials(context: StudyContext, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
+    """Record and show that trials begin."""
+    if kind == "trial" and context.search.were_begun(trials):
+        context.tracker.finished("trial")  # it learns of the runs that dead workers left, and replaces them
+    for trial in trials:
+        context.tracker.start(kind, trial, in_bulk=in_bulk)
+        context.view.trial_started(kind, trial.number)
+
+
+def end_trials(context: StudyContext, kind: Kind, results: Sequence[TrialResult]) -> Scored:
+    """Record how trials ended and return each with its objective."""
+    told = [explained(result, context.config) for result in results]
+    ended = [(result, score(result, context.config.objective)) for result in told]
+    for result, objective in ended:
+        context.tracker.end(kind, result, objective=objective)
+    return ended
+
+
+def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
+    """Show how trials or confirmations ended."""
+    context.view.trials_ended(
+        kind,
+        [
+            Ended(number=r.trial.number, state=r.state, objective=None if math.isnan(value) else value)
+            for r, value in ended
+        ],
+        best=context.search.best(),
+    )
+
+
+def score(result: TrialResult, objective: Objective) -> float:
+    """Return a trial's objective: the metric at its last epoch, the worst value where it diverged.
+
+    A failed trial has none, which is NaN.
+    """
+    values = result.history.get(objective.metric, ())
+    if result.state == "failed":
+        return math.nan
+    if result.state == "diverged" or not values or not math.isfinite(values[-1]):
+        return objective.worst
+    return float(values[-1])
+
+
+class _BatchFollower:
+    """Follows trials that are trained side by side."""
+
+    def __init__(self, context: StudyContext, kind: Kind) -> None:
+        self._context, self._kind = context, kind
+        self._reported: list[tuple[Trial, int, float]] = []
+
+    def on_epoch(self, trial: Trial, report: EpochReport) -> bool:
+        """Record an epoch; nothing is decided before the others have reported theirs."""
+        self._reported.append((trial, report.epoch, _note_epoch(self._context, self._kind, trial, report)))
+        return True
+
+    def epoch_ended(self, diverged: Sequence[Trial]) -> set[int]:
+        """Return the numbers of the trials that are to be stopped."""
+        reported, self._reported = self._reported, []
+        stopped = self._context.search.judge(reported) if self._kind == "trial" else set()
+        for number in stopped:
+            self._context.view.stopped(self._kind, number, "pruned")
+        for trial in diverged:
+            self._context.view.stopped(self._kind, trial.number, "diverged")
+        return stopped
+
+
+def _note_epoch(context: StudyContext, kind: Kind, trial: Trial, report: EpochReport) -> float:
+    """Record and show an epoch, and return its objective."""
+    value = report.metrics[context.config.objective.metric]
+    context.tracker.epoch(kind, trial, report)
+    n_epochs = context.config.budget.n_epochs
+    context.view.epoch(kind, trial.number, epoch=report.epoch, n_epochs=n_epochs, value=value)
+    return value

@@ -1,0 +1,218 @@
+"""The view across workloads: ranks with Nemenyi's critical difference, and performance profiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.report.comparison import Comparison
+from study.report.figures.figure import Figure
+from study.report.figures.style import Style, styles
+from study.report.html.sections import Section
+from study.statistics.performance_profile import performance_profile, performance_score
+from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
+
+Floats = NDArray[np.float64]
+_ENOUGH = 3
+_TAU_MAX = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workloads:
+    """Several experiments side by side; blocks are workloads, never seeds.
+
+    Attributes:
+        experiments: The experiments.
+        labels: The entries that all of them have, the best average rank first.
+        optimizers: The optimizer's YAML name of each entry.
+        missing: Entries that some experiment lacks, which are left out.
+        scores: Mean test results, larger is better, shape (n_experiments, n_labels).
+        ranks: Average ranks, shape (n_labels,).
+        friedman: Whether all rank alike; None with fewer than three workloads.
+        critical_difference: By how much ranks must differ; None with fewer than three workloads.
+        taus: Factors of the performance profile, shape (n_taus,); empty where no target is met.
+        profile: Share of the workloads within tau times the fastest, shape (n_taus, n_labels).
+        profile_scores: Its integral, shape (n_labels,).
+    """
+
+    experiments: tuple[str, ...]
+    labels: tuple[str, ...]
+    optimizers: tuple[str, ...]
+    missing: tuple[str, ...]
+    scores: Floats
+    ranks: Floats
+    friedman: Friedman | None
+    critical_difference: float | None
+    taus: Floats
+    profile: Floats
+    profile_scores: Floats
+
+
+def across(comparisons: Sequence[Comparison]) -> Workloads | None:
+    """Return the view across experiments; None where fewer than two share two entries with test results."""
+    tables = [_means(comparison) for comparison in comparisons]
+    everywhere = sorted(set.intersection(*(set(table) for table in tables)))
+    if len(comparisons) < 2 or len(everywhere) < 2:
+        return None
+    scores = np.array([[table[label] for label in everywhere] for table in tables])
+    ranks = average_ranks(scores, direction="maximize")
+    order = np.argsort(ranks, kind="stable")
+    labels = tuple(everywhere[i] for i in order)
+    enough = len(comparisons) >= _ENOUGH
+    of = {entry.label: entry.optimizer for comparison in comparisons for entry in comparison.evidence.entries}
+    times = np.array([[_steps(comparison, label) for label in labels] for comparison in comparisons])
+    taus = np.linspace(1.0, _TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
+    return Workloads(
+        experiments=tuple(comparison.evidence.experiment for comparison in comparisons),
+        labels=labels,
+        optimizers=tuple(of[label] for label in labels),
+        missing=tuple(sorted(set().union(*tables) - set(everywhere))),
+        scores=scores[:, order],
+        ranks=ranks[order],
+        friedman=friedman_test(scores) if enough else None,
+        critical_difference=nemenyi_critical_difference(len(labels), len(comparisons)) if enough else None,
+        taus=taus,
+        profile=performance_profile(times, taus=taus) if taus.size else np.empty((0, len(labels))),
+        profile_scores=performance_score(times, tau_max=_TAU_MAX) if taus.size else np.empty(0),
+    )
+
+
+def workloads_section(found: Workloads) -> tuple[Section, dict[str, Figure]]:
+    """Return the section and its figures by name."""
+    look = dict(zip(found.labels, styles(list(found.optimizers)), strict=True))
+    drawn = {"ranks": _ranks_figure(found, look)}
+    if found.taus.size:
+        drawn["profile"] = _profile_figure(found, look)
+    plots = "".join(
+        f'<figure><h3>{escape(figure.title)}</h3><div class="plot" data-figure="{name}" role="img" '
+        f'style="min-height:{figure.height}px" aria-label="{escape(figure.description)}"></div></figure>'
+        for name, figure in drawn.items()
+    )
+    html = f'<div class="answer none"><p class="sentence">{escape(sentence(found))}</p></div>{_table(found)}{plots}'
+    return Section(anchor="workloads", title="Across workloads", html=html), drawn
+
+
+def sentence(found: Workloads) -> str:
+    """Say what the workloads together tell, and how little where they are few."""
+    n, best = len(found.experiments), found.labels[0]
+    said = f"{best} has the best average rank, {found.ranks[0]:.2f} of {len(found.labels)}, over {n} workloads"
+    if found.friedman is None or found.critical_difference is None:
+        return f"{said}; {n} workloads are too few for a test of ranks, three are the least."
+    behind = [
+        label
+        for label, rank in zip(found.labels[1:], found.ranks[1:], strict=True)
+        if rank - found.ranks[0] >= found.critical_difference
+    ]
+    if not behind or not found.friedman.p <= 0.05:
+        told = "no optimizer can be told from the best"
+    elif len(behind) == len(found.labels) - 1:
+        told = "it ranks before every other"
+    else:
+        told = f"it ranks before {', '.join(behind)}, and cannot be told from the others"
+    few = f" {n} workloads can tell little: only a difference of {found.critical_difference:.2f} ranks would count."
+    p = "" if math.isnan(found.friedman.p) else f" (Friedman p = {found.friedman.p:.3f})"
+    return f"{said}; {told}{p}.{few if n < 10 else ''}"
+
+
+def _means(comparison: Comparison) -> dict[str, float]:
+    """Return mean test results by label, turned so that larger is better."""
+    sign = comparison.evidence.measure.sign
+    return {row.label: sign * row.tuned.estimate for row in comparison.rows if row.tuned is not None}
+
+
+def _steps(comparison: Comparison, label: str) -> float:
+    found = comparison.targets.get(label)
+    return math.inf if found is None else found.median_steps
+
+
+def _table(found: Workloads) -> str:
+    names = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in found.experiments)
+    score = '<th scope="col" class="num">profile score</th>' if found.taus.size else ""
+    rows = []
+    for index, label in enumerate(found.labels):
+        cells = "".join(f'<td class="num">{abs(row[index]):.4f}</td>' for row in found.scores)
+        last = f'<td class="num">{found.profile_scores[index]:.2f}</td>' if found.taus.size else ""
+        rank = f'<td class="num strong">{found.ranks[index]:.2f}</td>'
+        rows.append(f'<tr><th scope="row">{escape(label)}</th>{rank}{cells}{last}</tr>')
+    missing = f" Left out, as some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
+    caption = f"Mean test results and their average rank, 1 the best.{missing}"
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Ranks"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>"
+        f'<th scope="col">optimizer</th><th scope="col" class="num">average rank</th>{names}{score}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _ranks_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
+    n = len(found.labels)
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": label,
+            "showlegend": False,
+            "x": [found.ranks[index]],
+            "y": [n - 1 - index],
+            "marker": {"color": look[label].color, "symbol": look[label].marker, "size": 11},
+            "hovertemplate": f"<b>{label}</b><br>average rank %{{x:.2f}}<extra></extra>",
+        }
+        for index, label in enumerate(found.labels)
+    ]
+    if found.critical_difference is not None:
+        end = found.ranks[0] + found.critical_difference
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "not told from the best",
+                "x": [found.ranks[0], end],
+                "y": [n - 0.55, n - 0.55],
+                "line": {"color": "#7d7d7d", "width": 4},
+                "hovertemplate": f"critical difference {found.critical_difference:.2f}<extra></extra>",
+            }
+        )
+    return Figure(
+        name="ranks",
+        title="Average ranks",
+        description="Average rank of each optimizer over the workloads, with the critical difference from the best.",
+        traces=traces,
+        x={"title": "average rank (1 is the best)"},
+        y={
+            "tickvals": list(range(n))[::-1],
+            "ticktext": list(found.labels),
+            "range": [-0.6, n - 0.2],
+            "showgrid": False,
+            "fixedrange": True,
+        },
+        height=130 + 30 * n,
+    )
+
+
+def _profile_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": label,
+            "x": found.taus,
+            "y": found.profile[:, index],
+            "line": {"color": look[label].color, "dash": look[label].dash, "width": 2, "shape": "hv"},
+            "hovertemplate": f"<b>{label}</b><br>%{{y:.0%}} within %{{x:.2f}} times the fastest<extra></extra>",
+        }
+        for index, label in enumerate(found.labels)
+    ]
+    return Figure(
+        name="profile",
+        title="Performance profile",
+        description="Share of the workloads on which the target is met within a factor of the fastest's steps.",
+        traces=traces,
+        x={"title": "factor of the fewest steps"},
+        y={"title": "workloads", "tickformat": ".0%", "range": [-0.03, 1.05]},
+    )

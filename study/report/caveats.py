@@ -1,0 +1,193 @@
+"""What a reader must know before trusting the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from study.report.pairing import Outcome
+from study.report.studies import Evidence, StudyEvidence
+from study.report.summary_rows import Row
+
+_FEW_SEEDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """One thing to be known.
+
+    Attributes:
+        topic: A word or two, such as `Unequal budgets`.
+        text: What is the case and what to do.
+        serious: Whether the comparison may be wrong because of it; such stand beside the answer.
+    """
+
+    topic: str
+    text: str
+    serious: bool = False
+
+
+def cautions(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> tuple[Caution, ...]:
+    """Return all cautions, the serious ones first."""
+    found = [
+        *_forced(evidence),
+        *_running(evidence),
+        *_lengths(evidence),
+        *_budgets(evidence),
+        *_superseded(evidence),
+        *_unshared(evidence, outcome),
+        *_few(outcome),
+        *_diverged_confirmations(evidence),
+        *_edges(rows),
+        *_diverged(rows),
+        *_samplers(evidence),
+    ]
+    return tuple(sorted(found, key=lambda caution: not caution.serious))
+
+
+def pruned_or_adaptive(evidence: Evidence) -> dict[str, str]:
+    """Return why a study's trials are no independent random search, by study; empty where all are."""
+    reasons = {}
+    for study in evidence.studies:
+        if not study.ranges:
+            continue
+        sampler = study.record.params.get("sampler.name", "random")
+        pruner = study.record.params.get("pruner.name", "none")
+        parts = [f"the sampler {sampler}"] if sampler != "random" else []
+        parts += [f"the pruner {pruner}"] if pruner != "none" else []
+        parts += ["an enqueued point"] if any(key.startswith("enqueue.") for key in study.record.params) else []
+        if parts:
+            reasons[study.record.name] = " and ".join(parts)
+    return reasons
+
+
+def _forced(evidence: Evidence) -> Iterator[Caution]:
+    for why in evidence.differing:
+        yield Caution(topic="Not comparable", text=f"{why} Compared all the same, by --force.", serious=True)
+
+
+def _running(evidence: Evidence) -> Iterator[Caution]:
+    for study in evidence.studies:
+        record = study.record
+        if study.complete and record.status != "RUNNING":
+            continue
+        state = "is still running" if record.status == "RUNNING" else f"was cut off ({record.status.lower()})"
+        done = f"{study.n_spent} of {record.n_trials} trials, {len(study.tuned)} confirmations"
+        yield Caution(topic="Not ended", text=f"{record.name} {state}: {done}. Its numbers may change.", serious=True)
+
+
+def _lengths(evidence: Evidence) -> Iterator[Caution]:
+    lengths: dict[str, list[str]] = {}
+    for study in evidence.studies:
+        lengths.setdefault(length(study), []).append(study.record.name)
+    if len(lengths) > 1:
+        told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
+        text = f"The studies trained for different lengths: {told}. What trains longer has an advantage of its own."
+        yield Caution(topic="Unequal training", text=text, serious=True)
+
+
+def length(study: StudyEvidence) -> str:
+    """Return how long a study trained each trial, with the unit."""
+    params = study.record.params
+    steps = params.get("budget.n_steps")
+    return f"{steps} steps" if steps is not None else f"{params.get('budget.n_epochs', 'unknown')} epochs"
+
+
+def _budgets(evidence: Evidence) -> Iterator[Caution]:
+    spent = {study.record.name: study.n_spent for study in evidence.studies if study.ranges}
+    n = evidence.n_trials
+    if n is None:
+        return
+    more = {name: count for name, count in spent.items() if count > n}
+    if more:
+        told = ", ".join(f"{name} {count}" for name, count in sorted(more.items()))
+        yield Caution(
+            topic="Unequal budgets",
+            text=f"All searches are cut to their first {n} trials, which all ended ones have ({told} had more).",
+            serious=True,
+        )
+    beyond = [study.record.name for study in evidence.studies if study.confirmed_beyond]
+    if beyond:
+        text = (
+            f"The confirmed configuration of {', '.join(beyond)} was found beyond the first {n} trials: what the cut "
+            "search would have chosen was never confirmed. Give every study the same budget.n_trials."
+        )
+        yield Caution(topic="Unequal budgets", text=text, serious=True)
+
+
+def _superseded(evidence: Evidence) -> Iterator[Caution]:
+    for study in evidence.studies:
+        if study.n_superseded:
+            text = (
+                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search went on after "
+                "the test split had been seen, and its best point changed; the choice to go on may have used the "
+                "test result."
+            )
+            yield Caution(topic="Superseded confirmations", text=text, serious=True)
+
+
+def _unshared(evidence: Evidence, outcome: Outcome) -> Iterator[Caution]:
+    if outcome.unit == "study" or outcome.verdict is None:
+        return
+    entries = [entry for entry in evidence.entries if entry.label in outcome.labels]
+    most = max(len(study.tuned) for entry in entries for study in entry.studies)
+    if most > len(outcome.units):
+        text = (
+            f"Of up to {most} confirmation seeds only {len(outcome.units)} are shared by all; the others are not in "
+            "the differences."
+        )
+        yield Caution(topic="Seeds not shared", text=text)
+
+
+def _few(outcome: Outcome) -> Iterator[Caution]:
+    if outcome.unit == "seed" and 0 < len(outcome.units) < _FEW_SEEDS:
+        n = len(outcome.units)
+        are = "seeds are" if n > 1 else "seed is"
+        text = f"{n} confirmation {are} few; {_FEW_SEEDS} are advised (budget.n_confirmations={_FEW_SEEDS})."
+        yield Caution(topic="Few seeds", text=text)
+
+
+def _diverged_confirmations(evidence: Evidence) -> Iterator[Caution]:
+    measure = evidence.measure
+    for entry in evidence.entries:
+        n = sum(run.state == "diverged" for run in entry.tuned)
+        if n:
+            counted = f"each counts as {measure.text(measure.worst)}" if measure.is_share else "so it has no mean"
+            of = f"{n} of {len(entry.tuned)} confirmations of the best configuration"
+            text = f"{entry.label}: {of} diverged; {counted}."
+            yield Caution(topic="Diverged confirmations", text=text, serious=True)
+
+
+def _edges(rows: Sequence[Row]) -> Iterator[Caution]:
+    for row in rows:
+        for edge in row.edges:
+            text = (
+                f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end "
+                f"({edge.limit:g}) of its range. Widen it (optimizer.search.{edge.argument}.{edge.edge}) and search "
+                "again, for all alike."
+            )
+            yield Caution(topic="Optimum near an edge", text=text)
+
+
+def _diverged(rows: Sequence[Row]) -> Iterator[Caution]:
+    told = [
+        f"{row.label} {n} of {row.n_trials} ({100 * n / row.n_trials:.0f} %)"
+        for row in rows
+        if row.n_trials and (n := row.states.get("diverged", 0))
+    ]
+    if told:
+        yield Caution(topic="Diverged trials", text=f"Counted as the worst result, never dropped: {', '.join(told)}.")
+    failed = [f"{row.label} {row.states['failed']}" for row in rows if row.states.get("failed")]
+    if failed:
+        yield Caution(
+            topic="Failed trials", text=f"An exception ended them, see their error.txt: {', '.join(failed)}."
+        )
+
+
+def _samplers(evidence: Evidence) -> Iterator[Caution]:
+    for name, reason in sorted(pruned_or_adaptive(evidence).items()):
+        text = (
+            f"{name} used {reason}: its trials are not independent draws, so there is no tuning curve, and it had "
+            "another kind of budget than random search."
+        )
+        yield Caution(topic="Not random search", text=text)

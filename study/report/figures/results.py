@@ -1,0 +1,164 @@
+"""Figures of the result: test scores by entry, and paired differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from study.report.figures.figure import Figure
+from study.report.figures.style import Style
+from study.report.pairing import Outcome
+from study.report.studies import Evidence
+from study.report.summary_rows import Row
+
+_ROW_HEIGHT = 34
+
+
+def scores_figure(evidence: Evidence, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
+    """Draw every confirmation's test score, the mean with its interval, and the untuned mean; best on top."""
+    measure = evidence.measure
+    shown = [row for row in rows if row.tuned is not None and math.isfinite(row.tuned.estimate)]
+    if not shown:
+        return None
+    entries = {entry.label: entry for entry in evidence.entries}
+    traces: list[dict[str, Any]] = []
+    for place, row in enumerate(shown):
+        y = len(shown) - 1 - place
+        style = look[row.label]
+        runs = entries[row.label].tuned
+        tests = np.array([value for run in runs if (value := measure.tested(run)) is not None])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": row.label,
+                "showlegend": False,
+                "x": tests,
+                "y": y - 0.16 + np.zeros(tests.size),
+                "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+                "text": [f"seed {run.number}" for run in runs],
+                "hovertemplate": f"<b>{row.label}</b>, %{{text}}<br>%{{x:.4f}}<extra></extra>",
+            }
+        )
+        traces += _means(row, y=y, style=style, first=place == 0)
+    return Figure(
+        name="results",
+        title="Test results",
+        description=f"Mean test {measure.spoken} of each tuned configuration, its 95 % interval, every seed below it.",
+        traces=traces,
+        x=_value_axis(f"test {measure.spoken}", share=measure.is_share),
+        y=_names_axis([row.label for row in shown]),
+        height=110 + _ROW_HEIGHT * len(shown),
+    )
+
+
+def differences_figure(evidence: Evidence, outcome: Outcome, look: Mapping[str, Style]) -> Figure | None:
+    """Draw the candidate's paired differences from the others with their corrected intervals; zero is a tie."""
+    verdict = outcome.verdict
+    if verdict is None or not verdict.differences or verdict.n_seeds < 2:
+        return None
+    measure = evidence.measure
+    ordered = sorted(verdict.differences, key=lambda each: each.mean)
+    unit = 100.0 if measure.is_share else 1.0
+    traces: list[dict[str, Any]] = []
+    for y, each in enumerate(reversed(ordered)):
+        label = outcome.labels[each.other]
+        style = look[label]
+        seeds = measure.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
+        seeds_trace = {
+            "type": "scatter",
+            "mode": "markers",
+            "name": label,
+            "showlegend": False,
+            "x": seeds,
+            "y": y - 0.16 + np.zeros(seeds.size),
+            "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+            "text": [f"{outcome.unit} {number}" for number in outcome.units],
+            "hovertemplate": f"<b>{label}</b>, %{{text}}<br>%{{x:+.3f}}<extra></extra>",
+        }
+        text = (
+            f"{each.mean * unit:+.3f} ({each.low_holm * unit:.3f} to {each.high_holm * unit:.3f}), p {each.p_holm:.3g}"
+        )
+        interval = _interval_trace(
+            each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
+        )
+        traces += [seeds_trace, interval]
+    better = "better" if measure.direction == "maximize" else "lower"
+    title = (
+        f"points by which {outcome.candidate} is better" if measure.is_share else f"{outcome.candidate} is {better} by"
+    )
+    return Figure(
+        name="differences",
+        title="Paired differences",
+        description=f"Differences of {outcome.candidate} from each other over shared seeds, with corrected intervals.",
+        traces=traces,
+        x={"title": title, "zeroline": True, "zerolinewidth": 2},
+        y=_names_axis([outcome.labels[each.other] for each in ordered]),
+        height=110 + _ROW_HEIGHT * len(ordered),
+    )
+
+
+def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
+    assert row.tuned is not None
+    tuned = row.tuned
+    text = f"mean {tuned.estimate:.4f} ({tuned.low:.4f} to {tuned.high:.4f}), n = {tuned.n}"
+    traces = [_interval_trace(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
+    if row.untuned is not None and math.isfinite(row.untuned.estimate):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "untuned defaults",
+                "legendgroup": "untuned",
+                "showlegend": first,
+                "x": [row.untuned.estimate],
+                "y": [y],
+                "marker": {"color": style.color, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
+                "hovertemplate": f"<b>{row.label}</b> untuned<br>%{{x:.4f}}<extra></extra>",
+            }
+        )
+    return traces
+
+
+def _interval_trace(
+    mean: float, low: float, high: float, *, y: float, style: Style, name: str, text: str
+) -> dict[str, Any]:
+    known = math.isfinite(low) and math.isfinite(high)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "showlegend": False,
+        "x": [mean],
+        "y": [y],
+        "marker": {"color": style.color, "symbol": style.marker, "size": 10},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - mean if known else 0.0],
+            "arrayminus": [mean - low if known else 0.0],
+            "color": style.color,
+            "thickness": 2,
+            "width": 5,
+        },
+        "hovertemplate": f"<b>{name}</b><br>{text}<extra></extra>",
+    }
+
+
+def _value_axis(title: str, *, share: bool) -> dict[str, Any]:
+    return {"title": title, "tickformat": ".1~%"} if share else {"title": title}
+
+
+def _names_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Return an axis of names, the first on top."""
+    places = list(range(len(labels)))
+    return {
+        "tickvals": places[::-1],
+        "ticktext": list(labels),
+        "range": [-0.6, len(labels) - 0.4],
+        "showgrid": False,
+        "fixedrange": True,
+    }

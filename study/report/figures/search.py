@@ -1,0 +1,243 @@
+"""Figures of the search: sensitivity to the learning rate, importance, parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.records import RunRecord
+from study.core.search_space import Range
+from study.report.curves import LearningRates
+from study.report.figures.figure import Figure
+from study.report.figures.style import Style
+from study.report.metric import Measure
+from study.report.studies import Entry, number_of
+
+Floats = NDArray[np.float64]
+# From the best trials to the worst, light enough for a dark page and dark enough for a light one.
+_GROUPS = (
+    ("best tenth", 0.1, "#d55e00", 2.4),
+    ("best quarter", 0.25, "#c98a00", 1.6),
+    ("better half", 0.5, "#3b97d3", 1.0),
+    ("worse half", 1.0, "rgba(125,125,125,0.55)", 0.8),
+)
+
+
+def sensitivity_figure(found: Mapping[str, LearningRates], measure: Measure, look: Mapping[str, Style]) -> Figure:
+    """Draw every trial over its learning rate, the upper envelope, and diverged trials along the bottom."""
+    finite = np.concatenate([each.scores[np.isfinite(each.scores)] for each in found.values()])
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    pad = 0.06 * max(high - low, 1e-3)
+    floor = low - pad if measure.direction == "maximize" else high + pad
+    traces: list[dict[str, Any]] = []
+    for label, each in found.items():
+        style = look[label]
+        traces.append(_scatter(each, label=label, style=style))
+        if np.any(each.diverged):
+            traces.append(_crosses(each, label=label, style=style, floor=floor))
+        if each.sensitivity is not None:
+            envelope = np.asarray(each.sensitivity.envelope_scores)
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": label,
+                    "legendgroup": label,
+                    "x": each.sensitivity.envelope_learning_rates,
+                    "y": np.where(np.isfinite(envelope), envelope, np.nan),
+                    "line": {"color": style.color, "dash": style.dash, "width": 2.2},
+                    "hoverinfo": "skip",
+                }
+            )
+    axis: dict[str, Any] = {"title": f"validation {measure.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
+    return Figure(
+        name="sensitivity",
+        title="Sensitivity to the learning rate",
+        description="Validation result of every trial over its learning rate; crosses at the edge diverged.",
+        traces=traces,
+        x={"title": "learning rate", "type": "log", "exponentformat": "power", "dtick": 1},
+        y=axis | {"tickformat": ".1~%"} if measure.is_share else axis,
+        height=460,
+    )
+
+
+def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[str, Style]) -> Figure | None:
+    """Draw the share of variance that each argument accounts for, entry by entry."""
+    bars = [(label, argument, share) for label, shares in found.items() for argument, share in shares.items()]
+    if not bars:
+        return None
+    traces = []
+    for label, shares in found.items():
+        places = [len(bars) - 1 - i for i, (of, _, _) in enumerate(bars) if of == label]
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": label,
+                "x": list(shares.values()),
+                "y": places,
+                "marker": {"color": look[label].color},
+                "customdata": list(shares),
+                "hovertemplate": f"<b>{label}</b> %{{customdata}}<br>%{{x:.1%}}<extra></extra>",
+            }
+        )
+    return Figure(
+        name="importance",
+        title="Importance of hyperparameters",
+        description="Share of the variance of the validation result that each hyperparameter accounts for.",
+        traces=traces,
+        x={"title": "share of variance", "tickformat": ".0%", "range": [0, 1.02]},
+        y={
+            "tickvals": list(range(len(bars)))[::-1],
+            "ticktext": [argument for _, argument, _ in bars],
+            "range": [-0.6, len(bars) - 0.4],
+            "showgrid": False,
+            "fixedrange": True,
+        },
+        height=130 + 22 * len(bars),
+        extra={"bargap": 0.25},
+    )
+
+
+def parallel_figure(entry: Entry, measure: Measure, *, index: int) -> Figure | None:
+    """Draw each trial as a line through its hyperparameters to its result, the best on top."""
+    ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
+    runs = [run for run in entry.trials if run.state in ("complete", "pruned") and measure.validation(run) is not None]
+    if len(ranges) < 2 or len(runs) < 3:
+        return None
+    scores = np.array([measure.validation(run) or 0.0 for run in runs])
+    order = np.argsort(-measure.sign * scores, kind="stable")
+    last = _result_axis(scores, measure)
+    coordinates = np.array(
+        [[*(_place(run, of) for of in ranges.values()), last(s)] for run, s in zip(runs, scores, strict=True)]
+    )
+    names = [*ranges, measure.name]
+    traces, start = [], 0
+    for name, share, color, width in _GROUPS:
+        end = max(start + 1, round(share * len(runs)))
+        group = order[start:end]
+        start = end
+        if group.size:
+            texts = [_hover(runs[i], ranges, scores[i], measure) for i in group]
+            traces.append(_lines(coordinates[group], texts, name=name, color=color, width=width))
+    return Figure(
+        name=f"parallel-{index}",
+        title=f"Parallel coordinates of {entry.label}",
+        description=f"Every completed trial of {entry.label} as a line through its hyperparameters to its result.",
+        traces=traces[::-1],
+        x={
+            "tickvals": list(range(len(names))),
+            "ticktext": names,
+            "range": [-0.3, len(names) - 0.7],
+            "ticklabeloverflow": "allow",
+            "tickfont": {"size": 11},
+            "fixedrange": True,
+        },
+        y={"visible": False, "range": [-0.1, 1.1], "fixedrange": True},
+        height=380,
+        extra={"annotations": _ends(ranges, scores, measure), "legend": _LEGEND},
+    )
+
+
+_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"}
+
+
+def _scatter(each: LearningRates, *, label: str, style: Style) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label,
+        "legendgroup": label,
+        "showlegend": each.sensitivity is None,
+        "x": each.rates,
+        "y": each.scores,
+        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "customdata": list(each.numbers),
+        "hovertemplate": f"<b>{label}</b>, trial %{{customdata}}<br>rate %{{x:.3g}}<br>%{{y:.4f}}<extra></extra>",
+    }
+
+
+def _crosses(each: LearningRates, *, label: str, style: Style, floor: float) -> dict[str, Any]:
+    rates = each.rates[each.diverged]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{label}, diverged",
+        "legendgroup": label,
+        "showlegend": False,
+        "x": rates,
+        "y": np.full(rates.size, floor),
+        "marker": {"color": style.color, "symbol": "x-thin", "size": 8, "line": {"color": style.color, "width": 1.5}},
+        "hovertemplate": f"<b>{label}</b> diverged<br>rate %{{x:.3g}}<extra></extra>",
+    }
+
+
+def _place(run: RunRecord, searched: Range) -> float:
+    """Return where a value lies on its range, from 0 to 1 on the scale that it was searched on."""
+    if searched.choices is not None:
+        texts = [str(choice) for choice in searched.choices]
+        text = run.params.get(searched.argument, "")
+        return texts.index(text) / max(1, len(texts) - 1) if text in texts else math.nan
+    value, low, high = number_of(run, searched.argument), searched.low or 0.0, searched.high or 1.0
+    if searched.scale == "log":
+        value, low, high = (math.log(max(each, 1e-300)) for each in (value, low, high))
+    elif searched.scale == "one_minus_log":
+        value, low, high = (-math.log(max(1.0 - each, 1e-300)) for each in (value, low, high))
+    return (value - low) / (high - low)
+
+
+def _result_axis(scores: Floats, measure: Measure) -> Any:
+    """Return a function from a score to its place: its rank, as the scores of a wide search press together."""
+    ordered = np.sort(measure.sign * scores)
+
+    def place(score: float) -> float:
+        value = measure.sign * score
+        middle = np.searchsorted(ordered, value, "left") + np.searchsorted(ordered, value, "right") - 1
+        return float(middle / 2 / max(1, ordered.size - 1))
+
+    return place
+
+
+def _lines(rows: Floats, texts: Sequence[str], *, name: str, color: str, width: float) -> dict[str, Any]:
+    """Return many lines as one trace, with gaps between them."""
+    n_axes = rows.shape[1]
+    gap = np.full((len(rows), 1), np.nan)
+    x = np.concatenate([np.tile(np.arange(n_axes, dtype=np.float64), (len(rows), 1)), gap], axis=1)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name,
+        "x": x.ravel(),
+        "y": np.concatenate([rows, gap], axis=1).ravel(),
+        "line": {"color": color, "width": width},
+        "marker": {"color": color, "size": 4},
+        "text": [text for text in texts for _ in range(n_axes + 1)],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _hover(run: RunRecord, ranges: Mapping[str, Range], score: float, measure: Measure) -> str:
+    values = "<br>".join(f"{argument} {number_of(run, argument):.4g}" for argument in ranges)
+    return f"<b>trial {run.number}</b>: {measure.text(score)}<br>{values}"
+
+
+def _ends(ranges: Mapping[str, Range], scores: Floats, measure: Measure) -> list[dict[str, Any]]:
+    """Return the numbers at both ends of each axis."""
+    worst, best = (float(end) for end in np.sort(measure.sign * scores)[[0, -1]] * measure.sign)
+    ends = [_range_ends(searched) for searched in ranges.values()]
+    ends.append((measure.text(worst), measure.text(best)))
+    return [
+        {"x": x, "y": y, "text": text, "showarrow": False, "yanchor": anchor, "font": {"size": 11}}
+        for x, pair in enumerate(ends)
+        for y, text, anchor in ((-0.02, pair[0], "top"), (1.02, pair[1], "bottom"))
+    ]
+
+
+def _range_ends(searched: Range) -> tuple[str, str]:
+    if searched.choices is not None:
+        return str(searched.choices[0]), str(searched.choices[-1])
+    return f"{searched.low:g}", f"{searched.high:g}"

@@ -1,0 +1,109 @@
+"""Figures as SVG files, for papers and slides, drawn by Matplotlib from what the page draws."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import PercentFormatter
+
+from study.report.figures.figure import Figure
+
+_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
+_MARKERS = {
+    "circle": "o",
+    "circle-open": "o",
+    "square": "s",
+    "diamond": "D",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "x": "X",
+    "x-thin": "x",
+    "cross": "P",
+}
+_PIXELS_PER_INCH = 100
+
+
+def to_svg(figure: Figure) -> str:
+    """Return a figure as an SVG document."""
+    canvas = Canvas(figsize=(7.2, figure.height / _PIXELS_PER_INCH), layout="constrained")
+    axes = canvas.add_subplot()
+    for trace in figure.traces:
+        if trace.get("visible") == "legendonly":
+            continue
+        (_bars if trace["type"] == "bar" else _scatter)(axes, trace)
+    _axis(axes, figure.x, "x")
+    _axis(axes, figure.y, "y")
+    for note in (figure.extra or {}).get("annotations", ()):
+        vertical = "top" if note["yanchor"] == "top" else "bottom"
+        axes.annotate(note["text"], (note["x"], note["y"]), ha="center", va=vertical, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        canvas.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
+    text = io.StringIO()
+    canvas.savefig(text, format="svg", metadata={"Date": None, "Title": figure.title})
+    return text.getvalue()
+
+
+def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
+    x, y = (np.asarray(trace[key], dtype=np.float64) for key in ("x", "y"))
+    line, marker = trace.get("line", {}), trace.get("marker", {})
+    label = trace["name"] if trace.get("showlegend", True) else None
+    if "fill" in trace:
+        axes.fill(x, y, color=_color(trace["fillcolor"]), linewidth=0)
+        return
+    with_line, with_marker = "lines" in trace["mode"], "markers" in trace["mode"]
+    symbol = marker.get("symbol", "circle")
+    color = _color(line["color"] if with_line else marker["color"])
+    step = {"drawstyle": "steps-post"} if line.get("shape") == "hv" else {}
+    axes.plot(
+        x,
+        y,
+        label=label,
+        color=color,
+        linestyle=_DASHES[line.get("dash", "solid")] if with_line else "none",
+        linewidth=0.75 * line.get("width", 2.0),
+        marker=_MARKERS[symbol] if with_marker else "none",
+        markersize=0.75 * marker.get("size", 6),
+        markerfacecolor="none" if symbol.endswith("open") else color,
+        **step,
+    )
+    if error := trace.get("error_x"):
+        widths = [error["arrayminus"], error["array"]]
+        axes.errorbar(x, y, xerr=widths, color=color, linestyle="none", capsize=3, linewidth=1.5)
+
+
+def _bars(axes: Any, trace: Mapping[str, Any]) -> None:
+    axes.barh(trace["y"], trace["x"], height=0.7, color=trace["marker"]["color"], label=trace["name"])
+
+
+def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
+    axis = getattr(axes, f"{which}axis")
+    if given.get("type") == "log":
+        getattr(axes, f"set_{which}scale")("log")
+    if given.get("tickformat", "").endswith("%"):
+        axis.set_major_formatter(PercentFormatter(xmax=1.0))
+    if "tickvals" in given:
+        axis.set_ticks(given["tickvals"], given["ticktext"])
+    if given.get("range") is not None:
+        getattr(axes, f"set_{which}lim")(given["range"])
+    if given.get("zeroline"):
+        axes.axvline(0.0, color="0.4", linewidth=1.2)
+    axis.set_visible(given.get("visible", True))
+    getattr(axes, f"set_{which}label")(given.get("title", ""))
+    if given.get("showgrid", True):
+        axis.grid(True, color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _color(text: str) -> Any:
+    """Return a color as Matplotlib takes it; it knows no `rgba(...)`."""
+    if not text.startswith("rgba("):
+        return to_rgba(text)
+    red, green, blue, opacity = (float(part) for part in text[5:-1].split(","))
+    return (red / 255, green / 255, blue / 255, opacity)

@@ -1,0 +1,128 @@
+"""Every number of the page as one JSON object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from study.report.across_workloads import Workloads, sentence
+from study.report.comparison import Comparison
+
+
+def numbers(comparisons: Sequence[Comparison], workloads: Workloads | None = None) -> dict[str, Any]:
+    """Return what a program wants to know, ready for JSON; a number that is none or infinite is null.
+
+    Keys:
+        experiments: A list, one object an experiment:
+            experiment, metric (name, direction, target, test), n_trials (the common budget);
+            answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
+            summary: a list as the table shows it, best first: label, optimizer, tuned and untuned (estimate, low,
+                high, level, n), over_studies, gain, validation, search_best, configuration, n_trials, n_planned,
+                states, seconds_per_trial, state_bytes, edges, running, run_ids;
+            comparison: unit, units, labels, scores (by label, one a unit), left_out;
+            differences: the candidate against each other: other, mean, low, high, p, low_holm, high_holm, p_holm,
+                p_superior, told_apart;
+            tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
+            no_tuning_curves: why there are none;
+            warnings: topic, text, serious;
+            studies: name, run_id, status, study_seed, digest, git_commit.
+        across: null, or sentence, experiments, labels, ranks, friedman, critical_difference, profile_scores.
+    """
+    found = {"experiments": [_experiment(comparison) for comparison in comparisons], "across": _across(workloads)}
+    cleaned: dict[str, Any] = _plain(found)
+    return cleaned
+
+
+def _experiment(comparison: Comparison) -> dict[str, Any]:
+    evidence, outcome, measure = comparison.evidence, comparison.outcome, comparison.evidence.measure
+    return {
+        "experiment": evidence.experiment,
+        "metric": {
+            "name": measure.name,
+            "direction": measure.direction,
+            "target": measure.target,
+            "test": measure.test,
+        },
+        "n_trials": evidence.n_trials,
+        "answer": {
+            "kind": comparison.answer.kind,
+            "winner": comparison.answer.winner,
+            "candidate": outcome.candidate,
+            "sentences": comparison.answer.sentences,
+        },
+        "summary": comparison.rows,
+        "comparison": {
+            "unit": outcome.unit,
+            "units": outcome.units,
+            "labels": outcome.labels,
+            "scores": dict(zip(outcome.labels, outcome.scores, strict=True)),
+            "left_out": outcome.left_out,
+        },
+        "differences": _differences(comparison),
+        "tuning_curves": {
+            label: {"median": each.median.value, "low": each.median.low, "high": each.median.high, "mean": each.mean}
+            for label, each in comparison.tuning.items()
+        },
+        "no_tuning_curves": comparison.no_tuning,
+        "training_curves": comparison.training,
+        "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
+        "time_to_target": comparison.targets,
+        "importance": evidence.importances,
+        "warnings": comparison.cautions,
+        "studies": [
+            {
+                "name": record.name,
+                "run_id": record.run_id,
+                "status": record.status,
+                "study_seed": record.params.get("study_seed"),
+                "digest": evidence.digests.get(record.run_id),
+                "git_commit": record.tags.get("git_commit"),
+            }
+            for record in evidence.records
+        ],
+    }
+
+
+def _differences(comparison: Comparison) -> list[dict[str, Any]]:
+    verdict, labels = comparison.outcome.verdict, comparison.outcome.labels
+    if verdict is None:
+        return []
+    return [
+        {**asdict(each), "other": labels[each.other], "told_apart": each.other not in verdict.tied}
+        for each in verdict.differences
+    ]
+
+
+def _across(workloads: Workloads | None) -> dict[str, Any] | None:
+    if workloads is None:
+        return None
+    return {
+        "sentence": sentence(workloads),
+        "experiments": workloads.experiments,
+        "labels": workloads.labels,
+        "ranks": workloads.ranks,
+        "friedman": workloads.friedman,
+        "critical_difference": workloads.critical_difference,
+        "profile_scores": workloads.profile_scores,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value made of what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,127 @@
+"""The metric that studies are compared by: which it is, what it can be, how it is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from study.config.schema import Direction, Objective, resolve_direction
+from study.core.records import RunRecord
+
+MINUS = "\u2212"
+SPACE = "\u00a0"  # does not break a number from its unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """The metric that studies select by, and its counterparts on the other splits.
+
+    Attributes:
+        name: The metric selected by, such as `val_accuracy`.
+        direction: `maximize` or `minimize`.
+        target: A value of the metric worth reaching; None where there is none.
+    """
+
+    name: str
+    direction: Direction
+    target: float | None
+
+    @property
+    def training(self) -> str:
+        """The same metric on the training split, such as `accuracy`."""
+        return self.name.removeprefix("val_")
+
+    @property
+    def test(self) -> str:
+        """The same metric on the test split, such as `test_accuracy`."""
+        return f"test_{self.training}"
+
+    @property
+    def spoken(self) -> str:
+        """The metric in words, such as `accuracy`."""
+        return self.training.replace("_", " ")
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the metric lies between 0 and 1."""
+        return abs(self._worst) <= 1
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value that the metric can take."""
+        return (0.0, 1.0) if self.is_share else (-math.inf, math.inf)
+
+    @property
+    def worst(self) -> float:
+        """The worst value attainable: infinite for a metric without bounds."""
+        return self._worst if self.is_share else math.copysign(math.inf, self._worst)
+
+    @property
+    def sign(self) -> float:
+        """1 where larger is better, else -1."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+    def validation(self, run: RunRecord) -> float | None:
+        """Return a run's objective: the worst value where it diverged, None where it failed or goes on."""
+        return self._score(run, "objective")
+
+    def tested(self, run: RunRecord) -> float | None:
+        """Return a run's test score: the worst value where it diverged, None where it failed or goes on."""
+        return self._score(run, self.test)
+
+    def text(self, value: float) -> str:
+        """Return a value with its unit."""
+        if not math.isfinite(value):
+            return "none"
+        return f"{100 * value:.2f}{SPACE}%" if self.is_share else f"{value:.4g}"
+
+    def span(self, low: float, high: float) -> str:
+        """Return an interval, its unit once; empty where there is none."""
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return ""
+        if self.is_share:
+            return f"{100 * low:.2f} to {100 * high:.2f}{SPACE}%"
+        return f"{low:.4g} to {high:.4g}"
+
+    def change(self, value: float, *, signed: bool = True) -> str:
+        """Return a difference with its unit: points for a share."""
+        number = self._number(abs(value))
+        prefix = (MINUS if value < 0 else "+") if signed else (MINUS if value < 0 else "")
+        return f"{prefix}{number}{SPACE}points" if self.is_share else f"{prefix}{number}"
+
+    def change_span(self, low: float, high: float) -> str:
+        """Return an interval of differences, without unit; an end of exactly 0 excludes it."""
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return ""
+        ends = [f"{MINUS if end < 0 else ''}{self._number(abs(end))}" for end in (low, high)]
+        # Where Holm's procedure rejects but for no more than the sign, its limit is 0 and open.
+        if low == 0 < high:
+            return f"above 0 to {ends[1]}"
+        return f"{ends[0]} to below 0" if low < 0 == high else f"{ends[0]} to {ends[1]}"
+
+    @property
+    def _worst(self) -> float:
+        return Objective(metric=self.name, direction=self.direction, target=None).worst
+
+    def _number(self, value: float) -> str:
+        if not self.is_share:
+            return f"{value:.3g}"
+        # A hundredth of a point is as fine as a test split of 10 000 examples counts.
+        return f"{100 * value:.2f}"
+
+    def _score(self, run: RunRecord, metric: str) -> float | None:
+        if run.state == "diverged":
+            return self.worst
+        value = run.metrics.get(metric)
+        if run.state is None or run.state == "failed" or value is None:
+            return None
+        return value if math.isfinite(value) else self.worst
+
+
+def measure_of(params: Mapping[str, str]) -> Measure:
+    """Return the metric that a study's recorded config names."""
+    name = params["objective.metric"]
+    direction = resolve_direction(name, params.get("objective.direction", "auto"))
+    target = params.get("objective.target")
+    return Measure(name=name, direction=direction, target=None if target is None else float(target))

@@ -1,0 +1,150 @@
+"""Who is compared with whom, over which shared seeds, and what `decide` says to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.report.metric import Measure
+from study.report.studies import Entry, Evidence, StudyEvidence
+from study.statistics.winner import Verdict, decide
+
+Floats = NDArray[np.float64]
+# A repetition and its seeds: what two confirmations must share to be paired.
+Key = tuple[int, str, str]
+Unit = Literal["seed", "study"]
+ENOUGH_STUDIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is compared and what came of it.
+
+    Attributes:
+        labels: Entries in the comparison.
+        scores: Their test scores, shape (n_entries, n_units); column u has the same seeds for all.
+        validation: Their mean validation objective over the same confirmations, shape (n_entries,).
+        unit: What a column is: a confirmation `seed`, or a whole `study` where there are three study seeds or more.
+        units: The repetition, or the study seed, of each column.
+        left_out: Why entries are not in the comparison, by label.
+        verdict: What the scores say of the candidate; None where nothing can be compared.
+        behind: Entries that came after a winner, and the verdict among them; None where there are fewer than two.
+    """
+
+    labels: tuple[str, ...]
+    scores: Floats
+    validation: Floats
+    unit: Unit
+    units: tuple[int, ...]
+    left_out: Mapping[str, str]
+    verdict: Verdict | None
+    behind: tuple[tuple[str, ...], Verdict] | None
+
+    @property
+    def candidate(self) -> str | None:
+        """The label of the candidate."""
+        return None if self.verdict is None else self.labels[self.verdict.candidate]
+
+
+def decide_outcome(evidence: Evidence) -> Outcome:
+    """Compare the entries over the seeds that they share.
+
+    The candidate is the entry with the best mean validation objective over the confirmations of its configuration,
+    not the one with the best single trial: a search's best score is the luckiest of many and finds the best of
+    eight optimizers in 61 % of simulated comparisons, the mean over confirmations in 84 %. The test split has no
+    part in the choice.
+
+    With three shared study seeds or more a unit is a study: the mean over its confirmations, so that the luck of the
+    search is in the intervals. With fewer it is a confirmation seed, averaged over the studies where there are two,
+    and the verdict holds for these tuned configurations.
+    """
+    measure = evidence.measure
+    left_out = {entry.label: reason for entry in evidence.entries if (reason := _reason(entry, measure))}
+    entries = [entry for entry in evidence.entries if entry.label not in left_out]
+    unit, units, tests, validations = _paired(entries, measure)
+    labels = tuple(entry.label for entry in entries)
+    if not units:
+        empty = np.empty((len(entries), 0))
+        return Outcome(
+            labels=labels,
+            scores=empty,
+            validation=np.empty(0),
+            unit=unit,
+            units=(),
+            left_out=left_out,
+            verdict=None,
+            behind=None,
+        )
+    validation = validations.mean(axis=1)
+    candidate = int(np.argmax(measure.sign * validation))
+    verdict = decide(tests, candidate=candidate, direction=measure.direction)
+    return Outcome(
+        labels=labels,
+        scores=tests,
+        validation=validation,
+        unit=unit,
+        units=units,
+        left_out=left_out,
+        verdict=verdict,
+        behind=_behind(labels, tests, validation, verdict, measure) if verdict.winner else None,
+    )
+
+
+def _reason(entry: Entry, measure: Measure) -> str | None:
+    """Return why an entry cannot take part, None where it can."""
+    if any(study.confirmed_beyond for study in entry.studies):
+        return "its confirmed configuration was found beyond the trials that all had"
+    if not entry.complete:
+        return "it has not ended"
+    if not all(study.tuned for study in entry.studies):
+        return "it has no confirmations"
+    if any(np.isinf(measure.tested(run) or 0.0) for run in entry.tuned):
+        return f"it diverged on a confirmation seed, so that its mean {measure.spoken} is infinite"
+    return None
+
+
+def _paired(entries: Sequence[Entry], measure: Measure) -> tuple[Unit, tuple[int, ...], Floats, Floats]:
+    """Return the unit, the units, and test and validation scores by entry and unit, shape (n_entries, n_units)."""
+    by_seed = [{study.seed: _scores(study, measure) for study in entry.studies} for entry in entries]
+    seeds = sorted(set.intersection(*(set(found) for found in by_seed))) if by_seed else []
+    keys = {seed: sorted(set.intersection(*(set(found[seed]) for found in by_seed))) for seed in seeds}
+    shared = {seed: found for seed, found in keys.items() if found}
+    # What is averaged to a unit: all confirmations of a study, or one repetition of every study.
+    cells: dict[int, list[tuple[int, Key]]] = {}
+    unit: Unit = "study" if len(shared) >= ENOUGH_STUDIES else "seed"
+    for seed, found in shared.items():
+        for key in found:
+            cells.setdefault(seed if unit == "study" else key[0], []).append((seed, key))
+    if unit == "seed":
+        cells = {number: cell for number, cell in sorted(cells.items()) if len(cell) == len(shared)}
+    if not cells:
+        return unit, (), np.empty((len(entries), 0)), np.empty((len(entries), 0))
+    both = np.array(
+        [[np.mean([scores[seed][key] for seed, key in cell], axis=0) for cell in cells.values()] for scores in by_seed]
+    )
+    return unit, tuple(cells), both[:, :, 0], both[:, :, 1]
+
+
+def _scores(study: StudyEvidence, measure: Measure) -> dict[Key, tuple[float, float]]:
+    """Return test and validation score of each confirmation, by its repetition and seeds."""
+    return {
+        (run.number, run.params.get("run_seed", ""), run.params.get("order_seed", "")): (tested, validated)
+        for run in study.tuned
+        if (tested := measure.tested(run)) is not None and (validated := measure.validation(run)) is not None
+    }
+
+
+def _behind(
+    labels: tuple[str, ...], scores: Floats, validation: Floats, verdict: Verdict, measure: Measure
+) -> tuple[tuple[str, ...], Verdict] | None:
+    """Compare those that came after the winner with the best of them on validation."""
+    others = [index for index in range(len(labels)) if index != verdict.candidate]
+    if len(others) < 2:
+        return None
+    second = int(np.argmax(measure.sign * validation[others]))
+    found = decide(scores[others], candidate=second, direction=measure.direction)
+    return tuple(labels[index] for index in others), found

@@ -1,0 +1,42 @@
+"""What a study searched, read back from its recorded config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from study.core.records import StudyRecord
+from study.core.search_space import SCALES, Range, Scale
+
+_PREFIX = "optimizer.search."
+
+
+def searched_ranges(record: StudyRecord) -> dict[str, Range]:
+    """Return the ranges that a study searched, by argument, in the order recorded.
+
+    An optional range may stand in the config and not be searched, and a fixed argument is not: what counts is that
+    trials carry a value for the argument that the config does not fix.
+    """
+    given = {key for run in record.trials for key in run.params}
+    found: dict[str, Range] = {}
+    for key in record.params:
+        argument, _, part = key.removeprefix(_PREFIX).rpartition(".")
+        if not key.startswith(_PREFIX) or part not in ("low", "choices") or argument in found:
+            continue
+        if argument in given and f"optimizer.{argument}" not in record.params:
+            found[argument] = _range(argument, record.params)
+    return found
+
+
+def _range(argument: str, params: Mapping[str, str]) -> Range:
+    own = f"{_PREFIX}{argument}."
+    if (choices := params.get(f"{own}choices")) is not None:
+        return Range(argument=argument, choices=tuple(json.loads(choices)))
+    scale = params.get(f"{own}scale", "linear")
+    return Range(
+        argument=argument,
+        low=float(params[f"{own}low"]),
+        high=float(params[f"{own}high"]),
+        scale=cast(Scale, scale if scale in SCALES else "linear"),
+    )

@@ -1,0 +1,223 @@
+"""The answer in a sentence: which is better and by how much, or that it cannot be told."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from study.report.metric import SPACE, Measure
+from study.report.pairing import Outcome
+from study.report.studies import Evidence
+from study.report.summary_rows import Row
+from study.statistics.winner import Paired, Verdict
+
+# Control characters around a name, which no name holds: plain text drops them, HTML makes it bold.
+_OPEN, _CLOSE = "\x02", "\x03"
+_ALL_NAMED = 3  # so many differences are told one by one; of more, the smallest alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the comparison says.
+
+    Attributes:
+        kind: `winner`, `none` where no winner is clear, or `open` where nothing can be said yet.
+        winner: The winner's label; None but for `winner`.
+        marked: The sentence and those that qualify it, names marked.
+    """
+
+    kind: Literal["winner", "none", "open"]
+    winner: str | None
+    marked: tuple[str, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The sentences as plain text; the first is the answer."""
+        return tuple(text.replace(_OPEN, "").replace(_CLOSE, "").replace(SPACE, " ") for text in self.marked)
+
+    @property
+    def markup(self) -> tuple[str, ...]:
+        """The sentences as HTML."""
+        tags = ((_OPEN, "<b>"), (_CLOSE, "</b>"))
+        escaped = [html.escape(text) for text in self.marked]
+        return tuple(text.replace(*tags[0]).replace(*tags[1]) for text in escaped)
+
+
+def answer(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> Answer:
+    """Say what the comparison came to; a winner is named by the verdict alone."""
+    verdict = outcome.verdict
+    if verdict is None:
+        return Answer(kind="open", winner=None, marked=(_nothing(evidence, outcome, rows), *_left_out(outcome)))
+    row = next(row for row in rows if row.label == outcome.candidate)
+    if not verdict.differences:
+        marked = f"{_reached(row, evidence.measure, outcome)} There is nothing to compare it with."
+        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
+    if verdict.n_seeds < 2:
+        marked = (
+            f"Nothing can be told apart from one {_unit(outcome, 1)}: {_reached(row, evidence.measure, outcome)} "
+            "Confirm on more seeds (budget.n_confirmations)."
+        )
+        return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
+    tell = _winner if verdict.winner else _no_winner
+    return Answer(
+        kind="winner" if verdict.winner else "none",
+        winner=row.label if verdict.winner else None,
+        marked=(*tell(evidence.measure, outcome, verdict, row), _scope(outcome), *_left_out(outcome)),
+    )
+
+
+def _winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
+    better = _differences(measure, outcome, verdict.differences)
+    n = len(outcome.labels)
+    corrected = f", corrected for {n - 1} comparisons" if n > 2 else ""
+    first = (
+        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {measure.spoken} is {better}"
+        f"{' (95' + SPACE + '% intervals' if n > 2 else ' (95' + SPACE + '% interval'}{corrected})."
+    )
+    second = _reached(row, measure, outcome)
+    if outcome.behind is None:
+        return first, second
+    labels, behind = outcome.behind
+    if behind.winner:
+        third = f"Behind it, {_name(labels[behind.candidate])} is better than the rest."
+    elif behind.tied:
+        # One sentence for the best of the rest on validation, and those that it cannot be told from.
+        tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
+        third = f"Behind it, {_listed(tied)} cannot be told apart{_closest(measure, behind)}."
+    else:
+        return first, second
+    return first, second, third
+
+
+def _no_winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
+    labels = outcome.labels
+    tied = [each for each in verdict.differences if each.other in verdict.tied]
+    better = [labels[index] for index in verdict.better]
+    worse = [
+        labels[each.other]
+        for each in verdict.differences
+        if each.other not in verdict.tied and each.other not in verdict.better
+    ]
+    rest = [f"{_name(row.label)} is better than {_listed(worse)}."] if worse else []
+    among = f"No clear winner among {_these(outcome, len(labels))}:"
+    if tied:
+        names = _listed([labels[each.other] for each in tied])
+        first = (
+            f"{among} {_name(row.label)}, the best on validation, cannot be told apart from {names}; "
+            f"{_tied_differences(measure, outcome, tied)}."
+        )
+    else:
+        best = f"{_name(row.label)} was the best on validation"
+        first = f"{among} {best}, but {_listed(better)} did better on the test split."
+    if tied and better:
+        rest.append(f"{_listed(better)} did better than {_name(row.label)} on the test split.")
+    return first, _reached(row, measure, outcome), *rest
+
+
+def _differences(measure: Measure, outcome: Outcome, differences: Sequence[Paired]) -> str:
+    """Return `0.31 points better than nadam (0.12 to 0.50)` for a few differences, or for the smallest of many."""
+    ordered = sorted(differences, key=lambda each: abs(each.mean))
+    many = len(ordered) > _ALL_NAMED
+    shown = ordered[:1] if many else ordered
+    told = []
+    for each in shown:
+        word = "better" if each.mean >= 0 else "worse"
+        size = measure.change(abs(each.mean), signed=False)
+        told.append(f"{size} {word} than that of {_name(outcome.labels[each.other])} ({_ends(measure, each)})")
+    return ("at the closest " if many else "") + _joined(told)
+
+
+def _tied_differences(measure: Measure, outcome: Outcome, tied: Sequence[Paired]) -> str:
+    """Return the differences from a few, or the span of those from many."""
+    if len(tied) <= _ALL_NAMED:
+        told = _differences(measure, outcome, tied)
+        plural = "s" if len(tied) > 1 else ""
+        return f"its mean test {measure.spoken} is {told} (95{SPACE}% interval{plural}, corrected)"
+    means = [each.mean for each in tied]
+    unit = f"{SPACE}points" if measure.is_share else ""
+    return (
+        f"its mean test {measure.spoken} differs from theirs by {measure.change_span(min(means), max(means))}{unit}, "
+        f"and every corrected 95{SPACE}% interval holds zero"
+    )
+
+
+def _ends(measure: Measure, each: Paired) -> str:
+    """Return the corrected interval in the sense of the difference's sign; an end at 0 is open."""
+    low, high = (each.low_holm, each.high_holm) if each.mean >= 0 else (-each.high_holm, -each.low_holm)
+    return measure.change_span(low, high)
+
+
+def _closest(measure: Measure, verdict: Verdict) -> str:
+    """Return, for exactly one tie, the difference that could not be told from none."""
+    if len(verdict.tied) != 1:
+        return ""
+    each = next(each for each in verdict.differences if each.other == verdict.tied[0])
+    size = measure.change(each.mean)
+    return f" (difference {size}, 95{SPACE}% interval {measure.change_span(each.low_holm, each.high_holm)})"
+
+
+def _reached(row: Row, measure: Measure, outcome: Outcome) -> str:
+    assert row.tuned is not None  # an entry in the comparison has confirmations
+    interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
+    span = measure.span(interval.low, interval.high)
+    n = f"{len(outcome.units)} {_unit(outcome, len(outcome.units))}"
+    within = f" (95{SPACE}% interval {span}, {n})" if span else f" ({n})"
+    return f"{_name(row.label)} reaches {measure.text(interval.estimate)}{within}."
+
+
+def _these(outcome: Outcome, n: int) -> str:
+    return f"the {n} optimizers" if outcome.unit == "study" else f"these {n} tuned configurations"
+
+
+def _scope(outcome: Outcome) -> str:
+    if outcome.unit == "study":
+        n = len(outcome.units)
+        return f"The intervals hold the luck of the search too: every optimizer was searched under {n} study seeds."
+    return (
+        "This speaks of these tuned configurations, not of the optimizers: the luck of the search is in it. "
+        "Three study seeds or more would tell (study run -m study_seed=0,1,2)."
+    )
+
+
+def _nothing(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> str:
+    if len(outcome.labels) > 1:
+        return (
+            f"No comparison: {_listed(outcome.labels)} share no confirmation seeds. "
+            "Run them under the same study_seed and order_seed."
+        )
+    measure = evidence.measure
+    found = [row for row in rows if row.search_best is not None and math.isfinite(row.search_best)]
+    if not found:
+        return "Nothing can be said yet: no trial has completed."
+    best = max(found, key=lambda row: measure.sign * (row.search_best or 0.0))
+    reached = measure.text(best.search_best or 0.0)
+    return (
+        f"Nothing can be said yet: there are no confirmations to compare. The best validation {measure.spoken} so "
+        f"far, {reached}, is of {_name(best.label)}, and biased by the luck of the search."
+    )
+
+
+def _left_out(outcome: Outcome) -> tuple[str, ...]:
+    return tuple(f"{_name(label)} is not in the comparison: {why}." for label, why in sorted(outcome.left_out.items()))
+
+
+def _unit(outcome: Outcome, n: int) -> str:
+    word = "study seed" if outcome.unit == "study" else "confirmation seed"
+    return word if n == 1 else f"{word}s"
+
+
+def _name(label: str) -> str:
+    return f"{_OPEN}{label}{_CLOSE}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return _joined([_name(label) for label in labels])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    if len(parts) < 3:
+        return " and ".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,305 @@
+"""Train a recorded run again and compare it epoch by epoch, or repeat its configuration on fresh seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from study.core.records import RunRecord
+from study.core.search_space import text_of
+from study.core.seeds import confirmation_order_seed, confirmation_run_seed
+from study.core.trainer_interface import Trial, TrialResult
+from study.reproduction.config_changes import (
+    apply_changes,
+    apply_to_arguments,
+    changes_between,
+    pin_trainer,
+    recorded_value,
+)
+from study.reproduction.retrain import PROJECT, Difference, Request, Retrained, retrain
+from study.reproduction.targets import Target
+from study.statistics.intervals import Interval, mean_interval
+from study.tracking.reader import read_histories
+
+# Relative, where versions or the device differ: other kernels sum in another order.
+LOOSE_TOLERANCE = 1e-3
+# No budget has so many confirmations, so repetitions from here on meet no seed that was used.
+_FIRST_FRESH = 1_000_000
+_LOOSENING = ("device", "python", PROJECT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One metric, recorded and again.
+
+    Attributes:
+        metric: Its name.
+        n_compared: Epochs compared; 1 for a test metric.
+        largest: The largest relative difference; infinite where one has more epochs or is not a number.
+        at: The epoch of the largest difference, from 1; None where there is no difference.
+        recorded: The recorded value there, at the last epoch where there is no difference.
+        again: The value there now.
+    """
+
+    metric: str
+    n_compared: int
+    largest: float
+    at: int | None
+    recorded: float
+    again: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """Whether a run could be reproduced, and if not, why perhaps.
+
+    Attributes:
+        trained: Whether it was trained again; a difference in data or versions stops it unless forced.
+        reproduced: Whether every difference is within the tolerance, and the run ended alike.
+        tolerance: The largest relative difference allowed; 0: bit for bit.
+        comparisons: One for each metric.
+        recorded_state: How the run ended.
+        state: How it ended now; None where it was not trained.
+        differences: What is not as it was recorded: likely causes.
+        device: What it was trained on.
+    """
+
+    trained: bool
+    reproduced: bool
+    tolerance: float
+    comparisons: tuple[Comparison, ...]
+    recorded_state: str
+    state: str | None
+    differences: tuple[Difference, ...]
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """A configuration on fresh seeds, beside its recorded confirmations.
+
+    Attributes:
+        trained: Whether it was trained; a difference in data or versions stops it unless forced.
+        results: One for each seed.
+        fresh: Mean and 95 % t interval of each test metric over the seeds that completed.
+        recorded: The same over the recorded confirmations of this configuration.
+        differences: What is not as it was recorded.
+        device: What it was trained on.
+    """
+
+    trained: bool
+    results: tuple[TrialResult, ...]
+    fresh: Mapping[str, Interval]
+    recorded: Mapping[str, Interval]
+    differences: tuple[Difference, ...]
+    device: str
+
+
+def reproduce(
+    target: Target,
+    *,
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+    force: bool = False,
+    allow: Sequence[str] = (),
+) -> Reproduction:
+    """Train a run again under its own seeds and compare its metrics epoch by epoch.
+
+    Args:
+        target: The run.
+        folder: Where relative paths start.
+        changes: Values of the config to be changed, by dotted key.
+        tolerance: The largest relative difference allowed; None: 0 where everything is as it was recorded, else
+            `LOOSE_TOLERANCE`.
+        force: Train also where the data or the versions of what computes differ.
+        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+
+    Raises:
+        DataError: The data set cannot be loaded.
+        StoreError: The store cannot be read.
+        StudyError: The config cannot be read, or a change is of no key that training depends on.
+    """
+    run, params = target.run, target.run.params
+    recorded = _recorded(target)
+    trial = Trial(
+        number=run.number,
+        hyperparameters={},
+        run_seed=int(params["run_seed"]),
+        order_seed=int(params["order_seed"]),
+        test=run.role == "confirmation",
+    )
+    stop = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
+    again, changed = _train(target, [trial], folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
+    differences = (*changed, *again.differences)
+    if not again.results:
+        return Reproduction(
+            trained=False,
+            reproduced=False,
+            tolerance=0.0 if tolerance is None else tolerance,
+            comparisons=(),
+            recorded_state=str(run.state),
+            state=None,
+            differences=differences,
+            device=again.device,
+        )
+    if tolerance is None:
+        loosened = any(difference.stops or difference.subject in _LOOSENING for difference in again.differences)
+        tolerance = LOOSE_TOLERANCE if loosened else 0.0
+    (result,) = again.results
+    comparisons = compare({**recorded, **_tests(run)}, {**result.history, **_tests(result)})
+    within = all(comparison.largest <= tolerance for comparison in comparisons)
+    return Reproduction(
+        trained=True,
+        reproduced=within and bool(comparisons) and result.state == run.state,
+        tolerance=tolerance,
+        comparisons=comparisons,
+        recorded_state=str(run.state),
+        state=result.state,
+        differences=differences,
+        device=again.device,
+    )
+
+
+def repeat(
+    target: Target,
+    *,
+    n_seeds: int,
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    force: bool = False,
+    allow: Sequence[str] = (),
+) -> Repetition:
+    """Train a run's configuration on seeds that its study has not used; nothing is stored.
+
+    Args:
+        target: The run whose configuration it is.
+        n_seeds: How many seeds.
+        folder: Where relative paths start.
+        changes: Values of the config to be changed, by dotted key.
+        force: Train also where the data or the versions of what computes differ.
+        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+
+    Raises:
+        DataError: The data set cannot be loaded.
+        StoreError: The store cannot be read.
+        StudyError: The config cannot be read, or a change is of no key that training depends on.
+    """
+    trials = _fresh_trials(target, n_seeds)
+    again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow)
+    same = [run for run in target.study.confirmations if run.kind == target.run.kind and not run.superseded]
+    return Repetition(
+        trained=bool(again.results),
+        results=again.results,
+        fresh=_estimates([_tests(result) for result in again.results]),
+        recorded=_estimates([_tests(run) for run in same]),
+        differences=(*changed, *again.differences),
+        device=again.device,
+    )
+
+
+def compare(recorded: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]) -> tuple[Comparison, ...]:
+    """Compare histories of the metrics that were recorded, one value an epoch each."""
+    return tuple(_compare(metric, values, again.get(metric, ())) for metric, values in recorded.items())
+
+
+def _compare(metric: str, recorded: Sequence[float], again: Sequence[float]) -> Comparison:
+    n_compared = min(len(recorded), len(again))
+    differences = [_relative(a, b) for a, b in zip(recorded, again, strict=False)]
+    largest = max(differences, default=0.0)
+    at: int | None = differences.index(largest) + 1 if largest > 0 else None
+    if len(recorded) != len(again):  # one of the two has an epoch that the other lacks
+        largest, at = math.inf, n_compared + 1
+    shown = (at or n_compared) - 1
+    return Comparison(
+        metric=metric,
+        n_compared=n_compared,
+        largest=largest,
+        at=at,
+        recorded=recorded[shown] if shown < len(recorded) else math.nan,
+        again=again[shown] if shown < len(again) else math.nan,
+    )
+
+
+def _relative(a: float, b: float) -> float:
+    """Return the difference of two numbers relative to the larger; NaN and infinities equal themselves alone."""
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return 0.0
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return math.inf
+    return abs(a - b) / max(abs(a), abs(b))
+
+
+def _train(
+    target: Target,
+    trials: Sequence[Trial],
+    *,
+    folder: Path,
+    changes: Mapping[str, Any] | None,
+    force: bool,
+    allow: Sequence[str],
+    stop_after: int | None = None,
+) -> tuple[Retrained, list[Difference]]:
+    """Train trials at the target's point, changed as asked, and name the changes."""
+    recorded = target.hyperparameters
+    wanted = changes_between(target.raw, target.exported, arguments=recorded) | dict(changes or {})
+    raw = apply_changes(target.raw, wanted)
+    pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
+    point = apply_to_arguments(recorded, wanted)
+    request = Request(
+        raw=raw,
+        folder=folder,
+        trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],
+        stop_after=stop_after,
+        tags=target.study.tags,
+        data_digests=target.data_digests,
+        force=force,
+        allow=allow,
+    )
+    changed = [
+        Difference(subject=key, recorded=recorded_value(target.raw, key, arguments=recorded), now=text_of(value))
+        for key, value in wanted.items()
+    ]
+    return retrain(request), [change for change in changed if change.recorded != change.now]
+
+
+def _recorded(target: Target) -> dict[str, list[float]]:
+    """Return the run's history: per metric of the workload one value an epoch."""
+    task = target.raw.get("dataset", {}).get("task", {})
+    watched = [metric if isinstance(metric, str) else str(metric.get("name")) for metric in task.get("metrics") or ()]
+    names = [f"{part}{name}" for part in ("", "val_") for name in ("loss", *watched)]
+    histories = read_histories(target.tracking_uri, [target.run.run_id], names)[target.run.run_id]
+    return {name: histories[name][1].tolist() for name in names if name in histories}
+
+
+def _tests(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
+    """Return the test metrics of a confirmation, recorded or trained now."""
+    values = ended.metrics if isinstance(ended, RunRecord) else ended.summary
+    return {name: (value,) for name, value in sorted(values.items()) if name.startswith("test_")}
+
+
+def _fresh_trials(target: Target, n_seeds: int) -> list[Trial]:
+    """Return trials under seeds that no run of the study had, the same ones for the same study."""
+    used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
+    trials: list[Trial] = []
+    for repetition in itertools.count(_FIRST_FRESH):
+        run_seed = confirmation_run_seed(int(target.raw["study_seed"]), repetition)
+        if str(run_seed) not in used:  # drawn seeds can meet by chance
+            fresh = confirmation_order_seed(int(target.raw["order_seed"]), repetition)
+            n = len(trials)
+            trials.append(Trial(number=n, hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True))
+        if len(trials) == n_seeds:
+            break
+    return trials
+
+
+def _estimates(tested: Sequence[Mapping[str, tuple[float]]]) -> dict[str, Interval]:
+    names = sorted({name for values in tested for name in values})
+    return {name: mean_interval(np.array([values[name][0] for values in tested if name in values])) for name in names}

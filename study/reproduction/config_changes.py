@@ -1,0 +1,143 @@
+"""Change single values of a recorded config, to ask what another setting would have given."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from study.core.errors import StudyError
+from study.core.search_space import Value, text_of
+
+# What a training depends on, and what of it only the search or the composing reads.
+_SECTIONS = (
+    "dataset",
+    "model",
+    "optimizer",
+    "schedule",
+    "trainer",
+    "budget.n_epochs",
+    "budget.n_steps",
+    "deterministic",
+)
+_UNREAD = (
+    "dataset.task.batch_size",
+    "dataset.task.objective",
+    "optimizer.search",
+    "optimizer.search_only",
+    "optimizer.untuned",
+    "trainer.capacity",
+    "trainer.checkpoint_every_n_epochs",
+)
+_NAMES = ("name", "_target_")
+
+
+def parse_changes(words: Sequence[str]) -> dict[str, Any]:
+    """Read words such as `trainer.batch_size=64`.
+
+    Raises:
+        StudyError: A word is none of this form.
+    """
+    changes = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not key or not equals:
+            raise StudyError(f"{word}: expected KEY=VALUE behind the target, such as trainer.batch_size=64.")
+        changes[key] = _parsed(text)
+    return changes
+
+
+def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config with values changed, and nothing of it to be searched.
+
+    Raises:
+        StudyError: A key is not there, is a whole section, or is none that training depends on.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(raw))
+    known = dict(leaves(raw))
+    for key, value in changes.items():
+        is_argument = _is_argument(key)
+        if not depends(key) or (key not in known and not is_argument) or isinstance(value, Mapping):
+            near = difflib.get_close_matches(key, [name for name in known if depends(name)], n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"It is one of {', '.join(_SECTIONS)} or below."
+            raise StudyError(f"{key}={text_of(value)}: expected a single value that training depends on. {hint}")
+        *parents, last = key.split(".")
+        node = changed
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    changed.pop("enqueue", None)  # and with it what only the search reads
+    if isinstance(changed.get("optimizer"), dict):
+        changed["optimizer"]["search_only"] = []
+    return changed
+
+
+def apply_to_arguments(arguments: Mapping[str, Value], changes: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the optimizer's arguments with those changed that the changes name; null takes one out."""
+    own = {key.removeprefix("optimizer."): value for key, value in changes.items() if _is_argument(key)}
+    merged = {**arguments, **{key: tuple(v) if isinstance(v, list) else v for key, v in own.items()}}
+    return {key: value for key, value in merged.items() if key not in own or value is not None}
+
+
+def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) -> None:
+    """Let a trainer begin at the start, whatever the study left on disk, in a program of the size it had then."""
+    trainer = raw.get("trainer", {})
+    if "checkpoint_every_n_epochs" in trainer:
+        trainer["checkpoint_every_n_epochs"] = None
+    if "capacity" in trainer and compiled_batch_size is not None:
+        trainer["capacity"] = int(compiled_batch_size)
+
+
+def changes_between(
+    raw: Mapping[str, Any], edited: Mapping[str, Any], *, arguments: Mapping[str, Value]
+) -> dict[str, Any]:
+    """Return what an exported configuration, edited perhaps, has other than the recorded one.
+
+    Args:
+        raw: The recorded config.
+        edited: The sections of the file.
+        arguments: The recorded arguments of the optimizer, which a search has drawn.
+    """
+    recorded = dict(leaves(raw)) | {f"optimizer.{key}": value for key, value in arguments.items()}
+    return {
+        key: value for key, value in leaves(edited) if depends(key) and text_of(value) != text_of(recorded.get(key))
+    }
+
+
+def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, Value]) -> str:
+    """Return what a key was, as text; an argument that was left out had Keras's own value."""
+    argument = key.removeprefix("optimizer.")
+    if _is_argument(key):
+        return text_of(arguments[argument]) if argument in arguments else "Keras's default"
+    return text_of(dict(leaves(raw)).get(key))
+
+
+def depends(key: str) -> bool:
+    """Tell whether the training of one point depends on a key."""
+    below = any(key == section or key.startswith(f"{section}.") for section in _SECTIONS)
+    unread = any(key == name or key.startswith(f"{name}.") for name in _UNREAD)
+    return below and not unread and key.rpartition(".")[2] != "name"
+
+
+def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the single values of nested mappings under their dotted keys."""
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _is_argument(key: str) -> bool:
+    section, _, argument = key.partition(".")
+    return section == "optimizer" and "." not in argument and argument not in _NAMES and depends(key)
+
+
+def _parsed(text: str) -> Any:
+    """Return numbers, booleans, null and lists as JSON has them, other text as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,85 @@
+"""Write a recorded configuration as Hydra YAML, and where it comes from."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from study.reproduction.exported_file import exported_text
+from study.reproduction.targets import Target
+from study.statistics.intervals import mean_interval
+
+_VERSIONS = ("python", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "optuna", "mlflow", "optimizer-study")
+# What of a budget one training and its confirmations need.
+_BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
+_SECTIONS = ("dataset", "model", "schedule", "trainer")
+_VALUES = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
+
+
+def export(target: Target, *, exported_on: datetime.date) -> str:
+    """Return a run's configuration as the text of a YAML file that `study run best=FILE` trains.
+
+    Args:
+        target: The run.
+        exported_on: The date for the header.
+    """
+    return exported_text(_sections(target), provenance=_provenance(target, exported_on))
+
+
+def _sections(target: Target) -> dict[str, Any]:
+    """Return the recorded config with the run's own values fixed and without what only a search needs."""
+    raw = target.raw
+    recorded = raw["optimizer"]
+    arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in target.hyperparameters.items()}
+    optimizer = {"name": recorded["name"], "_target_": recorded["_target_"], **arguments, "search_only": []}
+    sections: dict[str, Any] = {key: dict(raw[key]) for key in _SECTIONS}
+    if sections["dataset"].get("split_seed") == raw["split_seed"]:
+        del sections["dataset"]["split_seed"]  # conf/ derives it, and would not where it stands here
+    sections["budget"] = {key: raw["budget"].get(key) for key in _BUDGET}
+    return {"optimizer": optimizer, **sections, **{key: raw[key] for key in _VALUES}}
+
+
+def _provenance(target: Target, exported_on: datetime.date) -> dict[str, Any]:
+    study, run, raw = target.study, target.run, target.raw
+    same = [other for other in study.confirmations if other.kind == run.kind and not other.superseded]
+    objective = {"metric": raw["objective"]["metric"]}
+    if run.kind == "best" and "best_objective" in study.metrics:
+        trial = study.metrics.get("best_trial_number")
+        objective |= {"best_trial": None if trial is None else int(trial), "value": study.metrics["best_objective"]}
+    else:
+        objective["value"] = run.metrics.get("objective")
+    return {
+        "experiment": study.experiment,
+        "study": study.name,
+        "study_id": study.study_id,
+        "run_id": run.run_id,
+        "run": f"{run.kind} {run.number}",
+        "recorded_on": datetime.datetime.fromtimestamp(run.started, tz=datetime.UTC).date().isoformat(),
+        "exported_on": exported_on.isoformat(),
+        "objective": objective,
+        "test": _test_estimates([other.metrics for other in same]),
+        "seeds": {
+            "study_seed": raw["study_seed"],
+            "order_seed": raw["order_seed"],
+            "split_seed": raw["split_seed"],
+            "run_seeds_confirmed": [int(other.params["run_seed"]) for other in same],
+        },
+        "data_digest": ", ".join(target.data_digests),
+        "device": study.tags.get("device"),
+        "git_commit": study.tags.get("git_commit"),
+        "versions": {name: study.tags[name] for name in _VERSIONS if name in study.tags},
+    }
+
+
+def _test_estimates(confirmed: list[Mapping[str, float]]) -> dict[str, str]:
+    """Return mean and 95 % t interval of each test metric, in words."""
+    told = {}
+    for name in sorted({name for metrics in confirmed for name in metrics if name.startswith("test_")}):
+        scores = np.array([metrics[name] for metrics in confirmed if name in metrics])
+        interval = mean_interval(scores)
+        ends = f" [{interval.low:.6g}, {interval.high:.6g}] (95 % t interval)" if interval.n > 1 else ""
+        told[name] = f"{interval.estimate:.6g}{ends}, {interval.n} {'seed' if interval.n == 1 else 'seeds'}"
+    return told

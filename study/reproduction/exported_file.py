@@ -1,0 +1,114 @@
+"""The file that `study export` writes: a configuration as Hydra YAML, where it comes from in its header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from study.config.instantiate import is_too_deep
+from study.core.errors import StudyError
+
+# Sections that are groups of conf/, chosen by their `name`.
+GROUPS = ("dataset", "model", "optimizer", "schedule", "trainer", "budget")
+_OTHERS = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
+# Keys of the section optimizer that are no arguments of the constructor.
+_NO_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
+_PACKAGE = "# @package _global_"
+_PROVENANCE = "# provenance:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """An exported configuration.
+
+    Attributes:
+        path: Where it was read from.
+        sections: The configuration: the sections of `GROUPS` and single values beside them.
+        provenance: What the header tells; empty for a file written by hand.
+    """
+
+    path: Path
+    sections: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The values of the optimizer's arguments."""
+        section = self.sections["optimizer"]
+        return {key: value for key, value in section.items() if key not in _NO_ARGUMENTS and value is not None}
+
+
+def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any]) -> str:
+    """Return a configuration as the text of a file, which also works as an `experiment` of one's own conf/."""
+    defaults = [{f"override /{group}": sections[group]["name"]} for group in GROUPS if group in sections]
+    told = yaml.safe_dump(dict(provenance), sort_keys=False, allow_unicode=True, width=1000)
+    header = [
+        _PACKAGE,
+        "# A configuration found by a study, exported by `study export`.",
+        "#   study run best=FILE                          trains and confirms it, as a fixed setting",
+        f"#   study run enqueue=FILE optimizer={sections['optimizer']['name']:<11} begins a search with it",
+        "#   study reproduce FILE                         trains its run again and compares",
+        _PROVENANCE,
+        *(f"#   {line}" for line in told.splitlines()),
+    ]
+    body = yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False, allow_unicode=True)
+    return "\n".join([*header, "", body])
+
+
+def read_exported(path: Path) -> Exported:
+    """Read an exported configuration, or one written by hand in its form.
+
+    Raises:
+        StudyError: The file is not there, or is no such configuration.
+    """
+    expected = "Give a file that `study export` wrote."
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        header = yaml.safe_load(_header(text))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise StudyError(
+            f"{path}: expected a configuration as YAML, which cannot be read: {reason}. {expected}"
+        ) from error
+    if is_too_deep(content):
+        raise StudyError(f"{path}: expected sections in sections, a few deep, and these are nested deeper. {expected}")
+    if not isinstance(content, Mapping) or not isinstance(content.get("optimizer"), Mapping):
+        raise StudyError(f"{path}: expected a configuration with a section `optimizer`, and it has none. {expected}")
+    sections = {key: value for key, value in content.items() if key != "defaults"}
+    unknown = [str(key) for key in sections if key not in (*GROUPS, *_OTHERS)]
+    unknown += [key for key in GROUPS if key in sections and not isinstance(sections[key], Mapping)]
+    if unknown:
+        allowed = ", ".join((*GROUPS, *_OTHERS))
+        raise StudyError(f"{path}: {unknown[0]}: expected sections and values among {allowed}. {expected}")
+    if any("${" in word for word in _words(sections)):  # it would be looked up here, in the environment, say
+        raise StudyError(f"{path}: expected values, and there is a reference, ${{...}}, to something else. {expected}")
+    return Exported(path=path, sections=sections, provenance=header if isinstance(header, Mapping) else {})
+
+
+def _words(section: Any) -> Iterator[str]:
+    if isinstance(section, Mapping):
+        section = [*section, *section.values()]
+    if isinstance(section, str):
+        yield section
+    elif isinstance(section, list):
+        for item in section:
+            yield from _words(item)
+
+
+def _header(text: str) -> str:
+    """Return the YAML that stands commented out below the word provenance."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.strip() == _PROVENANCE:
+            break
+    told = []
+    for line in lines:
+        if not line.startswith("#"):
+            break
+        told.append(line.removeprefix("#   "))
+    return "\n".join(told)

@@ -1,0 +1,195 @@
+"""Train recorded trials again, here or in a fresh process, once what they were recorded with is compared with now."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.config.parse import parse
+from study.config.schema import StudyConfig
+from study.core.errors import ConfigError, StudyError
+from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.pipeline.preflight import build_trainer, load_dataset
+from study.training.backend import loaded_backend, select_backend
+from study.training.environment import environment
+
+PROJECT = "optimizer-study"
+# Packages that take part in a training on each backend; with another version of one of them it is another training.
+_COMPUTING = {
+    "tensorflow": ("keras", "numpy", "tensorflow"),
+    "jax": ("keras", "numpy", "jax", "jaxlib"),
+    "torch": ("keras", "numpy", "torch"),
+}
+# What may change the last digits, and what tells what else may have.
+_BESIDE = ("device", "python", PROJECT, "git_commit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Something that is not as it was when a training was recorded.
+
+    Attributes:
+        subject: What it is: `data digest`, a package, `device`, or a key of the config.
+        recorded: What it was.
+        now: What it is.
+        stops: Whether it makes the training another one, so that repeating it must be forced.
+    """
+
+    subject: str
+    recorded: str
+    now: str
+    stops: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.subject} was {self.recorded}, is {self.now}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to train, and what it was recorded with.
+
+    Attributes:
+        raw: The resolved config.
+        folder: Where relative paths start.
+        trials: The trials.
+        stop_after: Epochs after which a pruned trial had been stopped; None trains to the end.
+        tags: Versions and device, as the study's tags hold them.
+        data_digests: Digests of the data; any of them is the same.
+        force: Train also where a difference would stop it.
+        allow: Packages beside those of `study.config.allowlist` that the recorded config may name, since the user
+            says so.
+    """
+
+    raw: Mapping[str, Any]
+    folder: Path
+    trials: Sequence[Trial]
+    tags: Mapping[str, str]
+    data_digests: Sequence[str]
+    stop_after: int | None = None
+    force: bool = False
+    allow: Sequence[str] = ()
+
+    @property
+    def backend(self) -> str:
+        """The Keras backend it needs."""
+        trainer = self.raw.get("trainer")
+        return str(trainer.get("backend")) if isinstance(trainer, Mapping) else "(missing)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """What training again came to.
+
+    Attributes:
+        differences: What is not as it was recorded.
+        device: What it was trained on.
+        results: One for each trial; none where a difference stopped the training.
+    """
+
+    differences: tuple[Difference, ...]
+    device: str
+    results: tuple[TrialResult, ...]
+
+
+def retrain(request: Request) -> Retrained:
+    """Train recorded trials again; nothing is stored.
+
+    Keras holds one backend a process, so where it holds another than the one asked for a fresh process trains.
+
+    Raises:
+        BackendError: The backend is unknown or not installed.
+        DataError: The data set cannot be loaded.
+        StudyError: The config cannot be read, perhaps since another version of the project recorded it.
+    """
+    if loaded_backend() not in (None, request.backend):
+        return _in_fresh_process(request)
+    select_backend(request.backend)
+    config = _read(request)
+    dataset = load_dataset(config)
+    now = environment()
+    differences = compare_conditions(
+        request.tags, now, data_digests=request.data_digests, data_digest=dataset.digest, backend=config.backend
+    )
+    results: list[TrialResult] = []
+    if request.force or not any(difference.stops for difference in differences):
+
+        def on_epoch(_: Trial, report: EpochReport) -> bool:
+            return request.stop_after is None or report.epoch + 1 < request.stop_after
+
+        trainer = build_trainer(config, dataset)
+        for start in range(0, len(request.trials), trainer.capacity):
+            results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
+    return Retrained(differences=tuple(differences), device=now.get("device", "unknown"), results=tuple(results))
+
+
+def compare_conditions(
+    tags: Mapping[str, str],
+    now: Mapping[str, str],
+    *,
+    data_digests: Sequence[str],
+    data_digest: str,
+    backend: str,
+) -> list[Difference]:
+    """Name what is not as it was recorded: the data, versions of what computes, the device, the code.
+
+    Args:
+        tags: What was recorded; what it does not tell is not compared.
+        now: What is the case, by the same keys.
+        data_digests: The digests recorded; none where none was.
+        data_digest: The digest now.
+        backend: The backend that trains.
+    """
+    found = []
+    if data_digests and data_digest not in data_digests:
+        found.append(
+            Difference(subject="data digest", recorded=" or ".join(data_digests), now=data_digest, stops=True)
+        )
+    computing = _COMPUTING.get(backend, ())
+    for subject in (*computing, *_BESIDE):
+        was, current = tags.get(subject), now.get(subject, "not installed" if subject in computing else "unknown")
+        if was is not None and was != current:
+            found.append(Difference(subject=subject, recorded=was, now=current, stops=subject in computing))
+    return found
+
+
+def _read(request: Request) -> StudyConfig:
+    try:
+        return parse(request.raw, folder=request.folder, allow=request.allow)
+    except ConfigError as error:
+        recorded, now = request.tags.get(PROJECT), environment().get(PROJECT)
+        if recorded == now:
+            raise
+        raise StudyError(
+            f"The config was recorded by {PROJECT} {recorded}, and {PROJECT} {now} cannot read it. "
+            f"Install {PROJECT} {recorded} to train it again. {error}"
+        ) from error
+
+
+def _in_fresh_process(request: Request) -> Retrained:
+    with tempfile.TemporaryDirectory() as scratch:
+        asked, answer = Path(scratch) / "request", Path(scratch) / "answer"
+        asked.write_bytes(pickle.dumps(request))
+        command = "import sys; from study.reproduction.retrain import answer_request; answer_request(*sys.argv[1:])"
+        done = subprocess.run([sys.executable, "-c", command, str(asked), str(answer)], check=False)
+        if done.returncode != 0 or not answer.exists():
+            raise StudyError(f"the process with trainer.backend={request.backend} ended with {done.returncode}")
+        outcome: Retrained | StudyError = pickle.loads(answer.read_bytes())
+    if isinstance(outcome, StudyError):
+        raise outcome
+    return outcome
+
+
+def answer_request(asked: str, answer: str) -> None:
+    """Train what a file asks for and write the outcome, or why there is none, into another."""
+    outcome: Retrained | StudyError
+    try:
+        outcome = retrain(pickle.loads(Path(asked).read_bytes()))
+    except StudyError as error:  # those with arguments of their own do not survive pickling
+        outcome = StudyError(str(error))
+    Path(answer).write_bytes(pickle.dumps(outcome))

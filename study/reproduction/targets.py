@@ -1,0 +1,209 @@
+"""Find what a user names: a run, the best of a study, or an exported configuration, with what is recorded."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from study.config.instantiate import is_too_deep
+from study.core.errors import StudyError
+from study.core.records import RunRecord, StudyRecord
+from study.core.search_space import Value
+from study.reproduction.exported_file import read_exported
+from study.tracking.reader import (
+    read_artifact_text,
+    read_data_digests,
+    read_experiments,
+    read_studies,
+    read_study_of_run,
+)
+
+_FORMS = "a run id, EXPERIMENT/STUDY, EXPERIMENT/OPTIMIZER, or a file of `study export`"
+# Params of a run that are no arguments of the optimizer.
+_NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A recorded training and what it was done with.
+
+    Attributes:
+        tracking_uri: The store that holds it.
+        study: Its study.
+        run: The trial or confirmation.
+        raw: The study's resolved config.
+        data_digests: Digests of the data; several where a study was continued on other data.
+        exported: Sections of the exported file that named the run, as they stand there now; empty without one.
+    """
+
+    tracking_uri: str
+    study: StudyRecord
+    run: RunRecord
+    raw: Mapping[str, Any]
+    data_digests: tuple[str, ...]
+    exported: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The run in words."""
+        return f"{self.study.experiment}/{self.study.name}, {self.run.kind} {self.run.number} (run {self.run.run_id})"
+
+    @property
+    def hyperparameters(self) -> dict[str, Value]:
+        """The arguments that its optimizer was built with."""
+        return hyperparameters(self.run)
+
+
+def find_target(tracking_uri: str, name: str, *, folder: Path) -> Target:
+    """Find what a user names.
+
+    Args:
+        tracking_uri: The store.
+        name: A run id; `experiment/study` or `experiment/optimizer` for the first confirmation of its best
+            configuration; or the path of an exported configuration.
+        folder: Where relative paths start.
+
+    Raises:
+        StoreError: The store or the study's config.yaml cannot be read.
+        StudyError: There is nothing of this name, it is ambiguous, or nothing is confirmed yet.
+    """
+    path = folder / Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return _exported_target(tracking_uri, path)
+    if "/" in name:
+        study = find_study(tracking_uri, name)
+        return _target(tracking_uri, study, _best_confirmation(study))
+    return _run_target(tracking_uri, name)
+
+
+def find_study(tracking_uri: str, name: str) -> StudyRecord:
+    """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name goes first.
+
+    Raises:
+        StoreError: The store cannot be read.
+        StudyError: There is none of this name, or several studies of this optimizer.
+    """
+    experiment, _, wanted = name.rpartition("/")
+    known = list(read_experiments(tracking_uri))
+    if experiment not in known:
+        raise StudyError(_unknown(name, "an experiment in the store", experiment, known))
+    studies = read_studies(tracking_uri, experiment)
+    named = [study for study in studies if study.name == wanted]
+    same_optimizer = [study for study in studies if study.optimizer == wanted]
+    found = named or same_optimizer
+    if not found:
+        words = sorted({word for study in studies for word in (study.name, study.optimizer)})
+        raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, words))
+    if len(found) > 1:
+        listed = ", ".join(f"{experiment}/{study.name}" for study in found)
+        raise StudyError(
+            f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one."
+        )
+    return found[0]
+
+
+def hyperparameters(run: RunRecord) -> dict[str, Value]:
+    """Return the arguments that a run's optimizer was built with, as its params hold them."""
+    return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
+
+
+def _run_target(tracking_uri: str, run_id: str) -> Target:
+    located = read_study_of_run(tracking_uri, run_id)
+    if located is None:
+        known = list(read_experiments(tracking_uri))
+        hint = f" To name the best of a study of {run_id}, write {run_id}/OPTIMIZER." if run_id in known else ""
+        advice = f"See `study list`: the experiments are {', '.join(known) or '(none yet)'}."
+        raise StudyError(
+            f"TARGET={run_id}: expected {_FORMS}, and no study of the store has such a run.{hint} {advice}"
+        )
+    experiment, study_run_id = located
+    study = next((s for s in read_studies(tracking_uri, experiment) if s.run_id == study_run_id), None)
+    runs = [] if study is None else [*study.trials, *study.confirmations]
+    run = next((run for run in runs if run.run_id == run_id), None)
+    if study is not None and run_id == study_run_id:
+        run = _best_confirmation(study)
+    if study is None or run is None:
+        raise StudyError(
+            f"TARGET={run_id}: expected a run of a study, and this one, or its study, was deleted in experiment "
+            f"{experiment}. Restore it with `mlflow runs restore --run-id {run_id}`, or choose another."
+        )
+    if not run.finished or run.state == "failed":
+        state = run.state or ("still running" if run.status == "RUNNING" else "cut off")
+        raise StudyError(f"TARGET={run_id}: expected a run with a result, and this one is {state}. Choose another.")
+    return _target(tracking_uri, study, run)
+
+
+def _exported_target(tracking_uri: str, path: Path) -> Target:
+    exported = read_exported(path)
+    run_id = exported.provenance.get("run_id")
+    if not isinstance(run_id, str):
+        raise StudyError(
+            f"{path}: expected the header that `study export` writes, and it has none with a run_id. "
+            f"Export the configuration again, or name {_FORMS}."
+        )
+    found = _run_target(tracking_uri, run_id)
+    return Target(
+        tracking_uri=tracking_uri,
+        study=found.study,
+        run=found.run,
+        raw=found.raw,
+        data_digests=found.data_digests,
+        exported=exported.sections,
+    )
+
+
+def _target(tracking_uri: str, study: StudyRecord, run: RunRecord) -> Target:
+    text = read_artifact_text(tracking_uri, study.run_id, "config.yaml")
+    try:
+        raw = yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        raw = None
+    if not isinstance(raw, Mapping) or is_too_deep(raw):
+        raise StudyError(
+            f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is none. "
+            "The artifact was overwritten; restore it from a copy."
+        )
+    return Target(
+        tracking_uri=tracking_uri,
+        study=study,
+        run=run,
+        raw=raw,
+        data_digests=read_data_digests(tracking_uri, study.run_id),
+    )
+
+
+def _best_confirmation(study: StudyRecord) -> RunRecord:
+    """Return the first confirmation of the best, or of the fixed, setting."""
+    confirmed = [
+        run
+        for run in study.confirmations
+        if run.kind in ("best", "fixed") and run.state == "complete" and run.finished and not run.superseded
+    ]
+    if not confirmed:
+        progress = study.tags.get("progress", f"{len(study.trials)}/{study.n_trials}")
+        raise StudyError(
+            f"TARGET={study.experiment}/{study.name}: expected a study with a confirmed best, and this one has none "
+            f"({progress} trials done). Run it on with budget.n_confirmations=5, or name one of its trials by run id."
+        )
+    return min(confirmed, key=lambda run: run.number)
+
+
+def _value(text: str) -> Value:
+    """Read a value back: numbers, booleans, null and lists are JSON, everything else is text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(map(str, value)) if isinstance(value, list) else value
+
+
+def _unknown(name: str, expected: str, wanted: str, known: Sequence[str] | Collection[str]) -> str:
+    near = difflib.get_close_matches(wanted, list(known), n=3) or sorted(known)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There is none yet: run a study first."
+    return f"TARGET={name}: expected {expected}, and there is no {wanted!r}. {hint} `study list` shows all."

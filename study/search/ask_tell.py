@@ -1,0 +1,262 @@
+"""The search: Optuna, and nothing but Optuna, behind ask, report and tell."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import optuna
+from optuna.trial import TrialState
+
+from study.config.instantiate import instantiate
+from study.config.schema import StudyConfig
+from study.core.errors import StudyError
+from study.core.search_space import Value, to_arguments, to_coordinates
+from study.core.seeds import trial_run_seed
+from study.core.trainer_interface import BestTrial, Trial, TrialResult
+from study.search.claims import Claims
+from study.search.failures import last_line
+from study.search.plots import draw_plots, import_in_background
+from study.search.pruners import to_stop
+from study.search.samplers import build_sampler, distribution, is_blind, quiet
+from study.search.storage.interface import SearchStorage, open_storage
+from study.search.study_names import DIGEST, choose_name, known_studies
+from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
+
+
+@contextlib.contextmanager
+def open_search(config: StudyConfig) -> Iterator[Search]:
+    """Open the study's search, new or as it was left, as one of its workers.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        StudyError: `study_name` belongs to another study.
+    """
+    with open_storage(config) as storage:
+        with storage.creating():
+            name = choose_name(config, known_studies(storage.optuna, config.experiment_name))
+            optuna_study = _create(config, storage.optuna, name)
+            claims = Claims(storage, optuna_study.study_name)
+        yield Search(config, optuna_study, storage, name=name, claims=claims)
+
+
+class Search:
+    """An open search: proposes trials and learns how they ended.
+
+    Attributes:
+        name: The study's name in its experiment.
+        claims: What else than trials is shared with the study's other workers.
+        is_blind: Whether it proposes the same whatever comes of other trials.
+    """
+
+    def __init__(
+        self, config: StudyConfig, optuna_study: optuna.Study, storage: SearchStorage, *, name: str, claims: Claims
+    ) -> None:
+        self.name, self.claims = name, claims
+        self.is_blind = is_blind(config)
+        self._config = config
+        self._study, self._store = optuna_study, storage
+        self._distributions = {
+            searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()
+        }
+        self._prunes = config.pruner.name != "none"
+        self._asked: dict[int, optuna.Trial] = {}
+        self._tally = Tally(optuna_study)
+        self._to_retry = {t._trial_id for t in self._known().failed.values()} if config.retry_failed else set()
+
+    def ask(self, n: int) -> list[Trial]:
+        """Propose up to `n` trials, as many as are still due: those of dead workers and failed ones to be retried too.
+
+        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        """
+        with self._store.alone(), quiet():
+            self._take_over(self._known())
+            known = self._known()
+            retried = {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
+            # What was cut off before all was drawn is drawn anew, to the same point.
+            points = {
+                n: point for n, point in (known.left | retried).items() if point.keys() == self._distributions.keys()
+            }
+            first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
+            due = heapq.merge(sorted(retried), known.free(self._config.n_trials))
+            return [
+                self._ask(number, points.get(number, {} if number else first))
+                for number in list(itertools.islice(due, min(n, self._config.n_at_once)))
+            ]
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep the study's other workers from asking and telling for as long."""
+        return self._store.alone()
+
+    def were_begun(self, trials: Sequence[Trial]) -> bool:
+        """Tell whether workers that are dead had begun some of the trials."""
+        return any(trial.number in self._tally.left for trial in trials)
+
+    def others_train(self) -> bool:
+        """Tell whether living workers train trials of this study."""
+        with self._store.alone():
+            running = self._running(self._known())
+            return len(running) > len(self._store.abandoned(running))
+
+    def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
+        """Pass the objective of trials at an epoch to the pruner; return the numbers of those to be stopped.
+
+        All are reported before one is judged, so that their order does not matter.
+        """
+        with self._own_trials():
+            if not self._prunes or not reports:
+                return set()
+            with self._store.together():
+                for trial, epoch, value in reports:
+                    self._asked[trial.number].report(value, step=epoch)
+                return to_stop(self._study, {t.number: self._asked[t.number]._trial_id for t, _, _ in reports})
+
+    def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
+        """Record how the trials of a batch ended, each with its objective."""
+        with self._own_trials(), self._store.alone():
+            for result, objective in ended:
+                self.tell(result, objective=objective)
+
+    def tell(self, result: TrialResult, *, objective: float) -> None:
+        """Record how a trial ended; a diverged one counts as complete with the worst objective."""
+        optuna_trial = self._asked[result.trial.number]
+        optuna_trial.set_user_attr(STATE, result.state)
+        if result.state == "failed":
+            optuna_trial.set_user_attr(ERROR, last_line(result.error))
+        # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
+        self._study.sampler = optuna.samplers.RandomSampler()
+        states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        state = states.get(result.state, TrialState.COMPLETE)
+        self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)
+        self._store.unwatch(optuna_trial._trial_id)
+        del self._asked[result.trial.number]
+
+    @property
+    def ended(self) -> dict[int, str]:
+        """How the trials that ended did, by number."""
+        numbered = self._known().numbered
+        return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
+
+    @property
+    def n_spent(self) -> int:
+        """Trials that ended, in whatever state."""
+        return len(self.ended)
+
+    @property
+    def errors(self) -> list[str]:
+        """The last line of the error of each failed trial."""
+        return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._known().failed.values()]
+
+    def best(self) -> BestTrial | None:
+        """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
+        found = self._known().best
+        if found is None:
+            return None
+        with self._store.reading():
+            point = to_arguments(self._config.optimizer.ranges, found.params)
+        return BestTrial(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
+
+    def expect_plots(self) -> None:
+        """Prepare for `plots` in the background."""
+        import_in_background()
+
+    def plots(self) -> str | None:
+        """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
+        return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
+
+    def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
+        """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
+        run_seed = trial_run_seed(self._config.study_seed, number)
+        self._study.sampler = build_sampler(self._config, trial_number=number)
+        params = self._draw_alone(coordinates)
+        asked = optuna.create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=self._distributions if params else {},
+            user_attrs={NUMBER: number, RUN_SEED: run_seed, WORKER: self._store.worker},
+            system_attrs={"fixed_params": dict(coordinates)} if coordinates else {},
+        )
+        # Not `Study.ask`: it reads all trials to see that none waits in its queue, and writes each attribute alone.
+        self._study._thread_local.cached_all_trials = None
+        trial_id = self._store.optuna.create_new_trial(self._study._study_id, asked)
+        self._store.watch(trial_id)
+        drawn = self._asked[number] = optuna.Trial(self._study, trial_id)
+        for name, drawn_from in self._distributions.items():
+            if name not in params:
+                drawn._suggest(name, drawn_from)
+        point = to_arguments(self._config.optimizer.ranges, drawn.params)
+        return Trial(
+            number=number,
+            hyperparameters=self._config.optimizer.arguments(point),
+            run_seed=run_seed,
+            order_seed=self._config.order_seed,
+        )
+
+    def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
+        """Draw where the sampler asks nothing of the store, so that the trial is written at once; else nothing."""
+        if type(self._study.sampler) is not optuna.samplers.RandomSampler:
+            return {}
+        alone = optuna.create_study(sampler=self._study.sampler)
+        if coordinates:
+            alone.enqueue_trial(dict(coordinates))
+        return alone.ask(self._distributions).params
+
+    def _known(self) -> Tally:
+        """Return what the store holds by now."""
+        with self._store.reading():
+            self._tally.refresh()
+        return self._tally
+
+    def _running(self, known: Tally) -> dict[int, str | None]:
+        """Return the workers of the trials that others train, by the trials' ids in the store."""
+        own = {trial._trial_id for trial in self._asked.values()}
+        return {
+            t._trial_id: t.user_attrs.get(WORKER)
+            for t in known.unended
+            if t.state == TrialState.RUNNING and t._trial_id not in own
+        }
+
+    def _take_over(self, known: Tally) -> None:
+        """End the running trials of dead workers; what they were to train is asked for again."""
+        running = self._running(known)
+        for trial_id in self._store.abandoned(running) if running else ():
+            self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
+            self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
+
+    @contextlib.contextmanager
+    def _own_trials(self) -> Iterator[None]:
+        """Stop a worker whose trials were taken over, since it gave no sign of life for too long.
+
+        Heartbeats tell it early; a worker that goes on before its next heartbeat learns it as it writes.
+        """
+        if lost := self._store.lost():
+            raise self._taken_over(len(lost))
+        try:
+            yield
+        except optuna.exceptions.UpdateFinishedTrialError as error:
+            own = [self._store.optuna.get_trial(trial._trial_id) for trial in self._asked.values()]
+            raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
+
+    def _taken_over(self, n: int) -> StudyError:
+        return StudyError(
+            f"{n} of this worker's trials were taken over by others, who had not heard of it for "
+            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
+            "the server. Start it again, and it takes part again."
+        )
+
+
+def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
+    pruner = instantiate(config.pruner.section)
+    optuna_study = optuna.create_study(
+        storage=storage,
+        study_name=f"{config.experiment_name}/{name}",
+        direction=config.objective.direction,
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    if optuna_study.user_attrs.get(DIGEST) != config.digest:
+        optuna_study.set_user_attr(DIGEST, config.digest)
+    return optuna_study

@@ -1,0 +1,102 @@
+"""What the workers of a study take on besides trials, each thing by one of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from study.search.storage.interface import SearchStorage
+
+_KEY, _WORKER = "key", "worker"
+_PREFIX = "claims of "
+_POLL_S = 0.2
+
+
+class Claims:
+    """Claims on keys, which end with their worker's life.
+
+    They are the trials of an Optuna study beside the study's own, so that one way tells living workers from dead ones.
+
+    Args:
+        storage: The store.
+        study_name: The Optuna study that the claims belong to.
+    """
+
+    def __init__(self, storage: SearchStorage, study_name: str) -> None:
+        self._storage = storage
+        claims = optuna.create_study(storage=storage.optuna, study_name=f"{_PREFIX}{study_name}", load_if_exists=True)
+        self._study_id = claims._study_id
+        self._n_before = len(self._trials())
+        self._mine: dict[str, int] = {}
+
+    def take(self, keys: Sequence[str], n: int) -> list[str]:
+        """Claim up to `n` of the keys, the first that no living worker holds; a key can be claimed again later."""
+        with self._storage.alone():
+            held = self._held()
+            taken = [key for key in keys if key not in held][:n]
+            for key in taken:
+                self._claim(key)
+        return taken
+
+    def finish(self, *, but: str | None = None) -> None:
+        """Give back the claims that this worker holds, one excepted."""
+        ended = [key for key in self._mine if key != but]
+        if not ended:
+            return
+        with self._storage.alone():
+            for key in ended:
+                trial_id = self._mine.pop(key)
+                self._storage.unwatch(trial_id)
+                self._storage.optuna.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.0])
+
+    def once(self, key: str, *, ever: bool = False) -> bool:
+        """Claim a key if it is to be done; wait as long as another worker holds it.
+
+        Args:
+            key: What is to be done, and given back with `finish`.
+            ever: Whether it is done once for all, and not once among the workers that are there together.
+
+        Returns:
+            Whether this worker is to do it; otherwise another has.
+        """
+        while True:
+            with self._storage.alone():
+                if key not in self._held():
+                    if any(self._is_done(trial, key, ever=ever) for trial in self._trials()):
+                        return False
+                    self._claim(key)
+                    return True
+            time.sleep(_POLL_S)
+
+    def _claim(self, key: str) -> None:
+        trial_id = self._storage.optuna.create_new_trial(self._study_id)
+        self._storage.watch(trial_id)
+        self._storage.optuna.set_trial_user_attr(trial_id, _WORKER, self._storage.worker)
+        self._storage.optuna.set_trial_user_attr(trial_id, _KEY, key)
+        self._mine[key] = trial_id
+
+    def _held(self) -> set[str]:
+        """Return the keys that living workers hold, and end the claims of dead ones."""
+        mine = set(self._mine.values())
+        others = {t._trial_id: t for t in self._trials() if t.state == TrialState.RUNNING and t._trial_id not in mine}
+        # The key is written last: without one, the worker died in the middle.
+        workers = {i: t.user_attrs.get(_WORKER) if _KEY in t.user_attrs else None for i, t in others.items()}
+        for trial_id in self._storage.abandoned(workers) if workers else ():
+            self._storage.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
+            del others[trial_id]
+        return {*self._mine, *(trial.user_attrs[_KEY] for trial in others.values())}
+
+    def _is_done(self, trial: FrozenTrial, key: str, *, ever: bool) -> bool:
+        is_of_now = ever or trial.number >= self._n_before
+        return is_of_now and trial.state == TrialState.COMPLETE and trial.user_attrs.get(_KEY) == key
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+
+
+def is_of_claims(study_name: str) -> bool:
+    """Tell whether an Optuna study holds claims, and no study."""
+    return study_name.startswith(_PREFIX)

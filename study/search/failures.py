@@ -1,0 +1,105 @@
+"""Stop a study whose trials all fail, and say in words what they fail of."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from study.config.schema import StudyConfig
+from study.core.errors import StudyError
+from study.core.redaction import redact
+from study.core.trainer_interface import TrialResult
+
+# TensorFlow, JAX, PyTorch and Python itself.
+_OUT_OF_MEMORY = re.compile(r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemoryError|^MemoryError", re.MULTILINE)
+_ADVICE = "Out of memory: lower"
+_LONGEST = 300
+_SIZES = ("batch_size", "eval_batch_size", "capacity")
+_NEXT = (
+    "Each of their runs has its traceback as the artifact error.txt (study ui). Correct the cause, then run the same "
+    "command with --retry-failed: it trains the failed trials again, each under its number."
+)
+
+
+class FailedTrialsError(StudyError):
+    """Too many trials failed."""
+
+    exit_status = 1
+
+
+class Failures:
+    """Counts the trials that fail one after the other, in the order in which they end.
+
+    One that ends in another way begins the count anew: a study may well have a few points that fail, say for want
+    of memory, and those are spent like any other.
+
+    Args:
+        limit: How many may fail so; None: any number.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._in_a_row: list[str] = []
+
+    def note(self, ended: Sequence[TrialResult]) -> None:
+        """Take note of how trials ended, which must be recorded by now.
+
+        Raises:
+            FailedTrialsError: The limit is reached.
+        """
+        for result in ended:
+            if result.state == "failed":
+                self._in_a_row.append(last_line(result.error))
+            else:
+                self._in_a_row.clear()
+        if self._limit is not None and len(self._in_a_row) >= self._limit:
+            told = f"the last {len(self._in_a_row)} trials that ended have all failed"
+            advice = f"{_NEXT} max_failed_trials=null, or a larger one than {self._limit}, goes on all the same."
+            raise FailedTrialsError(f"{told}, {_alike(self._in_a_row)}{advice}")
+
+
+def all_failed(errors: Sequence[str]) -> FailedTrialsError:
+    """Return what to raise when every trial of a study has failed.
+
+    Args:
+        errors: The last line of each one's error.
+    """
+    told = "its only trial has failed" if len(errors) == 1 else f"all {len(errors)} trials have failed"
+    return FailedTrialsError(f"{told}, {_alike(errors)}There is nothing to confirm. {_NEXT}")
+
+
+def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
+    """Return a failed trial with its error told without passwords, and with the way out where memory ran out."""
+    if result.error is None:
+        return result
+    error = redact(result.error)
+    if _OUT_OF_MEMORY.search(error):
+        section = config.trainer.section
+        sizes = [f"trainer.{key}={section[key]}" for key in _SIZES if section.get(key)]
+        error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.\n"
+    return dataclasses.replace(result, error=error)
+
+
+def last_line(error: str | None) -> str:
+    """Return the line of a traceback that names the error, with the first of what follows it.
+
+    Keras writes the error itself below a line that only says where it came from.
+    """
+    lines = [line for line in re.sub(r"\x1b\[[\d;]*m", "", error or "").splitlines() if line.strip()]
+    starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if lines and lines[-1].startswith(_ADVICE):
+        return lines[-1]
+    if not starts:
+        return lines[-1].strip() if lines else "(no message)"
+    named = [line for line in lines[starts[-1] + 1 :] if not line.startswith("  ")]
+    return " ".join(line.strip() for line in named[:2])[:_LONGEST] or "(no message)"
+
+
+def _alike(errors: Sequence[str]) -> str:
+    counted = Counter(errors).most_common()
+    (most, n) = counted[0]
+    if len(counted) == 1:
+        return f"with this error:\n  {most}\n" if len(errors) == 1 else f"with the same error:\n  {most}\n"
+    return f"with {len(counted)} different errors; the most frequent, {n} times:\n  {most}\n"

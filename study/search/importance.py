@@ -1,0 +1,61 @@
+"""How much each hyperparameter matters, by Optuna's analysis of variance over a random forest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.importance import FanovaImportanceEvaluator
+
+from study.core.search_space import Range, Value
+from study.search.samplers import distribution, quiet
+
+# Fewer trees than Optuna's 64, which take seconds a study; importances agree to about a percent.
+_N_TREES = 16
+_SEED = 0
+ENOUGH_TRIALS = 5
+
+
+def importances(
+    points: Sequence[Mapping[str, Value]], scores: Sequence[float], ranges: Mapping[str, Range]
+) -> dict[str, float]:
+    """Return the share of the scores' variance that each argument accounts for, the largest first.
+
+    Args:
+        points: The arguments of each trial; all of `ranges` must be there.
+        scores: One a trial, finite; give a diverged trial the worst value attainable.
+        ranges: What was searched, by argument.
+
+    Returns:
+        Shares that sum to 1, by argument; empty with fewer than two arguments or five trials, or where all scores are
+        equal.
+
+    Source:
+        F. Hutter, H. Hoos and K. Leyton-Brown (2014), An efficient approach for assessing hyperparameter importance.
+    """
+    if len(ranges) < 2 or len(points) < ENOUGH_TRIALS or len(set(scores)) < 2:
+        return {}
+    distributions = {argument: distribution(searched) for argument, searched in ranges.items()}
+    with quiet():
+        optuna_study = optuna.create_study()
+        for point, score in zip(points, scores, strict=True):
+            params = {searched.coordinate: _coordinate(point[a], searched) for a, searched in ranges.items()}
+            of = {searched.coordinate: distributions[a] for a, searched in ranges.items()}
+            optuna_study.add_trial(optuna.create_trial(params=params, distributions=of, value=float(score)))
+        found = FanovaImportanceEvaluator(n_trees=_N_TREES, seed=_SEED).evaluate(optuna_study)
+    total = sum(found.values())
+    if not math.isfinite(total) or total <= 0:
+        return {}
+    shares = {argument: float(found[searched.coordinate]) / total for argument, searched in ranges.items()}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _coordinate(value: Value, searched: Range) -> Any:
+    """Return what was drawn for an argument, kept inside its range where rounding left it."""
+    if searched.choices is not None:
+        return value
+    low, high = searched.bounds
+    drawn = 1.0 - float(value) if searched.scale == "one_minus_log" else float(value)  # type: ignore[arg-type]
+    return min(max(drawn, low), high)

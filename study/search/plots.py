@@ -1,0 +1,64 @@
+"""Optuna's own plots of a search."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from collections.abc import Container
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from study.search.samplers import quiet
+
+
+@functools.cache
+def import_in_background() -> None:
+    """Import once what plots are drawn with, which takes half a second, while something else is waited for."""
+    threading.Thread(target=_import, name="imports", daemon=True).start()
+
+
+def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
+    """Return the plots as one HTML page that works offline; None when there is nothing to plot.
+
+    Args:
+        optuna_study: The search.
+        n_searched: How many arguments are searched.
+        prunes: Whether trials are stopped early.
+    """
+    shown = _Shown(optuna_study)
+    completed = shown.get_trials(states=(TrialState.COMPLETE,))
+    if len(completed) < 2 or not n_searched:
+        return None
+    draw = optuna.visualization
+    kinds: list[Any] = [draw.plot_optimization_history, draw.plot_slice, draw.plot_timeline]
+    if prunes:
+        kinds.append(draw.plot_intermediate_values)
+    if n_searched > 1:
+        kinds.append(draw.plot_parallel_coordinate)
+        if len({trial.value for trial in completed}) > 1:
+            kinds.append(draw.plot_param_importances)
+    with quiet():
+        figures = [kind(shown) for kind in kinds]
+    parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
+    head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
+    return head + "\n".join(parts)
+
+
+def _import() -> None:
+    for module in ("optuna.visualization", "optuna.importance"):  # Optuna imports them once they are used
+        importlib.import_module(module)
+
+
+class _Shown(optuna.Study):
+    """A study as it is now, whose trials are read once and handed out uncopied, for plots leave them as they are."""
+
+    def __init__(self, optuna_study: optuna.Study) -> None:
+        super().__init__(optuna_study.study_name, optuna_study._storage)
+        self._trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        del deepcopy
+        return [trial for trial in self._trials if states is None or trial.state in states]

@@ -1,0 +1,98 @@
+"""What stops trials before their end: asking a pruner about a whole batch, and one that compares within it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from study.config.instantiate import Section
+
+
+def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int]:
+    """Ask the study's pruner about trials that have all reported; their order does not matter.
+
+    Successive halving and Hyperband compare a trial with those that reached its rung before it, and note the rung with
+    the trial when they are asked. So where asking left such notes it is done once more, as if for the first time, with
+    the notes of the whole batch there.
+
+    Args:
+        optuna_study: The study.
+        trial_ids: Ids of the trials in the storage, by a number of the caller's own.
+
+    Returns:
+        The numbers of those that are to be stopped.
+    """
+    storage, pruner = optuna_study._storage, optuna_study.pruner
+    before = {number: storage.get_trial(trial_id) for number, trial_id in trial_ids.items()}
+
+    def ask() -> set[int]:
+        return {number for number, frozen in before.items() if pruner.prune(optuna_study, frozen)}
+
+    stopped = ask()
+    if len(before) > 1 and any(
+        storage.get_trial(frozen._trial_id).system_attrs != frozen.system_attrs for frozen in before.values()
+    ):
+        return ask()
+    return stopped
+
+
+def waits_for_finished_trials(section: Section) -> bool:
+    """Tell from a pruner's arguments whether it stops no trial before others have trained to their end."""
+    waits = bool(section.get("n_startup_trials"))
+    return waits or "auto" in (section.get("min_resource"), section.get("max_resource"))
+
+
+class BatchQuantile(optuna.pruners.BasePruner):
+    """Stops a trial that is worse at its epoch than a quantile of all trials that reported the epoch.
+
+    Trials that are still running count, so it works within a batch as well as from trial to trial.
+
+    Args:
+        quantile: The share of the trials at an epoch that is stopped there, from 0 to below 1.
+        n_warmup_epochs: Epochs at the beginning at which no trial is stopped.
+        every_n_epochs: Stop trials at every n-th epoch after these only.
+        n_min_trials: Stop no trial at an epoch that fewer have reported.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(
+        self, *, quantile: float, n_warmup_epochs: int = 0, every_n_epochs: int = 1, n_min_trials: int = 2
+    ) -> None:
+        _check("quantile", quantile, allowed="from 0 to below 1", holds=0 <= quantile < 1)
+        _check("n_warmup_epochs", n_warmup_epochs, allowed="at least 0", holds=n_warmup_epochs >= 0)
+        _check("every_n_epochs", every_n_epochs, allowed="at least 1", holds=every_n_epochs >= 1)
+        _check("n_min_trials", n_min_trials, allowed="at least 1", holds=n_min_trials >= 1)
+        self._quantile, self._n_min_trials = quantile, n_min_trials
+        self._n_warmup_epochs, self._every_n_epochs = n_warmup_epochs, every_n_epochs
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Tell whether a trial is to be stopped at the last epoch that it reported."""
+        epoch = trial.last_step
+        if epoch is None:
+            return False
+        after_warmup = epoch - self._n_warmup_epochs
+        if after_warmup < 0 or (after_warmup + 1) % self._every_n_epochs:
+            return False
+        value = trial.intermediate_values[epoch]
+        if math.isnan(value):
+            return True
+        others = (t.intermediate_values.get(epoch, math.nan) for t in study.get_trials(deepcopy=False))
+        values = [other for other in others if not math.isnan(other)]
+        if len(values) < self._n_min_trials:
+            return False
+        # A value that some trial has, and of the two about the quantile the better one: of four the worst is below.
+        if study.direction == StudyDirection.MAXIMIZE:
+            return value < float(np.quantile(values, self._quantile, method="higher"))
+        return value > float(np.quantile(values, 1 - self._quantile, method="lower"))
+
+
+def _check(name: str, value: float, *, allowed: str, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"pruner.{name}={value}: expected a number {allowed}. Correct pruner.{name}.")

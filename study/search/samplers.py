@@ -1,0 +1,89 @@
+"""What Optuna proposes trials with: samplers, and the distributions they draw from."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+)
+
+from study.config.instantiate import instantiate, parameters
+from study.config.schema import StudyConfig
+from study.core.search_space import Range
+from study.core.seeds import sampler_seed
+
+
+def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.BaseSampler:
+    """Build the sampler anew for one proposal, so that the proposal depends on its seed and the store alone.
+
+    Optuna tells of experimental samplers, unless it is kept `quiet`.
+    """
+    section = config.sampler.section
+    seed = sampler_seed(config.study_seed, trial_number)
+    accepted = parameters(section["_target_"])
+    supplied = {"seed": seed, "study_seed": config.study_seed, "ranges": config.optimizer.ranges}
+    if "qmc_type" in accepted:  # a quasi-random sequence is one sequence only under one seed
+        supplied["seed"] = config.study_seed
+    built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
+    if "qmc_type" in accepted and trial_number > 0:
+        # What Optuna would find by going through all earlier trials is what the first of them was drawn from.
+        space = {searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()}
+        built.infer_relative_search_space = lambda *_: space
+    return built  # type: ignore[no-any-return]
+
+
+def is_blind(config: StudyConfig) -> bool:
+    """Tell whether the sampler proposes the same whatever comes of other trials."""
+    with quiet():
+        built = build_sampler(config, trial_number=0)
+    return isinstance(built, (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler, optuna.samplers.GridSampler))
+
+
+def distribution(searched: Range) -> BaseDistribution:
+    """Return what the coordinate of a range is drawn from."""
+    if searched.choices is not None:
+        return CategoricalDistribution(cast(Sequence[CategoricalChoiceType], searched.choices))
+    low, high = searched.bounds
+    return FloatDistribution(low, high, log=searched.scale != "linear")
+
+
+def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int) -> optuna.samplers.BaseSampler:
+    """Return a sampler over a grid: `n_points` along each interval, evenly on its own scale, and all choices.
+
+    Args:
+        ranges: What is searched, by argument.
+        n_points: Points along each interval, both ends included.
+        study_seed: Seed of the order in which the grid is visited.
+    """
+    space: dict[str, Sequence[Any]] = {}
+    for searched in ranges.values():
+        if searched.choices is not None:
+            space[searched.coordinate] = searched.choices
+            continue
+        low, high = searched.bounds
+        spaced = np.linspace(low, high, n_points) if searched.scale == "linear" else np.geomspace(low, high, n_points)
+        space[searched.coordinate] = [float(value) for value in np.clip(spaced, low, high)]
+    return optuna.samplers.GridSampler(space, seed=study_seed)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna's notices on experimental features from the user, who chose them by name."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -1,0 +1,88 @@
+"""Where a search is kept and what keeps its workers apart: a journal on one machine, PostgreSQL on many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import optuna
+
+from study.config.schema import Stores, StudyConfig
+from study.search.storage.local import open_local, read_local
+from study.search.storage.postgresql import open_server, read_server
+
+
+class SearchStorage(Protocol):
+    """A store as one of a study's workers sees it."""
+
+    @property
+    def optuna(self) -> optuna.storages.BaseStorage:
+        """Optuna's storage."""
+        ...
+
+    @property
+    def worker(self) -> str:
+        """This worker's name."""
+        ...
+
+    def creating(self) -> AbstractContextManager[None]:
+        """Keep the workers of all studies from opening one for as long."""
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep the study's other workers from asking and telling for as long."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Turn whatever a broken entry leads to into an error in words."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Write what is told in the block as one, where that is quicker."""
+        ...
+
+    def watch(self, trial_id: int) -> None:
+        """Show the others from now on that this worker trains a trial."""
+        ...
+
+    def unwatch(self, trial_id: int) -> None:
+        """Show no more that this worker trains a trial."""
+        ...
+
+    def lost(self) -> frozenset[int]:
+        """Return the watched trials that another worker took over, having heard nothing of this one."""
+        ...
+
+    def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
+        """Return the trials of dead workers among others' running ones; to be called `alone`.
+
+        Args:
+            running: The workers' names by trial; None where the worker died before it gave its name.
+        """
+        ...
+
+
+def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
+    """Open the store of a study's search as another of its workers.
+
+    Raises:
+        StoreError: The store cannot be used.
+    """
+    stores = config.stores
+    if stores.optuna_url is not None:
+        return open_server(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
+    assert stores.optuna_journal is not None
+    return open_local(stores.optuna_journal, study=config.digest)
+
+
+def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
+    """Return Optuna's storage without writing anything, None where there is none yet.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    if stores.optuna_url is not None:
+        return read_server(stores.optuna_url)
+    assert stores.optuna_journal is not None
+    return read_local(stores.optuna_journal) if stores.optuna_journal.exists() else None

@@ -1,0 +1,149 @@
+"""A search that is kept on one machine: Optuna's journal, and file locks that tell living workers from dead ones."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import optuna
+from filelock import FileLock, Timeout
+
+from study.core.errors import StoreError
+from study.search.storage.journal import Journal
+
+
+class LocalStorage:
+    """The journal as one of a study's workers sees it.
+
+    Attributes:
+        optuna: The journal as Optuna's storage.
+        worker: This worker's name; the lock file of this name is held while the worker lives.
+    """
+
+    def __init__(self, path: Path, journal: Journal, optuna_storage: optuna.storages.BaseStorage, lock: Path) -> None:
+        self.optuna = optuna_storage
+        self.worker = lock.name
+        self._journal, self._path, self._locks = journal, path, lock.parent
+        self._asking = lock.with_name(f"{lock.name.rpartition('-')[0]}.ask")
+
+    @contextlib.contextmanager
+    def creating(self) -> Iterator[None]:
+        """Keep all workers from opening a study for as long.
+
+        Raises:
+            StoreError: The journal cannot be written.
+        """
+        try:
+            with FileLock(f"{self._path}.create"):
+                yield
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the study's other workers from asking and telling for as long; entries are written as one."""
+        with FileLock(self._asking), self.together():
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn whatever a broken entry leads to into an error in words.
+
+        Raises:
+            StoreError: The journal cannot be read.
+        """
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise _unusable(self._path, error) from error
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Wait for the disk once, for all entries."""
+        with self._journal.together():
+            yield
+
+    def watch(self, trial_id: int) -> None:
+        """Do nothing: the lock tells that the worker lives."""
+
+    def unwatch(self, trial_id: int) -> None:
+        """Do nothing."""
+
+    def lost(self) -> frozenset[int]:
+        """Return the trials that another worker took away from this one: none, while the lock is held."""
+        return frozenset()
+
+    def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
+        """Return those of the running trials of others whose worker is dead."""
+        dead = {worker for worker in set(running.values()) if worker is None or not self._is_alive(worker)}
+        return {trial_id for trial_id, worker in running.items() if worker in dead}
+
+    def _is_alive(self, worker: str) -> bool:
+        if worker == self.worker:
+            return False  # the trials are those of a dead one of the same name
+        lock = FileLock(self._locks / worker)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+
+@contextlib.contextmanager
+def open_local(path: Path, *, study: str) -> Iterator[LocalStorage]:
+    """Open a journal, new or as it was left, as the first worker of a study whose place is free.
+
+    Args:
+        path: The journal.
+        study: What identifies the study.
+
+    Raises:
+        StoreError: The journal cannot be read or written.
+    """
+    locks = path.parent / "locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.create"):
+            journal = Journal(path)
+            optuna_storage = read_local(path, journal)
+        lock = _first_free(locks, study)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        yield LocalStorage(path, journal, optuna_storage, Path(lock.lock_file))
+    finally:
+        lock.release()
+
+
+def read_local(path: Path, journal: Journal | None = None) -> optuna.storages.BaseStorage:
+    """Return a journal as Optuna's storage.
+
+    Raises:
+        StoreError: The journal cannot be read.
+    """
+    try:
+        journal = journal or Journal(path)
+        journal.check_end()
+        return optuna.storages.JournalStorage(journal)  # type: ignore[arg-type]
+    except Exception as error:  # Optuna raises whatever the broken line leads it to.
+        raise _unusable(path, error) from error
+
+
+def _first_free(locks: Path, study: str) -> FileLock:
+    for index in itertools.count():
+        lock = FileLock(locks / f"{study}-{index}")
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            break
+    return lock
+
+
+def _unusable(journal: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
+        f"({type(error).__name__}: {error}). Give a journal that Optuna wrote, in a folder that can be written to, "
+        "or move the file away to begin anew."
+    )

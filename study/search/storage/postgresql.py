@@ -1,0 +1,225 @@
+"""A search that many machines share: Optuna on PostgreSQL, and heartbeats that tell living workers from dead ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import optuna
+import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+
+from study.core.errors import StoreError
+
+# Heartbeats between one that a worker sends and the end of the others' patience.
+_BEATS = 4
+_CREATING = 0x6F7074756E61  # a number for the lock of who makes the tables; any other will do
+# Times are compared on the server, in one zone whatever a client's environment says.
+# A worker that is paused with a lock in its hand is parted from it after ten minutes.
+_CONNECT = {
+    "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+}
+_LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
+_BEGIN = sqlalchemy.text(
+    "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (:trial_id, LOCALTIMESTAMP) "
+    "ON CONFLICT (trial_id) DO UPDATE SET heartbeat = LOCALTIMESTAMP"
+)
+_BEAT = sqlalchemy.text(
+    "UPDATE trial_heartbeats AS h SET heartbeat = LOCALTIMESTAMP FROM trials AS t "
+    "WHERE t.trial_id = h.trial_id AND t.state = 'RUNNING' AND h.trial_id = ANY(:trial_ids) RETURNING h.trial_id"
+)
+_SILENT = sqlalchemy.text(
+    "SELECT t.trial_id FROM trials AS t LEFT JOIN trial_heartbeats AS h ON t.trial_id = h.trial_id "
+    "WHERE t.trial_id = ANY(:trial_ids) AND t.state = 'RUNNING' "
+    "AND (h.heartbeat IS NULL OR h.heartbeat < LOCALTIMESTAMP - make_interval(secs => :stale_after_s))"
+)
+
+
+class ServerStorage:
+    """The database as one of a study's workers sees it.
+
+    Attributes:
+        optuna: The database as Optuna's storage.
+        worker: This worker's name.
+    """
+
+    def __init__(self, url: str, *, study: str, stale_after_s: float) -> None:
+        self.worker = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+        self._url, self._stale_after_s = url, stale_after_s
+        self._key = int(study, 16)
+        # Of its own, since the engine that Optuna keeps lends each thread one connection.
+        self._engine = _engine(url)
+        with _lock(self._engine, _CREATING):  # who comes second finds the tables made
+            self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
+        self._watched: set[int] = set()
+        self._lost: set[int] = set()
+        self._changing = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
+        self._thread.start()
+
+    @contextlib.contextmanager
+    def creating(self) -> Iterator[None]:
+        """Keep all workers from opening a study for as long.
+
+        Raises:
+            StoreError: The server failed in the block.
+        """
+        with _told(self._url), _lock(self._engine, _CREATING):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the study's other workers from asking and telling for as long; a dead one lets go at once.
+
+        Raises:
+            StoreError: The server failed in the block.
+        """
+        with _told(self._url), _lock(self._engine, self._key):
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Tell what the server fails at in words.
+
+        Raises:
+            StoreError: The server failed in the block.
+        """
+        with _told(self._url):
+            yield
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell what the server fails at in words.
+
+        Raises:
+            StoreError: The server failed in the block.
+        """
+        with _told(self._url):
+            yield
+
+    def watch(self, trial_id: int) -> None:
+        """Tell the others from now on that the trial's worker lives."""
+        with self._engine.begin() as connection:
+            connection.execute(_BEGIN, {"trial_id": trial_id})
+        with self._changing:
+            self._watched.add(trial_id)
+
+    def unwatch(self, trial_id: int) -> None:
+        """Tell nothing more about a trial."""
+        with self._changing:
+            self._watched.discard(trial_id)
+            self._lost.discard(trial_id)
+
+    def lost(self) -> frozenset[int]:
+        """Return the trials that others took away since nothing was heard of this worker, a paused one."""
+        with self._changing:
+            return frozenset(self._lost)
+
+    def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
+        """Return those of the running trials of others whose worker is dead."""
+        # A trial without a worker was being asked for when its worker died: no other asks at the same time.
+        nobodys = {trial_id for trial_id, worker in running.items() if worker is None}
+        with self._engine.connect() as connection:
+            values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
+            return nobodys | set(connection.execute(_SILENT, values).scalars())
+
+    def close(self) -> None:
+        """End the heartbeats and the connections."""
+        self._stopped.set()
+        self._thread.join()
+        self._engine.dispose()
+        _backend(self.optuna).engine.dispose()
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(self._stale_after_s / _BEATS):
+            with self._changing:
+                watched = sorted(self._watched)
+            # A heartbeat that does not arrive is followed by another; when all fail, others take the trials.
+            with contextlib.suppress(SQLAlchemyError):
+                with self._engine.begin() as connection:
+                    arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
+                with self._changing:
+                    self._lost |= self._watched & (set(watched) - arrived)
+
+
+@contextlib.contextmanager
+def open_server(url: str, *, study: str, stale_after_s: float) -> Iterator[ServerStorage]:
+    """Open a database, and make its tables where there are none, as another worker of a study.
+
+    Args:
+        url: The database.
+        study: What identifies the study, in hexadecimal digits.
+        stale_after_s: Seconds without a heartbeat after which a worker counts as dead.
+
+    Raises:
+        StoreError: The server cannot be reached, or refuses.
+    """
+    with _told(url):
+        storage = ServerStorage(url, study=study, stale_after_s=stale_after_s)
+    try:
+        yield storage
+    finally:
+        storage.close()
+
+
+def read_server(url: str) -> optuna.storages.BaseStorage | None:
+    """Return a database as Optuna's storage without writing to it, None for one without tables.
+
+    Raises:
+        StoreError: The server cannot be reached, or refuses.
+    """
+    with _told(url):
+        engine = _engine(url)
+        with engine.connect() as connection:
+            is_made = sqlalchemy.inspect(connection).has_table("studies")
+        engine.dispose()
+        # Without a pool no connection is left behind.
+        return _optuna_storage(url, poolclass=sqlalchemy.NullPool) if is_made else None
+
+
+def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStorage:
+    # No heartbeat_interval: with ask and tell Optuna sends none, and warns at every trial that it does not.
+    return optuna.storages.get_storage(
+        optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": _CONNECT, **engine_kwargs})
+    )
+
+
+def _backend(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStorage:
+    backend = storage._backend  # type: ignore[attr-defined]
+    assert isinstance(backend, optuna.storages.RDBStorage)
+    return backend
+
+
+def _engine(url: str) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(url, connect_args=_CONNECT, pool_pre_ping=True)
+
+
+@contextlib.contextmanager
+def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[None]:
+    """Hold a lock of the server, which it opens when the connection ends, also with its holder."""
+    with engine.begin() as connection:
+        connection.execute(_LOCK, {"key": key})
+        yield
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        advice = "Install the extra: pip install 'optimizer-study[distributed]'."
+        raise StoreError(f"storage.optuna_url={url}: its driver is not installed ({error}). {advice}") from error
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise StoreError(
+            f"storage.optuna_url={url}: PostgreSQL cannot be used ({reason}). Check that it runs, that the database "
+            "exists and that PGPASSWORD or ~/.pgpass opens it; the same command continues the study."
+        ) from error

@@ -1,0 +1,82 @@
+"""Keep comparisons in MLflow, and read what they need to know of its experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.core.errors import StoreError
+from study.tracking import schema
+from study.tracking.connection import connect, redact, store_errors
+from study.tracking.reader import find_runs
+
+_PICTURES = (".svg", ".png", ".gif")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentContext:
+    """What a comparison needs of an experiment besides its studies.
+
+    Attributes:
+        experiment_id: MLflow's id, for links.
+        digests: The data set's digest by the study's run.
+    """
+
+    experiment_id: str
+    digests: Mapping[str, str]
+
+
+def read_context(tracking_uri: str, experiment: str) -> ExperimentContext:
+    """Return an experiment's id and the digests of the data that its studies used.
+
+    Raises:
+        StoreError: The store is missing or cannot be read, or has no such experiment.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, "the experiment cannot be read"):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
+        runs = find_runs(client, found.experiment_id, "tags.role = 'study'")
+    digests = {run.info.run_id: each.dataset.digest for run in runs for each in run.inputs.dataset_inputs}
+    return ExperimentContext(experiment_id=str(found.experiment_id), digests=digests)
+
+
+def log_comparison(
+    tracking_uri: str,
+    experiment: str,
+    *,
+    files: Sequence[Path],
+    tags: Mapping[str, str],
+    study_run_ids: Sequence[str] = (),
+) -> str:
+    """Keep the files of a comparison on a new run of role `comparison`; earlier comparisons stay.
+
+    Args:
+        tracking_uri: The store.
+        experiment: The experiment to keep it in.
+        files: The page, its JSON and its figures; pictures go into the folder `figures`.
+        tags: Tags beside `role`.
+        study_run_ids: Runs of the studies compared; each gets the tag `comparison_run_id`.
+
+    Returns:
+        The new run's id.
+
+    Raises:
+        StoreError: The store is missing or cannot be written.
+    """
+    client = connect(tracking_uri, create=False)
+    with store_errors(tracking_uri, "the comparison cannot be recorded"):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
+        own = {**schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
+        created = client.create_run(found.experiment_id, schema.now_ms(), own, run_name="comparison")
+        run_id = str(created.info.run_id)
+        for path in files:
+            client.log_artifact(run_id, str(path), "figures" if path.suffix in _PICTURES else None)
+        for study_run_id in study_run_ids:
+            client.set_tag(study_run_id, "comparison_run_id", run_id)
+        client.set_terminated(run_id)
+    return run_id

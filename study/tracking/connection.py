@@ -1,0 +1,222 @@
+"""Open MLflow's store, or say in one message why it cannot be opened and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import mlflow
+import sqlalchemy
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import _initialize_tables as initialize_tables
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from study.core.errors import StoreError
+from study.core.machine import cache_folder
+from study.core.redaction import redact as redact
+
+_SERVERS = ("http://", "https://")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, or the http address of a server"
+
+
+def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -> MlflowClient:
+    """Return a client of the store at a URI, after checking that it is there and can be used.
+
+    MLflow itself tries an unreachable database again for more than a minute and migrates what it finds; so the
+    checks come first and write nothing.
+
+    Args:
+        tracking_uri: Where the store is: a database, or a server's http address.
+        create: Make an SQLite store that is missing; otherwise a missing store is an error.
+        artifacts: Where a new store keeps artifacts of experiments that name no place of their own.
+
+    Raises:
+        StoreError: The store is missing, unreachable, corrupt, of another program or of another version of MLflow.
+    """
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # With a server, MLflow would print two lines to standard output for every run that ends; and a bar for each file.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    path = _sqlite_path(tracking_uri)
+    if path is not None and not _has_content(path):
+        if not create:
+            raise _error(tracking_uri, "there is no store", "Run a study first, or correct tracking_uri.")
+        _create_sqlite(tracking_uri, path, artifacts or path.parent / "artifacts")
+    check_store(tracking_uri, may_be_empty=create)
+    with store_errors(tracking_uri, "the store cannot be opened"):
+        return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+
+def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
+    """Check without writing that a store can be used; a database that is still to be made will do.
+
+    Args:
+        tracking_uri: Where the store is.
+        may_be_empty: Whether a database without tables will do.
+
+    Raises:
+        StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.
+    """
+    if tracking_uri.startswith(_SERVERS):
+        _check_server(tracking_uri)
+    elif tracking_uri.partition("://")[0].partition("+")[0] not in _DATABASES:
+        raise _error(tracking_uri, "this form of store is not supported", f"Set tracking_uri to {_FORMS}.")
+    else:
+        path = _sqlite_path(tracking_uri)
+        if path is None or _has_content(path):
+            _check_database(tracking_uri, create=may_be_empty)
+
+
+def is_database(tracking_uri: str) -> bool:
+    """Tell whether a store can be queried as a database instead of through a server."""
+    return not tracking_uri.startswith(_SERVERS)
+
+
+@contextlib.contextmanager
+def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn any failure of the store into a StoreError.
+
+    Raises:
+        StoreError: Something inside the block failed in MLflow, its database or its files.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, UnicodeError) as error:
+        advice = "Check that it is reachable, not full and not write-protected, then run the same command again."
+        raise _error(tracking_uri, f"{what} ({reason_of(error)})", advice) from error
+
+
+def _check_server(uri: str) -> None:
+    """Ask a server whether it is there; any answer, even a refusal, will do."""
+    try:
+        with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=10):
+            return
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        advice = "Start the server (mlflow server), or correct tracking_uri."
+        raise _error(uri, f"no server answers ({reason_of(error)})", advice) from error
+
+
+def _check_database(uri: str, *, create: bool) -> None:
+    """Check without writing that a database is MLflow's and of the installed version."""
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        with engine.connect() as connection:
+            tables = sqlalchemy.inspect(connection).get_table_names()
+            heads = MigrationContext.configure(connection).get_current_heads()
+    except ImportError as error:
+        advice = "Install the extra `distributed` for PostgreSQL, or correct tracking_uri."
+        raise _error(uri, f"its database driver is not installed ({error})", advice) from error
+    except (SQLAlchemyError, OSError, UnicodeError) as error:
+        advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
+        if "database is locked" in str(error):
+            advice = "Another program has held it for seconds: wait for that one, or end it, and do this again."
+        raise _error(uri, f"it cannot be read as a database ({reason_of(error)})", advice) from error
+    if not tables:
+        if not create:
+            raise _error(uri, "the database is empty", "Run a study first, or correct tracking_uri.")
+        return
+    if "experiments" not in tables:
+        advice = "Give MLflow a database of its own: correct tracking_uri."
+        raise _error(uri, "the database belongs to another program", advice)
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    if set(heads) == set(migrations.get_heads()):
+        return
+    if all(any(known.revision == head for known in migrations.walk_revisions()) for head in heads):
+        advice = f"Take a copy of it, then run: mlflow db upgrade {redact(uri)}"
+        raise _error(uri, f"it was written by an older version of MLflow than {mlflow.__version__}", advice)
+    advice = "Install the MLflow that wrote it, or choose another store with tracking_uri."
+    raise _error(uri, f"it was written by a newer version of MLflow than {mlflow.__version__}", advice)
+
+
+def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
+    """Create an SQLite store under a lock and in one move, so that nobody meets one half migrated."""
+    draft = path.with_name(f"{path.name}.new")
+    advice = "Choose a folder that can be written to: correct storage.mlflow_database or tracking_uri."
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path.with_name(f"{path.name}.lock")):
+            if _has_content(path):
+                return
+            draft.unlink(missing_ok=True)  # left by a process that was killed here
+            _copy_empty_store(draft)
+            SqlAlchemyStore(f"sqlite:///{draft}", artifacts.as_uri()).engine.dispose()
+            os.replace(draft, path)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise _error(uri, f"the store cannot be created ({reason_of(error)})", advice) from error
+
+
+def _copy_empty_store(target: Path) -> None:
+    """Copy an empty store of this MLflow from the user's cache, which costs a hundredth of its 60 migrations.
+
+    Without a cache that can be written to or read, nothing is copied and MLflow makes its tables anew.
+    """
+    made = cache_folder() / f"mlflow-{mlflow.__version__}.db"
+    with contextlib.suppress(OSError, SQLAlchemyError):
+        if not _has_content(made):
+            made.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=made.parent) as folder:
+                draft = Path(folder) / made.name
+                engine = sqlalchemy.create_engine(f"sqlite:///{draft}")
+                initialize_tables(engine)
+                engine.dispose()
+                os.replace(draft, made)
+        _check_database(f"sqlite:///{made}", create=False)
+        shutil.copyfile(made, target)
+
+
+def _sqlite_path(uri: str) -> Path | None:
+    """Return the file of an SQLite URI, None for another store."""
+    if not uri.startswith("sqlite"):
+        return None
+    try:
+        url = sqlalchemy.make_url(uri)
+    except SQLAlchemyError as error:
+        raise _error(uri, "the address cannot be understood", f"Set tracking_uri to {_FORMS}.") from error
+    if url.get_backend_name() != "sqlite":
+        return None
+    if url.database in (None, "", ":memory:"):
+        raise _error(uri, "a store in memory is lost with the process", f"Set tracking_uri to {_FORMS}.")
+    return Path(str(url.database)).absolute()
+
+
+def _has_content(path: Path) -> bool:
+    # An interrupted first connection leaves an empty file, which SQLite takes for an empty database.
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _error(uri: str, what: str, advice: str) -> StoreError:
+    return StoreError(redact(f"tracking_uri={uri}: {what}. {advice}"))
+
+
+def reason_of(error: BaseException) -> str:
+    """Say what went wrong in one line, in a database's own words where one failed.
+
+    SQLAlchemy puts a hint about its session's autoflush before them, which would hide that a database is locked.
+    """
+    met: BaseException | None = error
+    while met is not None:
+        if isinstance(met, DBAPIError) and met.orig is not None:
+            error = met.orig
+            break
+        met = met.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,165 @@
+"""Find or create the runs that a study's record starts from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import yaml
+from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from study.config.schema import StudyConfig
+from study.core.errors import StoreError
+from study.core.records import RunRecord
+from study.core.redaction import redacted
+from study.datasets import Dataset
+from study.tracking import schema
+from study.tracking.connection import connect, is_database, redact, store_errors
+from study.tracking.experiment_views import write_views
+from study.tracking.outbox.mlflow_writer import RECORD, Delivery
+from study.tracking.outbox.resumed_run import read_held
+from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
+from study.tracking.outbox.sync import deliver_spool, repeat_nothing
+from study.tracking.reader import child_runs, find_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedRuns:
+    """A study's run, marked as running, and the trials and confirmations that it holds already.
+
+    With a server, records of the study go through a spool, so that it may be away for a while.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    run_id: str
+    children: tuple[RunRecord, ...]
+    delivery: Delivery
+    spool: Spool | None
+
+
+def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> OpenedRuns:
+    """Find the run of the study with this digest, or create it, and bring what describes it up to date.
+
+    What an earlier process left in a spool is delivered first.
+
+    Raises:
+        StoreError: The store cannot be opened or written to.
+    """
+    uri = config.stores.tracking_uri
+    repeat_nothing(uri)
+    client = connect(uri, create=True, artifacts=config.stores.artifacts)
+    spools = spool_folder(config)
+    for path in waiting(spools, config.digest):
+        deliver_spool(path, tracking_uri=uri)
+    with store_errors(uri, "the study cannot be recorded"):
+        experiment_id = _experiment(client, config)
+        run_id = _parent(client, config, experiment_id, study_name=study_name)
+        tags = schema.config_tags(config) | schema.workload_tags(config, study_name=study_name) | dict(environment)
+        if commit := environment.get("git_commit"):
+            tags["mlflow.source.git.commit"] = commit
+        schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
+        client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
+        client.log_inputs(run_id, [schema.dataset_input(dataset)])
+        write_views(client, experiment_id, config)
+        client.update_run(run_id, status="RUNNING")
+        if not is_database(uri):
+            _remove_doubles(client, experiment_id, run_id)
+        children = child_runs(client, experiment_id, run_id)
+        if _end_orphans(client, children):
+            children = child_runs(client, experiment_id, run_id)
+        delivery = Delivery(client, experiment_id, held={run_id: read_held(client, run_id, None)})
+    address = Address(
+        tracking_uri=redact(uri),
+        experiment_id=experiment_id,
+        experiment=config.experiment_name,
+        study=study_name,
+        run_id=run_id,
+    )
+    return OpenedRuns(
+        client=client,
+        experiment_id=experiment_id,
+        run_id=run_id,
+        children=tuple(children),
+        delivery=delivery,
+        spool=None if is_database(uri) else open_spool(spools, config.digest, address),
+    )
+
+
+def spool_folder(config: StudyConfig) -> Path:
+    """Return the folder of the records that wait for a server: beside the local stores."""
+    return config.stores.artifacts.parent / "spool"
+
+
+def _experiment(client: MlflowClient, config: StudyConfig) -> str:
+    """Return the id of the study's experiment, which is created when it is missing."""
+    name, uri = config.experiment_name, config.stores.tracking_uri
+    found: Experiment | None = client.get_experiment_by_name(name)
+    if found is None:
+        local = schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
+        # Without its kind the UI asks whether this is about language models.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        try:
+            return str(client.create_experiment(name, artifact_location=local, tags=tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)  # another study was quicker
+    if found is None or found.lifecycle_stage != "active":
+        advice = "Restore it with `mlflow experiments restore`, or set another experiment_name."
+        raise StoreError(f"experiment_name={name}: this experiment was deleted in {redact(uri)}. {advice}")
+    return str(found.experiment_id)
+
+
+def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str) -> str:
+    """Return the id of the study's run, which is created when it is missing."""
+    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}' AND tags.study_name = '{study_name}'"
+
+    def oldest() -> str | None:
+        runs = find_runs(client, experiment_id, same_study)
+        return min(runs, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id if runs else None
+
+    if (found := oldest()) is not None:
+        return found
+    tags = {"role": "study", **schema.workload_tags(config, study_name=study_name), **schema.source_tags()}
+    created = client.create_run(experiment_id, schema.now_ms(), tags, run_name=study_name).info.run_id
+    # Of two workers that start one study at once, both keep the older run.
+    if (kept := oldest()) is not None and kept != created:
+        client.delete_run(created)
+        return kept
+    return str(created)
+
+
+def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Remove runs that a server made twice: out of a call that was given up, and out of the one that repeated it."""
+    seen: set[str] = set()
+    runs = find_runs(client, experiment_id, f"tags.`{schema.PARENT}` = '{run_id}'")
+    for run in sorted(runs, key=lambda run: -len(run.data.metrics)):
+        record = run.data.tags.get(RECORD)
+        if record in seen:
+            client.delete_run(run.info.run_id)
+        elif record is not None:
+            seen.add(record)
+
+
+def _end_orphans(client: MlflowClient, children: Collection[RunRecord]) -> bool:
+    """End the running runs whose process, on this machine, is gone; tell whether there were any."""
+    orphans = [child for child in children if child.status == "RUNNING" and _is_orphan(client, child)]
+    for child in orphans:
+        ended = {None: "KILLED", "failed": "FAILED"}.get(child.state, "FINISHED")
+        client.set_terminated(child.run_id, ended)
+    return bool(orphans)
+
+
+def _is_orphan(client: MlflowClient, child: RunRecord) -> bool:
+    host, _, pid = client.get_run(child.run_id).data.tags.get("process", "").rpartition(":")
+    if host != platform.node() or not pid.isdecimal():
+        return False
+    # Our own number was another's before: one process opens a study once.
+    return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))

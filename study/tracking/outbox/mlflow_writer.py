@@ -1,0 +1,213 @@
+"""Deliver entries to MLflow so that one that is delivered twice stands there once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from study.tracking import schema
+from study.tracking.outbox.entries import End, Entry, File, Log, Start
+from study.tracking.outbox.resumed_run import Held, forget_outcome, read_held
+
+# The tag with our key of a run: MLflow makes its id, and its answer may be lost.
+RECORD = "record"
+# Keys of runs that stand in no store yet begin so, which no id of MLflow does.
+NEW = "new-"
+# Tags that a run which goes on need not share with the one that was cut off.
+_OF_A_PROCESS = (RECORD, "process")
+# The most that MLflow takes in one call.
+_METRICS_PER_CALL = 1000
+# Refused, yet worth another try: not logged in, no rights yet, too slow, too many.
+_RETRIED = (401, 403, 408, 429)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether a delivery may succeed later as it is: the server is away, ill, overworked or locked."""
+    if isinstance(error, MlflowException):
+        status = int(error.get_http_status_code())
+    else:
+        status = getattr(getattr(error, "response", None), "status_code", 500 if isinstance(error, OSError) else 0)
+    return status >= 500 or status in _RETRIED
+
+
+class Delivery:
+    """Writes entries to a store, in their order, and knows under which ids their runs stand there.
+
+    Args:
+        client: A client of the store.
+        experiment_id: Where new runs go.
+        held: What runs hold that go on, by id.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, *, held: Mapping[str, Held] | None = None) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self._ids: dict[str, str] = {}
+        self._held = dict(held or {})
+        self._doubtful: set[str] = set()
+
+    def deliver(self, entry: Entry, *, again: bool = False) -> None:
+        """Write an entry.
+
+        Args:
+            entry: The entry.
+            again: It may have been taken before: by a server that did not come to answer, or from a process that was
+                killed.
+        """
+        if isinstance(entry, Start):
+            self._start(entry, again=again)
+        elif (run_id := self.find(entry.run)) is not None:
+            held = self._held.get(entry.run)
+            if held is None:
+                self._write(entry, run_id)
+            else:
+                self._go_on(entry, run_id, held)
+
+    def find(self, run: str) -> str | None:
+        """Return the id of a run in the store; None when another process has removed it."""
+        if run not in self._ids:
+            if not run.startswith(NEW):
+                return run
+            found = self._standing(run)
+            if not found:
+                return None
+            self._ids[run] = found[0].info.run_id
+        return self._ids[run]
+
+    def know(self, ids: Mapping[str, str]) -> None:
+        """Learn ids of runs that were written otherwise."""
+        self._ids |= ids
+
+    def remove_doubles(self) -> None:
+        """Remove runs that a server made in the end out of calls which were given up and repeated."""
+        for run in list(self._doubtful):
+            kept = self.find(run)
+            for double in self._standing(run):
+                if double.info.run_id != kept:
+                    self._client.delete_run(double.info.run_id)
+            self._doubtful.discard(run)
+
+    def _start(self, start: Start, *, again: bool) -> None:
+        if again:
+            self._doubtful.add(start.run)
+            self._ids.pop(start.run, None)
+        run_id = self.find(start.run) if again else None
+        if run_id is not None:
+            self._hold(run_id, start, afresh=bool(start.before))
+        elif (run_id := self._take_up(start)) is None:
+            self._create(start)
+            return
+        self._ids[start.run] = run_id
+        self._log_params(start, run_id)
+
+    def _take_up(self, start: Start) -> str | None:
+        """Let the run go on that stands in a run's place, if it is the same training or had failed; remove others."""
+        kept = None
+        before = [self.find(run) for run in reversed(start.before)]
+        for position, run_id in enumerate(run_id for run_id in before if run_id is not None):
+            run = self._client.get_run(run_id)
+            if run.info.lifecycle_stage != "active":
+                continue
+            if position == 0 and (_has_failed(run, start) or (start.goes_on and _is_same(run, start))):
+                kept = run
+            else:
+                self._client.delete_run(run_id)
+        if kept is None:
+            return None
+        found: str = kept.info.run_id
+        if has_failed := _has_failed(kept, start):
+            forget_outcome(self._client, found)
+        schema.log_in_batches(self._client, found, params=[], tags=start.tags)
+        self._client.update_run(found, status="RUNNING")
+        self._hold(found, start, afresh=has_failed)
+        return found
+
+    def _hold(self, run_id: str, start: Start, *, afresh: bool) -> None:
+        """Read what a run holds that goes on; `afresh`: what it once came to is not what it comes to now.
+
+        That it had failed is forgotten last: a process that is killed before has the next one do all of it again.
+        """
+        self._held[start.run] = held = read_held(self._client, run_id, start)
+        if afresh:
+            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
+        if "state" in self._client.get_run(run_id).data.tags:
+            self._client.delete_tag(run_id, "state")
+
+    def _create(self, start: Start) -> str:
+        tags = {tag.key: tag.value for tag in schema.to_tags(start.tags)}
+        made = self._client.create_run(self._experiment_id, start.started, tags, run_name=start.name)
+        self._ids[start.run] = run_id = made.info.run_id
+        self._log_params(start, run_id)
+        return str(run_id)
+
+    def _log_params(self, start: Start, run_id: str) -> None:
+        schema.log_in_batches(self._client, run_id, params=schema.to_params(start.params), tags={})
+
+    def _go_on(self, entry: Entry, run_id: str, held: Held) -> None:
+        """Write what is missing; a run that turns out to be another training's is replaced by one of its own."""
+        metrics = entry.metrics if isinstance(entry, Log) else ()
+        over = isinstance(entry, Log) and "state" in entry.tags
+        if held.start is not None and (not held.agrees(metrics) or (over and held.unseen - _places(entry))):
+            # The old run goes last: with a server that drops out in between, all of this is done again.
+            self._doubtful.add(entry.run)
+            own = self._create(held.start)
+            for said in (*held.passed, entry):
+                self._write(said, own)
+            self._client.delete_run(run_id)
+            del self._held[entry.run]
+            return
+        if isinstance(entry, Log):
+            missing = held.missing(metrics)
+            if missing or entry.tags:
+                self._write(Log(run=entry.run, metrics=missing, tags=entry.tags), run_id)
+        else:
+            self._write(entry, run_id)
+        held.saw(metrics, entry)
+
+    def _write(self, entry: Entry, run_id: str) -> None:
+        if isinstance(entry, Log):
+            for first in range(0, len(entry.metrics), _METRICS_PER_CALL):
+                last = first + _METRICS_PER_CALL >= len(entry.metrics)
+                tags = schema.to_tags(entry.tags) if last else []
+                some = entry.metrics[first : first + _METRICS_PER_CALL]
+                self._client.log_batch(run_id, metrics=list(some), tags=tags)
+            if not entry.metrics:
+                self._client.log_batch(run_id, tags=schema.to_tags(entry.tags))
+        elif isinstance(entry, File):
+            place = PurePosixPath(entry.path)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / place.name
+                path.write_bytes(entry.content)
+                self._client.log_artifact(run_id, str(path), None if place.parent.name == "" else str(place.parent))
+        elif isinstance(entry, End):
+            self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
+
+    def _standing(self, run: str) -> list[Run]:
+        """Return the active runs with a key, the one first that holds most."""
+        found = self._client.search_runs([self._experiment_id], f"tags.{RECORD} = '{run}'")
+        return sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
+
+
+def _is_same(run: Run, start: Start) -> bool:
+    """Tell whether a stored run trains the same as one that starts: point, seeds, versions of packages."""
+    tags = {tag.key: tag.value for tag in schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
+    return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
+
+
+def _has_failed(run: Run, start: Start) -> bool:
+    """Tell whether a stored run is the trial's that starts again and had failed, by whatever code or package then."""
+    return run.data.tags.get("state") == "failed" and _is_at(run, start)
+
+
+def _is_at(run: Run, start: Start) -> bool:
+    params = {param.key: param.value for param in schema.to_params(start.params)}
+    return bool(run.data.params.items() <= params.items())
+
+
+def _places(entry: Entry) -> set[tuple[str, int]]:
+    return {(m.key, m.step) for m in entry.metrics} if isinstance(entry, Log) else set()

@@ -1,0 +1,262 @@
+"""Write to the store from one background thread, in order, so that training never waits for it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlflow.entities import Metric
+
+from study.core.errors import StoreError
+from study.tracking.connection import reason_of
+from study.tracking.outbox.entries import Entry, Log
+from study.tracking.outbox.mlflow_writer import Delivery, is_passing
+from study.tracking.outbox.spool import Spool
+
+# Between two attempts to reach a server, in seconds: twice as long each time, up to this.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+# So long a server that takes nothing is waited for where its answer is wanted; longer than a pause.
+PATIENCE_S = 12.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class _Item:
+    entry: Entry | None = None
+    action: Callable[[], None] | None = None
+    done: threading.Event | None = None
+    stop: bool = False
+
+
+@dataclass(kw_only=True)
+class _Pending:
+    """Metrics not yet written, by run, out of how many entries, since when."""
+
+    runs: dict[str, tuple[list[Metric], int]] = field(default_factory=dict)
+    since: float = 0.0
+
+    def add(self, entry: Log) -> None:
+        if not self.runs:
+            self.since = time.monotonic()
+        metrics, n_entries = self.runs.get(entry.run, ([], 0))
+        metrics.extend(entry.metrics)
+        self.runs[entry.run] = metrics, n_entries + 1
+
+
+class _Abandoned(Exception):
+    """The study has ended and its server is away."""
+
+
+class BackgroundWriter:
+    """A queue and the one thread that empties it into the store.
+
+    Metrics of a run are gathered for `interval_s` and written in one call; another entry of a run comes after all
+    metrics that were reported for it before. Without a spool nothing more is written after a failure, and every call
+    raises. With one, an entry is on its file before a call returns, and the thread tries again as long as the server
+    is away.
+
+    Args:
+        delivery: What writes to the store.
+        where: The store's name for messages.
+        spool: The file that entries wait in; closed with the writer.
+        interval_s: How long metrics wait for company, in seconds.
+    """
+
+    def __init__(self, delivery: Delivery, *, where: str, spool: Spool | None = None, interval_s: float = 0.5) -> None:
+        self._delivery = delivery
+        self._where = where
+        self._spool = spool
+        self._interval_s = interval_s
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._pending = _Pending()
+        self._failure: Exception | None = None
+        self._refused: OSError | None = None
+        self._away: Exception | None = None
+        self._lock = threading.Lock()  # over the two counts and the spool
+        self._n_put = self._n_delivered = 0
+        self._abandon = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
+
+    def put(self, *entries: Entry) -> None:
+        """Write entries soon.
+
+        Raises:
+            StoreError: An earlier write failed, or the spool cannot be written.
+        """
+        self._check()
+        with self._lock:
+            if self._spool is not None:
+                try:
+                    self._spool.append(entries)
+                except OSError as error:  # what came before is delivered all the same
+                    self._refused = error
+                    self._raise_failure()
+            self._n_put += len(entries)
+            for entry in entries:
+                self._queue.put(_Item(entry=entry))
+
+    def act(self, action: Callable[[], None]) -> None:
+        """Call `action` in the background once everything before it is written; it does not survive this process.
+
+        Raises:
+            StoreError: An earlier write failed.
+        """
+        self._check()
+        self._queue.put(_Item(action=action))
+
+    def flush(self) -> None:
+        """Return when everything so far is written, or on the disk where there is a spool.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        if self._spool is not None:
+            self._check()
+            self._spool.sync()
+            return
+        written = threading.Event()
+        self._check()
+        self._queue.put(_Item(done=written))
+        written.wait()
+        self._raise_failure()
+
+    def settle(self) -> bool:
+        """Wait until everything so far is in the store; false when its server is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self.flush()
+        if self._spool is None:
+            return True
+        written = threading.Event()
+        self._queue.put(_Item(done=written))
+        settled = self._wait(written.is_set, at_once=self._away is not None)
+        self._raise_failure()
+        return settled and not self._abandon.is_set()
+
+    def close(self) -> int:
+        """Write what is left, end the thread, and return how many entries wait for a server that is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self._queue.put(_Item(stop=True))
+        if self._spool is None:
+            self._thread.join()
+        elif not self._wait(lambda: not self._thread.is_alive()):
+            self._abandon.set()
+            self._thread.join(timeout=1.0)  # in the middle of a call it ends with the process
+        with self._lock:
+            self._abandon.set()
+            n_waiting = self._n_put - self._n_delivered
+            if self._spool is not None:
+                self._spool.close(remove=n_waiting == 0)
+                self._spool = None
+        self._raise_failure()
+        return n_waiting
+
+    def _check(self) -> None:
+        self._raise_failure()
+        if not self._thread.is_alive() or self._abandon.is_set():
+            raise StoreError(f"{self._where}: the study's record is closed. Open the study again to write to it.")
+
+    def _raise_failure(self) -> None:
+        if (failure := self._failure or self._refused) is not None:
+            raise StoreError(
+                f"tracking_uri={self._where}: results could not be written ({reason_of(failure)}). "
+                "Check that it is reachable, not full and not write-protected; the same command continues the study."
+            ) from failure
+
+    def _wait(self, is_over: Callable[[], bool], *, at_once: bool = False) -> bool:
+        """Wait as long as something gets delivered; tell whether it came to be over."""
+        n, since = self._n_delivered, time.monotonic()
+        while not is_over():
+            if n != self._n_delivered:
+                n, since, at_once = self._n_delivered, time.monotonic(), False
+            if at_once or (self._spool is not None and time.monotonic() - since > PATIENCE_S):
+                return is_over()
+            time.sleep(0.005)
+        return True
+
+    def _run(self) -> None:
+        """Empty the queue until told to stop; what waits for a flush is always released."""
+        while True:
+            try:
+                item = self._queue.get(timeout=self._patience())
+            except queue.Empty:
+                item = _Item()
+            try:
+                if self._failure is None and not self._abandon.is_set():
+                    self._handle(item)
+            except _Abandoned:
+                pass
+            except Exception as error:
+                self._failure = error
+            finally:
+                if item.done is not None:
+                    item.done.set()
+            if item.stop:
+                return
+
+    def _patience(self) -> float | None:
+        if not self._pending.runs:
+            return None
+        return max(0.0, self._pending.since + self._interval_s - time.monotonic())
+
+    def _handle(self, item: _Item) -> None:
+        entry = item.entry
+        if isinstance(entry, Log) and not entry.tags:
+            self._pending.add(entry)
+            if self._patience() == 0.0:
+                self._write_pending()
+            return
+        self._write_pending(None if entry is None else entry.run)
+        if entry is not None:
+            self._deliver(entry, n_entries=1)
+        if item.action is not None:
+            item.action()
+        if item.stop and self._spool is not None:
+            try:
+                self._delivery.remove_doubles()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                _logger.warning("%s: doubles are looked for when the study is opened again: %s", self._where, error)
+
+    def _write_pending(self, run: str | None = None) -> None:
+        """Write the metrics that wait for a run, or for all of them."""
+        for key in list(self._pending.runs) if run is None else [run]:
+            if (found := self._pending.runs.pop(key, None)) is not None:
+                self._deliver(Log(run=key, metrics=found[0]), n_entries=found[1])
+
+    def _deliver(self, entry: Entry, *, n_entries: int) -> None:
+        """Deliver an entry, with a spool again and again until it is taken."""
+        for attempt in itertools.count():
+            try:
+                self._delivery.deliver(entry, again=attempt > 0)
+                break
+            except Exception as error:
+                if self._spool is None or not is_passing(error):
+                    raise
+                if self._away is None:
+                    _logger.warning(
+                        "%s takes nothing now, records wait in %s: %s", self._where, self._spool.path, error
+                    )
+                self._away = error
+            if self._abandon.wait(min(_FIRST_PAUSE_S * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)):
+                raise _Abandoned
+        if self._away is not None:
+            _logger.warning("%s takes records again", self._where)
+            self._away = None
+        with self._lock:
+            self._n_delivered += n_entries
+            if self._spool is not None and self._n_delivered == self._n_put and not self._abandon.is_set():
+                self._spool.clear()

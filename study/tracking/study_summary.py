@@ -1,0 +1,148 @@
+"""What the run of a study says about its trials: counts, the best so far, and a note to read."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from study.config.schema import StudyConfig
+from study.core.records import RunRecord
+from study.core.trainer_interface import State, TrialResult
+
+_STATES: tuple[State, ...] = get_args(State)
+# Mean and the ends of its interval.
+Estimate = tuple[float, float, float]
+# By test metric.
+Tests = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a trial ended, as far as its study's run tells it.
+
+    Attributes:
+        state: How it ended.
+        metrics: Its metrics by name, `objective` among them.
+        hyperparameters: The optimizer's arguments, as text.
+    """
+
+    state: State
+    metrics: Mapping[str, float]
+    hyperparameters: Mapping[str, str]
+
+
+def outcome_of(record: RunRecord) -> Outcome | None:
+    """Return how a stored trial ended, None when it has not."""
+    if record.state is None:
+        return None
+    ours = ("optimizer", "trial_number", "run_seed", "order_seed")
+    point = {key: value for key, value in record.params.items() if key not in ours}
+    return Outcome(state=record.state, metrics=record.metrics, hyperparameters=point)
+
+
+def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
+    """Return the metrics of a finished run: its objective, the best epoch's value beside it, and the summary."""
+    metrics = {"objective": objective, **result.summary}
+    name, maximize = config.objective.metric, config.objective.direction == "maximize"
+    values = [value for value in result.history.get(name, ()) if math.isfinite(value)]
+    if values:
+        metrics[f"best_{name}"] = max(values) if maximize else min(values)
+    return metrics
+
+
+class Standing:
+    """How the trials of a study ended, their counts and the best of them kept up with every one that is added.
+
+    Args:
+        config: The study's config.
+        outcomes: Trials that ended before, by their number.
+
+    Attributes:
+        outcomes: All trials by their number.
+        counts: How many ended in each state.
+        best: The number of the best completed trial, the first of equals; None when none completed.
+    """
+
+    def __init__(self, config: StudyConfig, outcomes: Mapping[int, Outcome]) -> None:
+        self._config = config
+        self.outcomes: dict[int, Outcome] = {}
+        self.counts: Counter[State] = Counter()
+        self.best: int | None = None
+        for number, outcome in outcomes.items():
+            self.add(number, outcome)
+
+    @property
+    def states(self) -> dict[int, State]:
+        """How each trial ended."""
+        return {number: outcome.state for number, outcome in self.outcomes.items()}
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Add a trial; one that stood under its number before is forgotten."""
+        replaced = self.outcomes.pop(number, None)
+        if replaced is not None:
+            self.counts[replaced.state] -= 1
+        self.outcomes[number] = outcome
+        self.counts[outcome.state] += 1
+        if number == self.best:
+            self.best = None
+            for other in self.outcomes:
+                self._consider(other)
+        self._consider(number)
+
+    def _consider(self, number: int) -> None:
+        value = self.outcomes[number].metrics.get("objective", math.nan)
+        if self.outcomes[number].state != "complete" or not math.isfinite(value):
+            return
+        known = math.nan if self.best is None else self.outcomes[self.best].metrics["objective"]
+        if self.best is None or self._config.objective.better(value, known) or (value == known and number < self.best):
+            self.best = number
+
+
+def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, float]:
+    """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
+    outcomes, counts = standing.outcomes, standing.counts
+    metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
+    if best is not None and best in outcomes:
+        chosen = outcomes[best]
+        own = ("objective", f"best_{config.objective.metric}")
+        metrics |= {name: chosen.metrics[name] for name in own if name in chosen.metrics}
+        metrics["best_objective"] = chosen.metrics["objective"]
+        metrics["best_trial_number"] = best
+        for argument, text in chosen.hyperparameters.items():
+            with contextlib.suppress(ValueError):  # an argument that is no number stands in the tag `best` alone
+                metrics[f"best_{argument}"] = float(text)
+    for name, (mean, low, high) in tests.items():
+        metrics |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
+    return metrics
+
+
+def study_tags(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, str]:
+    """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
+    outcomes, counts = standing.outcomes, standing.counts
+    progress = f"{len(outcomes)}/{config.n_trials}"
+    tags = {"progress": progress}
+    searched = tuple(config.optimizer.ranges)
+    workload = f"{config.model.name} on {config.dataset.name}"
+    lines = [f"**{config.optimizer.name}**, {workload}: {progress} trials"]
+    if best is not None and best in outcomes:
+        point = outcomes[best].hyperparameters
+        shown = {key: point[key] for key in searched if key in point} or point
+        tags["best"] = " ".join(f"{key}={_short(value)}" for key, value in shown.items())
+        value = _short(str(outcomes[best].metrics["objective"]))
+        lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
+    lines += [f"{name} {mean:.4g} [{low:.4g}, {high:.4g}]" for name, (mean, low, high) in tests.items()]
+    if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
+        lines.append(", ".join(bad))
+    return tags | {"mlflow.note.content": "  \n".join(lines)}
+
+
+def _short(text: str) -> str:
+    """Return a number with five digits, other text as it is."""
+    try:
+        return f"{float(text):.5g}"
+    except ValueError:
+        return text

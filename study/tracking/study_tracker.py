@@ -1,0 +1,303 @@
+"""Record one study while it runs, without making its training wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from mlflow.entities import Metric
+
+from study.config.schema import StudyConfig
+from study.core.errors import StoreError
+from study.core.records import Role, RunRecord
+from study.core.trainer_interface import EpochReport, Kind, Trial, TrialResult
+from study.datasets import Dataset
+from study.tracking import schema, study_summary
+from study.tracking.connection import redact, store_errors
+from study.tracking.open_runs import OpenedRuns, open_runs
+from study.tracking.outbox import bulk_insert
+from study.tracking.outbox.entries import End, File, Log, Start
+from study.tracking.outbox.mlflow_writer import RECORD, is_passing
+from study.tracking.outbox.spool import RecordsWaitError
+from study.tracking.outbox.writer_thread import BackgroundWriter
+from study.tracking.reader import child_runs
+from study.tracking.run_cache import Ledger, OpenRun, new_key, outcomes_of
+from study.tracking.system_metrics import SystemSampler
+
+_INTERVAL_S = 5  # between two samples of the system's metrics
+_NO_TESTS: study_summary.Tests = MappingProxyType({})
+
+
+def open_study(
+    config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]
+) -> StudyTracker:
+    """Open the record of a study: a new one, or the one with the same digest to be continued.
+
+    Args:
+        config: The study's config.
+        study_name: The study's name in its experiment.
+        dataset: The data set, described as an MLflow input.
+        environment: Package versions by package, and `git_commit`; each becomes a tag, of every trial as well.
+
+    Raises:
+        StoreError: The store cannot be opened or written to.
+    """
+    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
+    return StudyTracker(config, opened, study_name=study_name, environment=environment)
+
+
+class StudyTracker:
+    """The open record of a study; a context manager, which marks how the study ended.
+
+    Attributes:
+        run_id: The study's MLflow run.
+        experiment_id: Its MLflow experiment.
+    """
+
+    def __init__(
+        self, config: StudyConfig, opened: OpenedRuns, *, study_name: str, environment: Mapping[str, str]
+    ) -> None:
+        self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
+        self._config, self._study_name = config, study_name
+        shared = schema.workload_tags(config, study_name=study_name)
+        self._shared_tags = shared | dict(environment) | schema.source_tags()
+        self._client, self._uri = opened.client, config.stores.tracking_uri
+        self._ledger = Ledger(config, opened.children)
+        self._ended: list[bulk_insert.Draft] = []
+        self._delivery, self._spool = opened.delivery, opened.spool
+        self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
+        self._sampler: SystemSampler | None = None
+        if config.tracking.system_metrics:
+            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
+
+    def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
+        """Record that a trial or a confirmation starts.
+
+        A run that was cut off under its number goes on where the study is deterministic: what is reported again is
+        not written again. It is replaced where another training turns out to have written it. One that had failed
+        goes on in any case, without what it came to, but on a server is replaced where it had reported other values.
+
+        Args:
+            kind: What is trained.
+            trial: The trial.
+            in_bulk: Write nothing until it has ended and `write` or `flush` is called, then all such runs at once.
+        """
+        key, run = (kind, trial.number), new_key()
+        start = Start(
+            run=run,
+            name=schema.run_name(kind, trial.number, study_name=self._study_name),
+            tags=self._tags(kind, trial.number, run),
+            params=schema.trial_params(trial, optimizer=self._config.optimizer.name),
+            started=schema.now_ms(),
+            before=self._ledger.standing(key),
+            goes_on=self._config.deterministic and not in_bulk,
+        )
+        self._ledger.starts(key, OpenRun(start=start, draft=bulk_insert.Draft(start=start) if in_bulk else None))
+        if not in_bulk:
+            self._writer.put(start)
+
+    def epoch(self, kind: Kind, trial: Trial, report: EpochReport) -> None:
+        """Record an epoch's metrics under the epoch's number, from 1; values per step under the step."""
+        run = self._ledger.started((kind, trial.number))
+        now = schema.now_ms()
+        metrics = schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
+        for name, values in report.steps.items():
+            if name != "step":
+                pairs = zip(report.steps["step"], values, strict=True)
+                metrics += [Metric(name, float(value), now, int(step)) for step, value in pairs]
+        run.saw(metrics)
+        if run.draft is None:
+            self._writer.put(Log(run=run.start.run, metrics=metrics))
+        else:
+            run.draft.metrics += metrics
+
+    def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
+        """Record how a trial or a confirmation ended, and the study's progress."""
+        key, ended = (kind, result.trial.number), schema.now_ms()
+        run = self._ledger.started(key)
+        values = study_summary.end_metrics(self._config, result, objective)
+        metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
+        run.saw(metrics)
+        draft = run.draft or bulk_insert.Draft(start=run.start)
+        draft.metrics += metrics
+        draft.status = status = "FAILED" if result.state == "failed" else "FINISHED"
+        draft.tags, draft.ended, draft.error = {"state": result.state}, ended, result.error
+        self._ledger.ends(key, state=result.state, status=status, ended=ended)
+        if run.draft is not None:
+            self._ended.append(draft)
+            return
+        self._writer.put(*bulk_insert.entries_of(draft)[1:])
+        if kind == "trial":
+            self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
+
+    def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
+        """Return the runs of the study that came to an end of their own, as the store holds them now.
+
+        Superseded confirmations are left out, and the runs of another role than one that is given. While a server is
+        away: as they were when the study was opened or last looked at, and as this process went on.
+
+        Raises:
+            StoreError: The store cannot be read, or an earlier write failed.
+        """
+        if self.settle():
+            try:
+                with store_errors(self._uri, "the study's runs cannot be read"):
+                    children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
+                self._ledger.learn(children)
+                return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
+            except StoreError as error:
+                if not self._is_away(error):
+                    raise
+        return {(run.kind, run.number): run for run in self._ledger.finished(role)}
+
+    def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
+        """Mark confirmations whose point a continued search has left behind; their numbers become free again."""
+        self._ledger.supersede(kind, run_ids)
+        self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
+
+    def summarize(
+        self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
+    ) -> None:
+        """Record what the study came to, read anew from the store where other workers' trials count.
+
+        Args:
+            best: The number of the trial that the search selected; None when none completed.
+            tests: Each test metric, such as `test_accuracy`, over the best point's confirmations.
+            ended: The states of the trials that ended, by number; None: unknown.
+
+        Raises:
+            StoreError: The store cannot be read or written.
+        """
+        if self._ledger.trials.states != ended:
+            self._ledger.trials = study_summary.Standing(self._config, outcomes_of(self.finished().values()))
+        self._record_progress(best=best, tests=tests)
+        self.flush()
+
+    def artifact_text(self, text: str, path: str) -> None:
+        """Keep a text as an artifact of the study."""
+        self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
+
+    def artifact_file(self, local_path: Path, folder: str) -> None:
+        """Copy a file as it is now into a folder (empty: the root) of the study's artifacts."""
+        content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
+        self._writer.put(File(run=self.run_id, path=str(place), content=content))
+        self.flush()
+
+    def log_model(self, model: Any, *, example_x: Any) -> None:
+        """Keep a Keras model as an MLflow model named `model`, ready to be served.
+
+        While a server is away, it becomes an artifact `model.keras` instead, which can wait.
+
+        Args:
+            model: The trained model.
+            example_x: A few inputs, shape (n_examples, *input_shape), for the signature.
+
+        Raises:
+            StoreError: The model cannot be stored.
+        """
+        from study.tracking.keras_models import keras_file, log_keras_model
+
+        run = {"experiment_id": self.experiment_id, "run_id": self.run_id}
+        if self.settle():
+            try:
+                with store_errors(self._uri, "the model cannot be stored"):
+                    log_keras_model(self._client, model, example_x=example_x, **run)
+                return
+            except StoreError as error:
+                if not self._is_away(error):
+                    raise
+        self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
+
+    def write(self) -> None:
+        """Begin to write the runs that ended since the last time, all at once, and the study's progress."""
+        drafts, self._ended = self._ended, []
+        if not drafts:
+            return
+        if self._spool is not None:
+            self._writer.put(*(entry for draft in drafts for entry in bulk_insert.entries_of(draft)))
+        else:
+            self._writer.act(
+                lambda: bulk_insert.insert_drafts(self._client, self._delivery, self.experiment_id, drafts)
+            )
+        self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
+
+    def flush(self) -> None:
+        """Return when everything so far is written, or on the disk on its way to a server.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self.write()
+        self._writer.flush()
+
+    def settle(self) -> bool:
+        """Wait until everything so far is where other workers see it; false when a server is away.
+
+        Raises:
+            StoreError: A write failed.
+        """
+        self.write()
+        return self._writer.settle()
+
+    def __enter__(self) -> StudyTracker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        status = "FINISHED" if error is None else "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        try:
+            self._close(status)
+        except StoreError as failure:
+            if error is None:
+                raise
+            if str(failure) != str(error):
+                error.add_note(f"And the study's record could not be closed: {failure}")
+
+    def _close(self, status: str) -> None:
+        """Write what is left and mark the study, and the trials that were cut off, as ended."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        now = schema.now_ms()
+        cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
+        try:
+            try:
+                self.write()
+                self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
+                self._writer.put(End(run=self.run_id, status=status, ended=now))
+            finally:
+                n_waiting = self._writer.close()
+        except StoreError as failure:
+            self._mark_as_failed(cut_off, failure)
+            raise
+        if n_waiting:
+            raise RecordsWaitError(redact(self._uri), self._spool.path if self._spool else None, n_waiting)
+
+    def _mark_as_failed(self, cut_off: Collection[str], failure: StoreError) -> None:
+        """Say in a store that refused something that the study has failed, if it takes that."""
+        try:
+            with store_errors(self._uri, "the study cannot be marked as ended"):
+                for run in cut_off:
+                    if (run_id := self._delivery.find(run)) is not None:
+                        self._client.set_terminated(run_id, "KILLED")
+                self._client.set_terminated(self.run_id, "FAILED")
+        except StoreError as error:
+            failure.add_note(str(error))
+
+    def _is_away(self, error: StoreError) -> bool:
+        """Tell whether an error is a server's that may be back later."""
+        return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
+
+    def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
+        """Return the tags of a trial's run, the versions of what trains it among them."""
+        tags = self._shared_tags | schema.child_tags(kind, number, parent=self.run_id)
+        return tags if self._spool is None else {**tags, RECORD: key}
+
+    def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
+        trials = self._ledger.trials
+        values = study_summary.study_metrics(self._config, trials, best=best, tests=tests)
+        tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
+        metrics = schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=schema.now_ms())
+        self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

@@ -1,0 +1,63 @@
+"""Sample what the machine does while a study runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from study.core.errors import StoreError
+from study.tracking import schema
+from study.tracking.outbox.entries import Entry, Log
+
+
+class SystemSampler:
+    """A thread that hands over MLflow's system metrics at intervals.
+
+    MLflow's own thread ends for good when the store does not answer once.
+
+    Args:
+        run_id: The run they belong to; its steps go on.
+        tracking_uri: The store.
+        interval_s: Seconds between samples.
+        put: Takes the entries.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        tracking_uri: str,
+        *,
+        interval_s: float,
+        put: Callable[[Entry], None],
+    ) -> None:
+        self._monitor: Any = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracking_uri)
+        self._interval_s = interval_s
+        self._run_id = run_id
+        self._put = put
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="system metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        step = self._monitor._logging_step
+        while True:
+            self._monitor.collect_metrics()
+            if self._over.wait(self._interval_s):
+                return
+            values = {f"system/{name}": value for name, value in self._monitor.aggregate_metrics().items()}
+            for monitor in self._monitor.monitors:
+                monitor.clear_metrics()
+            metrics = schema.to_metrics(values, step=step, timestamp_ms=schema.now_ms())
+            try:
+                self._put(Log(run=self._run_id, metrics=metrics))
+            except StoreError:  # told to whoever writes next
+                return
+            step += 1

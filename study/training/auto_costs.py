@@ -1,0 +1,146 @@
+"""What studies cost by kind of net, trainer and backend: as conf/ says, or as measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.config.schema import BACKENDS, KINDS
+from study.core.errors import ConfigError, Fault, StudyError
+from study.core.machine import cache_folder, cards, machine
+
+# Names another file of measurements than the user's own.
+VARIABLE = "OPTIMIZER_STUDY_MEASURED"
+_FIELDS = ("trainer", "backend", "fixed_s", "trial_s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a study takes with one trainer and backend, in seconds: `fixed_s + n * trial_s` for n trainings."""
+
+    trainer: str
+    backend: str
+    fixed_s: float
+    trial_s: float
+
+    def seconds(self, n: int) -> float:
+        """Return the seconds of `n` trainings."""
+        return self.fixed_s + n * self.trial_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of one kind of net, and where from."""
+
+    costs: tuple[Cost, ...]
+    source: str
+
+
+def find_facts(recorded: object, *, kind: str) -> Facts:
+    """Return what was measured on this machine, else what conf/trainer/auto.yaml records for its device.
+
+    Args:
+        recorded: The section `facts` of conf/trainer/auto.yaml.
+        kind: The kind of net.
+
+    Raises:
+        ConfigError: What conf/ records cannot be read.
+        StudyError: The file of measurements cannot be read.
+    """
+    path = measured_path()
+    entry = _read(path).get(machine(), {})
+    if kind in entry.get("costs", {}):
+        return Facts(costs=_costs(entry["costs"][kind], path), source=f"{path} ({entry['date']})")
+    device = "gpu" if cards() else "cpu"
+    node: Any = recorded if recorded is not None else {}
+    try:
+        return Facts(costs=read_costs(node.get(device, {}).get(kind, [])), source="conf/trainer/auto.yaml")
+    except (ValueError, AttributeError) as error:
+        allowed = f"by device and kind a list of {', '.join(_FIELDS)} ({error})"
+        advice = "Correct it, or take conf/trainer/auto.yaml as it came."
+        raise ConfigError([Fault(key="trainer.facts", value=recorded, allowed=allowed, advice=advice)]) from error
+
+
+def measured_path() -> Path:
+    """Return where the measurements of this user's machines are kept."""
+    return Path(os.environ.get(VARIABLE) or cache_folder() / "measured.json")
+
+
+def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:
+    """Keep what was measured on this machine in place of what is there for it; return the file.
+
+    Raises:
+        StudyError: The file cannot be written; one that cannot be read is replaced.
+    """
+    path = measured_path()
+    try:
+        machines = _read(path)
+    except StudyError:
+        machines = {}
+    listed = {kind: [asdict(cost) for cost in known] for kind, known in costs.items()}
+    machines[machine()] = {"date": time.strftime("%Y-%m-%d"), "costs": listed}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{os.getpid()}")
+        scratch.write_text(json.dumps({"machines": machines}, indent=1) + "\n")
+        scratch.replace(path)
+    except OSError as error:
+        raise StudyError(
+            f"{path}: expected a file that can be written ({error.strerror}). Set {VARIABLE} to another."
+        ) from error
+    return path
+
+
+def read_costs(entries: Any) -> tuple[Cost, ...]:
+    """Return costs from mappings of their fields.
+
+    Raises:
+        ValueError: They are no such mappings; the message says what was found.
+    """
+    if not isinstance(entries, list):
+        raise ValueError(f"found {entries!r}")
+    return tuple(map(_cost, entries))
+
+
+def _cost(entry: Any) -> Cost:
+    if not isinstance(entry, Mapping) or set(entry) != set(_FIELDS) or entry["backend"] not in BACKENDS:
+        raise ValueError(f"found {entry!r}")
+    seconds = [entry["fixed_s"], entry["trial_s"]]
+    if not all(type(s) in (int, float) and math.isfinite(s) and s >= 0 for s in seconds):
+        raise ValueError(f"found {entry!r}")
+    return Cost(**{**entry, "fixed_s": float(seconds[0]), "trial_s": float(seconds[1])})
+
+
+def _costs(entries: Any, path: Path) -> tuple[Cost, ...]:
+    try:
+        return read_costs(entries)
+    except ValueError as error:
+        raise _corrupt(path, error) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a file holds by machine; nothing where there is none."""
+    try:
+        found = json.loads(path.read_text())["machines"]
+        for entry in found.values():
+            if not isinstance(entry["date"], str) or not set(entry["costs"]) <= set(KINDS):
+                raise ValueError(f"found {entry!r}")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _corrupt(path, error) from error
+    return dict(found)
+
+
+def _corrupt(path: Path, error: Exception) -> StudyError:
+    told = str(error).splitlines()[0][:200]
+    return StudyError(
+        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {told}). "
+        "Measure again, or delete the file; conf/trainer/auto.yaml then advises."
+    )

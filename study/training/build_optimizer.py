@@ -1,0 +1,94 @@
+"""Build a Keras optimizer from a point of hyperparameters and a schedule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from study.config.instantiate import Section, instantiate, parameters
+from study.core.search_space import Value
+
+
+def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedule: Section, n_steps: int) -> Any:
+    """Build an optimizer whose rate follows a schedule.
+
+    Args:
+        target: The dotted path of a Keras optimizer.
+        hyperparameters: Values for its constructor; what is left out keeps its default.
+        schedule: The section of a schedule whose values are factors on the rate; a null `_target_` is constant.
+        n_steps: Batches that the whole training takes. Keras's schedules count these, also where the optimizer
+            takes one step for several of them (`gradient_accumulation_steps`). An optimizer with an argument of this
+            name is told them, too.
+
+    Returns:
+        A fresh optimizer.
+    """
+    arguments = coerce(target, hyperparameters)
+    if "n_steps" in parameters(target):
+        arguments.setdefault("n_steps", n_steps)
+    if schedule.get("_target_") is not None:
+        rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
+        arguments["learning_rate"] = ScaledSchedule(rate, build_schedule(schedule, n_steps=n_steps))
+    return instantiate({"_target_": target, **arguments})
+
+
+def build_schedule(section: Section, *, n_steps: int) -> Any:
+    """Build a schedule of factors, each `{fraction_of_steps: f}` replaced by that share of the steps, 1 at least."""
+    return instantiate({key: _fill_in(value, n_steps) for key, value in section.items()})
+
+
+def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
+    """Give each argument the type that Keras insists on.
+
+    An integer becomes a float for `learning_rate` and wherever the constructor's default is a float, and stays an
+    integer elsewhere (`ns_steps`, `gradient_accumulation_steps`); a tuple becomes a list.
+    """
+    known = parameters(target)
+    coerced: dict[str, Any] = {}
+    for name, value in hyperparameters.items():
+        default = known[name].default if name in known else inspect.Parameter.empty
+        wants_float = name == "learning_rate" or isinstance(default, float)
+        if wants_float and isinstance(value, int) and not isinstance(value, bool):
+            coerced[name] = float(value)
+        else:
+            coerced[name] = list(value) if isinstance(value, tuple) else value
+    return coerced
+
+
+class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A learning rate times a factor that depends on the step.
+
+    Args:
+        rate: The learning rate.
+        factor: A schedule whose values are factors.
+    """
+
+    def __init__(self, rate: float, factor: Any) -> None:
+        self.rate = rate
+        self.factor = factor
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate at a step, counted from 0."""
+        return self.factor(step) * self.rate
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to write the schedule down."""
+        return {"rate": self.rate, "factor": keras.optimizers.schedules.serialize(self.factor)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ScaledSchedule:
+        """Build the schedule from what `get_config` returned."""
+        return cls(config["rate"], keras.optimizers.schedules.deserialize(config["factor"]))
+
+
+def _fill_in(value: Any, n_steps: int) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) == {"fraction_of_steps"}:
+            return max(1, round(float(value["fraction_of_steps"]) * n_steps))
+        return {key: _fill_in(nested, n_steps) for key, nested in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill_in(nested, n_steps) for nested in value]
+    return value

@@ -1,0 +1,229 @@
+"""Watch one call of `fit`: report epochs, stop what diverges, time what is training and what is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.trainer_interface import EpochReport, OnEpoch, Trial
+from study.training.batches import Batches
+
+# Losses are fetched from the device in blocks of so many steps, so that it need not wait for the host in between.
+_BLOCK = 32
+
+
+class NonFiniteLossError(Exception):
+    """Raised inside `fit` to leave it at once.
+
+    Args:
+        step: The first step with a loss that is not finite, counted from 1.
+    """
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss of step {step} is not finite")
+        self.step = step
+
+
+class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+    """Follows the training of one trial.
+
+    Args:
+        trial: The trial.
+        on_epoch: Told about every epoch.
+        batches: Where the training batches come from.
+        n_steps: Steps of the whole training.
+        every_n_steps: Report the loss of every n-th step too.
+
+    Attributes:
+        evaluate: Returns the loss and metrics that an epoch is reported with in the place of Keras's running means;
+            None: those.
+        step: Steps taken.
+        history: Per metric one value a finished epoch.
+        pruned: Whether `on_epoch` stopped the training before its end.
+        told: What was reported, epoch by epoch, as it can be replayed.
+        keep: Called after an epoch that was reported, with its number.
+        caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
+        seconds_in_epochs: Time between an epoch's beginning and its last step.
+        validations: Seconds that each validation took.
+    """
+
+    def __init__(
+        self, trial: Trial, on_epoch: OnEpoch, *, batches: Batches, n_steps: int, every_n_steps: int | None
+    ) -> None:
+        super().__init__()
+        self.evaluate: Callable[[], Mapping[str, float]] | None = None
+        self.step = 0
+        self.history: dict[str, list[float]] = {}
+        self.pruned = False
+        self.told: list[dict[str, Any]] = []
+        self.keep: Callable[[int], None] | None = None
+        self.caller_error: Exception | None = None
+        self.seconds_in_epochs = 0.0
+        self.validations: list[float] = []
+        self._trial, self._on_epoch = trial, on_epoch
+        self._batches, self._n_steps, self._every_n_steps = batches, n_steps, every_n_steps
+        self._epoch_begin_step = 0
+        self._epoch_begin = self._validation_begin = 0.0
+        self._pending: list[Any] = []
+        self._running_means: list[float] = []
+        self._stamps: list[float] = []
+
+    @property
+    def n_examples(self) -> int:
+        """Examples seen, repetitions counted."""
+        passes, steps = divmod(self.step, self._batches.n_steps)
+        return passes * self._batches.n_examples + steps * self._batches.batch_size
+
+    @property
+    def seconds_compile(self) -> float:
+        """What the first step, and the first pass's smaller last batch, took longer than a step between them."""
+        durations = np.diff(self._stamps)
+        if len(durations) < 3:
+            return float(durations[:1].sum())
+        excess = durations[[0, -1]] - durations[1:-1].mean()
+        return float(np.maximum(excess, 0.0).sum())
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Shuffle, and start the clock."""
+        self._batches.start_epoch(epoch)
+        self._epoch_begin_step = self.step
+        self._running_means.clear()
+        self._epoch_begin = perf_counter()
+        if epoch == 0:
+            self._stamps.append(self._epoch_begin)
+
+    def after_step(self, running_mean: Any) -> None:
+        """Note a step's running mean of the loss without waiting for it, but once in a while."""
+        self.step += 1
+        self._pending.append(running_mean)
+        steps_in_epoch = self.step - self._epoch_begin_step
+        if self._epoch_begin_step == 0:
+            self._stamps.append(perf_counter())
+        done = self.step == self._n_steps
+        if done or steps_in_epoch == self._batches.n_steps:
+            self._fetch()
+            self.seconds_in_epochs += perf_counter() - self._epoch_begin
+        elif len(self._pending) == _BLOCK:
+            self._fetch()
+        if done:
+            self.model.stop_training = True
+
+    def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Start the clock of the validation."""
+        self._validation_begin = perf_counter()
+
+    def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Stop the clock of the validation."""
+        self.validations.append(perf_counter() - self._validation_begin)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Report the epoch; stop where the caller says so."""
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        if self.evaluate is not None:
+            metrics |= self.evaluate()
+        self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
+
+    def replay(self, told: Sequence[Mapping[str, Any]]) -> None:
+        """Report epochs that were trained before, from what `told` held then; stop where the caller says so."""
+        for epoch, report in enumerate(told):
+            self.step = report["step"]
+            steps = {name: np.asarray(values) for name, values in report["steps"].items()}
+            self._report(EpochReport(epoch=epoch, step=self.step, metrics=report["metrics"], steps=steps))
+            if self.pruned:
+                return
+
+    def _report(self, report: EpochReport) -> None:
+        for name, value in report.metrics.items():
+            self.history.setdefault(name, []).append(value)
+        steps = {name: values.tolist() for name, values in report.steps.items()}
+        self.told.append({"step": report.step, "metrics": dict(report.metrics), "steps": steps})
+        try:
+            go_on = self._on_epoch(self._trial, report)
+            if self.keep is not None:
+                self.keep(report.epoch)
+        except Exception as error:
+            self.caller_error = error
+            raise
+        if not go_on and self.step < self._n_steps:
+            self.pruned = True
+            if self.model is not None:  # none in a replay
+                self.model.stop_training = True
+
+    def _fetch(self) -> None:
+        """Turn pending losses into numbers.
+
+        Keras's running mean holds the sum over the epoch so far, so once it is not finite it remains so, and the
+        first such step is the first with a loss that is not finite.
+        """
+        means = [float(keras.ops.convert_to_numpy(mean)) for mean in self._pending]
+        first = self.step - len(means) + 1
+        self._pending.clear()
+        for offset, mean in enumerate(means):
+            if not math.isfinite(mean):
+                self.seconds_in_epochs += perf_counter() - self._epoch_begin
+                raise NonFiniteLossError(first + offset)
+        if self._every_n_steps is not None:
+            self._running_means.extend(means)
+
+    def _step_losses(self) -> dict[str, NDArray[np.float64]]:
+        """Return the own losses of every n-th step of this epoch."""
+        if self._every_n_steps is None:
+            return {}
+        means = np.asarray(self._running_means, dtype=np.float64)
+        seen = np.minimum(np.arange(1, len(means) + 1) * self._batches.batch_size, self._batches.n_examples)
+        return step_losses(means, seen, first_step=self._epoch_begin_step + 1, every_n_steps=self._every_n_steps)
+
+
+def step_losses(
+    running_means: NDArray[np.float64], seen: NDArray[np.int64], *, first_step: int, every_n_steps: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the own losses of every n-th step of an epoch.
+
+    With m the running mean after s examples, a batch's own loss is (m' s' - m s) / (s' - s). The means are
+    float32, so the error is about 1e-7 times the mean loss times the number of batches in the epoch so far.
+
+    Args:
+        running_means: Running mean of the loss after each step, shape (n_steps,).
+        seen: Examples seen in the epoch after each step, shape (n_steps,).
+        first_step: Number of the epoch's first step, counted from 1 over the training.
+        every_n_steps: Steps whose number it divides are returned.
+    """
+    steps = first_step + np.arange(len(running_means))
+    counts = seen.astype(np.float64)
+    losses = np.diff(running_means * counts, prepend=0.0) / np.diff(counts, prepend=0.0)
+    chosen = steps % every_n_steps == 0
+    return {"step": steps[chosen].astype(np.float64), "step_loss": losses[chosen]}
+
+
+class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """Keras's list of callbacks, but for batches: it would turn every step's logs into numbers, waiting for them.
+
+    Args:
+        watcher: Told about every step.
+        others: Further callbacks, called first.
+        model: The model.
+        epochs: Epochs of the training.
+    """
+
+    def __init__(self, watcher: Watcher, *, others: Sequence[Any], model: Any, epochs: int) -> None:
+        super().__init__([*others, watcher], add_history=True, model=model, epochs=epochs)
+        self._watcher = watcher
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Tell nobody."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Tell the watcher."""
+        self._watcher.after_step(logs["loss"])
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Tell nobody."""
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tell nobody."""

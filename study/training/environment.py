@@ -1,0 +1,33 @@
+"""The versions and the device that a training depends on."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+from study.core.machine import PACKAGES
+from study.training.backend import loaded_backend
+from study.training.devices import device
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of what computes, by package, with `python`, `device` and, in a checkout, `git_commit`.
+
+    The device is what the loaded backend computes on, and left out as long as none is loaded.
+    """
+    found = {"python": platform.python_version()}
+    if loaded_backend() is not None:
+        found["device"] = device()
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    here = Path(__file__).parent
+    described = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if described.returncode == 0:
+        found["git_commit"] = described.stdout.strip()
+    return found

@@ -1,0 +1,228 @@
+"""The model of a study's trials, built and traced once, and made as good as new for every trial.
+
+A trial's first step costs a second, most of it for tracing a program that the trial before has traced already. So the
+model is kept, with Keras's traced functions, and what a training changes is reset: weights and seed generators to what
+a fresh model under the trial's seed has, the optimizer's state to that of a fresh optimizer, hyperparameters to the
+trial's own. The first trial goes through the same program as later ones, so a trial's numbers do not depend on when
+it comes. Where something is found that a reset would not reach, the model is built anew for each trial.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from study.config.instantiate import instantiate, parameters
+from study.config.schema import StudyConfig
+from study.core.trainer_interface import Trial
+from study.datasets import Dataset
+from study.training.build_optimizer import build_optimizer
+from study.training.fit.structure import Structure
+from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
+from study.training.optimizer_numbers import settings_of
+
+# Traced steps of more structures than this are not kept.
+_MAX_STRUCTURES = 8
+# Keras counts the names of optimizers, and TensorFlow keeps what creates a variable by its name: 0.3 MiB a trial.
+_NAME = "optimizer"
+# Where an optimizer takes no name, what was kept is dropped after so many trials. It takes a fifth of a second.
+_TRIALS_BETWEEN_CLEARINGS = 100
+
+
+class FitProgram:
+    """Prepares a compiled model for one trial after the other.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        build_model: Builds the model, uncompiled.
+        n_steps: Steps of a whole training.
+        jit_compile: As `keras.Model.compile` takes it.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        build_model: Callable[[], Any],
+        n_steps: int,
+        jit_compile: bool | str,
+    ) -> None:
+        self._config, self._dataset, self._build_model = config, dataset, build_model
+        self._n_steps, self._jit_compile = n_steps, jit_compile
+        self._replay: Replay | None = None
+        self._replay_sought = keras.backend.backend() not in ("tensorflow", "jax")
+        self._model: Any = None
+        self._train_step: Any = None
+        self._reusable = False
+        self._structures: list[Structure] = []
+        self._plain: Any = None
+        self._name = {"name": _NAME} if "name" in parameters(config.optimizer.target) else {}
+        self._n_prepared = 0
+
+    def prepare(self, trial: Trial) -> Any:
+        """Return the compiled model as a fresh one under the trial's seed, with the trial's optimizer."""
+        if self._model is None:
+            self._start(trial.run_seed)
+        else:
+            assert self._replay is not None
+            for variable, value in zip(self._model.variables, self._replay.built(trial.run_seed), strict=True):
+                variable.assign(value)
+        self._n_prepared += 1
+        if not self._name and self._n_prepared % _TRIALS_BETWEEN_CLEARINGS == 0:
+            keras.utils.clear_session(free_memory=False)
+        before = _random_state()
+        structure = self._structure(trial)
+        self._trace(structure)
+        self._reusable &= _random_state() == before
+        self._plain = self._plain_attributes()
+        return self._model
+
+    def settle(self) -> bool:
+        """Keep the model for the next trial if a reset brings back all that the last one has changed.
+
+        Returns:
+            Whether it is kept.
+        """
+        if not self._reusable or self._plain_attributes() != self._plain:
+            self.forget()
+            return False
+        self._structures[-1].train_function = self._model.train_function
+        return True
+
+    def forget(self) -> None:
+        """Let the next trial begin with a new model."""
+        self._model = self._train_step = None
+        self._structures.clear()
+
+    def _start(self, run_seed: int) -> None:
+        """Build and compile the model as it is for a trial of this seed."""
+        self._seek_replay()
+        # Without this a discarded model's graphs would stay in memory, and layers' names would count on.
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(run_seed)
+        model = self._build_model()
+        self._reusable = self._replay is not None and self._tells(self._replay, model, run_seed)
+        self._train_step = model.train_step
+        model.test_step = self._observed(model.test_step)
+        task = self._config.task
+        model.compile(
+            optimizer=None,
+            loss=instantiate(task.loss),
+            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
+            jit_compile=self._jit_compile,
+        )
+        self._create_variables(model)
+        if keras.backend.backend() == "jax" and not model.jit_compile:
+            self._reusable = False  # nothing is traced
+        self._model = model
+
+    def _seek_replay(self) -> None:
+        """Find out, once, where the initial values of the model's variables come from."""
+        if self._replay_sought:
+            return
+        self._replay_sought = True
+        keras.utils.clear_session(free_memory=False)
+        try:
+            replay = build_without_values(self._build_model)[1]
+        except NotReplayableError:
+            return
+        # A draw that is no variable's seed may be part of the program.
+        self._replay = replay if replay.exhaustive else None
+
+    def _tells(self, replay: Replay, model: Any, run_seed: int) -> bool:
+        """Tell whether the replay gives this model's values to the last bit."""
+        values = replay.built(run_seed)
+        if len(values) != len(model.variables):
+            return False
+        pairs = zip(model.variables, values, strict=True)
+        return all(np.array_equal(_numpy(variable), _numpy(value)) for variable, value in pairs)
+
+    def _create_variables(self, model: Any) -> None:
+        """Create the variables of the metrics.
+
+        Made inside the compiled step, as Keras does it otherwise, they cost TensorFlow a second tracing, whose graphs
+        it never frees: 4 MiB a trial of a net with two layers.
+        """
+        first = self._dataset.train
+        if not model.built:
+            model(first.x[:1])
+        y_pred = keras.ops.zeros(model.compute_output_shape((1, *self._dataset.input_shape)))
+        model.compute_metrics(first.x[:1], keras.ops.convert_to_tensor(first.y[:1]), y_pred)
+        model.reset_metrics()
+
+    def _structure(self, trial: Trial) -> Structure:
+        """Return the structure that trains a trial, reset for it; the last one used is the last in the list."""
+        target, schedule = self._config.optimizer.target, self._config.schedule.section
+        arguments = {**self._name, **trial.hyperparameters}
+        optimizer = build_optimizer(target, arguments, schedule=schedule, n_steps=self._n_steps)
+        # Built before it is looked at, since building may derive further numbers.
+        optimizer.build(self._model.trainable_variables)
+        settings = settings_of(optimizer, target, trial.hyperparameters)
+        for structure in self._structures:
+            if structure.serves(settings):
+                structure.reset(optimizer, settings)
+                self._structures.remove(structure)
+                break
+        else:
+            trainable = self._model.trainable_variables
+            structure = Structure(optimizer, settings, trainable, reusable=self._reusable)
+            del self._structures[: 1 - _MAX_STRUCTURES]
+        self._structures.append(structure)
+        return structure
+
+    def _trace(self, structure: Structure) -> None:
+        """Give the model the structure's optimizer and traced step; on TensorFlow they are ours, else Keras's."""
+        model, train = self._model, self._dataset.train
+        model.optimizer, model.train_function = structure.optimizer, structure.train_function
+        if model.train_function is None:
+            # A function of its own for each structure: of one function JAX would take the other structure's trace.
+            model.train_step = self._observed(self._train_step)
+        if keras.backend.backend() == "tensorflow":
+            from study.training.fit.graph import traced
+
+            model.train_function = model.train_function or traced(
+                model.train_step, train, jit_compile=model.jit_compile
+            )
+            model.test_function = model.test_function or traced(model.test_step, train, jit_compile=model.jit_compile)
+
+    def _observed(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a step that looks, whenever it is traced, for what a reset would not reach."""
+
+        def observed(*arguments: Any) -> Any:
+            before = _random_state()
+            outcome = step(*arguments)
+            self._reusable &= _random_state() == before
+            if self._reusable and keras.backend.backend() == "tensorflow":
+                from study.training.fit.graph import keeps_state_elsewhere
+
+                model = self._model
+                known = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+                self._reusable = not keeps_state_elsewhere(known)
+            return outcome
+
+        return observed
+
+    def _plain_attributes(self) -> list[dict[str, Any]]:
+        """Return the plain values that layers, metrics and the optimizer keep in Python."""
+        model = self._model
+        layers = [layer for layer in model._flatten_layers() if layer is not model]
+        things = [*layers, *model.metrics, model.loss, self._structures[-1].optimizer]
+        kinds, bookkeeping = (bool, int, float, str), vars(keras.layers.Layer())
+        return [
+            {name: value for name, value in vars(thing).items() if type(value) in kinds and name not in bookkeeping}
+            for thing in things
+        ]
+
+
+def _random_state() -> tuple[Any, ...]:
+    return random.getstate(), numpy_state()
+
+
+def _numpy(value: Any) -> Any:
+    return keras.ops.convert_to_numpy(value)

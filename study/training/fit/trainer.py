@@ -1,0 +1,232 @@
+"""Keras's own `fit`, one trial at a time, on any backend."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Sequence
+from functools import cached_property, partial
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
+from study.datasets import Dataset, Split
+from study.training.backend import select_backend, set_determinism, temporary_gradients
+from study.training.batches import Batches, Source, in_batches
+from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
+from study.training.checkpoints import Checkpoint, Checkpoints
+from study.training.fit.program import FitProgram
+from study.training.fit.structure import state_bytes
+from study.training.model_setup import fresh_model, loss_sample
+from study.training.precision import use_precision
+
+
+class FitTrainer:
+    """Trains trials one after the other with `keras.Model.fit`.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        backend: The Keras backend that must be loaded: `tensorflow`, `jax` or `torch`.
+        batch_size: Examples a training step.
+        eval_batch_size: Examples a step of evaluation.
+        precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
+        jit_compile: As `keras.Model.compile` takes it.
+        checkpoint_every_n_epochs: Keep how far a trial has come after every n-th epoch; None: never.
+
+    Raises:
+        BackendError: This process has loaded another backend.
+        StudyError: There is no such precision, or `checkpoint_every_n_epochs` is no number of at least 1.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        backend: str,
+        batch_size: int,
+        eval_batch_size: int,
+        precision: str,
+        jit_compile: bool | str,
+        checkpoint_every_n_epochs: int | None = None,
+    ) -> None:
+        self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
+        select_backend(backend)
+        set_determinism(config.deterministic)
+        use_precision(precision)  # its tensors of data are made from now on
+        self._config, self._dataset = config, dataset
+        self._eval_batch_size, self._precision = eval_batch_size, precision
+        self._batches = Batches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
+        self._program = FitProgram(
+            config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
+        )
+
+    @property
+    def capacity(self) -> int:
+        """How many trials it trains at once."""
+        return 1
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of a whole training."""
+        budget = self._config.budget
+        return budget.n_steps or (budget.n_epochs or 0) * self._batches.n_steps
+
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order.
+
+        An exception of the model or the optimizer makes a trial `failed`; one of `on_epoch` passes through.
+        """
+        return [self._train_trial(trial, on_epoch) for trial in trials]
+
+    def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
+        """Build a fresh model that is not compiled, with given weights if there are any."""
+        return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
+
+    @cached_property
+    def _loss_sample(self) -> Source:
+        return self._in_batches(loss_sample(self._dataset))
+
+    @cached_property
+    def _validation(self) -> Source:
+        return self._in_batches(self._dataset.validation)
+
+    @cached_property
+    def _test(self) -> Source:
+        return self._in_batches(self._dataset.test)
+
+    def _in_batches(self, split: Split) -> Source:
+        return in_batches(split, batch_size=self._eval_batch_size)
+
+    def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
+        use_precision(self._precision)
+        self._batches.start_trial(trial.order_seed)
+        every_n_steps = self._config.tracking.every_n_steps
+        watcher = Watcher(trial, on_epoch, batches=self._batches, n_steps=self.n_steps, every_n_steps=every_n_steps)
+        kept = False
+        try:
+            with temporary_gradients():
+                result = self._fit_and_evaluate(trial, watcher)
+            kept = self._program.settle()
+            return result
+        except Exception as error:
+            if error is watcher.caller_error:
+                raise
+            told = traceback.format_exc()
+            counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
+            return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=told)
+        finally:
+            if not kept:
+                self._program.forget()
+                gc.collect()  # models refer to themselves, so nothing else frees them
+
+    def _fit_and_evaluate(self, trial: Trial, watcher: Watcher) -> TrialResult:
+        model = self._program.prepare(trial)
+        evaluator = _Evaluator(model)
+        summary = {"initial_loss": evaluator.evaluate(self._loss_sample)["loss"]}
+        if self._config.task.train_metrics == "evaluated":
+            watcher.evaluate = partial(evaluator.evaluate, self._loss_sample, callbacks=_swapping(model))
+        state: State = "complete"
+        try:
+            self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher))
+        except NonFiniteLossError as error:
+            state, summary["diverged_at_step"] = "diverged", float(error.step)
+        self._checkpoints.drop([trial])
+        if watcher.pruned:
+            state = "pruned"
+        if state == "complete":
+            summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
+            # Not `>`: a loss that is not a number is above any. Weights are looked at as well, since a relu of
+            # TensorFlow makes zeros of what is not a number, and a wreck can have a finite loss.
+            whole = all(np.isfinite(weight).all() for weight in model.get_weights())
+            if not (whole and summary["final_loss"] <= summary["initial_loss"]):
+                state = "diverged"
+            if trial.test:
+                tested = evaluator.evaluate(self._test)
+                summary |= {f"test_{name}": value for name, value in tested.items()}
+        return TrialResult(
+            trial=trial,
+            state=state,
+            history=watcher.history,
+            summary=summary | _costs(model, watcher, evaluator, n_validation=len(self._dataset.validation)),
+            weights=tuple(model.get_weights()) if trial.keep_weights else None,
+        )
+
+    def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
+        """Bring the model to where the trial's checkpoint was kept, and return the epoch that comes next."""
+        kept = self._checkpoints.load([trial])
+        variables = [*model.variables, *model.optimizer.variables]
+
+        def keep(epoch: int) -> None:
+            if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
+                values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+                self._checkpoints.save([trial], Checkpoint(arrays=values, told={"epochs": watcher.told}))
+
+        if kept is not None and len(kept.arrays) == len(variables):
+            for variable, value in zip(variables, kept.arrays, strict=True):
+                variable.assign(value)
+            watcher.replay(kept.told["epochs"])
+        watcher.keep = keep
+        return len(watcher.told)
+
+    def _fit(self, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
+        if watcher.pruned:
+            return
+        epochs = -(-self.n_steps // self._batches.n_steps)
+        model.fit(
+            self._batches.source,
+            epochs=epochs,
+            initial_epoch=first_epoch,
+            shuffle=False,
+            validation_data=self._validation,
+            callbacks=WatchedCallbacks(watcher, others=_swapping(model), model=model, epochs=epochs),
+            verbose=0,
+        )
+
+
+class _Evaluator:
+    """Evaluates a model outside `fit` and keeps the time that each evaluation took."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.seconds: list[float] = []
+        self.n_examples: list[int] = []
+
+    def evaluate(self, batches: Source, *, callbacks: Sequence[Any] = ()) -> dict[str, float]:
+        began = perf_counter()
+        logs = self._model.evaluate(batches, verbose=0, return_dict=True, callbacks=list(callbacks))
+        self.seconds.append(perf_counter() - began)
+        self.n_examples.append(batches.n_examples)
+        return {name: float(value) for name, value in logs.items()}
+
+
+def _swapping(model: Any) -> list[Any]:
+    """Return what lets an evaluation in the midst of a training see averaged weights where there are any."""
+    return [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+
+
+def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation: int) -> dict[str, float]:
+    """Return what a training took: seconds, steps, examples and memory.
+
+    The first evaluation compiles; what it took longer per example than the quickest later one is compilation.
+    """
+    later = [*zip(watcher.validations, [n_validation] * len(watcher.validations), strict=True)]
+    later += zip(evaluator.seconds[1:], evaluator.n_examples[1:], strict=True)
+    per_example = min((seconds / n for seconds, n in later), default=0.0)
+    tracing = max(0.0, evaluator.seconds[0] - per_example * evaluator.n_examples[0])
+    return {
+        "seconds_train": max(0.0, watcher.seconds_in_epochs - watcher.seconds_compile),
+        "seconds_compile": watcher.seconds_compile + tracing,
+        "seconds_evaluate": sum(evaluator.seconds) + sum(watcher.validations) - tracing,
+        "n_steps": float(watcher.step),
+        "n_examples": float(watcher.n_examples),
+        "n_parameters": float(model.count_params()),
+        "optimizer_state_bytes": float(state_bytes(model.optimizer)),
+        "compiled_batch_size": 1.0,
+    }

@@ -1,0 +1,73 @@
+"""How far a training in NumPy has come, and what it has told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.trainer_interface import EpochReport, OnEpoch, Trial
+from study.optimizers.reference import State
+from study.training.numpy.network import Array
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """A training under way.
+
+    Attributes:
+        trial: The trial.
+        parameters: Kernels and biases, in the order of `model.get_weights()`.
+        state: What the update rule remembers.
+        step: Steps taken.
+        n_examples: Examples seen, repetitions counted.
+        history: Per metric one value a finished epoch.
+        seconds_train: Time in steps.
+        seconds_evaluate: Time in evaluations.
+        caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
+    """
+
+    trial: Trial
+    parameters: list[Array] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    step: int = 0
+    n_examples: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    seconds_train: float = 0.0
+    seconds_evaluate: float = 0.0
+    caller_error: Exception | None = None
+
+    def tell(self, report: EpochReport, on_epoch: OnEpoch) -> bool:
+        """Report an epoch, and return whether to go on."""
+        for name, value in report.metrics.items():
+            self.history.setdefault(name, []).append(value)
+        try:
+            return on_epoch(self.trial, report)
+        except Exception as error:
+            self.caller_error = error
+            raise
+
+    @property
+    def weights(self) -> tuple[NDArray[np.float32], ...]:
+        """The parameters in Keras's precision."""
+        return tuple(np.asarray(parameter, np.float32) for parameter in self.parameters)
+
+    @property
+    def finite(self) -> bool:
+        """Whether every parameter is a finite number."""
+        return all(bool(np.isfinite(parameter).all()) for parameter in self.parameters)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What it has taken: seconds, steps, examples and memory. Nothing is compiled."""
+        return {
+            "seconds_train": self.seconds_train,
+            "seconds_compile": 0.0,
+            "seconds_evaluate": self.seconds_evaluate,
+            "n_steps": float(self.step),
+            "n_examples": float(self.n_examples),
+            "n_parameters": float(sum(parameter.size for parameter in self.parameters)),
+            "optimizer_state_bytes": float(sum(entry.nbytes for slot in self.state.slots for entry in slot)),
+            "compiled_batch_size": 1.0,
+        }

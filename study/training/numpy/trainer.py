@@ -1,0 +1,277 @@
+"""The reference: a chain of dense layers trained in NumPy by the papers' update rules, one trial at a time.
+
+Nothing is differentiated by a library and nothing is compiled: forward and backward pass, dropout, mini-batches and
+the update are written out. Keras builds the model and draws its initial weights, so that a trial begins where it
+begins in `trainer=fit` and sees the same batches; what differs is the last digits and, with dropout, the masks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from time import perf_counter
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.core.errors import StudyError
+from study.core.search_space import Value
+from study.core.seeds import epoch_dropout, epoch_order
+from study.core.trainer_interface import EpochReport, OnEpoch, Trial, TrialResult
+from study.core.trainer_interface import State as Ending
+from study.datasets import Dataset, Split
+from study.optimizers.reference import Rule, of_keras
+from study.training.backend import select_backend
+from study.training.build_optimizer import build_schedule, coerce
+from study.training.model_setup import fresh_model, loss_sample
+from study.training.numpy.from_keras import read_layers
+from study.training.numpy.losses import read_loss
+from study.training.numpy.metrics import Metrics
+from study.training.numpy.network import Array, Draw, Noise, backward, forward
+from study.training.numpy.progress import Progress
+
+PRECISIONS = ("float64", "float32")
+DRAWS = ("uniform", "normal")
+
+
+class NumpyTrainer:
+    """Trains trials one after the other in NumPy.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        backend: The Keras backend that builds the model and draws its initial weights.
+        batch_size: Examples a training step.
+        eval_batch_size: Examples a step of evaluation.
+        precision: `float64`, or `float32`, which takes about half the time; of the arithmetic here, since Keras draws
+            the initial weights in float32 whatever it is.
+        dropout_draw: What decides which units stay: `uniform`, or `normal`, see `numpy_network.Noise`.
+
+    Raises:
+        BackendError: This process has loaded another backend.
+        StudyError: The model, the loss or the optimizer is none that is written out in NumPy, or an argument is
+            none of those allowed.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        backend: str,
+        batch_size: int,
+        eval_batch_size: int,
+        precision: Literal["float64", "float32"] = "float64",
+        dropout_draw: Draw = "uniform",
+    ) -> None:
+        _check_choice("trainer.precision", precision, PRECISIONS)
+        _check_choice("trainer.dropout_draw", dropout_draw, DRAWS)
+        select_backend(backend)
+        self._config, self._dataset = config, dataset
+        self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
+        self._dtype, self._draw = np.dtype(precision), dropout_draw
+        self._loss = read_loss(config.task.loss)
+        model = self.build_model()
+        self._layers = read_layers(model)
+        self._metrics = Metrics(model, config.task)
+        # What has no rule is told now, and not by every trial.
+        searched = {name: (*(r.choices or ()), r.low)[0] for name, r in config.optimizer.ranges.items()}
+        self._rule(
+            {**{name: value for name, value in searched.items() if value is not None}, **config.optimizer.fixed}
+        )
+
+    @property
+    def capacity(self) -> int:
+        """How many trials it trains at once."""
+        return 1
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of a whole training."""
+        budget = self._config.budget
+        steps_an_epoch = -(-len(self._dataset.train) // self._batch_size)
+        return budget.n_steps or (budget.n_epochs or 0) * steps_an_epoch
+
+    def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
+        """Train the trials and return a result for each, in their order.
+
+        An exception of the training makes a trial `failed`; one of `on_epoch` passes through.
+        """
+        return [self._train_trial(trial, on_epoch) for trial in trials]
+
+    def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
+        """Build a fresh model that is not compiled, with given weights if there are any."""
+        return fresh_model(self._config, self._dataset, precision="float32", weights=weights)
+
+    @cached_property
+    def _x(self) -> Array:
+        return self._dataset.train.x.astype(self._dtype)
+
+    @cached_property
+    def _targets(self) -> Array:
+        return self._in_rows(self._dataset.train.y)
+
+    @cached_property
+    def _loss_sample(self) -> Split:
+        return loss_sample(self._dataset)
+
+    @cached_property
+    def _factors(self) -> tuple[float, ...] | None:
+        """What the schedule multiplies the rate of each step with; None for a constant rate."""
+        section = self._config.schedule.section
+        if section.get("_target_") is None:
+            return None
+        schedule = build_schedule(section, n_steps=self.n_steps)
+        return tuple(float(keras.ops.convert_to_numpy(schedule(step))) for step in range(self.n_steps))
+
+    def _in_rows(self, y: Array) -> Array:
+        """Return targets in the shape of the outputs."""
+        return self._loss.targets(y, n_outputs=self._dataset.n_outputs, dtype=self._dtype)
+
+    def _rule(self, hyperparameters: Mapping[str, Value]) -> Rule:
+        """Return the update rule at a point.
+
+        Raises:
+            StudyError: No rule is written out for the optimizer, or for one of its arguments.
+        """
+        optimizer = self._config.optimizer
+        try:
+            return of_keras(optimizer.target, coerce(optimizer.target, hyperparameters))
+        except ValueError as error:
+            raise StudyError(f"trainer=numpy optimizer={optimizer.name}: {error}") from error
+
+    def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
+        progress = Progress(trial=trial)
+        try:
+            # Overflow is no fault of the code: the loss tells of it, and the trial has diverged.
+            with np.errstate(all="ignore"):
+                return self._train_and_evaluate(progress, on_epoch)
+        except Exception as error:
+            if error is progress.caller_error:
+                raise
+            told, costs = traceback.format_exc(), progress.costs
+            counts = {name: costs[name] for name in ("n_steps", "n_examples")}
+            return TrialResult(trial=trial, state="failed", history=progress.history, summary=counts, error=told)
+
+    def _train_and_evaluate(self, progress: Progress, on_epoch: OnEpoch) -> TrialResult:
+        trial, rule = progress.trial, self._rule(progress.trial.hyperparameters)
+        keras.utils.set_random_seed(trial.run_seed)
+        progress.parameters = [weight.astype(self._dtype) for weight in self.build_model().get_weights()]
+        # The rules remember in float64; what they make of float32 is float32 then.
+        slots = rule.init(progress.parameters).slots
+        cast = tuple(tuple(entry.astype(self._dtype, copy=False) for entry in slot) for slot in slots)
+        progress.state = dataclasses.replace(progress.state, slots=cast)
+        summary = {"initial_loss": self._evaluate(progress, self._loss_sample)["loss"]}
+        state = self._run_epochs(progress, rule, on_epoch)
+        if state == "diverged":
+            summary["diverged_at_step"] = float(progress.step)
+        if state == "complete":
+            summary["final_loss"] = self._evaluate(progress, self._loss_sample)["loss"]
+            # Not `>`: a loss that is not a number is above any.
+            if not (progress.finite and summary["final_loss"] <= summary["initial_loss"]):
+                state = "diverged"
+            if trial.test:
+                tested = self._evaluate(progress, self._dataset.test)
+                summary |= {f"test_{name}": value for name, value in tested.items()}
+        return TrialResult(
+            trial=trial,
+            state=state,
+            history=progress.history,
+            summary=summary | progress.costs,
+            weights=progress.weights if trial.keep_weights else None,
+        )
+
+    def _run_epochs(self, progress: Progress, rule: Rule, on_epoch: OnEpoch) -> Ending:
+        epoch = 0
+        while progress.step < self.n_steps:
+            began, losses, outputs = perf_counter(), [], []
+            shuffle = self._config.task.shuffle
+            order = epoch_order(progress.trial.order_seed, epoch, len(self._x), shuffle=shuffle)
+            noise = Noise(generator=epoch_dropout(progress.trial.run_seed, epoch), draw=self._draw)
+            for batch in self._batches(order, n_steps=self.n_steps - progress.step):
+                loss, output = self._step(progress, rule, batch, noise=noise, epoch=epoch)
+                losses.append(loss)
+                outputs.append(output)
+                if not math.isfinite(loss):
+                    break
+            progress.seconds_train += perf_counter() - began
+            if not math.isfinite(losses[-1]):
+                return "diverged"
+            metrics = self._epoch_metrics(progress, losses=losses, outputs=outputs, order=order)
+            steps = self._step_losses(losses, last_step=progress.step)
+            report = EpochReport(epoch=epoch, step=progress.step, metrics=metrics, steps=steps)
+            if not progress.tell(report, on_epoch) and progress.step < self.n_steps:
+                return "pruned"
+            epoch += 1
+        return "complete"
+
+    def _batches(self, order: NDArray[np.int32], *, n_steps: int) -> Iterator[NDArray[np.int32]]:
+        """Yield the examples of each step of an epoch, of `n_steps` at most; the last batch may be smaller."""
+        for first in range(0, min(len(order), n_steps * self._batch_size), self._batch_size):
+            yield order[first : first + self._batch_size]
+
+    def _step(
+        self, progress: Progress, rule: Rule, batch: NDArray[np.int32], *, noise: Noise, epoch: int
+    ) -> tuple[float, Array]:
+        """Make one step, and return the loss of its batch before it, with the outputs."""
+        targets = self._targets[batch]
+        done = forward(self._layers, progress.parameters, self._x[batch], noise=noise)
+        output = done.outputs[-1]
+        gradients = backward(self._layers, progress.parameters, done, self._loss.gradient(targets, output))
+        if self._factors is not None:
+            scheduled: Any = rule  # every rule has a rate
+            rate = scheduled.learning_rate * self._factors[progress.step]
+            rule = dataclasses.replace(scheduled, learning_rate=rate)
+        parameters, progress.state = rule.step(progress.parameters, gradients, progress.state, epoch=epoch)
+        progress.parameters = [parameter.astype(self._dtype, copy=False) for parameter in parameters]
+        progress.step += 1
+        progress.n_examples += len(batch)
+        return float(self._loss.values(targets, output).mean()), output
+
+    def _epoch_metrics(
+        self, progress: Progress, *, losses: Sequence[float], outputs: Sequence[Array], order: NDArray[np.int32]
+    ) -> dict[str, float]:
+        """Return the metrics of an epoch; those of the training split over its batches, or after the last one."""
+        if self._config.task.train_metrics == "evaluated":
+            metrics = self._evaluate(progress, self._loss_sample)
+        else:
+            seen = np.concatenate(outputs)
+            loss = float(np.average(losses, weights=[len(output) for output in outputs]))
+            metrics = self._metrics.of(self._dataset.train.y[order[: len(seen)]], seen, loss=loss)
+        validated = self._evaluate(progress, self._dataset.validation)
+        return metrics | {f"val_{name}": value for name, value in validated.items()}
+
+    def _evaluate(self, progress: Progress, split: Split) -> dict[str, float]:
+        """Return loss and metrics on a split, nothing being dropped."""
+        began = perf_counter()
+        outputs = [
+            forward(
+                self._layers, progress.parameters, split.x[first : first + self._eval_batch_size].astype(self._dtype)
+            )
+            for first in range(0, len(split), self._eval_batch_size)
+        ]
+        output = np.concatenate([done.outputs[-1] for done in outputs])
+        loss = float(self._loss.values(self._in_rows(split.y), output).mean())
+        found = self._metrics.of(split.y, output, loss=loss)
+        progress.seconds_evaluate += perf_counter() - began
+        return found
+
+    def _step_losses(self, losses: Sequence[float], *, last_step: int) -> dict[str, NDArray[np.float64]]:
+        """Return the losses of every n-th step of an epoch."""
+        n = self._config.tracking.every_n_steps
+        if n is None:
+            return {}
+        steps = np.arange(last_step - len(losses) + 1, last_step + 1)
+        chosen = steps % n == 0
+        return {"step": steps[chosen].astype(np.float64), "step_loss": np.asarray(losses)[chosen]}
+
+
+def _check_choice(key: str, value: object, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise StudyError(f"{key}={value!s}: expected one of {', '.join(allowed)}. Choose one of them.")

@@ -1,0 +1,65 @@
+"""Tell an optimizer's numbers, which a program can take as arguments, from what is part of the program's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from study.config.instantiate import parameters
+from study.core.search_space import Value
+from study.training.build_optimizer import coerce
+
+RATE = "learning_rate"
+# Attributes of an optimizer that tell nothing about what it computes; TensorFlow's own begin with `_self_`.
+_BOOKKEEPING = ("name", "_name", "_lock", "built", "_trainable_variables_indices")
+_TENSORFLOW = "_self_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """An optimizer's settings, apart into what a program can take as numbers and what is part of its code.
+
+    Attributes:
+        numbers: Every floating-point number, by attribute.
+        fixed: Everything else, by attribute, as text.
+    """
+
+    numbers: Mapping[str, float]
+    fixed: tuple[tuple[str, str], ...]
+
+
+def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value]) -> Settings:
+    """Read the settings of an optimizer.
+
+    Args:
+        optimizer: What the target made of the hyperparameters.
+        target: Its dotted path.
+        hyperparameters: What it was called with.
+    """
+    arguments = coerce(target, hyperparameters)
+    numbers: dict[str, float] = {}
+    fixed: dict[str, str] = {}
+    for name, value in vars(optimizer).items():
+        if name in _BOOKKEEPING or name.startswith(_TENSORFLOW):
+            continue
+        if type(value) is float:
+            numbers[name] = value
+        elif _is_plain(value):
+            fixed[name] = repr(value)
+    numbers[RATE] = float(arguments.get(RATE, parameters(target)[RATE].default))
+    # An argument that the optimizer keeps in another way is part of the program, lest it be overlooked.
+    for name, value in arguments.items():
+        if name != RATE and name not in fixed and numbers.get(name) != value:
+            fixed[f"argument {name}"] = repr(value)
+    return Settings(numbers=numbers, fixed=tuple(sorted(fixed.items())))
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is written down by its text: no object, and no list of variables."""
+    if not isinstance(value, bool | int | str | None | list | tuple | dict | set):
+        return False
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+    return not any(isinstance(item, keras.Variable) for item in items)

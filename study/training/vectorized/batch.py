@@ -1,0 +1,298 @@
+"""Train one batch of trials in a compiled program, epoch by epoch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from study.core.seeds import epoch_order
+from study.core.trainer_interface import EpochReport, OnEpoch, Together, TrialResult
+from study.training.callbacks import step_losses
+from study.training.checkpoints import Checkpoints
+from study.training.model_setup import examples_seen
+from study.training.vectorized.checkpoint import Epoch, pack, unpack
+from study.training.vectorized.compiler import Clock
+from study.training.vectorized.lane import Carried, Data, Lane, Places, call, moved
+from study.training.vectorized.program import Program
+from study.training.vectorized.structure import state_bytes
+
+
+class Batch:
+    """Trains some trials side by side; the program's other places repeat the last one, or are passed over.
+
+    Args:
+        program: What trains them.
+        data: What they are trained on.
+        lanes: The trials, at most as many as the program has lanes.
+        initial_weights: Initial weights of the trials by variable, where they cannot be drawn from seeds.
+        carried: Where lanes go on that another batch has begun; None: all begin.
+        may_be_left: Whether training ends when at most half of the places are taken, to go on in another batch.
+        checkpoints: Where it is kept how far the batch has come; None: nowhere.
+
+    Attributes:
+        program: What trains them.
+        lanes: The trials.
+        places: Where each of them is.
+        state: The variables of all places of the program.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        data: Data,
+        lanes: Sequence[Lane],
+        *,
+        initial_weights: Sequence[NDArray[np.generic]] | None = None,
+        carried: Carried | None = None,
+        may_be_left: bool = False,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        self.program, self._data, self.lanes = program, data, lanes
+        self._initial_weights, self._carried, self._may_be_left = initial_weights, carried, may_be_left
+        self._checkpoints, self._past = checkpoints, list[Epoch]()
+        shape = program.shape
+        self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices)
+        self.places = self._all.of(len(lanes))
+        there = {place: index for index, place in enumerate(self.places)}
+        self._sources = [there.get(place, len(lanes) - 1) for place in range(shape.n_lanes)]
+        self._padded = [lanes[index] for index in self._sources]
+        numbers = [lane.settings.numbers for lane in self._padded]
+        self._columns = [program.compiler.place(column) for column in program.structure.frame.columns(numbers)]
+        self.state: Any = None
+
+    def compile_ahead(self) -> None:
+        """Let threads compile what training will call, all of it at the same time."""
+        with self.program.compiler.ahead():
+            state = self._initial_state()
+            self._measure(state, self._data.loss)
+            self._epoch(state, 0, self._data.n_steps)
+            if self.lanes[0].trial.test:
+                self._measure(state, self._data.test)
+
+    def train(self, on_epoch: OnEpoch, together: Together) -> list[TrialResult]:
+        """Train the trials and return a result for each that ended, in their order.
+
+        That is all of them, unless the batch may be left: when at most half of its places are taken; or lanes are at
+        different epochs: when one has come to its end.
+        """
+        clock = Clock()
+        if self._carried is None and self.program.compiler.is_new:
+            self.compile_ahead()
+        self._begin()
+        seconds_before = clock.split()
+        n_epochs = self._train_epochs(on_epoch, together)
+        jax.block_until_ready(self.state)
+        seconds_train = clock.split()
+        for lane in self.lanes:
+            lane.epoch += n_epochs
+        self._finish()
+        costs = {"train": seconds_train, "evaluate": seconds_before + clock.split(), "compile": clock.compiling}
+        for lane, (name, seconds) in itertools.product(self.lanes, costs.items()):
+            lane.summary[f"seconds_{name}"] = lane.summary.get(f"seconds_{name}", 0.0) + seconds / len(self.lanes)
+        if self._checkpoints is not None:
+            self._checkpoints.drop([lane.trial for lane in self.lanes], n_lanes=self.program.shape.n_lanes)
+        return [self._result(lane) for lane in self.lanes if lane.state is not None]
+
+    def _begin(self) -> None:
+        """Set the variables of the lanes that begin, and measure their loss, beside those that go on."""
+        n_carried = 0 if self._carried is None else len(self._carried.places)
+        if begun := list(zip(self.places, self.lanes, strict=True))[n_carried:]:
+            trainable, others, optimizer = self._initial_state()
+            losses, _, others = self._measure((trainable, others, optimizer), self._data.loss)
+            self.state = (trainable, others, optimizer)
+            initial = np.asarray(losses["loss"])
+            for place, lane in begun:
+                lane.summary["initial_loss"], lane.n_lanes = float(initial[place]), self.program.shape.n_lanes
+        if self._carried is not None:
+            state = moved(self._carried, self.places, self.program.shape.n_lanes, self.state)
+            self.state, self._carried = self.program.compiler.place(state), None
+
+    def _initial_state(self) -> Any:
+        replay = self.program.structure.replay
+        if replay is None:
+            weights = [values[self._sources] for values in self._initial_weights or ()]
+            return self.program.initial_from(weights, self._columns)
+        seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
+        return self.program.initial(seeds, self._columns)
+
+    def _train_epochs(self, on_epoch: OnEpoch, together: Together) -> int:
+        """Train until the budget of a lane is spent or nobody is left, or half; return the number of epochs.
+
+        The next epoch is sent off before the last one is reported, so that the device need not wait for the caller.
+        Where weights are to be kept it is not: those of a stopped trial are taken where it stopped. Nor where places
+        may be given away, for the lanes that go on would be an epoch ahead.
+        """
+        n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
+        ahead = not self._may_be_left and not any(lane.trial.keep_weights for lane in self.lanes)
+        first = self._go_on(on_epoch, together)
+        if all(lane.state is not None for lane in self.lanes):
+            return first
+        sent = self._send(first)
+        together.begun()
+        for epoch in range(first, n_epochs):
+            current, sent = sent, None
+            if epoch + 2 >= n_epochs:
+                call(together.ending, n_epochs - 1 - epoch)
+            is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
+            if ahead and not is_kept and epoch + 1 < n_epochs:
+                sent = self._send(epoch + 1)
+            self._report(epoch, self._fetched(*current), on_epoch, together)
+            if is_kept and epoch + 1 < n_epochs:
+                call(self._keep)
+            n_training = sum(lane.state is None for lane in self.lanes)
+            if n_training == 0 or (self._may_be_left and 2 * n_training <= self.program.shape.n_lanes):
+                return epoch + 1
+            if sent is None and epoch + 1 < n_epochs:
+                sent = self._send(epoch + 1)
+        return n_epochs
+
+    def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
+        """Take the variables and tell the epochs of the batch's checkpoint, and return the epoch that comes next."""
+        n_lanes = self.program.shape.n_lanes
+        kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
+        if not kept:
+            return 0
+        state, epochs = unpack(kept, like=self.state)
+        for epoch, told in enumerate(epochs):
+            self._report(epoch, told, on_epoch, together)
+        state = jax.tree.map(lambda values: values[self._sources], state)
+        self.state = self.program.compiler.place(state)
+        return len(epochs)
+
+    def _keep(self) -> None:
+        assert self._checkpoints is not None
+        trials = [lane.trial for lane in self.lanes]
+        state = jax.tree.map(lambda values: np.asarray(values)[self.places], self.state)
+        self._checkpoints.save(trials, pack(state, self._past), n_lanes=self.program.shape.n_lanes)
+
+    def _send(self, epoch: int) -> Any:
+        """Start the batch's next epoch on the device: of each lane the one that it has come to."""
+        shape, data = self.program.shape, self._data
+        furthest = epoch + max(lane.epoch for lane in self.lanes)
+        n_steps = min(shape.n_batches, data.n_steps - furthest * shape.n_batches)
+        self.state, means, logs = self._epoch(self.state, epoch, n_steps)
+        return n_steps, means, logs
+
+    def _epoch(self, state: Any, epoch: int, n_steps: int) -> Any:
+        train, validation = self._data.train, self._data.validation
+        return self.program.epoch(state, self._columns, self._order(epoch), n_steps, train, validation, self._active())
+
+    def _measure(self, state: Any, split: Any) -> Any:
+        return self.program.measure(state, split, self._columns, self._active())
+
+    def _active(self) -> Any:
+        """Return who is to be computed: those that have not ended."""
+        return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
+
+    def _order(self, epoch: int) -> NDArray[np.int32]:
+        """Return the order of the examples, the same for all lanes or a row for each."""
+        shape, shuffle = self.program.shape, self._data.shuffle
+        keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
+        drawn = {(seed, of): epoch_order(seed, of, shape.n_examples, shuffle=shuffle) for seed, of in set(keys)}
+        return drawn[keys[0]] if shape.one_order else np.stack([drawn[key] for key in keys])
+
+    @property
+    def _n_epochs(self) -> int:
+        return -(-self._data.n_steps // self.program.shape.n_batches)
+
+    def _fetched(self, n_steps: int, means: Any, logs: Any) -> Epoch:
+        """Return what the device tells of an epoch, of the trials in their order."""
+        by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
+        return n_steps, np.asarray(means)[:, self.places], by_trial
+
+    def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together) -> None:
+        """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
+        n_steps, means, logs = fetched
+        if self._checkpoints is not None:
+            self._past.append(fetched)
+        running = means[:n_steps].astype(np.float64)
+        metrics = {name: values.tolist() for name, values in logs.items()}
+        reported, diverged, unwanted = [], [], set()
+        for index, lane in enumerate(self.lanes):
+            epoch = lane.epoch + of_batch
+            before = epoch * self.program.shape.n_batches
+            if lane.state is not None or lane.n_epochs > epoch:
+                continue
+            lane.step = before + n_steps
+            infinite = np.flatnonzero(~np.isfinite(running[:, index]))
+            if infinite.size:
+                lane.state = "diverged"
+                lane.summary["diverged_at_step"] = float(before + infinite[0] + 1)
+                self._keep_weights(index, self.state)
+                diverged.append(lane.trial)
+                continue
+            values = {name: float(column[index]) for name, column in metrics.items()}
+            for name, value in values.items():
+                lane.history.setdefault(name, []).append(value)
+            steps = self._step_losses(running[:, index], first_step=before + 1)
+            report = EpochReport(epoch=epoch, step=lane.step, metrics=values, steps=steps)
+            reported.append((index, lane))
+            if not call(on_epoch, lane.trial, report):
+                unwanted.add(lane.trial.number)
+        if reported or diverged:
+            unwanted |= set(call(together.epoch_ended, diverged))
+        for index, lane in reported:
+            if lane.trial.number in unwanted and lane.step < self._data.n_steps:
+                lane.state = "pruned"
+                self._keep_weights(index, self.program.finalized(self.state, self._columns))
+
+    def _step_losses(self, means: NDArray[np.float64], *, first_step: int) -> dict[str, NDArray[np.float64]]:
+        if self._data.every_n_steps is None:
+            return {}
+        shape = self.program.shape
+        seen = np.minimum(np.arange(1, len(means) + 1) * shape.batch_size, shape.n_examples)
+        return step_losses(means, seen, first_step=first_step, every_n_steps=self._data.every_n_steps)
+
+    def _finish(self) -> None:
+        """Judge what trained to its end, and evaluate it on the test split where that was asked for."""
+        complete = [
+            index for index, lane in enumerate(self.lanes) if lane.state is None and lane.epoch == self._n_epochs
+        ]
+        if not complete:
+            return
+        state = self.program.finalized(self.state, self._columns)
+        logs, whole, _ = self._measure(state, self._data.loss)
+        losses, is_whole = np.asarray(logs["loss"]), np.asarray(whole)
+        tested: dict[str, Any] = {}
+        if any(lane.trial.test for lane in self.lanes):
+            measured, _, _ = self._measure(state, self._data.test)
+            tested = {f"test_{name}": np.asarray(values) for name, values in measured.items()}
+        for index in complete:
+            lane, place = self.lanes[index], self.places[index]
+            lane.summary["final_loss"] = float(losses[place])
+            # Not `>`: a loss that is not a number is above any; and a wreck can have a finite one.
+            learned = is_whole[place] and lane.summary["final_loss"] <= lane.summary["initial_loss"]
+            lane.state = "complete" if learned else "diverged"
+            if lane.trial.test:
+                lane.summary |= {name: float(values[place]) for name, values in tested.items()}
+            self._keep_weights(index, state)
+
+    def _keep_weights(self, index: int, state: Any) -> None:
+        if self.lanes[index].trial.keep_weights:
+            self.lanes[index].weights = self.program.structure.weights(state, self.places[index])
+
+    def _result(self, lane: Lane) -> TrialResult:
+        model, shape = self.program.structure.model, self.program.shape
+        n_seen = examples_seen(lane.step, n_examples=shape.n_examples, batch_size=shape.batch_size)
+        counts = {
+            "n_steps": float(lane.step),
+            "n_examples": float(n_seen),
+            "n_parameters": float(sum(math.prod(variable.shape) for variable in model.weights)),
+            "optimizer_state_bytes": float(state_bytes(model.optimizer)),
+            "compiled_batch_size": float(lane.n_lanes),
+        }
+        if lane.n_lanes != shape.n_lanes:
+            counts["compiled_batch_size_at_end"] = float(shape.n_lanes)
+        return TrialResult(
+            trial=lane.trial,
+            state=lane.state or "failed",
+            history=lane.history,
+            summary={**lane.summary, **counts},
+            weights=lane.weights,
+        )

@@ -1,0 +1,271 @@
+"""One compiled program that trains a fixed number of trials side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from study.training.vectorized.compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
+from study.training.vectorized.structure import Structure
+
+# Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
+State = tuple[list[Any], list[Any], list[Any], list[Any]]
+# The numbers of each device's active lanes before those of the others, shape (n_lanes,); how many, shape (n_devices,).
+Active = tuple[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a program is compiled for.
+
+    Attributes:
+        n_lanes: Trials side by side, on all devices together.
+        n_devices: Devices that share them equally.
+        abreast: Whether those of a device take each step together; else they are trained one after the other.
+        one_order: Whether they all see the same batches.
+        batch_size: Examples a step.
+        eval_batch_size: Examples a step of evaluation.
+        n_examples: Examples of the training split.
+        n_evaluated: The first examples of it that an epoch's loss and metrics are evaluated on once it is over; 0:
+            they are the running means over its steps.
+    """
+
+    n_lanes: int
+    n_devices: int
+    abreast: bool
+    one_order: bool
+    batch_size: int
+    eval_batch_size: int
+    n_examples: int
+    n_evaluated: int = 0
+
+    @property
+    def n_local_lanes(self) -> int:
+        """Trials side by side on one device."""
+        return self.n_lanes // self.n_devices
+
+    @property
+    def n_batches(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.n_examples // self.batch_size)
+
+
+class Program:
+    """The compiled functions of one structure and one shape.
+
+    Args:
+        structure: What the trials share.
+        shape: How many there are, and of what batches.
+        max_bytes: The most memory that a call may take; None leaves it to the device to refuse.
+
+    Attributes:
+        compiler: Compiles and calls its functions.
+    """
+
+    def __init__(self, structure: Structure, shape: Shape, *, max_bytes: float | None) -> None:
+        self.structure, self.shape = structure, shape
+        self.compiler = Compiler(n_lanes=shape.n_lanes, n_devices=shape.n_devices, max_bytes=max_bytes)
+        self._call = self.compiler.call
+
+    def initial(self, seeds: Any, columns: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """Return the initial variables of all lanes.
+
+        Args:
+            seeds: Draws, shape (n_lanes, n_draws).
+            columns: The formulas' values, each of shape (n_lanes,).
+        """
+
+        def start(seeds: Any, columns: Sequence[Any]) -> Any:
+            # Lane by lane: JAX cuts a batch of QR factorizations (orthogonal initializers) into tasks for the threads
+            # that run the devices, and where each of those waits for such a task, all wait for ever.
+            return jax.lax.map(lambda lane: self.structure.initial_state(*lane), (seeds, columns))
+
+        specs = (LANES, LANES)
+        return self._call("initial", start, seeds, columns, specs=specs, optimize=False)  # type: ignore[no-any-return]
+
+    def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
+
+        def start(weights: Sequence[Any], columns: Sequence[Any]) -> Any:
+            return self.structure.state_from(weights, columns)[0]
+
+        return self._call("initial_from", jax.vmap(start), weights, columns, specs=(LANES, LANES))  # type: ignore[no-any-return]
+
+    def epoch(
+        self, state: Any, columns: Sequence[Any], order: Any, n_steps: int, train: Any, validation: Any, active: Active
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Train for an epoch and validate.
+
+        Args:
+            state: Trainable, non-trainable and optimizer variables of all lanes; not to be used afterwards.
+            columns: The formulas' values.
+            order: The epoch's order, shape (n_examples,), or (n_lanes, n_examples).
+            n_steps: Steps to take, at most those of a pass.
+            train: Inputs and targets.
+            validation: Inputs and targets.
+            active: Who is trained; all are where they step together.
+
+        Returns:
+            The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
+            epoch's metrics, each of shape (n_lanes,).
+        """
+        order_spec = EVERYWHERE if self.shape.one_order else LANES
+        return self._call(  # type: ignore[no-any-return]
+            "epoch",
+            self._epoch,
+            *(state, columns, order, np.int32(n_steps), train, validation, active),
+            specs=(LANES, LANES, order_spec, EVERYWHERE, EVERYWHERE, EVERYWHERE, LANES),
+            out_specs=(LANES, LANES_SECOND, LANES),
+            donate=(0,),
+        )
+
+    def measure(
+        self, state: Any, split: Any, columns: Sequence[Any], active: Active
+    ) -> tuple[dict[str, Any], Any, Any]:
+        """Evaluate on a split.
+
+        Returns:
+            The metrics, each of shape (n_lanes,); whether all weights are finite; the non-trainable variables
+            afterwards: Keras's recurrent layers draw their dropout in evaluations too.
+        """
+
+        def measured(state: Any, split: Any, columns: Sequence[Any], active: Active) -> Any:
+            def measure_one(others: Any, lane: Any) -> Any:
+                trainable, columns = lane
+                logs, others_after = self._evaluate(trainable, others, split, columns)
+                return others_after, (logs, self._is_finite(trainable, others))
+
+            others, (logs, is_finite) = self._each(measure_one, state[1], (state[0], columns), active)
+            return logs, is_finite, others
+
+        key, specs = ("measure", split[0].shape), (LANES, EVERYWHERE, LANES, LANES)
+        return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
+
+    def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
+        """Return the variables with the final weights that the optimizer sets: averages, where it keeps them."""
+        optimizer = self.structure.model.optimizer
+        own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
+        if not (optimizer.use_ema or own):
+            return state
+
+        def final(state: Any, columns: Sequence[Any]) -> Any:
+            self.structure.frame.bind(columns)
+            return self._finalized(state[0], state[2]), state[1], state[2]
+
+        return self._call("finalized", jax.vmap(final), state, columns, specs=(LANES, LANES))
+
+    def _epoch(
+        self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any, active: Active
+    ) -> Any:
+        """Train the local lanes for an epoch."""
+        one_order = self.shape.one_order
+
+        def train_one(state: Any, lane: Any) -> Any:
+            columns, own = lane
+            return self._epoch_of_one(state, columns, order if one_order else own, n_steps, train, validation)
+
+        lanes = (columns, () if one_order else order)
+        state, (losses, logs) = self._each(train_one, state, lanes, active)
+        return state, losses.T, logs
+
+    def _each(self, function: Callable[[Any, Any], Any], state: Any, lanes: Any, active: Active) -> Any:
+        """Call a function of a lane's variables and of what else is its own for the local lanes, but idle ones.
+
+        Returns:
+            The variables and what else it returns; where idle lanes are passed over, as they were and zero.
+        """
+        if self.shape.abreast:
+            return jax.vmap(function)(state, lanes)
+        of_lane = jax.jit(function)  # so that it is traced once
+        indices, (count,) = active
+
+        def one(values: Any, index: Any) -> Any:
+            return jax.tree.map(lambda v: jax.lax.dynamic_index_in_dim(v, index, keepdims=False), values)
+
+        def body(position: Any, carried: Any) -> Any:
+            index = indices[position]
+            found = of_lane(one(carried[0], index), one(lanes, index))
+            return jax.tree.map(lambda v, new: jax.lax.dynamic_update_index_in_dim(v, new, index, 0), carried, found)
+
+        told = jax.eval_shape(of_lane, one(state, 0), one(lanes, 0))[1]
+        told = jax.tree.map(lambda like: jnp.zeros((self.shape.n_local_lanes, *like.shape), like.dtype), told)
+        return jax.lax.fori_loop(0, count, body, (state, told))
+
+    def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
+        """Train a lane for an epoch and validate."""
+        size, n_batches = self.shape.batch_size, self.shape.n_batches
+        rest = self.shape.n_examples - (n_batches - 1) * size
+        n_full = n_batches - (rest < size)
+        model = self.structure.model
+
+        def step(index: Any, carried: Any, n: int) -> Any:
+            whole, losses = carried
+            chosen = jax.lax.dynamic_slice_in_dim(order, index * size, n, axis=-1)
+            x, y = (jnp.take(array, chosen, axis=0, mode="clip") for array in train)
+            self.structure.frame.bind(columns)
+            logs, whole = model.train_step(whole, (x, y))
+            return whole, losses.at[index].set(logs["loss"])
+
+        whole: State = (*state, self._fresh_metrics())
+        carried = whole, jnp.zeros(n_batches)
+        carried = jax.lax.fori_loop(0, jnp.minimum(n_steps, n_full), lambda i, c: step(i, c, size), carried)
+        if rest < size:
+            carried = jax.lax.cond(n_steps > n_full, lambda c: step(n_full, c, rest), lambda c: c, carried)
+        (trainable, others, optimizer, metrics), losses = carried
+        logs = self._metrics_result(metrics)
+        # What keras.callbacks.SwapEMAWeights does for a validation.
+        averaged = self._finalized(trainable, optimizer) if model.optimizer.use_ema else trainable
+        validated, others = self._evaluate(averaged, others, validation, columns)
+        if n := self.shape.n_evaluated:
+            logs, others = self._evaluate(averaged, others, [array[:n] for array in train], columns)
+        logs |= {f"val_{name}": value for name, value in validated.items()}
+        return (trainable, others, optimizer), (losses, logs)
+
+    def _evaluate(self, trainable: Any, others: Any, split: Any, columns: Any) -> tuple[dict[str, Any], Any]:
+        """Take Keras's own test step over a split in a lane."""
+        size, n = self.shape.eval_batch_size, split[0].shape[0]
+
+        def step(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:
+            others, metrics = carried
+            self.structure.frame.bind(columns)
+            _, (_, others, metrics) = self.structure.model.test_step((trainable, others, metrics), (x, y))
+            return others, metrics
+
+        def body(index: Any, carried: Any) -> Any:
+            return step(carried, *(jax.lax.dynamic_slice_in_dim(array, index * size, size) for array in split))
+
+        carried = (others, self._fresh_metrics())
+        if n >= size:
+            carried = jax.lax.fori_loop(0, n // size, body, carried)
+        if n % size:
+            carried = step(carried, *(array[n - n % size :] for array in split))
+        others, metrics = carried
+        return self._metrics_result(metrics), others
+
+    def _fresh_metrics(self) -> list[Any]:
+        model = self.structure.model
+        with keras.StatelessScope([(v, jnp.zeros(v.shape, v.dtype)) for v in model.metrics_variables]) as scope:
+            model.reset_metrics()
+        return [scope.get_current_value(variable) for variable in model.metrics_variables]
+
+    def _metrics_result(self, metrics: Any) -> dict[str, Any]:
+        model = self.structure.model
+        with keras.StatelessScope(list(zip(model.metrics_variables, metrics, strict=True))):
+            return dict(model.get_metrics_result())
+
+    def _finalized(self, trainable: Any, optimizer: Any) -> list[Any]:
+        model = self.structure.model
+        known = [*zip(model.trainable_variables, trainable, strict=True)]
+        known += zip(model.optimizer.variables, optimizer, strict=True)
+        with keras.StatelessScope(known) as scope:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        return [scope.get_current_value(variable) for variable in model.trainable_variables]
+
+    def _is_finite(self, trainable: Any, others: Any) -> Any:
+        return jnp.all(jnp.stack([jnp.isfinite(value).all() for value in (*trainable, *others)]))

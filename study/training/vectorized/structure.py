@@ -1,0 +1,179 @@
+"""What all trials of one program share: the model, the optimizer's code, and which of its numbers differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.instantiate import instantiate
+from study.config.schema import StudyConfig
+from study.core.search_space import Value
+from study.datasets import Dataset
+from study.training.build_optimizer import ScaledSchedule, build_optimizer
+from study.training.initial_weights import NotReplayableError, Replay, build_without_values
+from study.training.optimizer_numbers import RATE, Settings, settings_of
+from study.training.symbolic_numbers import Frame
+
+
+class Structure:
+    """A model and an optimizer that compute with any weights and any numbers, for trials of the same settings.
+
+    Args:
+        config: The study.
+        dataset: Its data.
+        build_model: Builds the model, uncompiled.
+        hyperparameters: Those of the trial that the structure is made for.
+        n_steps: Steps of a whole training.
+
+    Attributes:
+        frame: The numbers.
+        model: The model, compiled with the optimizer; its variables have no values of their own.
+        replay: Where initial weights come from; None where the model must be built for every trial.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        build_model: Callable[[], Any],
+        hyperparameters: Mapping[str, Value],
+        n_steps: int,
+    ) -> None:
+        self._config, self._hyperparameters, self._n_steps = config, hyperparameters, n_steps
+        settings = read_settings(config, hyperparameters, n_steps=n_steps)
+        self._fixed = settings.fixed
+        self._constants: dict[str, float] = {}  # numbers that cannot be traced
+        self._numbers = settings.numbers
+        self.frame = Frame(values=settings.numbers)
+        keras.utils.clear_session(free_memory=False)  # layers' names begin anew, as in fit
+        self.model: Any
+        self.replay: Replay | None
+        try:
+            self.model, self.replay = build_without_values(lambda: self._compiled(build_model(), dataset))
+        except NotReplayableError:
+            keras.utils.clear_session(free_memory=False)
+            self.model, self.replay = self._compiled(build_model(), dataset), None
+        keras.utils.clear_session(free_memory=False)  # or the next scope of Keras would compute all values
+        self._trace()
+
+    def serves(self, settings: Settings) -> bool:
+        """Tell whether a trial with these settings can take part."""
+        constant = all(settings.numbers[name] == value for name, value in self._constants.items())
+        same_names = settings.numbers.keys() == self._numbers.keys()
+        return settings.fixed == self._fixed and same_names and constant and self.frame.serves(settings.numbers)
+
+    @property
+    def decided_by(self) -> str:
+        """The arguments whose values are part of the program, in words."""
+        return ", ".join([*self._constants, *(str(question) for question in self.frame.answers)]) or "none"
+
+    def initial_state(self, seeds: Any, columns: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return a trial's initial trainable, non-trainable and optimizer variables.
+
+        Args:
+            seeds: The draws under its run seed, shape (n_draws,).
+            columns: The value of each formula for this trial.
+        """
+        sources = () if self.replay is None else self.replay.sources
+        weights = [source.value(seeds) for source in sources]
+        return self.state_from(weights, columns)[0]  # type: ignore[no-any-return]
+
+    def state_from(self, weights: Sequence[Any], columns: Sequence[Any] | None) -> tuple[Any, Any]:
+        """Return the variables with given weights, in the order of `model.variables`, and a fresh optimizer."""
+        self.frame.bind(columns)
+        optimizer = self._optimizer()
+        for variable, value in zip(self.model.variables, weights, strict=True):
+            variable.assign(value)
+        optimizer.build(self.model.trainable_variables)
+        state = (
+            [variable.value for variable in self.model.trainable_variables],
+            [variable.value for variable in self.model.non_trainable_variables],
+            [variable.value for variable in optimizer.variables],
+        )
+        return state, optimizer
+
+    def weights(self, state: Any, place: int) -> tuple[NDArray[np.generic], ...]:
+        """Return a lane's weights in the order of `model.get_weights()`.
+
+        Args:
+            state: Trainable, non-trainable and optimizer variables of all lanes.
+            place: Which lane.
+        """
+        variables = [*self.model.trainable_variables, *self.model.non_trainable_variables]
+        values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
+        return tuple(np.array(np.asarray(values[id(variable)])[place]) for variable in self.model.weights)
+
+    def _compiled(self, model: Any, dataset: Dataset) -> Any:
+        task, first = self._config.task, dataset.train
+        model.compile(
+            optimizer=None,
+            loss=instantiate(task.loss),
+            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
+        )
+        x, y = first.x[:1], first.y[:1]
+
+        def measure() -> Any:
+            return model.compute_metrics(x, jnp.asarray(y), model(x))
+
+        jax.eval_shape(measure)  # creates the variables of the metrics
+        return model
+
+    def _optimizer(self) -> Any:
+        """Build a fresh optimizer whose numbers are those of the frame."""
+        optimizer = _build(self._config, self._hyperparameters, n_steps=self._n_steps)
+        for name in self._numbers:
+            if name in self._constants:
+                continue
+            if name != RATE:
+                setattr(optimizer, name, self.frame.number(name))
+            elif isinstance(optimizer._learning_rate, ScaledSchedule):
+                setattr(optimizer._learning_rate, "rate", self.frame.number(name))  # noqa: B010 - no float, on purpose
+            else:
+                optimizer.learning_rate = jnp.asarray(self.frame.number(name))
+        return optimizer
+
+    def _trace(self) -> None:
+        """Find the formulas of the optimizer; a number that JAX does not take becomes part of the program."""
+        while True:
+            self.frame = Frame(values=self._numbers)
+            try:
+                jax.eval_shape(self._step_once)
+            except (TypeError, ValueError) as error:
+                name = self.frame.last
+                if "__jax_array__" not in str(error) or name in self._constants or not name:
+                    raise
+                self._constants[name] = self._numbers[name]
+            else:
+                return
+
+    def _step_once(self) -> Any:
+        """Do all that the optimizer is ever asked for, to see what it uses."""
+        variables = self.model.variables
+        (trainable, _, state), optimizer = self.state_from([jnp.zeros(v.shape, v.dtype) for v in variables], None)
+        self.model.optimizer = optimizer
+        optimizer.scale_loss(jnp.zeros(()))
+        return optimizer.stateless_apply(state, trainable, trainable)
+
+
+def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Settings:
+    """Build a trial's optimizer and tell its numbers from what is part of a program's code."""
+    optimizer = _build(config, hyperparameters, n_steps=n_steps)
+    return settings_of(optimizer, config.optimizer.target, hyperparameters)
+
+
+def _build(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Any:
+    schedule = config.schedule.section
+    return build_optimizer(config.optimizer.target, hyperparameters, schedule=schedule, n_steps=n_steps)
+
+
+def state_bytes(optimizer: Any) -> int:
+    """Return the bytes of an optimizer's variables but for its step counter and rate."""
+    state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
+    return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in state)

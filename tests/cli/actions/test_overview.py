@@ -1,0 +1,39 @@
+"""The table of studies: which test metric it shows, and numbers of any size."""
+
+from __future__ import annotations
+
+import pytest
+
+from study.cli.actions import overview
+from study.core.records import StudyRecord
+
+
+def study(metric: str, **means: float) -> StudyRecord:
+    shown = {f"{name}_{part}": value for name, value in means.items() for part in ("mean", "low", "high")}
+    return StudyRecord(
+        run_id="r", experiment="e", name="sgd", optimizer="sgd", dataset="d", model="m", study_id="s",
+        status="FINISHED", n_trials=1, tags={}, params={"objective.metric": metric, "objective.direction": "auto"},
+        metrics=shown, trials=(), confirmations=(), started=0.0, ended=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "means", "shown"),
+    [
+        ("val_loss", {"test_loss": 0.25, "test_x1": -3.0}, "0.2500 [0.2500, 0.2500]"),
+        ("val_accuracy", {"test_loss": 0.25, "test_accuracy": 0.5}, "0.5000 [0.5000, 0.5000]"),
+        ("val_f1", {"test_loss": 0.25, "test_accuracy": 0.5}, "0.5000 [0.5000, 0.5000]"),
+        ("val_loss", {"test_loss": 3e-33}, "3e-33 [3e-33, 3e-33]"),
+        ("val_loss", {"test_loss": 2.4e51}, "2.4e+51 [2.4e+51, 2.4e+51]"),
+    ],
+)
+def test_the_table_shows_the_metric_that_was_selected_by(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    metric: str,
+    means: dict[str, float],
+    shown: str,
+) -> None:
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [study(metric, **means)])
+    overview.show_studies({("sqlite:///nowhere", "e")})
+    assert shown in capsys.readouterr().out

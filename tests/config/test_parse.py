@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+
+from study.core.errors import ConfigError
+from study.core.search_space import Range
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("optimizer.foo=1", ["optimizer.foo=1", "learning_rate, beta_1", "Remove optimizer.foo"]),
+        ("optimizer.search.foo.low=1", ["optimizer.search.foo", "an argument of the optimizer"]),
+        ("optimizer.search.beta_1.low=0.995", ["optimizer.search.beta_1.low=0.995", "below", "high=0.99"]),
+        ("optimizer.search.learning_rate.low=0", ["learning_rate.low=0", "above 0 on a log scale", "scale=linear"]),
+        ("optimizer.search.beta_1.high=1", ["beta_1.high=1", "below 1"]),
+        ("optimizer.search.learning_rate.scale=logarithmic", ["scale=logarithmic", "linear, log, one_minus_log"]),
+        ("optimizer.search.learning_rate.choices=[]", ["choices=[]", "at least one value"]),
+        ("optimizer.search_only=[lr]", ["optimizer.search_only=lr", "learning_rate"]),
+        ("optimizer.learning_rate=fast", ["optimizer.learning_rate=fast", "a finite number"]),
+        ("optimizer.amsgrad=3", ["optimizer.amsgrad=3", "true or false"]),
+        ("budget.n_trials=0", ["budget.n_trials=0", "at least 1"]),
+        ("budget.n_epochs=0", ["budget.n_epochs=0", "at least 1"]),
+        ("budget.n_steps=0", ["budget.n_steps=0", "at least 1"]),
+        ("budget.n_confirmations=-1", ["budget.n_confirmations=-1", "at least 0"]),
+        ("budget.n_trials=1.5", ["budget.n_trials=1.5", "whole number"]),
+        ("objective.metric=val_acc", ["objective.metric=val_acc", "val_loss", "Did you mean val_accuracy"]),
+        ("objective.direction=up", ["objective.direction=up", "maximize"]),
+        ("trainer.backend=torch", ["trainer.backend=torch", "an installed backend", "jax"]),
+        ("trainer.backend=mxnet", ["trainer.backend=mxnet", "one of tensorflow, jax, torch"]),
+        ("trainer.batch_size=0", ["trainer.batch_size=0", "at least 1"]),
+        ("+model.width=3", ["model.width=3", "hidden, activation"]),
+        ("model._target_=models.nothing.build", ["model._target_=models.nothing.build", "importable"]),
+        ("sampler=gp", ["sampler=gp", "torch"]),
+        ("++dataset.task.train_metrics=late", ["train_metrics=late", "one of running, evaluated"]),
+        ("++dataset.task.shuffle=3", ["dataset.task.shuffle=3", "True, False"]),
+        ("optimizer=paper_adam", ["optimizer=paper_adam", "of Keras for trainer=fit", "trainer=numpy"]),
+        ("tracking.every_n_steps=0", ["tracking.every_n_steps=0", "at least 1"]),
+        ("study_seed=-1", ["study_seed=-1", "at least 0"]),
+    ],
+)
+def test_a_fault_tells_key_value_allowed_and_advice(compose, override, told):
+    with pytest.raises(ConfigError) as caught:
+        compose(override)
+    message = str(caught.value)
+    assert all(part in message for part in told), message
+
+
+def test_all_faults_are_told_at_once(compose):
+    with pytest.raises(ConfigError) as caught:
+        compose("optimizer.foo=1", "budget.n_trials=0", "objective.metric=nothing", "trainer.backend=mxnet")
+    keys = [fault.key for fault in caught.value.faults]
+    assert keys == ["optimizer.foo", "trainer.backend", "budget.n_trials", "objective.metric"]
+
+
+def test_a_key_both_fixed_and_in_search_only_is_refused(compose):
+    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate=0\.1: expected null for what is searched"):
+        compose("optimizer.learning_rate=0.1", "optimizer.search_only=[learning_rate]")
+
+
+def test_a_key_typed_both_as_value_and_as_range_is_refused(compose):
+    with pytest.raises(ConfigError, match=r"no value beside optimizer\.search\.learning_rate\.low"):
+        compose("optimizer.learning_rate=0.1", "optimizer.search.learning_rate.low=0.01")
+
+
+def test_fixing_an_argument_takes_it_out_of_the_search(compose):
+    config = compose("optimizer.learning_rate=1")
+    assert "learning_rate" not in config.optimizer.ranges
+    assert config.optimizer.fixed["learning_rate"] == 1.0
+    assert isinstance(config.optimizer.fixed["learning_rate"], float)  # Keras refuses an integer rate
+    assert set(config.optimizer.ranges) == {"beta_1", "beta_2"}
+
+
+def test_all_fixed_means_one_trial(compose):
+    config = compose("optimizer=sgd", "optimizer.learning_rate=0.1", "budget.n_trials=30")
+    assert config.n_trials == 1
+
+
+def test_an_optional_range_is_searched_only_when_named(compose):
+    assert "epsilon" not in compose().optimizer.ranges
+    named = compose("optimizer.search_only=[learning_rate,epsilon]").optimizer.ranges
+    assert list(named) == ["learning_rate", "epsilon"]
+
+
+def test_ranges_can_be_added_and_replaced_without_plus(compose):
+    ranges = compose(
+        "optimizer=sgd",
+        "optimizer.search.momentum.low=0.5",
+        "optimizer.search.momentum.high=0.9",
+        "optimizer.momentum=null",
+        "optimizer.search.learning_rate.choices=[0.1,0.01]",
+    ).optimizer.ranges
+    assert ranges["momentum"] == Range(argument="momentum", low=0.5, high=0.9)
+    assert ranges["learning_rate"].choices == (0.1, 0.01)
+
+
+def test_what_is_neither_fixed_nor_searched_keeps_the_untuned_value(compose):
+    config = compose("optimizer=momentum", "optimizer.search_only=[learning_rate]")
+    assert config.optimizer.arguments({"learning_rate": 0.3}) == {
+        "momentum": 0.9,
+        "nesterov": False,
+        "learning_rate": 0.3,
+    }
+
+
+def test_the_direction_follows_the_metric(compose):
+    assert compose().objective.direction == "maximize"
+    assert compose("objective.metric=val_loss").objective.direction == "minimize"
+    assert compose("objective.metric=val_loss", "objective.direction=maximize").objective.direction == "maximize"
+
+
+def test_n_steps_takes_the_place_of_n_epochs(compose):
+    budget = compose("budget.n_steps=70").budget
+    assert (budget.n_steps, budget.n_epochs) == (70, None)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["budget.n_trials=99", "budget.n_confirmations=7", "budget.time_limit_s=9", "live=true", "worker=3",
+     "tracking.log_model=true", "study_name=mine"],
+)  # fmt: skip
+def test_what_may_grow_or_move_leaves_the_identity(compose, override):
+    assert compose(override).digest == compose().digest
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["budget.n_epochs=3", "study_seed=1", "split_seed=1", "order_seed=1", "optimizer.learning_rate=0.1",
+     "schedule=cosine", "trainer.batch_size=64", "model.activation=tanh", "experiment_name=other"],
+)  # fmt: skip
+def test_everything_else_makes_another_study(compose, override):
+    assert compose(override).digest != compose().digest
+
+
+def test_a_label_tells_what_sets_a_study_apart(compose):
+    config = compose("schedule=cosine", "optimizer.learning_rate=0.1", "trainer.batch_size=64", "budget.n_epochs=4")
+    assert "schedule=cosine" in config.labels[0]
+    assert "learning_rate=0.1" in config.labels[0]
+    assert "batch_size=64" in config.labels[0]
+    assert "n_epochs" not in config.labels[0]

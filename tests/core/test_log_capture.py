@@ -1,0 +1,118 @@
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.core.log_capture import captured
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    preamble = (
+        "import logging, os, sys, warnings\nfrom pathlib import Path\nfrom study.core.log_capture import captured\n"
+    )
+    command = [sys.executable, "-c", preamble + script, str(folder)]
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=root)
+
+
+def test_everything_on_stderr_goes_to_the_log_and_the_stream_to_the_terminal(tmp_path: Path) -> None:
+    script = """
+log = Path(sys.argv[1]) / "logs" / "study.log"
+print("before", file=sys.stderr)
+with captured(log) as terminal:
+    os.write(2, b"from C++\\n")
+    os.system("echo from a child process >&2")
+    print("from Python", file=sys.stderr)
+    logging.getLogger("library").warning("from logging")
+    warnings.warn("from warnings")
+    print("to the person", file=terminal)
+    print("a result")
+print("after", file=sys.stderr)
+logging.getLogger("library").warning("logged after")
+"""
+    done = run(script, tmp_path)
+    log = (tmp_path / "logs" / "study.log").read_text()
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == ["before", "to the person", "after", "logged after"]
+    assert done.stdout == "a result\n"
+    for source in ("from C++", "from a child process", "from Python", "from logging", "from warnings"):
+        assert source in log
+    assert "WARNING library: from logging" in log
+    assert "to the person" not in log
+
+
+def test_an_exception_passes_through_and_its_traceback_reaches_the_terminal(tmp_path: Path) -> None:
+    script = """
+with captured(Path(sys.argv[1]) / "study.log"):
+    print("noise", file=sys.stderr)
+    raise ValueError("told to the person")
+"""
+    done = run(script, tmp_path)
+    assert done.returncode == 1
+    assert "ValueError: told to the person" in done.stderr
+    assert "noise" not in done.stderr
+    assert (tmp_path / "study.log").read_text() == "noise\n"
+
+
+def test_a_nested_capture_has_its_own_log_and_the_same_terminal(tmp_path: Path) -> None:
+    script = """
+folder = Path(sys.argv[1])
+with captured(folder / "outer.log") as outer:
+    with captured(folder / "inner.log") as inner:
+        print("inner noise", file=sys.stderr)
+        print("inner view", file=inner)
+    print("outer noise", file=sys.stderr)
+    logging.warning("outer logging")
+    print("outer view", file=outer)
+"""
+    done = run(script, tmp_path)
+    assert done.stderr == "inner view\nouter view\n"
+    assert (tmp_path / "inner.log").read_text() == "inner noise\n"
+    outer = (tmp_path / "outer.log").read_text()
+    assert outer.startswith("outer noise\n")
+    assert "outer logging" in outer
+
+
+def test_a_handler_made_during_a_capture_works_after_it(tmp_path: Path) -> None:
+    script = """
+with captured(Path(sys.argv[1]) / "study.log"):
+    handler = logging.StreamHandler()
+    logging.getLogger("late").addHandler(handler)
+    logging.getLogger("late").propagate = False
+logging.getLogger("late").error("still heard")
+"""
+    assert run(script, tmp_path).stderr == "still heard\n"
+
+
+def test_leaving_closes_every_descriptor_and_appending_keeps_the_log(tmp_path: Path) -> None:
+    script = """
+log = Path(sys.argv[1]) / "study.log"
+count = lambda: len(os.listdir("/proc/self/fd"))
+start = count()
+for _ in range(3):
+    with captured(log), captured(log):
+        print("line", file=sys.stderr)
+print(count() - start)
+"""
+    assert run(script, tmp_path).stdout == "0\n"
+    assert (tmp_path / "study.log").read_text() == "line\n" * 3
+
+
+def test_a_log_that_cannot_be_written_redirects_nothing(tmp_path: Path) -> None:
+    stderr, handlers = sys.stderr, logging.root.handlers[:]
+    with pytest.raises(IsADirectoryError), captured(tmp_path):
+        pass
+    assert sys.stderr is stderr
+    assert logging.root.handlers == handlers
+
+
+def test_it_works_where_sys_stderr_is_not_descriptor_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stderr, handlers = sys.stderr, logging.root.handlers[:]
+    with captured(tmp_path / "study.log"):
+        sys.stderr.write("noise\n")
+    assert (tmp_path / "study.log").read_text() == "noise\n"
+    assert sys.stderr is stderr
+    assert logging.root.handlers == handlers
+    assert capsys.readouterr().err == ""

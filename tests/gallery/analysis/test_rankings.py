@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from study.gallery import Material
+from study.gallery.analysis.rankings import by_setting, by_study, changes, ranking, verdict
+
+
+def rank(material: Material, setting: str):  # type: ignore[no-untyped-def]
+    return ranking(setting, by_setting(material)[setting], material.evidence.measure)
+
+
+def test_entries_are_told_apart_by_the_setting_of_their_config(eight: Material) -> None:
+    settings = by_setting(eight)
+    assert set(settings) == {"shared", "tuned"}
+    assert not any(entry.searched for entry in settings["shared"].values())
+    assert all(entry.searched for entry in settings["tuned"].values())
+
+
+def test_only_differences_beyond_the_noise_of_the_seeds_are_told_apart(make_material: Callable[..., Material]) -> None:
+    found = rank(
+        make_material(
+            {
+                "sgd-setting=shared": [0.70, 0.71, 0.69, 0.70],
+                "adam-setting=shared": [0.80, 0.81, 0.79, 0.801],
+                "nadam-setting=shared": [0.82, 0.78, 0.80, 0.805],
+            }
+        ),
+        "shared",
+    )
+    assert found.names == ("nadam", "adam", "sgd")
+    assert found.told_apart == {("adam", "sgd"), ("nadam", "sgd")}
+    assert found.intervals["adam"].estimate == pytest.approx(0.80025)
+
+
+def test_one_seed_tells_nothing_apart(make_material: Callable[..., Material]) -> None:
+    found = rank(make_material({"sgd-setting=shared": [0.1], "adam-setting=shared": [0.9]}), "shared")
+    assert found.names == ("adam", "sgd")
+    assert found.told_apart == frozenset()
+
+
+def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]) -> None:
+    scores = {"sgd": (0.1, 0.9), "adam": (0.5, 0.5), "nadam": (0.6, 0.4)}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": [score, score + 0.01, score - 0.01]
+            for name, both in scores.items()
+            for setting, score in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    measure = material.evidence.measure
+    told = changes(rank(material, "shared"), rank(material, "tuned"), measure)
+    assert "Of 3 pairs, 3 change their order (Kendall's tau -1.00)" in told[0]
+    assert "nadam before sgd" in told[2]
+    same = changes(rank(material, "shared"), rank(material, "shared"), measure)
+    assert "0 change their order (Kendall's tau 1.00)" in same[0]
+
+
+def test_who_lost_by_tuning_is_named_and_only_then(make_material: Callable[..., Material]) -> None:
+    scores = {"sgd": (0.5, 0.6), "adam": (0.9, 0.7)}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": [score, score + 0.01, score - 0.01]
+            for name, both in scores.items()
+            for setting, score in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    shared, tuned, measure = rank(material, "shared"), rank(material, "tuned"), material.evidence.measure
+    lost = "Worse under tuned than under shared, by their means: adam (\u221220.00\u00a0points)."
+    assert lost in changes(shared, tuned, measure)
+    back = " ".join(changes(tuned, shared, measure))
+    assert "by their means: sgd (\u221210.00\u00a0points)." in back
+    assert not any("Worse under" in sentence for sentence in changes(shared, shared, measure))
+    diverged = replace(tuned, intervals={**tuned.intervals, "adam": None})
+    assert "by their means: adam (diverged)." in " ".join(changes(shared, diverged, measure))
+
+
+def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_material: Callable[..., Material]) -> None:
+    material = make_material(
+        {
+            "adam-setting=shared": [0.80, 0.81, 0.79, 0.801],
+            "nadam-setting=shared": [0.82, 0.78, 0.80, 0.805],
+            "adam-setting=tuned": [0.90, 0.91, 0.89, 0.901],
+            "nadam-setting=tuned": [0.50, 0.51, 0.49, 0.502],
+        }
+    )
+    (best, *_) = changes(rank(material, "shared"), rank(material, "tuned"), material.evidence.measure)
+    assert best.startswith("Under shared the best is nadam (not told from adam), under tuned it is adam. ")
+
+
+def test_the_entry_of_a_study_is_found_by_its_name(eight: Material) -> None:
+    found = by_study(eight)
+    assert len(found) == 16
+    assert found["sgd-setting=tuned"].searched
+    assert not found["sgd-setting=shared"].searched
+
+
+def test_a_turn_that_the_seeds_do_not_tell_apart_settles_nothing(make_material: Callable[..., Material]) -> None:
+    near = {"sgd": ([0.50, 0.52, 0.48], [0.51, 0.53, 0.49]), "adam": ([0.51, 0.47, 0.53], [0.50, 0.46, 0.52])}
+    material = make_material(
+        {
+            f"{name}-setting={setting}": scores
+            for name, both in near.items()
+            for setting, scores in zip(("shared", "tuned"), both, strict=True)
+        }
+    )
+    shared, tuned = rank(material, "shared"), rank(material, "tuned")
+    assert (shared.names[0], tuned.names[0]) == ("adam", "sgd")
+    assert verdict(shared, tuned).startswith("These seeds do not tell")
+    assert verdict(shared, shared).startswith("The claim holds")

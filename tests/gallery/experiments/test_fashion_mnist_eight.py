@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from study.gallery import Material
+from study.gallery.experiments.fashion_mnist_eight import show
+
+
+def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight: Material) -> None:
+    shown = show(eight)
+    (table,) = shown.tables
+    assert table.rows[0][0] == "sgd"  # in the order of the tuned ranking
+    by_name = {row[0]: row for row in table.rows}
+    assert (by_name["sgd"][1], by_name["sgd"][4]) == ("7", "1")
+    assert (by_name["adam"][1], by_name["adam"][4]) == ("1", "7")
+    claim, changed, *_ = shown.findings
+    assert claim.startswith("The claim does not hold")
+    assert "the best is adam, under tuned it is sgd" in changed
+    assert any(sentence.startswith("Told apart by their seeds both times") for sentence in shown.findings)
+    last = shown.findings[-1]
+    assert last.startswith("At the shared rate sgd (70.")
+    assert "adagrad (66." in last
+    assert "tuned, they are in places 1 and 8 (+1" in last
+    assert [picture.name for picture in shown.pictures] == ["loss-shared", "loss-tuned", "validation", "rankings"]
+    assert all(picture.data.startswith(b"<?xml") for picture in shown.pictures)
+
+
+def test_a_claim_that_holds_is_said(make_material: Callable[..., Material]) -> None:
+    scores = {"sgd": 0.80, "adagrad": 0.70, "adam": 0.85, "nadam": 0.84}
+    studies = {
+        f"{name}-setting={setting}": [score, score + 0.001, score - 0.001]
+        for name, score in scores.items()
+        for setting in ("shared", "tuned")
+    }
+    assert show(make_material(studies)).findings[0].startswith("The claim holds")
+
+
+def test_a_run_that_diverged_does_not_end_the_page(eight: Material) -> None:
+    study = eight.evidence.entries[0].studies[0]
+    broken = tuple(replace(run, state="diverged") for run in study.tuned)
+    entry = replace(eight.evidence.entries[0], studies=(replace(study, tuned=broken),))
+    evidence = replace(eight.evidence, entries=(entry, *eight.evidence.entries[1:]))
+    table = show(replace(eight, evidence=evidence)).tables[0]
+    assert any("0.00" in cell for row in table.rows for cell in row)
+
+
+def test_a_part_of_the_experiment_is_not_shown_as_the_whole(eight: Material) -> None:
+    only = tuple(entry for entry in eight.evidence.entries if entry.label.endswith("tuned"))
+    with pytest.raises(KeyError, match="shared"):
+        show(replace(eight, evidence=replace(eight.evidence, entries=only)))

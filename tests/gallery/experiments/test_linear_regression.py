@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from reshaping import reshaped
+
+from study.datasets.linear_regression import load
+from study.gallery import Material
+from study.gallery.experiments.linear_regression import show
+
+DATASET = {
+    "name": "linear_regression",
+    "_target_": "study.datasets.linear_regression.load",
+    "slope": 2.0,
+    "intercept": -1.0,
+    "n_train": 1000,
+    "noise": 0.0,
+    "split_seed": 0,
+    "task": {},
+}
+SPREAD = float(np.std(load(split_seed=0).validation.x))
+
+
+@pytest.fixture
+def line(make_material: Callable[..., Material]) -> Material:
+    studies = {
+        f"{name}-setting={setting}": [0.1] * 3 for setting in ("published", "tuned") for name in ("sgd", "adam")
+    }
+
+    def metrics(name: str, run: Any) -> dict[str, float]:
+        slope = 1.5 if name == "sgd-setting=published" else 2.0
+        return {"test_loss": 0.01, "val_output_spread": slope * SPREAD, "val_output_mean": -1.0 + 0.0 * run.number}
+
+    def history(run: Any, _metric: str) -> Any:
+        return 5.0 * np.exp(-(0.02 if run.run_id.startswith("adam") else 0.01) * np.arange(320)) + 0.01
+
+    return reshaped(
+        make_material(studies),
+        metrics=metrics,
+        config=lambda _: {"dataset": DATASET},
+        history=history,
+        measure="val_loss",
+    )
+
+
+def test_lines_are_told_from_where_the_outputs_lie(line: Material) -> None:
+    shown = show(line)
+    rows = {row[:2]: row[2:] for row in shown.tables[1].rows}
+    assert rows["least squares", ""] == ("2.0000", "-1.0000")
+    assert rows["sgd", "published"] == ("1.5000 ± 0.0000", "-1.0000 ± 0.0000")
+    assert rows["adam", "tuned"][0] == "2.0000 ± 0.0000"
+    assert shown.findings[0].startswith("The claim holds at the published rates: of 320 steps")
+    assert "sgd 0.5 (published)" in shown.findings[-1]
+    assert [picture.name for picture in shown.pictures] == [
+        "loss-published",
+        "loss-tuned",
+        "line-published",
+        "line-tuned",
+    ]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from reshaping import reshaped
+
+from study.datasets.toy_regression import load
+from study.gallery import Material
+from study.gallery.experiments.toy_regression import show
+
+DATASET = {
+    "name": "toy_regression",
+    "_target_": "study.datasets.toy_regression.load",
+    "n_train": 1000,
+    "noise": 0.1,
+    "split_seed": 0,
+    "task": {},
+}
+ZERO = float(np.mean(np.square(load(split_seed=0).test.y.astype(np.float64))))
+LOSSES = {"sgd": 0.08, "momentum": 0.02, "rmsprop": 0.013, "adam": 0.012}
+
+
+@pytest.fixture
+def toy(make_material: Callable[..., Material]) -> Material:
+    settings = ("published", "relu_output", "tuned")
+    studies = {f"{name}-setting={setting}": [0.1] * 4 for setting in settings for name in LOSSES}
+
+    def metrics(name: str, run: Any) -> dict[str, float]:
+        dead = "relu_output" in name and run.number < 2
+        return {"test_loss": ZERO if dead else LOSSES[name.partition("-")[0]] + 0.0001 * run.number}
+
+    def history(run: Any, _metric: str) -> Any:
+        rates = {"sgd": 0.001, "momentum": 0.05, "rmsprop": 0.1, "adam": 0.2}
+        return 0.01 + 0.3 * np.exp(-rates[run.run_id.partition("-")[0]] * np.arange(160))
+
+    return reshaped(
+        make_material(studies),
+        metrics=metrics,
+        config=lambda _: {"dataset": DATASET},
+        history=history,
+        measure="val_loss",
+    )
+
+
+def test_who_is_near_the_noise_first_and_how_many_nets_died(toy: Material) -> None:
+    shown = show(toy)
+    assert shown.findings[0].startswith("The claim holds at the published rates")
+    assert "sgd not at all" in shown.findings[0]
+    # Of sgd, the far ones are those that did not die.
+    assert shown.findings[1] == (
+        "At the published rates, with a ReLU at the output 8 of 16 nets are dead at the end, and 2 more are far from "
+        "the noise; with a linear output 0 of 16 nets are dead at the end, and 4 more are far from the noise. Far is "
+        "a test loss above 4 times the noise's variance."
+    )
+    deaths = {row[0]: row for row in shown.tables[1].rows}
+    assert deaths["adam"][2:4] == ("0 of 4", "0 of 4")
+    assert deaths["adam"][5:] == ("2 of 4", "2 of 4")
+    assert [picture.name for picture in shown.pictures] == ["loss-published", "loss-relu_output", "loss-tuned"]
+    assert "published rates, ReLU at the output" in shown.pictures[1].caption

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.cli.actions import gallery
+from study.core.errors import StudyError
+from study.gallery import Material
+
+NAME = "fashion_mnist_eight"
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping[str, str]], None]:
+    """Let the store hold studies of the experiment, given by digest as their status."""
+
+    def hold(studies: Mapping[str, str]) -> None:
+        record = eight.evidence.records[0]
+        records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
+        monkeypatch.setattr(gallery, "read_experiments", lambda _: {NAME: "1"} if studies else {})
+        monkeypatch.setattr(gallery, "read_studies", lambda *_, **__: records)
+
+    def read(*_: Any, digests: frozenset[str] | None = None, **__: Any) -> Material:
+        budget = min(digests).rsplit(" ", 1)[0] if digests else f"published/{NAME}"
+        named = {
+            key: {**config, "budget": {**config["budget"], "name": budget}} for key, config in eight.configs.items()
+        }
+        return replace(eight, configs=named)
+
+    monkeypatch.setattr(gallery, "find_stores", lambda _: argparse.Namespace(tracking_uri="sqlite:///none"))
+    monkeypatch.setattr(gallery, "read_material", read)
+    return hold
+
+
+@pytest.fixture
+def studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every size of the experiment consist of two studies."""
+    monkeypatch.setattr(gallery, "studies_of", lambda _, budget: {f"{budget} a", f"{budget} b"})
+
+
+def options(tmp_path: Path, *names: str) -> argparse.Namespace:
+    return argparse.Namespace(experiments=list(names), output=tmp_path, folder=tmp_path, no_log=True)
+
+
+def finished(*budgets: str) -> dict[str, str]:
+    return {f"{budget} {study}": "FINISHED" for budget in budgets for study in "ab"}
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize(
+    ("held", "command"),
+    [
+        (finished(f"gallery/{NAME}"), f"study run -m experiment={NAME} budget=gallery/{NAME}<"),
+        (finished(f"gallery/{NAME}", f"published/{NAME}"), f"study run -m experiment={NAME}<"),
+        ({**finished("smoke"), f"published/{NAME} a": "FINISHED"}, f"study run -m experiment={NAME} budget=smoke<"),
+        ({"of one's own": "FINISHED"}, f"study run -m experiment={NAME}<"),
+    ],
+)
+def test_the_best_size_that_was_run_to_its_end_is_shown(
+    store: Any, tmp_path: Path, held: dict[str, str], command: str
+) -> None:
+    store(held)
+    gallery.make_gallery(options(tmp_path, NAME))
+    assert command in (tmp_path / f"{NAME}.html").read_text()
+    assert (tmp_path / NAME / "rankings.svg").exists()
+    assert not (tmp_path / "index.html").exists()  # which would lead to this one alone
+
+
+@pytest.mark.usefixtures("studies")
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {f"gallery/{NAME} a": "FINISHED"},
+        {f"gallery/{NAME} a": "FINISHED", f"gallery/{NAME} b": "RUNNING"},
+        {"of one's own": "RUNNING"},
+    ],
+)
+def test_what_was_not_run_to_its_end_is_told_with_the_command_that_runs_it(
+    store: Any, tmp_path: Path, held: dict[str, str]
+) -> None:
+    store(held)
+    with pytest.raises(StudyError, match=rf"not run here.*\n  study run -m experiment={NAME}"):
+        gallery.make_gallery(options(tmp_path, NAME))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("studies")
+def test_without_names_those_that_were_run_are_shown_and_the_others_told(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(finished(f"published/{NAME}"))
+    monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
+    monkeypatch.setattr(gallery, "load_exhibit", lambda _, load=gallery.load_exhibit: load(NAME))
+    with pytest.raises(StudyError, match=r"experiment=another$"):
+        gallery.make_gallery(options(tmp_path))
+    assert (tmp_path / f"{NAME}.html").exists()
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+    assert f"({NAME}/loss-shared.svg)" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("studies")
+def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(finished(f"published/{NAME}"))
+    monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
+    monkeypatch.setattr(gallery, "load_exhibit", lambda _, load=gallery.load_exhibit: load(NAME))
+    monkeypatch.setattr(gallery, "read_experiments", lambda _: {"another": "1", NAME: "2"})
+
+    def show(_: Any, name: str, *, read: Any = gallery.read_material, **__: Any) -> Material:
+        if name == "another":
+            raise StudyError("it lacks a study")
+        return read()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(gallery, "read_material", show)
+    with pytest.raises(StudyError, match=r"^another: it lacks a study$"):
+        gallery.make_gallery(options(tmp_path))
+    assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
+
+
+def test_a_name_without_a_page_is_told_with_those_that_have_one(store: Any, tmp_path: Path) -> None:
+    store({})
+    with pytest.raises(StudyError, match=rf"EXPERIMENT=other: expected one with a page: .*{NAME}"):
+        gallery.make_gallery(options(tmp_path, "other"))
+
+
+def test_a_run_of_no_experiment_makes_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    gallery.page_after_run(["optimizer=sgd"], [])
+    assert capsys.readouterr() == ("", "")

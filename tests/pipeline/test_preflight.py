@@ -1,0 +1,44 @@
+"""Labels that a data set or a model has no place for are told before anything is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from study.core.errors import DataError, StudyError
+from study.datasets import Dataset, Split
+from study.pipeline import preflight
+
+
+@pytest.fixture
+def twelve():
+    """Twelve classes in a data set that says it has ten."""
+    some = Split(x=np.zeros((36, 8, 8, 1), np.float32), y=np.arange(36, dtype=np.int32) % 12)
+    return Dataset(name="mine", source="made", train=some, validation=some, test=some, n_outputs=10)
+
+
+def test_labels_beyond_what_the_data_set_says_are_refused(twelve, compose, monkeypatch):
+    config = compose("optimizer=sgd")
+    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
+    told = (
+        r"dataset=digits: the training split has labels from 0 to 11, expected 0 to 9, for its n_outputs is 10\. Corr"
+    )
+    with pytest.raises(DataError, match=told):
+        preflight.load_dataset(config)
+    enough = dataclasses.replace(twelve, n_outputs=12)
+    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: enough)
+    assert preflight.load_dataset(config) is enough
+
+
+def test_labels_beyond_the_models_output_are_refused(twelve, compose):
+    told = r"model=mlp dataset=digits .*do not fit\. The model's output has a width of 10, and the training split has"
+    with pytest.raises(StudyError, match=told):
+        preflight.build_trainer(compose("optimizer=sgd"), twelve)
+
+
+def test_targets_that_are_no_classes_are_not_looked_at(twelve, compose, monkeypatch):
+    config = compose("optimizer=sgd", "dataset=sunspots")
+    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
+    assert preflight.load_dataset(config) is twelve

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from study.report.comparison import compare
+from study.report.metric import measure_of
+
+
+def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_two_as_such(planted):
+    found = compare(planted)
+    paired = {found.outcome.labels[each.other]: each for each in found.outcome.verdict.differences}
+    spans = {name: f"{100 * each.low_holm:.2f} to {100 * each.high_holm:.2f}" for name, each in paired.items()}
+    first, second, third, *_ = found.answer.sentences
+    assert found.answer.winner == "adam"
+    assert first.startswith("adam is the best of these 3 tuned configurations: its mean test accuracy is ")
+    assert first.endswith(" (95 % intervals, corrected for 2 comparisons).")
+    assert set(spans) == {"momentum", "sgd"}
+    for name, span in spans.items():
+        assert f"2.00 points better than that of {name} ({span})" in first
+    assert second.startswith(f"adam reaches {100 * found.rows[0].tuned.estimate:.2f} %")
+    assert third.startswith("Behind it, momentum and sgd cannot be told apart (difference ")
+
+
+def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_evidence):
+    rng = np.random.default_rng(0)
+    evidence = make_evidence(*(make_study(name, 0.8 + 0.01 * rng.standard_normal(10)) for name in ("adam", "sgd")))
+    found = compare(evidence)
+    assert (found.answer.kind, found.answer.winner) == ("none", None)
+    assert found.answer.sentences[0].startswith(
+        "No clear winner among these 2 tuned configurations: "
+        "adam, the best on validation, cannot be told apart from sgd; its mean test accuracy is "
+    )
+
+
+def test_the_candidate_is_chosen_on_validation_and_a_better_test_result_is_told(make_study, make_evidence):
+    rng = np.random.default_rng(0)
+    base = 0.8 + 0.001 * rng.standard_normal(10)
+    worse, better = base - 0.03 + 0.001 * rng.standard_normal(10), base
+    found = compare(
+        make_evidence(make_study("adam", worse, validation=0.9), make_study("sgd", better, validation=0.7))
+    )
+    assert found.outcome.candidate == "adam"
+    assert found.answer.winner is None
+    assert "adam was the best on validation, but sgd did better on the test split" in found.answer.sentences[0]
+
+
+def test_a_loss_is_better_when_lower(make_study, make_evidence):
+    params = {"objective.metric": "val_loss", "objective.target": "0.3"}
+
+    def study(name, tests):
+        made = make_study(name, tests, params=params, validation=float(np.mean(tests)))
+        best = min(made.trials, key=lambda run: run.metrics["objective"])
+        point = {key: best.params[key] for key in ("learning_rate", "beta_1")}
+        runs = (
+            replace(run, params=run.params | point, metrics=run.metrics | {"test_loss": run.metrics["test_accuracy"]})
+            for run in made.confirmations
+        )
+        return replace(made, confirmations=tuple(runs))
+
+    rng = np.random.default_rng(1)
+    low, high = (level + 0.01 * rng.standard_normal(10) for level in (0.2, 0.5))
+    found = compare(make_evidence(study("sgd", high), study("adam", low)))
+    assert found.evidence.measure.direction == "minimize"
+    assert found.answer.winner == "adam"
+    (difference,) = found.outcome.verdict.differences
+    assert difference.mean == pytest.approx(np.mean(high - low))
+    assert f"{difference.mean:.3g} better than that of sgd" in found.answer.sentences[0]
+    assert [row.label for row in found.rows] == ["adam", "sgd"]
+
+
+@pytest.mark.parametrize(
+    ("tests", "told"),
+    [
+        ([0.8], "Nothing can be told apart from one confirmation seed"),
+        ([], "Nothing can be said yet: there are no confirmations"),
+    ],
+)
+def test_without_enough_seeds_nothing_is_claimed(make_study, make_evidence, tests, told):
+    found = compare(make_evidence(make_study("adam", tests), make_study("sgd", tests)))
+    assert found.answer.kind == "open"
+    assert found.answer.sentences[0].startswith(told)
+
+
+def test_one_optimizer_is_compared_with_nothing(make_study, make_evidence):
+    found = compare(make_evidence(make_study("adam", [0.8, 0.81])))
+    assert found.answer.sentences[0].endswith("There is nothing to compare it with.")
+
+
+def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject(make_study, make_evidence):
+    rng = np.random.default_rng(2)
+    studies = []
+    for name, level in (("adam", 0.85), ("sgd", 0.75)):
+        for seed in range(3):
+            tests = level + 0.002 * rng.standard_normal(5)
+            made = make_study(f"{name}-{seed}", tests, validation=level, params={"study_seed": str(seed)})
+            studies.append(made)
+    found = compare(make_evidence(*studies))
+    assert [entry.label for entry in found.evidence.entries] == ["adam", "sgd"]
+    assert (found.outcome.unit, found.outcome.units) == ("study", (0, 1, 2))
+    assert "of the 2 optimizers" in found.answer.sentences[0]
+    spread = found.rows[0].over_studies
+    assert spread.n == 3
+    assert spread.estimate == pytest.approx(found.rows[0].tuned.estimate)
+
+
+def test_names_cannot_bring_markup_into_the_page(make_study, make_evidence):
+    evidence = make_evidence(make_study("adam-<script>", [0.8, 0.81]), make_study("sgd", [0.7, 0.71]))
+    assert all("<script>" not in text for text in compare(evidence).answer.markup)
+
+
+def test_an_end_of_exactly_zero_is_told_as_open():
+    measure = measure_of({"objective.metric": "val_accuracy"})
+    assert measure.change_span(0.0, 0.0212) == "above 0 to 2.12"
+    assert measure.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
+    assert measure.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"

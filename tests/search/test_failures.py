@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from study.config.schema import StudyConfig
+from study.core.trainer_interface import Trial, TrialResult
+from study.search.ask_tell import open_search
+from study.search.failures import FailedTrialsError, Failures, all_failed, explained, last_line
+
+TRACEBACK = """Traceback (most recent call last):
+  File "model.py", line 3, in call
+    raise RuntimeError("it broke")
+RuntimeError: it broke
+  of course: indented
+"""
+
+
+def result(number: int, *, error: str | None = None) -> TrialResult:
+    trial = Trial(number=number, hyperparameters={}, run_seed=0, order_seed=0)
+    return TrialResult(trial=trial, state="failed" if error else "complete", history={}, summary={}, error=error)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (TRACEBACK, "RuntimeError: it broke"),
+        ("ValueError", "ValueError"),
+        (f"{TRACEBACK}\nDuring handling:\n\n{TRACEBACK.replace('broke', 'sank')}", "RuntimeError: it sank"),
+        (
+            "Traceback (most recent call last):\n  F\nE: in call().\n\n\x1b[1mbroke\x1b[0m\n\nArguments: x",
+            "E: in call(). broke",
+        ),
+        ("", "(no message)"),
+        (None, "(no message)"),
+    ],
+)
+def test_the_line_that_names_the_error(error: str | None, line: str) -> None:
+    assert last_line(error) == line
+
+
+def test_the_study_stops_when_so_many_fail_one_after_the_other() -> None:
+    failures = Failures(3)
+    failures.note([result(0, error="A: 1"), result(1, error="A: 1"), result(2)])
+    failures.note([result(3, error="A: 1"), result(4, error="B: 2")])
+    with pytest.raises(FailedTrialsError) as caught:
+        failures.note([result(5, error="A: 1")])
+    told = str(caught.value)
+    assert "the last 3 trials that ended have all failed, with 2 different errors; the most frequent, 2 times:" in told
+    assert "\n  A: 1\n" in told
+    assert "--retry-failed" in told
+    assert "max_failed_trials=null" in told
+    assert caught.value.exit_status == 1
+
+
+def test_errors_that_are_alike_are_told_once() -> None:
+    assert "all 2 trials have failed, with the same error:\n  A: 1\n" in str(all_failed(["A: 1", "A: 1"]))
+    assert "its only trial has failed, with this error:\n  A: 1\n" in str(all_failed(["A: 1"]))
+
+
+def test_no_limit_stops_nothing() -> None:
+    Failures(None).note([result(n, error="A: 1") for n in range(100)])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "tensorflow...ResourceExhaustedError: Graph execution error",
+        "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes",
+        "MemoryError",
+        "torch.OutOfMemoryError: CUDA out of memory",
+    ],
+)
+def test_for_want_of_memory_smaller_sizes_are_named(compose: Callable[..., StudyConfig], error: str) -> None:
+    told = explained(result(0, error=error), compose()).error
+    assert told is not None
+    assert last_line(told).startswith("Out of memory: lower trainer.batch_size=32, trainer.eval_batch_size=")
+
+
+def test_another_error_is_told_as_it_is_but_for_passwords(compose: Callable[..., StudyConfig]) -> None:
+    assert explained(result(0, error=TRACEBACK), compose()).error == TRACEBACK
+    assert explained(result(0), compose()).error is None
+    assert explained(result(0, error="E: http://a:b@c"), compose()).error == "E: http://a:***@c"
+
+
+def _end(search: Any, *, failing: set[int]) -> list[tuple[int, dict[str, Any]]]:
+    asked = []
+    while trials := search.ask(1):
+        for trial in trials:
+            asked.append((trial.number, dict(trial.hyperparameters)))
+            ended = result(trial.number, error="A: 1" if trial.number in failing else None)
+            search.tell(ended, objective=0.5)
+    return asked
+
+
+def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_points(compose: Any) -> None:
+    with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
+        first = _end(search, failing={1, 4})
+        assert search.errors == ["A: 1"] * 2
+    with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
+        assert search.ask(6) == []
+    with open_search(compose("budget.n_trials=6", "sampler=tpe", "retry_failed=true")) as search:
+        # One fails again, which is not tried a third time.
+        assert _end(search, failing={4}) == [first[1], first[4]]
+        assert search.n_spent == 6
+        assert search.errors == ["A: 1"]
+
+
+def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose: Any) -> None:
+    with open_search(compose("budget.n_trials=3")) as search:
+        first = _end(search, failing={1})
+    with open_search(compose("budget.n_trials=3", "retry_failed=true")) as search:
+        assert [trial.number for trial in search.ask(1)] == [1]
+    with open_search(compose("budget.n_trials=3")) as search:
+        assert _end(search, failing=set()) == [first[1]]
+        assert (search.n_spent, search.errors) == (3, [])
+
+
+def test_retrying_does_not_make_a_study_another_one(compose: Any) -> None:
+    digests = {compose(*words).digest for words in ((), ("retry_failed=true",), ("max_failed_trials=null",))}
+    assert len(digests) == 1

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from study.core.search_space import Range
+from study.search.importance import importances
+
+RANGES = {
+    "learning_rate": Range(argument="learning_rate", low=1e-5, high=1.0, scale="log"),
+    "beta_1": Range(argument="beta_1", low=0.5, high=0.99, scale="one_minus_log"),
+    "kind": Range(argument="kind", choices=(0.0, 0.1)),
+}
+
+
+def test_the_argument_that_decides_comes_first_and_shares_sum_to_one():
+    rng = np.random.default_rng(0)
+    points = [
+        {
+            "learning_rate": 10 ** rng.uniform(-5, 0),
+            "beta_1": 1 - 10 ** rng.uniform(-2, np.log10(0.5)),
+            "kind": float(rng.choice([0.0, 0.1])),
+        }
+        for _ in range(60)
+    ]
+    scores = [-((np.log10(1 - point["beta_1"]) + 1) ** 2) for point in points]
+    found = importances(points, scores, RANGES)
+    assert next(iter(found)) == "beta_1"
+    assert found["beta_1"] > 0.9
+    assert sum(found.values()) == pytest.approx(1)
+    assert found == importances(points, scores, RANGES)
+
+
+@pytest.mark.parametrize(("n_trials", "score"), [(3, float), (20, lambda _: 0.5)])
+def test_with_too_little_to_weigh_there_is_no_answer(n_trials, score):
+    points = [{"learning_rate": 0.1, "beta_1": 0.9, "kind": 0.0}] * n_trials
+    assert importances(points, [score(i) for i in range(n_trials)], RANGES) == {}
+
+
+def test_one_argument_has_nothing_to_be_weighed_against():
+    ranges = {"learning_rate": RANGES["learning_rate"]}
+    assert importances([{"learning_rate": 0.1}] * 20, list(range(20)), ranges) == {}

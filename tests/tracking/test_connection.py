@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+
+from study.core.errors import StoreError
+from study.tracking.connection import connect, reason_of
+from study.tracking.reader import read_experiments, read_studies
+
+
+def test_a_missing_store_is_created_whole_and_leaves_no_draft(tmp_path):
+    path = tmp_path / "new" / "folder" / "mlflow.db"
+    client = connect(f"sqlite:///{path}", create=True)
+    assert [experiment.name for experiment in client.search_experiments()] == ["Default"]
+    assert sorted(file.name for file in path.parent.iterdir() if file.suffix != ".lock") == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path, content):
+    path = tmp_path / "mlruns" / "mlflow.db"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=r"mlflow\.db: there is no store\. Run a study first"):
+        read_experiments(f"sqlite:///{path}")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert content is None or path.read_bytes() == b""
+
+
+def test_a_locked_store_is_not_told_as_a_damaged_one(tmp_path, monkeypatch):
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE experiments (name TEXT)")
+        holder.execute("BEGIN EXCLUSIVE")
+        connect = sqlite3.connect
+        monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
+        with pytest.raises(StoreError, match=r"database is locked.* Another program has held it"):
+            read_experiments(f"sqlite:///{path}")
+
+
+def test_a_corrupt_file_is_told_at_once_and_left_as_it_is(tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match=r"cannot be read as a database .*not a database.* Move the damaged file"):
+        connect(f"sqlite:///{path}", create=True)
+    assert path.read_bytes() == b"this is no database" * 100
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"file/mlflow\.db: the store cannot be created .* Choose a folder"):
+        connect(f"sqlite:///{tmp_path}/file/mlflow.db", create=True)
+
+
+def stamp(database: Path, revision: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+
+
+def test_a_store_of_a_newer_mlflow(database):
+    stamp(database, "ffffffffffff")
+    content = database.read_bytes()
+    with pytest.raises(StoreError, match=r"written by a newer version of MLflow than 3.* Install the MLflow"):
+        connect(f"sqlite:///{database}", create=True)
+    assert database.read_bytes() == content
+
+
+def test_a_store_of_an_older_mlflow(database):
+    stamp(database, "451aebb31d03")  # MLflow 1.0
+    with pytest.raises(StoreError, match=r"an older version of MLflow .* mlflow db upgrade sqlite:///"):
+        connect(f"sqlite:///{database}", create=True)
+
+
+def test_a_database_of_another_program_is_refused(tmp_path):
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(StoreError, match="belongs to another program"):
+        connect(f"sqlite:///{path}", create=True)
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns", "databricks", "sqlite:///:memory:", "sqlite://"])
+def test_forms_of_stores_that_are_not_supported(uri):
+    with pytest.raises(StoreError, match="Set tracking_uri to sqlite:"):
+        connect(uri, create=True)
+
+
+def test_a_server_that_does_not_answer_is_told_at_once():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(StoreError, match=r"no server answers .* Start the server"):
+            connect(uri, create=True)
+
+
+def test_a_reason_is_the_databases_own_and_not_a_hint_before_it():
+    hint = "(raised as a result of Query-invoked autoflush; this flush may be occurring prematurely)"
+    database = OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True)
+    database.add_detail(hint)
+    told = MlflowException(f"{hint}\n{database}")
+    told.__cause__ = database
+    assert reason_of(told) == reason_of(database) == "database is locked"
+    assert reason_of(OSError("first\nsecond")) == "first"
+    assert reason_of(OSError()) == "OSError"
+
+
+def test_passwords_stay_out_of_messages():
+    with pytest.raises(StoreError) as caught:
+        connect("oracle://me:pw4711@host/db", create=True)
+    assert "pw4711" not in str(caught.value)
+    assert "me:***@host" in str(caught.value)
+
+
+def test_an_unknown_experiment_is_told_with_the_known_ones(database):
+    with pytest.raises(StoreError, match=r"experiment=tiny: there is none .* one of these: Default"):
+        read_studies(f"sqlite:///{database}", "tiny")
+
+
+def create_experiment(uri: str, number: int) -> None:
+    connect(uri, create=True).create_experiment(f"experiment {number}")
+
+
+def test_several_processes_can_be_the_first(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=create_experiment, args=(uri, number)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    names = {experiment.name for experiment in connect(uri, create=False).search_experiments()}
+    assert names == {"Default", "experiment 0", "experiment 1"}

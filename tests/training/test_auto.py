@@ -1,0 +1,219 @@
+"""`trainer=auto`: the choice, that it leaves no trace in the study's identity, and what a bad fact is told as."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from study.core import machine
+from study.core.errors import ConfigError, StudyError
+from study.training.auto_costs import VARIABLE, Cost, find_facts, keep_measured, measured_path
+
+QUICK = {"fixed_s": 1.0, "trial_s": 1.0}
+# Vectorized pays off from the third training on.
+COSTS = [
+    Cost(trainer="fit", backend="tensorflow", **QUICK),
+    Cost(trainer="fit", backend="jax", fixed_s=2.0, trial_s=1.0),
+    Cost(trainer="vectorized", backend="jax", fixed_s=3.0, trial_s=0.01),
+]
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path_factory, monkeypatch):
+    """A machine without a card and with a file of measurements of its own."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv(VARIABLE, str(folder / "cache" / "measured.json"))
+    monkeypatch.setattr(machine, "NVIDIA_CARDS", folder / "cards")
+    return folder
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Compose and check a study; the typed words alone decide."""
+    from study.cli.launch.compose import compose_jobs, prepare
+    from study.pipeline.preflight import load_config
+
+    def build(*overrides, trainer="auto"):
+        words = prepare(["live=false", f"trainer={trainer}", *overrides])
+        (job,) = compose_jobs(words, multirun=False)
+        return load_config(job.raw, folder=tmp_path, labels=job.labels)
+
+    return build
+
+
+def chosen(config):
+    return config.trainer.name, config.backend
+
+
+@pytest.mark.parametrize("trainer", ["fit", "vectorized"])
+def test_the_study_chosen_is_the_one_with_the_trainer_spelled_out(load, trainer):
+    least = 0.0 if trainer == "fit" else 90.0
+    rest = Cost(trainer="fit", backend="tensorflow", fixed_s=least, trial_s=1.0)
+    keep_measured({"dense": [rest, *COSTS[2:]]})
+    words = ("trainer.batch_size=16", "budget.n_trials=2", "budget.n_confirmations=0")
+    auto, spelled = load(*words), load(*words, trainer=trainer)
+    assert chosen(auto) == chosen(spelled)
+    assert auto.trainer == spelled.trainer
+    assert auto.digest == spelled.digest
+    assert auto.raw["trainer"] == spelled.raw["trainer"]
+    assert auto.raw["trainer"]["batch_size"] == 16
+
+
+def test_few_trials_do_not_pay_for_compiling_and_many_do(load):
+    keep_measured({"dense": COSTS})
+    few, many = (load(f"budget.n_trials={n}", "budget.n_confirmations=1") for n in (1, 100))
+    assert chosen(few) == ("fit", "tensorflow")
+    assert chosen(many) == ("vectorized", "jax")
+    assert "about 4 s beside 103 s of fit on tensorflow (25.6 times)" in many.raw["advice"]
+    assert str(measured_path()) in many.raw["advice"]
+
+
+def test_a_small_gain_is_not_worth_other_numbers(load):
+    keep_measured({"dense": [COSTS[0], Cost(trainer="vectorized", backend="jax", fixed_s=0.5, trial_s=0.8)]})
+    config = load()
+    assert chosen(config) == ("fit", "tensorflow")
+    assert "vectorized on jax gains too little" in config.raw["advice"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "told"),
+    [
+        (
+            ["trainer.backend=tensorflow"],
+            ("fit", "tensorflow"),
+            "fit on tensorflow: the quickest, about 21 s for 20 trainings",
+        ),
+        (["trainer.backend=jax"], ("vectorized", "jax"), "of fit on jax"),
+        (["budget.time_limit_s=60"], ("fit", "tensorflow"), "budget.time_limit_s"),
+        (
+            ["trainer.jit_compile=true"],
+            ("fit", "tensorflow"),
+            "fit on tensorflow: it alone takes trainer.jit_compile=True",
+        ),
+        (
+            ["trainer.capacity=8", "model.kind=convolutional"],
+            ("vectorized", "jax"),
+            "vectorized on jax: it alone takes trainer.capacity=8",
+        ),
+        (["model.kind=null"], ("fit", "tensorflow"), "model.kind is not said"),
+        (["model.kind=recurrent"], ("fit", "tensorflow"), "gains too little"),
+    ],
+)
+def test_what_else_decides(load, words, expected, told):
+    keep_measured({"dense": COSTS, "recurrent": [COSTS[0], Cost(trainer="fit", backend="jax", **QUICK)][::-1]})
+    config = load(*words)
+    assert chosen(config) == expected
+    assert told in config.raw["advice"]
+
+
+def test_arguments_that_no_trainer_takes_together_are_a_fault(load):
+    with pytest.raises(ConfigError, match=r"trainer\.capacity=8: expected an argument of study\.training\.fit"):
+        load("trainer.capacity=8", "trainer.jit_compile=true")
+    with pytest.raises(ConfigError, match=r"trainer\.backend=mxnet: expected one of tensorflow, jax, torch"):
+        load("trainer.backend=mxnet")
+
+
+def test_on_a_card_nothing_is_known_until_measured(load, own, monkeypatch):
+    (own / "cards" / "0").mkdir(parents=True)
+    (own / "cards" / "0" / "information").write_text("Model: \t\t H200\nIRQ: 1\n")
+    assert machine.machine().endswith("cores, H200")
+    config = load("budget.n_trials=1000")
+    assert chosen(config) == ("fit", "tensorflow")
+    assert "study doctor --measure" in config.raw["advice"]
+    keep_measured({"dense": COSTS})
+    assert chosen(load("budget.n_trials=1000")) == ("vectorized", "jax")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # another machine: no card, and conf/ knows it
+    assert machine.cards() == ()
+    assert find_facts({}, kind="dense").costs == ()
+
+
+@pytest.mark.parametrize(("visible", "n"), [("0,1", 2), ("1", 1), ("-1", 0), ("0,7", 1), ("GPU-8f2", 2)])
+def test_cards_are_those_that_may_be_used(own, monkeypatch, visible, n):
+    for name in "ab":
+        (own / "cards" / name).mkdir(parents=True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.cards() == ("NVIDIA card",) * n
+
+
+@pytest.mark.usefixtures("own")
+def test_conf_knows_dense_recurrent_and_convolutional_nets_on_a_cpu(load):
+    assert chosen(load("budget.n_trials=50")) == ("vectorized", "jax")
+    assert chosen(load("budget.n_trials=50", "model=lstm")) == ("vectorized", "jax")
+    assert chosen(load("budget.n_trials=50", "model=cnn_2c2d")) == ("fit", "tensorflow")
+
+
+def test_a_study_that_began_goes_on_with_what_it_began_with(load):
+    from study.search.ask_tell import open_search
+
+    keep_measured({"dense": COSTS})
+    began = load("budget.n_trials=1", "budget.n_confirmations=0")
+    with open_search(began):
+        pass
+    grown = load("budget.n_trials=500")
+    assert (chosen(grown), grown.digest) == (("fit", "tensorflow"), began.digest)
+    assert grown.raw["advice"].startswith("fit on tensorflow: this study began with it (a new one: vectorized on jax,")
+    assert chosen(load("budget.n_trials=500", "study_seed=1")) == ("vectorized", "jax")
+
+
+def test_a_study_says_what_was_chosen_and_resumes_with_the_trainer_spelled_out(load, capfd):
+    from study.run import run_study
+    from study.tracking.reader import read_studies
+
+    keep_measured({"dense": COSTS})
+    words = ("model.hidden=[4]", "budget=smoke", "budget.n_confirmations=0", "tracking.log_model=false")
+    config = load(*words)
+    outcome = run_study(config)
+    assert f"trainer=auto: {config.raw['advice']}" in capfd.readouterr().err
+    spelled = run_study(load(*words, trainer="fit"))
+    assert spelled.run_id == outcome.run_id
+    (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
+    assert len(record.trials) == 2
+    assert record.params["trainer.name"] == "fit"
+
+
+def test_the_advice_is_recorded_and_a_wrong_kind_is_told_with_all_other_faults(load):
+    from study.tracking.schema import config_params, config_tags
+
+    config = load()
+    assert config_tags(config)["advice"] == config.raw["advice"]
+    assert not [param for param in config_params(config) if param.key in ("advice", "model.kind")]
+    with pytest.raises(ConfigError) as caught:
+        load("model.kind=cnn", "budget.n_trials=0")
+    assert [fault.key for fault in caught.value.faults] == ["model.kind", "budget.n_trials"]
+    assert "one of dense, convolutional, recurrent" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"machines": 3}', '{"machines": {"here": {"date": "x", "costs": {"cnn": []}}}}',
+     '{"machines": {"here": {"date": "x", "costs": {"dense": [{"trainer": "fit"}]}}}}',
+     '{"machines": {"here": {"date": "x", "costs": {"dense": {"fit": 1}}}}}'],
+)  # fmt: skip
+def test_measurements_that_cannot_be_read_are_told_and_can_be_measured_again(load, content):
+    path = measured_path()
+    path.parent.mkdir()
+    path.write_text(content.replace("here", machine.machine()))
+    with pytest.raises(
+        StudyError, match=r"measured\.json: expected what `study doctor --measure` writes.*delete"
+    ) as e:
+        load()
+    assert e.value.exit_status == 2
+    keep_measured({"dense": COSTS})
+    assert load().trainer.name in ("fit", "vectorized")
+
+
+def test_measuring_replaces_this_machine_alone():
+    keep_measured({"dense": COSTS, "recurrent": COSTS})
+    path = measured_path()
+    path.write_text(path.read_text().replace(json.dumps(machine.machine())[1:-1], "another"))
+    keep_measured({"dense": COSTS[:1]})
+    assert set(json.loads(path.read_text())["machines"]) == {"another", machine.machine()}
+    assert find_facts({}, kind="dense").costs == tuple(COSTS[:1])
+    assert find_facts({}, kind="recurrent").costs == ()
+
+
+@pytest.mark.parametrize("facts", [[1], {"cpu": {"dense": [{"trainer": "fit", "backend": "jax", "fixed_s": -1}]}}])
+def test_facts_of_conf_that_cannot_be_read_are_told(facts):
+    with pytest.raises(ConfigError, match=r"trainer\.facts=.*: expected by device and kind a list of trainer, back"):
+        find_facts(facts, kind="dense")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from study.training.initial_weights import built_with, outline
+
+
+def dense() -> Any:
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+
+def test_an_outline_has_shapes_and_no_values() -> None:
+    model = outline(dense)
+    assert model.output_shape == (None, 2)
+    assert [variable._value for variable in model.variables] == [None, None]
+    with keras.StatelessScope():  # which would give values to all that wait for them
+        pass
+    assert [variable._value for variable in model.variables] == [None, None]
+
+
+def test_a_model_that_needs_its_values_is_built() -> None:
+    def scaled() -> Any:
+        model = dense()
+        model.set_weights([2 * weight for weight in model.get_weights()])
+        return model
+
+    assert all(np.isfinite(weight).all() for weight in outline(scaled).get_weights())
+
+
+def test_a_model_of_given_weights_is_as_one_that_was_built_and_set(tmp_path: Path) -> None:
+    def with_all() -> Any:
+        layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+        return keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])
+
+    keras.utils.set_random_seed(1)
+    expected = with_all()
+    weights = [weight + 0.25 for weight in expected.get_weights()]
+    expected.set_weights(weights)
+    keras.utils.set_random_seed(1)
+    model = built_with(with_all, weights)
+    for variable, like in zip(model.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), like.numpy())
+    with keras.StatelessScope():
+        pass
+    model.save(tmp_path / "model.keras")
+    again, x = keras.saving.load_model(tmp_path / "model.keras"), np.ones((4, 3), dtype="float32")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), expected.predict(x, verbose=0))
+
+
+def test_a_model_of_given_weights_draws_none_of_its_own() -> None:
+    class Counted(keras.initializers.Initializer):
+        n_calls = 0
+
+        def __call__(self, shape: Any, dtype: Any = None) -> Any:
+            Counted.n_calls += 1
+            return keras.ops.zeros(shape, dtype)
+
+    def counted() -> Any:
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_initializer=Counted())])
+
+    model = built_with(counted, [np.ones((3, 2)), np.zeros(2)])
+    assert Counted.n_calls == (0 if keras.backend.backend() == "jax" else 1)
+    assert np.sum(model.get_weights()[0]) == 6
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        built_with(dense, [np.ones((2, 3)), np.zeros(2)])

@@ -1,0 +1,443 @@
+"""Trains the same trials with `vectorized` and with `fit` on JAX and prints both; its own process, for its backend.
+
+python tests/training/vectorized_cases.py optimizers
+"""
+
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from study.training.backend import select_backend
+
+select_backend("jax")
+sys.path.append(str(Path(__file__).parents[1]))
+
+import keras
+from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
+
+from study.core.trainer_interface import EpochReport, Together, Trial, TrialResult
+from study.training.vectorized.trainer import VectorizedTrainer
+
+DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
+ADAM = "keras.optimizers.Adam"
+# No step or evaluation has fewer examples than the others, so that half as much is compiled.
+WHOLE = {"batch_size": 25, "eval_batch_size": 50}
+
+
+def vectorized(
+    *,
+    n_trials: int = 2,
+    capacity: Any = "auto",
+    precision: str = "float32",
+    batch_size: int = 32,
+    eval_batch_size: int = 64,
+    ahead: bool = False,
+    **config: Any,
+) -> VectorizedTrainer:
+    """Make a trainer; unless a case is about it, no program of confirmations is compiled beside the search's."""
+    made = make_config(**config)
+    budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
+    optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
+    trainer = VectorizedTrainer(
+        dataclasses.replace(made, budget=budget, optimizer=optimizer),
+        digits(),
+        backend="jax",
+        batch_size=batch_size,
+        eval_batch_size=eval_batch_size,
+        precision=precision,
+        capacity=capacity,
+    )
+    if not ahead:
+        trainer._compile_confirmations = lambda *_: None  # type: ignore[method-assign]
+    return trainer
+
+
+def trial(
+    number: int, *, order_seed: int = 5678, test: bool = False, keep: bool = True, **hyperparameters: Any
+) -> Trial:
+    made = make_trial(number, test=test, keep_weights=keep, **hyperparameters)
+    return dataclasses.replace(made, run_seed=1234 + number, order_seed=order_seed)
+
+
+def record(result: TrialResult, reports: list[EpochReport]) -> dict[str, Any]:
+    return {
+        "state": result.state,
+        "error": result.error,
+        "history": dict(result.history),
+        "summary": dict(result.summary),
+        "weights": None if result.weights is None else [w.tolist() for w in result.weights],
+        "reports": [[r.epoch, r.step] for r in reports],
+        "steps": [{name: list(values) for name, values in r.steps.items()} for r in reports],
+    }
+
+
+def run(trainer: Any, trials: list[Trial], stop: dict[int, int] | None = None) -> list[dict[str, Any]]:
+    """Train; `stop` has the epoch after which a trial is stopped."""
+    reports: dict[int, list[EpochReport]] = {t.number: [] for t in trials}
+
+    def on_epoch(reported: Trial, report: EpochReport) -> bool:
+        reports[reported.number].append(report)
+        return stop is None or report.epoch != stop.get(reported.number)
+
+    return [record(result, reports[result.trial.number]) for result in trainer.train(trials, on_epoch)]
+
+
+def both(trials: list[Trial], stop: dict[int, int] | None = None, **config: Any) -> dict[str, Any]:
+    return {
+        "vectorized": run(vectorized(n_trials=len(trials), **config), trials, stop),
+        "fit": run(make_trainer(**config), trials, stop),
+    }
+
+
+def optimizers() -> dict[str, Any]:
+    """Every YAML of conf/optimizer at two points of its own ranges."""
+    found = {}
+    for name, section in read_yamls("optimizer").items():
+        if section["_target_"].startswith("study.optimizers.reference."):
+            continue  # a rule in NumPy
+        apart = ("name", "_target_", "search", "search_only", "untuned")
+        fixed = {key: value for key, value in section.items() if key not in apart and value is not None}
+        middle = {key: midpoint(entry) for key, entry in section["search"].items()}
+        other = {key: entry.get("choices", [entry.get("low")])[0] for key, entry in section["search"].items()}
+        other["learning_rate"] = middle["learning_rate"] / 3
+        points = [fixed | section["untuned"] | middle, fixed | section["untuned"] | other]
+        trials = [trial(i, **point) for i, point in enumerate(points)]
+        found[name] = both(trials, optimizer=section["_target_"], **WHOLE)
+    return found
+
+
+def settings() -> dict[str, Any]:
+    """Whatever else changes a training: schedules, clipping, averages, models, budgets, precision."""
+    adam = {"learning_rate": 0.003, "beta_2": 0.99999}
+    sgd = {"learning_rate": 0.1}
+    pair = [trial(0, **adam), trial(1, learning_rate=0.001, beta_2=0.9)]
+    found = {
+        f"schedule {name}": both([trial(0, **adam), trial(1, learning_rate=0.001)], optimizer=ADAM, schedule=section)
+        for name, section in (
+            (n, {k: v for k, v in s.items() if k != "name"}) for n, s in read_yamls("schedule").items()
+        )
+        if name != "constant"
+    }
+    extras: dict[str, dict[str, Any]] = {
+        "clipnorm": {"clipnorm": 0.1},
+        "global_clipnorm": {"global_clipnorm": 0.1},
+        "clipvalue": {"clipvalue": 0.01},
+        "weight_decay": {"weight_decay": 0.01},
+        "ema": {"use_ema": True, "ema_momentum": 0.9},
+        "ema overwritten": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
+        "accumulation": {"gradient_accumulation_steps": 2},
+        "loss_scale_factor": {"loss_scale_factor": 4.0},
+    }
+    for name, extra in extras.items():
+        points = [sgd | extra, {"learning_rate": 0.03, "momentum": 0.9} | extra]
+        found[name] = both([trial(i, test=True, **point) for i, point in enumerate(points)], **WHOLE)
+    recurrent = {"_target_": "training_workload.recurrent"}
+    top = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
+    found |= {
+        "dropout, batch norm, l2": both(pair, optimizer=ADAM, model=DROPOUT),
+        "recurrent": both(pair, optimizer=ADAM, model=recurrent),
+        "unknown initializer": both(pair, optimizer=ADAM, model={"_target_": "training_workload.drawn_by_numpy"}),
+        "bfloat16": both(pair, optimizer=ADAM, precision="bfloat16"),
+        "metrics and steps": both(pair, optimizer=ADAM, metrics=("accuracy", top), every_n_steps=3),
+        "n_steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=10),
+        "few steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=2),
+        "whole batches": both(pair, optimizer=ADAM, batch_size=50),
+        "orders": both([trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
+        "pruned": both([trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3),
+        "wreck": both([trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+    }
+    found["in order"] = both(pair, optimizer=ADAM, shuffle=False)
+    evaluated: dict[str, Any] = {"train_metrics": "evaluated", "optimizer": ADAM}
+    averaged = [trial(i, **adam, use_ema=True, ema_momentum=0.9 - i / 2) for i in range(2)]
+    found["evaluated"] = both(pair, n_epochs=None, n_steps=10, **evaluated)
+    found["evaluated, averages, recurrent"] = both(averaged, model=recurrent, **evaluated)
+    exploding = {"model": {"_target_": "training_workload.one_weight"}, "metrics": (), "n_epochs": 20}
+    loss = {"_target_": "training_workload.ExplodingLoss"}
+    found["exploding"] = both([trial(0, learning_rate=1.0), trial(1, learning_rate=1e-6)], loss=loss, **exploding)
+    return found
+
+
+def neighbors() -> dict[str, Any]:
+    """One trial among others, alone, in another lane, and beside others that diverge."""
+    config = {"optimizer": "keras.optimizers.SGD", "model": DROPOUT, "n_trials": 6}
+    mine = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(3)]
+    wild = [trial(i, learning_rate=1e30 if i % 2 else 1e4, momentum=0.5) for i in range(3, 6)]
+    tame = [trial(i, learning_rate=0.01, momentum=0.8) for i in range(3, 6)]
+    trainer = vectorized(**config)
+    return {
+        "together": run(trainer, mine + tame)[:3],
+        "wild": run(trainer, mine + wild)[:3],
+        "states of the wild": [r["state"] for r in run(trainer, mine + wild)[3:]],
+        "moved": run(trainer, tame + mine[::-1])[:2:-1],
+        "alone": [run(trainer, [one])[0] for one in mine],
+        "anew": run(vectorized(**config), mine + tame)[:3],
+        "n_programs": len(trainer._programs),
+    }
+
+
+def structures() -> dict[str, Any]:
+    """Trials that one program cannot serve, a broken one among them."""
+    points: list[dict[str, Any]] = [
+        {"learning_rate": 0.1, "momentum": 0.0},
+        {"learning_rate": 0.1, "momentum": 0.9},
+        {"learning_rate": 0.2, "momentum": 0.5, "nesterov": True},
+        {"speed": 3},
+        {"learning_rate": 0.3, "momentum": 0.7},
+        {"learning_rate": 0.3, "momentum": 0.7, "clipnorm": 1.0},
+    ]
+    trials = [trial(i, **point) for i, point in enumerate(points)]
+    trainer = vectorized(n_trials=6, capacity=2, n_epochs=1)
+    found = {"vectorized": run(trainer, trials), "fit": run(make_trainer(n_epochs=1), trials)}
+    many = [trial(i, learning_rate=0.1, clipvalue=0.01 * (i + 1)) for i in range(9)]
+    try:
+        run(vectorized(n_trials=9), many)
+    except Exception as error:
+        found["refusal"] = f"{type(error).__name__}: {error}"  # type: ignore[assignment]
+    return found | {"n_structures": len(trainer._structures), "capacity": trainer.capacity}
+
+
+def initial_weights() -> dict[str, Any]:
+    """Initial weights, bit by bit: a rate of zero leaves them as they were."""
+    found = {}
+    models = {
+        name: {k: v for k, v in s.items() if k not in ("name", "kind")} for name, s in read_yamls("model").items()
+    }
+    for name in ("mlp", "linear"):
+        found[name] = models[name]
+    found |= {"regularized": DROPOUT, "recurrent": {"_target_": "training_workload.recurrent"}}
+    found |= {"many initializers": {"_target_": "training_workload.many_initializers"}}
+    found |= {"shared": {"_target_": "training_workload.with_fixed_seed"}}
+    return {
+        name: both([trial(i, learning_rate=0.0) for i in range(3)], model=model, n_epochs=None, n_steps=1)
+        for name, model in found.items()
+    }
+
+
+def memory() -> dict[str, Any]:
+    """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
+    from study.training.vectorized.compiler import Compiler
+
+    trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
+    found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
+    bounded = vectorized(n_trials=8)
+    run(bounded, trials)
+    needed = max(program.compiler.bytes_at_once for program in bounded._programs.values())
+    bounded = vectorized(n_trials=8)
+    bounded._max_bytes = 0.6 * needed
+    run(bounded, trials)
+    found["bounded"] = bounded._most
+    check = Compiler._check_room
+
+    def refuse(compiler: Any, bytes_needed: int) -> None:
+        if not found["sizes"] or found["sizes"][-1] != compiler.n_lanes:
+            found["sizes"].append(compiler.n_lanes)
+        if compiler.n_lanes > 2:
+            import jax
+
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        check(compiler, bytes_needed)
+
+    Compiler._check_room = refuse  # type: ignore[method-assign]
+    found["tight"] = run(vectorized(n_trials=8), trials)
+    return found
+
+
+def devices() -> dict[str, Any]:
+    """The same trials shared out over four devices, and on one, since seven lanes have no equal shares."""
+    trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
+    found: dict[str, Any] = {}
+    for name, n in (("four", 8), ("one", 7)):
+        trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
+        found[name] = run(trainer, trials)
+        found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._programs})
+    trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+    run(trainer, trials)
+    found["ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+    found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
+    found["programs"] = len(trainer._programs)
+    with abreast_as_on_a_gpu():
+        trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+        found["on a gpu"] = run(trainer, trials)
+        found["on a gpu: ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+        found["on a gpu: confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
+        found["on a gpu: programs"] = len(trainer._programs)
+    recurrent = vectorized(n_trials=8, n_epochs=1, model={"_target_": "training_workload.recurrent"})
+    found["recurrent"] = run(recurrent, [trial(i, learning_rate=0.1, keep=False) for i in range(8)])
+    return found
+
+
+def abreast() -> dict[str, Any]:
+    """The same trials one after the other, and stepping all together, each with its own order too."""
+    config: dict[str, Any] = {"n_trials": 8, "model": DROPOUT}
+    trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
+    reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
+    found: dict[str, Any] = {}
+    for name, as_told in (("one by one", contextlib.nullcontext), ("all together", abreast_as_on_a_gpu)):
+        with as_told():
+            trainer = vectorized(**config)
+            found[name] = run(trainer, trials) + run(trainer, reordered)
+            found[f"{name}: orders"] = sorted(shape.one_order for _, shape in trainer._programs)
+    return found
+
+
+@contextlib.contextmanager
+def abreast_as_on_a_gpu() -> Iterator[None]:
+    """Let all lanes step together, in a program for the search and another one for confirmations."""
+    from study.training.vectorized import capacity as vectorized_capacity
+
+    platform, vectorized_capacity._platform = vectorized_capacity._platform, lambda: "gpu"
+    try:
+        yield
+    finally:
+        vectorized_capacity._platform = platform
+
+
+def lanes() -> dict[str, Any]:
+    """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
+    with abreast_as_on_a_gpu():
+        return changing()
+
+
+def places() -> dict[str, Any]:
+    """Batches whose places are passed over when they are free, and filled; how many were trained in each epoch."""
+    from study.training.vectorized.program import Program
+
+    epoch, trained = Program.epoch, list[int]()
+
+    def count(program: Any, *arguments: Any) -> Any:
+        if not program.compiler._is_ahead:
+            trained.append(int(arguments[-1][1].sum()))
+        return epoch(program, *arguments)
+
+    Program.epoch = count  # type: ignore[method-assign]
+    try:
+        trials, stop, config = to_be_stopped()
+        found: dict[str, Any] = {}
+        for name, rest in (("still", None), ("emptied", []), ("filled", trials[8:])):
+            trained.clear()
+            trainer = vectorized(**config)
+            found[name] = in_batches(trainer, trials[:8], stop, rest or [], changes=rest is not None)
+            found[name] |= {"programs": sizes(trainer), "trained": list(trained)}
+        return found
+    finally:
+        Program.epoch = epoch  # type: ignore[method-assign]
+
+
+def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
+    """Return trials, after which epoch each is stopped, and the study."""
+    trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
+    stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
+    return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED}
+
+
+def changing() -> dict[str, Any]:
+    trials, stop, config = to_be_stopped()
+    found: dict[str, Any] = {}
+    for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
+        trainer, rest = vectorized(**config), trials[8:]
+        found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
+        found[name]["programs"] = sizes(trainer)
+    found["rest"] = run(vectorized(**config), trials[8:], stop)
+    # Where an epoch is cut short its lanes cannot be at different ones: places stay free.
+    trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=MASKED)
+    found["cut short"] = in_batches(trainer, trials[:8], stop, trials[8:])
+    # Other structures are trained afterwards; a broken one fails alone.
+    odd = [trial(20, keep=False, speed=3), trial(21, keep=False, learning_rate=0.1, clipnorm=1.0)]
+    found["odd"] = in_batches(vectorized(**config), trials[:8], stop, [odd[0], trials[8], odd[1]])
+    found["odd alone"] = run(vectorized(**config), odd[1:])
+    found["small"] = in_batches(vectorized(capacity=4, **config), trials[:10], stop, [])
+    return found | {"refusal": refusal(trials), "tight": tight(trials, stop), "told": told(trials[:2])}
+
+
+def in_batches(
+    trainer: Any, trials: list[Trial], stop: dict[int, int], rest: list[Trial], *, changes: bool = True
+) -> dict[str, Any]:
+    """Train; new trials are taken from `rest`, and what ended is told once."""
+    due, ended, asked, diverged = list(rest), list[TrialResult](), list[int](), list[int]()
+    reported: list[tuple[int, int]] = []
+
+    def on_epoch(one: Trial, report: EpochReport) -> bool:
+        reported.append((one.number, report.epoch))
+        return True
+
+    def epoch_ended(lost: Any) -> list[int]:
+        diverged.extend(one.number for one in lost)
+        return [number for number, epoch in reported if stop.get(number) == epoch]
+
+    def more(n: int, results: Any) -> list[Trial]:
+        asked.append(n)
+        ended.extend(results)
+        taken, due[:n] = due[:n], []
+        return taken
+
+    together = Together(epoch_ended=epoch_ended, more=more if changes else None)
+    ended += trainer.train(trials, on_epoch, together)
+    assert len(reported) == len(set(reported))
+    assert all(result.history or result.state in ("diverged", "failed") for result in ended)
+    results = {result.trial.number: record(result, []) for result in ended}
+    assert len(results) == len(ended)
+    return {"results": [results[key] for key in sorted(results)], "asked": asked, "diverged": diverged}
+
+
+def sizes(trainer: VectorizedTrainer) -> list[Any]:
+    return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._programs)
+
+
+def told(trials: list[Trial]) -> list[Any]:
+    """What a caller is told of a batch, in its order."""
+    order: list[Any] = []
+    together = Together(
+        epoch_ended=lambda _: (),
+        begun=lambda: order.append("begun"),
+        ending=lambda n_left: order.append(["ending", n_left]),
+    )
+    vectorized(n_trials=2, n_epochs=3).train(
+        trials, lambda one, report: order.append([one.number, report.epoch]) or True, together
+    )
+    return order
+
+
+def refusal(trials: list[Trial]) -> str:
+    """What the caller raises when it is asked for more passes through."""
+
+    def more(_n: int, _results: Any) -> list[Trial]:
+        raise KeyError("the caller's own")
+
+    together = Together(epoch_ended=lambda _: range(1, 8), more=more)
+    try:
+        vectorized(n_trials=8, n_epochs=3).train(trials[:8], lambda *_: True, together)
+    except KeyError as error:
+        return str(error)
+    return "nothing was raised"
+
+
+def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
+    """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
+    from study.training.vectorized.compiler import NoRoomError
+    from study.training.vectorized.program import Program
+
+    epoch = Program.epoch
+
+    def refuse(program: Any, *arguments: Any) -> Any:
+        if program.shape.n_lanes > 4 and not program.shape.one_order:
+            raise NoRoomError(4)
+        return epoch(program, *arguments)
+
+    Program.epoch = refuse  # type: ignore[method-assign]
+    try:
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
+    finally:
+        Program.epoch = epoch  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    assert LOSS, keras
+    print(json.dumps({name: globals()[name]() for name in sys.argv[1:]}))  # noqa: T201
