@@ -51,9 +51,9 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    started = time.monotonic()
     if not isinstance(config, StudyConfig):
         config = load_config(config)
+    started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     with (
         removed_without_stores(config.log_file, config.stores.optuna_journal),
