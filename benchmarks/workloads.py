@@ -152,7 +152,7 @@ def build(workload: Workload, dataset: Any) -> Any:
     """Build the model, not compiled."""
     from study.config.instantiate import locate
 
-    make = locate(f"models.{workload.model}.build")
+    make = locate(f"study.models.{workload.model}.build")
     return make(dataset.input_shape, dataset.n_outputs, **workload.arguments)
 
 

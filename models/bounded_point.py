@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from models._layers import refusal
+from study.models._layers import refusal
 
 
 def build(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_images, output_layer
+from study.models._layers import check_images, output_layer
 
 _MIN_SIDE = 4  # two halvings
 _STDDEV = 0.05

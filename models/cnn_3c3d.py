@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_images, l2_penalty, output_layer
+from study.models._layers import check_images, l2_penalty, output_layer
 
 # 5 x 5 without padding leaves 5, pooling 3, and the second convolution without padding needs those 3.
 _MIN_SIDE = 9

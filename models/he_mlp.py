@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import keras
 
-from models._layers import (
+from study.models._layers import (
     check_batch_norm,
     check_dropout,
     check_hidden,

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from models._layers import refusal
+from study.models._layers import refusal
 
 
 def build(
@@ -96,7 +96,9 @@ def _surface(surface: object) -> Callable[..., Any]:
     """Return the function that a surface names; what a config may name was checked before."""
     target = surface.get("_target_") if isinstance(surface, Mapping) else None
     allowed = "the dotted path of a function of x1, or of x1 and x2"
-    advice = "Use for instance model.surface._target_=models.surfaces.ellipse, or a function in a module of your own."
+    advice = (
+        "Use for instance model.surface._target_=study.models.surfaces.ellipse, or a function in a module of your own."
+    )
     module, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import l2_penalty, output_layer
+from study.models._layers import l2_penalty, output_layer
 
 
 def build(input_shape: tuple[int, ...], n_outputs: int, *, l2: float = 0.0) -> keras.Model:

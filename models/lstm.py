@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_units, output_layer, sequence_of
+from study.models._layers import check_units, output_layer, sequence_of
 
 
 def build(input_shape: tuple[int, ...], n_outputs: int, *, units: int = 64) -> keras.Model:

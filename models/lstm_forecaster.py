@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import activation_layer, check_dropout, check_units, output_layer, sequence_of
+from study.models._layers import activation_layer, check_dropout, check_units, output_layer, sequence_of
 
 
 def build(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from models._layers import (
+from study.models._layers import (
     activation_layer,
     check_batch_norm,
     check_dropout,

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from models._layers import check_images, l2_penalty, output_layer
+from study.models._layers import check_images, l2_penalty, output_layer
 
 _MIN_SIDE = 4  # two halvings
 _N_BLOCKS = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_units, output_layer, refusal
+from study.models._layers import check_units, output_layer, refusal
 
 _FANS = ("in", "out")
 

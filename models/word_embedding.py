@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keras
 
-from models._layers import check_count, output_layer, refusal
+from study.models._layers import check_count, output_layer, refusal
 
 
 def build(

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from benchmarks.house import arrows, entries, imported, longest_chain
+from benchmarks.house import arrows, entries, imported, longest_chain, modules
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,9 +35,10 @@ HOMES = {
     "sklearn": ("study/datasets",),
     "plotly": ("study/report",),
     "rich": ("study/pipeline/live_view.py", "study/cli"),
-    "conf": ("study/cli",),
-    "models": ("models",),  # configs name models, code does not
 }
+
+# The folders beside study/ that Python sees below it, and who may import from them.
+PLACED = {"conf": ("study/cli",), "models": ("models",)}  # configs name models, code does not
 
 MAX_LINES = 400
 MAX_ENTRIES = 17
@@ -47,7 +48,7 @@ DEPTH = {entry: depth for depth, layer in enumerate(LAYERS) for entry in layer}
 
 
 def sources() -> dict[str, str]:
-    files = (path for package in ("study", "models", "conf") for path in (ROOT / package).rglob("*.py"))
+    files = [*modules(ROOT).values(), *(ROOT / "models").glob("*.py"), ROOT / "conf" / "__init__.py"]
     return {path.relative_to(ROOT).as_posix(): path.read_text() for path in files}
 
 
@@ -66,12 +67,17 @@ def refusal(path: PurePosixPath, module: str) -> str:
         return "write the whole name"
     if package in HOMES and not any(path.is_relative_to(home) for home in HOMES[package]):
         return f"{package} lives in {', '.join(HOMES[package])}"
-    if package != "study":
+    if package in PLACED:
+        return f"it is study.{package}"
+    if package != "study" or not rest:  # of `from study import x`, `study.x` comes next
         return ""
+    if rest[0] in PLACED:
+        homes = PLACED[rest[0]]
+        return (
+            "" if any(path.is_relative_to(home) for home in homes) else f"study.{rest[0]} lives in {', '.join(homes)}"
+        )
     if path.parts[0] != "study":
-        return "study is not known outside study/; configs join the two"
-    if not rest:
-        return ""  # what is imported from it comes next
+        return "only configs join it and study/"
     ours, theirs = entry_of(path), rest[0]
     unknown = {ours, theirs} - set(DEPTH)
     if unknown:
@@ -109,8 +115,10 @@ def test_study_has_few_entries_and_each_stands_in_a_layer() -> None:
         ("study/report/html/page.py", "import hydra", "hydra lives in study/cli"),
         ("study/searching.py", "import study.core.errors", "searching stands in no layer"),
         ("study/run.py", "from . import search", "write the whole name"),
-        ("models/mlp.py", "import study.core.errors", "configs join the two"),
-        ("study/training/fit/trainer.py", "import models.mlp", "models lives in models"),
+        ("models/mlp.py", "import study.core.errors", "only configs join it and study/"),
+        ("study/training/fit/trainer.py", "import study.models.mlp", "study.models lives in models"),
+        ("models/mlp.py", "from models._layers import output_layer", "it is study.models"),
+        ("study/pipeline/start.py", "import study.conf", "study.conf lives in study/cli"),
     ],
 )
 def test_a_planted_violation_is_caught(path: str, source: str, told: str) -> None:
@@ -125,7 +133,7 @@ def test_what_is_allowed_is_not_caught() -> None:
         "study/cli/run.py": "import hydra, rich\nfrom study.run import run_study",
         "study/search/ask_tell.py": "import optuna\nfrom study.core.search_space import Range",
         "study/training/fit/trainer.py": "import keras\nfrom study.training.callbacks import Watcher",
-        "models/mlp.py": "import keras\nfrom models._layers import output_layer",
+        "models/mlp.py": "import keras\nfrom study.models._layers import output_layer",
     }
     assert violations(allowed) == []
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-import conf
+import study.conf
 
 OPTIMIZERS = sorted(
     path.stem
-    for path in (Path(conf.__path__[0]) / "optimizer").glob("*.yaml")
+    for path in (Path(study.conf.__path__[0]) / "optimizer").glob("*.yaml")
     if "study.optimizers.reference." not in path.read_text()  # rules in NumPy
 )
 

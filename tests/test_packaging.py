@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -37,27 +38,121 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_module_every_yaml_and_bundled_data(wheel: Path) -> None:
+def in_wheel(file: Path) -> str:
+    """Return the place of a file of the checkout in a wheel, where Python sees `study` alone."""
+    path = file.relative_to(ROOT)
+    return (Path("study") / path if path.parts[0] in ("conf", "models") else path).as_posix()
+
+
+def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel: Path) -> None:
     packages = [ROOT / name for name in ("conf", "hydra_plugins", "models", "study")]
-    files = [file for package in packages for kind in ("*.py", "*.yaml", "*.csv") for file in package.rglob(kind)]
-    held = set(zipfile.ZipFile(wheel).namelist())
-    assert {file.relative_to(ROOT).as_posix() for file in files} <= held
+    kinds = ("*.py", "*.yaml", "*.csv", "*.css", "*.js", "*.html")
+    files = {file for package in packages for kind in kinds for file in package.rglob(kind)}
+    expected = {in_wheel(file) for file in files if "__pycache__" not in file.parts}
+    held = zipfile.ZipFile(wheel).namelist()
+    assert expected <= set(held)
+    assert len(held) == len(set(held))
+    assert {name.split("/")[0] for name in held if ".dist-info/" not in name} == {"study", "hydra_plugins"}
     assert any(name.endswith("licenses/LICENSE") for name in held)
-    assert not any(name.startswith(("tests/", "benchmarks/", "mlruns/")) for name in held)
 
 
-def test_the_command_works_from_the_wheel_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    site, work = tmp_path / "site", tmp_path / "work"
-    zipfile.ZipFile(wheel).extractall(site)
-    work.mkdir()
-    call = "import study.cli, sys; print(study.__file__); sys.exit(study.cli.main(sys.argv[1:]))"
-    arguments = ("run", "optimizer=momentum", "budget=smoke", "--cfg", "job")
-    done = run(sys.executable, "-c", call, *arguments, cwd=work, environment={"PYTHONPATH": str(site)})
+@pytest.fixture(scope="module", params=["wheel", "editable"])
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What an install puts on Python's path: a folder with the wheel's files, or that of an editable install."""
+    if request.param == "wheel":
+        site = tmp_path_factory.mktemp("site")
+        zipfile.ZipFile(request.getfixturevalue("wheel")).extractall(site)
+        return str(site)
+    folder = tmp_path_factory.mktemp("editable")
+    built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", folder, cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as held:
+        (added,) = (name for name in held.namelist() if name.endswith(".pth"))
+        return held.read(added).decode().strip()
+
+
+def study(installed: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as its console script does, with nothing on Python's path but the install and the libraries."""
+    call = "import sys; from study.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1", "KERAS_BACKEND": ""}
+    return run(sys.executable, "-c", call, *arguments, cwd=cwd, environment=environment)
+
+
+def test_an_install_gives_python_one_name(installed: str, tmp_path: Path) -> None:
+    names = ["study", "study.conf", "study.models.mlp", "conf", "models", "tests", "benchmarks"]
+    call = f"import importlib.util as u, study; print(study.__file__); print([bool(u.find_spec(n)) for n in {names}])"
+    environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1"}
+    done = run(sys.executable, "-c", call, cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
-    imported_from, config = done.stdout.split("\n", 1)
-    assert Path(imported_from).is_relative_to(site)
-    assert "name: momentum" in config
-    assert list(work.iterdir()) == []
+    place, found = done.stdout.splitlines()
+    assert Path(place).is_relative_to(installed)
+    assert found == "[True, True, True, False, False, False, False]"
+
+
+def test_the_command_works_outside_the_checkout(installed: str, tmp_path: Path) -> None:
+    done = study(installed, "run", "optimizer=momentum", "budget=smoke", "--cfg", "job", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "name: momentum" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+NET = """
+import keras
+
+def build(input_shape, n_outputs, width=8):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(width, "relu"), keras.layers.Dense(n_outputs)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+"""
+DATA = """
+import numpy as np
+from study.datasets import Dataset, Split
+
+def load(split_seed):
+    x = np.random.default_rng(split_seed).normal(size=(90, 6)).astype("float32")
+    splits = [Split(x=x[n : n + 30], y=(x[n : n + 30, 0] > 0).astype("int32")) for n in (0, 30, 60)]
+    return Dataset(
+        name="mine", source="made", train=splits[0], validation=splits[1], test=splits[2], n_outputs=2
+    )
+"""
+SMOKE = ("optimizer=sgd", "budget=smoke", "budget.n_confirmations=0", "tracking.log_model=false", "live=false")
+
+
+def test_a_folder_of_the_users_own_models_conf_data_and_tests_works(
+    installed: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with_init = "wheel" in request.node.name  # each install meets packages or plain folders, both in turn take long
+    files = {
+        "models/mynet.py": NET,
+        "conf/model/mynet.yaml": "name: mynet\n_target_: models.mynet.build\nwidth: 8\n",
+        "conf/dataset/mine.yaml": own_dataset(),
+        "data/mine.py": DATA,
+        "tests/test_mine.py": "",
+        "study.yaml": "mine: true\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        if with_init and "/" in name:
+            (tmp_path / name.split("/")[0] / "__init__.py").touch()
+    done = study(installed, "run", "-m", "model=mynet,mlp", "dataset=mine", *SMOKE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine-mynet/sgd: best val_accuracy" in done.stderr
+    assert "mine-mlp/sgd: best val_accuracy" in done.stderr
+
+
+def own_dataset() -> str:
+    """Return the YAML of a data set that takes nothing but its split's seed."""
+    bundled = yaml.safe_load((ROOT / "conf" / "dataset" / "digits.yaml").read_text())
+    own = {"name": "mine", "_target_": "data.mine.load", "split_seed": "${split_seed}", "task": bundled["task"]}
+    return yaml.safe_dump(own)
+
+
+def test_a_models_module_of_the_users_own_is_no_harm(installed: str, tmp_path: Path) -> None:
+    (tmp_path / "models.py").write_text("raise SystemExit('nobody asked for this')\n")
+    done = study(installed, "run", "model=mlp", "trainer=numpy", *SMOKE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "digits-mlp/sgd-trainer=numpy: best val_accuracy" in done.stderr
 
 
 def test_the_entry_point_exists() -> None:

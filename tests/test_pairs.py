@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
-import conf
+import study.conf
 from study.core.errors import StudyError
 from study.core.trainer_interface import Trial
 from study.pipeline.preflight import build_trainer, load_config, load_dataset
 
-FOLDER = Path(conf.__path__[0])
+FOLDER = Path(study.conf.__path__[0])
 DATASETS, MODELS = (sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in ("dataset", "model"))
 # The shortest side of an image that a convolutional model takes.
 SHORTEST = {"cnn_2c2d": 4, "cnn_3c3d": 9, "resnet20": 4}
@@ -75,7 +75,7 @@ def workload(request, tmp_path_factory):
 def misfit(dataset, model):
     """What a model says of a data set's shapes, None where it takes them."""
     shape, section = dataset.input_shape, yaml.safe_load((FOLDER / "model" / f"{model}.yaml").read_text())
-    if section["_target_"] == "models.landscape.build":
+    if section["_target_"] == "study.models.landscape.build":
         if shape != (1,):
             return r"a surface as model, input_shape=.*Choose dataset=landscape"
         if dataset.n_outputs <= len(section["start"]):

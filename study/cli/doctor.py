@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from study.cli.stores import add_store_options, local_stores
+from study.cli.working_directory import import_from_working_directory
 
 
 def main(arguments: list[str]) -> int:
@@ -26,8 +27,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (300)")
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    # A user's own data sets are modules of the working directory.
-    sys.path.insert(0, str(Path.cwd()))
+    import_from_working_directory()  # a user's own data sets are modules of it
     # Imported late, for the libraries of the stores take seconds.
     from study.cli.actions.diagnostics import can_run, examine
     from study.cli.text_table import render_table
@@ -53,15 +53,15 @@ def main(arguments: list[str]) -> int:
 
 def _recorded_facts() -> object:
     """Return what conf/trainer/auto.yaml records."""
-    import conf
+    import study.conf
 
-    return yaml.safe_load((Path(conf.__path__[0]) / "trainer" / "auto.yaml").read_text())["facts"]
+    return yaml.safe_load((Path(study.conf.__path__[0]) / "trainer" / "auto.yaml").read_text())["facts"]
 
 
 def _targets() -> dict[str, str]:
     """Return the `_target_` of every data set in conf/, the working directory's own conf/ included."""
-    import conf
+    import study.conf
 
-    folders = [Path(conf.__path__[0]), Path.cwd() / "conf"]
+    folders = [Path(study.conf.__path__[0]), Path.cwd() / "conf"]
     files = {file.stem: file for folder in folders for file in sorted((folder / "dataset").glob("*.yaml"))}
     return {name: str(yaml.safe_load(file.read_text())["_target_"]) for name, file in files.items()}

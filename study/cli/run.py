@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
+
+from study.cli.working_directory import import_from_working_directory
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
 
@@ -37,8 +38,7 @@ def main(arguments: list[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0
-    # Hydra's and our own imports read the working directory's modules, as `python -m` would.
-    sys.path.insert(0, os.getcwd())
+    import_from_working_directory()
     from study.cli.launch import hydra_app
     from study.cli.launch.compose import CompositionError, compose_jobs, prepare
 
@@ -56,9 +56,9 @@ def main(arguments: list[str]) -> int:
 
 def _groups() -> str:
     """Return what there is to choose from, read from the file names of conf/."""
-    import conf
+    import study.conf
 
-    folders = [Path(conf.__path__[0])]
+    folders = [Path(study.conf.__path__[0])]
     own = Path.cwd() / "conf"
     if own.is_dir() and own.resolve() != folders[0].resolve():
         folders.append(own)

@@ -32,5 +32,11 @@ def main(arguments: list[str]) -> int:
     sys.stdout.flush()
     command = [sys.executable, "-m", "mlflow", "server", "--default-artifact-root", stores.artifacts.as_uri()]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
-    # Not on its command line, which every user of the machine can read, with the password that may be in it.
-    return subprocess.call(command, env={**os.environ, "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri})
+    environment = {
+        **os.environ,
+        # Not on its command line, which every user of the machine can read, with the password that may be in it.
+        "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
+        # The working directory's modules are the user's, and none of MLflow's.
+        "PYTHONSAFEPATH": "1",
+    }
+    return subprocess.call(command, env=environment)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from study.config.moved_targets import moved_to
 from study.core.errors import Fault
 
 # A section of a resolved config: a `_target_` and its arguments.
@@ -30,13 +31,11 @@ def locate(target: str) -> Callable[..., Any]:
     if not module_name or not member:
         raise Unimportable(f"{target!r} is not a dotted path such as 'keras.optimizers.Adam'")
     try:
-        module = importlib.import_module(module_name)
+        located = pkgutil.resolve_name(f"{module_name}:{member}")
     except Exception as error:  # a module of the user's own can fail in any way
-        place = "" if isinstance(error, ImportError) else f"importing {module_name} raises {type(error).__name__}: "
+        is_plain = isinstance(error, ImportError | AttributeError)
+        place = "" if is_plain else f"importing {module_name} raises {type(error).__name__}: "
         raise Unimportable(f"{place}{error}") from error
-    if not hasattr(module, member):
-        raise Unimportable(f"module {module_name!r} has no {member!r}")
-    located = getattr(module, member)
     if not callable(located):
         raise Unimportable(f"{target!r} cannot be called")
     return located  # type: ignore[no-any-return]
@@ -93,6 +92,8 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
         known = parameters(target)
     except Unimportable as error:
         advice = "Correct the path, or put the module where Python finds it: the working directory is searched."
+        if new := moved_to(target):
+            advice = f"It has moved: write {new}."
         return [
             Fault(key=f"{prefix}._target_", value=target, allowed=f"something importable ({error})", advice=advice)
         ]

@@ -88,7 +88,7 @@ def test_all_faults_of_all_jobs_come_in_one_message_and_nothing_is_written(here,
         "optimizer.beta_3=1: expected an argument of keras.optimizers.Adam:",
         "objective.metric=val_acuracy: expected a metric of this workload: loss, accuracy, val_loss, val_accuracy",
         "optimizer.search.learning_rate.low=20: expected a number below optimizer.search.learning_rate.high=",
-        "model.depth=3: expected an argument of models.mlp.build: ",
+        "model.depth=3: expected an argument of study.models.mlp.build: ",
         "study_seed=-1: expected",
         "trainer.batch_size=0: expected",
     ):
@@ -154,7 +154,7 @@ def test_hydras_questions_are_answered(study, tmp_path):
     assert "\n  metric: val_accuracy\n" in shown.stdout
     path = study("run", "--info", "searchpath", cwd=tmp_path)
     assert path.returncode == 0, path.stderr
-    assert "pkg://conf" in path.stdout
+    assert "pkg://study.conf" in path.stdout
     assert f"file://{tmp_path / 'conf'}" in path.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["conf"]
 

@@ -12,7 +12,7 @@ import optuna
 import pytest
 import yaml
 
-import conf
+import study.conf
 from study.config.instantiate import instantiate, locate
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
@@ -23,7 +23,7 @@ from study.pipeline.preflight import build_trainer
 from study.search.samplers import build_sampler, quiet
 from study.training.build_optimizer import build_optimizer
 
-FOLDER = Path(conf.__path__[0])
+FOLDER = Path(study.conf.__path__[0])
 FILES = sorted(FOLDER.rglob("*.yaml"))
 GROUPS = sorted({file.parent.relative_to(FOLDER).as_posix() for file in FILES if file.parent != FOLDER})
 
@@ -196,7 +196,7 @@ def test_every_launcher_takes_the_workers_of_one_study(name):
 @pytest.mark.parametrize("name", names("model"))
 def test_every_model_builds_for_what_it_takes_and_ends_in_the_outputs(name, valid):
     section = valid(f"model={name}").model.section
-    shapes = {"models.word_embedding.build": (12,), "models.landscape.build": (1,)}
+    shapes = {"study.models.word_embedding.build": (12,), "study.models.landscape.build": (1,)}
     built = instantiate(section, input_shape=shapes.get(section["_target_"], (32, 32, 3)), n_outputs=7)
     assert built.output_shape == (None, 7)
     assert len(built.trainable_variables) >= 1

@@ -30,7 +30,7 @@ from study.core.search_space import Range
         ("trainer.backend=mxnet", ["trainer.backend=mxnet", "one of tensorflow, jax, torch"]),
         ("trainer.batch_size=0", ["trainer.batch_size=0", "at least 1"]),
         ("+model.width=3", ["model.width=3", "hidden, activation"]),
-        ("model._target_=models.nothing.build", ["model._target_=models.nothing.build", "importable"]),
+        ("model._target_=study.models.nothing.build", ["model._target_=study.models.nothing.build", "importable"]),
         ("sampler=gp", ["sampler=gp", "torch"]),
         ("++dataset.task.train_metrics=late", ["train_metrics=late", "one of running, evaluated"]),
         ("++dataset.task.shuffle=3", ["dataset.task.shuffle=3", "True, False"]),

@@ -4,7 +4,7 @@ import keras
 import pytest
 from omegaconf import OmegaConf
 
-from models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
+from study.models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
 
 SHAPE = (8, 8, 1)
 

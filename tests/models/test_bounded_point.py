@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.bounded_point import Between, build
+from study.models.bounded_point import Between, build
 
 SLOPES = np.array([[3.0], [-1.0]], np.float32)
 

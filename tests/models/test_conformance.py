@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-import models
+import study.models
 from study.config.instantiate import instantiate, parameters, signature_faults
 from study.config.schema import KINDS
 
-CONFIGS = sorted((Path(models.__file__).parents[1] / "conf" / "model").glob("*.yaml"))
+CONFIGS = sorted((Path(study.models.__file__).parents[1] / "conf" / "model").glob("*.yaml"))
 ARCHITECTURES = {
-    file.stem for file in Path(models.__file__).parent.glob("[!_]*.py") if "\ndef build(" in file.read_text()
+    file.stem for file in Path(study.models.__file__).parent.glob("[!_]*.py") if "\ndef build(" in file.read_text()
 }
 # What a model is built for where it takes no images, by architecture.
 SHAPES = {"word_embedding": (12,), "landscape": (1,)}
@@ -29,7 +29,7 @@ def arguments(section):
 def architecture(section):
     module, _, function = section["_target_"].rpartition(".")
     assert function == "build"
-    return module.removeprefix("models.")
+    return module.removeprefix("study.models.")
 
 
 def test_every_architecture_has_its_configs():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import lstm_forecaster
+from study.models import lstm_forecaster
 
 ACTIVATIONS = (
     *("linear", "tanh", "sigmoid", "softmax", "softplus", "softsign"),

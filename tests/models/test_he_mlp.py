@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import he_mlp
+from study.models import he_mlp
 
 
 def dense(model):

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from models.landscape import Coordinate, Height, build
+from study.models.landscape import Coordinate, Height, build
 
-ELLIPSE = {"surface": {"_target_": "models.surfaces.ellipse"}, "start": [-7, 2], "domain": [[-10, 10], [-5, 5]]}
-BOWL = {"surface": {"_target_": "models.surfaces.bowl"}, "start": [-3], "domain": [[-4, 4]]}
+ELLIPSE = {"surface": {"_target_": "study.models.surfaces.ellipse"}, "start": [-7, 2], "domain": [[-10, 10], [-5, 5]]}
+BOWL = {"surface": {"_target_": "study.models.surfaces.bowl"}, "start": [-3], "domain": [[-4, 4]]}
 NOTHING = np.zeros((1, 1), np.float32)
 
 
@@ -136,12 +136,12 @@ def test_a_start_where_the_surface_has_no_finite_value(height, start, domain):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"_target_": "models.surfaces.elipse"},
+        {"_target_": "study.models.surfaces.elipse"},
         {"_target_": "nowhere.at_all"},
         {"_target_": "ellipse"},
-        {"_target_": "models.surfaces.Any"},
+        {"_target_": "study.models.surfaces.Any"},
         {},
-        "models.surfaces.ellipse",
+        "study.models.surfaces.ellipse",
         None,
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models._outputs import OutputMean, OutputSpread
+from study.models._outputs import OutputMean, OutputSpread
 
 
 @pytest.mark.parametrize("slope", [2.0, -3.0])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
+from study.models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
 
 ALL = {
     "linear": linear,

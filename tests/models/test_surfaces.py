@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from models import surfaces
+from study.models import surfaces
 
 EVERY = [function for _, function in inspect.getmembers(surfaces, inspect.isfunction)]
 

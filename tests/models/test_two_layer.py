@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import mlp, two_layer
+from study.models import mlp, two_layer
 
 
 def test_it_is_the_published_net():

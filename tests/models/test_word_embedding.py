@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models import word_embedding
+from study.models import word_embedding
 
 
 def test_logits_are_a_linear_map_of_the_mean_vector():

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from models import surfaces
 from study.config.schema import Budget, Component, OptimizerConfig
 from study.core.search_space import Range
+from study.models import surfaces
 from study.optimizers.stability import Descent, as_quadratic, fixed_descent, warning
 from study.optimizers.surface import Surface
 
@@ -25,8 +25,8 @@ def optimizer(*, target="keras.optimizers.SGD", ranges=None, **fixed):
 
 def config(height="rotated", *, start=(-7, 2), domain=WIDE, n_steps=30, schedule=None, **arguments):
     section = {
-        "_target_": "models.landscape.build",
-        "surface": {"_target_": f"models.surfaces.{height}"},
+        "_target_": "study.models.landscape.build",
+        "surface": {"_target_": f"study.models.surfaces.{height}"},
         "start": list(start),
         "domain": domain,
     }
@@ -141,5 +141,5 @@ def test_what_is_null_or_false_leaves_plain_descent():
 
 def test_models_that_are_no_surface_are_left_alone():
     study = config(learning_rate=0.95)
-    study.model = Component(name="mlp", section={"_target_": "models.mlp.build"})
+    study.model = Component(name="mlp", section={"_target_": "study.models.mlp.build"})
     assert warning(study) is None

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from models import surfaces
+from study.models import surfaces
 from study.optimizers.surface import read_surface
 
 ELLIPSE = {
-    "_target_": "models.landscape.build",
-    "surface": {"_target_": "models.surfaces.ellipse"},
+    "_target_": "study.models.landscape.build",
+    "surface": {"_target_": "study.models.surfaces.ellipse"},
     "start": [-7, 2],
     "domain": [[-10, 10], [-5, 5]],
 }
@@ -30,6 +30,6 @@ def test_heights_are_taken_along_the_last_axis():
 
 
 def test_other_models_are_none():
-    assert read_surface({"_target_": "models.mlp.build", "hidden": [3]}) is None
+    assert read_surface({"_target_": "study.models.mlp.build", "hidden": [3]}) is None
     assert read_surface({**ELLIPSE, "surface": "ellipse"}) is None
     assert read_surface({"surface": ELLIPSE["surface"]}) is None

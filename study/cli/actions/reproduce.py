@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
+from study.cli.working_directory import import_from_working_directory
 from study.core.log_capture import captured
 from study.reproduction.compare import Comparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.config_changes import parse_changes
@@ -21,7 +21,7 @@ from study.statistics.intervals import Interval
 
 def reproduce_target(options: argparse.Namespace) -> int:
     """Reproduce what `study reproduce` was asked for; the status is 0 only when it was reproduced."""
-    sys.path.insert(0, os.getcwd())  # models and optimizers of one's own, as in `study run`
+    import_from_working_directory()
     changes = parse_changes(options.changes)
     target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     folder = options.folder.resolve()

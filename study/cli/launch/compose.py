@@ -63,10 +63,10 @@ class _OwnConf(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder where there is one that is not the package's own."""
-        import conf
+        import study.conf
 
         own = Path.cwd() / "conf"
-        if own.is_dir() and own.resolve() != Path(conf.__path__[0]).resolve():
+        if own.is_dir() and own.resolve() != Path(study.conf.__path__[0]).resolve():
             search_path.append(provider="working directory", path=f"file://{own}")
 
 
@@ -117,7 +117,7 @@ def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:
         ConfigError: An argument is both fixed and searched.
     """
     try:
-        with initialize_config_module("conf", version_base=None):
+        with initialize_config_module("study.conf", version_base=None):
             return _compose_jobs(list(overrides), multirun=multirun)
     except (HydraException, OmegaConfBaseException) as error:
         raise CompositionError(str(error).strip()) from error

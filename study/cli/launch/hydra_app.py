@@ -134,9 +134,9 @@ def _application(telling: Collection[str] = ()) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
         return run_job(own, telling=telling)
 
-    application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
-        job
-    )
+    application: Callable[[], object] = hydra.main(
+        version_base=None, config_path="pkg://study.conf", config_name="config"
+    )(job)
     return application
 
 

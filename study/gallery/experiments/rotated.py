@@ -90,7 +90,7 @@ def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) ->
     if published.record.optimizer in ("sgd", "momentum"):
         descent = Descent(learning_rate=float(section["learning_rate"]), momentum=float(momentum or 0.0))
         limit = descent.limit(_curvature(surface))
-    ellipse = Surface(height=locate("models.surfaces.ellipse"), start=surface.start, domain=surface.domain)
+    ellipse = Surface(height=locate("study.models.surfaces.ellipse"), start=surface.start, domain=surface.domain)
     quadratic = as_quadratic(ellipse)
     assert quadratic is not None
     n_steps = len(material.history(runs[1], "loss"))

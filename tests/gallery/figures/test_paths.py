@@ -73,7 +73,7 @@ def test_a_rate_that_nobody_named_and_a_model_that_is_no_surface_are_told(walks,
     finally:
         material.configs["sgd-ellipse"]["optimizer"]["learning_rate"] = 0.95
     with pytest.raises(LookupError, match="model=mlp is no surface"):
-        surface_of({"model": {"name": "mlp", "_target_": "models.mlp.build"}})
+        surface_of({"model": {"name": "mlp", "_target_": "study.models.mlp.build"}})
 
 
 def test_a_way_that_diverged_ends_where_it_leaves_the_picture(walks, studies):

@@ -20,7 +20,7 @@ from training_workload import keep_going, make_trainer, make_trial
 from study.core.trainer_interface import Trial, TrialResult
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-MLP = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+MLP = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 ADAM = "keras.optimizers.Adam"
 DESCENT = "fit_workload.Descent"
 COSINE = {key: value for key, value in workload.read_yamls("schedule")["warmup_cosine"].items() if key != "name"}

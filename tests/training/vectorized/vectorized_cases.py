@@ -25,7 +25,7 @@ from training_workload import LOSS, digits, make_config, make_trainer, make_tria
 from study.core.trainer_interface import EpochReport, Together, Trial, TrialResult
 from study.training.vectorized.trainer import VectorizedTrainer
 
-DROPOUT = {"_target_": "models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
+DROPOUT = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
 ADAM = "keras.optimizers.Adam"
 # No step or evaluation has fewer examples than the others, so that half as much is compiled.

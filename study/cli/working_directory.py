@@ -1,0 +1,94 @@
+"""The working directory as a place of the user's own modules."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from study.core.errors import StudyError
+
+_PROJECT = "optimizer-study"
+_OWN_PACKAGES = ("study", "hydra_plugins")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def import_from_working_directory() -> None:
+    """Let Python find the working directory's modules first, as `python -m` does.
+
+    Raises:
+        StudyError: A module there has the name of one that this project needs, which would not be found any more.
+    """
+    folder = Path.cwd()
+    if hidden := hidden_modules(folder, sys.path):
+        listed = ", ".join(f"{name} (of {origin})" for name, origin in hidden.items())
+        raise StudyError(
+            f"modules of {folder}: expected names that hide nothing. These hide what this project needs: {listed}. "
+            "Rename them, or start from another folder."
+        )
+    sys.path.insert(0, os.fspath(folder))
+
+
+def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
+    """Return the modules that a folder's own would hide if it came first, each with where it is from.
+
+    Those are modules of the standard library, of this project, and of the packages that it requires. A folder without
+    `__init__.py` hides nothing: Python prefers a package found later.
+
+    Args:
+        folder: The folder.
+        places: The places where Python looks otherwise, as `sys.path`.
+    """
+    elsewhere = [place for place in places if Path(place or ".").resolve() != folder.resolve()]
+    hidden = {}
+    for name in sorted(_module_names(folder)):
+        if name in sys.stdlib_module_names:
+            hidden[name] = "the standard library"
+            continue
+        found = PathFinder.find_spec(name, elsewhere)
+        if found is None or found.origin is None or Path(found.origin).resolve().is_relative_to(folder.resolve()):
+            continue
+        if name in _OWN_PACKAGES:
+            hidden[name] = _PROJECT
+        elif owners := sorted(_owners(name) & _required()):
+            hidden[name] = ", ".join(owners)
+    return hidden
+
+
+def _module_names(folder: Path) -> set[str]:
+    """Return the names of a folder's modules and packages."""
+    names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    return {name for name in names if name.isidentifier()}
+
+
+def _owners(module: str) -> set[str]:
+    """Return the installed distributions that bring a top-level module."""
+    from importlib.metadata import packages_distributions  # a tenth of a second, for the few who need it
+
+    return {_normalized(name) for name in packages_distributions().get(module, ())}
+
+
+def _required() -> set[str]:
+    """Return the installed distributions that this project requires, those that they require included."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    found: set[str] = set()
+    left = [_PROJECT]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            stated = requires(name) or []
+        except PackageNotFoundError:  # required on other machines
+            continue
+        left += [_normalized(match[0]) for line in stated if "extra ==" not in line if (match := _NAME.match(line))]
+    return found
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,61 @@
+"""Names that a config may hold from before this project had one top-level name, and where they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.machinery import PathFinder
+from typing import Any
+
+# Modules and packages, old to new. Without a release in between, no version tells old configs from new ones.
+_MOVED = {
+    "models": "study.models",
+    "study.search_pruners": "study.search.pruners",
+    "study.search_samplers": "study.search.samplers",
+}
+
+
+def moved_to(target: str) -> str | None:
+    """Return where a dotted path has moved; None where it has not, or where the user has a module of that name.
+
+    Examples:
+        >>> moved_to("study.search_pruners.BatchQuantile")
+        'study.search.pruners.BatchQuantile'
+        >>> moved_to("keras.optimizers.Adam")
+    """
+    for old, new in _MOVED.items():
+        if target.startswith(f"{old}.") and not _can_be_found(target.rpartition(".")[0]):
+            moved = new + target.removeprefix(old)
+            return moved if _can_be_found(moved.rpartition(".")[0]) else None
+    return None
+
+
+def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a recorded config with each `_target_` that has moved at its new place, and what moved, old to new."""
+    moved: dict[str, str] = {}
+
+    def translated(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            return {key: _target(value) if key == "_target_" else translated(value) for key, value in node.items()}
+        return [translated(item) for item in node] if isinstance(node, list | tuple) else node
+
+    def _target(target: Any) -> Any:
+        new = moved_to(target) if isinstance(target, str) else None
+        if new is None:
+            return target
+        moved[target] = new
+        return new
+
+    return translated(raw), moved
+
+
+def _can_be_found(module: str) -> bool:
+    """Tell whether Python finds a module, without importing it or its parents."""
+    places: Sequence[str] | None = None
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        found = PathFinder.find_spec(name, places)
+        if found is None:
+            return False
+        places = list(found.submodule_search_locations or ())
+    return True

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.cli.working_directory import hidden_modules, import_from_working_directory
+from study.core.errors import StudyError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+def test_a_module_that_hides_what_is_needed_is_named_with_where_that_is_from(folder: Path) -> None:
+    for name in ("study.py", "random.py", "keras/__init__.py", "mynet.py", "models/__init__.py", "conf/__init__.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    found = hidden_modules(folder, sys.path)
+    assert found == {"keras": "keras", "random": "the standard library", "study": "optimizer-study"}
+    before = [*sys.path]
+    with pytest.raises(StudyError, match=r"keras \(of keras\), random \(of the standard library\), study \(of"):
+        import_from_working_directory()
+    assert sys.path == before
+
+
+def test_a_package_that_another_one_requires_is_needed_too(folder: Path) -> None:
+    (folder / "sqlalchemy.py").touch()  # of Optuna and MLflow
+    assert hidden_modules(folder, sys.path) == {"sqlalchemy": "sqlalchemy"}
+
+
+def test_names_that_hide_nothing_that_is_needed_are_free(folder: Path) -> None:
+    for name in ("models.py", "conf.py", "tests.py", "benchmarks.py", "data.py", "pytest.py", "my-net.py"):
+        (folder / name).touch()
+    (folder / "keras").mkdir()  # without __init__.py Python prefers the one that is installed
+    (folder / "random.yaml").touch()
+    assert hidden_modules(folder, sys.path) == {}
+    import_from_working_directory()
+    assert sys.path[0] == str(folder)
+
+
+def test_a_checkout_does_not_hide_itself() -> None:
+    root = Path(__file__).parents[2]
+    assert hidden_modules(root, [str(root / ".ci" / "editable"), *sys.path]) == {}
+
+
+@pytest.mark.parametrize("command", ["run", "reproduce", "doctor"])
+def test_a_command_names_it_before_anything_else(command: str, here, folder: Path) -> None:
+    (folder / "random.py").write_text("raise SystemExit(7)\n")
+    arguments = ["e/adam"] if command == "reproduce" else []
+    status, out, err = here(command, *arguments, cwd=folder)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"study {command}: modules of {folder}: expected names that hide nothing.")
+    assert sorted(folder.iterdir()) == [folder / "random.py"]

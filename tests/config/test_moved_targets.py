@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import doctest
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.config import moved_targets
+from study.config.allowlist import target_faults
+from study.config.instantiate import signature_faults
+from study.config.moved_targets import moved_to, translate_moved
+
+BEFORE = {"model": {"_target_": "models.mlp.build"}, "pruner": {"_target_": "study.search_pruners.BatchQuantile"}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder; the checkout's own folder, which has models/ too, is out of sight."""
+    root = Path(__file__).parents[2]
+    without = [place for place in sys.path if place and Path(place).resolve() != root]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(root / ".ci" / "editable"), *without])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_target_that_has_moved_is_named_with_its_new_place() -> None:
+    assert moved_to("models.mlp.build") == "study.models.mlp.build"
+    assert moved_to("study.search_pruners.BatchQuantile") == "study.search.pruners.BatchQuantile"
+    assert moved_to("study.search_samplers.grid_sampler") == "study.search.samplers.grid_sampler"
+    assert doctest.testmod(moved_targets).failed == 0
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("target", ["models.nothing.build", "study.search.pruners.BatchQuantile", "modelsmlp.x", "x"])
+def test_what_has_not_moved_has_no_new_place(target: str) -> None:
+    assert moved_to(target) is None
+
+
+def test_a_module_of_the_users_own_is_theirs(folder: Path) -> None:
+    (folder / "models").mkdir()
+    (folder / "models" / "mlp.py").write_text("raise SystemExit('it was imported')\n")
+    assert moved_to("models.mlp.build") is None
+    assert moved_to("models.lstm.build") == "study.models.lstm.build"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_recorded_config_is_translated_and_what_moved_is_told() -> None:
+    raw = {**BEFORE, "dataset": {"task": {"metrics": ["accuracy", {"_target_": "models.landscape.Height"}]}}}
+    translated, moved = translate_moved(raw)
+    assert translated["model"] == {"_target_": "study.models.mlp.build"}
+    assert translated["dataset"]["task"]["metrics"] == ["accuracy", {"_target_": "study.models.landscape.Height"}]
+    assert moved == {
+        "models.mlp.build": "study.models.mlp.build",
+        "study.search_pruners.BatchQuantile": "study.search.pruners.BatchQuantile",
+        "models.landscape.Height": "study.models.landscape.Height",
+    }
+    assert translate_moved(translated) == (translated, {})
+
+
+def test_a_fault_names_the_new_place(folder: Path) -> None:
+    told = [str(fault) for fault in target_faults(BEFORE, folder=folder)]
+    assert len(told) == 2
+    assert "It has moved: write study.models.mlp.build." in told[0]
+    assert "It has moved: write study.search.pruners.BatchQuantile." in told[1]
+
+
+def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(folder: Path) -> None:
+    (folder / "models").mkdir()
+    assert target_faults({"model": {"_target_": "models.mlp.build"}}, folder=folder) == []
+    (fault,) = signature_faults("model", "models.mlp.build", {})
+    assert "It has moved: write study.models.mlp.build." in str(fault)
