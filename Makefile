@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo gallery gallery-full server test test-faults postgresql browser rules lint format lock audit wheel clean help
+.PHONY: demo gallery gallery-full server test test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -46,6 +46,12 @@ browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium 
 
 rules: $(VENV)/installed-dev ## measure where Keras departs from the papers' rules, for docs/update_rules.md
 	$(BIN)/python -m study.optimizers.reference.differences_page docs/update_rules.md
+
+house: $(VENV)/installed-dev ## show the folders of study/ and which imports which; BASE=<commit> shows that commit first
+	$(BIN)/python -m benchmarks.house $(BASE)
+
+same-numbers: $(VENV)/installed-dev ## run the same studies at BASE=<commit> and at HEAD, and compare every loss bit by bit
+	$(BIN)/python -m benchmarks.same_numbers $(if $(BASE),$(BASE),$(error same-numbers: say BASE=<commit>))
 
 lint: $(VENV)/installed-dev ## check format, rules and types
 	$(BIN)/ruff format --check .

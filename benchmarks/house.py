@@ -5,7 +5,7 @@ module of it imports. The floors are the entries of the longest chain of arrows.
 
     python -m benchmarks.house [COMMIT ...]
 
-Without a commit, the files as they lie here are shown; with some, each of them.
+The commits are shown one after the other, and then the files as they lie here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ Graph = Mapping[str, frozenset[str]]
 
 
 def main() -> None:
-    commits = sys.argv[1:]
-    if not commits:
-        show(ROOT, "here")
-    for commit in commits:
+    for commit in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as folder:
             extract(commit, Path(folder) / "tree")
             show(Path(folder) / "tree", commit)
+    show(ROOT, "here")
 
 
 def show(root: Path, title: str) -> None:

@@ -73,7 +73,7 @@ def answer(part: str, *arguments: str) -> None:
         words = (f"trainer.capacity={number}", "budget.n_confirmations=1")
         machine.tell(**vectorized(WORKLOADS[workload], int(n_trials), *words))
     else:
-        from benchmarks.instant import measure
+        from benchmarks.zero_cost_trainer import measure
 
         sampler, *marks = arguments
         machine.tell(rows=measure(sampler, marks=[int(mark) for mark in marks], folder=Path.cwd()))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 
+import numpy as np
 import pytest
 
-from benchmarks import instant, machine, publish, scaling, tables, throughput, workloads
+from benchmarks import house, machine, publish, same_numbers, scaling, tables, throughput, workloads, zero_cost_trainer
 from benchmarks.compiling import CompileClock
 from benchmarks.workloads import WORKLOADS
 
@@ -152,7 +154,7 @@ def test_compilation_inside_another_counts_once():
 
 
 def test_marks_are_met_with_trials_alone_before_each(own_folder):
-    rows = instant.measure("random", marks=[25, 100], folder=own_folder)
+    rows = zero_cost_trainer.measure("random", marks=[25, 100], folder=own_folder)
     assert [row["n_trials"] for row in rows] == [25, 100]
     assert "batch_ms" not in rows[0]
     assert all(rows[1][key] > 0 for key in ("alone_ms", "alone_cpu_ms", "batch_ms", "batch_cpu_ms", "mib"))
@@ -217,3 +219,49 @@ def test_the_marks_asked_for_end_with_the_most(monkeypatch):
     monkeypatch.setattr(scaling, "child", child)
     scaling.store("random", 500)
     assert asked == [(("store", "random", "30", "100", "300", "500"), "tensorflow")]
+
+
+def test_the_losses_of_a_store_are_read_by_study_run_and_epoch(tmp_path):
+    from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, StubTrainer, build_config, run_stub_study
+
+    config = build_config(tmp_path, n_trials=3)
+    run_stub_study(config, StubTrainer())
+    found = same_numbers.values_in(tmp_path / "mlruns" / "mlflow.db")
+    runs = {(part, step) for (_, _, part, _, step) in found}
+    trials = {(f"trial {number}", epoch) for number in range(3) for epoch in range(1, N_EPOCHS + 1)}
+    confirmed = {(f"{kind} {r}", e) for kind in ("best", "default") for r in range(N_CONFIRMATIONS) for e in (1, 2)}
+    assert runs == trials | confirmed
+    assert {key[:2] + key[3:4] for key in found} == {("tiny-mlp", "adam", "loss")}
+    assert same_numbers.differences(found, dict(found)) == []
+
+
+def test_values_differ_when_a_bit_does_and_nan_equals_nan():
+    keys = [("e", "adam", "trial 0", "loss", step) for step in range(4)]
+    values = [0.1, -0.0, float("nan"), float("inf")]
+    base = {key: struct.pack("<d", value) for key, value in zip(keys, values, strict=True)}
+    assert same_numbers.differences(base, dict(base)) == []
+    head = {**base, keys[0]: struct.pack("<d", np.nextafter(0.1, 1.0)), keys[1]: struct.pack("<d", 0.0)}
+    del head[keys[3]]
+    told = same_numbers.differences(base, head)
+    assert told == [
+        "e, adam, trial 0, loss, 0: 0.1 at the base, 0.10000000000000002 at the head",
+        "e, adam, trial 0, loss, 1: -0.0 at the base, 0.0 at the head",
+        "e, adam, trial 0, loss, 3: inf at the base, None at the head",
+    ]
+
+
+def test_the_house_is_measured_from_its_imports(tmp_path, capsys):
+    modules = {
+        "study/__init__.py": "",
+        "study/cli/__init__.py": "from study.run import go",
+        "study/run.py": "import numpy\nfrom study import core\nfrom study.core.errors import Fault",
+        "study/core/__init__.py": "",
+        "study/core/errors.py": "",
+    }
+    for name, source in modules.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    house.show(tmp_path, "small")
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "small: 4 entries in study/, 5 modules"
+    assert told[2:] == ["  floors: 3 (cli -> run -> core)", "  arrows: 2", "    cli -> run", "    run -> core"]

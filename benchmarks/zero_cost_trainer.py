@@ -25,7 +25,7 @@ from study.tracking.study_tracker import open_study
 ALONE, BATCH = 20, 50
 
 
-class InstantTrainer:
+class ZeroCostTrainer:
     """Answers with numbers made of the point, one epoch a trial.
 
     Args:
@@ -69,7 +69,7 @@ def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[st
     overrides += ["budget.n_epochs=1", "live=false", "tracking.system_metrics=false"]
     (job,) = compose_jobs(prepare(overrides), multirun=False)
     config = load_config(job.raw, folder=folder, labels=job.labels)
-    dataset, trainer, clock = load_dataset(config), InstantTrainer(BATCH), _Clock()
+    dataset, trainer, clock = load_dataset(config), ZeroCostTrainer(BATCH), _Clock()
     with (
         (folder / "view.log").open("w") as stream,
         open_view(False, stream=stream) as view,
