@@ -127,6 +127,14 @@ class Budget:
     n_confirmations: int
     time_limit_s: float | None
 
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Return the steps of a whole training.
+
+        Args:
+            steps_per_epoch: Steps of one pass over the training split.
+        """
+        return self.n_steps or (self.n_epochs or 0) * steps_per_epoch
+
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.trainer_interface import EpochReport, OnEpoch, Trial
-from study.training.batches import Batches
+from study.training.epoch_batches import EpochBatches
+from study.training.model_setup import examples_seen
 
 # Losses are fetched from the device in blocks of so many steps, so that it need not wait for the host in between.
 _BLOCK = 32
@@ -46,7 +47,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         step: Steps taken.
         history: Per metric one value a finished epoch.
         pruned: Whether `on_epoch` stopped the training before its end.
-        told: What was reported, epoch by epoch, as it can be replayed.
+        reports: The reports of all epochs so far, as `replay` takes them.
         keep: Called after an epoch that was reported, with its number.
         caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
         seconds_in_epochs: Time between an epoch's beginning and its last step.
@@ -54,14 +55,14 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, trial: Trial, on_epoch: OnEpoch, *, batches: Batches, n_steps: int, every_n_steps: int | None
+        self, trial: Trial, on_epoch: OnEpoch, *, batches: EpochBatches, n_steps: int, every_n_steps: int | None
     ) -> None:
         super().__init__()
         self.evaluate: Callable[[], Mapping[str, float]] | None = None
         self.step = 0
         self.history: dict[str, list[float]] = {}
         self.pruned = False
-        self.told: list[dict[str, Any]] = []
+        self.reports: list[dict[str, Any]] = []
         self.keep: Callable[[int], None] | None = None
         self.caller_error: Exception | None = None
         self.seconds_in_epochs = 0.0
@@ -77,8 +78,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     @property
     def n_examples(self) -> int:
         """Examples seen, repetitions counted."""
-        passes, steps = divmod(self.step, self._batches.n_steps)
-        return passes * self._batches.n_examples + steps * self._batches.batch_size
+        return examples_seen(self.step, n_examples=self._batches.n_examples, batch_size=self._batches.batch_size)
 
     @property
     def seconds_compile(self) -> float:
@@ -129,9 +129,9 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             metrics |= self.evaluate()
         self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
 
-    def replay(self, told: Sequence[Mapping[str, Any]]) -> None:
-        """Report epochs that were trained before, from what `told` held then; stop where the caller says so."""
-        for epoch, report in enumerate(told):
+    def replay(self, reports: Sequence[Mapping[str, Any]]) -> None:
+        """Report epochs that were trained before, from an earlier `reports`; stop where the caller says so."""
+        for epoch, report in enumerate(reports):
             self.step = report["step"]
             steps = {name: np.asarray(values) for name, values in report["steps"].items()}
             self._report(EpochReport(epoch=epoch, step=self.step, metrics=report["metrics"], steps=steps))
@@ -142,7 +142,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         for name, value in report.metrics.items():
             self.history.setdefault(name, []).append(value)
         steps = {name: values.tolist() for name, values in report.steps.items()}
-        self.told.append({"step": report.step, "metrics": dict(report.metrics), "steps": steps})
+        self.reports.append({"step": report.step, "metrics": dict(report.metrics), "steps": steps})
         try:
             go_on = self._on_epoch(self._trial, report)
             if self.keep is not None:

@@ -31,7 +31,7 @@ class NotReplayableError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class InitialValue:
     """Where the initial value of a variable comes from.
 
     Attributes:
@@ -81,19 +81,19 @@ class Replay:
     """A model without values, and where they come from.
 
     Attributes:
-        sources: One for each of `model.variables`.
+        initial_values: One for each of `model.variables`.
         n_draws: Seeds drawn while the model is built.
         exhaustive: Whether every draw is the seed of a variable, and none went elsewhere.
     """
 
-    sources: Sequence[Source]
+    initial_values: Sequence[InitialValue]
     n_draws: int
     exhaustive: bool
 
     def built(self, run_seed: int) -> list[Any]:
         """Return the initial value of each variable, computed as building does it."""
         seeds = _draws(run_seed, self.n_draws)
-        return [source.built(seeds) for source in self.sources]
+        return [initial.built(seeds) for initial in self.initial_values]
 
     def seeds(self, run_seed: int) -> NDArray[np.uint32]:
         """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),)."""
@@ -119,13 +119,15 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
     variables = list(model.variables)
     if not model.built or any(variable._initializer is None for variable in variables):
         raise NotReplayableError("the model has variables that are made in another way, or later")
-    sources = [_source(variable, draws) for variable in variables]
-    followed = {source.draw for source in sources}
+    initial_values = [_initial_value(variable, draws) for variable in variables]
+    followed = {initial.draw for initial in initial_values}
     exhaustive = followed - {None} == set(range(len(draws)))
-    opaque = any(source.draw is None and not isinstance(source.initializer, _DETERMINISTIC) for source in sources)
+    opaque = any(
+        initial.draw is None and not isinstance(initial.initializer, _DETERMINISTIC) for initial in initial_values
+    )
     if opaque and not exhaustive:
         raise NotReplayableError("an initializer that is not Keras's own may be random")
-    return model, Replay(sources=sources, n_draws=len(draws), exhaustive=exhaustive)
+    return model, Replay(initial_values=initial_values, n_draws=len(draws), exhaustive=exhaustive)
 
 
 def outline(build: Callable[[], Any]) -> Any:
@@ -150,14 +152,14 @@ def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]])
     return model
 
 
-def _source(variable: Any, draws: Sequence[int]) -> Source:
+def _initial_value(variable: Any, draws: Sequence[int]) -> InitialValue:
     initializer = variable._initializer
     seed = getattr(initializer, "seed", None)
     if variable.name == _SEED_STATE:
         seed = int(np.asarray(initializer(variable.shape, dtype=variable.dtype))[0])
     if seed is not None and not isinstance(seed, int):
         raise NotReplayableError(f"the initializer of {variable.path} shares its generator with others")
-    return Source(variable=variable, initializer=initializer, draw=draws.index(seed) if seed in draws else None)
+    return InitialValue(variable=variable, initializer=initializer, draw=draws.index(seed) if seed in draws else None)
 
 
 def _draws(seed: int, n: int) -> list[int]:

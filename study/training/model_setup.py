@@ -1,4 +1,4 @@
-"""What every trainer begins with: a fresh model, and the examples on which the loss is taken beside a training."""
+"""The start of every training: a fresh model, the examples that its loss is measured on, the steps of an epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study.datasets import Dataset, Split
 from study.training.initial_weights import built_with
 from study.training.precision import use_precision
 
-# Before and after training the loss is taken on so many examples, the first ones as they are stored.
+# The loss before and after training is measured on at most so many examples, the first ones as they are stored.
 N_LOSS_EXAMPLES = 10_000
 
 
@@ -33,13 +33,18 @@ def fresh_model(
     return build() if weights is None else built_with(build, weights)
 
 
+def steps_per_epoch(n_examples: int, *, batch_size: int) -> int:
+    """Return the steps of one pass over the examples; the last batch may be smaller."""
+    return -(-n_examples // batch_size)
+
+
 def examples_seen(n_steps: int, *, n_examples: int, batch_size: int) -> int:
-    """Return how many examples steps have trained on, where a pass ends in a batch of what is left of them."""
-    passes, steps = divmod(n_steps, -(-n_examples // batch_size))
+    """Return the number of examples seen in so many steps, repetitions counted; a pass's last batch may be smaller."""
+    passes, steps = divmod(n_steps, steps_per_epoch(n_examples, batch_size=batch_size))
     return passes * n_examples + steps * batch_size
 
 
 def loss_sample(dataset: Dataset) -> Split:
-    """Return the training examples on which the loss is taken."""
+    """Return the training examples that the loss before and after training is measured on."""
     train = dataset.train
     return Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES])

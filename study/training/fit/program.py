@@ -21,7 +21,7 @@ from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset
 from study.training.build_optimizer import build_optimizer
-from study.training.fit.structure import Structure
+from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
 from study.training.optimizer_numbers import settings_of
 
@@ -60,7 +60,7 @@ class FitProgram:
         self._model: Any = None
         self._train_step: Any = None
         self._reusable = False
-        self._structures: list[Structure] = []
+        self._structures: list[FitStructure] = []
         self._plain: Any = None
         self._name = {"name": _NAME} if "name" in parameters(config.optimizer.target) else {}
         self._n_prepared = 0
@@ -156,7 +156,7 @@ class FitProgram:
         model.compute_metrics(first.x[:1], keras.ops.convert_to_tensor(first.y[:1]), y_pred)
         model.reset_metrics()
 
-    def _structure(self, trial: Trial) -> Structure:
+    def _structure(self, trial: Trial) -> FitStructure:
         """Return the structure that trains a trial, reset for it; the last one used is the last in the list."""
         target, schedule = self._config.optimizer.target, self._config.schedule.section
         arguments = {**self._name, **trial.hyperparameters}
@@ -171,12 +171,12 @@ class FitProgram:
                 break
         else:
             trainable = self._model.trainable_variables
-            structure = Structure(optimizer, settings, trainable, reusable=self._reusable)
+            structure = FitStructure(optimizer, settings, trainable, reusable=self._reusable)
             del self._structures[: 1 - _MAX_STRUCTURES]
         self._structures.append(structure)
         return structure
 
-    def _trace(self, structure: Structure) -> None:
+    def _trace(self, structure: FitStructure) -> None:
         """Give the model the structure's optimizer and traced step; on TensorFlow they are ours, else Keras's."""
         model, train = self._model, self._dataset.train
         model.optimizer, model.train_function = structure.optimizer, structure.train_function

@@ -16,7 +16,7 @@ from study.training.symbolic_numbers import Frame
 _HELD = "hyperparameter"
 
 
-class Structure:
+class FitStructure:
     """An optimizer, made for one trial and reset for others, and Keras's traced training step with it.
 
     The optimizer computes with variables that hold its hyperparameters, or formulas of them such as 1 - beta_2. They

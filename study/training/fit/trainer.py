@@ -17,9 +17,9 @@ from study.config.schema import StudyConfig
 from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.training.backend import select_backend, set_determinism, temporary_gradients
-from study.training.batches import Batches, Source, in_batches
 from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
-from study.training.checkpoints import Checkpoint, Checkpoints
+from study.training.checkpoint_files import CheckpointFiles, Snapshot
+from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
 from study.training.model_setup import fresh_model, loss_sample
@@ -56,13 +56,13 @@ class FitTrainer:
         jit_compile: bool | str,
         checkpoint_every_n_epochs: int | None = None,
     ) -> None:
-        self._checkpoints = Checkpoints(config, checkpoint_every_n_epochs)
+        self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
         use_precision(precision)  # its tensors of data are made from now on
         self._config, self._dataset = config, dataset
         self._eval_batch_size, self._precision = eval_batch_size, precision
-        self._batches = Batches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
+        self._batches = EpochBatches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
         self._program = FitProgram(
             config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
         )
@@ -75,8 +75,7 @@ class FitTrainer:
     @property
     def n_steps(self) -> int:
         """Steps of a whole training."""
-        budget = self._config.budget
-        return budget.n_steps or (budget.n_epochs or 0) * self._batches.n_steps
+        return self._config.budget.total_steps(self._batches.n_steps)
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order.
@@ -90,18 +89,18 @@ class FitTrainer:
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     @cached_property
-    def _loss_sample(self) -> Source:
+    def _loss_sample(self) -> BatchSource:
         return self._in_batches(loss_sample(self._dataset))
 
     @cached_property
-    def _validation(self) -> Source:
+    def _validation(self) -> BatchSource:
         return self._in_batches(self._dataset.validation)
 
     @cached_property
-    def _test(self) -> Source:
+    def _test(self) -> BatchSource:
         return self._in_batches(self._dataset.test)
 
-    def _in_batches(self, split: Split) -> Source:
+    def _in_batches(self, split: Split) -> BatchSource:
         return in_batches(split, batch_size=self._eval_batch_size)
 
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
@@ -166,14 +165,14 @@ class FitTrainer:
         def keep(epoch: int) -> None:
             if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
                 values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-                self._checkpoints.save([trial], Checkpoint(arrays=values, told={"epochs": watcher.told}))
+                self._checkpoints.save([trial], Snapshot(arrays=values, notes={"epochs": watcher.reports}))
 
         if kept is not None and len(kept.arrays) == len(variables):
             for variable, value in zip(variables, kept.arrays, strict=True):
                 variable.assign(value)
-            watcher.replay(kept.told["epochs"])
+            watcher.replay(kept.notes["epochs"])
         watcher.keep = keep
-        return len(watcher.told)
+        return len(watcher.reports)
 
     def _fit(self, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
         if watcher.pruned:
@@ -198,7 +197,7 @@ class _Evaluator:
         self.seconds: list[float] = []
         self.n_examples: list[int] = []
 
-    def evaluate(self, batches: Source, *, callbacks: Sequence[Any] = ()) -> dict[str, float]:
+    def evaluate(self, batches: BatchSource, *, callbacks: Sequence[Any] = ()) -> dict[str, float]:
         began = perf_counter()
         logs = self._model.evaluate(batches, verbose=0, return_dict=True, callbacks=list(callbacks))
         self.seconds.append(perf_counter() - began)

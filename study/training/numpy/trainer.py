@@ -29,12 +29,12 @@ from study.datasets import Dataset, Split
 from study.optimizers.reference import Rule, of_keras
 from study.training.backend import select_backend
 from study.training.build_optimizer import build_schedule, coerce
-from study.training.model_setup import fresh_model, loss_sample
+from study.training.model_setup import fresh_model, loss_sample, steps_per_epoch
 from study.training.numpy.from_keras import read_layers
+from study.training.numpy.keras_metrics import KerasMetrics
 from study.training.numpy.losses import read_loss
-from study.training.numpy.metrics import Metrics
 from study.training.numpy.network import Array, Draw, Noise, backward, forward
-from study.training.numpy.progress import Progress
+from study.training.numpy.ongoing_training import OngoingTraining
 
 PRECISIONS = ("float64", "float32")
 DRAWS = ("uniform", "normal")
@@ -79,7 +79,7 @@ class NumpyTrainer:
         self._loss = read_loss(config.task.loss)
         model = self.build_model()
         self._layers = read_layers(model)
-        self._metrics = Metrics(model, config.task)
+        self._metrics = KerasMetrics(model, config.task)
         # What has no rule is told now, and not by every trial.
         searched = {name: (*(r.choices or ()), r.low)[0] for name, r in config.optimizer.ranges.items()}
         self._rule(
@@ -94,9 +94,8 @@ class NumpyTrainer:
     @property
     def n_steps(self) -> int:
         """Steps of a whole training."""
-        budget = self._config.budget
-        steps_an_epoch = -(-len(self._dataset.train) // self._batch_size)
-        return budget.n_steps or (budget.n_epochs or 0) * steps_an_epoch
+        n_examples = len(self._dataset.train)
+        return self._config.budget.total_steps(steps_per_epoch(n_examples, batch_size=self._batch_size))
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
         """Train the trials and return a result for each, in their order.
@@ -147,7 +146,7 @@ class NumpyTrainer:
             raise StudyError(f"trainer=numpy optimizer={optimizer.name}: {error}") from error
 
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
-        progress = Progress(trial=trial)
+        progress = OngoingTraining(trial=trial)
         try:
             # Overflow is no fault of the code: the loss tells of it, and the trial has diverged.
             with np.errstate(all="ignore"):
@@ -159,7 +158,7 @@ class NumpyTrainer:
             counts = {name: costs[name] for name in ("n_steps", "n_examples")}
             return TrialResult(trial=trial, state="failed", history=progress.history, summary=counts, error=told)
 
-    def _train_and_evaluate(self, progress: Progress, on_epoch: OnEpoch) -> TrialResult:
+    def _train_and_evaluate(self, progress: OngoingTraining, on_epoch: OnEpoch) -> TrialResult:
         trial, rule = progress.trial, self._rule(progress.trial.hyperparameters)
         keras.utils.set_random_seed(trial.run_seed)
         progress.parameters = [weight.astype(self._dtype) for weight in self.build_model().get_weights()]
@@ -187,7 +186,7 @@ class NumpyTrainer:
             weights=progress.weights if trial.keep_weights else None,
         )
 
-    def _run_epochs(self, progress: Progress, rule: Rule, on_epoch: OnEpoch) -> Ending:
+    def _run_epochs(self, progress: OngoingTraining, rule: Rule, on_epoch: OnEpoch) -> Ending:
         epoch = 0
         while progress.step < self.n_steps:
             began, losses, outputs = perf_counter(), [], []
@@ -217,7 +216,7 @@ class NumpyTrainer:
             yield order[first : first + self._batch_size]
 
     def _step(
-        self, progress: Progress, rule: Rule, batch: NDArray[np.int32], *, noise: Noise, epoch: int
+        self, progress: OngoingTraining, rule: Rule, batch: NDArray[np.int32], *, noise: Noise, epoch: int
     ) -> tuple[float, Array]:
         """Make one step, and return the loss of its batch before it, with the outputs."""
         targets = self._targets[batch]
@@ -235,7 +234,7 @@ class NumpyTrainer:
         return float(self._loss.values(targets, output).mean()), output
 
     def _epoch_metrics(
-        self, progress: Progress, *, losses: Sequence[float], outputs: Sequence[Array], order: NDArray[np.int32]
+        self, progress: OngoingTraining, *, losses: Sequence[float], outputs: Sequence[Array], order: NDArray[np.int32]
     ) -> dict[str, float]:
         """Return the metrics of an epoch; those of the training split over its batches, or after the last one."""
         if self._config.task.train_metrics == "evaluated":
@@ -247,7 +246,7 @@ class NumpyTrainer:
         validated = self._evaluate(progress, self._dataset.validation)
         return metrics | {f"val_{name}": value for name, value in validated.items()}
 
-    def _evaluate(self, progress: Progress, split: Split) -> dict[str, float]:
+    def _evaluate(self, progress: OngoingTraining, split: Split) -> dict[str, float]:
         """Return loss and metrics on a split, nothing being dropped."""
         began = perf_counter()
         outputs = [

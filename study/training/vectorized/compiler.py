@@ -1,4 +1,4 @@
-"""Compile functions of trials side by side, and share the trials out over the local devices."""
+"""Compile functions for trials that run side by side, and divide the trials among the local devices."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from study.core.machine import cache_folder
 
-# How an array lies on the devices: each has its share of the lanes, along the first or second axis, or all of it.
+# Layouts of an array on the devices: each device has its share of the lanes, which are the first axis or the second
+# one; or each device has the whole array.
 LANES, LANES_SECOND, EVERYWHERE = PartitionSpec("lanes"), PartitionSpec(None, "lanes"), PartitionSpec()
 
-# Initial weights compile in a quarter of the processor time, are drawn in 1.5 times the time, and are the same bit by
-# bit, which they are not at level 0.
+# Options of XLA for functions that run only briefly, such as drawing initial weights. With level 1 they compile in a
+# quarter of the processor time and run 1.5 times as long, and the weights are the same bit by bit. With level 0 the
+# weights differ.
 _QUICKLY = {"cpu": {"xla_backend_optimization_level": 1}}
 
 
@@ -35,7 +37,7 @@ class NoRoomError(Exception):
 
 
 def mesh(n_devices: int) -> Mesh:
-    """Return the first local devices, along which lanes are shared out."""
+    """Return the first local devices, among which the lanes are divided."""
     return Mesh(np.asarray(jax.local_devices()[:n_devices]), ("lanes",))
 
 
@@ -50,12 +52,12 @@ class Compiler:
     Args:
         n_lanes: Trials side by side, on all devices together.
         n_devices: Devices that share them equally.
-        max_bytes: The most memory that a call may take on a device; None leaves it to the device to refuse.
+        max_bytes: The most memory that a call may take on a device; None: the device itself refuses.
 
     Attributes:
         n_lanes: Trials side by side, on all devices together.
-        seconds: How long callers of all compilers waited for tracing and compiling so far.
-        bytes_at_once: The most memory that one call needs on a device.
+        seconds: Seconds that callers of all compilers have waited for tracing and compiling so far.
+        bytes_at_once: The most memory that one call has needed on a device.
     """
 
     seconds: ClassVar = 0.0
@@ -72,16 +74,16 @@ class Compiler:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was compiled yet."""
+        """Whether no function was compiled yet."""
         return not self._returned
 
     def place(self, by_lane: Any) -> Any:
-        """Put an array whose first axis is the lanes on the devices."""
+        """Put an array on the devices; its first axis is the lanes."""
         return jax.device_put(by_lane, NamedSharding(self._mesh, LANES))
 
     @contextlib.contextmanager
     def ahead(self) -> Iterator[None]:
-        """Only trace what is called inside, and leave it to threads to compile it."""
+        """Let calls inside only trace their functions, and let threads compile these."""
         self._is_ahead = True
         try:
             yield
@@ -98,39 +100,29 @@ class Compiler:
         donate: tuple[int, ...] = (),
         optimize: bool = True,
     ) -> Any:
-        """Call a function of local lanes on every device, compiled at its first call.
+        """Call a function of local lanes on every device; its first call compiles it.
 
         Args:
-            key: The function's name; the same function and the same shapes every time.
+            key: The function's name. Each call with this name has the same function and arguments of the same shapes.
             function: The function.
             arguments: Its arguments, pytrees of arrays.
-            specs: How each argument lies on the devices.
-            out_specs: How what it returns does.
-            donate: Arguments whose memory it may take.
-            optimize: Whether it runs long enough to be worth a CPU's compiler all its effort.
+            specs: The layout of each argument on the devices.
+            out_specs: The layout of the returned values.
+            donate: Indices of the arguments whose memory the function may reuse.
+            optimize: Whether a CPU's compiler optimizes fully; false for a function that runs only briefly.
 
         Raises:
-            NoRoomError: It needs more memory than there is.
+            NoRoomError: The function needs more memory than there is.
         """
-        began = perf_counter()
         try:
             if key not in self._returned:
-                local = jax.shard_map(function, mesh=self._mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
-                shardings = tuple(NamedSharding(self._mesh, spec) for spec in specs)
-                lowered = jax.jit(local, in_shardings=shardings, donate_argnums=donate).lower(*arguments)
-                self._returned[key] = jax.tree.map(
-                    lambda out: jax.ShapeDtypeStruct(out.shape, out.dtype), lowered.out_info
+                self._start_compiling(
+                    key, function, arguments, specs=specs, out_specs=out_specs, donate=donate, optimize=optimize
                 )
-                options = None if optimize else _QUICKLY.get(jax.default_backend())
-                self._waiting[key] = self._pool.submit(lowered.compile, options)
-                Compiler.seconds += perf_counter() - began
-                began = perf_counter()
             if self._is_ahead:
                 return self._returned[key]
             if key in self._waiting:
-                self._ready[key] = self._waiting.pop(key).result()
-                Compiler.seconds += perf_counter() - began
-                self._check_room(_bytes_of(self._ready[key]))
+                self._finish_compiling(key)
             return self._ready[key](*arguments)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error) or self.n_lanes == 1:
@@ -138,9 +130,37 @@ class Compiler:
             raise NoRoomError(self.n_lanes // 2) from error
 
     def forget(self) -> None:
-        """Give back the compiled functions."""
+        """Give back the memory of the compiled functions."""
         for known in (self._ready, self._waiting, self._returned):
             known.clear()
+
+    def _start_compiling(
+        self,
+        key: Any,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        specs: tuple[PartitionSpec, ...],
+        out_specs: Any,
+        donate: tuple[int, ...],
+        optimize: bool,
+    ) -> None:
+        """Trace a function here, and let a thread compile it."""
+        began = perf_counter()
+        local = jax.shard_map(function, mesh=self._mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
+        shardings = tuple(NamedSharding(self._mesh, spec) for spec in specs)
+        lowered = jax.jit(local, in_shardings=shardings, donate_argnums=donate).lower(*arguments)
+        self._returned[key] = jax.tree.map(lambda out: jax.ShapeDtypeStruct(out.shape, out.dtype), lowered.out_info)
+        options = None if optimize else _QUICKLY.get(jax.default_backend())
+        self._waiting[key] = self._pool.submit(lowered.compile, options)
+        Compiler.seconds += perf_counter() - began
+
+    def _finish_compiling(self, key: Any) -> None:
+        """Wait for the compiled function, and check that it fits into the memory."""
+        began = perf_counter()
+        self._ready[key] = self._waiting.pop(key).result()
+        Compiler.seconds += perf_counter() - began
+        self._check_room(_bytes_of(self._ready[key]))
 
     def _check_room(self, needed: int) -> None:
         self.bytes_at_once = max(self.bytes_at_once, needed)
@@ -149,10 +169,10 @@ class Compiler:
 
 
 class Clock:
-    """Tells the seconds between two calls apart from those that were waited for a compiler.
+    """Measures time, and counts the time spent waiting for a compiler separately.
 
     Attributes:
-        compiling: The seconds that were waited for a compiler.
+        compiling: Seconds spent waiting for a compiler.
     """
 
     def __init__(self) -> None:
@@ -160,7 +180,7 @@ class Clock:
         self._last = perf_counter(), Compiler.seconds
 
     def split(self) -> float:
-        """Return the seconds since the last call but for the compiler's."""
+        """Return the seconds since the last call, without those spent waiting for a compiler."""
         (last, compiled), self._last = self._last, (perf_counter(), Compiler.seconds)
         compiling = self._last[1] - compiled
         self.compiling += compiling
@@ -168,14 +188,14 @@ class Clock:
 
 
 def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs for later processes, in the user's cache folder unless told otherwise."""
+    """Let JAX save compiled programs for later processes, in the user's cache folder unless JAX has another one."""
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 def _bytes_of(compiled: Any) -> int:
-    """Return the memory that a compiled function takes on a device while it runs; 0 where the platform is silent."""
+    """Return the memory that a compiled function takes on a device; 0 where the platform does not report it."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return 0

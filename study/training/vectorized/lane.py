@@ -1,4 +1,4 @@
-"""What a batch is made of: its trials, the variables of those that move from batch to batch, the data."""
+"""The parts of a batch: its lanes and their places, variables that move from batch to batch, the data."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from study.training.optimizer_numbers import Settings
 
 @dataclass(kw_only=True)
 class Lane:
-    """A trial and how far it has come.
+    """A trial and the state of its training.
 
     Attributes:
         trial: The trial.
         settings: Its optimizer's settings.
-        state: How it ended, None as long as it trains.
+        state: The way it ended; None while it trains.
         history: Per metric one value an epoch.
         step: Steps taken.
-        epoch: Epochs that the batches before this one trained it.
+        epoch: Epochs trained in earlier batches.
         n_lanes: The compiled size of the first batch that it was trained in.
         summary: Scalars known so far.
-        weights: Its weights where it was stopped, when asked for.
+        weights: Its weights at the end, if the trial asks for them.
     """
 
     trial: Trial
@@ -49,10 +49,10 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """Where the first lanes of a batch go on.
+    """State of the lanes that a batch takes over from the batch before; they are its first lanes.
 
     Attributes:
-        places: Theirs in the batch before, in the order of the lanes.
+        places: Their places in the batch before, in the order of the lanes.
         state: The variables of all places of that batch.
     """
 
@@ -62,7 +62,7 @@ class Carried:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where the trials of a batch are: shared out over the devices, which have equal shares of a program's lanes.
+    """The places of a batch's trials. The devices have equal shares of the places, and take the trials in turn.
 
     Attributes:
         n_lanes: Lanes of the program.
@@ -73,14 +73,19 @@ class Places:
     n_devices: int
 
     def of(self, n: int) -> list[int]:
-        """Return the lanes of the first n trials: each device takes one in turn."""
+        """Return the places of the first n trials."""
         share = self.n_lanes // self.n_devices
         return [index % self.n_devices * share + index // self.n_devices for index in range(n)]
 
     def active(self, places: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return each device's own numbers of some lanes, before those of its others, and how many it has of them.
+        """Return the places to be computed, as the program takes them.
 
-        Shapes (n_lanes,) and (n_devices,).
+        Args:
+            places: The places to be computed.
+
+        Returns:
+            For each device the indices of its own places, those to be computed first, shape (n_lanes,); for each
+            device the number of places to be computed, shape (n_devices,).
         """
         is_active = np.zeros(self.n_lanes, bool)
         is_active[list(places)] = True
@@ -90,8 +95,8 @@ class Places:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """The data on the device, and how much of it is trained on.
+class DeviceData:
+    """The data on the devices, and how it is used.
 
     Attributes:
         train: Inputs and targets.
@@ -99,7 +104,7 @@ class Data:
         test: Inputs and targets.
         loss: The training examples on which the loss is taken before and after training.
         n_steps: Steps of a whole training.
-        every_n_steps: Report the loss of every n-th step too.
+        every_n_steps: Also report the loss of every n-th step; None: of none.
         shuffle: Whether each epoch has an order of its own.
     """
 
@@ -113,18 +118,18 @@ class Data:
 
 
 class CallerError(Exception):
-    """Wraps what the caller's functions raised, which is no failure of a trial."""
+    """Wraps an exception of the caller's own functions, which does not make a trial `failed`."""
 
 
 def moved(carried: Carried, places: Sequence[int], n: int, fresh: Any) -> Any:
-    """Return the variables of n places: those that are carried at their new places, fresh ones at all others."""
+    """Return the variables of n places: carried ones at the new places of their lanes, fresh ones elsewhere."""
     source = np.full(n, -1, np.int32)
     source[list(places[: len(carried.places)])] = carried.places
     return jax.jit(_moved)(carried.state, source, fresh)
 
 
 def call(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """Ask the caller."""
+    """Call a function of the caller; mark its exceptions as the caller's own."""
     try:
         return ask(*arguments)
     except Exception as error:

@@ -1,67 +1,75 @@
-"""Let a batch shrink when most of its trials were stopped, or give their places to others."""
+"""Train lanes in a series of batches: refill places that become free, and shrink a batch that is half empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from study.core.trainer_interface import OnEpoch, Together, TrialResult
-from study.training.vectorized.batch import Batch
 from study.training.vectorized.lane import Carried, Lane
+from study.training.vectorized.lane_batch import LaneBatch
 
-# Makes a batch of lanes: how many it has room for, where the first of them go on, whether it is left for another.
-MakeBatch = Callable[[Sequence[Lane], int, Carried | None, bool], Batch]
-# Gives so many new lanes at most, and takes results.
+# Makes a batch. Arguments: its lanes; the number of its places; the variables of the first lanes if they come from
+# another batch; whether the batch stops as soon as its lanes should move to another batch.
+MakeBatch = Callable[[Sequence[Lane], int, Carried | None, bool], LaneBatch]
+# Takes the number of free places and the results so far, and returns at most as many new lanes.
 MoreLanes = Callable[[int, Sequence[TrialResult]], Sequence[Lane]]
 
 
-class Lanes:
-    """Trains lanes in one batch, or in one after the other with fewer lanes or with new ones.
+class LaneScheduler:
+    """Trains lanes in one batch, or in a series of batches.
 
-    A batch that may change does when at most half of its lanes train or some came to their end. As long as there are
-    new trials they take the free places, in a program in which every lane has an order of its own, for they are at
-    other epochs. Then, where a free place costs as much as another, the size is halved as long as all that train have
-    room: so no more programs are compiled than the size can be halved, and two.
+    A batch has a fixed number of places, and a lane takes one place. When a trial ends, its place becomes free. A
+    batch stops when at least half of its places are free, or when a lane has trained its last epoch. (With neither
+    `more_lanes` nor `shrinks` it trains all its lanes to the end.) The lanes that still train then move to a new
+    batch, as follows:
+
+    1. New lanes take the free places, as long as there are any.
+    2. If `shrinks`, the number of places is halved as often as the lanes still fit.
+
+    Each number of places needs a compiled program of its own. Halving keeps the programs few: at most
+    log2(n_lanes) + 2 are compiled. The second extra program is for lanes at different epochs, since each of them
+    needs its own order of the examples.
 
     Args:
-        due: The trials; those that are begun are taken out.
-        n_lanes: Lanes of the first batch.
+        due: The lanes that wait; the scheduler removes those that it starts.
+        n_lanes: Places of the first batch.
         make_batch: Makes a batch.
-        more_lanes: Gives new lanes once none is due; None: free places are not filled.
-        shrinks: Whether the size is halved.
+        more_lanes: Returns new lanes when none is due; None: free places stay free.
+        shrinks: Whether the number of places is halved. This saves time only where a free place costs time.
 
     Attributes:
-        lanes: Those that still train.
-        results: Of those that ended, but for what was handed over.
+        lanes: The lanes that still train.
+        results: Results of the trials that ended, without those that `more_lanes` has taken.
     """
 
     def __init__(
         self, due: list[Lane], *, n_lanes: int, make_batch: MakeBatch, more_lanes: MoreLanes | None, shrinks: bool
     ) -> None:
-        self.lanes, self.results = _first(due, n_lanes), list[TrialResult]()
+        self.lanes, self.results = _take_first(due, n_lanes), list[TrialResult]()
         self._due, self._shrinks = due, shrinks
         self._n_lanes, self._make_batch, self._more_lanes = n_lanes, make_batch, more_lanes
 
     def train(self, on_epoch: OnEpoch, together: Together) -> None:
-        """Train until all have ended."""
+        """Train until every lane has ended."""
         batch = self._make_batch(self.lanes, self._n_lanes, None, self._may_change)
         while True:
             self.results += batch.train(on_epoch, together)
-            kept = [index for index, lane in enumerate(batch.lanes) if lane.state is None]
-            self.lanes = [batch.lanes[index] for index in kept]
-            if not kept:
+            training = [index for index, lane in enumerate(batch.lanes) if lane.state is None]
+            self.lanes = [batch.lanes[index] for index in training]
+            if not training:
                 return
-            self.lanes += self._fresh()
+            self.lanes += self._new_lanes()
             while self._shrinks and self._n_lanes // 2 >= len(self.lanes):
                 self._n_lanes //= 2
-            carried = Carried(places=[batch.places[index] for index in kept], state=batch.state)
+            carried = Carried(places=[batch.places[index] for index in training], state=batch.state)
             batch = self._make_batch(self.lanes, self._n_lanes, carried, self._may_change)
 
     @property
     def _may_change(self) -> bool:
         return self._shrinks or self._more_lanes is not None
 
-    def _fresh(self) -> Sequence[Lane]:
-        """Hand over the results, and ask for trials in the free places until there are none."""
+    def _new_lanes(self) -> Sequence[Lane]:
+        """Return lanes for the free places: those that are due, else those that `more_lanes` returns."""
         n_free = self._n_lanes - len(self.lanes)
         if self._more_lanes is None or not n_free:
             return ()
@@ -70,16 +78,16 @@ class Lanes:
             self._due += self._more_lanes(n_free, results)
         if not self._due:
             self._more_lanes = None
-        return _first(self._due, n_free)
+        return _take_first(self._due, n_free)
 
 
 def same_order(lanes: Sequence[Lane]) -> bool:
-    """Tell whether lanes see the same batches: the order of a trial is that of its seed and epoch."""
+    """Return whether all lanes see the same batches: a trial's order depends on its order seed and epoch only."""
     return len({(lane.trial.order_seed, lane.epoch) for lane in lanes}) == 1
 
 
-def _first(due: list[Lane], n: int) -> list[Lane]:
-    """Take the first n out; one that memory ran out for begins anew."""
+def _take_first(due: list[Lane], n: int) -> list[Lane]:
+    """Remove and return the first n lanes; each starts at epoch 0, also where memory ran out in its first attempt."""
     first, due[:n] = due[:n], []
     for lane in first:
         lane.epoch = 0

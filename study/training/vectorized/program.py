@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from study.training.model_setup import steps_per_epoch
 from study.training.vectorized.compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
-from study.training.vectorized.structure import Structure
+from study.training.vectorized.structure import VectorizedStructure
 
 # Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
@@ -53,10 +54,10 @@ class Shape:
     @property
     def n_batches(self) -> int:
         """Steps of an epoch."""
-        return -(-self.n_examples // self.batch_size)
+        return steps_per_epoch(self.n_examples, batch_size=self.batch_size)
 
 
-class Program:
+class VectorizedProgram:
     """The compiled functions of one structure and one shape.
 
     Args:
@@ -68,7 +69,7 @@ class Program:
         compiler: Compiles and calls its functions.
     """
 
-    def __init__(self, structure: Structure, shape: Shape, *, max_bytes: float | None) -> None:
+    def __init__(self, structure: VectorizedStructure, shape: Shape, *, max_bytes: float | None) -> None:
         self.structure, self.shape = structure, shape
         self.compiler = Compiler(n_lanes=shape.n_lanes, n_devices=shape.n_devices, max_bytes=max_bytes)
         self._call = self.compiler.call

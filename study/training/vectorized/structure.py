@@ -21,7 +21,7 @@ from study.training.optimizer_numbers import RATE, Settings, settings_of
 from study.training.symbolic_numbers import Frame
 
 
-class Structure:
+class VectorizedStructure:
     """A model and an optimizer that compute with any weights and any numbers, for trials of the same settings.
 
     Args:
@@ -81,8 +81,8 @@ class Structure:
             seeds: The draws under its run seed, shape (n_draws,).
             columns: The value of each formula for this trial.
         """
-        sources = () if self.replay is None else self.replay.sources
-        weights = [source.value(seeds) for source in sources]
+        initial_values = () if self.replay is None else self.replay.initial_values
+        weights = [initial.value(seeds) for initial in initial_values]
         return self.state_from(weights, columns)[0]  # type: ignore[no-any-return]
 
     def state_from(self, weights: Sequence[Any], columns: Sequence[Any] | None) -> tuple[Any, Any]:

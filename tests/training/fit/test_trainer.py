@@ -13,7 +13,7 @@ from training_workload import keep_going, make_trainer, make_trial
 from study.core.errors import BackendError
 from study.core.seeds import epoch_order
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
-from study.training.batches import Batches
+from study.training.epoch_batches import EpochBatches
 
 OTHER = "jax" if keras.backend.backend() == "tensorflow" else "tensorflow"
 DROPOUT = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
@@ -93,7 +93,7 @@ def test_without_shuffling_the_examples_come_as_they_are_stored() -> None:
     x, y = dataset.train.x[:50].reshape(50, 64).astype(np.float64), np.eye(10)[dataset.train.y[:50]]
     assert result.weights is not None
     np.testing.assert_allclose(result.weights[0], rate * x.T @ (y - 0.1) / 50, atol=1e-6)
-    batches = Batches(dataset.train, batch_size=50, shuffle=False)
+    batches = EpochBatches(dataset.train, batch_size=50, shuffle=False)
     batches.start_trial(order_seed=7)
     batches.start_epoch(3)
     np.testing.assert_array_equal(batches.order, np.arange(200))
@@ -101,7 +101,7 @@ def test_without_shuffling_the_examples_come_as_they_are_stored() -> None:
 
 def test_batches_follow_the_epochs_order_and_keep_the_rest() -> None:
     split = workload.digits().train
-    batches = Batches(split, batch_size=64)
+    batches = EpochBatches(split, batch_size=64)
     for epoch in (0, 3):
         batches.start_trial(order_seed=7)
         batches.start_epoch(epoch)
@@ -246,11 +246,11 @@ def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, to
 
 
 def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(_batches: Batches, epoch: int) -> None:
+    def stumble(_batches: EpochBatches, epoch: int) -> None:
         if epoch == 1:
             raise RuntimeError("stumbled")
 
-    monkeypatch.setattr(Batches, "start_epoch", stumble)
+    monkeypatch.setattr(EpochBatches, "start_epoch", stumble)
     result, _ = train(make_trainer(), make_trial(learning_rate=0.1))
     assert result.state == "failed"
     assert "stumbled" in str(result.error)

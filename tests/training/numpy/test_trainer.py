@@ -16,8 +16,8 @@ from study.core.search_space import Range
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.training.numpy.from_keras import read_layers
+from study.training.numpy.keras_metrics import KerasMetrics
 from study.training.numpy.losses import read_loss
-from study.training.numpy.metrics import Metrics
 from study.training.numpy.network import backward, forward
 from study.training.numpy.trainer import NumpyTrainer
 
@@ -297,7 +297,7 @@ def test_float32_is_close_to_float64() -> None:
 
 def test_metrics_mean_what_they_mean_in_fit() -> None:
     task = make_config(model=TINY).task
-    metrics = Metrics(workload.tiny((8, 8, 1), 10), task)
+    metrics = KerasMetrics(workload.tiny((8, 8, 1), 10), task)
     outputs = np.eye(10)[[3, 4, 5, 6]]
     assert metrics.of(np.array([3, 4, 5, 0]), outputs, loss=2.0) == {"loss": 2.0, "accuracy": 0.75}
     assert metrics.of(np.array([0, 0, 0, 0]), outputs, loss=1.0) == {"loss": 1.0, "accuracy": 0.0}

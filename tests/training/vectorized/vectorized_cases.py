@@ -56,7 +56,7 @@ def vectorized(
         capacity=capacity,
     )
     if not ahead:
-        trainer._compile_confirmations = lambda *_: None  # type: ignore[method-assign]
+        trainer._batches.compile_confirmations = lambda *_: None  # type: ignore[method-assign]
     return trainer
 
 
@@ -179,7 +179,7 @@ def neighbors() -> dict[str, Any]:
         "moved": run(trainer, tame + mine[::-1])[:2:-1],
         "alone": [run(trainer, [one])[0] for one in mine],
         "anew": run(vectorized(**config), mine + tame)[:3],
-        "n_programs": len(trainer._programs),
+        "n_programs": len(trainer._batches._programs),
     }
 
 
@@ -229,9 +229,9 @@ def memory() -> dict[str, Any]:
     found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
     bounded = vectorized(n_trials=8)
     run(bounded, trials)
-    needed = max(program.compiler.bytes_at_once for program in bounded._programs.values())
+    needed = max(program.compiler.bytes_at_once for program in bounded._batches._programs.values())
     bounded = vectorized(n_trials=8)
-    bounded._max_bytes = 0.6 * needed
+    bounded._batches._max_bytes = 0.6 * needed
     run(bounded, trials)
     found["bounded"] = bounded._most
     check = Compiler._check_room
@@ -257,18 +257,18 @@ def devices() -> dict[str, Any]:
     for name, n in (("four", 8), ("one", 7)):
         trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
         found[name] = run(trainer, trials)
-        found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._programs})
+        found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._batches._programs})
     trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
     run(trainer, trials)
-    found["ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+    found["ahead"] = sorted(shape.one_order for _, shape in trainer._batches._programs)
     found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
-    found["programs"] = len(trainer._programs)
+    found["programs"] = len(trainer._batches._programs)
     with abreast_as_on_a_gpu():
         trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
         found["on a gpu"] = run(trainer, trials)
-        found["on a gpu: ahead"] = sorted(shape.one_order for _, shape in trainer._programs)
+        found["on a gpu: ahead"] = sorted(shape.one_order for _, shape in trainer._batches._programs)
         found["on a gpu: confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
-        found["on a gpu: programs"] = len(trainer._programs)
+        found["on a gpu: programs"] = len(trainer._batches._programs)
     recurrent = vectorized(n_trials=8, n_epochs=1, model={"_target_": "training_workload.recurrent"})
     found["recurrent"] = run(recurrent, [trial(i, learning_rate=0.1, keep=False) for i in range(8)])
     return found
@@ -284,7 +284,7 @@ def abreast() -> dict[str, Any]:
         with as_told():
             trainer = vectorized(**config)
             found[name] = run(trainer, trials) + run(trainer, reordered)
-            found[f"{name}: orders"] = sorted(shape.one_order for _, shape in trainer._programs)
+            found[f"{name}: orders"] = sorted(shape.one_order for _, shape in trainer._batches._programs)
     return found
 
 
@@ -308,16 +308,16 @@ def lanes() -> dict[str, Any]:
 
 def places() -> dict[str, Any]:
     """Batches whose places are passed over when they are free, and filled; how many were trained in each epoch."""
-    from study.training.vectorized.program import Program
+    from study.training.vectorized.program import VectorizedProgram
 
-    epoch, trained = Program.epoch, list[int]()
+    epoch, trained = VectorizedProgram.epoch, list[int]()
 
     def count(program: Any, *arguments: Any) -> Any:
         if not program.compiler._is_ahead:
             trained.append(int(arguments[-1][1].sum()))
         return epoch(program, *arguments)
 
-    Program.epoch = count  # type: ignore[method-assign]
+    VectorizedProgram.epoch = count  # type: ignore[method-assign]
     try:
         trials, stop, config = to_be_stopped()
         found: dict[str, Any] = {}
@@ -328,7 +328,7 @@ def places() -> dict[str, Any]:
             found[name] |= {"programs": sizes(trainer), "trained": list(trained)}
         return found
     finally:
-        Program.epoch = epoch  # type: ignore[method-assign]
+        VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
 
 
 def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
@@ -388,7 +388,7 @@ def in_batches(
 
 
 def sizes(trainer: VectorizedTrainer) -> list[Any]:
-    return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._programs)
+    return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._batches._programs)
 
 
 def told(trials: list[Trial]) -> list[Any]:
@@ -422,20 +422,20 @@ def refusal(trials: list[Trial]) -> str:
 def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
     """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
     from study.training.vectorized.compiler import NoRoomError
-    from study.training.vectorized.program import Program
+    from study.training.vectorized.program import VectorizedProgram
 
-    epoch = Program.epoch
+    epoch = VectorizedProgram.epoch
 
     def refuse(program: Any, *arguments: Any) -> Any:
         if program.shape.n_lanes > 4 and not program.shape.one_order:
             raise NoRoomError(4)
         return epoch(program, *arguments)
 
-    Program.epoch = refuse  # type: ignore[method-assign]
+    VectorizedProgram.epoch = refuse  # type: ignore[method-assign]
     try:
         return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
     finally:
-        Program.epoch = epoch  # type: ignore[method-assign]
+        VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far a batch has come: the variables of its lanes, and what its epochs came to."""
+"""Save a batch as a snapshot, and restore it: the variables of its lanes and the results of its epochs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from study.training.checkpoints import Checkpoint
+from study.training.checkpoint_files import Snapshot
 
 # Steps of an epoch; the running mean of the loss at each, shape (n_batches, n_trials); its metrics, each (n_trials,).
 Epoch = tuple[int, NDArray[Any], dict[str, NDArray[Any]]]
 
 
-def pack(state: Any, epochs: Sequence[Epoch]) -> Checkpoint:
-    """Put variables and epochs into a checkpoint."""
+def pack(state: Any, epochs: Sequence[Epoch]) -> Snapshot:
+    """Put variables and epochs into a snapshot."""
     arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
     names = sorted(epochs[0][2])
     for _, means, logs in epochs:
         arrays += [means, *(logs[name] for name in names)]
-    return Checkpoint(arrays=arrays, told={"n_steps": [n_steps for n_steps, _, _ in epochs], "names": names})
+    return Snapshot(arrays=arrays, notes={"n_steps": [n_steps for n_steps, _, _ in epochs], "names": names})
 
 
-def unpack(kept: Checkpoint, *, like: Any) -> tuple[Any, list[Epoch]]:
-    """Take variables, arranged as others are, and epochs out of a checkpoint."""
+def unpack(kept: Snapshot, *, like: Any) -> tuple[Any, list[Epoch]]:
+    """Return the variables and the epochs of a snapshot; the variables have the structure of `like`."""
     leaves, structure = jax.tree.flatten(like)
     state = jax.tree.unflatten(structure, kept.arrays[: len(leaves)])
-    names, size = kept.told["names"], 1 + len(kept.told["names"])
+    names, size = kept.notes["names"], 1 + len(kept.notes["names"])
     epochs = []
-    for index, n_steps in enumerate(kept.told["n_steps"]):
+    for index, n_steps in enumerate(kept.notes["n_steps"]):
         means, *values = kept.arrays[len(leaves) + index * size :][:size]
         epochs.append((n_steps, means, dict(zip(names, values, strict=True))))
     return state, epochs

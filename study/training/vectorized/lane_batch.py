@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from study.core.seeds import epoch_order
 from study.core.trainer_interface import EpochReport, OnEpoch, Together, TrialResult
 from study.training.callbacks import step_losses
-from study.training.checkpoints import Checkpoints
+from study.training.checkpoint_files import CheckpointFiles
 from study.training.model_setup import examples_seen
-from study.training.vectorized.checkpoint import Epoch, pack, unpack
 from study.training.vectorized.compiler import Clock
-from study.training.vectorized.lane import Carried, Data, Lane, Places, call, moved
-from study.training.vectorized.program import Program
+from study.training.vectorized.lane import Carried, DeviceData, Lane, Places, call, moved
+from study.training.vectorized.program import VectorizedProgram
+from study.training.vectorized.snapshot import Epoch, pack, unpack
 from study.training.vectorized.structure import state_bytes
 
 
-class Batch:
+class LaneBatch:
     """Trains some trials side by side; the program's other places repeat the last one, or are passed over.
 
     Args:
@@ -44,14 +44,14 @@ class Batch:
 
     def __init__(
         self,
-        program: Program,
-        data: Data,
+        program: VectorizedProgram,
+        data: DeviceData,
         lanes: Sequence[Lane],
         *,
         initial_weights: Sequence[NDArray[np.generic]] | None = None,
         carried: Carried | None = None,
         may_be_left: bool = False,
-        checkpoints: Checkpoints | None = None,
+        checkpoints: CheckpointFiles | None = None,
     ) -> None:
         self.program, self._data, self.lanes = program, data, lanes
         self._initial_weights, self._carried, self._may_be_left = initial_weights, carried, may_be_left

@@ -13,7 +13,7 @@ from study.training.numpy.network import Array
 
 
 @dataclass(kw_only=True)
-class Progress:
+class OngoingTraining:
     """A training under way.
 
     Attributes:

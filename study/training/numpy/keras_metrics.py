@@ -12,7 +12,7 @@ from study.config.schema import Task
 from study.training.numpy.network import Array
 
 
-class Metrics:
+class KerasMetrics:
     """The metrics of a task.
 
     Args:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from study.core.seeds import epoch_order
 from study.datasets import Split
+from study.training.model_setup import steps_per_epoch
 
 
-class Source(DataAdapter):  # type: ignore[misc]
+class BatchSource(DataAdapter):  # type: ignore[misc]
     """Hands batches to Keras as tensors of the backend, as they come.
 
     Args:
@@ -52,7 +53,7 @@ class Source(DataAdapter):  # type: ignore[misc]
         return self
 
 
-class Batches:
+class EpochBatches:
     """Holds the training split on the backend's side and hands it out batch by batch, epoch by epoch.
 
     The order of an epoch is `study.core.seeds.epoch_order`; the last batch may be smaller, as is Keras's habit. Only
@@ -71,12 +72,12 @@ class Batches:
         self._order_seed = 0
         self._order = np.arange(self.n_examples, dtype=np.int32)
         self._gather = _gathering(split)
-        self.source = Source(self._pass, n_batches=self.n_steps, n_examples=self.n_examples)
+        self.source = BatchSource(self._pass, n_batches=self.n_steps, n_examples=self.n_examples)
 
     @property
     def n_steps(self) -> int:
         """Steps of one pass over the split."""
-        return -(-self.n_examples // self.batch_size)
+        return steps_per_epoch(self.n_examples, batch_size=self.batch_size)
 
     @property
     def order(self) -> NDArray[np.int32]:
@@ -97,14 +98,14 @@ class Batches:
         return (self._gather(order[first : first + self.batch_size]) for first in _starts(order, self.batch_size))
 
 
-def in_batches(split: Split, *, batch_size: int) -> Source:
+def in_batches(split: Split, *, batch_size: int) -> BatchSource:
     """Return the batches of a split in its own order, kept on the backend's side."""
     arrays = (split.x, split.y)
     batches = [
         tuple(keras.ops.convert_to_tensor(array[first : first + batch_size]) for array in arrays)
         for first in _starts(split.x, batch_size)
     ]
-    return Source(lambda: iter(batches), n_batches=len(batches), n_examples=len(split))
+    return BatchSource(lambda: iter(batches), n_batches=len(batches), n_examples=len(split))
 
 
 def _starts(array: NDArray[Any], batch_size: int) -> range:

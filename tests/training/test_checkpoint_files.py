@@ -14,26 +14,26 @@ import pytest
 
 from study.core.errors import StoreError, StudyError
 from study.core.trainer_interface import Trial
-from study.training.checkpoints import Checkpoint, Checkpoints
+from study.training.checkpoint_files import CheckpointFiles, Snapshot
 
 ROOT = Path(__file__).parents[2]
 TRIALS = [Trial(number=3, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)]
 
 
 @dataclasses.dataclass
-class Stores:
+class FakeStores:
     artifacts: Path
 
 
 @dataclasses.dataclass
-class Config:
-    stores: Stores
+class FakeConfig:
+    stores: FakeStores
     digest: str = "abc"
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Any:
-    return Config(stores=Stores(artifacts=tmp_path / "artifacts"))
+    return FakeConfig(stores=FakeStores(artifacts=tmp_path / "artifacts"))
 
 
 @pytest.mark.parametrize(("kind", "backend"), [("fit", "tensorflow"), ("fit", "jax"), ("vectorized", "jax")])
@@ -56,19 +56,19 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been(kind: str, backend: str, tm
 def test_a_checkpoint_comes_back_bit_by_bit(config: Any) -> None:
     arrays = [np.asarray([0.1, np.nan, -0.0]), np.arange(6, dtype=np.int32).reshape(2, 3)]
     arrays.append(np.asarray([1.5, 2.5], dtype=ml_dtypes.bfloat16))
-    Checkpoints(config, 2).save(TRIALS, Checkpoint(arrays=arrays, told={"epochs": [0.1, float("nan")]}), n_lanes=4)
-    found = Checkpoints(config, 5).load(TRIALS, n_lanes=4)
+    CheckpointFiles(config, 2).save(TRIALS, Snapshot(arrays=arrays, notes={"epochs": [0.1, float("nan")]}), n_lanes=4)
+    found = CheckpointFiles(config, 5).load(TRIALS, n_lanes=4)
     assert found is not None
     for ours, theirs in zip(found.arrays, arrays, strict=True):
         assert ours.dtype == theirs.dtype
         assert ours.tobytes() == theirs.tobytes()
-    assert found.told["epochs"][0] == 0.1
-    assert np.isnan(found.told["epochs"][1])
+    assert found.notes["epochs"][0] == 0.1
+    assert np.isnan(found.notes["epochs"][1])
 
 
 def test_a_checkpoint_is_of_these_trials_alone(config: Any) -> None:
-    ours = Checkpoints(config, 1)
-    ours.save(TRIALS, Checkpoint(arrays=[], told={}), n_lanes=4)
+    ours = CheckpointFiles(config, 1)
+    ours.save(TRIALS, Snapshot(arrays=[], notes={}), n_lanes=4)
     (one,) = TRIALS
     others: list[dict[str, Any]] = [
         {"hyperparameters": {"learning_rate": 0.2}},
@@ -87,8 +87,8 @@ def test_a_checkpoint_is_of_these_trials_alone(config: Any) -> None:
 
 
 def test_a_torn_file_is_no_checkpoint(config: Any, tmp_path: Path) -> None:
-    ours = Checkpoints(config, 1)
-    ours.save(TRIALS, Checkpoint(arrays=[np.arange(1000)], told={}))
+    ours = CheckpointFiles(config, 1)
+    ours.save(TRIALS, Snapshot(arrays=[np.arange(1000)], notes={}))
     (file,) = (tmp_path / "checkpoints").rglob("*.npz")
     whole = file.read_bytes()
     for size in (0, 10, len(whole) // 2, len(whole) - 1):
@@ -98,17 +98,17 @@ def test_a_torn_file_is_no_checkpoint(config: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("every", "due"), [(None, []), (1, [0, 1, 2, 3]), (3, [2])])
 def test_when_checkpoints_are_due(config: Any, every: int | None, due: list[int]) -> None:
-    ours = Checkpoints(config, every)
+    ours = CheckpointFiles(config, every)
     assert [epoch for epoch in range(4) if ours.are_due(epoch)] == due
 
 
 @pytest.mark.parametrize("every", [0, -1, True, 1.5, "often"])
 def test_a_number_that_is_none_is_refused(config: Any, every: Any) -> None:
     with pytest.raises(StudyError, match=r"trainer.checkpoint_every_n_epochs=.*whole number of at least 1"):
-        Checkpoints(config, every)
+        CheckpointFiles(config, every)
 
 
 def test_a_folder_that_cannot_be_written_is_told(config: Any, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file in the way")
     with pytest.raises(StoreError, match="the checkpoint cannot be written"):
-        Checkpoints(config, 1).save(TRIALS, Checkpoint(arrays=[], told={}))
+        CheckpointFiles(config, 1).save(TRIALS, Snapshot(arrays=[], notes={}))

@@ -1,4 +1,4 @@
-"""Keep how far a training has come on disk, so that one that was cut off goes on from there."""
+"""Save the state of a training on disk, so that an interrupted training continues from there."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from study.config.schema import StudyConfig
 from study.core.errors import StoreError, StudyError
 from study.core.trainer_interface import Trial
 
-_TOLD = "told"
+_NOTES = "told"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """How far a training has come.
+class Snapshot:
+    """The saved state of a training.
 
     Attributes:
-        arrays: The values of its variables, and whatever else is an array.
-        told: What can be written as JSON.
+        arrays: The values of its variables, and everything else that is an array.
+        notes: Everything else, as values that JSON can hold.
     """
 
     arrays: Sequence[NDArray[Any]]
-    told: Mapping[str, Any]
+    notes: Mapping[str, Any]
 
 
-class Checkpoints:
-    """The checkpoints of a study, in a folder beside its stores, one file for trials that are trained together.
+class CheckpointFiles:
+    """The checkpoints of a study: a folder beside its stores, with one file for trials that are trained together.
 
-    A file is replaced in one move and named after all that decides what is trained, so what is found is whole and
-    is of these trials.
+    A file is replaced in one move, so it is always complete. Its name has a digest of everything that determines the
+    training, so it belongs to these trials.
 
     Args:
         config: The study.
-        every_n_epochs: Keep one after every n-th epoch; None: never.
+        every_n_epochs: Save one after every n-th epoch; None: never.
 
     Raises:
-        StudyError: That is no number of at least 1.
+        StudyError: `every_n_epochs` is not a whole number of at least 1.
     """
 
     def __init__(self, config: StudyConfig, every_n_epochs: int | None) -> None:
@@ -60,41 +60,36 @@ class Checkpoints:
         self._folder = config.stores.artifacts.parent / "checkpoints" / config.digest
 
     def are_due(self, epoch: int) -> bool:
-        """Tell whether one is to be kept after an epoch, counted from 0."""
+        """Return whether a checkpoint is saved after this epoch, counted from 0."""
         return self._every_n_epochs is not None and (epoch + 1) % self._every_n_epochs == 0
 
-    def load(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> Checkpoint | None:
-        """Return the checkpoint of trials that were trained together in a program of so many lanes."""
+    def load(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> Snapshot | None:
+        """Return the snapshot of trials that train together in a program of so many lanes; None if there is none."""
         if self._every_n_epochs is None:
             return None
         try:
             with self._path(trials, n_lanes).open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                told = json.loads(str(kept[_TOLD]))
-                arrays = [_restored(kept[str(i)], kind) for i, kind in enumerate(told.pop("dtypes"))]
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            KeyError,
-            BadZipFile,
-        ):  # none, or one of another version or a broken disk
+                notes = json.loads(str(kept[_NOTES]))
+                arrays = [_restored(kept[str(i)], kind) for i, kind in enumerate(notes.pop("dtypes"))]
+        # There is no file, or another version wrote it, or the disk is broken.
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return None
-        return Checkpoint(arrays=arrays, told=told)
+        return Snapshot(arrays=arrays, notes=notes)
 
-    def save(self, trials: Sequence[Trial], checkpoint: Checkpoint, *, n_lanes: int = 1) -> None:
-        """Keep a checkpoint in the place of the one before.
+    def save(self, trials: Sequence[Trial], snapshot: Snapshot, *, n_lanes: int = 1) -> None:
+        """Save a snapshot in place of the one before.
 
         Raises:
             StoreError: It cannot be written.
         """
         path = self._path(trials, n_lanes)
         draft = path.with_suffix(f".{os.getpid()}.new")
-        arrays = {str(i): np.asarray(array) for i, array in enumerate(checkpoint.arrays)}
-        told = json.dumps({**checkpoint.told, "dtypes": [str(array.dtype) for array in arrays.values()]})
+        arrays = {str(i): np.asarray(array) for i, array in enumerate(snapshot.arrays)}
+        notes = json.dumps({**snapshot.notes, "dtypes": [str(array.dtype) for array in arrays.values()]})
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with draft.open("wb") as file:
-                np.savez(file, allow_pickle=False, **{_TOLD: np.asarray(told)}, **arrays)
+                np.savez(file, allow_pickle=False, **{_NOTES: np.asarray(notes)}, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)
@@ -107,7 +102,7 @@ class Checkpoints:
             ) from error
 
     def drop(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> None:
-        """Remove the checkpoint of trials that ended."""
+        """Remove the file of trials that ended."""
         if self._every_n_epochs is not None:
             self._path(trials, n_lanes).unlink(missing_ok=True)
 
@@ -121,5 +116,5 @@ class Checkpoints:
 
 
 def _restored(array: NDArray[Any], kind: str) -> NDArray[Any]:
-    """Return an array in its own type: NumPy writes bfloat16 as bytes without a name."""
+    """Return an array in its own type: NumPy writes bfloat16 as bytes without the type's name."""
     return array.view(np.dtype(kind)) if array.dtype.kind == "V" else array

@@ -1,0 +1,158 @@
+"""Make batches of lanes: choose the program, put the data on the devices, build initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.datasets import Dataset
+from study.training.checkpoint_files import CheckpointFiles
+from study.training.model_setup import N_LOSS_EXAMPLES
+from study.training.vectorized.capacity import are_abreast, n_devices
+from study.training.vectorized.compiler import everywhere
+from study.training.vectorized.lane import Carried, DeviceData, Lane
+from study.training.vectorized.lane_batch import LaneBatch
+from study.training.vectorized.lane_scheduler import same_order
+from study.training.vectorized.program import Shape, VectorizedProgram
+from study.training.vectorized.structure import VectorizedStructure
+
+
+class BatchFactory:
+    """Makes the batches of a study, and keeps their programs and the data on the devices.
+
+    Args:
+        config: The study's configuration.
+        dataset: Its data set.
+        build_model: Builds the model, uncompiled.
+        batch_size: Examples a training step.
+        eval_batch_size: Examples a step of evaluation.
+        n_steps: Steps of a whole training.
+        max_bytes: The most memory that a program may take on a device; None: the device itself refuses.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        dataset: Dataset,
+        *,
+        build_model: Callable[[], Any],
+        batch_size: int,
+        eval_batch_size: int,
+        n_steps: int,
+        max_bytes: float | None,
+    ) -> None:
+        self._config, self._dataset, self._build_model = config, dataset, build_model
+        self._batch_size, self._eval_batch_size, self._n_steps = batch_size, eval_batch_size, n_steps
+        self._max_bytes = max_bytes
+        self._programs: dict[tuple[int, Shape], VectorizedProgram] = {}
+        self._compiled_ahead: list[VectorizedProgram] = []
+        self._data: dict[int, DeviceData] = {}
+
+    def make(
+        self,
+        structure: VectorizedStructure,
+        lanes: Sequence[Lane],
+        n_lanes: int,
+        *,
+        carried: Carried | None,
+        may_be_left: bool,
+        checkpoints: CheckpointFiles | None,
+    ) -> LaneBatch:
+        """Make a batch.
+
+        Args:
+            structure: What its trials share.
+            lanes: Its trials.
+            n_lanes: Places, at least as many as there are trials.
+            carried: Variables of the first lanes, if they come from another batch.
+            may_be_left: Whether it stops as soon as its lanes should move to another batch.
+            checkpoints: Where it saves its state; None: nowhere.
+        """
+        starts_without_replay = structure.replay is None and carried is None
+        weights = self._built_weights(lanes) if starts_without_replay else None
+        program = self._program(structure, lanes, n_lanes)
+        return LaneBatch(
+            program,
+            self._data_on(program.shape.n_devices),
+            lanes,
+            initial_weights=weights,
+            carried=carried,
+            may_be_left=may_be_left,
+            checkpoints=checkpoints,
+        )
+
+    def compile_confirmations(self, structure: VectorizedStructure, lane: Lane, n_lanes: int) -> None:
+        """Compile the program of a search's confirmations during the search, so that it is ready when they start.
+
+        Args:
+            structure: The structure of the search's trials.
+            lane: One of these trials.
+            n_lanes: Places of a batch of confirmations.
+        """
+        if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
+            return
+        confirmation = replace(lane, trial=replace(lane.trial, test=True))
+        program = self._program(structure, [confirmation], n_lanes)
+        if program in self._compiled_ahead:
+            return
+        self._compiled_ahead.append(program)
+        LaneBatch(program, self._data_on(program.shape.n_devices), [confirmation]).compile_ahead()
+
+    def forget_compiled(self) -> None:
+        """Give back the memory of all compiled functions."""
+        for program in self._programs.values():
+            program.compiler.forget()
+
+    def _program(self, structure: VectorizedStructure, lanes: Sequence[Lane], n_lanes: int) -> VectorizedProgram:
+        shape = Shape(
+            n_lanes=n_lanes,
+            n_devices=n_devices(n_lanes),
+            abreast=are_abreast(),
+            # All trials of a search see the same batches; confirmations do not. Lanes that run one after the other
+            # use the program for mixed orders: sharing one program saves more time than gathering each batch once.
+            one_order=are_abreast() and not lanes[0].trial.test and same_order(lanes),
+            batch_size=self._batch_size,
+            eval_batch_size=self._eval_batch_size,
+            n_examples=len(self._dataset.train),
+            n_evaluated=N_LOSS_EXAMPLES if self._config.task.train_metrics == "evaluated" else 0,
+        )
+        key = (id(structure), shape)
+        if key not in self._programs:
+            self._programs[key] = VectorizedProgram(structure, shape, max_bytes=self._max_bytes)
+        return self._programs[key]
+
+    def _built_weights(self, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
+        """Build the model for every trial, as `trainer=fit` does, and stack the weights by variable."""
+        built = []
+        for lane in lanes:
+            keras.utils.clear_session(free_memory=False)
+            keras.utils.set_random_seed(lane.trial.run_seed)
+            model = self._build_model()
+            if not model.built:
+                model(self._dataset.train.x[:1])
+            built.append([np.asarray(variable) for variable in model.variables])
+        return [np.stack(values) for values in zip(*built, strict=True)]
+
+    def _data_on(self, n_devices: int) -> DeviceData:
+        """Return the data, copied once to each of the first devices."""
+        if n_devices not in self._data:
+            train, validation, test = (
+                (everywhere(split.x, n_devices), everywhere(split.y, n_devices))
+                for split in (self._dataset.train, self._dataset.validation, self._dataset.test)
+            )
+            self._data[n_devices] = DeviceData(
+                train=train,
+                validation=validation,
+                test=test,
+                loss=train if len(train[0]) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
+                n_steps=self._n_steps,
+                every_n_steps=self._config.tracking.every_n_steps,
+                shuffle=self._config.task.shuffle,
+            )
+        return self._data[n_devices]
