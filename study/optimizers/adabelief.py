@@ -8,6 +8,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from study.optimizers.keras_hooks import require_hooks, variable_index
+
+require_hooks(keras.optimizers.Optimizer)
+
 
 class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
     """AdaBelief: long steps where gradients are as their average foretold, short ones where they are not.
@@ -85,7 +89,7 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         g, rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
         t = ops.cast(self.iterations + 1, dtype)
         power_1, power_2 = (ops.power(ops.convert_to_tensor(beta, dtype), t) for beta in (self.beta_1, self.beta_2))
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         m, s = self._momentums[index], self._surprises[index]
         self.assign_add(m, ops.multiply(ops.subtract(g, m), 1 - self.beta_1))
         kept = ops.multiply(s, self.beta_2)

@@ -8,6 +8,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from study.optimizers.keras_hooks import require_hooks, variable_index
+
+require_hooks(keras.optimizers.Optimizer)
+
 
 class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     """Adam, then SGD with momentum.
@@ -90,10 +94,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
             name=name,
             **kwargs,
         )
-        if switch_fraction is not None and not 0 <= switch_fraction <= 1:
-            raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
-        if switch_fraction is not None and n_steps is None:
-            raise ValueError("n_steps=None: expected the steps that switch_fraction is a share of. Give n_steps too.")
+        _check_switch(switch_fraction, n_steps)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.switch_fraction, self.tolerance = switch_fraction, tolerance
         self.sgd_learning_rate, self.n_steps = sgd_learning_rate, n_steps
@@ -133,7 +134,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def _moments(self, g: Any, variable: Any) -> tuple[Any, Any]:
         """Update the moments of a variable and return them."""
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         m, a = self._momentums[index], self._velocities[index]
         self.assign_add(m, ops.multiply(ops.subtract(g, m), 1 - self.beta_1))
         self.assign_add(a, ops.multiply(ops.subtract(ops.square(g), a), 1 - self.beta_2))
@@ -172,3 +173,11 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Return what Keras needs to write the optimizer down."""
         own = ("beta_1", "beta_2", "epsilon", "switch_fraction", "tolerance", "sgd_learning_rate", "n_steps")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+def _check_switch(switch_fraction: float | None, n_steps: int | None) -> None:
+    """Refuse a share of the steps that is no share, or whose number of steps is missing."""
+    if switch_fraction is not None and not 0 <= switch_fraction <= 1:
+        raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
+    if switch_fraction is not None and n_steps is None:
+        raise ValueError("n_steps=None: expected the steps that switch_fraction is a share of. Give n_steps too.")

@@ -8,6 +8,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from study.optimizers.keras_hooks import require_hooks, variable_index
+
+require_hooks(keras.optimizers.Optimizer)
+
 
 class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
     """Prodigy: Adam at the rate lr d, where d estimates how far the weights have to go, and only grows.
@@ -99,7 +103,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         total: Any = ops.zeros((), dtype)
         for gradient, w in zip(grads, trainable_variables, strict=True):
             g = ops.cast(ops.convert_to_tensor(gradient), w.dtype)
-            first = self._firsts[self._get_variable_index(w)]
+            first = self._firsts[variable_index(self, w)]
             self.assign(first, ops.where(is_first, *map(ops.convert_to_tensor, (w, first))))
             moved = ops.cast(ops.sum(g * (first - w)), dtype)
             gained = gained + ops.multiply(rate * d * d * moved, 1 - kept)
@@ -110,7 +114,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def _update(self, g: Any, w: Any, d: Any, rate: Any) -> Any:
         """Update a variable, and return its part of |s|_1."""
-        index, kept = self._get_variable_index(w), self.beta_2**0.5
+        index, kept = variable_index(self, w), self.beta_2**0.5
         m, v, s = self._momentums[index], self._velocities[index], self._sums[index]
         self.assign(m, ops.multiply(m, self.beta_1) + ops.multiply(d * g, 1 - self.beta_1))
         self.assign(v, ops.multiply(v, self.beta_2) + ops.multiply(ops.square(d * g), 1 - self.beta_2))

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from study.config.schema import BACKENDS
 from study.core.errors import BackendError
 from study.core.machine import n_cores
+from study.training.keras_internals import tensorflow_hidden
+from study.training.tensorflow_internals import gradient_registry
 
-# Read when the library starts, so they are set before the import. Each one lets other processes use the same GPU.
+# Each library reads these when it starts. They let other processes use the same GPU.
 _SHARED_GPU = {
     "tensorflow": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
     "jax": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
@@ -21,7 +23,7 @@ _SHARED_GPU = {
 
 
 def select_backend(name: str, *, deterministic: bool = True) -> None:
-    """Choose the Keras backend before Keras is imported, or check that the chosen one is loaded, and set it up.
+    """Choose the Keras backend before Keras is imported, or check that it is the loaded one, and set it up.
 
     Args:
         name: `tensorflow`, `jax` or `torch`.
@@ -39,17 +41,17 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
         hint = f"Install the package {name!r}" + (" (the extra `torch` has it)" if name == "torch" else "")
         raise BackendError(f"trainer.backend={name}: it is not installed in this environment. {hint}.")
     os.environ["KERAS_BACKEND"] = name
-    # Read when the backend first computes, so not too late where Keras is imported already.
+    # The backend reads these when it first computes, so this is early enough where Keras is already imported.
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
-    if name == "jax":  # each core a device of its own, for the vectorized trainer to share its trials out
+    if name == "jax":  # each core is a device, so that the vectorized trainer can divide its trials among the cores
         _set_xla_flag("xla_force_host_platform_device_count", n_cores())
     if deterministic:
         _ask_for_determinism(name)
 
 
 def loaded_backend() -> str | None:
-    """Return the backend that this process holds, None as long as Keras is not loaded."""
+    """Return the backend that this process holds; None while Keras is not loaded."""
     if "keras" not in sys.modules:
         return None
     import keras
@@ -58,9 +60,9 @@ def loaded_backend() -> str | None:
 
 
 def set_determinism(deterministic: bool) -> None:
-    """Switch the loaded backend's repeatable operations on, where they are not the rule.
+    """Switch the loaded backend's repeatable operations on, where they are not the default.
 
-    On CPUs every backend repeats itself bit by bit, so nothing is switched there. TensorFlow cannot switch back:
+    On CPUs every backend repeats its results bit by bit, so nothing is switched there. TensorFlow cannot switch back:
     a process that was deterministic once remains so.
     """
     import keras
@@ -80,35 +82,30 @@ def set_determinism(deterministic: bool) -> None:
 
 @contextmanager
 def without_tensorflow() -> Iterator[None]:
-    """Keep Keras from loading TensorFlow inside, for seconds, only to see that no part of a saved model is made of it.
+    """Keep Keras from loading TensorFlow inside, which takes seconds.
 
-    A model that has parts of TensorFlow has loaded it.
+    When Keras saves a model, it loads TensorFlow to look for parts that are made of it. A model with such parts has
+    loaded it already.
     """
-    from keras.src.utils.module_utils import tensorflow
-
-    known = tensorflow._available
-    if "tensorflow" not in sys.modules:
-        tensorflow._available = False
-    try:
+    if "tensorflow" in sys.modules:
         yield
-    finally:
-        tensorflow._available = known
+        return
+    with tensorflow_hidden():
+        yield
 
 
 @contextmanager
 def temporary_gradients() -> Iterator[None]:
-    """Let TensorFlow forget the custom gradients that were registered inside.
+    """Let TensorFlow forget the custom gradients that are registered inside.
 
-    Each training step that is traced registers one (Keras's optimizers sum gradients over replicas, of which there is
-    one here), and TensorFlow keeps it and its graph for the life of the process: 1.3 MiB a trial of a tiny net.
-    There is no public way to take it back.
+    Each tracing of a training step registers one, since Keras's optimizers sum gradients over replicas. TensorFlow
+    keeps the gradient and its graph until the process ends: 1.3 MiB a trial of a tiny net. There is no public way to
+    remove it.
     """
     if "tensorflow" not in sys.modules:
         yield
         return
-    from tensorflow.python.framework import ops
-
-    registry = ops.gradient_registry._registry
+    registry = gradient_registry()
     before = set(registry)
     try:
         yield
@@ -127,7 +124,7 @@ def _check_loaded(name: str) -> None:
 
 
 def _set_xla_flag(flag: str, value: object) -> None:
-    """Set one of XLA's flags, unless the user has."""
+    """Set one of XLA's flags, unless the user has set it."""
     flags = os.environ.get("XLA_FLAGS", "")
     if flag not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --{flag}={value}".strip()

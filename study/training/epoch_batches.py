@@ -1,4 +1,4 @@
-"""Training batches in an order of our own, the same on every backend, and batches of a split to evaluate on."""
+"""Training batches in an order that is the same on every backend, and batches of a split for evaluation."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from typing import Any
 
 import keras
 import numpy as np
-
-# Not public, but what Keras asks all its other sources to become. Those make a new pipeline of `tf.data` for each pass
-# over the data, which costs more than the steps of a small net.
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from numpy.typing import NDArray
 
 from study.core.seeds import epoch_order
 from study.datasets import Split
+from study.training.keras_internals import data_adapter_class
 from study.training.model_setup import steps_per_epoch
 
 
-class BatchSource(DataAdapter):  # type: ignore[misc]
-    """Hands batches to Keras as tensors of the backend, as they come.
+# Keras turns every public kind of source into a `DataAdapter` of its own. Those make a new pipeline of `tf.data` for
+# each pass over the data, which takes longer than the steps of a small net.
+class BatchSource(data_adapter_class()):  # type: ignore[misc]
+    """Hands batches to Keras as tensors of the backend, in the order in which they come.
 
     Args:
         start_pass: Returns the batches of a pass, pairs of inputs and targets.
-        n_batches: How many there are.
-        n_examples: How many examples are in them.
+        n_batches: Batches of a pass.
+        n_examples: Examples of a pass.
     """
 
     def __init__(
@@ -41,28 +40,28 @@ class BatchSource(DataAdapter):  # type: ignore[misc]
         return self._n_batches
 
     def get_jax_iterator(self) -> Any:
-        """Return a pass."""
+        """Return an iterator over one pass."""
         return iter(self)
 
     def get_tf_dataset(self) -> Any:
-        """Return what gives a pass each time it is iterated over."""
+        """Return an object that starts a pass each time it is iterated over."""
         return self
 
     def get_torch_dataloader(self) -> Any:
-        """Return what gives a pass each time it is iterated over."""
+        """Return an object that starts a pass each time it is iterated over."""
         return self
 
 
 class EpochBatches:
-    """Holds the training split on the backend's side and hands it out batch by batch, epoch by epoch.
+    """Holds the training split as tensors of the backend, and returns it batch by batch, epoch by epoch.
 
-    The order of an epoch is `study.core.seeds.epoch_order`; the last batch may be smaller, as is Keras's habit. Only
-    the current epoch's order is in memory.
+    The order of an epoch is `study.core.seeds.epoch_order`. The last batch may be smaller, as in Keras. Only the
+    current epoch's order is in memory.
 
     Args:
         split: The training split.
         batch_size: Examples a batch.
-        shuffle: Give each epoch an order of its own; else the examples come as they are stored.
+        shuffle: Whether each epoch has its own order; else the examples come as they are stored.
     """
 
     def __init__(self, split: Split, *, batch_size: int, shuffle: bool = True) -> None:
@@ -85,7 +84,7 @@ class EpochBatches:
         return self._order
 
     def start_trial(self, order_seed: int) -> None:
-        """Take the order from this seed from now on."""
+        """Use this seed for the order from now on."""
         self._order_seed = order_seed
         self.start_epoch(0)
 
@@ -99,7 +98,7 @@ class EpochBatches:
 
 
 def in_batches(split: Split, *, batch_size: int) -> BatchSource:
-    """Return the batches of a split in its own order, kept on the backend's side."""
+    """Return the batches of a split in its stored order, as tensors of the backend."""
     arrays = (split.x, split.y)
     batches = [
         tuple(keras.ops.convert_to_tensor(array[first : first + batch_size]) for array in arrays)

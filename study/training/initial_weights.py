@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from study.training.keras_internals import initializer_of
+
 # Keras draws default seeds from 1 to this (keras.src.random.seed_generator.make_default_seed).
 _MAX_SEED = 10**9
 _MAX_DRAWS = 10_000
@@ -117,7 +119,7 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
         raise NotReplayableError("the model draws from numpy.random")
     draws = _draws_until(random.getstate())
     variables = list(model.variables)
-    if not model.built or any(variable._initializer is None for variable in variables):
+    if not model.built or any(initializer_of(variable) is None for variable in variables):
         raise NotReplayableError("the model has variables that are made in another way, or later")
     initial_values = [_initial_value(variable, draws) for variable in variables]
     followed = {initial.draw for initial in initial_values}
@@ -153,7 +155,7 @@ def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]])
 
 
 def _initial_value(variable: Any, draws: Sequence[int]) -> InitialValue:
-    initializer = variable._initializer
+    initializer = initializer_of(variable)
     seed = getattr(initializer, "seed", None)
     if variable.name == _SEED_STATE:
         seed = int(np.asarray(initializer(variable.shape, dtype=variable.dtype))[0])

@@ -1,15 +1,15 @@
-"""In how many bits models compute, and what is trained with them: Keras's and the backend's global settings."""
+"""The precision of models and of their training: global settings of Keras and of the backend."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import keras
-from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
 from study.core.errors import StudyError
+from study.training.keras_internals import keep_64_bits
 
-# Keras's policy for layers, and the type of everything else that is made: optimizers, losses, metrics.
+# Keras's policy for layers, and the type of everything else: optimizers, losses, metrics.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
     "float32": ("float32", "float32"),
     "bfloat16": ("mixed_bfloat16", "float32"),
@@ -18,15 +18,16 @@ _SETTINGS: Mapping[str, tuple[str, str]] = {
 
 
 def use_precision(precision: str) -> None:
-    """Let what is made and computed from now on have a precision.
+    """Set the precision of everything that is made and computed from now on.
 
-    Every trainer says its own before it builds or trains anything, since one process may run several studies.
+    Every trainer sets its own before it builds or trains anything, since one process may run several studies.
 
     Args:
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
 
     Raises:
-        StudyError: There is no such precision.
+        StudyError: The precision is unknown.
+        BackendError: This version of Keras cannot compute in it.
     """
     check_precision(precision)
     policy, floatx = _SETTINGS[precision]
@@ -34,9 +35,7 @@ def use_precision(precision: str) -> None:
     keras.config.set_dtype_policy(policy)
     backend = keras.backend.backend()
     if backend != "tensorflow":
-        # Keras makes 32 bits of 64 in many functions, such as a quotient or a mean, on every backend but TensorFlow.
-        # There is no public way to keep them.
-        BIT64_TO_BIT32_DTYPE["float64"] = floatx
+        keep_64_bits(floatx == "float64")
     if backend == "jax":
         import jax
 
@@ -44,10 +43,10 @@ def use_precision(precision: str) -> None:
 
 
 def check_precision(precision: object) -> None:
-    """Refuse a precision that there is not.
+    """Refuse an unknown precision.
 
     Raises:
-        StudyError: It is none.
+        StudyError: The precision is unknown.
     """
     if precision not in _SETTINGS:
         raise StudyError(

@@ -1,4 +1,4 @@
-"""Trace the steps of a model with TensorFlow, and look into a graph that is being traced."""
+"""Trace the steps of a model with TensorFlow, and look for hidden state in a graph while it is traced."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from functools import cache
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
 
 from study.datasets import Split
+from study.training.tensorflow_internals import captured_tensors, is_stateful_operation
 
-# Operations with a state that is not their own: they read and write variables, call functions, check. All others that
-# TensorFlow calls stateful keep one between calls, such as its old random numbers, or act outside of the graph.
+# Operations without a state of their own: they read and write variables, call functions, or check. All others that
+# TensorFlow calls stateful keep a state between calls, such as its old random numbers, or act outside the graph.
 _HARMLESS = ("StatefulPartitionedCall", "While", "If", "Case", "Assert", "Placeholder", "NoOp", "CudnnRNN", "Resource")
 
 
 def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Callable[[Iterator[Any]], Any]:
-    """Return what Keras's loops call for each batch, traced once for batches of any size.
+    """Return the function that Keras's loops call for each batch, traced once for batches of any size.
 
-    Keras's own function takes batches from a `tf.data` iterator inside the graph, which would have to be made anew
-    for each pass over the data.
+    Keras's own function takes batches from a `tf.data` iterator inside the graph, and each pass over the data needs a
+    new one.
 
     Args:
         step: Keras's training or test step.
-        split: Data such as the batches will be of.
+        split: Data of the same shapes and types as the batches.
         jit_compile: Whether XLA compiles the step.
     """
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (split.x, split.y)]
     compiled = tf.function(
         lambda x, y: step((x, y)), input_signature=signature, jit_compile=jit_compile, autograph=False
     )
-    # The traced function itself, called without asking each time which of several would fit: half of a small step.
+    # The concrete function skips the choice between traces at each call, which takes half the time of a small step.
     concrete = cache(compiled.get_concrete_function)
     return lambda iterator: concrete()(*next(iterator))
 
 
 def keeps_state_elsewhere(variables: Sequence[Any]) -> bool:
-    """Tell whether the graph that is being traced keeps state outside of these variables.
+    """Return whether the graph that is being traced keeps state outside these variables.
 
     Args:
         variables: Keras's variables.
     """
     graph: Any = tf.compat.v1.get_default_graph()
     handles = {id(variable.value.handle) for variable in variables}
-    strangers = [outer for outer, _ in graph.captures if outer.dtype == tf.resource and id(outer) not in handles]
-    if strangers:
+    captured = captured_tensors(graph)
+    if captured is None or any(outer.dtype == tf.resource and id(outer) not in handles for outer in captured):
         return True
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
@@ -53,7 +53,4 @@ def keeps_state_elsewhere(variables: Sequence[Any]) -> bool:
 
 
 def _is_stateful(name: str) -> bool:
-    if "Variable" in name or name.startswith(_HARMLESS):
-        return False
-    known = op_def_registry.get(name)
-    return known is None or bool(known.is_stateful)
+    return not ("Variable" in name or name.startswith(_HARMLESS)) and is_stateful_operation(name)

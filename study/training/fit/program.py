@@ -23,6 +23,7 @@ from study.datasets import Dataset
 from study.training.build_optimizer import build_optimizer
 from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
+from study.training.keras_internals import all_layers
 from study.training.optimizer_numbers import settings_of
 
 # Traced steps of more structures than this are not kept.
@@ -211,7 +212,10 @@ class FitProgram:
     def _plain_attributes(self) -> list[dict[str, Any]]:
         """Return the plain values that layers, metrics and the optimizer keep in Python."""
         model = self._model
-        layers = [layer for layer in model._flatten_layers() if layer is not model]
+        layers = all_layers(model)
+        if layers is None:
+            self._reusable = False
+            return []
         things = [*layers, *model.metrics, model.loss, self._structures[-1].optimizer]
         kinds, bookkeeping = (bool, int, float, str), vars(keras.layers.Layer())
         return [

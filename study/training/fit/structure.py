@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from study.training.build_optimizer import ScaledSchedule
+from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings
 from study.training.symbolic_numbers import Frame
 
@@ -73,7 +74,7 @@ class FitStructure:
         constants: dict[str, float] = {}
         if is_opaque(self.optimizer):
             return numbers
-        rate = self.optimizer._learning_rate
+        rate = rate_of(self.optimizer)
         if isinstance(rate, keras.Variable):
             del numbers[RATE]  # a variable already, part of the state
         elif not isinstance(rate, ScaledSchedule):
@@ -96,7 +97,7 @@ class FitStructure:
 
     def _set(self, name: str, value: Any) -> None:
         if name == RATE:
-            self.optimizer._learning_rate.rate = value
+            rate_of(self.optimizer).rate = value
         else:
             setattr(self.optimizer, name, value)
 

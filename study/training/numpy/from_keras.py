@@ -1,4 +1,4 @@
-"""Read a Keras model as a chain of layers that are written out in NumPy, or say why it is none."""
+"""Read a Keras model as a chain of layers that are written out in NumPy; refuse any other model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 import keras
 
 from study.core.errors import StudyError
+from study.training.keras_internals import functional_class, n_calls
 from study.training.numpy.network import ACTIVATIONS, Activation, Dense, Dropout, Flatten, Layer
 
 _ALLOWED = f"a chain of Flatten, Dense, Dropout and Activation, with activations {', '.join(ACTIVATIONS)}"
 _ADVICE = "Choose trainer=fit, which trains any Keras model, or another model."
-# What a layer of Dense may have, which is no part of the chain.
+# Arguments of Dense that are not written out in NumPy.
 _EXTRAS = ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint")
 
 
@@ -22,7 +23,7 @@ def read_layers(model: Any) -> tuple[Layer, ...]:
     Their indices of kernels and biases are those of `model.get_weights()`.
 
     Raises:
-        StudyError: The model is no such chain, or a layer is none that is written out in NumPy.
+        StudyError: The model is not such a chain, or one of its layers is not written out in NumPy.
     """
     layers: list[Layer] = []
     n_weights = 0
@@ -31,7 +32,7 @@ def read_layers(model: Any) -> tuple[Layer, ...]:
             _refuse(layer, "which has weights that are not trained")
         if getattr(layer, "activity_regularizer", None) is not None:
             _refuse(layer, "with an activity_regularizer")
-        # Not isinstance: what is made of such a class may compute something else.
+        # Not isinstance: a subclass may compute something else.
         kind = type(layer)
         if kind is keras.layers.Flatten:
             if layer.data_format == "channels_first":
@@ -56,13 +57,13 @@ def _chain(model: Any) -> Sequence[Any]:
     if not isinstance(model, keras.Model) or not model.built or not hasattr(model, "layers"):
         raise StudyError(f"trainer=numpy model={model!s}: expected {_ALLOWED}, built. {_ADVICE}")
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    if type(model) not in (keras.Sequential, keras.Model, keras.src.models.Functional):
+    if type(model) not in (keras.Sequential, keras.Model, functional_class()):
         _refuse(model, f"of a class of its own, {type(model).__name__}")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         _refuse(model, "with several inputs or outputs")
     flow = model.inputs[0]
     for layer in layers:
-        if len(layer._inbound_nodes) != 1 or layer.input is not flow:
+        if n_calls(layer) != 1 or layer.input is not flow:
             _refuse(layer, "which does not follow the layer before it, or is used twice")
         flow = layer.output
     if flow is not model.outputs[0]:

@@ -17,6 +17,7 @@ from study.core.search_space import Value
 from study.datasets import Dataset
 from study.training.build_optimizer import ScaledSchedule, build_optimizer
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values
+from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings, settings_of
 from study.training.symbolic_numbers import Frame
 
@@ -133,8 +134,8 @@ class VectorizedStructure:
                 continue
             if name != RATE:
                 setattr(optimizer, name, self.frame.number(name))
-            elif isinstance(optimizer._learning_rate, ScaledSchedule):
-                setattr(optimizer._learning_rate, "rate", self.frame.number(name))  # noqa: B010 - no float, on purpose
+            elif isinstance(schedule := rate_of(optimizer), ScaledSchedule):
+                setattr(schedule, "rate", self.frame.number(name))  # noqa: B010 - deliberately not a float
             else:
                 optimizer.learning_rate = jnp.asarray(self.frame.number(name))
         return optimizer

@@ -162,6 +162,26 @@ def test_what_a_graph_keeps_to_itself_is_built_anew(layer: str) -> None:
     assert_like_first(config, [trial(i, learning_rate=0.1 * (i + 1)) for i in range(2)], kept=False)
 
 
+@pytest.mark.parametrize(
+    ("member", "unknown"),
+    [
+        ("study.training.fit.program.all_layers", lambda _model: None),
+        ("study.training.initial_weights.initializer_of", lambda _variable: None),
+        ("study.training.fit.graph.captured_tensors", lambda _graph: None),
+        ("study.training.fit.graph.is_stateful_operation", lambda _name: True),
+    ],
+)
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="looks into graphs of TensorFlow")
+def test_a_member_that_another_version_lacks_costs_time_only(
+    monkeypatch: pytest.MonkeyPatch, member: str, unknown: Any
+) -> None:
+    trials = [trial(0, learning_rate=0.1), trial(1, learning_rate=0.2)]
+    usual = train(make_trainer(model=MLP), trials[1])
+    monkeypatch.setattr(member, unknown)
+    used = assert_like_first({"model": MLP}, trials, kept=False)
+    assert_same(train(used, trials[1]), usual)
+
+
 def test_a_failure_costs_the_next_trial_nothing() -> None:
     used, good = make_trainer(), trial(1, learning_rate=0.1)
     train(used, trial(0, learning_rate=0.3))

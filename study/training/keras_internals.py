@@ -1,0 +1,133 @@
+"""Every use of Keras that its public interface does not cover, one function each, written for Keras 3.15.
+
+Where such a use decides about numbers, a version of Keras without it is refused. Where it only saves time, the caller
+does without it; the function's docstring says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from study.core.errors import BackendError
+
+_VERSIONS = "keras>=3.15,<3.16"
+
+
+def data_adapter_class() -> type[Any]:
+    """Return the base class of Keras's sources of data, `keras.src.trainers.data_adapters.DataAdapter` in Keras 3.15.
+
+    Raises:
+        BackendError: This version of Keras has no such class.
+    """
+    try:
+        from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+    except ImportError:
+        _refuse("the class DataAdapter for sources of data")
+    return DataAdapter  # type: ignore[no-any-return]
+
+
+def functional_class() -> type[Any]:
+    """Return the class of models made from inputs and outputs, `keras.src.models.Functional` in Keras 3.15.
+
+    Raises:
+        BackendError: This version of Keras has no such class.
+    """
+    try:
+        from keras.src.models import Functional
+    except ImportError:
+        _refuse("the class Functional for models made from inputs and outputs")
+    return Functional  # type: ignore[no-any-return]
+
+
+def keep_64_bits(keep: bool) -> None:
+    """Let Keras's functions return float64 for float64, or float32 as by default.
+
+    In Keras 3.15 many functions, such as a quotient or a mean, look up the type of their result in the table
+    `BIT64_TO_BIT32_DTYPE`, on every backend but TensorFlow. A version without the table is harmless where float64 is
+    not wanted.
+
+    Raises:
+        BackendError: float64 is wanted, and this version of Keras has no such table.
+    """
+    try:
+        from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE as table
+    except ImportError:
+        table = {}
+    if "float64" in table:
+        table["float64"] = "float64" if keep else "float32"
+    elif keep:
+        _refuse("a table of result types, which trainer.precision=float64 changes")
+
+
+def rate_of(optimizer: Any) -> Any:
+    """Return an optimizer's learning rate as it keeps it: a variable, a schedule or a function.
+
+    The public `learning_rate` of Keras 3.15 returns the current value instead.
+
+    Raises:
+        BackendError: This version of Keras keeps it elsewhere.
+    """
+    try:
+        return optimizer._learning_rate
+    except AttributeError:
+        _refuse("that an optimizer keeps its rate in `_learning_rate`")
+
+
+def n_calls(layer: Any) -> int:
+    """Return the number of places in models at which a layer is called, its `_inbound_nodes` in Keras 3.15.
+
+    Raises:
+        BackendError: This version of Keras keeps them elsewhere.
+    """
+    try:
+        return len(layer._inbound_nodes)
+    except AttributeError:
+        _refuse("that a layer keeps its calls in `_inbound_nodes`")
+
+
+def initializer_of(variable: Any) -> Any:
+    """Return the initializer that a variable was made with, its `_initializer` in Keras 3.15; None if it has none.
+
+    None for a version that keeps it elsewhere is harmless: the model is then built for every trial, which is slower.
+    """
+    return getattr(variable, "_initializer", None)
+
+
+def all_layers(model: Any) -> list[Any] | None:
+    """Return the layers of a model and the layers inside them, by its `_flatten_layers` in Keras 3.15.
+
+    None for a version without it is harmless: the model is then built for every trial, which takes longer.
+    """
+    flatten = getattr(model, "_flatten_layers", None)
+    return None if flatten is None else [layer for layer in flatten() if layer is not model]
+
+
+@contextmanager
+def tensorflow_hidden() -> Iterator[None]:
+    """Let Keras believe inside that TensorFlow is not installed.
+
+    Keras 3.15 notes this in `keras.src.utils.module_utils.tensorflow._available`. A version that notes it elsewhere
+    loads TensorFlow, which is harmless but takes seconds.
+    """
+    try:
+        from keras.src.utils.module_utils import tensorflow
+    except ImportError:
+        yield
+        return
+    if "_available" not in vars(tensorflow):
+        yield
+        return
+    known = tensorflow._available
+    tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = known
+
+
+def _refuse(expected: str) -> NoReturn:
+    import keras
+
+    raise BackendError(f"keras {keras.__version__}: expected {expected}, as in Keras 3.15. Install {_VERSIONS}.")

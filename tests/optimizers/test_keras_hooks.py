@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import keras
+import pytest
+
+from study.core.errors import BackendError
+from study.optimizers.keras_hooks import require_hooks, variable_index
+
+
+def test_the_known_version_has_the_hooks() -> None:
+    require_hooks(keras.optimizers.Optimizer)
+    optimizer, variables = keras.optimizers.SGD(), [keras.Variable(0.0), keras.Variable(1.0)]
+    optimizer.build(variables)
+    assert [variable_index(optimizer, variable) for variable in variables] == [0, 1]
+
+
+def test_a_version_without_them_is_refused_in_words() -> None:
+    class Renamed:
+        def _get_variable_index(self, variable: object) -> int:
+            raise NotImplementedError
+
+    with pytest.raises(BackendError, match=r"expected that an optimizer has _backend_update_step, .*Install keras>="):
+        require_hooks(Renamed)
