@@ -1,4 +1,4 @@
-"""AdaBelief: Adam whose second moment is that of what the gradient was not expected to be."""
+"""AdaBelief: Adam whose second moment is that of the gradient's deviation from its average."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ require_hooks(keras.optimizers.Optimizer)
 
 
 class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """AdaBelief: long steps where gradients are as their average foretold, short ones where they are not.
+    """AdaBelief: long steps where gradients are close to their average, short ones where they are not.
 
     Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
     algorithm 2, with t = 1, 2, ... counting updates:
@@ -98,6 +98,6 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.assign_sub(variable, rate / (1 - power_1) * m / divisor)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the optimizer down."""
+        """Return the arguments from which Keras rebuilds the optimizer."""
         own = ("beta_1", "beta_2", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

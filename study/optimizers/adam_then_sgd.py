@@ -1,4 +1,4 @@
-"""Adam that becomes SGD with momentum (SWATS), at a chosen moment or when the rate that SGD would need has settled."""
+"""Adam that becomes SGD with momentum (SWATS), at a chosen step or when the rate that SGD needs has settled."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     share of the steps. From then on v <- b1 v + (1 - b1) g, v having begun at 0 anew, and w <- w - Lambda v, with
     Lambda as it was. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
 
-    Where the paper leaves something open: Adam goes on while Lambda is not positive, as a step uphill would be; what
-    is averaged is gamma / lr, so that a schedule of the rate goes on to act on Lambda lr.
+    Two points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
+    and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
 
     Args:
         learning_rate: Adam's rate, lr.
@@ -41,7 +41,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         switch_fraction: Share of all steps that Adam takes; None: until Lambda has settled.
         tolerance: How near gamma is to Lambda when it has settled; the paper's second epsilon.
         sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
-        n_steps: Batches of the whole training, which `switch_fraction` is a share of; the trainer tells them.
+        n_steps: Batches of the whole training, which `switch_fraction` is a share of; the trainer sets it.
         weight_decay: As every optimizer of Keras takes it, and so the arguments after it.
         clipnorm: As above.
         clipvalue: As above.
@@ -100,7 +100,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.sgd_learning_rate, self.n_steps = sgd_learning_rate, n_steps
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the moments, the average of gamma / lr, and Lambda / lr, which is 0 while Adam is at work."""
+        """Make the moments, the average of gamma / lr, and Lambda / lr, which is 0 as long as Adam trains."""
         if self.built:
             return
         super().build(variables)
@@ -111,7 +111,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Update all weights; overridden here, since all of them together tell the rate of SGD."""
+        """Update all weights; overridden here, since the rate of SGD depends on all of them together."""
         dtype = self._average.dtype
         k = ops.cast(self.iterations + 1, dtype)
         rate = ops.cast(learning_rate, dtype)
@@ -141,7 +141,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         return m, a
 
     def _direction(self, m: Any, a: Any, k: Any) -> Any:
-        """Return u: Adam's step but for the rate and the sign."""
+        """Return u: Adam's step without the rate and the sign."""
         k = ops.cast(k, m.dtype)
         power_1, power_2 = (ops.power(ops.convert_to_tensor(beta, m.dtype), k) for beta in (self.beta_1, self.beta_2))
         return ops.divide(m, ops.add(ops.sqrt(a), self.epsilon)) * (ops.sqrt(1 - power_2) / (1 - power_1))
@@ -151,14 +151,14 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         dtype = self._average.dtype
         squared: Any = sum(ops.cast(ops.sum(ops.square(u)), dtype) for u in directions)
         projected: Any = sum(ops.cast(ops.sum(u * g), dtype) for u, g in zip(directions, gradients, strict=True))
-        told = ops.not_equal(projected, 0)
-        gamma = squared / ops.where(told, projected, ops.ones_like(projected))
+        is_defined = ops.not_equal(projected, 0)
+        gamma = squared / ops.where(is_defined, projected, ops.ones_like(projected))
         old = ops.convert_to_tensor(self._average)
-        average = ops.where(told, old + ops.multiply(gamma - old, 1 - self.beta_2), old)
+        average = ops.where(is_defined, old + ops.multiply(gamma - old, 1 - self.beta_2), old)
         corrected = average / (1 - ops.power(ops.convert_to_tensor(self.beta_2, dtype), k))
         if self.switch_fraction is None:
             near = ops.less(ops.abs(corrected - gamma) * rate, self.tolerance)
-            due = ops.logical_and(ops.logical_and(near, told), ops.greater(k, 1))
+            due = ops.logical_and(ops.logical_and(near, is_defined), ops.greater(k, 1))
         else:
             assert self.n_steps is not None
             due = ops.greater_equal(
@@ -170,7 +170,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         return ops.where(ops.greater(ratio, 0), ratio, ops.where(due, corrected, ops.zeros_like(corrected)))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the optimizer down."""
+        """Return the arguments from which Keras rebuilds the optimizer."""
         own = ("beta_1", "beta_2", "epsilon", "switch_fraction", "tolerance", "sgd_learning_rate", "n_steps")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 

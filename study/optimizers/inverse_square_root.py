@@ -1,4 +1,4 @@
-"""A rate that falls with the root of the steps, as proofs of online learning have it."""
+"""A rate that falls with the square root of the steps, as in proofs of online learning."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):  # typ
         return self.initial_learning_rate / ops.sqrt(t)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the schedule down."""
+        """Return the arguments from which Keras rebuilds the schedule."""
         return {"initial_learning_rate": self.initial_learning_rate}

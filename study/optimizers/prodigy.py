@@ -1,4 +1,4 @@
-"""Prodigy: Adam that finds its rate by itself, out of how far the weights have come and what gradients they met."""
+"""Prodigy: Adam that estimates its rate from the distance that the weights have moved and from their gradients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ require_hooks(keras.optimizers.Optimizer)
 
 
 class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """Prodigy: Adam at the rate lr d, where d estimates how far the weights have to go, and only grows.
+    """Prodigy: Adam at the rate lr d, where d estimates the distance to the solution, and only grows.
 
     Mishchenko and Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, algorithm 4, with
     g the gradient of all weights w together and w0 the weights at the beginning:
@@ -23,14 +23,14 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         r <- sqrt(b2) r + (1 - sqrt(b2)) lr d^2 g.(w0 - w),  s <- sqrt(b2) s + (1 - sqrt(b2)) lr d^2 g,
         w <- w - lr d m / (sqrt(v) + d epsilon),  then  d <- max(d, r / |s|_1).
 
-    No bias is corrected. The weights before the first update are those that the distance is measured from.
+    No bias is corrected. The distance is measured from the weights before the first update.
 
     Args:
-        learning_rate: A factor on the estimate, lr; 1 leaves it as it is. A schedule acts on it.
+        learning_rate: A factor on the estimate, lr. A schedule acts on it.
         beta_1: Share of the first moment that stays.
         beta_2: Share of the second moment that stays; its root is the share of r and s that does.
         epsilon: Keeps the divisor from 0.
-        initial_distance: What d is before the first update; too small costs a few updates, too large is never mended.
+        initial_distance: d before the first update; too small costs a few updates, too large is never corrected.
         weight_decay: As every optimizer of Keras takes it, and so the arguments after it; it takes lr, without d.
         clipnorm: As above.
         clipvalue: As above.
@@ -93,7 +93,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Update all weights; overridden here, since all of them together tell the distance."""
+        """Update all weights; overridden here, since the distance depends on all of them together."""
         dtype = self._distance.dtype
         rate, kept = ops.cast(learning_rate, dtype), self.beta_2**0.5
         is_first = ops.equal(self.iterations, 0)
@@ -123,6 +123,6 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         return ops.sum(ops.abs(s))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the optimizer down."""
+        """Return the arguments from which Keras rebuilds the optimizer."""
         own = ("beta_1", "beta_2", "epsilon", "initial_distance")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}

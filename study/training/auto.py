@@ -1,7 +1,7 @@
-"""`trainer=auto`: the trainer and backend that a study takes, chosen from facts before Keras is imported.
+"""`trainer=auto`: choose a study's trainer and backend from known costs, before Keras is imported.
 
-A study's trainer is part of what the study is. So the choice is made on the resolved config, before its identity is
-taken, and a study that began goes on with what it began with, whatever is advised by then.
+A study's trainer is part of its identity. So the choice is made on the resolved config, before the digest is taken. A
+study that has begun keeps its trainer, even if another one would be chosen by now.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from study.core.errors import ConfigError, Fault
 from study.core.machine import cards
 from study.training.auto_costs import Cost, Facts, find_facts
 
-# Gains below this are not worth other numbers: each trainer and backend has its own last digits.
+# A smaller gain is not worth a change of numbers: each trainer and backend has its own last digits.
 _WORTH = 1.5
 
-# What every trainer takes.
+# Arguments that every trainer takes.
 _SHARED = ("batch_size", "eval_batch_size", "precision")
 
 Option = tuple[str, str]  # trainer and backend
@@ -39,7 +39,7 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
     """
     trainers = _trainers(raw)
     usable = {name: section for name, section in trainers.items() if set(_wanted(raw)) <= set(section)}
-    # Where none takes all that was set, the checks will name what the first does not take.
+    # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
     usable = usable or dict([*trainers.items()][:1])
     option, reason = _choose(raw, usable, n_others=len(trainers) - len(usable))
     digests = known()
@@ -55,7 +55,7 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
 
 
 def is_auto(raw: Mapping[str, Any]) -> bool:
-    """Tell whether a resolved config leaves the trainer open."""
+    """Return whether a resolved config leaves the trainer open."""
     return bool(Reader(raw).value("trainer.name", default=None) == "auto")
 
 
@@ -67,7 +67,7 @@ def ranked(costs: Sequence[Cost], *, n: int) -> list[Cost]:
 def n_trainings(raw: Mapping[str, Any]) -> int:
     """Return the trainings of a study that searches: its trials and the confirmations of two settings.
 
-    Counted alike where nothing is searched, so that a fixed setting beside searched ones gets their trainer.
+    The count is the same where nothing is searched, so that fixed and searched settings get the same trainer.
     """
     read = Reader(raw)
     counts = [read.value(key, default=0) for key in ("budget.n_trials", "budget.n_confirmations")]
@@ -76,7 +76,7 @@ def n_trainings(raw: Mapping[str, Any]) -> int:
 
 
 def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, n_others: int) -> tuple[Option, str]:
-    """Return what a new study is to take, and why; `n_others` trainers cannot take what was set."""
+    """Return the option for a new study, and the reason; `n_others` trainers do not take all arguments set."""
     read = Reader(raw)
     kind, limit = (read.value(key, default=None) for key in ("model.kind", "budget.time_limit_s"))
     backends = _backends(raw)
@@ -96,7 +96,7 @@ def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, 
 
 
 def _cheapest(costs: Sequence[Cost], facts: Facts, *, usual: Option, kind: str, n: int) -> tuple[Option, str]:
-    """Return the option of least cost, or the usual one where that gains little."""
+    """Return the option of least cost, or the usual one if the gain is small."""
     device = "GPU" if cards() else "CPU"
     known = {(cost.trainer, cost.backend): cost.seconds(n) for cost in ranked(costs, n=n)}
     if usual not in known:
@@ -124,19 +124,19 @@ def _trainers(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _wanted(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that are not left open."""
+    """Return the arguments that the config sets."""
     own = ("name", "backend", "candidates", "facts")
     return {key: value for key, value in raw["trainer"].items() if key not in own and value != "auto"}
 
 
 def _backends(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the backends that may be chosen; one that is unknown stays, and is refused with all other faults."""
+    """Return the backends that may be chosen; an unknown one is kept, and refused later with all other faults."""
     asked = raw["trainer"].get("backend", "auto")
     return BACKENDS if asked == "auto" else (str(asked),)
 
 
 def _with(raw: Mapping[str, Any], trainers: Mapping[str, Mapping[str, Any]], option: Option) -> dict[str, Any]:
-    """Return the config with a trainer as if it had been spelled out."""
+    """Return the config with a trainer, as if the config had named it."""
     trainer, backend = option
     return {**raw, "trainer": {**trainers[trainer], **_wanted(raw), "backend": backend}}
 
@@ -150,7 +150,7 @@ def _told(option: Option) -> str:
 
 
 def show(facts: Mapping[str, Facts], *, n: int) -> Iterator[tuple[str, str]]:
-    """Yield for each kind of net what is known, the quickest for `n` trainings first, with ratios to it."""
+    """Yield for each kind of net its known costs, the least for `n` trainings first, with ratios to it."""
     for kind, known in facts.items():
         costs = ranked(known.costs, n=n)
         least = max(costs[0].seconds(n), 1e-9) if costs else 0.0

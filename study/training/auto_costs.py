@@ -1,4 +1,4 @@
-"""What studies cost by kind of net, trainer and backend: as conf/ says, or as measured on this machine."""
+"""Times of studies by kind of net, trainer and backend: recorded in conf/, or measured on this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from study.config.schema import BACKENDS, KINDS
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.machine import cache_folder, cards, machine
 
-# Names another file of measurements than the user's own.
+# An environment variable that names another file of measurements than the user's own.
 VARIABLE = "OPTIMIZER_STUDY_MEASURED"
 _FIELDS = ("trainer", "backend", "fixed_s", "trial_s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a study takes with one trainer and backend, in seconds: `fixed_s + n * trial_s` for n trainings."""
+    """Seconds that a study takes with one trainer and backend: `fixed_s + n * trial_s` for n trainings."""
 
     trainer: str
     backend: str
@@ -36,21 +36,21 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of one kind of net, and where from."""
+    """The known costs of one kind of net, and their source."""
 
     costs: tuple[Cost, ...]
     source: str
 
 
 def find_facts(recorded: object, *, kind: str) -> Facts:
-    """Return what was measured on this machine, else what conf/trainer/auto.yaml records for its device.
+    """Return the costs measured on this machine, else those that conf/trainer/auto.yaml records for its device.
 
     Args:
         recorded: The section `facts` of conf/trainer/auto.yaml.
         kind: The kind of net.
 
     Raises:
-        ConfigError: What conf/ records cannot be read.
+        ConfigError: The section cannot be read.
         StudyError: The file of measurements cannot be read.
     """
     path = measured_path()
@@ -68,12 +68,12 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
 
 
 def measured_path() -> Path:
-    """Return where the measurements of this user's machines are kept."""
+    """Return the file of measurements of this user's machines."""
     return Path(os.environ.get(VARIABLE) or cache_folder() / "measured.json")
 
 
 def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:
-    """Keep what was measured on this machine in place of what is there for it; return the file.
+    """Save the costs measured on this machine, in place of earlier ones; return the file.
 
     Raises:
         StudyError: The file cannot be written; one that cannot be read is replaced.
@@ -101,7 +101,7 @@ def read_costs(entries: Any) -> tuple[Cost, ...]:
     """Return costs from mappings of their fields.
 
     Raises:
-        ValueError: They are no such mappings; the message says what was found.
+        ValueError: They are not such mappings; the message says what was found.
     """
     if not isinstance(entries, list):
         raise ValueError(f"found {entries!r}")
@@ -125,7 +125,7 @@ def _costs(entries: Any, path: Path) -> tuple[Cost, ...]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a file holds by machine; nothing where there is none."""
+    """Return the contents of a file by machine; empty if there is no file."""
     try:
         found = json.loads(path.read_text())["machines"]
         for entry in found.values():
@@ -139,8 +139,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _corrupt(path: Path, error: Exception) -> StudyError:
-    told = str(error).splitlines()[0][:200]
+    reason = str(error).splitlines()[0][:200]
     return StudyError(
-        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {told}). "
+        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {reason}). "
         "Measure again, or delete the file; conf/trainer/auto.yaml then advises."
     )

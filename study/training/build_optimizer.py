@@ -17,11 +17,11 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
 
     Args:
         target: The dotted path of a Keras optimizer.
-        hyperparameters: Values for its constructor; what is left out keeps its default.
+        hyperparameters: Values for its constructor; arguments left out keep their defaults.
         schedule: The section of a schedule whose values are factors on the rate; a null `_target_` is constant.
         n_steps: Batches that the whole training takes. Keras's schedules count these, also where the optimizer
             takes one step for several of them (`gradient_accumulation_steps`). An optimizer with an argument of this
-            name is told them, too.
+            name gets them, too.
 
     Returns:
         A fresh optimizer.
@@ -41,7 +41,7 @@ def build_schedule(section: Section, *, n_steps: int) -> Any:
 
 
 def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
-    """Give each argument the type that Keras insists on.
+    """Give each argument the type that Keras requires.
 
     An integer becomes a float for `learning_rate` and wherever the constructor's default is a float, and stays an
     integer elsewhere (`ns_steps`, `gradient_accumulation_steps`); a tuple becomes a list.
@@ -75,7 +75,7 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         return self.factor(step) * self.rate
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the schedule down."""
+        """Return the arguments from which Keras rebuilds the schedule."""
         return {"rate": self.rate, "factor": keras.optimizers.schedules.serialize(self.factor)}
 
     @classmethod

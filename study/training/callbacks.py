@@ -1,4 +1,4 @@
-"""Watch one call of `fit`: report epochs, stop what diverges, time what is training and what is not."""
+"""Watch one call of `fit`: report epochs, stop a training that diverges, measure times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study.core.trainer_interface import EpochReport, OnEpoch, Trial
 from study.training.epoch_batches import EpochBatches
 from study.training.model_setup import examples_seen
 
-# Losses are fetched from the device in blocks of so many steps, so that it need not wait for the host in between.
+# Losses are fetched from the device in blocks of so many steps, so that the device need not wait for the host.
 _BLOCK = 32
 
 
@@ -36,20 +36,20 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         trial: The trial.
-        on_epoch: Told about every epoch.
-        batches: Where the training batches come from.
+        on_epoch: Called after every epoch.
+        batches: The training batches.
         n_steps: Steps of the whole training.
-        every_n_steps: Report the loss of every n-th step too.
+        every_n_steps: Also report the loss of every n-th step; None: of none.
 
     Attributes:
-        evaluate: Returns the loss and metrics that an epoch is reported with in the place of Keras's running means;
-            None: those.
+        evaluate: Returns the loss and metrics to report for an epoch instead of Keras's running means; None: the
+            running means are reported.
         step: Steps taken.
         history: Per metric one value a finished epoch.
         pruned: Whether `on_epoch` stopped the training before its end.
         reports: The reports of all epochs so far, as `replay` takes them.
-        keep: Called after an epoch that was reported, with its number.
-        caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
+        keep: Called after an epoch was reported, with its number.
+        caller_error: An exception of `on_epoch`, which does not make the trial `failed`.
         seconds_in_epochs: Time between an epoch's beginning and its last step.
         validations: Seconds that each validation took.
     """
@@ -82,7 +82,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def seconds_compile(self) -> float:
-        """What the first step, and the first pass's smaller last batch, took longer than a step between them."""
+        """Excess time of the first step and of the first epoch's last step over the steps between them."""
         durations = np.diff(self._stamps)
         if len(durations) < 3:
             return float(durations[:1].sum())
@@ -99,7 +99,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self._stamps.append(self._epoch_begin)
 
     def after_step(self, running_mean: Any) -> None:
-        """Note a step's running mean of the loss without waiting for it, but once in a while."""
+        """Note a step's running mean of the loss; wait for the value only once in a block of steps."""
         self.step += 1
         self._pending.append(running_mean)
         steps_in_epoch = self.step - self._epoch_begin_step
@@ -152,11 +152,11 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             raise
         if not go_on and self.step < self._n_steps:
             self.pruned = True
-            if self.model is not None:  # none in a replay
+            if self.model is not None:  # a replay has no model
                 self.model.stop_training = True
 
     def _fetch(self) -> None:
-        """Turn pending losses into numbers.
+        """Fetch pending losses from the device.
 
         Keras's running mean holds the sum over the epoch so far, so once it is not finite it remains so, and the
         first such step is the first with a loss that is not finite.
@@ -172,7 +172,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self._running_means.extend(means)
 
     def _step_losses(self) -> dict[str, NDArray[np.float64]]:
-        """Return the own losses of every n-th step of this epoch."""
+        """Return the losses of every n-th step of this epoch."""
         if self._every_n_steps is None:
             return {}
         means = np.asarray(self._running_means, dtype=np.float64)
@@ -183,16 +183,16 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 def step_losses(
     running_means: NDArray[np.float64], seen: NDArray[np.int64], *, first_step: int, every_n_steps: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the own losses of every n-th step of an epoch.
+    """Return the losses of every n-th step of an epoch, recovered from running means.
 
-    With m the running mean after s examples, a batch's own loss is (m' s' - m s) / (s' - s). The means are
+    With m the running mean after s examples, a batch's loss is (m' s' - m s) / (s' - s). The means are
     float32, so the error is about 1e-7 times the mean loss times the number of batches in the epoch so far.
 
     Args:
         running_means: Running mean of the loss after each step, shape (n_steps,).
         seen: Examples seen in the epoch after each step, shape (n_steps,).
         first_step: Number of the epoch's first step, counted from 1 over the training.
-        every_n_steps: Steps whose number it divides are returned.
+        every_n_steps: The loss of a step is returned if this divides the step's number.
     """
     steps = first_step + np.arange(len(running_means))
     counts = seen.astype(np.float64)
@@ -202,10 +202,10 @@ def step_losses(
 
 
 class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Keras's list of callbacks, but for batches: it would turn every step's logs into numbers, waiting for them.
+    """Keras's list of callbacks, without calls for batches: Keras would wait for every step's logs.
 
     Args:
-        watcher: Told about every step.
+        watcher: Receives every step.
         others: Further callbacks, called first.
         model: The model.
         epochs: Epochs of the training.
@@ -216,14 +216,14 @@ class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         self._watcher = watcher
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Tell nobody."""
+        """Ignore the event."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Tell the watcher."""
+        """Pass the running mean of the loss to the watcher."""
         self._watcher.after_step(logs["loss"])
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Tell nobody."""
+        """Ignore the event."""
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tell nobody."""
+        """Ignore the event."""

@@ -1,4 +1,4 @@
-"""What a backend computes on: asked of this process's backend, or of another one in a process of its own."""
+"""The devices of a backend: those of the loaded one, or those of another one, asked in a child process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from study.training.backend import loaded_backend, select_backend
 
 
 def device() -> str:
-    """Return what the loaded backend computes on, since other hardware gives other last digits.
+    """Return the devices that the loaded backend computes on, since other hardware gives other last digits.
 
-    That is its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and how many of its cores
-    may be used.
+    They are its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and the number of cores
+    that may be used.
     """
     found = _accelerators(loaded_backend())
     if not found:
@@ -44,7 +44,7 @@ def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise BackendError(f"{backend}: it cannot be imported ({last}). Install it anew.")
-    # Libraries print to standard output as well, before or after.
+    # Libraries may print to standard output too, before or after the answer.
     answer = next(line for line in done.stdout.splitlines() if line.startswith("["))
     return tuple(json.loads(answer))
 

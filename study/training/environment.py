@@ -14,9 +14,9 @@ from study.training.devices import device
 
 
 def environment() -> dict[str, str]:
-    """Return the versions of what computes, by package, with `python`, `device` and, in a checkout, `git_commit`.
+    """Return versions by package, with `python`, `device` and, in a checkout, `git_commit`.
 
-    The device is what the loaded backend computes on, and left out as long as none is loaded.
+    The device is the one of the loaded backend; it is left out while no backend is loaded.
     """
     found = {"python": platform.python_version()}
     if loaded_backend() is not None:

@@ -1,8 +1,8 @@
-"""The initial weights of any trial, as a fresh model under its own seed has them, without building that model.
+"""Compute the initial weights of any trial, those of a fresh model under its seed, without building that model.
 
-A Keras model draws its seeds from Python's `random` while it is built: one for each initializer and each layer with
-randomness of its own, in the order of the code. Built once without computing any value, the model shows which draw
-went where; the draws of another seed are then known without building anything.
+While a Keras model is built, it draws seeds from Python's `random`: one for each initializer and each layer that is
+random itself, in the order of the code. The model is built once, without computing any value, to find out which
+variable gets which draw. The draws of any other seed then follow without building the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from study.training.keras_internals import initializer_of
 
-# Keras draws default seeds from 1 to this (keras.src.random.seed_generator.make_default_seed).
+# Keras 3.15 draws default seeds from 1 to this (keras.src.random.seed_generator.make_default_seed).
 _MAX_SEED = 10**9
 _MAX_DRAWS = 10_000
 _SEED_STATE = "seed_generator_state"
@@ -29,17 +29,17 @@ _DETERMINISTIC = tuple(
 
 
 class NotReplayableError(Exception):
-    """Raised where a model's initial weights cannot be told from its seeds; it is then built for every trial."""
+    """Raised if a model's initial weights do not follow from its seeds; it is then built for every trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitialValue:
-    """Where the initial value of a variable comes from.
+    """The initial value of a variable, as a function of the seeds drawn.
 
     Attributes:
         variable: The variable.
-        initializer: What computes its value.
-        draw: Index of the draw that is its seed; None where its value is the same for all seeds.
+        initializer: Computes its value.
+        draw: Index of the draw that is its seed; None if its value is the same for all seeds.
     """
 
     variable: Any
@@ -47,30 +47,30 @@ class InitialValue:
     draw: int | None
 
     def built(self, seeds: Sequence[int]) -> Any:
-        """Return the initial value, computed as building does it, given the draws of a trial."""
+        """Return the initial value for the draws of a trial, computed as when the model is built."""
         if self.draw is None:
             initializer = self.initializer
         elif self.variable.name == _SEED_STATE:
-            return np.asarray([seeds[self.draw], 0])  # what Keras makes of an integer seed
+            return np.asarray([seeds[self.draw], 0])  # Keras 3.15 turns an integer seed into this
         else:
             initializer = copy.copy(self.initializer)
             initializer.seed = seeds[self.draw]
         return initializer(self.variable.shape, dtype=self.variable.dtype)
 
     def value(self, seeds: Any) -> Any:
-        """Return the initial value inside a JAX program, given the draws of a trial, shape (n_draws,)."""
+        """Return the initial value inside a JAX program for the draws of a trial, shape (n_draws,)."""
         import jax
         import jax.numpy as jnp
 
         shape, dtype = self.variable.shape, self.variable.dtype
         if self.draw is None:
             return keras.ops.convert_to_tensor(self.initializer(shape, dtype=dtype), dtype=dtype)
-        # What Keras makes of an integer seed (keras.src.random.seed_generator.draw_seed).
+        # Keras 3.15 turns an integer seed into this key (keras.src.random.seed_generator.draw_seed).
         key = jnp.stack([seeds[self.draw], jnp.zeros((), seeds.dtype)])
         if self.variable.name == _SEED_STATE:
             return key.astype(dtype)
         if type(self.initializer) is keras.initializers.RandomNormal:
-            # Within one program XLA would join the factors of the draw and of the deviation, and round otherwise.
+            # Else XLA would combine the factors of the draw and of the deviation, and so round differently.
             drawn = jax.lax.optimization_barrier(keras.random.normal(shape, dtype=dtype, seed=key))
             return jax.lax.optimization_barrier(drawn * self.initializer.stddev) + self.initializer.mean
         seeded = copy.copy(self.initializer)
@@ -80,12 +80,12 @@ class InitialValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """A model without values, and where they come from.
+    """The initial values of a model's variables, as functions of a run seed.
 
     Attributes:
         initial_values: One for each of `model.variables`.
         n_draws: Seeds drawn while the model is built.
-        exhaustive: Whether every draw is the seed of a variable, and none went elsewhere.
+        exhaustive: Whether every draw is the seed of a variable.
     """
 
     initial_values: Sequence[InitialValue]
@@ -93,7 +93,7 @@ class Replay:
     exhaustive: bool
 
     def built(self, run_seed: int) -> list[Any]:
-        """Return the initial value of each variable, computed as building does it."""
+        """Return the initial value of each variable, computed as when the model is built."""
         seeds = _draws(run_seed, self.n_draws)
         return [initial.built(seeds) for initial in self.initial_values]
 
@@ -103,10 +103,10 @@ class Replay:
 
 
 def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
-    """Build a model whose variables have no values yet, and find out where these come from.
+    """Build a model whose variables have no values yet, and find out how these follow from a seed.
 
     Raises:
-        NotReplayableError: The initial values depend on something that cannot be followed.
+        NotReplayableError: The initial values depend on something else.
     """
     random.seed(0)
     before = numpy_state()
@@ -133,18 +133,18 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
 
 
 def outline(build: Callable[[], Any]) -> Any:
-    """Build a model to look at, without values where it lets itself be built so: computing them takes longer."""
+    """Build a model to inspect it; without values if possible, which is faster."""
     try:
         with keras.StatelessScope(initialize_variables=False):
             return build()
     except Exception:
         return build()
     finally:
-        keras.utils.clear_session(free_memory=False)  # or the next scope of Keras would compute all values
+        keras.utils.clear_session(free_memory=False)  # else the next scope of Keras would compute all values
 
 
 def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]]) -> Any:
-    """Build a model of given weights, on JAX without drawing its own: that is compiled first, which takes seconds."""
+    """Build a model with given weights; on JAX without drawing its own, whose compilation takes seconds."""
     model = outline(build) if keras.backend.backend() == "jax" else build()
     model.set_weights(list(weights))
     given = {id(variable) for variable in model.weights}
@@ -181,6 +181,6 @@ def _draws_until(state: Any) -> list[int]:
 
 
 def numpy_state() -> tuple[Any, ...]:
-    """Return the state of NumPy's global generator, to be compared."""
-    state: Any = np.random.get_state()  # noqa: NPY002 - this is about what others draw
+    """Return the state of NumPy's global generator in a form that can be compared."""
+    state: Any = np.random.get_state()  # noqa: NPY002 - models may draw from it
     return (state[0], state[1].tobytes(), *state[2:])

@@ -1,4 +1,4 @@
-"""Tell an optimizer's numbers, which a program can take as arguments, from what is part of the program's code."""
+"""Separate an optimizer's numbers, which a program takes as arguments, from settings that are part of its code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from study.core.search_space import Value
 from study.training.build_optimizer import coerce
 
 RATE = "learning_rate"
-# Attributes of an optimizer that tell nothing about what it computes; TensorFlow's own begin with `_self_`.
+# Attributes of an optimizer of Keras 3.15 that do not affect its numbers; those of TensorFlow begin with `_self_`.
 _BOOKKEEPING = ("name", "_name", "_lock", "built", "_trainable_variables_indices")
 _TENSORFLOW = "_self_"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """An optimizer's settings, apart into what a program can take as numbers and what is part of its code.
+    """An optimizer's settings: numbers, which a program takes as arguments, and settings that are part of its code.
 
     Attributes:
         numbers: Every floating-point number, by attribute.
@@ -50,7 +50,7 @@ def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value
         elif _is_plain(value):
             fixed[name] = repr(value)
     numbers[RATE] = float(arguments.get(RATE, parameters(target)[RATE].default))
-    # An argument that the optimizer keeps in another way is part of the program, lest it be overlooked.
+    # An argument that the optimizer keeps in another way is part of the program's code, so that it is not missed.
     for name, value in arguments.items():
         if name != RATE and name not in fixed and numbers.get(name) != value:
             fixed[f"argument {name}"] = repr(value)
@@ -58,7 +58,7 @@ def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value is written down by its text: no object, and no list of variables."""
+    """Return whether a value's text describes it: not an object, and not a list of variables."""
     if not isinstance(value, bool | int | str | None | list | tuple | dict | set):
         return False
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()

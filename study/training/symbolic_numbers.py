@@ -1,13 +1,12 @@
-"""Hyperparameters of any trial in the place of one trial's numbers, so that one program serves many trials.
+"""Symbols in place of one trial's hyperparameters, so that one program can train many trials.
 
-An optimizer computes with Python numbers, which are float64, and only what comes out of that becomes float32: Adam
-multiplies by the float32 of 1 - beta_2, not by 1 minus the float32 of beta_2, which for 0.99999 is off by 7e-4. So a
-number that stands for any trial keeps the formula until it meets an array. The formulas are then computed for every
-trial in float64 on the host and enter the program as arrays, or as variables; new values never compile anything anew.
-(Where all is trained in float64 they enter in that.)
+An optimizer computes with Python numbers, which are float64; only their results become float32. Adam multiplies by the
+float32 of 1 - beta_2, not by 1 minus the float32 of beta_2, whose relative error is 1.4e-3 for 0.99999. So a symbol
+keeps the formula until it meets an array. The formulas are then computed in float64 on the host for every trial. Their
+values enter the program as arrays or variables, in the precision of the training; new values compile nothing again.
 
-A formula that decides something (`if self.momentum != 0`) is answered for the trial that the program was made with,
-and the answer is kept: the program serves those trials that give the same answers.
+A formula can decide something, as in `if self.momentum != 0`. It is then answered for the trial that the program was
+made with, and the answer is kept. The program can train all trials that give the same answers.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ def evaluate(formula: Formula, values: Mapping[str, float]) -> Any:
 
 @dataclass(kw_only=True)
 class Frame:
-    """The numbers of one program: what they are for the trial it was made with, and what was asked of them.
+    """The symbols of one program: their values for the trial that it was made with, and how they were used.
 
     Attributes:
         values: The numbers of the trial that the program is made with, by name.
         formulas: The formulas that met an array, in order.
-        answers: What formulas decided, such as `momentum != 0`.
-        last: The name of the number that was last handed to the backend.
-        lenient: Whether a formula that nothing is bound to is taken for what decides something, not for an error.
+        answers: Answers of formulas that decide something, such as `momentum != 0`.
+        last: The name of the number that was passed to the backend last.
+        lenient: Whether a formula without a bound array counts as one that decides something; else it is an error.
     """
 
     values: Mapping[str, float]
@@ -60,11 +59,11 @@ class Frame:
     _bound: Mapping[Formula, Any] | None = None
 
     def number(self, name: str) -> Number:
-        """Return the stand-in for a number."""
+        """Return the symbol of a number."""
         return Number(name, self)
 
     def bind(self, arrays: Sequence[Any] | None) -> None:
-        """Let arrays or Keras variables stand for the formulas, in their order, from now on; None: note new ones."""
+        """Bind arrays or Keras variables to the formulas, in their order; None: collect formulas instead."""
         self._bound = None if arrays is None else dict(zip(self.formulas, arrays, strict=True))
 
     def columns(self, trials: Sequence[Mapping[str, float]]) -> list[NDArray[np.floating[Any]]]:
@@ -74,16 +73,16 @@ class Frame:
         ]
 
     def serves(self, values: Mapping[str, float]) -> bool:
-        """Tell whether a trial with these numbers answers all questions as the program's own trial did."""
+        """Return whether a trial with these numbers gives the same answers as the program's own trial."""
         return all(evaluate(question, values) == answer for question, answer in self.answers.items())
 
     def answer(self, question: Formula) -> Any:
-        """Answer a question for the program's own trial and remember that it was asked."""
+        """Answer a question for the program's own trial, and keep the answer."""
         self.answers[question] = evaluate(question, self.values)
         return self.answers[question]
 
     def read(self, formula: Formula) -> Any:
-        """Return the array that a formula stands for."""
+        """Return the value of a formula as an array."""
         if self._bound is None:
             if formula not in self.formulas:
                 self.formulas.append(formula)
@@ -95,11 +94,11 @@ class Frame:
 
 
 class Number:
-    """Stands for a number that every trial has its own of; computes with numbers as a formula, with arrays as one.
+    """Symbol of a number that differs between trials; with numbers it makes formulas, with arrays it is an array.
 
     Args:
-        formula: What it is computed from.
-        frame: Where its value is known.
+        formula: Its formula.
+        frame: Knows its value.
     """
 
     def __init__(self, formula: Formula, frame: Frame) -> None:
@@ -107,22 +106,22 @@ class Number:
 
     @property
     def dtype(self) -> Any:
-        """Type that it has as an array."""
+        """Type of its array."""
         return np.dtype(keras.config.floatx())
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape that it has as an array."""
+        """Shape of its array."""
         return ()
 
     @property
     def __jax_array__(self) -> Callable[[], Any]:
-        # A property, since some of JAX's functions look for it only to refuse it: then it is known whom.
+        # A property, since some of JAX's functions look it up only to refuse it: the frame then knows the number.
         self._frame.last = _name_in(self._formula)
         return lambda: self._frame.read(self._formula)
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
-        """Return what TensorFlow computes with, in the type that it asks for."""
+        """Return a tensor of the type that TensorFlow asks for."""
         self._frame.last = _name_in(self._formula)
         import tensorflow as tf
 
@@ -209,7 +208,7 @@ class Number:
 
 
 def _formula_of(operand: Any) -> Formula | None:
-    """Return the formula of what is known on the host, None of an array."""
+    """Return the formula of a symbol or a number; None for an array."""
     if isinstance(operand, Number):
         return operand._formula
     return operand if isinstance(operand, int | float) else None

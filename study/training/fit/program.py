@@ -1,10 +1,10 @@
-"""The model of a study's trials, built and traced once, and made as good as new for every trial.
+"""Build and trace the model of a study's trials once, and reset it for every trial.
 
-A trial's first step costs a second, most of it for tracing a program that the trial before has traced already. So the
-model is kept, with Keras's traced functions, and what a training changes is reset: weights and seed generators to what
-a fresh model under the trial's seed has, the optimizer's state to that of a fresh optimizer, hyperparameters to the
-trial's own. The first trial goes through the same program as later ones, so a trial's numbers do not depend on when
-it comes. Where something is found that a reset would not reach, the model is built anew for each trial.
+A trial's first step takes a second, most of it for tracing a program that an earlier trial has traced already. So the
+model is kept, with Keras's traced functions. Everything that a training changes is reset. Weights and seed generators
+get the values of a fresh model under the trial's seed, the optimizer's state that of a fresh optimizer, and
+hyperparameters the trial's own values. The first trial runs the same program as later ones, so a trial's numbers do
+not depend on the trials before it. If the model keeps any state that a reset does not reach, every trial builds it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from study.training.initial_weights import NotReplayableError, Replay, build_wit
 from study.training.keras_internals import all_layers
 from study.training.optimizer_numbers import settings_of
 
-# Traced steps of more structures than this are not kept.
+# The most structures whose traced steps are kept.
 _MAX_STRUCTURES = 8
-# Keras counts the names of optimizers, and TensorFlow keeps what creates a variable by its name: 0.3 MiB a trial.
+# One name for all optimizers. Keras would number them, and TensorFlow keeps an entry for every new name of a variable:
+# 0.3 MiB a trial.
 _NAME = "optimizer"
-# Where an optimizer takes no name, what was kept is dropped after so many trials. It takes a fifth of a second.
+# If an optimizer takes no name, these entries are dropped after so many trials. It takes a fifth of a second.
 _TRIALS_BETWEEN_CLEARINGS = 100
 
 
@@ -67,7 +68,7 @@ class FitProgram:
         self._n_prepared = 0
 
     def prepare(self, trial: Trial) -> Any:
-        """Return the compiled model as a fresh one under the trial's seed, with the trial's optimizer."""
+        """Return the compiled model in the state of a fresh one under the trial's seed, with the trial's optimizer."""
         if self._model is None:
             self._start(trial.run_seed)
         else:
@@ -85,7 +86,7 @@ class FitProgram:
         return self._model
 
     def settle(self) -> bool:
-        """Keep the model for the next trial if a reset brings back all that the last one has changed.
+        """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 
         Returns:
             Whether it is kept.
@@ -97,18 +98,18 @@ class FitProgram:
         return True
 
     def forget(self) -> None:
-        """Let the next trial begin with a new model."""
+        """Drop the model, so that the next trial builds a new one."""
         self._model = self._train_step = None
         self._structures.clear()
 
     def _start(self, run_seed: int) -> None:
-        """Build and compile the model as it is for a trial of this seed."""
+        """Build and compile the model for a trial of this seed."""
         self._seek_replay()
-        # Without this a discarded model's graphs would stay in memory, and layers' names would count on.
+        # Else a discarded model's graphs would stay in memory, and layers would get higher numbers in their names.
         keras.utils.clear_session()
         keras.utils.set_random_seed(run_seed)
         model = self._build_model()
-        self._reusable = self._replay is not None and self._tells(self._replay, model, run_seed)
+        self._reusable = self._replay is not None and self._gives_values_of(self._replay, model, run_seed)
         self._train_step = model.train_step
         model.test_step = self._observed(model.test_step)
         task = self._config.task
@@ -124,7 +125,7 @@ class FitProgram:
         self._model = model
 
     def _seek_replay(self) -> None:
-        """Find out, once, where the initial values of the model's variables come from."""
+        """Find out, once, how the initial values of the model's variables follow from a seed."""
         if self._replay_sought:
             return
         self._replay_sought = True
@@ -133,11 +134,11 @@ class FitProgram:
             replay = build_without_values(self._build_model)[1]
         except NotReplayableError:
             return
-        # A draw that is no variable's seed may be part of the program.
+        # A drawn number that is not a variable's seed may be part of the program.
         self._replay = replay if replay.exhaustive else None
 
-    def _tells(self, replay: Replay, model: Any, run_seed: int) -> bool:
-        """Tell whether the replay gives this model's values to the last bit."""
+    def _gives_values_of(self, replay: Replay, model: Any, run_seed: int) -> bool:
+        """Return whether the replay gives this model's values to the last bit."""
         values = replay.built(run_seed)
         if len(values) != len(model.variables):
             return False
@@ -147,8 +148,8 @@ class FitProgram:
     def _create_variables(self, model: Any) -> None:
         """Create the variables of the metrics.
 
-        Made inside the compiled step, as Keras does it otherwise, they cost TensorFlow a second tracing, whose graphs
-        it never frees: 4 MiB a trial of a net with two layers.
+        Keras would create them inside the compiled step. TensorFlow then traces the step a second time and never frees
+        the graphs: 4 MiB a trial of a net with two layers.
         """
         first = self._dataset.train
         if not model.built:
@@ -158,11 +159,11 @@ class FitProgram:
         model.reset_metrics()
 
     def _structure(self, trial: Trial) -> FitStructure:
-        """Return the structure that trains a trial, reset for it; the last one used is the last in the list."""
+        """Return the structure that trains a trial, reset for it, and move it to the end of the list."""
         target, schedule = self._config.optimizer.target, self._config.schedule.section
         arguments = {**self._name, **trial.hyperparameters}
         optimizer = build_optimizer(target, arguments, schedule=schedule, n_steps=self._n_steps)
-        # Built before it is looked at, since building may derive further numbers.
+        # Built before its settings are read, since building may derive further numbers.
         optimizer.build(self._model.trainable_variables)
         settings = settings_of(optimizer, target, trial.hyperparameters)
         for structure in self._structures:
@@ -178,11 +179,11 @@ class FitProgram:
         return structure
 
     def _trace(self, structure: FitStructure) -> None:
-        """Give the model the structure's optimizer and traced step; on TensorFlow they are ours, else Keras's."""
+        """Give the model the structure's optimizer and traced step; on TensorFlow we trace it, else Keras."""
         model, train = self._model, self._dataset.train
         model.optimizer, model.train_function = structure.optimizer, structure.train_function
         if model.train_function is None:
-            # A function of its own for each structure: of one function JAX would take the other structure's trace.
+            # A new function for each structure, since JAX would reuse another structure's trace for the same function.
             model.train_step = self._observed(self._train_step)
         if keras.backend.backend() == "tensorflow":
             from study.training.fit.graph import traced
@@ -193,7 +194,7 @@ class FitProgram:
             model.test_function = model.test_function or traced(model.test_step, train, jit_compile=model.jit_compile)
 
     def _observed(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a step that looks, whenever it is traced, for what a reset would not reach."""
+        """Return a step that looks, whenever it is traced, for state that a reset does not reach."""
 
         def observed(*arguments: Any) -> Any:
             before = _random_state()
@@ -210,7 +211,7 @@ class FitProgram:
         return observed
 
     def _plain_attributes(self) -> list[dict[str, Any]]:
-        """Return the plain values that layers, metrics and the optimizer keep in Python."""
+        """Return the numbers and texts that layers, metrics and the optimizer keep as Python attributes."""
         model = self._model
         layers = all_layers(model)
         if layers is None:

@@ -1,4 +1,4 @@
-"""An optimizer whose traced step serves all trials that differ in numbers only."""
+"""An optimizer whose traced step is shared by all trials that differ in numbers only."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings
 from study.training.symbolic_numbers import Frame
 
-# How the variables that hold hyperparameters are named.
+# Prefix of the names of variables that hold hyperparameters.
 _HELD = "hyperparameter"
 
 
 class FitStructure:
-    """An optimizer, made for one trial and reset for others, and Keras's traced training step with it.
+    """An optimizer that is made for one trial and reset for others, with Keras's traced training step.
 
-    The optimizer computes with variables that hold its hyperparameters, or formulas of them such as 1 - beta_2. They
-    are part of the optimizer's state, which training leaves as they are.
+    The optimizer computes with variables that hold its hyperparameters, or formulas of them such as 1 - beta_2. These
+    variables are part of the optimizer's state; training does not change them.
 
     Args:
-        optimizer: The optimizer of the first trial, built; it is changed.
+        optimizer: The optimizer of the first trial, built; it is modified.
         settings: Its settings.
         trainable: The variables that it was built for.
-        reusable: Whether it is to serve other trials at all; if not it is left as it is.
+        reusable: Whether other trials may use it; if not, it is not modified.
 
     Attributes:
         optimizer: The optimizer.
@@ -51,17 +51,17 @@ class FitStructure:
             self._hold(settings.numbers)
 
     def serves(self, settings: Settings) -> bool:
-        """Tell whether a trial of these settings is trained by the same step as the first one."""
+        """Return whether a trial with these settings can be trained by the same step as the first one."""
         known = self._settings
         same_kind = settings.fixed == known.fixed and settings.numbers.keys() == known.numbers.keys()
         same_constants = all(settings.numbers.get(name) == value for name, value in self._constants.items())
         return same_kind and same_constants and self._frame.serves(settings.numbers)
 
     def reset(self, fresh: Any, settings: Settings) -> None:
-        """Take over the state and the numbers of a trial's own fresh optimizer, built for the same variables."""
+        """Copy the state and the numbers of a trial's own fresh optimizer, built for the same variables."""
         for variable, value in zip(self._state, fresh.variables, strict=True):
             variable.assign(value.value)
-        self._frame.values = settings.numbers  # what is asked from now on is answered for this trial
+        self._frame.values = settings.numbers  # later questions are answered for this trial
         self._hold(settings.numbers)
 
     def _hold(self, numbers: Mapping[str, float]) -> None:
@@ -69,14 +69,14 @@ class FitStructure:
             variable.assign(column[0])
 
     def _take_numbers(self) -> Mapping[str, float]:
-        """Put formulas in the place of numbers, and return those that have to remain part of the program."""
+        """Replace numbers by formulas, and return the numbers that must remain part of the program."""
         numbers = dict(self._settings.numbers)
         constants: dict[str, float] = {}
         if is_opaque(self.optimizer):
             return numbers
         rate = rate_of(self.optimizer)
         if isinstance(rate, keras.Variable):
-            del numbers[RATE]  # a variable already, part of the state
+            del numbers[RATE]  # already a variable of the state
         elif not isinstance(rate, ScaledSchedule):
             constants[RATE] = numbers.pop(RATE)
         while numbers:
@@ -85,8 +85,8 @@ class FitStructure:
                 self._set(name, self._frame.number(name))
             try:
                 _trace(self.optimizer, self._trainable)
-            except Exception:  # whatever a backend or a stranger's optimizer raises at what is not a number
-                # The number that was last asked for is to blame; if it is another one, its turn comes.
+            except Exception:  # backends and users' optimizers raise any exception for a value that is not a number
+                # Assume that the number used last is the cause. If it is another one, a later pass finds it.
                 name = self._frame.last if self._frame.last in numbers else next(iter(numbers))
                 constants[name] = numbers.pop(name)
                 self._set(name, constants[name])
@@ -103,14 +103,14 @@ class FitStructure:
 
 
 def is_opaque(optimizer: Any) -> bool:
-    """Tell whether an optimizer keeps objects that may hold hyperparameters where nobody looks."""
+    """Return whether an optimizer keeps objects of unknown types, which may hold hyperparameters."""
     return any(not _is_known(value) for value in vars(optimizer).values())
 
 
 def state_bytes(optimizer: Any) -> int:
-    """Return the bytes of an optimizer's variables but for its step counter and its hyperparameters."""
-    apart = ("iteration", "learning_rate", _HELD)
-    state = [variable for variable in optimizer.variables if not variable.name.startswith(apart)]
+    """Return the bytes of an optimizer's variables, without its step counter and its hyperparameters."""
+    excluded = ("iteration", "learning_rate", _HELD)
+    state = [variable for variable in optimizer.variables if not variable.name.startswith(excluded)]
     return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in state)
 
 
@@ -121,7 +121,7 @@ def _is_known(value: Any) -> bool:
         return all(_is_known(item) for item in value.values())
     if isinstance(value, bool | int | float | str | None | keras.Variable | ScaledSchedule):
         return True
-    # Keras's and TensorFlow's bookkeeping: trackers, the strategy of distribution.
+    # Internal objects of Keras and TensorFlow: trackers, the distribution strategy.
     theirs = type(value).__module__.partition(".")[0] in ("keras", "tensorflow")
     return theirs and not isinstance(
         value, keras.optimizers.Optimizer | keras.optimizers.schedules.LearningRateSchedule | keras.layers.Layer
@@ -129,7 +129,7 @@ def _is_known(value: Any) -> bool:
 
 
 def _trace(optimizer: Any, trainable: Sequence[Any]) -> None:
-    """Let the optimizer show all that it computes with, without computing."""
+    """Trace everything that training calls on the optimizer, without computing."""
     if keras.backend.backend() == "jax":
         import jax
         import jax.numpy as jnp

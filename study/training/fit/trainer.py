@@ -37,11 +37,11 @@ class FitTrainer:
         eval_batch_size: Examples a step of evaluation.
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
         jit_compile: As `keras.Model.compile` takes it.
-        checkpoint_every_n_epochs: Keep how far a trial has come after every n-th epoch; None: never.
+        checkpoint_every_n_epochs: Save the state of a trial after every n-th epoch; None: never.
 
     Raises:
         BackendError: This process has loaded another backend.
-        StudyError: There is no such precision, or `checkpoint_every_n_epochs` is no number of at least 1.
+        StudyError: `precision` or `checkpoint_every_n_epochs` is not allowed.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FitTrainer:
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
-        use_precision(precision)  # its tensors of data are made from now on
+        use_precision(precision)  # before the tensors of data are made
         self._config, self._dataset = config, dataset
         self._eval_batch_size, self._precision = eval_batch_size, precision
         self._batches = EpochBatches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
@@ -69,7 +69,7 @@ class FitTrainer:
 
     @property
     def capacity(self) -> int:
-        """How many trials it trains at once."""
+        """Trials that it trains at once."""
         return 1
 
     @property
@@ -117,9 +117,9 @@ class FitTrainer:
         except Exception as error:
             if error is watcher.caller_error:
                 raise
-            told = traceback.format_exc()
+            text = traceback.format_exc()
             counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
-            return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=told)
+            return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=text)
         finally:
             if not kept:
                 self._program.forget()
@@ -141,8 +141,8 @@ class FitTrainer:
             state = "pruned"
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
-            # Not `>`: a loss that is not a number is above any. Weights are looked at as well, since a relu of
-            # TensorFlow makes zeros of what is not a number, and a wreck can have a finite loss.
+            # `not <=` counts a loss of NaN as diverged. A finite loss with non-finite weights counts as diverged too:
+            # TensorFlow's relu turns NaN into zero.
             whole = all(np.isfinite(weight).all() for weight in model.get_weights())
             if not (whole and summary["final_loss"] <= summary["initial_loss"]):
                 state = "diverged"
@@ -158,7 +158,7 @@ class FitTrainer:
         )
 
     def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
-        """Bring the model to where the trial's checkpoint was kept, and return the epoch that comes next."""
+        """Restore the trial's checkpoint if there is one, and return the next epoch."""
         kept = self._checkpoints.load([trial])
         variables = [*model.variables, *model.optimizer.variables]
 
@@ -190,7 +190,7 @@ class FitTrainer:
 
 
 class _Evaluator:
-    """Evaluates a model outside `fit` and keeps the time that each evaluation took."""
+    """Evaluates a model outside `fit`, and measures the time of each evaluation."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -206,14 +206,15 @@ class _Evaluator:
 
 
 def _swapping(model: Any) -> list[Any]:
-    """Return what lets an evaluation in the midst of a training see averaged weights where there are any."""
+    """Return callbacks that let an evaluation during training use averaged weights, if there are any."""
     return [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
 
 
 def _costs(model: Any, watcher: Watcher, evaluator: _Evaluator, *, n_validation: int) -> dict[str, float]:
-    """Return what a training took: seconds, steps, examples and memory.
+    """Return the costs of a training: seconds, steps, examples and memory.
 
-    The first evaluation compiles; what it took longer per example than the quickest later one is compilation.
+    The first evaluation compiles. Its time per example beyond that of the quickest later evaluation counts as
+    compilation.
     """
     later = [*zip(watcher.validations, [n_validation] * len(watcher.validations), strict=True)]
     later += zip(evaluator.seconds[1:], evaluator.n_examples[1:], strict=True)

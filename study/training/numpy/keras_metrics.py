@@ -1,4 +1,4 @@
-"""Keras's own metrics, on outputs that NumPy has computed: each name means what it means in `fit`."""
+"""Keras's own metrics of outputs that NumPy has computed, so that each name means the same as in `fit`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class KerasMetrics:
     """The metrics of a task.
 
     Args:
-        model: A model with the outputs that are measured; it is compiled, and not trained.
+        model: A model with the outputs that are measured; it is compiled but not trained.
         task: The task.
     """
 
     def __init__(self, model: Any, task: Task) -> None:
-        # Only a compiled model knows which accuracy the word stands for.
+        # Only a compiled model knows which metric the word accuracy stands for.
         metrics = [metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics]
         model.compile(optimizer=None, loss=instantiate(task.loss), metrics=metrics)
         self._model = model
 
     def of(self, y: Array, outputs: Array, *, loss: float) -> dict[str, float]:
-        """Return the loss given and the metrics of outputs for targets as the data set holds them."""
+        """Return the given loss, and the metrics of outputs for the data set's own targets."""
         self._model.reset_metrics()
         y_pred = keras.ops.convert_to_tensor(outputs.astype(np.float32))
         found = self._model.compute_metrics(None, keras.ops.convert_to_tensor(y), y_pred)

@@ -1,4 +1,4 @@
-"""Losses and their gradients in NumPy, as Keras counts them: the mean over outputs, then over examples."""
+"""Losses and their gradients in NumPy, averaged as in Keras: over outputs, then over examples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from study.config.instantiate import Section
 from study.core.errors import StudyError
 from study.training.numpy.network import Array, sigmoid, softmax
 
-# Keras keeps probabilities this far from 0 and 1 before it takes their logarithm (keras.config.epsilon).
+# Keras clips probabilities this far from 0 and 1 before it takes their logarithm (keras.config.epsilon).
 _EPSILON = 1e-7
-# Arguments of Keras's losses that change nothing at these values.
+# Arguments of Keras's losses that have no effect at these values.
 _IDLE: Mapping[str, tuple[Any, ...]] = {
     "label_smoothing": (0, 0.0, None),
     "axis": (-1, None),
@@ -49,7 +49,7 @@ def read_loss(section: Section) -> Loss:
     """Return the loss that a section with a `_target_` of keras.losses names.
 
     Raises:
-        StudyError: It is not among those written here, or has an argument that is not.
+        StudyError: The loss, or one of its arguments, is not written out here.
     """
     target = str(section["_target_"])
     module, _, name = target.rpartition(".")
@@ -135,7 +135,7 @@ def _categorical(from_logits: bool, *, indices: bool = False) -> Loss:
 
 
 def _where_kept(p: Array, gradient: Array) -> Array:
-    """Return the gradient of what was clipped: 0 where clipping has changed it."""
+    """Return the gradient of clipped probabilities: 0 where clipping has changed them."""
     return np.where((p >= _EPSILON) & (p <= 1 - _EPSILON), gradient, 0)
 
 

@@ -2,7 +2,7 @@
 
 Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323, 1986; for
 dropout Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014, in its
-inverted form: what stays is divided by the probability to stay, so that nothing is done when the net is used.
+inverted form: units that stay are divided by the probability to stay, so that a trained net needs no correction.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Dense:
 
     Attributes:
         kernel: Index of W, shape (n_inputs, n_units), among the parameters.
-        bias: Index of b, shape (n_units,); None: there is none.
+        bias: Index of b, shape (n_units,); None: the layer has no bias.
     """
 
     kernel: int
@@ -60,10 +60,10 @@ Layer = Flatten | Dense | Activation | Dropout
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Where the masks of dropout come from.
+    """Source of the masks of dropout.
 
     Attributes:
-        generator: Draws them.
+        generator: Draws the masks.
         draw: `uniform`: a unit stays where a uniform draw on [0, 1) is below `keep`; `normal`: where a standard
             normal draw is, a published slip that keeps 84 % at keep 1 and 69 % at keep 0.5.
     """
@@ -80,12 +80,12 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """What a forward pass leaves for the backward one.
+    """Results of a forward pass that the backward pass needs.
 
     Attributes:
-        inputs: What went into each layer.
-        outputs: What came out of each layer; the last is the network's output.
-        masks: Of each layer of dropout the factors that it multiplied with, else None.
+        inputs: Input of each layer.
+        outputs: Output of each layer; the last is the network's output.
+        masks: For each layer of dropout its factors, else None.
     """
 
     inputs: tuple[Array, ...]
@@ -100,7 +100,7 @@ def forward(layers: Sequence[Layer], parameters: Sequence[Array], x: Array, *, n
         layers: The chain, first layer first.
         parameters: Kernels and biases.
         x: Examples, shape (n, ...).
-        noise: While training, where dropout draws from; None: nothing is dropped.
+        noise: Source of dropout's masks during training; None: no dropout.
     """
     inputs, outputs, masks = [], [], []
     for layer in layers:
@@ -146,7 +146,7 @@ def backward(layers: Sequence[Layer], parameters: Sequence[Array], done: Pass, o
                 gradients[kernel] = done.inputs[i].T @ gradient
                 if bias is not None:
                     gradients[bias] = gradient.sum(axis=0)
-                if i > first:  # nobody asks for the gradient of the examples, which is as dear as that of W
+                if i > first:  # the gradient of the examples is not needed, and costs as much as that of W
                     gradient = gradient @ parameters[kernel].T
             case Activation(name=name):
                 gradient = ACTIVATIONS[name].pull_back(done.outputs[i], gradient)
@@ -162,7 +162,7 @@ class _Function:
     Attributes:
         value: Returns the output for an input.
         pull_back: Returns the gradient with respect to the input, given the output and the gradient with respect
-            to it: all derivatives here can be told from the output.
+            to it: all derivatives here are functions of the output.
     """
 
     value: Callable[[Array], Array]

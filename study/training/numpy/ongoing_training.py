@@ -1,4 +1,4 @@
-"""How far a training in NumPy has come, and what it has told."""
+"""The state of a training in NumPy between its steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from study.training.numpy.network import Array
 
 @dataclass(kw_only=True)
 class OngoingTraining:
-    """A training under way.
+    """A training that has begun.
 
     Attributes:
         trial: The trial.
         parameters: Kernels and biases, in the order of `model.get_weights()`.
-        state: What the update rule remembers.
+        state: State of the update rule.
         step: Steps taken.
         n_examples: Examples seen, repetitions counted.
         history: Per metric one value a finished epoch.
         seconds_train: Time in steps.
         seconds_evaluate: Time in evaluations.
-        caller_error: An exception raised by `on_epoch`, which is no failure of the trial.
+        caller_error: An exception of `on_epoch`, which does not make the trial `failed`.
     """
 
     trial: Trial
@@ -38,7 +38,7 @@ class OngoingTraining:
     seconds_evaluate: float = 0.0
     caller_error: Exception | None = None
 
-    def tell(self, report: EpochReport, on_epoch: OnEpoch) -> bool:
+    def report(self, report: EpochReport, on_epoch: OnEpoch) -> bool:
         """Report an epoch, and return whether to go on."""
         for name, value in report.metrics.items():
             self.history.setdefault(name, []).append(value)
@@ -55,12 +55,12 @@ class OngoingTraining:
 
     @property
     def finite(self) -> bool:
-        """Whether every parameter is a finite number."""
+        """True if every parameter is a finite number."""
         return all(bool(np.isfinite(parameter).all()) for parameter in self.parameters)
 
     @property
     def costs(self) -> dict[str, float]:
-        """What it has taken: seconds, steps, examples and memory. Nothing is compiled."""
+        """Costs so far: seconds, steps, examples and memory. Nothing is compiled."""
         return {
             "seconds_train": self.seconds_train,
             "seconds_compile": 0.0,

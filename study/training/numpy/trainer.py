@@ -1,8 +1,8 @@
 """The reference: a chain of dense layers trained in NumPy by the papers' update rules, one trial at a time.
 
-Nothing is differentiated by a library and nothing is compiled: forward and backward pass, dropout, mini-batches and
-the update are written out. Keras builds the model and draws its initial weights, so that a trial begins where it
-begins in `trainer=fit` and sees the same batches; what differs is the last digits and, with dropout, the masks.
+No library differentiates and nothing is compiled: forward and backward pass, dropout, mini-batches and the update are
+written out. Keras builds the model and draws its initial weights. So a trial has the same initial weights and batches
+as in `trainer=fit`; only the last digits differ and, with dropout, the masks.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class NumpyTrainer:
         backend: The Keras backend that builds the model and draws its initial weights.
         batch_size: Examples a training step.
         eval_batch_size: Examples a step of evaluation.
-        precision: `float64`, or `float32`, which takes about half the time; of the arithmetic here, since Keras draws
-            the initial weights in float32 whatever it is.
-        dropout_draw: What decides which units stay: `uniform`, or `normal`, see `numpy_network.Noise`.
+        precision: Precision of the arithmetic here: `float64`, or `float32`, which takes about half the time. Keras
+            always draws the initial weights in float32.
+        dropout_draw: Distribution of the draws that decide which units stay: `uniform` or `normal`, see
+            `study.training.numpy.network.Noise`.
 
     Raises:
         BackendError: This process has loaded another backend.
-        StudyError: The model, the loss or the optimizer is none that is written out in NumPy, or an argument is
-            none of those allowed.
+        StudyError: The model, the loss or the optimizer is not written out in NumPy, or an argument is not allowed.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class NumpyTrainer:
         model = self.build_model()
         self._layers = read_layers(model)
         self._metrics = KerasMetrics(model, config.task)
-        # What has no rule is told now, and not by every trial.
+        # An optimizer without a rule is refused now, instead of in every trial.
         searched = {name: (*(r.choices or ()), r.low)[0] for name, r in config.optimizer.ranges.items()}
         self._rule(
             {**{name: value for name, value in searched.items() if value is not None}, **config.optimizer.fixed}
@@ -88,7 +88,7 @@ class NumpyTrainer:
 
     @property
     def capacity(self) -> int:
-        """How many trials it trains at once."""
+        """Trials that it trains at once."""
         return 1
 
     @property
@@ -122,7 +122,7 @@ class NumpyTrainer:
 
     @cached_property
     def _factors(self) -> tuple[float, ...] | None:
-        """What the schedule multiplies the rate of each step with; None for a constant rate."""
+        """The schedule's factor on the rate of each step; None for a constant rate."""
         section = self._config.schedule.section
         if section.get("_target_") is None:
             return None
@@ -148,21 +148,21 @@ class NumpyTrainer:
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
         progress = OngoingTraining(trial=trial)
         try:
-            # Overflow is no fault of the code: the loss tells of it, and the trial has diverged.
+            # Overflow is not an error of the code: the loss becomes non-finite, and the trial counts as diverged.
             with np.errstate(all="ignore"):
                 return self._train_and_evaluate(progress, on_epoch)
         except Exception as error:
             if error is progress.caller_error:
                 raise
-            told, costs = traceback.format_exc(), progress.costs
+            text, costs = traceback.format_exc(), progress.costs
             counts = {name: costs[name] for name in ("n_steps", "n_examples")}
-            return TrialResult(trial=trial, state="failed", history=progress.history, summary=counts, error=told)
+            return TrialResult(trial=trial, state="failed", history=progress.history, summary=counts, error=text)
 
     def _train_and_evaluate(self, progress: OngoingTraining, on_epoch: OnEpoch) -> TrialResult:
         trial, rule = progress.trial, self._rule(progress.trial.hyperparameters)
         keras.utils.set_random_seed(trial.run_seed)
         progress.parameters = [weight.astype(self._dtype) for weight in self.build_model().get_weights()]
-        # The rules remember in float64; what they make of float32 is float32 then.
+        # The rules make their state in float64; in float32 their results are float32.
         slots = rule.init(progress.parameters).slots
         cast = tuple(tuple(entry.astype(self._dtype, copy=False) for entry in slot) for slot in slots)
         progress.state = dataclasses.replace(progress.state, slots=cast)
@@ -172,7 +172,7 @@ class NumpyTrainer:
             summary["diverged_at_step"] = float(progress.step)
         if state == "complete":
             summary["final_loss"] = self._evaluate(progress, self._loss_sample)["loss"]
-            # Not `>`: a loss that is not a number is above any.
+            # `not <=` counts a loss of NaN as diverged.
             if not (progress.finite and summary["final_loss"] <= summary["initial_loss"]):
                 state = "diverged"
             if trial.test:
@@ -205,7 +205,7 @@ class NumpyTrainer:
             metrics = self._epoch_metrics(progress, losses=losses, outputs=outputs, order=order)
             steps = self._step_losses(losses, last_step=progress.step)
             report = EpochReport(epoch=epoch, step=progress.step, metrics=metrics, steps=steps)
-            if not progress.tell(report, on_epoch) and progress.step < self.n_steps:
+            if not progress.report(report, on_epoch) and progress.step < self.n_steps:
                 return "pruned"
             epoch += 1
         return "complete"
@@ -218,7 +218,7 @@ class NumpyTrainer:
     def _step(
         self, progress: OngoingTraining, rule: Rule, batch: NDArray[np.int32], *, noise: Noise, epoch: int
     ) -> tuple[float, Array]:
-        """Make one step, and return the loss of its batch before it, with the outputs."""
+        """Take one step, and return the loss of its batch before the step, and the outputs."""
         targets = self._targets[batch]
         done = forward(self._layers, progress.parameters, self._x[batch], noise=noise)
         output = done.outputs[-1]
@@ -236,7 +236,7 @@ class NumpyTrainer:
     def _epoch_metrics(
         self, progress: OngoingTraining, *, losses: Sequence[float], outputs: Sequence[Array], order: NDArray[np.int32]
     ) -> dict[str, float]:
-        """Return the metrics of an epoch; those of the training split over its batches, or after the last one."""
+        """Return the metrics of an epoch; those of the training split over its batches, or after its last step."""
         if self._config.task.train_metrics == "evaluated":
             metrics = self._evaluate(progress, self._loss_sample)
         else:
@@ -247,7 +247,7 @@ class NumpyTrainer:
         return metrics | {f"val_{name}": value for name, value in validated.items()}
 
     def _evaluate(self, progress: OngoingTraining, split: Split) -> dict[str, float]:
-        """Return loss and metrics on a split, nothing being dropped."""
+        """Return loss and metrics on a split, without dropout."""
         began = perf_counter()
         outputs = [
             forward(

@@ -74,7 +74,7 @@ class Compiler:
 
     @property
     def is_new(self) -> bool:
-        """Whether no function was compiled yet."""
+        """True until the first function is compiled."""
         return not self._returned
 
     def place(self, by_lane: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Train one batch of trials in a compiled program, epoch by epoch."""
+"""Train one batch of lanes in a compiled program, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from study.training.vectorized.structure import state_bytes
 
 
 class LaneBatch:
-    """Trains some trials side by side; the program's other places repeat the last one, or are passed over.
+    """Trains lanes side by side in the places of a program. Free places repeat the last lane, or are skipped.
 
     Args:
-        program: What trains them.
-        data: What they are trained on.
-        lanes: The trials, at most as many as the program has lanes.
-        initial_weights: Initial weights of the trials by variable, where they cannot be drawn from seeds.
-        carried: Where lanes go on that another batch has begun; None: all begin.
-        may_be_left: Whether training ends when at most half of the places are taken, to go on in another batch.
-        checkpoints: Where it is kept how far the batch has come; None: nowhere.
+        program: The compiled program.
+        data: The data.
+        lanes: The lanes, at most as many as the program has places.
+        initial_weights: Initial weights of the lanes by variable, if they cannot be drawn from seeds.
+        carried: State of the first lanes, if another batch has begun them; None: all lanes begin here.
+        may_be_left: Whether training stops when at least half of the places are free, to continue in another batch.
+        checkpoints: Where the batch saves its state; None: nowhere.
 
     Attributes:
-        program: What trains them.
-        lanes: The trials.
-        places: Where each of them is.
-        state: The variables of all places of the program.
+        program: The compiled program.
+        lanes: The lanes.
+        places: The place of each lane.
+        state: The variables of all places.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class LaneBatch:
         self._all = Places(n_lanes=shape.n_lanes, n_devices=shape.n_devices)
         self.places = self._all.of(len(lanes))
         there = {place: index for index, place in enumerate(self.places)}
-        self._sources = [there.get(place, len(lanes) - 1) for place in range(shape.n_lanes)]
-        self._padded = [lanes[index] for index in self._sources]
+        self._lane_at = [there.get(place, len(lanes) - 1) for place in range(shape.n_lanes)]
+        self._padded = [lanes[index] for index in self._lane_at]
         numbers = [lane.settings.numbers for lane in self._padded]
         self._columns = [program.compiler.place(column) for column in program.structure.frame.columns(numbers)]
         self.state: Any = None
 
     def compile_ahead(self) -> None:
-        """Let threads compile what training will call, all of it at the same time."""
+        """Let threads compile all functions that training calls, at the same time."""
         with self.program.compiler.ahead():
             state = self._initial_state()
             self._measure(state, self._data.loss)
@@ -76,10 +76,10 @@ class LaneBatch:
                 self._measure(state, self._data.test)
 
     def train(self, on_epoch: OnEpoch, together: Together) -> list[TrialResult]:
-        """Train the trials and return a result for each that ended, in their order.
+        """Train the lanes, and return the results of those that ended, in their order.
 
-        That is all of them, unless the batch may be left: when at most half of its places are taken; or lanes are at
-        different epochs: when one has come to its end.
+        All of them end, with two exceptions: a batch that may be left stops when at least half of its places are
+        free, and a batch of lanes at different epochs stops when one lane has trained its last epoch.
         """
         clock = Clock()
         if self._carried is None and self.program.compiler.is_new:
@@ -100,7 +100,7 @@ class LaneBatch:
         return [self._result(lane) for lane in self.lanes if lane.state is not None]
 
     def _begin(self) -> None:
-        """Set the variables of the lanes that begin, and measure their loss, beside those that go on."""
+        """Set the variables of all lanes: initial ones, whose loss is measured, and those from another batch."""
         n_carried = 0 if self._carried is None else len(self._carried.places)
         if begun := list(zip(self.places, self.lanes, strict=True))[n_carried:]:
             trainable, others, optimizer = self._initial_state()
@@ -116,17 +116,17 @@ class LaneBatch:
     def _initial_state(self) -> Any:
         replay = self.program.structure.replay
         if replay is None:
-            weights = [values[self._sources] for values in self._initial_weights or ()]
+            weights = [values[self._lane_at] for values in self._initial_weights or ()]
             return self.program.initial_from(weights, self._columns)
         seeds = np.stack([replay.seeds(lane.trial.run_seed) for lane in self._padded])
         return self.program.initial(seeds, self._columns)
 
     def _train_epochs(self, on_epoch: OnEpoch, together: Together) -> int:
-        """Train until the budget of a lane is spent or nobody is left, or half; return the number of epochs.
+        """Train until a lane has trained its last epoch, no lane trains, or the batch is left; return the epochs.
 
-        The next epoch is sent off before the last one is reported, so that the device need not wait for the caller.
-        Where weights are to be kept it is not: those of a stopped trial are taken where it stopped. Nor where places
-        may be given away, for the lanes that go on would be an epoch ahead.
+        The device starts the next epoch before the last one is reported, so that it need not wait for the caller.
+        There are two exceptions. Where weights are kept, those of a stopped trial are taken at the epoch at which it
+        stopped. Where the batch may be left, the lanes that move on would be an epoch ahead.
         """
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
         ahead = not self._may_be_left and not any(lane.trial.keep_weights for lane in self.lanes)
@@ -153,15 +153,15 @@ class LaneBatch:
         return n_epochs
 
     def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
-        """Take the variables and tell the epochs of the batch's checkpoint, and return the epoch that comes next."""
+        """Restore the batch's checkpoint if there is one, report its epochs, and return the next epoch."""
         n_lanes = self.program.shape.n_lanes
         kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
         if not kept:
             return 0
         state, epochs = unpack(kept, like=self.state)
-        for epoch, told in enumerate(epochs):
-            self._report(epoch, told, on_epoch, together)
-        state = jax.tree.map(lambda values: values[self._sources], state)
+        for epoch, fetched in enumerate(epochs):
+            self._report(epoch, fetched, on_epoch, together)
+        state = jax.tree.map(lambda values: values[self._lane_at], state)
         self.state = self.program.compiler.place(state)
         return len(epochs)
 
@@ -172,7 +172,7 @@ class LaneBatch:
         self._checkpoints.save(trials, pack(state, self._past), n_lanes=self.program.shape.n_lanes)
 
     def _send(self, epoch: int) -> Any:
-        """Start the batch's next epoch on the device: of each lane the one that it has come to."""
+        """Start the batch's next epoch on the device; each lane trains its own next epoch."""
         shape, data = self.program.shape, self._data
         furthest = epoch + max(lane.epoch for lane in self.lanes)
         n_steps = min(shape.n_batches, data.n_steps - furthest * shape.n_batches)
@@ -187,11 +187,11 @@ class LaneBatch:
         return self.program.measure(state, split, self._columns, self._active())
 
     def _active(self) -> Any:
-        """Return who is to be computed: those that have not ended."""
+        """Return the places to be computed: those of the lanes that have not ended."""
         return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
-        """Return the order of the examples, the same for all lanes or a row for each."""
+        """Return the order of the examples: one for all lanes, or one row for each."""
         shape, shuffle = self.program.shape, self._data.shuffle
         keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
         drawn = {(seed, of): epoch_order(seed, of, shape.n_examples, shuffle=shuffle) for seed, of in set(keys)}
@@ -202,12 +202,12 @@ class LaneBatch:
         return -(-self._data.n_steps // self.program.shape.n_batches)
 
     def _fetched(self, n_steps: int, means: Any, logs: Any) -> Epoch:
-        """Return what the device tells of an epoch, of the trials in their order."""
+        """Fetch the results of an epoch from the device, those of the lanes in their order."""
         by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
         return n_steps, np.asarray(means)[:, self.places], by_trial
 
     def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together) -> None:
-        """Tell the caller about an epoch of every trial that still trains, and stop those that it does not want."""
+        """Report an epoch of every lane that still trains, and stop the lanes that the caller does not want."""
         n_steps, means, logs = fetched
         if self._checkpoints is not None:
             self._past.append(fetched)
@@ -250,7 +250,7 @@ class LaneBatch:
         return step_losses(means, seen, first_step=first_step, every_n_steps=self._data.every_n_steps)
 
     def _finish(self) -> None:
-        """Judge what trained to its end, and evaluate it on the test split where that was asked for."""
+        """Set the state of the lanes that trained to the end, and evaluate confirmations on the test split."""
         complete = [
             index for index, lane in enumerate(self.lanes) if lane.state is None and lane.epoch == self._n_epochs
         ]
@@ -266,7 +266,7 @@ class LaneBatch:
         for index in complete:
             lane, place = self.lanes[index], self.places[index]
             lane.summary["final_loss"] = float(losses[place])
-            # Not `>`: a loss that is not a number is above any; and a wreck can have a finite one.
+            # `not <=` counts a loss of NaN as diverged. A finite loss with non-finite weights counts as diverged too.
             learned = is_whole[place] and lane.summary["final_loss"] <= lane.summary["initial_loss"]
             lane.state = "complete" if learned else "diverged"
             if lane.trial.test:

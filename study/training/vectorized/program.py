@@ -15,26 +15,26 @@ from study.training.model_setup import steps_per_epoch
 from study.training.vectorized.compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
 from study.training.vectorized.structure import VectorizedStructure
 
-# Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step has them.
+# Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step takes them.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
-# The numbers of each device's active lanes before those of the others, shape (n_lanes,); how many, shape (n_devices,).
+# See `Places.active`: each device's lanes, those to be computed first, shape (n_lanes,); their number, (n_devices,).
 Active = tuple[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a program is compiled for.
+    """The sizes that a program is compiled for.
 
     Attributes:
         n_lanes: Trials side by side, on all devices together.
-        n_devices: Devices that share them equally.
-        abreast: Whether those of a device take each step together; else they are trained one after the other.
-        one_order: Whether they all see the same batches.
+        n_devices: Devices that share the lanes equally.
+        abreast: Whether the lanes of a device take each step together; else one trains after the other.
+        one_order: Whether all lanes see the same batches.
         batch_size: Examples a step.
         eval_batch_size: Examples a step of evaluation.
         n_examples: Examples of the training split.
-        n_evaluated: The first examples of it that an epoch's loss and metrics are evaluated on once it is over; 0:
-            they are the running means over its steps.
+        n_evaluated: Examples of it, the first ones, on which an epoch's loss and metrics are evaluated after the
+            epoch; 0: they are the running means over the epoch's steps.
     """
 
     n_lanes: int
@@ -61,9 +61,9 @@ class VectorizedProgram:
     """The compiled functions of one structure and one shape.
 
     Args:
-        structure: What the trials share.
-        shape: How many there are, and of what batches.
-        max_bytes: The most memory that a call may take; None leaves it to the device to refuse.
+        structure: The parts that the trials share.
+        shape: The sizes.
+        max_bytes: The most memory that a call may take on a device; None: the device itself refuses.
 
     Attributes:
         compiler: Compiles and calls its functions.
@@ -78,13 +78,13 @@ class VectorizedProgram:
         """Return the initial variables of all lanes.
 
         Args:
-            seeds: Draws, shape (n_lanes, n_draws).
+            seeds: Drawn seeds, shape (n_lanes, n_draws).
             columns: The formulas' values, each of shape (n_lanes,).
         """
 
         def start(seeds: Any, columns: Sequence[Any]) -> Any:
-            # Lane by lane: JAX cuts a batch of QR factorizations (orthogonal initializers) into tasks for the threads
-            # that run the devices, and where each of those waits for such a task, all wait for ever.
+            # Lane by lane, to avoid a deadlock. JAX divides a batch of QR factorizations (orthogonal initializers)
+            # into tasks for the threads that run the devices. If each of these waits for such a task, none runs.
             return jax.lax.map(lambda lane: self.structure.initial_state(*lane), (seeds, columns))
 
         specs = (LANES, LANES)
@@ -110,7 +110,7 @@ class VectorizedProgram:
             n_steps: Steps to take, at most those of a pass.
             train: Inputs and targets.
             validation: Inputs and targets.
-            active: Who is trained; all are where they step together.
+            active: The lanes to train; lanes that step together are all trained.
 
         Returns:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
@@ -132,8 +132,8 @@ class VectorizedProgram:
         """Evaluate on a split.
 
         Returns:
-            The metrics, each of shape (n_lanes,); whether all weights are finite; the non-trainable variables
-            afterwards: Keras's recurrent layers draw their dropout in evaluations too.
+            The metrics, each of shape (n_lanes,); whether all weights are finite, shape (n_lanes,); the non-trainable
+            variables afterwards, since Keras's recurrent layers draw dropout in evaluations too.
         """
 
         def measured(state: Any, split: Any, columns: Sequence[Any], active: Active) -> Any:
@@ -149,7 +149,7 @@ class VectorizedProgram:
         return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
 
     def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
-        """Return the variables with the final weights that the optimizer sets: averages, where it keeps them."""
+        """Return the variables with the final weights that the optimizer sets, such as averages."""
         optimizer = self.structure.model.optimizer
         own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
         if not (optimizer.use_ema or own):
@@ -176,14 +176,22 @@ class VectorizedProgram:
         return state, losses.T, logs
 
     def _each(self, function: Callable[[Any, Any], Any], state: Any, lanes: Any, active: Active) -> Any:
-        """Call a function of a lane's variables and of what else is its own for the local lanes, but idle ones.
+        """Call a function for each of the local lanes.
+
+        Lanes that step together are all computed. Lanes that train one after the other are skipped if not active.
+
+        Args:
+            function: Takes a lane's variables and its other values; returns its variables and other results.
+            state: The variables of all local lanes.
+            lanes: The other values of all local lanes.
+            active: The lanes to compute.
 
         Returns:
-            The variables and what else it returns; where idle lanes are passed over, as they were and zero.
+            The variables and the other results; of a skipped lane, its variables unchanged and zeros.
         """
         if self.shape.abreast:
             return jax.vmap(function)(state, lanes)
-        of_lane = jax.jit(function)  # so that it is traced once
+        of_lane = jax.jit(function)  # traced only once
         indices, (count,) = active
 
         def one(values: Any, index: Any) -> Any:
@@ -194,9 +202,9 @@ class VectorizedProgram:
             found = of_lane(one(carried[0], index), one(lanes, index))
             return jax.tree.map(lambda v, new: jax.lax.dynamic_update_index_in_dim(v, new, index, 0), carried, found)
 
-        told = jax.eval_shape(of_lane, one(state, 0), one(lanes, 0))[1]
-        told = jax.tree.map(lambda like: jnp.zeros((self.shape.n_local_lanes, *like.shape), like.dtype), told)
-        return jax.lax.fori_loop(0, count, body, (state, told))
+        shapes = jax.eval_shape(of_lane, one(state, 0), one(lanes, 0))[1]
+        zeros = jax.tree.map(lambda like: jnp.zeros((self.shape.n_local_lanes, *like.shape), like.dtype), shapes)
+        return jax.lax.fori_loop(0, count, body, (state, zeros))
 
     def _epoch_of_one(self, state: Any, columns: Any, order: Any, n_steps: Any, train: Any, validation: Any) -> Any:
         """Train a lane for an epoch and validate."""
@@ -220,7 +228,7 @@ class VectorizedProgram:
             carried = jax.lax.cond(n_steps > n_full, lambda c: step(n_full, c, rest), lambda c: c, carried)
         (trainable, others, optimizer, metrics), losses = carried
         logs = self._metrics_result(metrics)
-        # What keras.callbacks.SwapEMAWeights does for a validation.
+        # As keras.callbacks.SwapEMAWeights does for a validation.
         averaged = self._finalized(trainable, optimizer) if model.optimizer.use_ema else trainable
         validated, others = self._evaluate(averaged, others, validation, columns)
         if n := self.shape.n_evaluated:
@@ -229,7 +237,7 @@ class VectorizedProgram:
         return (trainable, others, optimizer), (losses, logs)
 
     def _evaluate(self, trainable: Any, others: Any, split: Any, columns: Any) -> tuple[dict[str, Any], Any]:
-        """Take Keras's own test step over a split in a lane."""
+        """Evaluate a lane on a split by Keras's own test step."""
         size, n = self.shape.eval_batch_size, split[0].shape[0]
 
         def step(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:

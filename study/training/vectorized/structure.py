@@ -1,4 +1,4 @@
-"""What all trials of one program share: the model, the optimizer's code, and which of its numbers differ."""
+"""The parts that all trials of a program share: the model, the optimizer's code, the names of its numbers."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from study.training.symbolic_numbers import Frame
 
 
 class VectorizedStructure:
-    """A model and an optimizer that compute with any weights and any numbers, for trials of the same settings.
+    """A model and an optimizer that compute with the weights and numbers of any trial of the same settings.
 
     Args:
         config: The study.
         dataset: Its data.
         build_model: Builds the model, uncompiled.
-        hyperparameters: Those of the trial that the structure is made for.
+        hyperparameters: Those of the first trial that needs the structure.
         n_steps: Steps of a whole training.
 
     Attributes:
-        frame: The numbers.
-        model: The model, compiled with the optimizer; its variables have no values of their own.
-        replay: Where initial weights come from; None where the model must be built for every trial.
+        frame: The optimizer's numbers.
+        model: The model, compiled with the optimizer; its variables have no values.
+        replay: Computes initial weights from seeds; None if the model must be built for every trial.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class VectorizedStructure:
         self._config, self._hyperparameters, self._n_steps = config, hyperparameters, n_steps
         settings = read_settings(config, hyperparameters, n_steps=n_steps)
         self._fixed = settings.fixed
-        self._constants: dict[str, float] = {}  # numbers that cannot be traced
+        self._constants: dict[str, float] = {}  # numbers that JAX cannot trace
         self._numbers = settings.numbers
         self.frame = Frame(values=settings.numbers)
-        keras.utils.clear_session(free_memory=False)  # layers' names begin anew, as in fit
+        keras.utils.clear_session(free_memory=False)  # layers' names start again, as in fit
         self.model: Any
         self.replay: Replay | None
         try:
@@ -61,25 +61,25 @@ class VectorizedStructure:
         except NotReplayableError:
             keras.utils.clear_session(free_memory=False)
             self.model, self.replay = self._compiled(build_model(), dataset), None
-        keras.utils.clear_session(free_memory=False)  # or the next scope of Keras would compute all values
+        keras.utils.clear_session(free_memory=False)  # else the next scope of Keras would compute all values
         self._trace()
 
     def serves(self, settings: Settings) -> bool:
-        """Tell whether a trial with these settings can take part."""
+        """Return whether a trial with these settings can be trained by the same program."""
         constant = all(settings.numbers[name] == value for name, value in self._constants.items())
         same_names = settings.numbers.keys() == self._numbers.keys()
         return settings.fixed == self._fixed and same_names and constant and self.frame.serves(settings.numbers)
 
     @property
     def decided_by(self) -> str:
-        """The arguments whose values are part of the program, in words."""
+        """Names of the arguments whose values are part of the program."""
         return ", ".join([*self._constants, *(str(question) for question in self.frame.answers)]) or "none"
 
     def initial_state(self, seeds: Any, columns: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Return a trial's initial trainable, non-trainable and optimizer variables.
 
         Args:
-            seeds: The draws under its run seed, shape (n_draws,).
+            seeds: The seeds drawn under its run seed, shape (n_draws,).
             columns: The value of each formula for this trial.
         """
         initial_values = () if self.replay is None else self.replay.initial_values
@@ -87,7 +87,7 @@ class VectorizedStructure:
         return self.state_from(weights, columns)[0]  # type: ignore[no-any-return]
 
     def state_from(self, weights: Sequence[Any], columns: Sequence[Any] | None) -> tuple[Any, Any]:
-        """Return the variables with given weights, in the order of `model.variables`, and a fresh optimizer."""
+        """Return the variables for given weights, in the order of `model.variables`, and a fresh optimizer."""
         self.frame.bind(columns)
         optimizer = self._optimizer()
         for variable, value in zip(self.model.variables, weights, strict=True):
@@ -105,7 +105,7 @@ class VectorizedStructure:
 
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes.
-            place: Which lane.
+            place: The lane's place.
         """
         variables = [*self.model.trainable_variables, *self.model.non_trainable_variables]
         values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
@@ -127,7 +127,7 @@ class VectorizedStructure:
         return model
 
     def _optimizer(self) -> Any:
-        """Build a fresh optimizer whose numbers are those of the frame."""
+        """Build a fresh optimizer that computes with the numbers of the frame."""
         optimizer = _build(self._config, self._hyperparameters, n_steps=self._n_steps)
         for name in self._numbers:
             if name in self._constants:
@@ -141,7 +141,7 @@ class VectorizedStructure:
         return optimizer
 
     def _trace(self) -> None:
-        """Find the formulas of the optimizer; a number that JAX does not take becomes part of the program."""
+        """Find the formulas of the optimizer; a number that JAX cannot trace becomes part of the program."""
         while True:
             self.frame = Frame(values=self._numbers)
             try:
@@ -155,7 +155,7 @@ class VectorizedStructure:
                 return
 
     def _step_once(self) -> Any:
-        """Do all that the optimizer is ever asked for, to see what it uses."""
+        """Call everything that training calls on the optimizer, to find the numbers that it uses."""
         variables = self.model.variables
         (trainable, _, state), optimizer = self.state_from([jnp.zeros(v.shape, v.dtype) for v in variables], None)
         self.model.optimizer = optimizer
@@ -164,7 +164,7 @@ class VectorizedStructure:
 
 
 def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Settings:
-    """Build a trial's optimizer and tell its numbers from what is part of a program's code."""
+    """Build a trial's optimizer, and separate its numbers from the settings that are part of a program's code."""
     optimizer = _build(config, hyperparameters, n_steps=n_steps)
     return settings_of(optimizer, config.optimizer.target, hyperparameters)
 
@@ -175,6 +175,6 @@ def _build(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps
 
 
 def state_bytes(optimizer: Any) -> int:
-    """Return the bytes of an optimizer's variables but for its step counter and rate."""
+    """Return the bytes of an optimizer's variables, without its step counter and rate."""
     state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
     return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in state)

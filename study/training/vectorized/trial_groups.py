@@ -47,7 +47,7 @@ class TrialGroups:
         return next(iter(self._groups), None)
 
     def take(self, key: GroupKey) -> list[Lane]:
-        """Remove and return the lanes of a group; an empty list if there are none."""
+        """Remove and return the lanes of a group; empty if no lane waits."""
         return self._groups.pop(key, [])
 
     def take_failures(self) -> list[TrialResult]:
