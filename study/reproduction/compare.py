@@ -23,7 +23,7 @@ from study.reproduction.config_changes import (
     pin_trainer,
     recorded_value,
 )
-from study.reproduction.retrain import PROJECT, Difference, Request, Retrained, retrain
+from study.reproduction.retrain import PROJECT, Difference, Retrained, RetrainRequest, retrain
 from study.reproduction.targets import Target
 from study.statistics.intervals import Interval, mean_interval
 from study.tracking.reader import read_histories
@@ -253,7 +253,7 @@ def _train(
     raw = apply_changes(target.raw, wanted)
     pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
     point = apply_to_arguments(recorded, wanted)
-    request = Request(
+    request = RetrainRequest(
         raw=raw,
         folder=folder,
         trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],

@@ -1,11 +1,7 @@
-"""Train recorded trials again, here or in a fresh process, once what they were recorded with is compared with now."""
+"""Train recorded trials again, here or in a fresh process, after a comparison of data, versions and device."""
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +10,7 @@ from typing import Any
 from study.config.parse import parse
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
+from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.preflight import build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
@@ -26,7 +23,7 @@ _COMPUTING = {
     "jax": ("keras", "numpy", "jax", "jaxlib"),
     "torch": ("keras", "numpy", "torch"),
 }
-# What may change the last digits, and what tells what else may have.
+# Things that may change the last digits, and the commit, which names all other changes.
 _BESIDE = ("device", "python", PROJECT, "git_commit")
 
 
@@ -51,8 +48,8 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to train, and what it was recorded with.
+class RetrainRequest:
+    """Trials to train again, and what they were recorded with.
 
     Attributes:
         raw: The resolved config.
@@ -84,7 +81,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Retrained:
-    """What training again came to.
+    """The outcome of training again.
 
     Attributes:
         differences: What is not as it was recorded.
@@ -97,7 +94,7 @@ class Retrained:
     results: tuple[TrialResult, ...]
 
 
-def retrain(request: Request) -> Retrained:
+def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
     Keras holds one backend a process, so where it holds another than the one asked for a fresh process trains.
@@ -158,7 +155,7 @@ def compare_conditions(
     return found
 
 
-def _read(request: Request) -> StudyConfig:
+def _read(request: RetrainRequest) -> StudyConfig:
     try:
         return parse(request.raw, folder=request.folder, allow=request.allow)
     except ConfigError as error:
@@ -171,25 +168,9 @@ def _read(request: Request) -> StudyConfig:
         ) from error
 
 
-def _in_fresh_process(request: Request) -> Retrained:
-    with tempfile.TemporaryDirectory() as scratch:
-        asked, answer = Path(scratch) / "request", Path(scratch) / "answer"
-        asked.write_bytes(pickle.dumps(request))
-        command = "import sys; from study.reproduction.retrain import answer_request; answer_request(*sys.argv[1:])"
-        done = subprocess.run([sys.executable, "-c", command, str(asked), str(answer)], check=False)
-        if done.returncode != 0 or not answer.exists():
-            raise StudyError(f"the process with trainer.backend={request.backend} ended with {done.returncode}")
-        outcome: Retrained | StudyError = pickle.loads(answer.read_bytes())
-    if isinstance(outcome, StudyError):
-        raise outcome
-    return outcome
-
-
-def answer_request(asked: str, answer: str) -> None:
-    """Train what a file asks for and write the outcome, or why there is none, into another."""
-    outcome: Retrained | StudyError
+def _in_fresh_process(request: RetrainRequest) -> Retrained:
     try:
-        outcome = retrain(pickle.loads(Path(asked).read_bytes()))
-    except StudyError as error:  # those with arguments of their own do not survive pickling
-        outcome = StudyError(str(error))
-    Path(answer).write_bytes(pickle.dumps(outcome))
+        retrained: Retrained = call_in_subprocess("study.reproduction.retrain:retrain", request)
+    except ProcessDiedError as died:
+        raise StudyError(f"the process with trainer.backend={request.backend} ended with {died.status}") from died
+    return retrained

@@ -4,9 +4,9 @@ import dataclasses
 import datetime
 import hashlib
 import math
-import pickle
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from study.core.errors import StoreError, StudyError
 from study.reproduction.compare import LOOSE_TOLERANCE, compare, repeat, reproduce
 from study.reproduction.config_changes import apply_changes, changes_between, parse_changes
 from study.reproduction.export import export
-from study.reproduction.retrain import Request, answer_request, compare_conditions
+from study.reproduction.retrain import RetrainRequest, compare_conditions, retrain
 from study.reproduction.targets import find_target
 from study.run import run_study
 from study.tracking.reader import read_studies
@@ -248,13 +248,18 @@ def test_a_study_on_another_backend_is_reproduced_in_a_fresh_process(tmp_path, c
 
 
 def test_an_error_of_the_fresh_process_comes_back_with_its_message(tmp_path, recorded):
-    asked, answer = tmp_path / "request", tmp_path / "answer"
     raw = {**recorded.raw, "model": {**recorded.raw["model"], "hiden": 3}}
-    asked.write_bytes(pickle.dumps(Request(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=())))
-    answer_request(str(asked), str(answer))
-    error = pickle.loads(answer.read_bytes())
-    assert isinstance(error, StudyError)
-    assert "model.hiden=3" in str(error)
+    raw["trainer"] = {**raw["trainer"], "backend": "jax"}
+    with pytest.raises(StudyError, match=r"model\.hiden=3") as e:
+        retrain(RetrainRequest(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=()))
+    assert type(e.value) is StudyError
+
+
+def test_a_fresh_process_that_dies_is_told(tmp_path, recorded, monkeypatch):
+    raw = {**recorded.raw, "trainer": {**recorded.raw["trainer"], "backend": "jax"}}
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(StudyError, match=r"the process with trainer\.backend=jax ended with 1"):
+        retrain(RetrainRequest(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=()))
 
 
 @pytest.mark.parametrize(
