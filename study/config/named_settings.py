@@ -13,12 +13,11 @@ from typing import Any
 
 from study.config.instantiate import is_too_deep
 from study.config.reader import Reader, did_you_mean
+from study.config.schema import NOT_ARGUMENTS
 from study.core.errors import ConfigError, Fault
 
-# What a setting gives every optimizer that it does not name.
+# The key of arguments for every optimizer that a setting does not name.
 ANY = "any"
-# Keys of the section `optimizer` that a setting cannot give: they are no arguments.
-_NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +125,7 @@ def _arguments(
         advice = f"Write {key}.learning_rate=0.001."
         faults.append(Fault(key=key, value=arguments, allowed="a section of arguments", advice=advice))
         return key, None
-    for name in (name for name in arguments or {} if name in _NOT_ARGUMENTS):
+    for name in (name for name in arguments or {} if name in NOT_ARGUMENTS):
         advice = f"Take it out; a setting fixes arguments such as {key}.learning_rate."
         faults.append(Fault(key=f"{key}.{name}", value=(arguments or {})[name], allowed="an argument", advice=advice))
     return key, arguments or {}

@@ -1,4 +1,4 @@
-"""A study's configuration: typed, frozen, and checked so that every fault is told at once."""
+"""A study's configuration as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from study.core.search_space import Range, Value
 BACKENDS = ("tensorflow", "jax", "torch")
 # What a model mostly computes, which decides the trainer that is quickest.
 KINDS = ("dense", "convolutional", "recurrent")
+# Keys of the section `optimizer` that are no arguments of the optimizer.
+NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]

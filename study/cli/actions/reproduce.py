@@ -12,10 +12,10 @@ from pathlib import Path
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.core.log_capture import captured
-from study.reproduction.compare import Comparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.config_changes import parse_changes
+from study.reproduction.recorded_run import RecordedRun, find_recorded_run
+from study.reproduction.reproduce import MetricComparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.retrain import Difference
-from study.reproduction.targets import Target, find_target
 from study.statistics.intervals import Interval
 
 
@@ -23,7 +23,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
     """Reproduce what `study reproduce` was asked for; the status is 0 only when it was reproduced."""
     sys.path.insert(0, os.getcwd())  # models and optimizers of one's own, as in `study run`
     changes = parse_changes(options.changes)
-    target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     folder = options.folder.resolve()
     sys.stdout.write(f"{target.title}\n")
     sys.stdout.flush()
@@ -49,7 +49,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
     return _show_reproduction(target, outcome) if isinstance(outcome, Reproduction) else _show_repetition(outcome)
 
 
-def _show_reproduction(target: Target, outcome: Reproduction) -> int:
+def _show_reproduction(target: RecordedRun, outcome: Reproduction) -> int:
     """Print what a reproduction came to."""
     write = sys.stdout.write
     if not outcome.trained:
@@ -107,7 +107,7 @@ def _list(heading: str, differences: Sequence[Difference]) -> None:
         sys.stdout.write(f"{heading}:\n" + "".join(f"  {difference}\n" for difference in differences))
 
 
-def _row(comparison: Comparison) -> tuple[str, ...]:
+def _row(comparison: MetricComparison) -> tuple[str, ...]:
     at = "" if comparison.at is None else str(comparison.at)
     largest = "0" if comparison.largest == 0 else f"{comparison.largest:.3g}"
     is_test = comparison.metric.startswith("test_")

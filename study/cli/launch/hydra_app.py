@@ -27,7 +27,7 @@ _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class CommandLine:
     """A command line as Hydra reads it.
 
     Attributes:
@@ -49,13 +49,13 @@ class JobError(Exception):
     """A job ended with an error of the program's; the message is its traceback without passwords."""
 
 
-def read_arguments(arguments: Sequence[str]) -> Request:
+def read_arguments(arguments: Sequence[str]) -> CommandLine:
     """Split a command line into flags and overrides; an unknown flag ends with status 2."""
     parser = get_args_parser()
     parser.prog = "study run"
     options: argparse.Namespace = parser.parse_args(list(arguments))
     is_composed = bool(options.cfg or options.info is not None)
-    return Request(
+    return CommandLine(
         arguments=tuple(arguments),
         overrides=tuple(options.overrides),
         multirun=options.multirun,
@@ -64,22 +64,22 @@ def read_arguments(arguments: Sequence[str]) -> Request:
     )
 
 
-def answer(request: Request) -> int:
+def answer(command_line: CommandLine) -> int:
     """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; a bad composition is status 2."""
-    if request.is_composed:
+    if command_line.is_composed:
         try:
-            compose_jobs(request.overrides, multirun=False)
+            compose_jobs(command_line.overrides, multirun=False)
         except (CompositionError, ConfigError) as error:
             sys.stderr.write(f"study run: {error}\n")
             return 2
     shown = io.StringIO()
-    with _argv(request.arguments), contextlib.redirect_stdout(shown):
+    with _argv(command_line.arguments), contextlib.redirect_stdout(shown):
         _application()()
     sys.stdout.write(redact(shown.getvalue()))
     return 0
 
 
-def launch(request: Request, jobs: Sequence[Job]) -> int:
+def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     """Check all jobs, run them through Hydra, and show the studies side by side.
 
     Raises:
@@ -91,14 +91,14 @@ def launch(request: Request, jobs: Sequence[Job]) -> int:
         from study.pipeline.preflight import check
 
         configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
-    with _argv(request.arguments):
+    with _argv(command_line.arguments):
         _application(told_apart_by(jobs))()
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
     from study.cli.actions.gallery import page_after_run
 
-    page_after_run(request.overrides, configs)
+    page_after_run(command_line.overrides, configs)
     return 0
 
 
