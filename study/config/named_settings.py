@@ -7,7 +7,7 @@ and a study takes one of them. That happens before the config is read: a setting
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,18 +60,21 @@ def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
     return Resolved(raw={**left, "optimizer": optimizer}, origins=origins)
 
 
-def refuse_typed(raw: Mapping[str, Any], overrides: Sequence[str]) -> None:
+def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """Refuse `optimizer.learning_rate=0.1` beside a setting that fixes the rate: only one of the two can be meant.
 
+    Args:
+        raw: The resolved config.
+        given: The texts of the values that a user gave, by dotted key; null is no value.
+
     Raises:
-        ConfigError: Such an argument was typed.
+        ConfigError: Such an argument was given.
     """
-    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
     faults = []
     for key, origin in resolve_setting(raw).origins.items():
-        if typed.get(key, "null") != "null":
+        if key in given:
             advice = f"Take {key} out of the command, or choose another setting; setting=null takes none."
-            faults.append(Fault(key=key, value=typed[key], allowed=f"no value beside {origin}", advice=advice))
+            faults.append(Fault(key=key, value=given[key], allowed=f"no value beside {origin}", advice=advice))
     if faults:
         raise ConfigError(faults)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import difflib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from study.core.errors import StudyError
 from study.core.search_space import Value, text_of
 
-# What a training depends on, and what of it only the search or the composing reads.
+# Sections and keys that a training depends on.
 _SECTIONS = (
     "dataset",
     "model",
@@ -22,6 +21,7 @@ _SECTIONS = (
     "budget.n_steps",
     "deterministic",
 )
+# Keys below these that only the search or the composing reads.
 _UNREAD = (
     "dataset.task.batch_size",
     "dataset.task.objective",
@@ -32,21 +32,6 @@ _UNREAD = (
     "trainer.checkpoint_every_n_epochs",
 )
 _NAMES = ("name", "_target_")
-
-
-def parse_changes(words: Sequence[str]) -> dict[str, Any]:
-    """Read words such as `trainer.batch_size=64`.
-
-    Raises:
-        StudyError: A word is none of this form.
-    """
-    changes = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not key or not equals:
-            raise StudyError(f"{word}: expected KEY=VALUE behind the target, such as trainer.batch_size=64.")
-        changes[key] = _parsed(text)
-    return changes
 
 
 def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,11 +118,3 @@ def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _is_argument(key: str) -> bool:
     section, _, argument = key.partition(".")
     return section == "optimizer" and "." not in argument and argument not in _NAMES and depends(key)
-
-
-def _parsed(text: str) -> Any:
-    """Return numbers, booleans, null and lists as JSON has them, other text as it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

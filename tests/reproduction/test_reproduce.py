@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from study.cli import main
 from study.cli.launch.child_process import run_anywhere
 from study.core.errors import StoreError, StudyError
-from study.reproduction.config_changes import apply_changes, changes_between, parse_changes
+from study.reproduction.config_changes import apply_changes, changes_between
 from study.reproduction.export import export
 from study.reproduction.recorded_run import find_recorded_run
 from study.reproduction.reproduce import LOOSE_TOLERANCE, compare_histories, repeat, reproduce
@@ -403,12 +403,6 @@ def test_any_recorded_digest_is_the_same_data():
 def test_histories_are_compared_epoch_by_epoch(was, again, largest, at):
     (found,) = compare_histories({"loss": was}, {"loss": again})
     assert (found.largest, found.at) == (largest, at)
-
-
-def test_changes_are_read_as_json_and_text():
-    assert parse_changes(["a.b=1e-3", "c=[1,2]", "d=null", "e=true", "f=relu"]) == {
-        "a.b": 1e-3, "c": [1, 2], "d": None, "e": True, "f": "relu",
-    }  # fmt: skip
 
 
 def test_a_change_leaves_the_recorded_config_alone_and_searches_nothing():

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from study.cli.launch.compose import compose_jobs, prepare
+from study.cli.launch.overrides import read_overrides
 from study.cli.stores import find_stores
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
@@ -124,8 +125,8 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
 
     What cannot be shown, such as a part of the experiment, is told and is no failure of the run.
     """
-    typed = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
-    name = typed.get("experiment", "")
+    typed = {override.key: override.value for override in read_overrides(overrides)}
+    name = str(typed.get("experiment", ""))
     if name not in known() or not configs:
         return
     digests = frozenset(config.digest for config in configs)

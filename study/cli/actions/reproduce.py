@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from study.cli.launch.overrides import parse_changes
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.core.log_capture import captured
-from study.reproduction.config_changes import parse_changes
 from study.reproduction.recorded_run import RecordedRun, find_recorded_run
 from study.reproduction.reproduce import MetricComparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.retrain import Difference

@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
-from study.cli.launch.compose import CompositionError, Job, compose_jobs, read_job, told_apart_by
+from study.cli.launch.compose import CompositionError, Job, compose_jobs, differing_keys, read_job
 from study.core.errors import ConfigError, StudyError
 from study.core.redaction import redact
 
@@ -92,7 +92,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
 
         configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
     with _argv(command_line.arguments):
-        _application(told_apart_by(jobs))()
+        _application(differing_keys(jobs))()
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
