@@ -67,6 +67,12 @@ def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return MappingProxyType({name: p for name, p in signature.parameters.items() if p.kind not in catch_alls})
 
 
+def like_default(value: Any, default: object) -> Any:
+    """Return an integer as a float where the default is a float, since Keras refuses an integer rate."""
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and isinstance(default, float) else value
+
+
 def is_too_deep(raw: object) -> bool:
     """Tell whether something is nested deeper than a config ever is, as one that holds itself is."""
     level: dict[int, Any] = {id(raw): raw}

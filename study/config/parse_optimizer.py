@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from study.config.instantiate import parameters, signature_faults
+from study.config.instantiate import like_default, parameters, signature_faults
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
 from study.core.search_space import SCALES, Range, Value
@@ -27,7 +27,7 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
     read.faults += unknown
     known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
     fixed = {
-        key: _coerce(read, key, value, known[key])
+        key: _read_argument(read, key, value, known[key].default)
         for key, value in arguments.items()
         if value is not None and key in known
     }
@@ -115,9 +115,8 @@ def _check_ends(read: Reader, key: str, low: Any, high: Any, scale: str) -> None
         read.fault(f"{key}.high", high, allowed="a number below 1 on a one_minus_log scale", advice=advice)
 
 
-def _coerce(read: Reader, argument: str, value: Any, parameter: inspect.Parameter) -> Value:
-    """Return a fixed value in the type that the constructor's default has; Keras refuses an integer rate."""
-    default = parameter.default
+def _read_argument(read: Reader, argument: str, value: Any, default: Any) -> Value:
+    """Check a fixed value against the type of the constructor's default, and return it in that type."""
     if isinstance(value, list):
         return tuple(map(str, value))
     if isinstance(default, bool):
@@ -129,6 +128,6 @@ def _coerce(read: Reader, argument: str, value: Any, parameter: inspect.Paramete
         if not is_number(value):
             advice = f"Correct optimizer.{argument}, or leave it out to have it searched."
             read.fault(f"optimizer.{argument}", value, allowed="a finite number", advice=advice)
-        elif isinstance(default, float):
-            return float(value)
+        else:
+            value = like_default(value, default)
     return value  # type: ignore[no-any-return]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from study.core.packages import VERSIONS
 from study.reproduction.exported_file import exported_text
 from study.reproduction.recorded_run import RecordedRun
 from study.statistics.intervals import mean_interval
 
-_VERSIONS = ("python", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "optuna", "mlflow", "optimizer-study")
-# What of a budget one training and its confirmations need.
+# Keys of a budget that one training and its confirmations need.
 _BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
 _SECTIONS = ("dataset", "model", "schedule", "trainer")
 _VALUES = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
@@ -70,7 +70,7 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
         "data_digest": ", ".join(target.data_digests),
         "device": study.tags.get("device"),
         "git_commit": study.tags.get("git_commit"),
-        "versions": {name: study.tags[name] for name in _VERSIONS if name in study.tags},
+        "versions": {name: study.tags[name] for name in VERSIONS if name in study.tags},
     }
 
 

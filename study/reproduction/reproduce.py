@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from study.core.packages import PROJECT
 from study.core.records import RunRecord
 from study.core.search_space import text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
@@ -24,7 +25,7 @@ from study.reproduction.config_changes import (
     recorded_value,
 )
 from study.reproduction.recorded_run import RecordedRun
-from study.reproduction.retrain import PROJECT, Difference, Retrained, RetrainRequest, retrain
+from study.reproduction.retrain import Difference, Retrained, RetrainRequest, retrain
 from study.statistics.intervals import Interval, mean_interval
 from study.tracking.reader import read_histories
 

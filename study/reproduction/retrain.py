@@ -10,19 +10,13 @@ from typing import Any
 from study.config.parse import parse
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
+from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.preflight import build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.environment import environment
 
-PROJECT = "optimizer-study"
-# Packages that take part in a training on each backend; with another version of one of them it is another training.
-_COMPUTING = {
-    "tensorflow": ("keras", "numpy", "tensorflow"),
-    "jax": ("keras", "numpy", "jax", "jaxlib"),
-    "torch": ("keras", "numpy", "torch"),
-}
 # Things that may change the last digits, and the commit, which names all other changes.
 _BESIDE = ("device", "python", PROJECT, "git_commit")
 
@@ -147,7 +141,7 @@ def compare_conditions(
         found.append(
             Difference(subject="data digest", recorded=" or ".join(data_digests), now=data_digest, stops=True)
         )
-    computing = _COMPUTING.get(backend, ())
+    computing = COMPUTING.get(backend, ())
     for subject in (*computing, *_BESIDE):
         was, current = tags.get(subject), now.get(subject, "not installed" if subject in computing else "unknown")
         if was is not None and was != current:
