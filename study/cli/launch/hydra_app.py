@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import math
 import sys
@@ -20,8 +21,11 @@ from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, compose_jobs, differing_keys, read_job
+from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
 from study.core.redaction import redact
+
+Checked = Sequence[tuple[Job, StudyConfig]]
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -91,8 +95,10 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         from study.pipeline.preflight import check
 
         configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
+    # Other launchers copy what they are given to each of their processes, where nothing has been checked.
+    checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
     with _argv(command_line.arguments):
-        _application(differing_keys(jobs))()
+        _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
@@ -102,7 +108,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     return 0
 
 
-def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
+def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
     """Run one job's study and return its best objective, NaN when no trial completed.
 
     An outer Hydra sweep over anything else can optimize what this returns.
@@ -110,19 +116,19 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
     Args:
         own: The job's config.
         telling: The keys that the jobs of the command line differ in.
+        checked: Jobs that this process has checked, and their configs.
     """
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
-    from study.pipeline.preflight import load_config
 
     try:
         job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
         with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-            config = load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+            config = _config_of(job, checked)
         outcome = run_anywhere(config)
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
-        if HydraConfig.get().launcher._target_ != _BASIC_LAUNCHER:
+        if not _runs_here():
             raise JobError(str(error)) from None  # what ends a process is taken for the loss of its machine
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
@@ -130,9 +136,29 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
     return math.nan if outcome.best is None else outcome.best.objective
 
 
-def _application(telling: Collection[str] = ()) -> Callable[[], object]:
+def _config_of(job: Job, checked: Checked) -> StudyConfig:
+    """Return the config of a job that was checked before it started, else read it.
+
+    Hydra has composed the job once more. The config is the one that was checked if both the overrides and all resolved
+    values are the same; a value such as the time makes it another one. Earlier jobs have written to the stores.
+    """
+    from study.pipeline.preflight import check_stores, load_config
+
+    for known, config in checked:
+        if (known.overrides, known.raw) == (job.overrides, job.raw):
+            check_stores(config)
+            return dataclasses.replace(config, labels=job.labels)
+    return load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+
+
+def _runs_here() -> bool:
+    """Tell whether Hydra runs jobs in this process, one after the other."""
+    return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
+
+
+def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
-        return run_job(own, telling=telling)
+        return run_job(own, telling=telling, checked=checked)
 
     application: Callable[[], object] = hydra.main(version_base=None, config_path="pkg://conf", config_name="config")(
         job
