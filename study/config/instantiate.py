@@ -1,4 +1,4 @@
-"""Join configs and code: import what a `_target_` names and call it with the rest of its section."""
+"""Join configs and code: import the object of a `_target_` and call it with the rest of its section."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEEPEST = 30
 
 
 class Unimportable(ImportError):
-    """What a dotted path names cannot be imported, or cannot be called."""
+    """The object of a dotted path cannot be imported, or cannot be called."""
 
 
 def locate(target: str) -> Callable[..., Any]:
@@ -74,7 +74,7 @@ def like_default(value: Any, default: object) -> Any:
 
 
 def is_too_deep(raw: object) -> bool:
-    """Tell whether something is nested deeper than a config ever is, as one that holds itself is."""
+    """Return whether an object is nested deeper than any config, as one that contains itself is."""
     level: dict[int, Any] = {id(raw): raw}
     for _ in range(_DEEPEST):
         inner = [

@@ -1,8 +1,8 @@
-"""Named settings of a comparison: what each fixes of an optimizer, such as a published rate beside a tuned one.
+"""Named settings of a comparison: values of an optimizer's arguments, such as a published rate beside a tuned one.
 
 A published comparison fixes rates, ours searches them, and both belong on one page. So an experiment names settings,
-and a study takes one of them. That happens before the config is read: a setting's values then stand in the section
-`optimizer`, and the study is the one that it is with the same values typed.
+and a study takes one of them before its config is read. The setting's values then stand in the section `optimizer`.
+The study is the same as one with these values typed.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Resolved:
 def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
     """Take the setting that a config names: fix the arguments that it gives for the config's optimizer.
 
-    A setting that fixes anything leaves nothing to be searched. An empty one leaves the optimizer as it is, and so
-    does a null. What was resolved resolves to itself.
+    A setting that fixes anything leaves nothing to be searched. An empty setting, or a null, leaves the optimizer as
+    it is. A resolved config resolves to itself.
 
     Raises:
         ConfigError: There is no such setting, it has nothing for the optimizer, or it is no section of arguments.
     """
     chosen, settings = raw.get("setting"), raw.get("settings")
-    if is_too_deep(raw):  # told when the config is read
+    if is_too_deep(raw):  # refused when the config is read
         return Resolved(raw=raw)
     if chosen is None:
         return Resolved(raw={**raw, "settings": {}} if "settings" in raw else raw)
@@ -116,7 +116,7 @@ def _arguments(
         return key, None
     optimizer = Reader(raw).value("optimizer.name", default=None)
     if not isinstance(optimizer, str):
-        return key, None  # told when the optimizer is read
+        return key, None  # refused when the optimizer is read
     if optimizer not in given and ANY not in given:
         allowed = f"an optimizer that {key} names: {', '.join(map(str, given))}"
         advice = f"Give {key}.{optimizer} or {key}.{ANY}, or choose another setting; an empty one searches."

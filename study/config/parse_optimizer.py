@@ -15,10 +15,10 @@ _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
 
 def read_optimizer(read: Reader) -> OptimizerConfig:
-    """Return the optimizer of a config; what is wrong with it goes to the reader's faults.
+    """Return the optimizer of a config; faults go to the reader.
 
     An argument with a value is fixed. The others are searched where `search` has a range for them, or for those
-    named in `search_only` alone. What is neither keeps the value in `untuned`, else Keras's own.
+    named in `search_only` alone. An argument that is neither keeps the value in `untuned`, else Keras's own.
     """
     section = read.section("optimizer")
     target = read.text("optimizer._target_")

@@ -79,7 +79,7 @@ def call_in_subprocess(
 def answer(scratch: str) -> int:
     """Answer the request in a folder, in the child process, and return the exit status.
 
-    A StudyError is an answer. After any other exception there is none, and Python prints the traceback.
+    A StudyError is an answer too. Any other exception ends the process with a traceback and without an answer.
     """
     folder = Path(scratch)
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())

@@ -1,4 +1,4 @@
-"""Change single values of a recorded config, to ask what another setting would have given."""
+"""Change single values of a recorded config, to train the same run with another setting."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _NAMES = ("name", "_target_")
 
 
 def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config with values changed, and nothing of it to be searched.
+    """Return the config with values changed, and with nothing to be searched.
 
     Raises:
-        StudyError: A key is not there, is a whole section, or is none that training depends on.
+        StudyError: A key is not there, is a whole section, or has no effect on training.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(raw))
     known = dict(leaves(raw))
@@ -78,7 +78,7 @@ def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) ->
 def changes_between(
     raw: Mapping[str, Any], edited: Mapping[str, Any], *, arguments: Mapping[str, Value]
 ) -> dict[str, Any]:
-    """Return what an exported configuration, edited perhaps, has other than the recorded one.
+    """Return the values of an exported, perhaps edited, configuration that differ from the recorded one.
 
     Args:
         raw: The recorded config.
@@ -92,7 +92,7 @@ def changes_between(
 
 
 def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, Value]) -> str:
-    """Return what a key was, as text; an argument that was left out had Keras's own value."""
+    """Return the recorded value of a key as text; an argument that was left out had Keras's own value."""
     argument = key.removeprefix("optimizer.")
     if _is_argument(key):
         return text_of(arguments[argument]) if argument in arguments else "Keras's default"
@@ -100,7 +100,7 @@ def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, 
 
 
 def depends(key: str) -> bool:
-    """Tell whether the training of one point depends on a key."""
+    """Return whether the training of one point depends on a key."""
     below = any(key == section or key.startswith(f"{section}.") for section in _SECTIONS)
     unread = any(key == name or key.startswith(f"{name}.") for name in _UNREAD)
     return below and not unread and key.rpartition(".")[2] != "name"

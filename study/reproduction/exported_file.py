@@ -27,7 +27,7 @@ class Exported:
     Attributes:
         path: Where it was read from.
         sections: The configuration: the sections of `GROUPS` and single values beside them.
-        provenance: What the header tells; empty for a file written by hand.
+        provenance: The header's content; empty for a file written by hand.
     """
 
     path: Path

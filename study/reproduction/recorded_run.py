@@ -1,4 +1,4 @@
-"""Find what a user names: a run, the best of a study, or an exported configuration, with what is recorded."""
+"""Find the recorded run that a user names: by id, as the best of a study, or by an exported configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRun:
-    """A recorded training and what it was done with.
+    """A recorded training and its conditions.
 
     Attributes:
         tracking_uri: The store that holds it.
@@ -61,7 +61,7 @@ class RecordedRun:
 
 
 def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> RecordedRun:
-    """Find what a user names.
+    """Find the recorded run that a user names.
 
     Args:
         tracking_uri: The store.
@@ -71,7 +71,7 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
 
     Raises:
         StoreError: The store or the study's config.yaml cannot be read.
-        StudyError: There is nothing of this name, it is ambiguous, or nothing is confirmed yet.
+        StudyError: No run has this name, several have it, or none is confirmed yet.
     """
     path = folder / Path(name).expanduser()
     if path.suffix in (".yaml", ".yml") or path.is_file():
@@ -87,7 +87,7 @@ def find_study(tracking_uri: str, name: str) -> StudyRecord:
 
     Raises:
         StoreError: The store cannot be read.
-        StudyError: There is none of this name, or several studies of this optimizer.
+        StudyError: No study has this name, or several studies have this optimizer.
     """
     experiment, _, wanted = name.rpartition("/")
     known = list(read_experiments(tracking_uri))

@@ -31,14 +31,14 @@ from study.tracking.reader import read_histories
 
 # Relative, where versions or the device differ: other kernels sum in another order.
 LOOSE_TOLERANCE = 1e-3
-# No budget has so many confirmations, so repetitions from here on meet no seed that was used.
+# No budget has so many confirmations, so seeds of repetitions from here on are unused.
 _FIRST_FRESH = 1_000_000
 _LOOSENING = ("device", "python", PROJECT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricComparison:
-    """One metric, recorded and again.
+    """A metric as it was recorded, and as it was when the run was trained again.
 
     Attributes:
         metric: Its name.
@@ -68,8 +68,8 @@ class Reproduction:
         comparisons: One for each metric.
         recorded_state: How the run ended.
         state: How it ended now; None where it was not trained.
-        differences: What is not as it was recorded: likely causes.
-        device: What it was trained on.
+        differences: The differences from the recording: likely causes.
+        device: The device that trained.
     """
 
     trained: bool
@@ -91,8 +91,8 @@ class Repetition:
         results: One for each seed.
         fresh: Mean and 95 % t interval of each test metric over the seeds that completed.
         recorded: The same over the recorded confirmations of this configuration.
-        differences: What is not as it was recorded.
-        device: What it was trained on.
+        differences: The differences from the recording.
+        device: The device that trained.
     """
 
     trained: bool

@@ -23,12 +23,12 @@ _BESIDE = ("device", "python", PROJECT, "git_commit")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Something that is not as it was when a training was recorded.
+    """A difference from the time when a training was recorded.
 
     Attributes:
-        subject: What it is: `data digest`, a package, `device`, or a key of the config.
-        recorded: What it was.
-        now: What it is.
+        subject: `data digest`, a package, `device`, or a key of the config.
+        recorded: The value then.
+        now: The value now.
         stops: Whether it makes the training another one, so that repeating it must be forced.
     """
 
@@ -78,8 +78,8 @@ class Retrained:
     """The outcome of training again.
 
     Attributes:
-        differences: What is not as it was recorded.
-        device: What it was trained on.
+        differences: The differences from the recording.
+        device: The device that trained.
         results: One for each trial; none where a difference stopped the training.
     """
 
@@ -127,11 +127,11 @@ def compare_conditions(
     data_digest: str,
     backend: str,
 ) -> list[Difference]:
-    """Name what is not as it was recorded: the data, versions of what computes, the device, the code.
+    """Return the differences from the recording: in the data, the computing packages, the device and the code.
 
     Args:
-        tags: What was recorded; what it does not tell is not compared.
-        now: What is the case, by the same keys.
+        tags: The recorded versions and device; a subject without a tag is not compared.
+        now: The versions and the device now, by the same keys.
         data_digests: The digests recorded; none where none was.
         data_digest: The digest now.
         backend: The backend that trains.

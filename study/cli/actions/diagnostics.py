@@ -1,4 +1,4 @@
-"""What this machine has for a study: backends and GPUs, data sets, stores; nothing is written or downloaded."""
+"""Find backends and GPUs, data sets and stores of this machine; nothing is written or downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from study.training.auto_costs import find_facts
 from study.training.devices import ask_for_gpus
 
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
-# What trainers cost is compared for the small budget: 10 trials, and 5 confirmations of two settings.
+# Trainers are compared for the small budget: 10 trials, and 5 confirmations of two settings.
 _N_TRAININGS = 20
 _EXTRAS = {"torch": "optimizer-study[torch]"}
 

@@ -1,4 +1,4 @@
-"""What `study reproduce` does and prints."""
+"""Carry out `study reproduce` and print the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from study.statistics.intervals import Interval
 
 
 def reproduce_target(options: argparse.Namespace) -> int:
-    """Reproduce what `study reproduce` was asked for; the status is 0 only when it was reproduced."""
+    """Reproduce a run, or repeat its configuration; the status is 0 only on success."""
     sys.path.insert(0, os.getcwd())  # models and optimizers of one's own, as in `study run`
     changes = parse_changes(options.changes)
     target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
@@ -50,7 +50,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
 
 
 def _show_reproduction(target: RecordedRun, outcome: Reproduction) -> int:
-    """Print what a reproduction came to."""
+    """Print the result of a reproduction and return the exit status."""
     write = sys.stdout.write
     if not outcome.trained:
         return _show_stopped(outcome.differences)
@@ -76,7 +76,7 @@ def _show_reproduction(target: RecordedRun, outcome: Reproduction) -> int:
 
 
 def _show_repetition(outcome: Repetition) -> int:
-    """Print what a repetition came to."""
+    """Print the result of a repetition and return the exit status."""
     if not outcome.trained:
         return _show_stopped(outcome.differences)
     sys.stdout.write(f"trained on {outcome.device}\n\n")

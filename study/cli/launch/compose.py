@@ -137,7 +137,7 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
         single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
         return [_split(single)]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
-        return []  # another sweeper makes up its jobs as it goes; each is checked when its turn comes
+        return []  # another sweeper makes its jobs one after the other; each is checked when it starts
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]

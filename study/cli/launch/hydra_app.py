@@ -1,4 +1,4 @@
-"""Run checked jobs through Hydra, or let it answer questions about the config."""
+"""Run checked jobs through Hydra, or let Hydra answer questions about the config."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CommandLine:
         arguments: All of it.
         overrides: The `KEY=VALUE` words.
         multirun: Whether -m was given.
-        is_question: Whether it asks for something else than to run.
+        is_question: Whether it asks for something other than a run.
         is_composed: Whether answering composes a config.
     """
 
@@ -129,7 +129,7 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         if not _runs_here():
-            raise JobError(str(error)) from None  # what ends a process is taken for the loss of its machine
+            raise JobError(str(error)) from None  # a launcher takes the end of a process for the loss of its machine
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
