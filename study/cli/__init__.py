@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
     command, *rest = words
-    # MLflow reports its use to its makers unless told not to; a study is its user's own business.
+    # Without this MLflow reports its use to its makers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     if command == "-sc":  # the shell asks for completion without naming a subcommand
         command, rest = "complete", rest

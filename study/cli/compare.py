@@ -11,7 +11,7 @@ _DESCRIPTION = "Write the page that says which optimizer is better, by how much,
 
 
 def main(arguments: list[str]) -> int:
-    """Compare experiments; what does it takes seconds to import, so it waits until the words are understood."""
+    """Compare experiments; its action takes seconds to import, so the arguments are read first."""
     options = _parser().parse_args(arguments)
     from study.cli.actions.compare import compare_experiments
 

@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
     add_store_options(parser)
     options = parser.parse_args(arguments)
     from study.reproduction.export import export
-    from study.reproduction.targets import find_target
+    from study.reproduction.recorded_run import find_recorded_run
 
-    target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
     if options.output == "-":
         sys.stdout.write(text)

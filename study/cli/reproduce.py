@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     forms = "run id, EXPERIMENT/OPTIMIZER or EXPERIMENT/STUDY for its best, or a file of `study export`"
     parser.add_argument("target", metavar="TARGET", help=forms)
-    changes = "what if: values to be changed, such as trainer.batch_size=64"
+    changes = "values to be changed, written as for `study run`, such as trainer.batch_size=64"
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help=changes)
     tolerance = "largest relative difference (default: 0, bit for bit; 0.001 where versions or the device differ)"
     parser.add_argument("--tolerance", type=float, help=tolerance)

@@ -43,15 +43,15 @@ def main(arguments: list[str]) -> int:
     from study.cli.launch.compose import CompositionError, compose_jobs, prepare
 
     arguments = prepare([_RETRY.get(word, word) for word in arguments])
-    request = hydra_app.read_arguments(arguments)
-    if request.is_question:
-        return hydra_app.answer(request)
+    command_line = hydra_app.read_arguments(arguments)
+    if command_line.is_question:
+        return hydra_app.answer(command_line)
     try:
-        jobs = compose_jobs(request.overrides, multirun=request.multirun)
+        jobs = compose_jobs(command_line.overrides, multirun=command_line.multirun)
     except CompositionError as error:
         sys.stderr.write(f"study run: {error}\n")
         return 2
-    return hydra_app.launch(request, jobs)
+    return hydra_app.launch(command_line, jobs)
 
 
 def _groups() -> str:

@@ -1,4 +1,4 @@
-"""Which stores a command reads: those of the working directory, or the ones named."""
+"""The stores that a command reads: those of the working directory, or named ones."""
 
 from __future__ import annotations
 

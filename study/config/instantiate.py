@@ -1,4 +1,4 @@
-"""Join configs and code: import what a `_target_` names and call it with the rest of its section."""
+"""Join configs and code: import the object of a `_target_` and call it with the rest of its section."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEEPEST = 30
 
 
 class Unimportable(ImportError):
-    """What a dotted path names cannot be imported, or cannot be called."""
+    """The object of a dotted path cannot be imported, or cannot be called."""
 
 
 def locate(target: str) -> Callable[..., Any]:
@@ -66,8 +66,14 @@ def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return MappingProxyType({name: p for name, p in signature.parameters.items() if p.kind not in catch_alls})
 
 
+def like_default(value: Any, default: object) -> Any:
+    """Return an integer as a float where the default is a float, since Keras refuses an integer rate."""
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and isinstance(default, float) else value
+
+
 def is_too_deep(raw: object) -> bool:
-    """Tell whether something is nested deeper than a config ever is, as one that holds itself is."""
+    """Return whether an object is nested deeper than any config, as one that contains itself is."""
     level: dict[int, Any] = {id(raw): raw}
     for _ in range(_DEEPEST):
         inner = [

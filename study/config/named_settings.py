@@ -1,24 +1,23 @@
-"""Named settings of a comparison: what each fixes of an optimizer, such as a published rate beside a tuned one.
+"""Named settings of a comparison: values of an optimizer's arguments, such as a published rate beside a tuned one.
 
 A published comparison fixes rates, ours searches them, and both belong on one page. So an experiment names settings,
-and a study takes one of them. That happens before the config is read: a setting's values then stand in the section
-`optimizer`, and the study is the one that it is with the same values typed.
+and a study takes one of them before its config is read. The setting's values then stand in the section `optimizer`.
+The study is the same as one with these values typed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from study.config.instantiate import is_too_deep
 from study.config.reader import Reader, did_you_mean
+from study.config.schema import NOT_ARGUMENTS
 from study.core.errors import ConfigError, Fault
 
-# What a setting gives every optimizer that it does not name.
+# The key of arguments for every optimizer that a setting does not name.
 ANY = "any"
-# Keys of the section `optimizer` that a setting cannot give: they are no arguments.
-_NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +36,14 @@ class Resolved:
 def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
     """Take the setting that a config names: fix the arguments that it gives for the config's optimizer.
 
-    A setting that fixes anything leaves nothing to be searched. An empty one leaves the optimizer as it is, and so
-    does a null. What was resolved resolves to itself.
+    A setting that fixes anything leaves nothing to be searched. An empty setting, or a null, leaves the optimizer as
+    it is. A resolved config resolves to itself.
 
     Raises:
         ConfigError: There is no such setting, it has nothing for the optimizer, or it is no section of arguments.
     """
     chosen, settings = raw.get("setting"), raw.get("settings")
-    if is_too_deep(raw):  # told when the config is read
+    if is_too_deep(raw):  # refused when the config is read
         return Resolved(raw=raw)
     if chosen is None:
         return Resolved(raw={**raw, "settings": {}} if "settings" in raw else raw)
@@ -61,18 +60,21 @@ def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
     return Resolved(raw={**left, "optimizer": optimizer}, origins=origins)
 
 
-def refuse_typed(raw: Mapping[str, Any], overrides: Sequence[str]) -> None:
+def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """Refuse `optimizer.learning_rate=0.1` beside a setting that fixes the rate: only one of the two can be meant.
 
+    Args:
+        raw: The resolved config.
+        given: The texts of the values that a user gave, by dotted key; null is no value.
+
     Raises:
-        ConfigError: Such an argument was typed.
+        ConfigError: Such an argument was given.
     """
-    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
     faults = []
     for key, origin in resolve_setting(raw).origins.items():
-        if typed.get(key, "null") != "null":
+        if key in given:
             advice = f"Take {key} out of the command, or choose another setting; setting=null takes none."
-            faults.append(Fault(key=key, value=typed[key], allowed=f"no value beside {origin}", advice=advice))
+            faults.append(Fault(key=key, value=given[key], allowed=f"no value beside {origin}", advice=advice))
     if faults:
         raise ConfigError(faults)
 
@@ -114,7 +116,7 @@ def _arguments(
         return key, None
     optimizer = Reader(raw).value("optimizer.name", default=None)
     if not isinstance(optimizer, str):
-        return key, None  # told when the optimizer is read
+        return key, None  # refused when the optimizer is read
     if optimizer not in given and ANY not in given:
         allowed = f"an optimizer that {key} names: {', '.join(map(str, given))}"
         advice = f"Give {key}.{optimizer} or {key}.{ANY}, or choose another setting; an empty one searches."
@@ -126,7 +128,7 @@ def _arguments(
         advice = f"Write {key}.learning_rate=0.001."
         faults.append(Fault(key=key, value=arguments, allowed="a section of arguments", advice=advice))
         return key, None
-    for name in (name for name in arguments or {} if name in _NOT_ARGUMENTS):
+    for name in (name for name in arguments or {} if name in NOT_ARGUMENTS):
         advice = f"Take it out; a setting fixes arguments such as {key}.learning_rate."
         faults.append(Fault(key=f"{key}.{name}", value=(arguments or {})[name], allowed="an argument", advice=advice))
     return key, arguments or {}

@@ -1,4 +1,4 @@
-"""Turn a resolved config into a `StudyConfig`, or into one error that tells everything wrong with it."""
+"""Turn a resolved config into a `StudyConfig`, or into one error that names everything wrong with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from study.config.schema import (
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import Range, Value
 
-# Objects of a section that describe it and are no arguments of its target.
+# Keys of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
 # Update rules in NumPy, and those of our own trainers that train with them.
 _RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
@@ -59,12 +59,20 @@ def parse(
     allowed = read.texts("allow_targets") if allow is None else allow
     if faults := target_faults(raw, folder=folder, allow=allowed):
         raise ConfigError(faults)
+    config = _study_config(read, raw, folder=folder, labels=labels)
+    if read.faults:
+        raise ConfigError(read.faults)
+    return config
+
+
+def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str]) -> StudyConfig:
+    """Read every key; where one has a fault, something takes its place."""
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
     optimizer = read_optimizer(read)
     _check_rule(read, optimizer)
     task = _task(read)
-    config = StudyConfig(
+    return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
         model=model,
@@ -77,11 +85,7 @@ def parse(
         budget=_budget(read),
         objective=_objective(read, task),
         stores=read_stores(read, folder),
-        tracking=TrackingConfig(
-            every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
-            system_metrics=read.boolean("tracking.system_metrics"),
-            log_model=read.boolean("tracking.log_model"),
-        ),
+        tracking=_tracking(read),
         experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
         study_name=read.name("study_name", optional=True) or None,
         labels=tuple(labels) or (optimizer.name,),
@@ -96,9 +100,6 @@ def parse(
         folder=folder,
         enqueue=_enqueue(read, optimizer.ranges),
     )
-    if read.faults:
-        raise ConfigError(read.faults)
-    return config
 
 
 def _component(read: Reader, key: str, *, supplied: Collection[str] = (), without: Collection[str] = ()) -> Component:
@@ -191,6 +192,14 @@ def _task(read: Reader) -> Task:
     train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
     shuffle = read.boolean("dataset.task.shuffle", True)
     return Task(loss=loss, metrics=tuple(metrics), train_metrics=train_metrics, shuffle=shuffle)
+
+
+def _tracking(read: Reader) -> TrackingConfig:
+    return TrackingConfig(
+        every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
+        system_metrics=read.boolean("tracking.system_metrics"),
+        log_model=read.boolean("tracking.log_model"),
+    )
 
 
 def _budget(read: Reader) -> Budget:

@@ -1,4 +1,4 @@
-"""Read an optimizer's section: what is fixed, what is searched, and over which ranges."""
+"""Read an optimizer's section: fixed arguments, and ranges of searched ones."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from study.config.instantiate import parameters, signature_faults
+from study.config.instantiate import like_default, parameters, signature_faults
 from study.config.reader import Reader, did_you_mean, is_number
-from study.config.schema import OptimizerConfig
+from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
 from study.core.search_space import SCALES, Range, Value
 
-_OWN_KEYS = ("name", "_target_", "search", "search_only", "untuned")
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
 
 def read_optimizer(read: Reader) -> OptimizerConfig:
-    """Return the optimizer of a config; what is wrong with it goes to the reader's faults.
+    """Return the optimizer of a config; faults go to the reader.
 
     An argument with a value is fixed. The others are searched where `search` has a range for them, or for those
-    named in `search_only` alone. What is neither keeps the value in `untuned`, else Keras's own.
+    named in `search_only` alone. An argument that is neither keeps the value in `untuned`, else Keras's own.
     """
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
-    arguments = {key: value for key, value in section.items() if key not in _OWN_KEYS}
+    arguments = {key: value for key, value in section.items() if key not in NOT_ARGUMENTS}
     unknown = signature_faults("optimizer", target, arguments)
     read.faults += unknown
     known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
     fixed = {
-        key: _coerce(read, key, value, known[key])
+        key: _read_argument(read, key, value, known[key].default)
         for key, value in arguments.items()
         if value is not None and key in known
     }
@@ -72,11 +71,11 @@ def _read_ranges(
 def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
     """Return one range, or None when something is wrong with it."""
     key = f"optimizer.search.{argument}"
-    before = len(read.faults)
     if not isinstance(entry, Mapping):
         advice = f"Write {key}.low=... and {key}.high=..., or {key}.choices=[...]."
         read.fault(key, entry, allowed=f"a range of {', '.join(_RANGE_KEYS)}", advice=advice)
         return None
+    before = len(read.faults)
     for name in entry:
         if name not in _RANGE_KEYS:
             allowed = f"one of {', '.join(_RANGE_KEYS)}"
@@ -88,17 +87,24 @@ def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
             read.fault(f"{key}.choices", choices, allowed="a list with at least one value", advice=advice)
             return None
         return Range(argument=argument, choices=tuple(choices))
-    low: Any = entry.get("low")
-    high: Any = entry.get("high")
-    scale = entry.get("scale", "linear")
+    low: Any
+    high: Any
+    low, high, scale = entry.get("low"), entry.get("high"), entry.get("scale", "linear")
     if scale not in SCALES:
         advice = did_you_mean(str(scale), SCALES)
         read.fault(f"{key}.scale", scale, allowed=f"one of {', '.join(SCALES)}", advice=advice)
     for name, end in (("low", low), ("high", high)):
         if not is_number(end):
             read.fault(f"{key}.{name}", end, allowed="a finite number", advice=f"Set {key}.{name}.")
+    if len(read.faults) == before:
+        _check_ends(read, key, low, high, scale)
     if len(read.faults) > before:
         return None
+    return Range(argument=argument, low=float(low), high=float(high), scale=scale)
+
+
+def _check_ends(read: Reader, key: str, low: Any, high: Any, scale: str) -> None:
+    """Check that two numbers are the ends of a range on a scale."""
     if low >= high:
         read.fault(f"{key}.low", low, allowed=f"a number below {key}.high={high}", advice="Lower it, or raise high.")
     if scale == "log" and low <= 0:
@@ -107,14 +113,10 @@ def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
     if scale == "one_minus_log" and high >= 1:
         advice = f"Lower it, or set {key}.scale=linear."
         read.fault(f"{key}.high", high, allowed="a number below 1 on a one_minus_log scale", advice=advice)
-    if len(read.faults) > before:
-        return None
-    return Range(argument=argument, low=float(low), high=float(high), scale=scale)
 
 
-def _coerce(read: Reader, argument: str, value: Any, parameter: inspect.Parameter) -> Value:
-    """Return a fixed value in the type that the constructor's default has; Keras refuses an integer rate."""
-    default = parameter.default
+def _read_argument(read: Reader, argument: str, value: Any, default: Any) -> Value:
+    """Check a fixed value against the type of the constructor's default, and return it in that type."""
     if isinstance(value, list):
         return tuple(map(str, value))
     if isinstance(default, bool):
@@ -126,6 +128,6 @@ def _coerce(read: Reader, argument: str, value: Any, parameter: inspect.Paramete
         if not is_number(value):
             advice = f"Correct optimizer.{argument}, or leave it out to have it searched."
             read.fault(f"optimizer.{argument}", value, allowed="a finite number", advice=advice)
-        elif isinstance(default, float):
-            return float(value)
+        else:
+            value = like_default(value, default)
     return value  # type: ignore[no-any-return]

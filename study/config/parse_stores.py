@@ -1,4 +1,4 @@
-"""Read where results go."""
+"""Read the places of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a resolved config key by key, collecting every fault instead of stopping at the first."""
+"""Read a resolved config key by key, and collect every fault instead of stopping at the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _QUOTES = "'\"`\\"
 
 
 class Reader:
-    """Reads dotted keys of a nested mapping; what is wrong goes to `faults` and reading goes on."""
+    """Reads dotted keys of a nested mapping; faults go to `faults`, and reading goes on."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
@@ -81,7 +81,7 @@ class Reader:
         try:
             Path(found).expanduser().stat()
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return found  # told by whoever needs it to be there
+            return found  # reported by the code that needs the file
         except (OSError, ValueError, RuntimeError) as error:
             self.fault(key, found, allowed=f"a path ({error})", advice=f"Correct {key}.")
             return ""
@@ -134,7 +134,7 @@ class Reader:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a value is a finite number; a boolean is none."""
+    """Return whether a value is a finite number and no boolean."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:
@@ -144,6 +144,6 @@ def is_number(value: object) -> bool:
 
 
 def did_you_mean(name: str, known: Any) -> str:
-    """Return advice that names what comes nearest to a misspelt name."""
+    """Return advice that names the nearest known names."""
     near = difflib.get_close_matches(name, list(known), n=2)
     return f"Did you mean {' or '.join(near)}?" if near else "Choose one of them."

@@ -1,4 +1,4 @@
-"""A study's configuration: typed, frozen, and checked so that every fault is told at once."""
+"""A study's configuration as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from study.config.instantiate import Section
 from study.core.search_space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# What a model mostly computes, which decides the trainer that is quickest.
+# Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
 KINDS = ("dense", "convolutional", "recurrent")
+# Keys of the section `optimizer` that are no arguments of the optimizer.
+NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
 
-# What may grow or move without making a study another one.
+# Keys that may change while the study stays the same one.
 NOT_IDENTITY = (
     "budget.name",
     "budget.n_trials",
@@ -40,11 +42,11 @@ NOT_IDENTITY = (
     "retry_failed",
     "study_name",
     "experiment",
-    # What a setting fixes stands in the section optimizer.
+    # The values of a setting stand in the section optimizer.
     "settings",
     "setting",
     "gallery",
-    # What a variant of an experiment sets stands in the sections that take it.
+    # The values of an experiment's variant stand in the sections that take them.
     "variants",
     "variant",
 )
@@ -68,7 +70,7 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is asked of a model on a data set: the loss it is trained on and the metrics that are watched.
+    """A task on a data set: the loss to train on and the metrics to watch.
 
     Attributes:
         loss: The loss.
@@ -86,7 +88,7 @@ class Task:
 
     @property
     def has_classes(self) -> bool:
-        """Whether targets are class indices, each of which needs a place in the model's output."""
+        """True where targets are class indices, each of which needs a place in the model's output."""
         return str(self.loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
 
     @property
@@ -98,7 +100,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """An optimizer and what is searched of it.
+    """An optimizer, its fixed arguments and its searched ones.
 
     Attributes:
         name: The YAML's name.
@@ -119,7 +121,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How much a study may spend; exactly one of `n_epochs` and `n_steps` is set."""
+    """The limits of a study; exactly one of `n_epochs` and `n_steps` is set."""
 
     n_trials: int
     n_epochs: int | None
@@ -138,7 +140,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What a study selects by: a metric at the last epoch."""
+    """The objective by which a study selects: a metric at the last epoch."""
 
     metric: str
     direction: Direction
@@ -165,7 +167,7 @@ def resolve_direction(metric: str, direction: str) -> Direction:
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """Where results go; local paths are absolute.
+    """The places of results; local paths are absolute.
 
     Attributes:
         tracking_uri: The MLflow store.
@@ -184,7 +186,7 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig:
-    """What is recorded besides results."""
+    """Records besides results."""
 
     every_n_steps: int | None
     system_metrics: bool
@@ -241,8 +243,8 @@ class StudyConfig:
     def n_at_once(self) -> int:
         """Trials that the search proposes at most at once: all, but for a sampler that learns from finished ones.
 
-        Such a sampler, told by its `n_startup_trials`, gets batches of its start-up or of a tenth of the trials: of
-        all asked at once none would be based on another.
+        Such a sampler has an argument `n_startup_trials`. It gets batches as large as its start-up or a tenth of the
+        trials, since no trial of a batch is based on another one of it.
         """
         startup = self.sampler.section.get("n_startup_trials")
         return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)

@@ -7,8 +7,6 @@ import platform
 import re
 from pathlib import Path
 
-# What takes part in a study, by its name as a distribution.
-PACKAGES = ("keras", "tensorflow", "jax", "jaxlib", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
 # There for every card that NVIDIA's driver drives, whether or not a backend was built for it.
 NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 

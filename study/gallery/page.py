@@ -11,6 +11,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from study.core.packages import VERSIONS
 from study.gallery import About, Material, Picture, Shown, Table
 
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
@@ -22,7 +23,6 @@ _BUDGET = {
     "n_confirmations": ("confirmation seed", "confirmation seeds"),
 }
 _LENGTHS = {"n_epochs", "n_steps"}
-_VERSIONS = ("optimizer-study", "python", "keras", "jax", "tensorflow", "optuna", "numpy", "git_commit")
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
 # A picture is shown in its own size, so broad ones are scrolled on a telephone instead of made illegible.
 _BROAD = 620.0
@@ -153,7 +153,7 @@ def _how(material: Material) -> dict[str, str]:
         "Device": _values(record.tags.get("device") for record in records),
         "Versions": ", ".join(
             f"{name} {escape(found[:12] if name == 'git_commit' else found)}"
-            for name in _VERSIONS
+            for name in (*VERSIONS, "git_commit")
             if (found := _values(record.tags.get(name) for record in records))
         ),
     }

@@ -50,9 +50,19 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         config = parse(raw, folder=folder, labels=labels)
     except ConfigError as error:
         raise told_by_origin(error, resolved.origins) from None
+    check_stores(config)
+    return config
+
+
+def check_stores(config: StudyConfig) -> None:
+    """Check without writing that the stores can be used and that `study_name` belongs to no other study.
+
+    Raises:
+        StoreError: A store is there and cannot be used.
+        StudyError: `study_name` belongs to another study.
+    """
     check_store(config.stores.tracking_uri)
     check_name(config)
-    return config
 
 
 def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path) -> list[StudyConfig]:

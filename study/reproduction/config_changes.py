@@ -1,17 +1,16 @@
-"""Change single values of a recorded config, to ask what another setting would have given."""
+"""Change single values of a recorded config, to train the same run with another setting."""
 
 from __future__ import annotations
 
 import copy
 import difflib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from study.core.errors import StudyError
 from study.core.search_space import Value, text_of
 
-# What a training depends on, and what of it only the search or the composing reads.
+# Sections and keys that a training depends on.
 _SECTIONS = (
     "dataset",
     "model",
@@ -22,6 +21,7 @@ _SECTIONS = (
     "budget.n_steps",
     "deterministic",
 )
+# Keys below these that only the search or the composing reads.
 _UNREAD = (
     "dataset.task.batch_size",
     "dataset.task.objective",
@@ -34,26 +34,11 @@ _UNREAD = (
 _NAMES = ("name", "_target_")
 
 
-def parse_changes(words: Sequence[str]) -> dict[str, Any]:
-    """Read words such as `trainer.batch_size=64`.
-
-    Raises:
-        StudyError: A word is none of this form.
-    """
-    changes = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        if not key or not equals:
-            raise StudyError(f"{word}: expected KEY=VALUE behind the target, such as trainer.batch_size=64.")
-        changes[key] = _parsed(text)
-    return changes
-
-
 def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config with values changed, and nothing of it to be searched.
+    """Return the config with values changed, and with nothing to be searched.
 
     Raises:
-        StudyError: A key is not there, is a whole section, or is none that training depends on.
+        StudyError: A key is not there, is a whole section, or has no effect on training.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(raw))
     known = dict(leaves(raw))
@@ -93,7 +78,7 @@ def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) ->
 def changes_between(
     raw: Mapping[str, Any], edited: Mapping[str, Any], *, arguments: Mapping[str, Value]
 ) -> dict[str, Any]:
-    """Return what an exported configuration, edited perhaps, has other than the recorded one.
+    """Return the values of an exported, perhaps edited, configuration that differ from the recorded one.
 
     Args:
         raw: The recorded config.
@@ -107,7 +92,7 @@ def changes_between(
 
 
 def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, Value]) -> str:
-    """Return what a key was, as text; an argument that was left out had Keras's own value."""
+    """Return the recorded value of a key as text; an argument that was left out had Keras's own value."""
     argument = key.removeprefix("optimizer.")
     if _is_argument(key):
         return text_of(arguments[argument]) if argument in arguments else "Keras's default"
@@ -115,7 +100,7 @@ def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, 
 
 
 def depends(key: str) -> bool:
-    """Tell whether the training of one point depends on a key."""
+    """Return whether the training of one point depends on a key."""
     below = any(key == section or key.startswith(f"{section}.") for section in _SECTIONS)
     unread = any(key == name or key.startswith(f"{name}.") for name in _UNREAD)
     return below and not unread and key.rpartition(".")[2] != "name"
@@ -133,11 +118,3 @@ def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _is_argument(key: str) -> bool:
     section, _, argument = key.partition(".")
     return section == "optimizer" and "." not in argument and argument not in _NAMES and depends(key)
-
-
-def _parsed(text: str) -> Any:
-    """Return numbers, booleans, null and lists as JSON has them, other text as it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

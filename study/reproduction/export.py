@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from study.core.packages import VERSIONS
 from study.reproduction.exported_file import exported_text
-from study.reproduction.targets import Target
+from study.reproduction.recorded_run import RecordedRun
 from study.statistics.intervals import mean_interval
 
-_VERSIONS = ("python", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "optuna", "mlflow", "optimizer-study")
-# What of a budget one training and its confirmations need.
+# Keys of a budget that one training and its confirmations need.
 _BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
 _SECTIONS = ("dataset", "model", "schedule", "trainer")
 _VALUES = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
 
 
-def export(target: Target, *, exported_on: datetime.date) -> str:
+def export(target: RecordedRun, *, exported_on: datetime.date) -> str:
     """Return a run's configuration as the text of a YAML file that `study run best=FILE` trains.
 
     Args:
@@ -29,7 +29,7 @@ def export(target: Target, *, exported_on: datetime.date) -> str:
     return exported_text(_sections(target), provenance=_provenance(target, exported_on))
 
 
-def _sections(target: Target) -> dict[str, Any]:
+def _sections(target: RecordedRun) -> dict[str, Any]:
     """Return the recorded config with the run's own values fixed and without what only a search needs."""
     raw = target.raw
     recorded = raw["optimizer"]
@@ -42,7 +42,7 @@ def _sections(target: Target) -> dict[str, Any]:
     return {"optimizer": optimizer, **sections, **{key: raw[key] for key in _VALUES}}
 
 
-def _provenance(target: Target, exported_on: datetime.date) -> dict[str, Any]:
+def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, Any]:
     study, run, raw = target.study, target.run, target.raw
     same = [other for other in study.confirmations if other.kind == run.kind and not other.superseded]
     objective = {"metric": raw["objective"]["metric"]}
@@ -70,7 +70,7 @@ def _provenance(target: Target, exported_on: datetime.date) -> dict[str, Any]:
         "data_digest": ", ".join(target.data_digests),
         "device": study.tags.get("device"),
         "git_commit": study.tags.get("git_commit"),
-        "versions": {name: study.tags[name] for name in _VERSIONS if name in study.tags},
+        "versions": {name: study.tags[name] for name in VERSIONS if name in study.tags},
     }
 
 

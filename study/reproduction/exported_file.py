@@ -10,13 +10,12 @@ from typing import Any
 import yaml
 
 from study.config.instantiate import is_too_deep
+from study.config.schema import NOT_ARGUMENTS
 from study.core.errors import StudyError
 
 # Sections that are groups of conf/, chosen by their `name`.
 GROUPS = ("dataset", "model", "optimizer", "schedule", "trainer", "budget")
 _OTHERS = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
-# Keys of the section optimizer that are no arguments of the constructor.
-_NO_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 _PACKAGE = "# @package _global_"
 _PROVENANCE = "# provenance:"
 
@@ -28,7 +27,7 @@ class Exported:
     Attributes:
         path: Where it was read from.
         sections: The configuration: the sections of `GROUPS` and single values beside them.
-        provenance: What the header tells; empty for a file written by hand.
+        provenance: The header's content; empty for a file written by hand.
     """
 
     path: Path
@@ -39,7 +38,7 @@ class Exported:
     def arguments(self) -> dict[str, Any]:
         """The values of the optimizer's arguments."""
         section = self.sections["optimizer"]
-        return {key: value for key, value in section.items() if key not in _NO_ARGUMENTS and value is not None}
+        return {key: value for key, value in section.items() if key not in NOT_ARGUMENTS and value is not None}
 
 
 def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any]) -> str:

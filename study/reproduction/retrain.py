@@ -1,11 +1,7 @@
-"""Train recorded trials again, here or in a fresh process, once what they were recorded with is compared with now."""
+"""Train recorded trials again, here or in a fresh process, after a comparison of data, versions and device."""
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,30 +10,25 @@ from typing import Any
 from study.config.parse import parse
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
+from study.core.packages import COMPUTING, PROJECT
+from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.preflight import build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.environment import environment
 
-PROJECT = "optimizer-study"
-# Packages that take part in a training on each backend; with another version of one of them it is another training.
-_COMPUTING = {
-    "tensorflow": ("keras", "numpy", "tensorflow"),
-    "jax": ("keras", "numpy", "jax", "jaxlib"),
-    "torch": ("keras", "numpy", "torch"),
-}
-# What may change the last digits, and what tells what else may have.
+# Things that may change the last digits, and the commit, which names all other changes.
 _BESIDE = ("device", "python", PROJECT, "git_commit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Something that is not as it was when a training was recorded.
+    """A difference from the time when a training was recorded.
 
     Attributes:
-        subject: What it is: `data digest`, a package, `device`, or a key of the config.
-        recorded: What it was.
-        now: What it is.
+        subject: `data digest`, a package, `device`, or a key of the config.
+        recorded: The value then.
+        now: The value now.
         stops: Whether it makes the training another one, so that repeating it must be forced.
     """
 
@@ -51,8 +42,8 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to train, and what it was recorded with.
+class RetrainRequest:
+    """Trials to train again, and what they were recorded with.
 
     Attributes:
         raw: The resolved config.
@@ -84,11 +75,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Retrained:
-    """What training again came to.
+    """The outcome of training again.
 
     Attributes:
-        differences: What is not as it was recorded.
-        device: What it was trained on.
+        differences: The differences from the recording.
+        device: The device that trained.
         results: One for each trial; none where a difference stopped the training.
     """
 
@@ -97,7 +88,7 @@ class Retrained:
     results: tuple[TrialResult, ...]
 
 
-def retrain(request: Request) -> Retrained:
+def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
     Keras holds one backend a process, so where it holds another than the one asked for a fresh process trains.
@@ -136,11 +127,11 @@ def compare_conditions(
     data_digest: str,
     backend: str,
 ) -> list[Difference]:
-    """Name what is not as it was recorded: the data, versions of what computes, the device, the code.
+    """Return the differences from the recording: in the data, the computing packages, the device and the code.
 
     Args:
-        tags: What was recorded; what it does not tell is not compared.
-        now: What is the case, by the same keys.
+        tags: The recorded versions and device; a subject without a tag is not compared.
+        now: The versions and the device now, by the same keys.
         data_digests: The digests recorded; none where none was.
         data_digest: The digest now.
         backend: The backend that trains.
@@ -150,7 +141,7 @@ def compare_conditions(
         found.append(
             Difference(subject="data digest", recorded=" or ".join(data_digests), now=data_digest, stops=True)
         )
-    computing = _COMPUTING.get(backend, ())
+    computing = COMPUTING.get(backend, ())
     for subject in (*computing, *_BESIDE):
         was, current = tags.get(subject), now.get(subject, "not installed" if subject in computing else "unknown")
         if was is not None and was != current:
@@ -158,7 +149,7 @@ def compare_conditions(
     return found
 
 
-def _read(request: Request) -> StudyConfig:
+def _read(request: RetrainRequest) -> StudyConfig:
     try:
         return parse(request.raw, folder=request.folder, allow=request.allow)
     except ConfigError as error:
@@ -171,25 +162,9 @@ def _read(request: Request) -> StudyConfig:
         ) from error
 
 
-def _in_fresh_process(request: Request) -> Retrained:
-    with tempfile.TemporaryDirectory() as scratch:
-        asked, answer = Path(scratch) / "request", Path(scratch) / "answer"
-        asked.write_bytes(pickle.dumps(request))
-        command = "import sys; from study.reproduction.retrain import answer_request; answer_request(*sys.argv[1:])"
-        done = subprocess.run([sys.executable, "-c", command, str(asked), str(answer)], check=False)
-        if done.returncode != 0 or not answer.exists():
-            raise StudyError(f"the process with trainer.backend={request.backend} ended with {done.returncode}")
-        outcome: Retrained | StudyError = pickle.loads(answer.read_bytes())
-    if isinstance(outcome, StudyError):
-        raise outcome
-    return outcome
-
-
-def answer_request(asked: str, answer: str) -> None:
-    """Train what a file asks for and write the outcome, or why there is none, into another."""
-    outcome: Retrained | StudyError
+def _in_fresh_process(request: RetrainRequest) -> Retrained:
     try:
-        outcome = retrain(pickle.loads(Path(asked).read_bytes()))
-    except StudyError as error:  # those with arguments of their own do not survive pickling
-        outcome = StudyError(str(error))
-    Path(answer).write_bytes(pickle.dumps(outcome))
+        retrained: Retrained = call_in_subprocess("study.reproduction.retrain:retrain", request)
+    except ProcessDiedError as died:
+        raise StudyError(f"the process with trainer.backend={request.backend} ended with {died.status}") from died
+    return retrained

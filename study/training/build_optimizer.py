@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from study.config.instantiate import Section, instantiate, parameters
+from study.config.instantiate import Section, instantiate, like_default, parameters
 from study.core.search_space import Value
 
 
@@ -49,12 +48,10 @@ def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
     known = parameters(target)
     coerced: dict[str, Any] = {}
     for name, value in hyperparameters.items():
-        default = known[name].default if name in known else inspect.Parameter.empty
-        wants_float = name == "learning_rate" or isinstance(default, float)
-        if wants_float and isinstance(value, int) and not isinstance(value, bool):
-            coerced[name] = float(value)
-        else:
-            coerced[name] = list(value) if isinstance(value, tuple) else value
+        default: object = known[name].default if name in known else None
+        if name == "learning_rate":  # an optimizer of one's own may have no default for it
+            default = 0.0
+        coerced[name] = list(value) if isinstance(value, tuple) else like_default(value, default)
     return coerced
 
 

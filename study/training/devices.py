@@ -1,22 +1,18 @@
-"""The devices of a backend: those of the loaded one, or those of another one, asked in a child process."""
+"""The device that a backend computes on: of the backend in this process, or of another one in a fresh process."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-
-from study.core.errors import BackendError
+from study.core.errors import BackendError, StudyError
 from study.core.machine import n_cores, processor
+from study.core.subprocess_call import call_in_subprocess
 from study.training.backend import loaded_backend, select_backend
 
 
 def device() -> str:
-    """Return the devices that the loaded backend computes on, since other hardware gives other last digits.
+    """Return what the loaded backend computes on, since other hardware gives other last digits.
 
-    They are its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and the number of cores
-    that may be used.
+    That is its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and how many of its cores
+    may be used.
     """
     found = _accelerators(loaded_backend())
     if not found:
@@ -35,18 +31,29 @@ def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
     Raises:
         BackendError: The backend cannot be imported, or does not answer in time.
     """
-    command = [sys.executable, "-m", "study.training.devices", backend]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BackendError(f"{backend}: no answer within {timeout_s:g} s. Try again when less runs here.") from error
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise BackendError(f"{backend}: it cannot be imported ({last}). Install it anew.")
-    # Libraries may print to standard output too, before or after the answer.
-    answer = next(line for line in done.stdout.splitlines() if line.startswith("["))
-    return tuple(json.loads(answer))
+        found: tuple[str, ...] = call_in_subprocess(
+            "study.training.devices:gpus",
+            backend,
+            timeout_s=timeout_s,
+            environment={"TF_CPP_MIN_LOG_LEVEL": "3"},
+            quiet=True,
+        )
+    except TimeoutError:
+        raise BackendError(f"{backend}: no answer within {timeout_s:g} s. Try again when less runs here.") from None
+    except StudyError as error:
+        raise BackendError(f"{backend}: it cannot be imported ({error}). Install it anew.") from error
+    return found
+
+
+def gpus(backend: str) -> tuple[str, ...]:
+    """Start a backend in this process and return the names of the GPUs it sees.
+
+    Raises:
+        BackendError: The backend is unknown or not installed.
+    """
+    select_backend(backend)
+    return tuple(name for kind, name in _accelerators(backend) if kind == "gpu")
 
 
 def _accelerators(backend: str | None) -> list[tuple[str, str]]:
@@ -66,13 +73,3 @@ def _accelerators(backend: str | None) -> list[tuple[str, str]]:
 
         return [("gpu", str(torch.cuda.get_device_name(index))) for index in range(torch.cuda.device_count())]
     return []
-
-
-def _main(backend: str) -> None:
-    """Import a backend and print the names of its GPUs."""
-    select_backend(backend)
-    sys.stdout.write(f"\n{json.dumps([name for kind, name in _accelerators(backend) if kind == 'gpu'])}\n")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from study.core.machine import PACKAGES
+from study.core.packages import PACKAGES
 from study.training.backend import loaded_backend
 from study.training.devices import device
 

@@ -14,7 +14,7 @@ from study.config.parse import parse
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
 from study.reproduction.exported_file import read_exported
-from study.reproduction.retrain import Request, retrain
+from study.reproduction.retrain import RetrainRequest, retrain
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_what_a_study_is_made_of_is_allowed(own: Path, target: str | None) -> No
         *("keras.losses.deserialize", "keras.optimizers.get", "keras.src.saving.saving_api.load_model"),
         *(
             "study.cli.launch.child_process.run_anywhere",
-            "study.reproduction.retrain.answer_request",
+            "study.core.subprocess_call.answer",
             "study.run.run_study",
             "conf.x",
             "hydra.main",
@@ -112,7 +112,7 @@ def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own
 def test_a_recorded_config_runs_no_code_of_its_own(own: Path, raw: dict[str, Any]) -> None:
     raw["dataset"] = {**raw["dataset"], "_target_": "os.system"}
     raw["allow_targets"] = ["os"]
-    request = Request(raw=raw, folder=own, trials=[], tags={}, data_digests=[])
+    request = RetrainRequest(raw=raw, folder=own, trials=[], tags={}, data_digests=[])
     with pytest.raises(StudyError, match=r"dataset\._target_=os\.system"):
         retrain(request)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from study.config.named_settings import refuse_typed, resolve_setting, told_by_origin
+from study.config.named_settings import refuse_given, resolve_setting, told_by_origin
 from study.core.errors import ConfigError
 
 SETTINGS = {
@@ -87,9 +87,9 @@ def test_a_fault_tells_key_value_allowed_and_advice(config: dict[str, Any], told
 
 def test_an_argument_typed_beside_the_setting_that_fixes_it_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value beside settings\.shared"):
-        refuse_typed(raw("shared"), ["++optimizer.learning_rate=0.1"])
-    refuse_typed(raw("shared"), ["++optimizer.epsilon=0.1", "++optimizer.learning_rate=null"])
-    refuse_typed(raw("tuned"), ["++optimizer.learning_rate=0.1"])
+        refuse_given(raw("shared"), {"optimizer.learning_rate": "0.1"})
+    refuse_given(raw("shared"), {"optimizer.epsilon": "0.1"})
+    refuse_given(raw("tuned"), {"optimizer.learning_rate": "0.1"})
 
 
 def test_faults_are_told_by_the_key_that_the_value_comes_from(compose: Any) -> None:

@@ -15,7 +15,7 @@ from study.core.search_space import Range, to_arguments, to_coordinates
 from study.pipeline.preflight import load_config
 from study.reproduction.export import export
 from study.reproduction.exported_file import read_exported
-from study.reproduction.targets import find_target
+from study.reproduction.recorded_run import find_recorded_run
 from study.run import run_study
 from study.search.ask_tell import open_search
 from study.tracking.reader import read_histories, read_studies
@@ -40,7 +40,7 @@ def recorded(tmp_path_factory, compose_quick, empty_store):
 
 @pytest.fixture(scope="module")
 def target(recorded):
-    return find_target(recorded.stores.tracking_uri, "digits-mlp/adam", folder=recorded.folder)
+    return find_recorded_run(recorded.stores.tracking_uri, "digits-mlp/adam", folder=recorded.folder)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_a_file_written_by_hand_can_be_trained_but_not_reproduced(tmp_path, fixe
     assert (config.optimizer.name, config.optimizer.fixed["learning_rate"]) == ("sgd", 0.25)
     assert config.optimizer.ranges == {}
     with pytest.raises(StudyError, match=r"hand\.yaml.*run_id"):
-        find_target(recorded.stores.tracking_uri, str(path), folder=tmp_path)
+        find_recorded_run(recorded.stores.tracking_uri, str(path), folder=tmp_path)
 
 
 def test_the_command_writes_a_file_and_spares_one_that_is_there(recorded, monkeypatch, capsys, tmp_path):
@@ -234,7 +234,7 @@ def test_the_command_writes_a_file_and_spares_one_that_is_there(recorded, monkey
 
 def test_a_trial_is_exported_with_its_own_point(target, recorded):
     trial = target.study.trials[0]
-    named = find_target(recorded.stores.tracking_uri, trial.run_id, folder=recorded.folder)
+    named = find_recorded_run(recorded.stores.tracking_uri, trial.run_id, folder=recorded.folder)
     content = yaml.safe_load(export(named, exported_on=TODAY))
     assert content["optimizer"]["learning_rate"] == float(trial.params["learning_rate"])
     assert content["optimizer"]["search_only"] == []

@@ -1,4 +1,4 @@
-"""What `study compare` does: read, compare, write the page, keep it in MLflow."""
+"""Carry out `study compare`: read, compare, write the page, keep it in MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine has for a study: backends and GPUs, data sets, stores; nothing is written or downloaded."""
+"""Find backends and GPUs, data sets and stores of this machine; nothing is written or downloaded."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Literal
 from study.config.schema import BACKENDS, KINDS, Stores
 from study.core.errors import BackendError, StoreError, StudyError
 from study.core.machine import cards
+from study.core.packages import PROJECT
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
 from study.tracking.connection import redact
@@ -23,8 +24,8 @@ from study.training.auto import show
 from study.training.auto_costs import find_facts
 from study.training.devices import ask_for_gpus
 
-_PACKAGES = ("optimizer-study", "keras", "optuna", "mlflow", "hydra-core")
-# What trainers cost is compared for the small budget: 10 trials, and 5 confirmations of two settings.
+_PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
+# Trainers are compared for the small budget: 10 trials, and 5 confirmations of two settings.
 _N_TRAININGS = 20
 _EXTRAS = {"torch": "optimizer-study[torch]"}
 

@@ -1,4 +1,4 @@
-"""What `study gallery` does, and what `study run experiment=NAME` does at its end: make pages and keep them."""
+"""Make pages of experiments and keep them, for `study gallery` and at the end of `study run experiment=NAME`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from study.cli.launch.compose import compose_jobs, prepare
+from study.cli.launch.overrides import read_overrides
 from study.cli.stores import find_stores
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
@@ -47,7 +48,7 @@ class Run:
     overrides: tuple[str, ...] | None = None
 
     def command(self, material: Material) -> str:
-        """Return the command that runs it, as it was typed or as the studies' budget tells."""
+        """Return the command that runs it, as it was typed, else from the budget of its studies."""
         words = self.overrides
         if words is None:
             budgets = {config["budget"].get("name") for config in material.configs.values()}
@@ -67,7 +68,7 @@ def make_gallery(options: argparse.Namespace) -> int:
     output = options.output or options.folder / "mlruns" / "gallery"
     names = list(dict.fromkeys(options.experiments)) or list(known())
     for name in names:
-        load_exhibit(name)  # a name without a page is told before anything is made
+        load_exhibit(name)  # refuses a name without a page before anything is made
     in_store = set(read_experiments(uri))
     runs = {name: _find_run(uri, name) if name in in_store else None for name in names}
     missing = [name for name, run in runs.items() if run is None]
@@ -122,10 +123,10 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Sh
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
     """Make the page of the experiment that a command line ran, where it has one.
 
-    What cannot be shown, such as a part of the experiment, is told and is no failure of the run.
+    A run that cannot be shown, such as a part of the experiment, gets a message and does not fail.
     """
-    typed = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
-    name = typed.get("experiment", "")
+    typed = {override.key: override.value for override in read_overrides(overrides)}
+    name = str(typed.get("experiment", ""))
     if name not in known() or not configs:
         return
     digests = frozenset(config.digest for config in configs)

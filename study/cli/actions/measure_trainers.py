@@ -35,11 +35,11 @@ _ONE_BY_ONE = 3
 
 
 def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
-    """Measure each kind of net with each trainer and backend, telling each as it ends, and keep what was measured.
+    """Measure each kind of net with each trainer and backend, write a line on each, and keep what was measured.
 
     Args:
-        timeout_s: Seconds for each of them; what is not done by then is told and left out.
-        stream: Where each is told.
+        timeout_s: Seconds for each of them; one that takes longer is reported and left out.
+        stream: The stream for a line on each.
 
     Raises:
         StudyError: The file of measurements cannot be written.

@@ -1,4 +1,4 @@
-"""What `study reproduce` does and prints."""
+"""Carry out `study reproduce` and print the result."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from study.cli.launch.overrides import parse_changes
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.cli.working_directory import import_from_working_directory
 from study.core.log_capture import captured
-from study.reproduction.compare import Comparison, Repetition, Reproduction, repeat, reproduce
-from study.reproduction.config_changes import parse_changes
+from study.reproduction.recorded_run import RecordedRun, find_recorded_run
+from study.reproduction.reproduce import MetricComparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.retrain import Difference
-from study.reproduction.targets import Target, find_target
 from study.statistics.intervals import Interval
 
 
 def reproduce_target(options: argparse.Namespace) -> int:
-    """Reproduce what `study reproduce` was asked for; the status is 0 only when it was reproduced."""
+    """Reproduce a run, or repeat its configuration; the status is 0 only on success."""
     import_from_working_directory()
     changes = parse_changes(options.changes)
-    target = find_target(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     folder = options.folder.resolve()
     sys.stdout.write(f"{target.title}\n")
     sys.stdout.flush()
@@ -49,8 +49,8 @@ def reproduce_target(options: argparse.Namespace) -> int:
     return _show_reproduction(target, outcome) if isinstance(outcome, Reproduction) else _show_repetition(outcome)
 
 
-def _show_reproduction(target: Target, outcome: Reproduction) -> int:
-    """Print what a reproduction came to."""
+def _show_reproduction(target: RecordedRun, outcome: Reproduction) -> int:
+    """Print the result of a reproduction and return the exit status."""
     write = sys.stdout.write
     if not outcome.trained:
         return _show_stopped(outcome.differences)
@@ -76,7 +76,7 @@ def _show_reproduction(target: Target, outcome: Reproduction) -> int:
 
 
 def _show_repetition(outcome: Repetition) -> int:
-    """Print what a repetition came to."""
+    """Print the result of a repetition and return the exit status."""
     if not outcome.trained:
         return _show_stopped(outcome.differences)
     sys.stdout.write(f"trained on {outcome.device}\n\n")
@@ -107,7 +107,7 @@ def _list(heading: str, differences: Sequence[Difference]) -> None:
         sys.stdout.write(f"{heading}:\n" + "".join(f"  {difference}\n" for difference in differences))
 
 
-def _row(comparison: Comparison) -> tuple[str, ...]:
+def _row(comparison: MetricComparison) -> tuple[str, ...]:
     at = "" if comparison.at is None else str(comparison.at)
     largest = "0" if comparison.largest == 0 else f"{comparison.largest:.3g}"
     is_test = comparison.metric.startswith("test_")

@@ -1,11 +1,7 @@
-"""What a workload's trials cost with one trainer and backend, taken in a fresh process."""
+"""The time of a workload's trials with one trainer and backend, measured in a fresh process."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -18,13 +14,14 @@ import psutil
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.seeds import trial_run_seed
+from study.core.subprocess_call import call_in_subprocess
 from study.core.trainer_interface import Trial
 from study.pipeline.preflight import build_trainer, load_config, load_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seconds:
-    """What a study of n trainings takes: `fixed_s + n * trial_s`.
+    """The time of a study of n trainings: `fixed_s + n * trial_s`.
 
     Attributes:
         fixed_s: From the start of the process: imports, data, and all that compiling adds to the first trials.
@@ -46,23 +43,25 @@ def measure(raw: Mapping[str, Any], *, timeout_s: float) -> Seconds:
         StudyError: The child was not done in time, or failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": scratch, "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "study.cli.actions.trainer_timing", scratch],
-                input=json.dumps(raw),
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                env=environment,
-                check=False,
+            seconds: Seconds = call_in_subprocess(
+                "study.cli.actions.trainer_timing:take_from_start",
+                raw,
+                Path(scratch),
+                timeout_s=timeout_s,
+                environment={"JAX_COMPILATION_CACHE_DIR": scratch, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                quiet=True,
             )
-        except subprocess.TimeoutExpired as error:
-            raise StudyError(f"not done within {timeout_s:g} s") from error
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise StudyError(f"it failed ({last})")
-        return Seconds(**json.loads(done.stdout.splitlines()[-1]))  # libraries print there as well, before
+        except TimeoutError as error:
+            raise StudyError(str(error)) from error
+        except StudyError as error:
+            raise StudyError(f"it failed ({str(error).splitlines()[-1].strip()})") from error
+    return seconds
+
+
+def take_from_start(raw: Mapping[str, Any], folder: Path) -> Seconds:
+    """Measure a resolved config in this process, from its start on; relative paths start at a folder."""
+    return take(load_config(raw, folder=folder), started=psutil.Process().create_time())
 
 
 def take(config: StudyConfig, *, started: float) -> Seconds:
@@ -98,19 +97,3 @@ def _trial(config: StudyConfig, number: int) -> Trial:
         run_seed=trial_run_seed(config.study_seed, number),
         order_seed=config.order_seed,
     )
-
-
-def _main() -> int:
-    """Measure the config on standard input."""
-    started = psutil.Process().create_time()
-    try:
-        seconds = take(load_config(json.load(sys.stdin), folder=Path(sys.argv[1])), started=started)
-    except StudyError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_status
-    sys.stdout.write(f"\n{json.dumps(vars(seconds))}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -21,12 +21,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from study.cli.launch.exported_choices import translate
-from study.config.named_settings import refuse_typed
+from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
+from study.config.named_settings import refuse_given
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-# Overrides that every study of an experiment shares, or that do not tell studies apart.
+# Overrides that no study is named by: all studies of an experiment share them, or they change no result.
 _NOT_TELLING = (
     "dataset",
     "model",
@@ -79,12 +80,14 @@ class Job:
     """One job of a command line.
 
     Attributes:
-        overrides: What makes it this job.
+        overrides: Its overrides, as words.
+        values: The same, parsed.
         raw: Its resolved config.
-        labels: Names for its study: what the jobs of the command line differ in, then all that is telling.
+        labels: Names for its study: one of the values in which the jobs differ, then one of all telling values.
     """
 
     overrides: tuple[str, ...]
+    values: tuple[TypedValue, ...]
     raw: dict[str, Any]
     labels: tuple[str, ...]
 
@@ -92,8 +95,8 @@ class Job:
 def prepare(arguments: Sequence[str]) -> list[str]:
     """Let arguments of an optimizer and settings be set without `+`, and find the working directory's own conf/.
 
-    An optimizer's file cannot list what a user may search, and an unknown argument is to be told together with all
-    other faults; so `optimizer.` keys are appended where they are missing, and checked against the constructor.
+    An optimizer's file cannot list all arguments that a user may search. So missing `optimizer.` keys are appended.
+    They are checked against the constructor later, together with everything else.
 
     Raises:
         StudyError: `best` or `enqueue` names a file that is no exported configuration.
@@ -134,7 +137,7 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
         single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
         return [_split(single)]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
-        return []  # another sweeper makes up its jobs as it goes; each is checked when its turn comes
+        return []  # another sweeper makes its jobs one after the other; each is checked when it starts
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
@@ -145,7 +148,7 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
 
 
 def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[str] = ()) -> Job:
-    """Resolve a job's config and name what tells it apart.
+    """Resolve a job's config and name its study.
 
     Args:
         own: The composed config without Hydra's node.
@@ -155,21 +158,22 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     Raises:
         ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
     """
-    overrides = tuple(map(str, overrides))
+    words = tuple(map(str, overrides))
+    values = read_overrides(words)
     _refuse_passwords(OmegaConf.to_container(own, resolve=False))
     resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     assert isinstance(resolved, dict)
     raw = {str(key): value for key, value in resolved.items()}
-    _refuse_fixed_and_searched(overrides)
-    refuse_typed(raw, overrides)
-    everything = _label(overrides, raw)
-    labels = (_label(overrides, raw, only=telling), everything) if telling else (everything,)
-    return Job(overrides=overrides, raw=raw, labels=labels)
+    _refuse_fixed_and_searched(values)
+    refuse_given(raw, given_texts(values))
+    everything = _label(values, raw)
+    labels = (_label(values, raw, only=telling), everything) if telling else (everything,)
+    return Job(overrides=words, values=values, raw=raw, labels=labels)
 
 
-def told_apart_by(jobs: Sequence[Job]) -> frozenset[str]:
+def differing_keys(jobs: Sequence[Job]) -> frozenset[str]:
     """Return the keys whose values differ between the jobs of a command line."""
-    pairs = {tuple(override.lstrip("+~").partition("=")[::2]) for job in jobs for override in job.overrides}
+    pairs = {(typed.key, typed.text) for job in jobs for typed in job.values}
     keys = [key for key, _ in pairs]
     return frozenset(key for key in keys if keys.count(key) > 1)
 
@@ -181,16 +185,16 @@ def _split(composed: DictConfig) -> Job:
     return read_job(own, composed.hydra.overrides.task)
 
 
-def _refuse_fixed_and_searched(overrides: Sequence[str]) -> None:
+def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
     """Refuse `optimizer.x=1 optimizer.search.x.low=0`: only one of the two can be meant."""
-    typed = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
+    given = given_texts(values)
     faults = []
-    for key in typed:
+    for key in dict.fromkeys(typed.key for typed in values if not typed.deletes):
         _, _, argument = key.partition("optimizer.search.")
         fixed = f"optimizer.{argument.split('.')[0]}"
-        if argument and typed.get(fixed, "null") != "null":
+        if argument and fixed in given:
             advice = f"Take {fixed} or {key} out of the command."
-            faults.append(Fault(key=fixed, value=typed[fixed], allowed=f"no value beside {key}", advice=advice))
+            faults.append(Fault(key=fixed, value=given[fixed], allowed=f"no value beside {key}", advice=advice))
     if faults:
         raise ConfigError(faults)
 
@@ -207,13 +211,13 @@ def _refuse_passwords(unresolved: Any) -> None:
         raise ConfigError([Fault(key=key, value=shown, allowed=allowed, advice=advice) for key, shown in found])
 
 
-def _label(overrides: Sequence[str], raw: Any, *, only: Collection[str] | None = None) -> str:
+def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | None = None) -> str:
     """Return the optimizer's name and the overrides that set a study apart, such as `adam-schedule=cosine`."""
     parts = []
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
+    for typed in values:
+        key = typed.key
         if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
-        parts.append(f"{short}={value}".replace("/", "."))
+        parts.append(f"{short}={typed.text}".replace("/", "."))
     return "-".join([str(raw["optimizer"]["name"]), *sorted(parts)])

@@ -1,9 +1,10 @@
-"""Run checked jobs through Hydra, or let it answer questions about the config."""
+"""Run checked jobs through Hydra, or let Hydra answer questions about the config."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import math
 import sys
@@ -19,22 +20,25 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
-from study.cli.launch.compose import CompositionError, Job, compose_jobs, read_job, told_apart_by
+from study.cli.launch.compose import CompositionError, Job, compose_jobs, differing_keys, read_job
+from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
 from study.core.redaction import redact
+
+Checked = Sequence[tuple[Job, StudyConfig]]
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class CommandLine:
     """A command line as Hydra reads it.
 
     Attributes:
         arguments: All of it.
         overrides: The `KEY=VALUE` words.
         multirun: Whether -m was given.
-        is_question: Whether it asks for something else than to run.
+        is_question: Whether it asks for something other than a run.
         is_composed: Whether answering composes a config.
     """
 
@@ -49,13 +53,13 @@ class JobError(Exception):
     """A job ended with an error of the program's; the message is its traceback without passwords."""
 
 
-def read_arguments(arguments: Sequence[str]) -> Request:
+def read_arguments(arguments: Sequence[str]) -> CommandLine:
     """Split a command line into flags and overrides; an unknown flag ends with status 2."""
     parser = get_args_parser()
     parser.prog = "study run"
     options: argparse.Namespace = parser.parse_args(list(arguments))
     is_composed = bool(options.cfg or options.info is not None)
-    return Request(
+    return CommandLine(
         arguments=tuple(arguments),
         overrides=tuple(options.overrides),
         multirun=options.multirun,
@@ -64,22 +68,22 @@ def read_arguments(arguments: Sequence[str]) -> Request:
     )
 
 
-def answer(request: Request) -> int:
+def answer(command_line: CommandLine) -> int:
     """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; a bad composition is status 2."""
-    if request.is_composed:
+    if command_line.is_composed:
         try:
-            compose_jobs(request.overrides, multirun=False)
+            compose_jobs(command_line.overrides, multirun=False)
         except (CompositionError, ConfigError) as error:
             sys.stderr.write(f"study run: {error}\n")
             return 2
     shown = io.StringIO()
-    with _argv(request.arguments), contextlib.redirect_stdout(shown):
+    with _argv(command_line.arguments), contextlib.redirect_stdout(shown):
         _application()()
     sys.stdout.write(redact(shown.getvalue()))
     return 0
 
 
-def launch(request: Request, jobs: Sequence[Job]) -> int:
+def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     """Check all jobs, run them through Hydra, and show the studies side by side.
 
     Raises:
@@ -91,18 +95,20 @@ def launch(request: Request, jobs: Sequence[Job]) -> int:
         from study.pipeline.preflight import check
 
         configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
-    with _argv(request.arguments):
-        _application(told_apart_by(jobs))()
+    # Other launchers copy what they are given to each of their processes, where nothing has been checked.
+    checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
+    with _argv(command_line.arguments):
+        _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
     from study.cli.actions.gallery import page_after_run
 
-    page_after_run(request.overrides, configs)
+    page_after_run(command_line.overrides, configs)
     return 0
 
 
-def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
+def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
     """Run one job's study and return its best objective, NaN when no trial completed.
 
     An outer Hydra sweep over anything else can optimize what this returns.
@@ -110,29 +116,49 @@ def run_job(own: DictConfig, *, telling: Collection[str] = ()) -> float:
     Args:
         own: The job's config.
         telling: The keys that the jobs of the command line differ in.
+        checked: Jobs that this process has checked, and their configs.
     """
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
-    from study.pipeline.preflight import load_config
 
     try:
         job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
         with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-            config = load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+            config = _config_of(job, checked)
         outcome = run_anywhere(config)
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
-        if HydraConfig.get().launcher._target_ != _BASIC_LAUNCHER:
-            raise JobError(str(error)) from None  # what ends a process is taken for the loss of its machine
+        if not _runs_here():
+            raise JobError(str(error)) from None  # a launcher takes the end of a process for the loss of its machine
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
     return math.nan if outcome.best is None else outcome.best.objective
 
 
-def _application(telling: Collection[str] = ()) -> Callable[[], object]:
+def _config_of(job: Job, checked: Checked) -> StudyConfig:
+    """Return the config of a job that was checked before it started, else read it.
+
+    Hydra has composed the job once more. The config is the one that was checked if both the overrides and all resolved
+    values are the same; a value such as the time makes it another one. Earlier jobs have written to the stores.
+    """
+    from study.pipeline.preflight import check_stores, load_config
+
+    for known, config in checked:
+        if (known.overrides, known.raw) == (job.overrides, job.raw):
+            check_stores(config)
+            return dataclasses.replace(config, labels=job.labels)
+    return load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+
+
+def _runs_here() -> bool:
+    """Tell whether Hydra runs jobs in this process, one after the other."""
+    return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
+
+
+def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
-        return run_job(own, telling=telling)
+        return run_job(own, telling=telling, checked=checked)
 
     application: Callable[[], object] = hydra.main(
         version_base=None, config_path="pkg://study.conf", config_name="config"

@@ -1,4 +1,4 @@
-"""Find what a user names: a run, the best of a study, or an exported configuration, with what is recorded."""
+"""Find the recorded run that a user names: by id, as the best of a study, or by an exported configuration."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """A recorded training and what it was done with.
+class RecordedRun:
+    """A recorded training and its conditions.
 
     Attributes:
         tracking_uri: The store that holds it.
@@ -60,8 +60,8 @@ class Target:
         return hyperparameters(self.run)
 
 
-def find_target(tracking_uri: str, name: str, *, folder: Path) -> Target:
-    """Find what a user names.
+def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> RecordedRun:
+    """Find the recorded run that a user names.
 
     Args:
         tracking_uri: The store.
@@ -71,15 +71,15 @@ def find_target(tracking_uri: str, name: str, *, folder: Path) -> Target:
 
     Raises:
         StoreError: The store or the study's config.yaml cannot be read.
-        StudyError: There is nothing of this name, it is ambiguous, or nothing is confirmed yet.
+        StudyError: No run has this name, several have it, or none is confirmed yet.
     """
     path = folder / Path(name).expanduser()
     if path.suffix in (".yaml", ".yml") or path.is_file():
-        return _exported_target(tracking_uri, path)
+        return _exported_run(tracking_uri, path)
     if "/" in name:
         study = find_study(tracking_uri, name)
-        return _target(tracking_uri, study, _best_confirmation(study))
-    return _run_target(tracking_uri, name)
+        return _read_run(tracking_uri, study, _best_confirmation(study))
+    return _find_run(tracking_uri, name)
 
 
 def find_study(tracking_uri: str, name: str) -> StudyRecord:
@@ -87,7 +87,7 @@ def find_study(tracking_uri: str, name: str) -> StudyRecord:
 
     Raises:
         StoreError: The store cannot be read.
-        StudyError: There is none of this name, or several studies of this optimizer.
+        StudyError: No study has this name, or several studies have this optimizer.
     """
     experiment, _, wanted = name.rpartition("/")
     known = list(read_experiments(tracking_uri))
@@ -113,7 +113,7 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
     return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
 
 
-def _run_target(tracking_uri: str, run_id: str) -> Target:
+def _find_run(tracking_uri: str, run_id: str) -> RecordedRun:
     located = read_study_of_run(tracking_uri, run_id)
     if located is None:
         known = list(read_experiments(tracking_uri))
@@ -136,10 +136,10 @@ def _run_target(tracking_uri: str, run_id: str) -> Target:
     if not run.finished or run.state == "failed":
         state = run.state or ("still running" if run.status == "RUNNING" else "cut off")
         raise StudyError(f"TARGET={run_id}: expected a run with a result, and this one is {state}. Choose another.")
-    return _target(tracking_uri, study, run)
+    return _read_run(tracking_uri, study, run)
 
 
-def _exported_target(tracking_uri: str, path: Path) -> Target:
+def _exported_run(tracking_uri: str, path: Path) -> RecordedRun:
     exported = read_exported(path)
     run_id = exported.provenance.get("run_id")
     if not isinstance(run_id, str):
@@ -147,8 +147,8 @@ def _exported_target(tracking_uri: str, path: Path) -> Target:
             f"{path}: expected the header that `study export` writes, and it has none with a run_id. "
             f"Export the configuration again, or name {_FORMS}."
         )
-    found = _run_target(tracking_uri, run_id)
-    return Target(
+    found = _find_run(tracking_uri, run_id)
+    return RecordedRun(
         tracking_uri=tracking_uri,
         study=found.study,
         run=found.run,
@@ -158,7 +158,7 @@ def _exported_target(tracking_uri: str, path: Path) -> Target:
     )
 
 
-def _target(tracking_uri: str, study: StudyRecord, run: RunRecord) -> Target:
+def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord) -> RecordedRun:
     text = read_artifact_text(tracking_uri, study.run_id, "config.yaml")
     try:
         raw = yaml.safe_load(text)
@@ -169,7 +169,7 @@ def _target(tracking_uri: str, study: StudyRecord, run: RunRecord) -> Target:
             f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is none. "
             "The artifact was overwritten; restore it from a copy."
         )
-    return Target(
+    return RecordedRun(
         tracking_uri=tracking_uri,
         study=study,
         run=run,

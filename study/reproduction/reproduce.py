@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from study.core.packages import PROJECT
 from study.core.records import RunRecord
 from study.core.search_space import text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
@@ -23,21 +24,21 @@ from study.reproduction.config_changes import (
     pin_trainer,
     recorded_value,
 )
-from study.reproduction.retrain import PROJECT, Difference, Request, Retrained, retrain
-from study.reproduction.targets import Target
+from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.retrain import Difference, Retrained, RetrainRequest, retrain
 from study.statistics.intervals import Interval, mean_interval
 from study.tracking.reader import read_histories
 
 # Relative, where versions or the device differ: other kernels sum in another order.
 LOOSE_TOLERANCE = 1e-3
-# No budget has so many confirmations, so repetitions from here on meet no seed that was used.
+# No budget has so many confirmations, so seeds of repetitions from here on are unused.
 _FIRST_FRESH = 1_000_000
 _LOOSENING = ("device", "python", PROJECT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One metric, recorded and again.
+class MetricComparison:
+    """A metric as it was recorded, and as it was when the run was trained again.
 
     Attributes:
         metric: Its name.
@@ -58,7 +59,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """Whether a run could be reproduced, and if not, why perhaps.
+    """The result of training a run again, with likely causes where it was not reproduced.
 
     Attributes:
         trained: Whether it was trained again; a difference in data or versions stops it unless forced.
@@ -67,14 +68,14 @@ class Reproduction:
         comparisons: One for each metric.
         recorded_state: How the run ended.
         state: How it ended now; None where it was not trained.
-        differences: What is not as it was recorded: likely causes.
-        device: What it was trained on.
+        differences: The differences from the recording: likely causes.
+        device: The device that trained.
     """
 
     trained: bool
     reproduced: bool
     tolerance: float
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[MetricComparison, ...]
     recorded_state: str
     state: str | None
     differences: tuple[Difference, ...]
@@ -90,8 +91,8 @@ class Repetition:
         results: One for each seed.
         fresh: Mean and 95 % t interval of each test metric over the seeds that completed.
         recorded: The same over the recorded confirmations of this configuration.
-        differences: What is not as it was recorded.
-        device: What it was trained on.
+        differences: The differences from the recording.
+        device: The device that trained.
     """
 
     trained: bool
@@ -103,7 +104,7 @@ class Repetition:
 
 
 def reproduce(
-    target: Target,
+    target: RecordedRun,
     *,
     folder: Path,
     changes: Mapping[str, Any] | None = None,
@@ -127,49 +128,40 @@ def reproduce(
         StoreError: The store cannot be read.
         StudyError: The config cannot be read, or a change is of no key that training depends on.
     """
-    run, params = target.run, target.run.params
+    run = target.run
     recorded = _recorded(target)
-    trial = Trial(
-        number=run.number,
-        hyperparameters={},
-        run_seed=int(params["run_seed"]),
-        order_seed=int(params["order_seed"]),
-        test=run.role == "confirmation",
-    )
     stop = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
-    again, changed = _train(target, [trial], folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
-    differences = (*changed, *again.differences)
+    trials = [_trial_of(run)]
+    again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
+    untrained = Reproduction(
+        trained=False,
+        reproduced=False,
+        tolerance=0.0 if tolerance is None else tolerance,
+        comparisons=(),
+        recorded_state=str(run.state),
+        state=None,
+        differences=(*changed, *again.differences),
+        device=again.device,
+    )
     if not again.results:
-        return Reproduction(
-            trained=False,
-            reproduced=False,
-            tolerance=0.0 if tolerance is None else tolerance,
-            comparisons=(),
-            recorded_state=str(run.state),
-            state=None,
-            differences=differences,
-            device=again.device,
-        )
-    if tolerance is None:
-        loosened = any(difference.stops or difference.subject in _LOOSENING for difference in again.differences)
-        tolerance = LOOSE_TOLERANCE if loosened else 0.0
+        return untrained
     (result,) = again.results
-    comparisons = compare({**recorded, **_tests(run)}, {**result.history, **_tests(result)})
+    if tolerance is None:
+        tolerance = _default_tolerance(again.differences)
+    comparisons = compare_histories({**recorded, **_tests(run)}, {**result.history, **_tests(result)})
     within = all(comparison.largest <= tolerance for comparison in comparisons)
-    return Reproduction(
+    return dataclasses.replace(
+        untrained,
         trained=True,
         reproduced=within and bool(comparisons) and result.state == run.state,
         tolerance=tolerance,
         comparisons=comparisons,
-        recorded_state=str(run.state),
         state=result.state,
-        differences=differences,
-        device=again.device,
     )
 
 
 def repeat(
-    target: Target,
+    target: RecordedRun,
     *,
     n_seeds: int,
     folder: Path,
@@ -205,12 +197,30 @@ def repeat(
     )
 
 
-def compare(recorded: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]) -> tuple[Comparison, ...]:
+def compare_histories(
+    recorded: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]
+) -> tuple[MetricComparison, ...]:
     """Compare histories of the metrics that were recorded, one value an epoch each."""
-    return tuple(_compare(metric, values, again.get(metric, ())) for metric, values in recorded.items())
+    return tuple(_compare_metric(metric, values, again.get(metric, ())) for metric, values in recorded.items())
 
 
-def _compare(metric: str, recorded: Sequence[float], again: Sequence[float]) -> Comparison:
+def _trial_of(run: RunRecord) -> Trial:
+    """Return a recorded run as a trial under its own seeds, without its hyperparameters."""
+    return Trial(
+        number=run.number,
+        hyperparameters={},
+        run_seed=int(run.params["run_seed"]),
+        order_seed=int(run.params["order_seed"]),
+        test=run.role == "confirmation",
+    )
+
+
+def _default_tolerance(differences: Sequence[Difference]) -> float:
+    loosened = any(difference.stops or difference.subject in _LOOSENING for difference in differences)
+    return LOOSE_TOLERANCE if loosened else 0.0
+
+
+def _compare_metric(metric: str, recorded: Sequence[float], again: Sequence[float]) -> MetricComparison:
     n_compared = min(len(recorded), len(again))
     differences = [_relative(a, b) for a, b in zip(recorded, again, strict=False)]
     largest = max(differences, default=0.0)
@@ -218,7 +228,7 @@ def _compare(metric: str, recorded: Sequence[float], again: Sequence[float]) -> 
     if len(recorded) != len(again):  # one of the two has an epoch that the other lacks
         largest, at = math.inf, n_compared + 1
     shown = (at or n_compared) - 1
-    return Comparison(
+    return MetricComparison(
         metric=metric,
         n_compared=n_compared,
         largest=largest,
@@ -238,7 +248,7 @@ def _relative(a: float, b: float) -> float:
 
 
 def _train(
-    target: Target,
+    target: RecordedRun,
     trials: Sequence[Trial],
     *,
     folder: Path,
@@ -253,7 +263,7 @@ def _train(
     raw = apply_changes(target.raw, wanted)
     pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
     point = apply_to_arguments(recorded, wanted)
-    request = Request(
+    request = RetrainRequest(
         raw=raw,
         folder=folder,
         trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],
@@ -270,7 +280,7 @@ def _train(
     return retrain(request), [change for change in changed if change.recorded != change.now]
 
 
-def _recorded(target: Target) -> dict[str, list[float]]:
+def _recorded(target: RecordedRun) -> dict[str, list[float]]:
     """Return the run's history: per metric of the workload one value an epoch."""
     task = target.raw.get("dataset", {}).get("task", {})
     watched = [metric if isinstance(metric, str) else str(metric.get("name")) for metric in task.get("metrics") or ()]
@@ -285,7 +295,7 @@ def _tests(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
     return {name: (value,) for name, value in sorted(values.items()) if name.startswith("test_")}
 
 
-def _fresh_trials(target: Target, n_seeds: int) -> list[Trial]:
+def _fresh_trials(target: RecordedRun, n_seeds: int) -> list[Trial]:
     """Return trials under seeds that no run of the study had, the same ones for the same study."""
     used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
     trials: list[Trial] = []

@@ -4,9 +4,9 @@ import dataclasses
 import datetime
 import hashlib
 import math
-import pickle
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ from mlflow.tracking import MlflowClient
 from study.cli import main
 from study.cli.launch.child_process import run_anywhere
 from study.core.errors import StoreError, StudyError
-from study.reproduction.compare import LOOSE_TOLERANCE, compare, repeat, reproduce
-from study.reproduction.config_changes import apply_changes, changes_between, parse_changes
+from study.reproduction.config_changes import apply_changes, changes_between
 from study.reproduction.export import export
-from study.reproduction.retrain import Request, answer_request, compare_conditions
-from study.reproduction.targets import find_target
+from study.reproduction.recorded_run import find_recorded_run
+from study.reproduction.reproduce import LOOSE_TOLERANCE, compare_histories, repeat, reproduce
+from study.reproduction.retrain import RetrainRequest, compare_conditions, retrain
 from study.run import run_study
 from study.tracking.reader import read_studies
 
@@ -57,7 +57,7 @@ def recorded(tmp_path_factory, compose_quick, empty_store):
 
 @pytest.fixture
 def target(recorded):
-    return find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
+    return find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
 
 
 @pytest.fixture
@@ -137,12 +137,12 @@ def test_the_best_of_an_optimizer_is_the_first_confirmation_of_its_best(target):
 
 def test_a_trial_is_named_by_its_run_and_a_study_by_its_own(recorded, target):
     trial = target.study.trials[1]
-    named = find_target(recorded.stores.tracking_uri, trial.run_id, folder=recorded.folder)
+    named = find_recorded_run(recorded.stores.tracking_uri, trial.run_id, folder=recorded.folder)
     assert named.run == trial
     outcome = reproduce(named, folder=recorded.folder)
     assert outcome.reproduced
     assert not any(comparison.metric.startswith("test_") for comparison in outcome.comparisons)
-    own = find_target(recorded.stores.tracking_uri, target.study.run_id, folder=recorded.folder)
+    own = find_recorded_run(recorded.stores.tracking_uri, target.study.run_id, folder=recorded.folder)
     assert own.run == target.run
 
 
@@ -198,7 +198,7 @@ def test_forced_on_other_data_it_trains_and_names_them(recorded, target):
 
 def test_another_device_loosens_the_tolerance_and_is_said(recorded, tagged, target):
     tagged("device", "gpu: Abacus 9")
-    found = find_target(recorded.stores.tracking_uri, target.run.run_id, folder=recorded.folder)
+    found = find_recorded_run(recorded.stores.tracking_uri, target.run.run_id, folder=recorded.folder)
     outcome = reproduce(found, folder=recorded.folder)
     assert (outcome.reproduced, outcome.tolerance) == (True, LOOSE_TOLERANCE)
     assert _subjects(outcome) == ["device"]
@@ -242,19 +242,24 @@ def test_a_study_on_another_backend_is_reproduced_in_a_fresh_process(tmp_path, c
     folder = _prepare(tmp_path / "jax", empty_store)
     config = compose(*DATA, "trainer.backend=jax", "budget.n_trials=1", "budget.n_confirmations=1", folder=folder)
     run_anywhere(config)
-    found = find_target(config.stores.tracking_uri, "mnist-mlp/adam", folder=folder)
+    found = find_recorded_run(config.stores.tracking_uri, "mnist-mlp/adam", folder=folder)
     outcome = reproduce(found, folder=folder)
     assert (outcome.reproduced, outcome.tolerance, outcome.differences) == (True, 0.0, ())
 
 
 def test_an_error_of_the_fresh_process_comes_back_with_its_message(tmp_path, recorded):
-    asked, answer = tmp_path / "request", tmp_path / "answer"
     raw = {**recorded.raw, "model": {**recorded.raw["model"], "hiden": 3}}
-    asked.write_bytes(pickle.dumps(Request(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=())))
-    answer_request(str(asked), str(answer))
-    error = pickle.loads(answer.read_bytes())
-    assert isinstance(error, StudyError)
-    assert "model.hiden=3" in str(error)
+    raw["trainer"] = {**raw["trainer"], "backend": "jax"}
+    with pytest.raises(StudyError, match=r"model\.hiden=3") as e:
+        retrain(RetrainRequest(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=()))
+    assert type(e.value) is StudyError
+
+
+def test_a_fresh_process_that_dies_is_told(tmp_path, recorded, monkeypatch):
+    raw = {**recorded.raw, "trainer": {**recorded.raw["trainer"], "backend": "jax"}}
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(StudyError, match=r"the process with trainer\.backend=jax ended with 1"):
+        retrain(RetrainRequest(raw=raw, folder=tmp_path, trials=(), tags={}, data_digests=()))
 
 
 @pytest.mark.parametrize(
@@ -294,27 +299,27 @@ def test_what_makes_no_sense_is_refused(command, word, told):
 
 def test_several_studies_of_an_optimizer_are_told(recorded, monkeypatch, target):
     two = [dataclasses.replace(target.study, name=name) for name in ("adam-a", "adam-b")]
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: two)
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: two)
     with pytest.raises(StudyError, match="mnist-mlp/adam-a, mnist-mlp/adam-b"):
-        find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
-    named = find_target(recorded.stores.tracking_uri, "mnist-mlp/adam-b", folder=recorded.folder)
+        find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
+    named = find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam-b", folder=recorded.folder)
     assert named.study.name == "adam-b"
 
 
 def test_a_study_without_a_confirmed_best_is_told(recorded, monkeypatch, target):
     superseded = [dataclasses.replace(run, superseded=True) for run in target.study.confirmations]
     bare = dataclasses.replace(target.study, confirmations=tuple(superseded))
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: [bare])
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: [bare])
     with pytest.raises(StudyError, match=r"none \(3/3 trials done\).*n_confirmations"):
-        find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
+        find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
 
 
 def test_a_run_that_was_cut_off_is_refused(recorded, monkeypatch, target):
     cut = dataclasses.replace(target.study.trials[0], state=None, status="KILLED")
     broken = dataclasses.replace(target.study, trials=(cut,))
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: [broken])
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: [broken])
     with pytest.raises(StudyError, match="cut off"):
-        find_target(recorded.stores.tracking_uri, cut.run_id, folder=recorded.folder)
+        find_recorded_run(recorded.stores.tracking_uri, cut.run_id, folder=recorded.folder)
 
 
 def test_a_deleted_run_is_told(recorded, client, target):
@@ -322,7 +327,7 @@ def test_a_deleted_run_is_told(recorded, client, target):
     client.delete_run(run_id)
     try:
         with pytest.raises(StudyError, match="was deleted"):
-            find_target(recorded.stores.tracking_uri, run_id, folder=recorded.folder)
+            find_recorded_run(recorded.stores.tracking_uri, run_id, folder=recorded.folder)
     finally:
         client.restore_run(run_id)
 
@@ -333,17 +338,17 @@ def test_a_deleted_config_is_told(recorded):
     config.unlink()
     try:
         with pytest.raises(StoreError, match=r"config\.yaml"):
-            find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
+            find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
         config.write_text("no mapping")
         with pytest.raises(StudyError, match=r"config\.yaml.*this is none"):
-            find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
+            find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
     finally:
         config.write_bytes(kept)
 
 
 def test_a_config_that_another_version_recorded_and_this_one_cannot_read_names_both(recorded, tagged, target):
     tagged("optimizer-study", "9.9.9")
-    found = find_target(recorded.stores.tracking_uri, target.run.run_id, folder=recorded.folder)
+    found = find_recorded_run(recorded.stores.tracking_uri, target.run.run_id, folder=recorded.folder)
     raw = {key: value for key, value in found.raw.items() if key != "objective"}
     with pytest.raises(StudyError, match=r"(?s)optimizer-study 9\.9\.9, and optimizer-study 0\..*objective\.metric"):
         reproduce(dataclasses.replace(found, raw=raw), folder=recorded.folder)
@@ -396,14 +401,8 @@ def test_any_recorded_digest_is_the_same_data():
     ],
 )
 def test_histories_are_compared_epoch_by_epoch(was, again, largest, at):
-    (found,) = compare({"loss": was}, {"loss": again})
+    (found,) = compare_histories({"loss": was}, {"loss": again})
     assert (found.largest, found.at) == (largest, at)
-
-
-def test_changes_are_read_as_json_and_text():
-    assert parse_changes(["a.b=1e-3", "c=[1,2]", "d=null", "e=true", "f=relu"]) == {
-        "a.b": 1e-3, "c": [1, 2], "d": None, "e": True, "f": "relu",
-    }  # fmt: skip
 
 
 def test_a_change_leaves_the_recorded_config_alone_and_searches_nothing():

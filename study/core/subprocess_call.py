@@ -1,0 +1,132 @@
+"""Call a function in a fresh Python process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from study.core.errors import StudyError
+from study.core.interrupt import two_stage_interrupt
+
+# The child searches the same folders for modules as this process, like a child of Python's multiprocessing.
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
+    "from study.core.subprocess_call import answer; sys.exit(answer(sys.argv[1]))"
+)
+# Files of a call. Request and answer are pickled: they hold dataclasses and paths.
+_REQUEST, _ANSWER, _OUTPUT = "request", "answer", "output"
+
+
+class ProcessDiedError(StudyError):
+    """A process ended without an answer; the message is its last line of output, where that was captured.
+
+    Attributes:
+        status: Its exit status; negative where a signal ended it.
+    """
+
+    def __init__(self, status: int, *, last_line: str = "") -> None:
+        self.status = status
+        super().__init__(last_line or f"exit status {status}")
+
+
+def call_in_subprocess(
+    function: str,
+    *arguments: object,
+    timeout_s: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = False,
+) -> Any:
+    """Call a function in a fresh process and return what it returns.
+
+    Modules of the working directory and of this process's `sys.path` can be imported there. The terminal sends Ctrl-C
+    to both processes; a child without a timeout then ends by itself, since it may be writing.
+
+    Args:
+        function: The function, as `module:name`.
+        *arguments: Its arguments, which are pickled.
+        timeout_s: Seconds after which the process is killed; None: never.
+        environment: Variables beside those of this process.
+        quiet: Keep what the process prints from the terminal.
+
+    Raises:
+        StudyError: The function raised a StudyError. This one has its message and its exit status.
+        ProcessDiedError: The process ended without an answer, for example by another exception.
+        TimeoutError: The process was not done in time.
+    """
+    with tempfile.TemporaryDirectory() as scratch:  # only this user can read it
+        folder = Path(scratch)
+        (folder / _REQUEST).write_bytes(pickle.dumps((function, arguments)))
+        status = _run(folder, timeout_s=timeout_s, environment=environment or {}, quiet=quiet)
+        found = folder / _ANSWER
+        if status != 0 or not found.exists():
+            raise ProcessDiedError(status, last_line=_last_line(folder / _OUTPUT))
+        # Read inside the block: the folder is removed at its end. The child is this user's own.
+        returned, failed = pickle.loads(found.read_bytes())
+    if failed is not None:
+        raise _passed_on(*failed)
+    return returned
+
+
+def answer(scratch: str) -> int:
+    """Answer the request in a folder, in the child process, and return the exit status.
+
+    A StudyError is an answer too. Any other exception ends the process with a traceback and without an answer.
+    """
+    folder = Path(scratch)
+    function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
+    returned, failed = None, None
+    try:
+        with two_stage_interrupt():
+            returned = pkgutil.resolve_name(function)(*arguments)
+    except StudyError as error:  # errors with arguments of their own cannot be unpickled
+        failed = (str(error), error.exit_status)
+    except KeyboardInterrupt:  # the calling process says how to go on
+        return 1
+    (folder / _ANSWER).write_bytes(pickle.dumps((returned, failed)))
+    return 0
+
+
+def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:
+    """Run the child to its end and return its exit status."""
+    command = [sys.executable, "-c", _START, json.dumps([os.getcwd(), *map(str, sys.path)]), str(folder)]
+    with ExitStack() as opened:
+        output = opened.enter_context((folder / _OUTPUT).open("wb")) if quiet else None
+        child = opened.enter_context(
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL if quiet else None,
+                stderr=output,
+                env={**os.environ, **environment},
+            )
+        )
+        try:
+            return child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise TimeoutError(f"not done within {timeout_s:g} s") from None
+        except KeyboardInterrupt:
+            if timeout_s is not None:  # it may be killed at any time
+                child.kill()
+            child.wait()
+            raise
+
+
+def _last_line(output: Path) -> str:
+    lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines() if output.exists() else []
+    return lines[-1] if lines else ""
+
+
+def _passed_on(message: str, exit_status: int) -> StudyError:
+    error = StudyError(message)
+    error.exit_status = exit_status
+    return error

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from study.core import subprocess_call
+from study.core.errors import StudyError
+from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
+
+OWN = """
+import os, sys, time
+from pathlib import Path
+from study.core.errors import ConfigError, Fault, StudyError
+
+class Refused(StudyError):
+    exit_status = 7
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+def echo(*given):
+    print("a library prints", given, flush=True)
+    os.write(1, b"and another one below Python\\n")
+    sys.stderr.write("and a third one\\n")
+    return {"given": given, "folder": Path.cwd(), "stdin": sys.stdin.read(), "pid": os.getpid()}
+
+def refuse():
+    raise Refused("one", "two")
+
+def faulty():
+    raise ConfigError([Fault(key="a.b", value=1, allowed="two", advice="Set it.")])
+
+def crash():
+    raise ValueError("out of order")
+
+def leave(status):
+    os._exit(status)
+
+def die():
+    os.kill(os.getpid(), 9)
+
+def variable(name):
+    return os.environ.get(name)
+
+def unpicklable():
+    return lambda: 0
+
+def slow(folder, seconds):
+    (Path(folder) / "started").touch()
+    try:
+        time.sleep(seconds)
+    finally:
+        (Path(folder) / "ended").touch()
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, which is the working directory and on no path."""
+    (tmp_path / "own_calls.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_function_of_the_working_directory_is_called_whatever_is_printed(
+    own: Path, capfd: pytest.CaptureFixture[str], quiet: bool
+) -> None:
+    given = ({"a": [1, 2.5, None]}, Path("x"), float("inf"))
+    returned = call_in_subprocess("own_calls:echo", *given, quiet=quiet)
+    assert returned["given"] == given
+    assert returned["folder"] == own
+    assert returned["stdin"] == ""
+    assert returned["pid"] != os.getpid()
+    out, err = capfd.readouterr()
+    assert ("a library prints" in out, "below Python" in out, "a third" in err) == (not quiet,) * 3
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.usefixtures("own")
+def test_a_study_error_comes_back_with_its_message_and_status(quiet: bool) -> None:
+    with pytest.raises(StudyError, match=r"^one and two$") as e:
+        call_in_subprocess("own_calls:refuse", quiet=quiet)
+    assert e.value.exit_status == 7
+    assert StudyError.exit_status == 2
+    with pytest.raises(StudyError, match=r"a\.b=1: expected two\. Set it\.") as e:
+        call_in_subprocess("own_calls:faulty", quiet=quiet)
+    assert e.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "told"),
+    [
+        (("own_calls:crash",), 1, "ValueError: out of order"),
+        (("own_calls:leave", 5), 5, "exit status 5"),
+        (("own_calls:leave", 0), 0, "exit status 0"),
+        (("own_calls:die",), -signal.SIGKILL, "exit status -9"),
+        (("own_calls:nothing",), 1, "AttributeError: .*nothing"),
+        (("own_calls:unpicklable",), 1, "lambda"),
+    ],
+)
+@pytest.mark.usefixtures("own")
+def test_a_process_that_gives_no_answer_is_told(call: tuple[str, int], status: int, told: str) -> None:
+    with pytest.raises(ProcessDiedError, match=told) as e:
+        call_in_subprocess(*call, quiet=True)
+    assert e.value.status == status
+
+
+@pytest.mark.usefixtures("own")
+def test_variables_are_added_to_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWN_A", "1")
+    assert call_in_subprocess("own_calls:variable", "OWN_A", environment={"OWN_B": "2"}) == "1"
+    assert call_in_subprocess("own_calls:variable", "OWN_B", environment={"OWN_B": "2"}) == "2"
+    assert "OWN_B" not in os.environ
+
+
+def test_a_process_that_takes_too_long_is_killed(own: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"not done within 0\.5 s"):
+        call_in_subprocess("own_calls:slow", str(own), 60, timeout_s=0.5)
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.usefixtures("own")
+def test_files_of_a_call_are_private_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Path, int]] = []
+
+    def look(folder: Path, **_: object) -> int:
+        seen.append((folder, stat.S_IMODE(folder.stat().st_mode)))
+        return 1
+
+    monkeypatch.setattr(subprocess_call, "_run", look)
+    with pytest.raises(ProcessDiedError):
+        call_in_subprocess("own_calls:crash")
+    ((folder, mode),) = seen
+    assert mode == 0o700
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(("timeout", "waits"), [("None", True), ("60", False)])
+def test_ctrl_c_waits_for_a_child_that_may_be_writing(own: Path, timeout: str, waits: bool) -> None:
+    script = f"""
+    from study.core.subprocess_call import call_in_subprocess
+    try:
+        call_in_subprocess("own_calls:slow", {str(own)!r}, 2, timeout_s={timeout})
+    except KeyboardInterrupt:
+        print("interrupted")
+    """
+    root = Path(subprocess_call.__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    while not (own / "started").exists():
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGINT)  # to the parent alone
+    out, _ = parent.communicate(timeout=60)
+    assert out == "interrupted\n"
+    assert (own / "ended").exists() == waits
