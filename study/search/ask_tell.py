@@ -19,12 +19,13 @@ from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
 from study.search.claims import Claims
 from study.search.failures import last_line
+from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
 from study.search.study_names import DIGEST, choose_name, known_studies
-from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
+from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
 @contextlib.contextmanager
@@ -64,8 +65,8 @@ class Search:
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
-        self._tally = Tally(optuna_study)
-        self._to_retry = {t._trial_id for t in self._known().failed.values()} if config.retry_failed else set()
+        self._index = TrialIndex(optuna_study)
+        self._to_retry = {trial_id(t) for t in self._known().failed.values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
         """Propose up to `n` trials, as many as are still due: those of dead workers and failed ones to be retried too.
@@ -75,7 +76,7 @@ class Search:
         with self._store.alone(), quiet():
             self._take_over(self._known())
             known = self._known()
-            retried = {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
+            retried = {n: t.params for n, t in known.failed.items() if trial_id(t) in self._to_retry}
             # What was cut off before all was drawn is drawn anew, to the same point.
             points = {
                 n: point for n, point in (known.left | retried).items() if point.keys() == self._distributions.keys()
@@ -93,7 +94,7 @@ class Search:
 
     def were_begun(self, trials: Sequence[Trial]) -> bool:
         """Tell whether workers that are dead had begun some of the trials."""
-        return any(trial.number in self._tally.left for trial in trials)
+        return any(trial.number in self._index.left for trial in trials)
 
     def others_train(self) -> bool:
         """Tell whether living workers train trials of this study."""
@@ -112,7 +113,7 @@ class Search:
             with self._store.together():
                 for trial, epoch, value in reports:
                     self._asked[trial.number].report(value, step=epoch)
-                return to_stop(self._study, {t.number: self._asked[t.number]._trial_id for t, _, _ in reports})
+                return to_stop(self._study, {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended, each with its objective."""
@@ -131,7 +132,7 @@ class Search:
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
         self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)
-        self._store.unwatch(optuna_trial._trial_id)
+        self._store.unwatch(trial_id(optuna_trial))
         del self._asked[result.trial.number]
 
     @property
@@ -177,16 +178,14 @@ class Search:
             params=params,
             distributions=self._distributions if params else {},
             user_attrs={NUMBER: number, RUN_SEED: run_seed, WORKER: self._store.worker},
-            system_attrs={"fixed_params": dict(coordinates)} if coordinates else {},
+            system_attrs=fixed_params(coordinates),
         )
-        # Not `Study.ask`: it reads all trials to see that none waits in its queue, and writes each attribute alone.
-        self._study._thread_local.cached_all_trials = None
-        trial_id = self._store.optuna.create_new_trial(self._study._study_id, asked)
-        self._store.watch(trial_id)
-        drawn = self._asked[number] = optuna.Trial(self._study, trial_id)
+        added = add_trial(self._study, asked)
+        self._store.watch(added)
+        drawn = self._asked[number] = optuna.Trial(self._study, added)
         for name, drawn_from in self._distributions.items():
             if name not in params:
-                drawn._suggest(name, drawn_from)
+                draw(drawn, name, drawn_from)
         point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
@@ -204,27 +203,27 @@ class Search:
             alone.enqueue_trial(dict(coordinates))
         return alone.ask(self._distributions).params
 
-    def _known(self) -> Tally:
+    def _known(self) -> TrialIndex:
         """Return what the store holds by now."""
         with self._store.reading():
-            self._tally.refresh()
-        return self._tally
+            self._index.refresh()
+        return self._index
 
-    def _running(self, known: Tally) -> dict[int, str | None]:
+    def _running(self, known: TrialIndex) -> dict[int, str | None]:
         """Return the workers of the trials that others train, by the trials' ids in the store."""
-        own = {trial._trial_id for trial in self._asked.values()}
+        own = {trial_id(trial) for trial in self._asked.values()}
         return {
-            t._trial_id: t.user_attrs.get(WORKER)
+            trial_id(t): t.user_attrs.get(WORKER)
             for t in known.unended
-            if t.state == TrialState.RUNNING and t._trial_id not in own
+            if t.state == TrialState.RUNNING and trial_id(t) not in own
         }
 
-    def _take_over(self, known: Tally) -> None:
+    def _take_over(self, known: TrialIndex) -> None:
         """End the running trials of dead workers; what they were to train is asked for again."""
         running = self._running(known)
-        for trial_id in self._store.abandoned(running) if running else ():
-            self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
-            self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
+        for abandoned in self._store.abandoned(running) if running else ():
+            self._store.optuna.set_trial_user_attr(abandoned, TAKEN_OVER, True)
+            self._store.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
 
     @contextlib.contextmanager
     def _own_trials(self) -> Iterator[None]:
@@ -237,7 +236,7 @@ class Search:
         try:
             yield
         except optuna.exceptions.UpdateFinishedTrialError as error:
-            own = [self._store.optuna.get_trial(trial._trial_id) for trial in self._asked.values()]
+            own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
             raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
 
     def _taken_over(self, n: int) -> StudyError:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
 
 _KEY, _WORKER = "key", "worker"
@@ -28,7 +29,7 @@ class Claims:
     def __init__(self, storage: SearchStorage, study_name: str) -> None:
         self._storage = storage
         claims = optuna.create_study(storage=storage.optuna, study_name=f"{_PREFIX}{study_name}", load_if_exists=True)
-        self._study_id = claims._study_id
+        self._study_id = study_id(claims)
         self._n_before = len(self._trials())
         self._mine: dict[str, int] = {}
 
@@ -48,9 +49,9 @@ class Claims:
             return
         with self._storage.alone():
             for key in ended:
-                trial_id = self._mine.pop(key)
-                self._storage.unwatch(trial_id)
-                self._storage.optuna.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.0])
+                claim = self._mine.pop(key)
+                self._storage.unwatch(claim)
+                self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
 
     def once(self, key: str, *, ever: bool = False) -> bool:
         """Claim a key if it is to be done; wait as long as another worker holds it.
@@ -72,21 +73,21 @@ class Claims:
             time.sleep(_POLL_S)
 
     def _claim(self, key: str) -> None:
-        trial_id = self._storage.optuna.create_new_trial(self._study_id)
-        self._storage.watch(trial_id)
-        self._storage.optuna.set_trial_user_attr(trial_id, _WORKER, self._storage.worker)
-        self._storage.optuna.set_trial_user_attr(trial_id, _KEY, key)
-        self._mine[key] = trial_id
+        claim = self._storage.optuna.create_new_trial(self._study_id)
+        self._storage.watch(claim)
+        self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
+        self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        self._mine[key] = claim
 
     def _held(self) -> set[str]:
         """Return the keys that living workers hold, and end the claims of dead ones."""
         mine = set(self._mine.values())
-        others = {t._trial_id: t for t in self._trials() if t.state == TrialState.RUNNING and t._trial_id not in mine}
+        others = {trial_id(t): t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine}
         # The key is written last: without one, the worker died in the middle.
         workers = {i: t.user_attrs.get(_WORKER) if _KEY in t.user_attrs else None for i, t in others.items()}
-        for trial_id in self._storage.abandoned(workers) if workers else ():
-            self._storage.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
-            del others[trial_id]
+        for abandoned in self._storage.abandoned(workers) if workers else ():
+            self._storage.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
+            del others[abandoned]
         return {*self._mine, *(trial.user_attrs[_KEY] for trial in others.values())}
 
     def _is_done(self, trial: FrozenTrial, key: str, *, ever: bool) -> bool:

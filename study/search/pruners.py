@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from study.config.instantiate import Section
+from study.search.optuna_internals import storage_of, trial_id
 
 
 def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int]:
@@ -27,15 +28,15 @@ def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int
     Returns:
         The numbers of those that are to be stopped.
     """
-    storage, pruner = optuna_study._storage, optuna_study.pruner
-    before = {number: storage.get_trial(trial_id) for number, trial_id in trial_ids.items()}
+    storage, pruner = storage_of(optuna_study), optuna_study.pruner
+    before = {number: storage.get_trial(stored) for number, stored in trial_ids.items()}
 
     def ask() -> set[int]:
         return {number for number, frozen in before.items() if pruner.prune(optuna_study, frozen)}
 
     stopped = ask()
     if len(before) > 1 and any(
-        storage.get_trial(frozen._trial_id).system_attrs != frozen.system_attrs for frozen in before.values()
+        storage.get_trial(trial_id(frozen)).system_attrs != frozen.system_attrs for frozen in before.values()
     ):
         return ask()
     return stopped

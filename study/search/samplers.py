@@ -21,6 +21,7 @@ from study.config.instantiate import instantiate, parameters
 from study.config.schema import StudyConfig
 from study.core.search_space import Range
 from study.core.seeds import sampler_seed
+from study.search.optuna_internals import fix_search_space
 
 
 def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.BaseSampler:
@@ -36,9 +37,7 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
         supplied["seed"] = config.study_seed
     built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
     if "qmc_type" in accepted and trial_number > 0:
-        # What Optuna would find by going through all earlier trials is what the first of them was drawn from.
-        space = {searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()}
-        built.infer_relative_search_space = lambda *_: space
+        fix_search_space(built, {r.coordinate: distribution(r) for r in config.optimizer.ranges.values()})
     return built  # type: ignore[no-any-return]
 
 

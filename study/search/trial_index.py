@@ -11,12 +11,14 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from study.search.optuna_internals import storage_of, study_id, trial_id
+
 # Attributes of an Optuna trial that are ours.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
 ERROR = "error"
 
 
-class Tally:
+class TrialIndex:
     """The trials of a search by our own trial number, as they stood at the last `refresh`.
 
     Args:
@@ -36,7 +38,7 @@ class Tally:
         self.left: dict[int, Mapping[str, Any]] = {}
         self.best: FrozenTrial | None = None
         self.unended: list[FrozenTrial] = []
-        self._storage, self._study_id = optuna_study._storage, optuna_study._study_id
+        self._storage, self._study_id = storage_of(optuna_study), study_id(optuna_study)
         self._sign = 1.0 if optuna_study.direction == optuna.study.StudyDirection.MAXIMIZE else -1.0
         self._unended: list[int] = []
         self._n_read = self._first_free = 0
@@ -49,7 +51,7 @@ class Tally:
             self._count(frozen)
             if not frozen.state.is_finished():
                 self.unended.append(frozen)
-        self._unended = [frozen._trial_id for frozen in self.unended]
+        self._unended = [trial_id(frozen) for frozen in self.unended]
 
     def free(self, n_trials: int) -> Iterator[int]:
         """Return the trial numbers below `n_trials` that no trial holds, in order."""
@@ -79,7 +81,7 @@ class Tally:
             return
         self.left[number] = frozen.params
         # Of a trial that had failed before, too: whoever retried it has died.
-        if number in self.numbered and self.numbered[number]._trial_id <= frozen._trial_id:
+        if number in self.numbered and trial_id(self.numbered[number]) <= trial_id(frozen):
             del self.numbered[number]
             self.failed.pop(number, None)
             self._first_free = min(self._first_free, number)

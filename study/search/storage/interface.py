@@ -9,6 +9,7 @@ from typing import Protocol
 import optuna
 
 from study.config.schema import Stores, StudyConfig
+from study.search.optuna_internals import check_version
 from study.search.storage.local import open_local, read_local
 from study.search.storage.postgresql import open_server, read_server
 
@@ -68,7 +69,9 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
 
     Raises:
         StoreError: The store cannot be used.
+        StudyError: Another version of Optuna is installed than the search was written for.
     """
+    check_version()
     stores = config.stores
     if stores.optuna_url is not None:
         return open_server(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
@@ -81,7 +84,9 @@ def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
 
     Raises:
         StoreError: The store cannot be read.
+        StudyError: Another version of Optuna is installed than the search was written for.
     """
+    check_version()
     if stores.optuna_url is not None:
         return read_server(stores.optuna_url)
     assert stores.optuna_journal is not None

@@ -15,6 +15,7 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.errors import StoreError
+from study.search.optuna_internals import database_of
 
 # Heartbeats between one that a worker sends and the end of the others' patience.
 _BEATS = 4
@@ -26,6 +27,7 @@ _CONNECT = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
 }
+# The tables are those of Optuna 5.0; `check_version` refuses another Optuna before a database is opened.
 _LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
 _BEGIN = sqlalchemy.text(
     "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (:trial_id, LOCALTIMESTAMP) "
@@ -136,7 +138,7 @@ class ServerStorage:
         self._stopped.set()
         self._thread.join()
         self._engine.dispose()
-        _backend(self.optuna).engine.dispose()
+        database_of(self.optuna).engine.dispose()
 
     def _beat(self) -> None:
         while not self._stopped.wait(self._stale_after_s / _BEATS):
@@ -190,12 +192,6 @@ def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStora
     return optuna.storages.get_storage(
         optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": _CONNECT, **engine_kwargs})
     )
-
-
-def _backend(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStorage:
-    backend = storage._backend  # type: ignore[attr-defined]
-    assert isinstance(backend, optuna.storages.RDBStorage)
-    return backend
 
 
 def _engine(url: str) -> sqlalchemy.Engine:
