@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
     from study.cli.actions.overview import show_studies
-    from study.tracking.reader import read_experiments, read_studies
+    from study.tracking.read_studies import read_experiments, read_studies
 
     uri = find_stores(options).tracking_uri
     known = read_experiments(uri)

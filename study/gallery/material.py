@@ -17,7 +17,7 @@ from study.core.records import RunRecord, StudyRecord
 from study.gallery import About, Material, Shown
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context
-from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 
 _PACKAGE = "study.gallery.experiments"
 

@@ -16,7 +16,7 @@ from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value
 from study.reproduction.exported_file import read_exported
-from study.tracking.reader import (
+from study.tracking.read_studies import (
     read_artifact_text,
     read_data_digests,
     read_experiments,

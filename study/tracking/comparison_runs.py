@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.core.errors import StoreError
-from study.tracking import schema
+from study.tracking import mlflow_schema
 from study.tracking.connection import connect, redact, store_errors
-from study.tracking.reader import find_runs
+from study.tracking.read_studies import find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
 
@@ -71,8 +71,8 @@ def log_comparison(
         found = client.get_experiment_by_name(experiment)
         if found is None:
             raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
-        own = {**schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
-        created = client.create_run(found.experiment_id, schema.now_ms(), own, run_name="comparison")
+        own = {**mlflow_schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
+        created = client.create_run(found.experiment_id, mlflow_schema.now_ms(), own, run_name="comparison")
         run_id = str(created.info.run_id)
         for path in files:
             client.log_artifact(run_id, str(path), "figures" if path.suffix in _PICTURES else None)

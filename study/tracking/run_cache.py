@@ -20,7 +20,7 @@ Key = tuple[Kind, int]
 
 
 @dataclass(kw_only=True)
-class OpenRun:
+class RunInProgress:
     """A run that has started and not ended.
 
     Attributes:
@@ -38,7 +38,7 @@ class OpenRun:
         self.last |= {metric.key: metric.value for metric in metrics}
 
 
-class Ledger:
+class RunCache:
     """The runs of a study, as they were when it was opened and as this process has added to them.
 
     Args:
@@ -51,20 +51,20 @@ class Ledger:
 
     def __init__(self, config: StudyConfig, children: Collection[RunRecord]) -> None:
         self._runs: dict[Key, list[RunRecord]] = {}
-        self._open: dict[Key, OpenRun] = {}
+        self._open: dict[Key, RunInProgress] = {}
         self.learn(children)
-        self.trials = study_summary.Standing(config, outcomes_of(children))
+        self.trials = study_summary.StudySummary(config, outcomes_of(children))
 
-    def standing(self, key: Key) -> list[str]:
+    def run_ids(self, key: Key) -> list[str]:
         """Return the ids of all runs that stand under a key, the oldest first."""
         return [run.run_id for run in self._runs.get(key, ())]
 
-    def starts(self, key: Key, run: OpenRun) -> None:
+    def starts(self, key: Key, run: RunInProgress) -> None:
         """Take note of a run that starts; those before it make place."""
         self._open[key] = run
         self._runs[key] = [_record(key, run, state=None, status="RUNNING")]
 
-    def started(self, key: Key) -> OpenRun:
+    def started(self, key: Key) -> RunInProgress:
         """Return a run that has started.
 
         Raises:
@@ -82,17 +82,17 @@ class Ledger:
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
-    def open_runs(self) -> list[OpenRun]:
+    def open_runs(self) -> list[RunInProgress]:
         """Return the runs that have started and not ended."""
         return list(self._open.values())
 
     def learn(self, children: Collection[RunRecord]) -> None:
         """Take over what the store says of the runs that are not open here, those of other workers among them."""
-        standing: dict[Key, list[RunRecord]] = {}
+        stored: dict[Key, list[RunRecord]] = {}
         for child in children:
             if not child.superseded and (child.kind, child.number) not in self._open:
-                standing.setdefault((child.kind, child.number), []).append(child)
-        self._runs |= standing
+                stored.setdefault((child.kind, child.number), []).append(child)
+        self._runs |= stored
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
         """Take confirmations out."""
@@ -107,7 +107,7 @@ class Ledger:
         ]
 
 
-def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.Outcome]:
+def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.TrialOutcome]:
     """Return how the trials among runs ended, by number."""
     trials = {child.number: study_summary.outcome_of(child) for child in children if child.kind == "trial"}
     return {number: outcome for number, outcome in trials.items() if outcome is not None}
@@ -118,7 +118,7 @@ def new_key() -> str:
     return f"{NEW}{uuid.uuid4().hex}"
 
 
-def _record(key: Key, run: OpenRun, *, state: State | None, status: str) -> RunRecord:
+def _record(key: Key, run: RunInProgress, *, state: State | None, status: str) -> RunRecord:
     kind, number = key
     params: Mapping[str, str] = run.start.params
     return RunRecord(

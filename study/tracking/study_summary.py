@@ -21,7 +21,7 @@ Tests = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended, as far as its study's run tells it.
 
     Attributes:
@@ -35,13 +35,13 @@ class Outcome:
     hyperparameters: Mapping[str, str]
 
 
-def outcome_of(record: RunRecord) -> Outcome | None:
+def outcome_of(record: RunRecord) -> TrialOutcome | None:
     """Return how a stored trial ended, None when it has not."""
     if record.state is None:
         return None
     ours = ("optimizer", "trial_number", "run_seed", "order_seed")
     point = {key: value for key, value in record.params.items() if key not in ours}
-    return Outcome(state=record.state, metrics=record.metrics, hyperparameters=point)
+    return TrialOutcome(state=record.state, metrics=record.metrics, hyperparameters=point)
 
 
 def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
@@ -54,7 +54,7 @@ def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> d
     return metrics
 
 
-class Standing:
+class StudySummary:
     """How the trials of a study ended, their counts and the best of them kept up with every one that is added.
 
     Args:
@@ -67,9 +67,9 @@ class Standing:
         best: The number of the best completed trial, the first of equals; None when none completed.
     """
 
-    def __init__(self, config: StudyConfig, outcomes: Mapping[int, Outcome]) -> None:
+    def __init__(self, config: StudyConfig, outcomes: Mapping[int, TrialOutcome]) -> None:
         self._config = config
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, TrialOutcome] = {}
         self.counts: Counter[State] = Counter()
         self.best: int | None = None
         for number, outcome in outcomes.items():
@@ -80,7 +80,7 @@ class Standing:
         """How each trial ended."""
         return {number: outcome.state for number, outcome in self.outcomes.items()}
 
-    def add(self, number: int, outcome: Outcome) -> None:
+    def add(self, number: int, outcome: TrialOutcome) -> None:
         """Add a trial; one that stood under its number before is forgotten."""
         replaced = self.outcomes.pop(number, None)
         if replaced is not None:
@@ -102,9 +102,9 @@ class Standing:
             self.best = number
 
 
-def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, float]:
+def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
     """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
-    outcomes, counts = standing.outcomes, standing.counts
+    outcomes, counts = summary.outcomes, summary.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
     if best is not None and best in outcomes:
         chosen = outcomes[best]
@@ -120,9 +120,9 @@ def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, 
     return metrics
 
 
-def study_tags(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, str]:
+def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
-    outcomes, counts = standing.outcomes, standing.counts
+    outcomes, counts = summary.outcomes, summary.counts
     progress = f"{len(outcomes)}/{config.n_trials}"
     tags = {"progress": progress}
     searched = tuple(config.optimizer.ranges)

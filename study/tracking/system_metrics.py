@@ -9,11 +9,11 @@ from typing import Any
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study.core.errors import StoreError
-from study.tracking import schema
-from study.tracking.outbox.entries import Entry, Log
+from study.tracking import mlflow_schema
+from study.tracking.outbox.entries import Log, RunEntry
 
 
-class SystemSampler:
+class SystemMetricsThread:
     """A thread that hands over MLflow's system metrics at intervals.
 
     MLflow's own thread ends for good when the store does not answer once.
@@ -31,7 +31,7 @@ class SystemSampler:
         tracking_uri: str,
         *,
         interval_s: float,
-        put: Callable[[Entry], None],
+        put: Callable[[RunEntry], None],
     ) -> None:
         self._monitor: Any = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracking_uri)
         self._interval_s = interval_s
@@ -55,7 +55,7 @@ class SystemSampler:
             values = {f"system/{name}": value for name, value in self._monitor.aggregate_metrics().items()}
             for monitor in self._monitor.monitors:
                 monitor.clear_metrics()
-            metrics = schema.to_metrics(values, step=step, timestamp_ms=schema.now_ms())
+            metrics = mlflow_schema.to_metrics(values, step=step, timestamp_ms=mlflow_schema.now_ms())
             try:
                 self._put(Log(run=self._run_id, metrics=metrics))
             except StoreError:  # told to whoever writes next

@@ -22,7 +22,7 @@ from study.reproduction.export import export
 from study.reproduction.retrain import Request, answer_request, compare_conditions
 from study.reproduction.targets import find_target
 from study.run import run_study
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 
 DATA = ("dataset=mnist", "dataset.path=tiny.npz", "dataset.n_validation=40")
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from study.core.errors import StoreError
 from study.tracking.connection import connect, reason_of
-from study.tracking.reader import read_experiments, read_studies
+from study.tracking.read_studies import read_experiments, read_studies
 
 
 def test_a_missing_store_is_created_whole_and_leaves_no_draft(tmp_path):

@@ -28,7 +28,7 @@ from study.report.metric import Measure
 from study.report.studies import Entry, Evidence, gather, point_of
 from study.search.importance import importances
 from study.tracking.comparison_runs import log_comparison, read_context
-from study.tracking.reader import read_experiments, read_histories, read_studies
+from study.tracking.read_studies import read_experiments, read_histories, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)

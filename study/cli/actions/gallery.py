@@ -24,7 +24,7 @@ from study.gallery import About, Material, Shown
 from study.gallery.material import known, load_exhibit, read_material, run_shown
 from study.gallery.page import Making, render, render_index, render_markdown
 from study.tracking.comparison_runs import log_comparison
-from study.tracking.reader import read_experiments, read_studies
+from study.tracking.read_studies import read_experiments, read_studies
 
 # The sizes that an experiment may have been run in, the best evidence first.
 _BUDGETS = ("published/{}", "gallery/{}", "smoke")

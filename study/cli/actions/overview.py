@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from study.cli.text_table import render_table
 from study.core.records import RunRecord, StudyRecord
 from study.report.metric import measure_of
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 
 _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
 

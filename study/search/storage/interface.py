@@ -11,7 +11,7 @@ import optuna
 from study.config.schema import Stores, StudyConfig
 from study.search.optuna_internals import check_version
 from study.search.storage.local import open_local, read_local
-from study.search.storage.postgresql import open_server, read_server
+from study.search.storage.postgresql import open_postgresql, read_postgresql
 
 
 class SearchStorage(Protocol):
@@ -74,7 +74,7 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
     check_version()
     stores = config.stores
     if stores.optuna_url is not None:
-        return open_server(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
+        return open_postgresql(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
     assert stores.optuna_journal is not None
     return open_local(stores.optuna_journal, study=config.digest)
 
@@ -88,6 +88,6 @@ def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
     """
     check_version()
     if stores.optuna_url is not None:
-        return read_server(stores.optuna_url)
+        return read_postgresql(stores.optuna_url)
     assert stores.optuna_journal is not None
     return read_local(stores.optuna_journal) if stores.optuna_journal.exists() else None

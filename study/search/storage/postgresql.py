@@ -44,7 +44,7 @@ _SILENT = sqlalchemy.text(
 )
 
 
-class ServerStorage:
+class PostgresqlStorage:
     """The database as one of a study's workers sees it.
 
     Attributes:
@@ -153,7 +153,7 @@ class ServerStorage:
 
 
 @contextlib.contextmanager
-def open_server(url: str, *, study: str, stale_after_s: float) -> Iterator[ServerStorage]:
+def open_postgresql(url: str, *, study: str, stale_after_s: float) -> Iterator[PostgresqlStorage]:
     """Open a database, and make its tables where there are none, as another worker of a study.
 
     Args:
@@ -165,14 +165,14 @@ def open_server(url: str, *, study: str, stale_after_s: float) -> Iterator[Serve
         StoreError: The server cannot be reached, or refuses.
     """
     with _told(url):
-        storage = ServerStorage(url, study=study, stale_after_s=stale_after_s)
+        storage = PostgresqlStorage(url, study=study, stale_after_s=stale_after_s)
     try:
         yield storage
     finally:
         storage.close()
 
 
-def read_server(url: str) -> optuna.storages.BaseStorage | None:
+def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
     """Return a database as Optuna's storage without writing to it, None for one without tables.
 
     Raises:

@@ -18,9 +18,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from mlflow.utils.uri import append_to_uri_path
 
-from study.tracking import schema
-from study.tracking.outbox.entries import ERROR, End, Entry, File, Log, Start
-from study.tracking.outbox.mlflow_writer import Delivery
+from study.tracking import mlflow_schema
+from study.tracking.outbox.entries import ERROR, File, Finish, Log, RunEntry, Start
+from study.tracking.outbox.mlflow_writer import MlflowWriter
 
 
 @dataclass(kw_only=True)
@@ -44,27 +44,29 @@ class Draft:
     error: str | None = None
 
 
-def entries_of(draft: Draft) -> list[Entry]:
+def entries_of(draft: Draft) -> list[RunEntry]:
     """Return what would have been said of a run one by one."""
     run = draft.start.run
     file = [] if draft.error is None else [File(run=run, path=ERROR, content=draft.error.encode())]
     log = Log(run=run, metrics=draft.metrics, tags=draft.tags)
-    return [draft.start, *file, log, End(run=run, status=draft.status, ended=draft.ended)]
+    return [draft.start, *file, log, Finish(run=run, status=draft.status, ended=draft.ended)]
 
 
-def insert_drafts(client: MlflowClient, delivery: Delivery, experiment_id: str, drafts: Sequence[Draft]) -> None:
+def insert_drafts(
+    client: MlflowClient, mlflow_writer: MlflowWriter, experiment_id: str, drafts: Sequence[Draft]
+) -> None:
     """Write runs that ended into a database, in the place of those before them; one that had failed goes on."""
     for draft in drafts:
         if draft.start.before:
             for entry in entries_of(draft):
-                delivery.deliver(entry)
+                mlflow_writer.deliver(entry)
     new = [draft for draft in drafts if not draft.start.before]
     ids = {draft.start.run: uuid.uuid4().hex for draft in new}
     _insert(client._tracking_client.store, experiment_id, new, ids)
     for draft in new:
         if draft.error is not None:
             client.log_text(ids[draft.start.run], draft.error, ERROR)
-    delivery.know(ids)
+    mlflow_writer.know(ids)
 
 
 def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft], ids: Mapping[str, str]) -> None:
@@ -75,12 +77,12 @@ def _insert(store: SqlAlchemyStore, experiment_id: str, drafts: Sequence[Draft],
         SqlTag: [
             {"key": tag.key, "value": tag.value, "run_uuid": ids[draft.start.run]}
             for draft in drafts
-            for tag in schema.to_tags({**draft.start.tags, **draft.tags, "mlflow.runName": draft.start.name})
+            for tag in mlflow_schema.to_tags({**draft.start.tags, **draft.tags, "mlflow.runName": draft.start.name})
         ],
         SqlParam: [
             {"key": param.key, "value": param.value, "run_uuid": ids[draft.start.run]}
             for draft in drafts
-            for param in schema.to_params(draft.start.params)
+            for param in mlflow_schema.to_params(draft.start.params)
         ],
         SqlMetric: [
             _metric_row(store, metric, ids[draft.start.run])

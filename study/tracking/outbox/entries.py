@@ -56,7 +56,7 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
+class Finish:
     """A run ended, in milliseconds since 1970, with one of MLflow's words for how."""
 
     run: str
@@ -64,11 +64,11 @@ class End:
     ended: int
 
 
-Entry = Start | Log | File | End
-_KINDS: Mapping[str, type[Entry]] = {"start": Start, "log": Log, "file": File, "end": End}
+RunEntry = Start | Log | File | Finish
+_KINDS: Mapping[str, type[RunEntry]] = {"start": Start, "log": Log, "file": File, "end": Finish}
 
 
-def to_line(entry: Entry) -> str:
+def to_line(entry: RunEntry) -> str:
     """Return an entry as one line of JSON; values that are not finite are written as Python does."""
     name = next(name for name, kind in _KINDS.items() if isinstance(entry, kind))
     body: dict[str, Any] = dict(vars(entry))
@@ -79,7 +79,7 @@ def to_line(entry: Entry) -> str:
     return json.dumps({"entry": name, **body}) + "\n"
 
 
-def from_line(line: str) -> Entry:
+def from_line(line: str) -> RunEntry:
     """Return the entry of a line.
 
     Raises:

@@ -10,8 +10,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from study.tracking import schema
-from study.tracking.outbox.entries import End, Entry, File, Log, Start
+from study.tracking import mlflow_schema
+from study.tracking.outbox.entries import File, Finish, Log, RunEntry, Start
 from study.tracking.outbox.resumed_run import Held, forget_outcome, read_held
 
 # The tag with our key of a run: MLflow makes its id, and its answer may be lost.
@@ -35,7 +35,7 @@ def is_passing(error: BaseException) -> bool:
     return status >= 500 or status in _RETRIED
 
 
-class Delivery:
+class MlflowWriter:
     """Writes entries to a store, in their order, and knows under which ids their runs stand there.
 
     Args:
@@ -51,7 +51,7 @@ class Delivery:
         self._held = dict(held or {})
         self._doubtful: set[str] = set()
 
-    def deliver(self, entry: Entry, *, again: bool = False) -> None:
+    def deliver(self, entry: RunEntry, *, again: bool = False) -> None:
         """Write an entry.
 
         Args:
@@ -122,7 +122,7 @@ class Delivery:
         found: str = kept.info.run_id
         if has_failed := _has_failed(kept, start):
             forget_outcome(self._client, found)
-        schema.log_in_batches(self._client, found, params=[], tags=start.tags)
+        mlflow_schema.log_in_batches(self._client, found, params=[], tags=start.tags)
         self._client.update_run(found, status="RUNNING")
         self._hold(found, start, afresh=has_failed)
         return found
@@ -139,16 +139,16 @@ class Delivery:
             self._client.delete_tag(run_id, "state")
 
     def _create(self, start: Start) -> str:
-        tags = {tag.key: tag.value for tag in schema.to_tags(start.tags)}
+        tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags)}
         made = self._client.create_run(self._experiment_id, start.started, tags, run_name=start.name)
         self._ids[start.run] = run_id = made.info.run_id
         self._log_params(start, run_id)
         return str(run_id)
 
     def _log_params(self, start: Start, run_id: str) -> None:
-        schema.log_in_batches(self._client, run_id, params=schema.to_params(start.params), tags={})
+        mlflow_schema.log_in_batches(self._client, run_id, params=mlflow_schema.to_params(start.params), tags={})
 
-    def _go_on(self, entry: Entry, run_id: str, held: Held) -> None:
+    def _go_on(self, entry: RunEntry, run_id: str, held: Held) -> None:
         """Write what is missing; a run that turns out to be another training's is replaced by one of its own."""
         metrics = entry.metrics if isinstance(entry, Log) else ()
         over = isinstance(entry, Log) and "state" in entry.tags
@@ -169,22 +169,22 @@ class Delivery:
             self._write(entry, run_id)
         held.saw(metrics, entry)
 
-    def _write(self, entry: Entry, run_id: str) -> None:
+    def _write(self, entry: RunEntry, run_id: str) -> None:
         if isinstance(entry, Log):
             for first in range(0, len(entry.metrics), _METRICS_PER_CALL):
                 last = first + _METRICS_PER_CALL >= len(entry.metrics)
-                tags = schema.to_tags(entry.tags) if last else []
+                tags = mlflow_schema.to_tags(entry.tags) if last else []
                 some = entry.metrics[first : first + _METRICS_PER_CALL]
                 self._client.log_batch(run_id, metrics=list(some), tags=tags)
             if not entry.metrics:
-                self._client.log_batch(run_id, tags=schema.to_tags(entry.tags))
+                self._client.log_batch(run_id, tags=mlflow_schema.to_tags(entry.tags))
         elif isinstance(entry, File):
             place = PurePosixPath(entry.path)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / place.name
                 path.write_bytes(entry.content)
                 self._client.log_artifact(run_id, str(path), None if place.parent.name == "" else str(place.parent))
-        elif isinstance(entry, End):
+        elif isinstance(entry, Finish):
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
 
     def _standing(self, run: str) -> list[Run]:
@@ -195,7 +195,7 @@ class Delivery:
 
 def _is_same(run: Run, start: Start) -> bool:
     """Tell whether a stored run trains the same as one that starts: point, seeds, versions of packages."""
-    tags = {tag.key: tag.value for tag in schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
+    tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
     return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
 
 
@@ -205,9 +205,9 @@ def _has_failed(run: Run, start: Start) -> bool:
 
 
 def _is_at(run: Run, start: Start) -> bool:
-    params = {param.key: param.value for param in schema.to_params(start.params)}
+    params = {param.key: param.value for param in mlflow_schema.to_params(start.params)}
     return bool(run.data.params.items() <= params.items())
 
 
-def _places(entry: Entry) -> set[tuple[str, int]]:
+def _places(entry: RunEntry) -> set[tuple[str, int]]:
     return {(m.key, m.step) for m in entry.metrics} if isinstance(entry, Log) else set()

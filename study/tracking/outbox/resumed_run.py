@@ -13,8 +13,8 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 from mlflow.tracking import MlflowClient
 
 from study.tracking.connection import is_database
-from study.tracking.outbox.entries import ERROR, Entry, Start
-from study.tracking.schema import from_stored
+from study.tracking.mlflow_schema import from_stored
+from study.tracking.outbox.entries import ERROR, RunEntry, Start
 
 # Float32 resolves 6e-8; a database's way with digits is far below this.
 _RELATIVE = 1e-12
@@ -36,7 +36,7 @@ class Held:
     values: dict[tuple[str, int], float]
     start: Start | None = None
     unseen: set[tuple[str, int]] = field(default_factory=set)
-    passed: list[Entry] = field(default_factory=list)
+    passed: list[RunEntry] = field(default_factory=list)
 
     def agrees(self, metrics: Sequence[Metric]) -> bool:
         """Tell whether these are the values that are held, wherever some are.
@@ -51,7 +51,7 @@ class Held:
             return [m for m in metrics if not self._holds(m, unless_missing=True)]
         return [m for m in metrics if (m.key, m.step) not in self.values]
 
-    def saw(self, metrics: Sequence[Metric], entry: Entry) -> None:
+    def saw(self, metrics: Sequence[Metric], entry: RunEntry) -> None:
         """Remember that the training has come to these again; a study's run holds them from now on."""
         if self.start is None:
             self.values |= {(m.key, m.step): m.value for m in metrics}

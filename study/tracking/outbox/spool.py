@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreError
-from study.tracking.outbox.entries import Entry, from_line, to_line
+from study.tracking.outbox.entries import RunEntry, from_line, to_line
 
 
 class RecordsWaitError(StoreError):
@@ -62,7 +62,7 @@ class Spool:
         self._start = os.fstat(self._file).st_size
         os.fsync(self._file)
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[RunEntry]) -> None:
         """Append entries; they survive the end of this process, and after `sync` that of the machine."""
         self._write("".join(map(to_line, entries)))
 
@@ -130,7 +130,7 @@ def taken(path: Path) -> Iterator[bool]:
         lock.release()
 
 
-def read_spool(path: Path) -> tuple[Address, list[Entry]]:
+def read_spool(path: Path) -> tuple[Address, list[RunEntry]]:
     """Read where a spool's entries go, and the entries; a last line that was cut off is left out.
 
     Raises:

@@ -9,13 +9,13 @@ from pathlib import Path
 from study.core.errors import StoreError
 from study.tracking.connection import connect, redact, store_errors
 from study.tracking.outbox.entries import Log
-from study.tracking.outbox.mlflow_writer import Delivery
+from study.tracking.outbox.mlflow_writer import MlflowWriter
 from study.tracking.outbox.resumed_run import read_held
 from study.tracking.outbox.spool import read_spool, taken
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivered:
+class SyncResult:
     """What was delivered of a spool.
 
     Attributes:
@@ -29,7 +29,7 @@ class Delivered:
     n_records: int
 
 
-def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered | None:
+def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult | None:
     """Deliver the entries of a spool and remove it; what had been taken before is not written twice.
 
     Args:
@@ -53,7 +53,7 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered |
         client = connect(uri, create=False)
         with store_errors(uri, f"the records in {path} cannot be delivered"):
             held = {address.run_id: read_held(client, address.run_id, None)}
-            delivery = Delivery(client, address.experiment_id, held=held)
+            mlflow_writer = MlflowWriter(client, address.experiment_id, held=held)
             waiting: dict[str, Log] = {}
             for entry in entries:
                 if isinstance(entry, Log) and not entry.tags:
@@ -61,13 +61,13 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered |
                     waiting[entry.run] = Log(run=entry.run, metrics=[*before.metrics, *entry.metrics])
                     continue
                 if (log := waiting.pop(entry.run, None)) is not None:
-                    delivery.deliver(log, again=True)
-                delivery.deliver(entry, again=True)
+                    mlflow_writer.deliver(log, again=True)
+                mlflow_writer.deliver(entry, again=True)
             for log in waiting.values():
-                delivery.deliver(log, again=True)
-            delivery.remove_doubles()
+                mlflow_writer.deliver(log, again=True)
+            mlflow_writer.remove_doubles()
         path.unlink()
-    return Delivered(study=f"{address.experiment}/{address.study}", tracking_uri=redact(uri), n_records=len(entries))
+    return SyncResult(study=f"{address.experiment}/{address.study}", tracking_uri=redact(uri), n_records=len(entries))
 
 
 def repeat_nothing(tracking_uri: str) -> None:

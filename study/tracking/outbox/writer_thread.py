@@ -14,8 +14,8 @@ from mlflow.entities import Metric
 
 from study.core.errors import StoreError
 from study.tracking.connection import reason_of
-from study.tracking.outbox.entries import Entry, Log
-from study.tracking.outbox.mlflow_writer import Delivery, is_passing
+from study.tracking.outbox.entries import Log, RunEntry
+from study.tracking.outbox.mlflow_writer import MlflowWriter, is_passing
 from study.tracking.outbox.spool import Spool
 
 # Between two attempts to reach a server, in seconds: twice as long each time, up to this.
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class _Item:
-    entry: Entry | None = None
+    entry: RunEntry | None = None
     action: Callable[[], None] | None = None
     done: threading.Event | None = None
     stop: bool = False
@@ -53,7 +53,7 @@ class _Abandoned(Exception):
     """The study has ended and its server is away."""
 
 
-class BackgroundWriter:
+class WriterThread:
     """A queue and the one thread that empties it into the store.
 
     Metrics of a run are gathered for `interval_s` and written in one call; another entry of a run comes after all
@@ -62,14 +62,16 @@ class BackgroundWriter:
     is away.
 
     Args:
-        delivery: What writes to the store.
+        mlflow_writer: Writes to the store.
         where: The store's name for messages.
         spool: The file that entries wait in; closed with the writer.
         interval_s: How long metrics wait for company, in seconds.
     """
 
-    def __init__(self, delivery: Delivery, *, where: str, spool: Spool | None = None, interval_s: float = 0.5) -> None:
-        self._delivery = delivery
+    def __init__(
+        self, mlflow_writer: MlflowWriter, *, where: str, spool: Spool | None = None, interval_s: float = 0.5
+    ) -> None:
+        self._mlflow_writer = mlflow_writer
         self._where = where
         self._spool = spool
         self._interval_s = interval_s
@@ -84,7 +86,7 @@ class BackgroundWriter:
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def put(self, *entries: Entry) -> None:
+    def put(self, *entries: RunEntry) -> None:
         """Write entries soon.
 
         Raises:
@@ -225,7 +227,7 @@ class BackgroundWriter:
             item.action()
         if item.stop and self._spool is not None:
             try:
-                self._delivery.remove_doubles()
+                self._mlflow_writer.remove_doubles()
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -237,11 +239,11 @@ class BackgroundWriter:
             if (found := self._pending.runs.pop(key, None)) is not None:
                 self._deliver(Log(run=key, metrics=found[0]), n_entries=found[1])
 
-    def _deliver(self, entry: Entry, *, n_entries: int) -> None:
+    def _deliver(self, entry: RunEntry, *, n_entries: int) -> None:
         """Deliver an entry, with a spool again and again until it is taken."""
         for attempt in itertools.count():
             try:
-                self._delivery.deliver(entry, again=attempt > 0)
+                self._mlflow_writer.deliver(entry, again=attempt > 0)
                 break
             except Exception as error:
                 if self._spool is None or not is_passing(error):

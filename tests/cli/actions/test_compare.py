@@ -10,7 +10,7 @@ import pytest
 from study.cli import main
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from study.tracking.study_tracker import open_study
 
 TESTS = {"adam": 0.9, "sgd": 0.7}

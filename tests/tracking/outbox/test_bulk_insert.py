@@ -10,7 +10,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.read_studies import read_histories, read_studies
 
 VALUES = {0: (0.5, 0.75), 1: (0.9, math.nan), 2: (0.1, math.inf), 3: ()}
 STATES = {0: "complete", 1: "diverged", 2: "pruned", 3: "failed"}

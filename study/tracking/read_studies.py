@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
 from study.tracking.connection import connect, is_database, redact, store_errors
-from study.tracking.schema import PARENT, ended, from_stored, run_record
+from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
