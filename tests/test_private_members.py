@@ -21,7 +21,9 @@ def private_accesses(path: Path) -> Iterator[str]:
         yield from (f"{path.name}:{node.lineno}: {n}" for n in names if n.startswith("_") and not n.startswith("__"))
 
 
-@pytest.mark.parametrize(("room", "quarantine"), [("search", "optuna_internals.py")])
+@pytest.mark.parametrize(
+    ("room", "quarantine"), [("search", "optuna_internals.py"), ("tracking", "mlflow_internals.py")]
+)
 def test_only_one_module_of_a_room_uses_private_members_of_its_library(room: str, quarantine: str) -> None:
     modules = sorted((STUDY / room).rglob("*.py"))
     assert [place for path in modules if path.name != quarantine for place in private_accesses(path)] == []

@@ -17,9 +17,7 @@ import filelock
 import mlflow
 import sqlalchemy
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from mlflow.exceptions import MlflowException
-from mlflow.store.db.utils import _initialize_tables as initialize_tables
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -27,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from study.core.errors import StoreError
 from study.core.machine import cache_folder
 from study.core.redaction import redact as redact
+from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
 
 _SERVERS = ("http://", "https://")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -135,10 +134,10 @@ def _check_database(uri: str, *, create: bool) -> None:
     if "experiments" not in tables:
         advice = "Give MLflow a database of its own: correct tracking_uri."
         raise _error(uri, "the database belongs to another program", advice)
-    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-    if set(heads) == set(migrations.get_heads()):
+    known = migrations()
+    if set(heads) == set(known.get_heads()):
         return
-    if all(any(known.revision == head for known in migrations.walk_revisions()) for head in heads):
+    if all(any(revision.revision == head for revision in known.walk_revisions()) for head in heads):
         advice = f"Take a copy of it, then run: mlflow db upgrade {redact(uri)}"
         raise _error(uri, f"it was written by an older version of MLflow than {mlflow.__version__}", advice)
     advice = "Install the MLflow that wrote it, or choose another store with tracking_uri."
@@ -165,8 +164,11 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
 def _copy_empty_store(target: Path) -> None:
     """Copy an empty store of this MLflow from the user's cache, which costs a hundredth of its 60 migrations.
 
-    Without a cache that can be written to or read, nothing is copied and MLflow makes its tables anew.
+    Nothing is copied without a usable cache, or with another MLflow than `initialize_tables` knows. Then MLflow makes
+    its tables itself.
     """
+    if not is_known():
+        return
     made = cache_folder() / f"mlflow-{mlflow.__version__}.db"
     with contextlib.suppress(OSError, SQLAlchemyError):
         if not _has_content(made):

@@ -23,7 +23,7 @@ from study.tracking import mlflow_schema
 from study.tracking.connection import connect, is_database, redact, store_errors
 from study.tracking.experiment_views import write_views
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
-from study.tracking.outbox.resumed_run import read_held
+from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
 from study.tracking.read_studies import child_runs, find_runs
@@ -78,7 +78,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         children = child_runs(client, experiment_id, run_id)
         if _end_orphans(client, children):
             children = child_runs(client, experiment_id, run_id)
-        mlflow_writer = MlflowWriter(client, experiment_id, held={run_id: read_held(client, run_id, None)})
+        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     address = Address(
         tracking_uri=redact(uri),
         experiment_id=experiment_id,

@@ -13,13 +13,13 @@ import numpy as np
 import sqlalchemy
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.dbmodels.models import SqlMetric
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
 from study.tracking.connection import connect, is_database, redact, store_errors
+from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
@@ -125,7 +125,7 @@ def read_histories(
         StoreError: The store is missing or cannot be read.
     """
     client = connect(tracking_uri, create=False)
-    read = _from_database if is_database(tracking_uri) else _from_server
+    read = _from_database if is_database(tracking_uri) and is_known() else _from_server
     rows: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     with store_errors(tracking_uri, "the histories cannot be read"):
         for run_id, metric, step, value in read(client, tracking_uri, list(run_ids), list(metrics)):
@@ -199,22 +199,20 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
 def _from_database(
     client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Query the table of metrics itself: MLflow's own call answers for one metric and 100 runs at most."""
+    """Query the table of metrics, since MLflow's own call answers for one metric of at most 100 runs."""
     del client
-    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value, SqlMetric.is_nan)
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         for first in range(0, len(run_ids), _RUNS_PER_QUERY):
             some = run_ids[first : first + _RUNS_PER_QUERY]
-            query = sqlalchemy.select(*columns).where(SqlMetric.run_uuid.in_(some), SqlMetric.key.in_(metrics))
-            for run_id, key, step, value, is_nan in connection.execute(query):
+            for run_id, key, step, value, is_nan in connection.execute(select_metrics(some, metrics)):
                 yield run_id, key, step, float("nan") if is_nan else from_stored(value)
 
 
 def _from_server(
     client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Ask a server, which answers for one metric of one run at a time."""
+    """Ask MLflow's client, which answers for one metric of one run at a time."""
     del uri
 
     def ask(run_and_metric: tuple[str, str]) -> list[tuple[str, str, int, float]]:

@@ -16,6 +16,7 @@ from study.core.trainer_interface import EpochReport, Kind, Trial, TrialResult
 from study.datasets import Dataset
 from study.tracking import mlflow_schema, study_summary
 from study.tracking.connection import redact, store_errors
+from study.tracking.mlflow_internals import check_system_metrics
 from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert
 from study.tracking.outbox.entries import File, Finish, Log, Start
@@ -42,8 +43,10 @@ def open_study(
         environment: Package versions by package, and `git_commit`; each becomes a tag, of every trial as well.
 
     Raises:
-        StoreError: The store cannot be opened or written to.
+        StoreError: The store cannot be opened or written to, or system metrics cannot be recorded with this MLflow.
     """
+    if config.tracking.system_metrics:
+        check_system_metrics()
     opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
     return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
@@ -67,6 +70,7 @@ class StudyTracker:
         self._cache = RunCache(config, opened.children)
         self._ended: list[bulk_insert.Draft] = []
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
+        self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
         self._sampler: SystemMetricsThread | None = None
         if config.tracking.system_metrics:
@@ -218,9 +222,7 @@ class StudyTracker:
         if self._spool is not None:
             self._writer.put(*(entry for draft in drafts for entry in bulk_insert.entries_of(draft)))
         else:
-            self._writer.act(
-                lambda: bulk_insert.insert_drafts(self._client, self._mlflow_writer, self.experiment_id, drafts)
-            )
+            self._writer.act(lambda: self._bulk_insert.write(drafts))
         self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def flush(self) -> None:

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from study.tracking import mlflow_schema
 from study.tracking.outbox.entries import File, Finish, Log, RunEntry, Start
-from study.tracking.outbox.resumed_run import Held, forget_outcome, read_held
+from study.tracking.outbox.resumed_run import ResumedStudy, ResumedTrial, forget_outcome, resume_trial
 
 # The tag with our key of a run: MLflow makes its id, and its answer may be lost.
 RECORD = "record"
@@ -41,14 +41,16 @@ class MlflowWriter:
     Args:
         client: A client of the store.
         experiment_id: Where new runs go.
-        held: What runs hold that go on, by id.
+        resumed: Runs that go on, by id.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, *, held: Mapping[str, Held] | None = None) -> None:
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, *, resumed: Mapping[str, ResumedStudy] | None = None
+    ) -> None:
         self._client = client
         self._experiment_id = experiment_id
         self._ids: dict[str, str] = {}
-        self._held = dict(held or {})
+        self._resumed: dict[str, ResumedStudy | ResumedTrial] = dict(resumed or {})
         self._doubtful: set[str] = set()
 
     def deliver(self, entry: RunEntry, *, again: bool = False) -> None:
@@ -62,11 +64,13 @@ class MlflowWriter:
         if isinstance(entry, Start):
             self._start(entry, again=again)
         elif (run_id := self.find(entry.run)) is not None:
-            held = self._held.get(entry.run)
-            if held is None:
-                self._write(entry, run_id)
+            resumed = self._resumed.get(entry.run)
+            if isinstance(resumed, ResumedStudy):
+                self._continue_study(entry, run_id, resumed)
+            elif isinstance(resumed, ResumedTrial):
+                self._continue_trial(entry, run_id, resumed)
             else:
-                self._go_on(entry, run_id, held)
+                self._write(entry, run_id)
 
     def find(self, run: str) -> str | None:
         """Return the id of a run in the store; None when another process has removed it."""
@@ -98,7 +102,7 @@ class MlflowWriter:
             self._ids.pop(start.run, None)
         run_id = self.find(start.run) if again else None
         if run_id is not None:
-            self._hold(run_id, start, afresh=bool(start.before))
+            self._resume(run_id, start, afresh=bool(start.before))
         elif (run_id := self._take_up(start)) is None:
             self._create(start)
             return
@@ -124,17 +128,17 @@ class MlflowWriter:
             forget_outcome(self._client, found)
         mlflow_schema.log_in_batches(self._client, found, params=[], tags=start.tags)
         self._client.update_run(found, status="RUNNING")
-        self._hold(found, start, afresh=has_failed)
+        self._resume(found, start, afresh=has_failed)
         return found
 
-    def _hold(self, run_id: str, start: Start, *, afresh: bool) -> None:
-        """Read what a run holds that goes on; `afresh`: what it once came to is not what it comes to now.
+    def _resume(self, run_id: str, start: Start, *, afresh: bool) -> None:
+        """Read the metrics of a run that goes on; `afresh`: without those of its end, which it reports anew.
 
-        That it had failed is forgotten last: a process that is killed before has the next one do all of it again.
+        The tag of its failure is deleted last. So if the process is killed before, the next one does all of it again.
         """
-        self._held[start.run] = held = read_held(self._client, run_id, start)
+        self._resumed[start.run] = resumed = resume_trial(self._client, run_id, start)
         if afresh:
-            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
+            resumed.values = {place: value for place, value in resumed.values.items() if place[1] > 0}
         if "state" in self._client.get_run(run_id).data.tags:
             self._client.delete_tag(run_id, "state")
 
@@ -148,26 +152,33 @@ class MlflowWriter:
     def _log_params(self, start: Start, run_id: str) -> None:
         mlflow_schema.log_in_batches(self._client, run_id, params=mlflow_schema.to_params(start.params), tags={})
 
-    def _go_on(self, entry: RunEntry, run_id: str, held: Held) -> None:
-        """Write what is missing; a run that turns out to be another training's is replaced by one of its own."""
-        metrics = entry.metrics if isinstance(entry, Log) else ()
-        over = isinstance(entry, Log) and "state" in entry.tags
-        if held.start is not None and (not held.agrees(metrics) or (over and held.unseen - _places(entry))):
-            # The old run goes last: with a server that drops out in between, all of this is done again.
-            self._doubtful.add(entry.run)
-            own = self._create(held.start)
-            for said in (*held.passed, entry):
-                self._write(said, own)
-            self._client.delete_run(run_id)
-            del self._held[entry.run]
-            return
+    def _continue_study(self, entry: RunEntry, run_id: str, resumed: ResumedStudy) -> None:
+        """Write what is missing in the run of a study."""
+        self._write_missing(entry, run_id, resumed)
         if isinstance(entry, Log):
-            missing = held.missing(metrics)
-            if missing or entry.tags:
-                self._write(Log(run=entry.run, metrics=missing, tags=entry.tags), run_id)
-        else:
+            resumed.wrote(entry.metrics)
+
+    def _continue_trial(self, entry: RunEntry, run_id: str, resumed: ResumedTrial) -> None:
+        """Write what is missing in the run of a trial, or replace a run that another training wrote."""
+        if not resumed.contradicts(entry):
+            self._write_missing(entry, run_id, resumed)
+            resumed.passes(entry)
+            return
+        # The old run is deleted last: if the server drops out before, all of this is done again.
+        self._doubtful.add(entry.run)
+        own = self._create(resumed.start)
+        for passed in (*resumed.passed, entry):
+            self._write(passed, own)
+        self._client.delete_run(run_id)
+        del self._resumed[entry.run]
+
+    def _write_missing(self, entry: RunEntry, run_id: str, resumed: ResumedStudy | ResumedTrial) -> None:
+        if not isinstance(entry, Log):
             self._write(entry, run_id)
-        held.saw(metrics, entry)
+            return
+        missing = resumed.missing(entry.metrics)
+        if missing or entry.tags:
+            self._write(Log(run=entry.run, metrics=missing, tags=entry.tags), run_id)
 
     def _write(self, entry: RunEntry, run_id: str) -> None:
         if isinstance(entry, Log):
@@ -207,7 +218,3 @@ def _has_failed(run: Run, start: Start) -> bool:
 def _is_at(run: Run, start: Start) -> bool:
     params = {param.key: param.value for param in mlflow_schema.to_params(start.params)}
     return bool(run.data.params.items() <= params.items())
-
-
-def _places(entry: RunEntry) -> set[tuple[str, int]]:
-    return {(m.key, m.step) for m in entry.metrics} if isinstance(entry, Log) else set()

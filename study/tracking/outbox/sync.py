@@ -10,7 +10,7 @@ from study.core.errors import StoreError
 from study.tracking.connection import connect, redact, store_errors
 from study.tracking.outbox.entries import Log
 from study.tracking.outbox.mlflow_writer import MlflowWriter
-from study.tracking.outbox.resumed_run import read_held
+from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import read_spool, taken
 
 
@@ -52,8 +52,8 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult 
         repeat_nothing(uri)
         client = connect(uri, create=False)
         with store_errors(uri, f"the records in {path} cannot be delivered"):
-            held = {address.run_id: read_held(client, address.run_id, None)}
-            mlflow_writer = MlflowWriter(client, address.experiment_id, held=held)
+            resumed = {address.run_id: resume_study(client, address.run_id)}
+            mlflow_writer = MlflowWriter(client, address.experiment_id, resumed=resumed)
             waiting: dict[str, Log] = {}
             for entry in entries:
                 if isinstance(entry, Log) and not entry.tags:
