@@ -8,7 +8,7 @@ from pathlib import Path
 
 from study.core.errors import StoreError
 from study.tracking import mlflow_schema
-from study.tracking.connection import connect, redact, store_errors
+from study.tracking.connection import Connections, redact, store_errors
 from study.tracking.read_studies import find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
@@ -27,13 +27,13 @@ class ExperimentContext:
     digests: Mapping[str, str]
 
 
-def read_context(tracking_uri: str, experiment: str) -> ExperimentContext:
+def read_context(tracking_uri: str, experiment: str, *, connections: Connections | None = None) -> ExperimentContext:
     """Return an experiment's id and the digests of the data that its studies used.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiment cannot be read"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -50,6 +50,7 @@ def log_comparison(
     files: Sequence[Path],
     tags: Mapping[str, str],
     study_run_ids: Sequence[str] = (),
+    connections: Connections | None = None,
 ) -> str:
     """Keep the files of a comparison on a new run of role `comparison`; earlier comparisons stay.
 
@@ -59,6 +60,7 @@ def log_comparison(
         files: The page, its JSON and its figures; pictures go into the folder `figures`.
         tags: Tags beside `role`.
         study_run_ids: Runs of the studies compared; each gets the tag `comparison_run_id`.
+        connections: Those of the command.
 
     Returns:
         The new run's id.
@@ -66,7 +68,7 @@ def log_comparison(
     Raises:
         StoreError: The store is missing or cannot be written.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the comparison cannot be recorded"):
         found = client.get_experiment_by_name(experiment)
         if found is None:

@@ -61,6 +61,28 @@ def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
 
+class Connections:
+    """Clients of stores that exist, for the length of one command.
+
+    To inspect a database takes 20 ms. A command that reads a store several times holds one of these and passes it on,
+    so that each database is inspected once. A database whose file was replaced is inspected again.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, tuple[int, int] | None], MlflowClient] = {}
+
+    def client(self, tracking_uri: str) -> MlflowClient:
+        """Return a client of a store, which is inspected at the first call.
+
+        Raises:
+            StoreError: The store is missing, or `connect` refuses it.
+        """
+        key = (tracking_uri, _file_identity(tracking_uri))
+        if key not in self._clients:
+            self._clients[key] = connect(tracking_uri, create=False)
+        return self._clients[key]
+
+
 def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
     """Check without writing that a store can be used; a database that is still to be made will do.
 
@@ -196,6 +218,15 @@ def _sqlite_path(uri: str) -> Path | None:
     if url.database in (None, "", ":memory:"):
         raise _error(uri, "a store in memory is lost with the process", f"Set tracking_uri to {_FORMS}.")
     return Path(str(url.database)).absolute()
+
+
+def _file_identity(uri: str) -> tuple[int, int] | None:
+    """Return what identifies the file of an SQLite URI; None for another store, or without a file."""
+    path = _sqlite_path(uri)
+    if path is None or not _has_content(path):
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _has_content(path: Path) -> bool:

@@ -1,4 +1,7 @@
-"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created."""
+"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created.
+
+A command that calls several of these functions passes `connections` to each, so that a store is inspected once.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
-from study.tracking.connection import connect, is_database, redact, store_errors
+from study.tracking.connection import Connections, is_database, redact, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
 
@@ -30,13 +33,13 @@ _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
 _REQUESTS_AT_ONCE = 8
 
 
-def read_experiments(tracking_uri: str) -> dict[str, str]:
+def read_experiments(tracking_uri: str, *, connections: Connections | None = None) -> dict[str, str]:
     """Return MLflow's ids of the experiments that hold studies, by their names, the newest first.
 
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiments cannot be read"):
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         holding = {
@@ -46,18 +49,21 @@ def read_experiments(tracking_uri: str) -> dict[str, str]:
     return {e.name: e.experiment_id for e in experiments if e.experiment_id in holding}
 
 
-def read_studies(tracking_uri: str, experiment: str, *, trials: bool = True) -> list[StudyRecord]:
+def read_studies(
+    tracking_uri: str, experiment: str, *, trials: bool = True, connections: Connections | None = None
+) -> list[StudyRecord]:
     """Return the studies of an experiment, the oldest first.
 
     Args:
         tracking_uri: The store.
         experiment: The experiment's name.
-        trials: Read their trials too, which takes about a millisecond each, and not the confirmations alone.
+        trials: Read their trials too, not only the confirmations; this takes about a millisecond each.
+        connections: Those of the command.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the studies cannot be read"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -75,7 +81,9 @@ def read_studies(tracking_uri: str, experiment: str, *, trials: bool = True) -> 
     return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
 
 
-def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
+def read_study_of_run(
+    tracking_uri: str, run_id: str, *, connections: Connections | None = None
+) -> tuple[str, str] | None:
     """Return where a run belongs: its experiment's name, and the run of its study (itself, for a study's run).
 
     Returns:
@@ -84,7 +92,7 @@ def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, f"run {run_id} cannot be read"):
         try:
             run = client.get_run(run_id)
@@ -96,20 +104,20 @@ def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
         return (client.get_experiment(run.info.experiment_id).name, parent) if parent else None
 
 
-def read_data_digests(tracking_uri: str, run_id: str) -> tuple[str, ...]:
+def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connections | None = None) -> tuple[str, ...]:
     """Return the digests of the data that a study's run was recorded with, usually one.
 
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, f"the data of run {run_id} cannot be read"):
         inputs = client.get_run(run_id).inputs.dataset_inputs
     return tuple(dict.fromkeys(str(given.dataset.digest) for given in inputs))
 
 
 def read_histories(
-    tracking_uri: str, run_ids: Collection[str], metrics: Collection[str]
+    tracking_uri: str, run_ids: Collection[str], metrics: Collection[str], *, connections: Connections | None = None
 ) -> dict[str, dict[str, History]]:
     """Return steps and values of metrics of many runs.
 
@@ -117,6 +125,7 @@ def read_histories(
         tracking_uri: The store.
         run_ids: The runs.
         metrics: The metrics' names; one that a run does not have is left out of its answer.
+        connections: Those of the command.
 
     Returns:
         By run and by metric: steps and values in the order of the steps, each of shape (n_logged,).
@@ -124,7 +133,7 @@ def read_histories(
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     read = _from_database if is_database(tracking_uri) and is_known() else _from_server
     rows: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     with store_errors(tracking_uri, "the histories cannot be read"):
@@ -137,13 +146,13 @@ def read_histories(
     return histories
 
 
-def read_artifact_text(tracking_uri: str, run_id: str, path: str) -> str:
+def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections: Connections | None = None) -> str:
     """Return a text artifact of a run, such as a study's `config.yaml`.
 
     Raises:
         StoreError: The store is missing or cannot be read, or the run has no such artifact.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with (
         store_errors(tracking_uri, f"artifact {path} of run {run_id} cannot be read"),
         tempfile.TemporaryDirectory() as folder,

@@ -294,7 +294,7 @@ def test_what_makes_no_sense_is_refused(command, word, told):
 
 def test_several_studies_of_an_optimizer_are_told(recorded, monkeypatch, target):
     two = [dataclasses.replace(target.study, name=name) for name in ("adam-a", "adam-b")]
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: two)
+    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_, **__: two)
     with pytest.raises(StudyError, match="mnist-mlp/adam-a, mnist-mlp/adam-b"):
         find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
     named = find_target(recorded.stores.tracking_uri, "mnist-mlp/adam-b", folder=recorded.folder)
@@ -304,7 +304,7 @@ def test_several_studies_of_an_optimizer_are_told(recorded, monkeypatch, target)
 def test_a_study_without_a_confirmed_best_is_told(recorded, monkeypatch, target):
     superseded = [dataclasses.replace(run, superseded=True) for run in target.study.confirmations]
     bare = dataclasses.replace(target.study, confirmations=tuple(superseded))
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: [bare])
+    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_, **__: [bare])
     with pytest.raises(StudyError, match=r"none \(3/3 trials done\).*n_confirmations"):
         find_target(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
 
@@ -312,7 +312,7 @@ def test_a_study_without_a_confirmed_best_is_told(recorded, monkeypatch, target)
 def test_a_run_that_was_cut_off_is_refused(recorded, monkeypatch, target):
     cut = dataclasses.replace(target.study.trials[0], state=None, status="KILLED")
     broken = dataclasses.replace(target.study, trials=(cut,))
-    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_: [broken])
+    monkeypatch.setattr("study.reproduction.targets.read_studies", lambda *_, **__: [broken])
     with pytest.raises(StudyError, match="cut off"):
         find_target(recorded.stores.tracking_uri, cut.run_id, folder=recorded.folder)
 
