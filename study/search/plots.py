@@ -16,7 +16,7 @@ from study.search.samplers import quiet
 
 @functools.cache
 def import_in_background() -> None:
-    """Import once what plots are drawn with, which takes half a second, while something else is waited for."""
+    """Import the plotting modules once, in a thread of their own, since that takes half a second."""
     threading.Thread(target=_import, name="imports", daemon=True).start()
 
 
@@ -25,8 +25,8 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
 
     Args:
         optuna_study: The search.
-        n_searched: How many arguments are searched.
-        prunes: Whether trials are stopped early.
+        n_searched: The number of searched arguments.
+        prunes: True where trials are stopped early.
     """
     shown = StudySnapshot(optuna_study)
     completed = shown.get_trials(states=(TrialState.COMPLETE,))

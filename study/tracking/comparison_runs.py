@@ -1,4 +1,4 @@
-"""Keep comparisons in MLflow, and read what they need to know of its experiments."""
+"""Record comparisons in MLflow, and read the facts of an experiment that they need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PICTURES = (".svg", ".png", ".gif")
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentContext:
-    """What a comparison needs of an experiment besides its studies.
+    """The facts of an experiment that a comparison needs besides its studies.
 
     Attributes:
         experiment_id: MLflow's id, for links.
@@ -52,7 +52,7 @@ def log_comparison(
     study_run_ids: Sequence[str] = (),
     connections: Connections | None = None,
 ) -> str:
-    """Keep the files of a comparison on a new run of role `comparison`; earlier comparisons stay.
+    """Record the files of a comparison in a new run of role `comparison`; earlier comparisons stay.
 
     Args:
         tracking_uri: The store.

@@ -1,4 +1,4 @@
-"""Open MLflow's store, or say in one message why it cannot be opened and what to do."""
+"""Open MLflow's store, or explain in one message why it cannot be opened and what to do next."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, o
 
 
 def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -> MlflowClient:
-    """Return a client of the store at a URI, after checking that it is there and can be used.
+    """Return a client of the store at a URI, after checking that it exists and can be used.
 
-    MLflow itself tries an unreachable database again for more than a minute and migrates what it finds; so the
-    checks come first and write nothing.
+    MLflow itself retries an unreachable database for more than a minute, and migrates an older one. So the checks come
+    first, and write nothing.
 
     Args:
         tracking_uri: Where the store is: a database, or a server's http address.
         create: Make an SQLite store that is missing; otherwise a missing store is an error.
-        artifacts: Where a new store keeps artifacts of experiments that name no place of their own.
+        artifacts: The folder for artifacts in a new store, for experiments without a location of their own.
 
     Raises:
         StoreError: The store is missing, unreachable, corrupt, of another program or of another version of MLflow.
     """
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # With a server, MLflow would print two lines to standard output for every run that ends; and a bar for each file.
+    # Otherwise MLflow prints two lines for every run that ends on a server, and a progress bar for each file.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     path = _sqlite_path(tracking_uri)
@@ -84,11 +84,11 @@ class Connections:
 
 
 def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
-    """Check without writing that a store can be used; a database that is still to be made will do.
+    """Check without writing that a store can be used; a missing SQLite file is accepted.
 
     Args:
         tracking_uri: Where the store is.
-        may_be_empty: Whether a database without tables will do.
+        may_be_empty: Accept a database without tables.
 
     Raises:
         StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.
@@ -123,7 +123,7 @@ def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
 
 
 def _check_server(uri: str) -> None:
-    """Ask a server whether it is there; any answer, even a refusal, will do."""
+    """Check that a server answers; a refusal counts as an answer."""
     try:
         with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=10):
             return
@@ -135,7 +135,7 @@ def _check_server(uri: str) -> None:
 
 
 def _check_database(uri: str, *, create: bool) -> None:
-    """Check without writing that a database is MLflow's and of the installed version."""
+    """Check without writing that a database belongs to MLflow, in the installed version."""
     try:
         engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
         with engine.connect() as connection:
@@ -167,7 +167,7 @@ def _check_database(uri: str, *, create: bool) -> None:
 
 
 def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
-    """Create an SQLite store under a lock and in one move, so that nobody meets one half migrated."""
+    """Create an SQLite store under a lock and in one move, so that other processes never open a half migrated one."""
     draft = path.with_name(f"{path.name}.new")
     advice = "Choose a folder that can be written to: correct storage.mlflow_database or tracking_uri."
     try:
@@ -184,7 +184,7 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
 
 
 def _copy_empty_store(target: Path) -> None:
-    """Copy an empty store of this MLflow from the user's cache, which costs a hundredth of its 60 migrations.
+    """Copy an empty store of this MLflow from the user's cache, which takes a hundredth of the time of 60 migrations.
 
     Nothing is copied without a usable cache, or with another MLflow than `initialize_tables` knows. Then MLflow makes
     its tables itself.
@@ -230,7 +230,7 @@ def _file_identity(uri: str) -> tuple[int, int] | None:
 
 
 def _has_content(path: Path) -> bool:
-    # An interrupted first connection leaves an empty file, which SQLite takes for an empty database.
+    # An interrupted first connection leaves an empty file, which is an empty database to SQLite.
     try:
         return path.stat().st_size > 0
     except (FileNotFoundError, NotADirectoryError):
@@ -242,9 +242,9 @@ def _error(uri: str, what: str, advice: str) -> StoreError:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say what went wrong in one line, in a database's own words where one failed.
+    """Describe an error in one line, with the database's own message where one failed.
 
-    SQLAlchemy puts a hint about its session's autoflush before them, which would hide that a database is locked.
+    SQLAlchemy puts a hint about autoflush before that message, which would hide that a database is locked.
     """
     met: BaseException | None = error
     while met is not None:

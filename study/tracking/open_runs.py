@@ -1,4 +1,4 @@
-"""Find or create the runs that a study's record starts from."""
+"""Find or create the run of a study, and read its trials and confirmations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from study.tracking.read_studies import child_runs, find_runs
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRuns:
-    """A study's run, marked as running, and the trials and confirmations that it holds already.
+    """A study's run, marked as running, with the trials and confirmations that it holds already.
 
     With a server, records of the study go through a spool, so that it may be away for a while.
     """
@@ -45,9 +45,9 @@ class StudyRuns:
 
 
 def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> StudyRuns:
-    """Find the run of the study with this digest, or create it, and bring what describes it up to date.
+    """Find the run of the study with this digest, or create it, and update its description.
 
-    What an earlier process left in a spool is delivered first.
+    Entries that an earlier process left in a spool are delivered first.
 
     Raises:
         StoreError: The store cannot be opened or written to.
@@ -97,7 +97,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
 
 
 def spool_folder(config: StudyConfig) -> Path:
-    """Return the folder of the records that wait for a server: beside the local stores."""
+    """Return the folder of the spools, beside the local stores."""
     return config.stores.artifacts.parent / "spool"
 
 
@@ -137,7 +137,7 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
         **mlflow_schema.source_tags(),
     }
     created = client.create_run(experiment_id, mlflow_schema.now_ms(), tags, run_name=study_name).info.run_id
-    # Of two workers that start one study at once, both keep the older run.
+    # Two workers that start one study at the same time both keep the older run.
     if (kept := oldest()) is not None and kept != created:
         client.delete_run(created)
         return kept
@@ -145,7 +145,7 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
 
 
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Remove runs that a server made twice: out of a call that was given up, and out of the one that repeated it."""
+    """Delete runs that a server created twice: for a call that timed out, and for its repetition."""
     seen: set[str] = set()
     runs = find_runs(client, experiment_id, f"tags.`{mlflow_schema.PARENT}` = '{run_id}'")
     for run in sorted(runs, key=lambda run: -len(run.data.metrics)):
@@ -157,7 +157,7 @@ def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> No
 
 
 def _end_orphans(client: MlflowClient, children: Collection[RunRecord]) -> bool:
-    """End the running runs whose process, on this machine, is gone; tell whether there were any."""
+    """End the running runs of dead processes of this machine; return True if there were any."""
     orphans = [child for child in children if child.status == "RUNNING" and _is_orphan(client, child)]
     for child in orphans:
         ended = {None: "KILLED", "failed": "FAILED"}.get(child.state, "FINISHED")
@@ -169,5 +169,5 @@ def _is_orphan(client: MlflowClient, child: RunRecord) -> bool:
     host, _, pid = client.get_run(child.run_id).data.tags.get("process", "").rpartition(":")
     if host != platform.node() or not pid.isdecimal():
         return False
-    # Our own number was another's before: one process opens a study once.
+    # A run with our own process id is an earlier process's, since one process opens a study once.
     return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))

@@ -84,10 +84,10 @@ def read_studies(
 def read_study_of_run(
     tracking_uri: str, run_id: str, *, connections: Connections | None = None
 ) -> tuple[str, str] | None:
-    """Return where a run belongs: its experiment's name, and the run of its study (itself, for a study's run).
+    """Return the experiment's name and the study's run of a run; for the run of a study, that is the run itself.
 
     Returns:
-        None when the store has no such run, or it is none of a study.
+        None if the store has no such run, or it does not belong to a study.
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -105,7 +105,7 @@ def read_study_of_run(
 
 
 def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connections | None = None) -> tuple[str, ...]:
-    """Return the digests of the data that a study's run was recorded with, usually one.
+    """Return the digests of the data of a study's run, usually one.
 
     Raises:
         StoreError: The store is missing or cannot be read.

@@ -1,4 +1,4 @@
-"""What the run of a study says about its trials: counts, the best so far, and a note to read."""
+"""The summary of a study's trials in its run: counts, the best trial so far, and a note."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Tests = Mapping[str, Estimate]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOutcome:
-    """How a trial ended, as far as its study's run tells it.
+    """The outcome of a trial, as its study's run shows it.
 
     Attributes:
-        state: How it ended.
+        state: Its final state.
         metrics: Its metrics by name, `objective` among them.
         hyperparameters: The optimizer's arguments, as text.
     """
@@ -36,7 +36,7 @@ class TrialOutcome:
 
 
 def outcome_of(record: RunRecord) -> TrialOutcome | None:
-    """Return how a stored trial ended, None when it has not."""
+    """Return the outcome of a stored trial, None if it has not ended."""
     if record.state is None:
         return None
     ours = ("optimizer", "trial_number", "run_seed", "order_seed")
@@ -55,7 +55,7 @@ def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> d
 
 
 class StudySummary:
-    """How the trials of a study ended, their counts and the best of them kept up with every one that is added.
+    """The outcomes of a study's trials, with their counts and the best one, updated with every trial.
 
     Args:
         config: The study's config.
@@ -63,7 +63,7 @@ class StudySummary:
 
     Attributes:
         outcomes: All trials by their number.
-        counts: How many ended in each state.
+        counts: The number of trials by state.
         best: The number of the best completed trial, the first of equals; None when none completed.
     """
 
@@ -77,11 +77,11 @@ class StudySummary:
 
     @property
     def states(self) -> dict[int, State]:
-        """How each trial ended."""
+        """The final state of each trial."""
         return {number: outcome.state for number, outcome in self.outcomes.items()}
 
     def add(self, number: int, outcome: TrialOutcome) -> None:
-        """Add a trial; one that stood under its number before is forgotten."""
+        """Add a trial, or replace the one of the same number."""
         replaced = self.outcomes.pop(number, None)
         if replaced is not None:
             self.counts[replaced.state] -= 1
@@ -113,7 +113,7 @@ def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | Non
         metrics["best_objective"] = chosen.metrics["objective"]
         metrics["best_trial_number"] = best
         for argument, text in chosen.hyperparameters.items():
-            with contextlib.suppress(ValueError):  # an argument that is no number stands in the tag `best` alone
+            with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
                 metrics[f"best_{argument}"] = float(text)
     for name, (mean, low, high) in tests.items():
         metrics |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
@@ -141,7 +141,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
 
 
 def _short(text: str) -> str:
-    """Return a number with five digits, other text as it is."""
+    """Return a number with five digits, and other text unchanged."""
     try:
         return f"{float(text):.5g}"
     except ValueError:

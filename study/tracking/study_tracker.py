@@ -1,4 +1,4 @@
-"""Record one study while it runs, without making its training wait."""
+"""Record one study while it runs, without delaying its training."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open_study(
 
 
 class StudyTracker:
-    """The open record of a study; a context manager, which marks how the study ended.
+    """The open record of a study; a context manager, which records the study's final status.
 
     Attributes:
         run_id: The study's MLflow run.
@@ -79,14 +79,14 @@ class StudyTracker:
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
 
-        A run that was cut off under its number goes on where the study is deterministic: what is reported again is
-        not written again. It is replaced where another training turns out to have written it. One that had failed
-        goes on in any case, without what it came to, but on a server is replaced where it had reported other values.
+        In a deterministic study, a run that was cut off under the same number goes on: metrics that are reported again
+        are not written again. It is replaced if its metrics show that another training wrote it. A failed run always
+        goes on, without its outcome; on a server it is replaced if it had reported other values.
 
         Args:
-            kind: What is trained.
+            kind: A trial, or the kind of confirmation.
             trial: The trial.
-            in_bulk: Write nothing until it has ended and `write` or `flush` is called, then all such runs at once.
+            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(
@@ -118,7 +118,7 @@ class StudyTracker:
             run.draft.metrics += metrics
 
     def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
-        """Record how a trial or a confirmation ended, and the study's progress."""
+        """Record the end of a trial or a confirmation, and the study's progress."""
         key, ended = (kind, result.trial.number), mlflow_schema.now_ms()
         run = self._cache.started(key)
         values = study_summary.end_metrics(self._config, result, objective)
@@ -137,10 +137,10 @@ class StudyTracker:
             self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
-        """Return the runs of the study that came to an end of their own, as the store holds them now.
+        """Return the study's finished runs, as the store holds them now.
 
-        Superseded confirmations are left out, and the runs of another role than one that is given. While a server is
-        away: as they were when the study was opened or last looked at, and as this process went on.
+        Superseded confirmations are left out, and with a role, the runs of other roles. While a server is away, these
+        are the runs as last read from it, with the changes that this process has made since.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
@@ -157,17 +157,17 @@ class StudyTracker:
         return {(run.kind, run.number): run for run in self._cache.finished(role)}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
-        """Mark confirmations whose point a continued search has left behind; their numbers become free again."""
+        """Mark confirmations of a point that is no longer the best; their numbers become free again."""
         self._cache.supersede(kind, run_ids)
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(
         self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
     ) -> None:
-        """Record what the study came to, read anew from the store where other workers' trials count.
+        """Record the study's summary, read from the store again where other workers have added trials.
 
         Args:
-            best: The number of the trial that the search selected; None when none completed.
+            best: The number of the trial that the search selected; None if no trial completed.
             tests: Each test metric, such as `test_accuracy`, over the best point's confirmations.
             ended: The states of the trials that ended, by number; None: unknown.
 
@@ -192,7 +192,7 @@ class StudyTracker:
     def log_model(self, model: Any, *, example_x: Any) -> None:
         """Keep a Keras model as an MLflow model named `model`, ready to be served.
 
-        While a server is away, it becomes an artifact `model.keras` instead, which can wait.
+        While a server is away, it becomes an artifact `model.keras` instead, which can be delivered later.
 
         Args:
             model: The trained model.
@@ -215,7 +215,7 @@ class StudyTracker:
         self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def write(self) -> None:
-        """Begin to write the runs that ended since the last time, all at once, and the study's progress."""
+        """Begin to write the runs that ended since the last call, all at once, and the study's progress."""
         drafts, self._ended = self._ended, []
         if not drafts:
             return
@@ -226,7 +226,7 @@ class StudyTracker:
         self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def flush(self) -> None:
-        """Return when everything so far is written, or on the disk on its way to a server.
+        """Return when all entries so far are in the store, or in the spool of a server.
 
         Raises:
             StoreError: A write failed.
@@ -235,7 +235,7 @@ class StudyTracker:
         self._writer.flush()
 
     def settle(self) -> bool:
-        """Wait until everything so far is where other workers see it; false when a server is away.
+        """Wait until other workers can see all entries so far; return False if a server is away.
 
         Raises:
             StoreError: A write failed.
@@ -259,7 +259,7 @@ class StudyTracker:
                 error.add_note(f"And the study's record could not be closed: {failure}")
 
     def _close(self, status: str) -> None:
-        """Write what is left and mark the study, and the trials that were cut off, as ended."""
+        """Write the remaining entries, and mark the study and its trials that were cut off as ended."""
         if self._sampler is not None:
             self._sampler.stop()
         now = mlflow_schema.now_ms()
@@ -278,7 +278,7 @@ class StudyTracker:
             raise RecordsWaitError(redact(self._uri), self._spool.path if self._spool else None, n_waiting)
 
     def _mark_as_failed(self, cut_off: Collection[str], failure: StoreError) -> None:
-        """Say in a store that refused something that the study has failed, if it takes that."""
+        """Mark the study as failed in a store that refused a write, if it accepts that."""
         try:
             with store_errors(self._uri, "the study cannot be marked as ended"):
                 for run in cut_off:
@@ -289,11 +289,11 @@ class StudyTracker:
             failure.add_note(str(error))
 
     def _is_away(self, error: StoreError) -> bool:
-        """Tell whether an error is a server's that may be back later."""
+        """Tell whether an error is that of a server that may be back later."""
         return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
-        """Return the tags of a trial's run, the versions of what trains it among them."""
+        """Return the tags of a trial's run, among them the versions of the packages that train it."""
         tags = self._shared_tags | mlflow_schema.child_tags(kind, number, parent=self.run_id)
         return tags if self._spool is None else {**tags, RECORD: key}
 

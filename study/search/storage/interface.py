@@ -1,4 +1,4 @@
-"""Where a search is kept and what keeps its workers apart: a journal on one machine, PostgreSQL on many."""
+"""The store of a search, shared by its workers: a journal on one machine, PostgreSQL on many."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ class SearchStorage(Protocol):
         ...
 
     def creating(self) -> AbstractContextManager[None]:
-        """Keep the workers of all studies from opening one for as long."""
+        """Keep the workers of all studies from opening one during the block."""
         ...
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keep the study's other workers from asking and telling for as long."""
+        """Keep the study's other workers from asking and telling during the block."""
         ...
 
     def reading(self) -> AbstractContextManager[None]:
-        """Turn whatever a broken entry leads to into an error in words."""
+        """Turn an error that a broken entry causes into a StoreError."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Write what is told in the block as one, where that is quicker."""
+        """Write the entries of the block together, where that is quicker."""
         ...
 
     def watch(self, trial_id: int) -> None:
-        """Show the others from now on that this worker trains a trial."""
+        """Begin to show the other workers that this one trains a trial."""
         ...
 
     def unwatch(self, trial_id: int) -> None:
-        """Show no more that this worker trains a trial."""
+        """Stop showing that this worker trains a trial."""
         ...
 
     def lost(self) -> frozenset[int]:
-        """Return the watched trials that another worker took over, having heard nothing of this one."""
+        """Return the watched trials that another worker took over, since it got no heartbeat of this one."""
         ...
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
-        """Return the trials of dead workers among others' running ones; to be called `alone`.
+        """Return those of the other workers' running trials whose worker is dead; call it under `alone`.
 
         Args:
             running: The workers' names by trial; None where the worker died before it gave its name.

@@ -1,4 +1,4 @@
-"""Deliver entries to MLflow so that one that is delivered twice stands there once."""
+"""Deliver entries to MLflow so that an entry that is delivered twice is stored once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from study.tracking import mlflow_schema
 from study.tracking.outbox.entries import File, Finish, Log, RunEntry, Start
 from study.tracking.outbox.resumed_run import ResumedStudy, ResumedTrial, forget_outcome, resume_trial
 
-# The tag with our key of a run: MLflow makes its id, and its answer may be lost.
+# The tag with our own key of a run, since MLflow's answer with the run's id may be lost.
 RECORD = "record"
-# Keys of runs that stand in no store yet begin so, which no id of MLflow does.
+# The start of keys of runs that are not in the store yet; no id of MLflow starts so.
 NEW = "new-"
-# Tags that a run which goes on need not share with the one that was cut off.
+# Tags that may differ between a run that was cut off and the one that continues it.
 _OF_A_PROCESS = (RECORD, "process")
-# The most that MLflow takes in one call.
+# The most metrics that MLflow accepts in one call.
 _METRICS_PER_CALL = 1000
-# Refused, yet worth another try: not logged in, no rights yet, too slow, too many.
+# Refusals that a later call may not meet: not logged in, no rights yet, too slow, too many calls.
 _RETRIED = (401, 403, 408, 429)
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether a delivery may succeed later as it is: the server is away, ill, overworked or locked."""
+    """Tell whether the same delivery may succeed later: the server is away, failing, overloaded or locked."""
     if isinstance(error, MlflowException):
         status = int(error.get_http_status_code())
     else:
@@ -36,11 +36,11 @@ def is_passing(error: BaseException) -> bool:
 
 
 class MlflowWriter:
-    """Writes entries to a store, in their order, and knows under which ids their runs stand there.
+    """Writes entries to a store in their order, and keeps the ids of their runs there.
 
     Args:
         client: A client of the store.
-        experiment_id: Where new runs go.
+        experiment_id: The experiment of new runs.
         resumed: Runs that go on, by id.
     """
 
@@ -58,7 +58,7 @@ class MlflowWriter:
 
         Args:
             entry: The entry.
-            again: It may have been taken before: by a server that did not come to answer, or from a process that was
+            again: The entry may have been stored before, by a server whose answer was lost or from a process that was
                 killed.
         """
         if isinstance(entry, Start):
@@ -73,7 +73,7 @@ class MlflowWriter:
                 self._write(entry, run_id)
 
     def find(self, run: str) -> str | None:
-        """Return the id of a run in the store; None when another process has removed it."""
+        """Return the id of a run in the store; None if another process has deleted it."""
         if run not in self._ids:
             if not run.startswith(NEW):
                 return run
@@ -84,11 +84,11 @@ class MlflowWriter:
         return self._ids[run]
 
     def know(self, ids: Mapping[str, str]) -> None:
-        """Learn ids of runs that were written otherwise."""
+        """Add the ids of runs that something else wrote."""
         self._ids |= ids
 
     def remove_doubles(self) -> None:
-        """Remove runs that a server made in the end out of calls which were given up and repeated."""
+        """Delete runs that a server created for calls that had timed out and were repeated."""
         for run in list(self._doubtful):
             kept = self.find(run)
             for double in self._standing(run):
@@ -110,7 +110,7 @@ class MlflowWriter:
         self._log_params(start, run_id)
 
     def _take_up(self, start: Start) -> str | None:
-        """Let the run go on that stands in a run's place, if it is the same training or had failed; remove others."""
+        """Return the earlier run that goes on: one of the same training, or one that had failed; delete the others."""
         kept = None
         before = [self.find(run) for run in reversed(start.before)]
         for position, run_id in enumerate(run_id for run_id in before if run_id is not None):
@@ -199,19 +199,19 @@ class MlflowWriter:
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
 
     def _standing(self, run: str) -> list[Run]:
-        """Return the active runs with a key, the one first that holds most."""
+        """Return the active runs with a key, the one with most metrics first."""
         found = self._client.search_runs([self._experiment_id], f"tags.{RECORD} = '{run}'")
         return sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
 
 
 def _is_same(run: Run, start: Start) -> bool:
-    """Tell whether a stored run trains the same as one that starts: point, seeds, versions of packages."""
+    """Tell whether a stored run is the same training as one that starts: same point, seeds and package versions."""
     tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
     return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
 
 
 def _has_failed(run: Run, start: Start) -> bool:
-    """Tell whether a stored run is the trial's that starts again and had failed, by whatever code or package then."""
+    """Tell whether a stored run is a failed attempt at the same trial, with any code and packages."""
     return run.data.tags.get("state") == "failed" and _is_at(run, start)
 
 

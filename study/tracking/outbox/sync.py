@@ -1,4 +1,4 @@
-"""Deliver what waits for a server after its study has ended or was killed."""
+"""Deliver the entries that wait for a server after their study has ended or was killed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from study.tracking.outbox.spool import read_spool, taken
 
 @dataclass(frozen=True, kw_only=True)
 class SyncResult:
-    """What was delivered of a spool.
+    """The result of delivering a spool.
 
     Attributes:
         study: Experiment and study.
         tracking_uri: The server.
-        n_records: How many records.
+        n_records: The number of delivered records.
     """
 
     study: str
@@ -30,14 +30,14 @@ class SyncResult:
 
 
 def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult | None:
-    """Deliver the entries of a spool and remove it; what had been taken before is not written twice.
+    """Deliver the entries of a spool and remove it; entries that were delivered before are not written twice.
 
     Args:
         path: The spool.
-        tracking_uri: The server, where it is not under the address in the spool or needs a password.
+        tracking_uri: The server, if it has another address than in the spool or needs a password.
 
     Returns:
-        None when a living process holds the spool, and delivers it itself.
+        None if a living process holds the spool and delivers it itself.
 
     Raises:
         StoreError: The server is away, or the spool is damaged; it is kept.
@@ -71,6 +71,6 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult 
 
 
 def repeat_nothing(tracking_uri: str) -> None:
-    """Keep MLflow from repeating calls: it would, blindly, and make runs twice."""
+    """Keep MLflow from repeating calls, which would create runs twice."""
     if tracking_uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
