@@ -23,7 +23,7 @@ from study.datasets._npz import read_npz
 from study.search.ask_tell import open_search
 from study.search.study_names import check_name, count_studies
 from study.tracking.connection import check_store
-from study.tracking.reader import read_experiments, read_studies
+from study.tracking.read_studies import read_experiments, read_studies
 
 QUICKLY = settings(
     max_examples=50,

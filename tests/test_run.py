@@ -15,7 +15,7 @@ from study.core.trainer_interface import Trial, TrialResult
 from study.pipeline.preflight import check
 from study.pipeline.train_batch import score
 from study.run import run_study
-from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 
 
 def _study(config):

@@ -23,19 +23,22 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
     from study.cli.actions.overview import show_studies
-    from study.tracking.reader import read_experiments, read_studies
+    from study.tracking.connection import Connections
+    from study.tracking.read_studies import read_experiments, read_studies
 
     uri = find_stores(options).tracking_uri
-    known = read_experiments(uri)
+    connections = Connections()
+    known = read_experiments(uri, connections=connections)
     for name in options.experiments:
         if name not in known:
             raise StudyError(f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list.")
     chosen = options.experiments or list(known)
     if options.json:
-        found = {name: [asdict(study) for study in read_studies(uri, name)] for name in chosen}
+        records = {name: read_studies(uri, name, connections=connections) for name in chosen}
+        found = {name: [asdict(study) for study in studies] for name, studies in records.items()}
         sys.stdout.write(json.dumps(_without_nan(found), indent=2, allow_nan=False) + "\n")
     else:
-        show_studies({(uri, name) for name in chosen})
+        show_studies({(uri, name) for name in chosen}, connections=connections)
     return 0
 
 

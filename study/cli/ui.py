@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, which --help is not to wait for.
     from study.tracking.experiment_views import VIEWS, view_path
-    from study.tracking.reader import read_experiments
+    from study.tracking.read_studies import read_experiments
 
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"

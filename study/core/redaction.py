@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
-# scheme://user:password@host, and ?password=... behind an address. A password may hold a colon or a slash; one with
-# an @ must be written %40 in every address, and where it is not, all up to the last @ of the word is hidden.
+# scheme://user:password@host, and ?password=... behind an address. A password may hold a colon or a slash. An @ in it
+# must be written %40 in every address; where it is not, everything up to the last @ of the word is hidden.
 _IN_ADDRESS = re.compile(r"(?P<before>://[^:/@\s'\"]*:)(?P<password>[^\s'\"]+)(?=@)")
 _IN_QUERY = re.compile(r"(?P<before>[?&](?:password|passwd|secret)=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
 _SECRET = r"(?:password|passwd|secret|api_key|access_key|auth_token|access_token)"
 _IN_YAML = re.compile(rf"(?P<before>^[\s-]*(?:\w*_)?{_SECRET}: +)(?P<password>\S.*)", re.IGNORECASE | re.MULTILINE)
+# Each with a text that stands wherever the pattern matches.
+_PATTERNS = (("://", _IN_ADDRESS), ("=", _IN_QUERY), (": ", _IN_YAML))
 _INTERPOLATION = re.compile(r"\$\{[^{}]*\}")
-# Keys whose text is a secret whatever its form.
+# Keys whose text is always a secret.
 _SECRET_KEY = re.compile(rf"(?:^|_){_SECRET}$")
 
 
-@functools.lru_cache(maxsize=4096)  # the tags of a study's trials are mostly the same
 def redact(text: str) -> str:
-    """Hide the passwords of all addresses in a text, and those on lines of YAML."""
-    for pattern in (_IN_ADDRESS, _IN_QUERY, _IN_YAML):
-        text = pattern.sub(rf"\g<before>{HIDDEN}", text)
+    """Hide the passwords of all addresses in a text, and those on lines of YAML.
+
+    Nothing is cached, since a cache would keep the passwords. Most texts are short and hold no mark of a secret, which
+    is quick to see.
+    """
+    for mark, pattern in _PATTERNS:
+        if mark in text:
+            text = pattern.sub(rf"\g<before>{HIDDEN}", text)
     return text
 
 
@@ -32,7 +37,7 @@ def redacted(value: Any, *, key: str = "") -> Any:
 
     Args:
         value: Mappings and lists, nested, of plain values.
-        key: The key that the value stands under; the text of a key such as `password` is hidden whole.
+        key: The key of the value. The text of a key such as `password` is hidden completely.
     """
     if isinstance(value, Mapping):
         return {name: redacted(item, key=str(name)) for name, item in value.items()}
@@ -44,15 +49,15 @@ def redacted(value: Any, *, key: str = "") -> Any:
 
 
 def written_out(unresolved: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the keys whose passwords are written out and not taken from the environment, with the rest of the text.
+    """Return the keys whose passwords are written out, not taken from the environment, each with its redacted text.
 
     Args:
-        unresolved: A config whose interpolations still stand there as such.
+        unresolved: A config whose interpolations are not resolved yet.
     """
     return [
         (key, redacted(text, key=key))
         for key, text in _texts(unresolved)
-        # An interpolation is no secret itself, and nothing is left to be hidden once it is taken out.
+        # An interpolation is not a secret. So it is taken out, and what is left is checked for one.
         if redacted(plain := _INTERPOLATION.sub("", text), key=key) != plain
     ]
 

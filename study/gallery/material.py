@@ -17,7 +17,8 @@ from study.core.records import RunRecord, StudyRecord
 from study.gallery import About, Material, Shown
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context
-from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 
 _PACKAGE = "study.gallery.experiments"
 
@@ -74,23 +75,26 @@ def read_material(
         StudyError: None of the studies has a trial.
     """
     experiment = experiment or name
-    records = read_studies(tracking_uri, experiment)
+    connections = Connections()
+    records = read_studies(tracking_uri, experiment, connections=connections)
     if digests is not None:
         records = [record for record in records if record.study_id in digests]
-    context = read_context(tracking_uri, experiment)
+    context = read_context(tracking_uri, experiment, connections=connections)
     evidence = gather(
         experiment,
         records,
         digests=context.digests,
-        read_histories=lambda run_ids, metrics: read_histories(tracking_uri, run_ids, metrics),
+        read_histories=lambda run_ids, metrics: read_histories(
+            tracking_uri, run_ids, metrics, connections=connections
+        ),
         force=True,
     )
     kept = evidence.records
     return Material(
         name=name,
         evidence=evidence,
-        configs={record.name: _config(tracking_uri, record) for record in kept},
-        history=_Histories(tracking_uri, kept),
+        configs={record.name: _config(tracking_uri, record, connections) for record in kept},
+        history=_Histories(tracking_uri, kept, connections),
     )
 
 
@@ -113,19 +117,20 @@ def run_shown(exhibit: Exhibit, material: Material) -> Shown:
 class _Histories:
     """Values of metrics of runs; a metric is read once for all runs, since each question costs a connection."""
 
-    def __init__(self, tracking_uri: str, records: Sequence[StudyRecord]) -> None:
-        self._uri = tracking_uri
+    def __init__(self, tracking_uri: str, records: Sequence[StudyRecord], connections: Connections) -> None:
+        self._uri, self._connections = tracking_uri, connections
         self._run_ids = [run.run_id for record in records for run in (*record.trials, *record.confirmations)]
         self._read: dict[str, Mapping[str, NDArray[np.float64]]] = {}
 
     def __call__(self, run: RunRecord, metric: str) -> NDArray[np.float64]:
         """Return the values in the order of the steps, none where the run has no such metric."""
         if metric not in self._read:
-            found = read_histories(self._uri, self._run_ids, [metric])
+            found = read_histories(self._uri, self._run_ids, [metric], connections=self._connections)
             self._read[metric] = {run_id: by[metric][1] for run_id, by in found.items() if metric in by}
         return self._read[metric].get(run.run_id, np.empty(0))
 
 
-def _config(tracking_uri: str, record: StudyRecord) -> dict[str, Any]:
-    found = yaml.safe_load(read_artifact_text(tracking_uri, record.run_id, "config.yaml"))
+def _config(tracking_uri: str, record: StudyRecord, connections: Connections) -> dict[str, Any]:
+    text = read_artifact_text(tracking_uri, record.run_id, "config.yaml", connections=connections)
+    found = yaml.safe_load(text)
     return found if isinstance(found, dict) else {}

@@ -16,7 +16,8 @@ from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value
 from study.reproduction.exported_file import read_exported
-from study.tracking.reader import (
+from study.tracking.connection import Connections
+from study.tracking.read_studies import (
     read_artifact_text,
     read_data_digests,
     read_experiments,
@@ -73,16 +74,17 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
         StoreError: The store or the study's config.yaml cannot be read.
         StudyError: No run has this name, several have it, or none is confirmed yet.
     """
+    connections = Connections()
     path = folder / Path(name).expanduser()
     if path.suffix in (".yaml", ".yml") or path.is_file():
-        return _exported_run(tracking_uri, path)
+        return _exported_run(tracking_uri, path, connections)
     if "/" in name:
-        study = find_study(tracking_uri, name)
-        return _read_run(tracking_uri, study, _best_confirmation(study))
-    return _find_run(tracking_uri, name)
+        study = find_study(tracking_uri, name, connections=connections)
+        return _read_run(tracking_uri, study, _best_confirmation(study), connections)
+    return _find_run(tracking_uri, name, connections)
 
 
-def find_study(tracking_uri: str, name: str) -> StudyRecord:
+def find_study(tracking_uri: str, name: str, *, connections: Connections | None = None) -> StudyRecord:
     """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name goes first.
 
     Raises:
@@ -90,10 +92,11 @@ def find_study(tracking_uri: str, name: str) -> StudyRecord:
         StudyError: No study has this name, or several studies have this optimizer.
     """
     experiment, _, wanted = name.rpartition("/")
-    known = list(read_experiments(tracking_uri))
+    connections = connections or Connections()
+    known = list(read_experiments(tracking_uri, connections=connections))
     if experiment not in known:
         raise StudyError(_unknown(name, "an experiment in the store", experiment, known))
-    studies = read_studies(tracking_uri, experiment)
+    studies = read_studies(tracking_uri, experiment, connections=connections)
     named = [study for study in studies if study.name == wanted]
     same_optimizer = [study for study in studies if study.optimizer == wanted]
     found = named or same_optimizer
@@ -113,17 +116,18 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
     return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
 
 
-def _find_run(tracking_uri: str, run_id: str) -> RecordedRun:
-    located = read_study_of_run(tracking_uri, run_id)
+def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> RecordedRun:
+    located = read_study_of_run(tracking_uri, run_id, connections=connections)
     if located is None:
-        known = list(read_experiments(tracking_uri))
+        known = list(read_experiments(tracking_uri, connections=connections))
         hint = f" To name the best of a study of {run_id}, write {run_id}/OPTIMIZER." if run_id in known else ""
         advice = f"See `study list`: the experiments are {', '.join(known) or '(none yet)'}."
         raise StudyError(
             f"TARGET={run_id}: expected {_FORMS}, and no study of the store has such a run.{hint} {advice}"
         )
     experiment, study_run_id = located
-    study = next((s for s in read_studies(tracking_uri, experiment) if s.run_id == study_run_id), None)
+    studies = read_studies(tracking_uri, experiment, connections=connections)
+    study = next((study for study in studies if study.run_id == study_run_id), None)
     runs = [] if study is None else [*study.trials, *study.confirmations]
     run = next((run for run in runs if run.run_id == run_id), None)
     if study is not None and run_id == study_run_id:
@@ -136,10 +140,10 @@ def _find_run(tracking_uri: str, run_id: str) -> RecordedRun:
     if not run.finished or run.state == "failed":
         state = run.state or ("still running" if run.status == "RUNNING" else "cut off")
         raise StudyError(f"TARGET={run_id}: expected a run with a result, and this one is {state}. Choose another.")
-    return _read_run(tracking_uri, study, run)
+    return _read_run(tracking_uri, study, run, connections)
 
 
-def _exported_run(tracking_uri: str, path: Path) -> RecordedRun:
+def _exported_run(tracking_uri: str, path: Path, connections: Connections) -> RecordedRun:
     exported = read_exported(path)
     run_id = exported.provenance.get("run_id")
     if not isinstance(run_id, str):
@@ -147,7 +151,7 @@ def _exported_run(tracking_uri: str, path: Path) -> RecordedRun:
             f"{path}: expected the header that `study export` writes, and it has none with a run_id. "
             f"Export the configuration again, or name {_FORMS}."
         )
-    found = _find_run(tracking_uri, run_id)
+    found = _find_run(tracking_uri, run_id, connections)
     return RecordedRun(
         tracking_uri=tracking_uri,
         study=found.study,
@@ -158,8 +162,8 @@ def _exported_run(tracking_uri: str, path: Path) -> RecordedRun:
     )
 
 
-def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord) -> RecordedRun:
-    text = read_artifact_text(tracking_uri, study.run_id, "config.yaml")
+def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections: Connections) -> RecordedRun:
+    text = read_artifact_text(tracking_uri, study.run_id, "config.yaml", connections=connections)
     try:
         raw = yaml.safe_load(text)
     except (ValueError, RecursionError, yaml.YAMLError):
@@ -174,7 +178,7 @@ def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord) -> Recorded
         study=study,
         run=run,
         raw=raw,
-        data_digests=read_data_digests(tracking_uri, study.run_id),
+        data_digests=read_data_digests(tracking_uri, study.run_id, connections=connections),
     )
 
 

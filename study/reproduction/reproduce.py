@@ -27,7 +27,7 @@ from study.reproduction.config_changes import (
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.retrain import Difference, Retrained, RetrainRequest, retrain
 from study.statistics.intervals import Interval, mean_interval
-from study.tracking.reader import read_histories
+from study.tracking.read_studies import read_histories
 
 # Relative, where versions or the device differ: other kernels sum in another order.
 LOOSE_TOLERANCE = 1e-3

@@ -1,4 +1,4 @@
-"""The search: Optuna, and nothing but Optuna, behind ask, report and tell."""
+"""The search behind ask, report and tell; only this room knows Optuna."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
 from study.search.claims import Claims
 from study.search.failures import last_line
+from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
 from study.search.study_names import DIGEST, choose_name, known_studies
-from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, Tally
+from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
 @contextlib.contextmanager
 def open_search(config: StudyConfig) -> Iterator[Search]:
-    """Open the study's search, new or as it was left, as one of its workers.
+    """Open the study's search as one of its workers: a new one, or one to be continued.
 
     Raises:
         StoreError: The store cannot be read or written.
@@ -48,8 +49,8 @@ class Search:
 
     Attributes:
         name: The study's name in its experiment.
-        claims: What else than trials is shared with the study's other workers.
-        is_blind: Whether it proposes the same whatever comes of other trials.
+        claims: Claims on work other than trials, shared with the study's other workers.
+        is_blind: True where the proposals do not depend on the results of other trials.
     """
 
     def __init__(
@@ -64,19 +65,19 @@ class Search:
         }
         self._prunes = config.pruner.name != "none"
         self._asked: dict[int, optuna.Trial] = {}
-        self._tally = Tally(optuna_study)
-        self._to_retry = {t._trial_id for t in self._known().failed.values()} if config.retry_failed else set()
+        self._index = TrialIndex(optuna_study)
+        self._to_retry = {trial_id(t) for t in self._known().failed.values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` trials, as many as are still due: those of dead workers and failed ones to be retried too.
+        """Propose up to `n` of the trials that are still due, those of dead workers and failed ones to retry included.
 
-        A sampler that learns is asked for fewer at once, `StudyConfig.n_at_once`.
+        A sampler that learns proposes fewer at once, `StudyConfig.n_at_once`.
         """
         with self._store.alone(), quiet():
             self._take_over(self._known())
             known = self._known()
-            retried = {n: t.params for n, t in known.failed.items() if t._trial_id in self._to_retry}
-            # What was cut off before all was drawn is drawn anew, to the same point.
+            retried = {n: t.params for n, t in known.failed.items() if trial_id(t) in self._to_retry}
+            # A trial that was cut off in the middle of its draw is drawn again, to the same point.
             points = {
                 n: point for n, point in (known.left | retried).items() if point.keys() == self._distributions.keys()
             }
@@ -88,23 +89,23 @@ class Search:
             ]
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keep the study's other workers from asking and telling for as long."""
+        """Keep the study's other workers from asking and telling during the block."""
         return self._store.alone()
 
     def were_begun(self, trials: Sequence[Trial]) -> bool:
-        """Tell whether workers that are dead had begun some of the trials."""
-        return any(trial.number in self._tally.left for trial in trials)
+        """Tell whether dead workers had begun some of the trials."""
+        return any(trial.number in self._index.left for trial in trials)
 
     def others_train(self) -> bool:
-        """Tell whether living workers train trials of this study."""
+        """Tell whether other living workers train trials of this study."""
         with self._store.alone():
             running = self._running(self._known())
             return len(running) > len(self._store.abandoned(running))
 
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
-        """Pass the objective of trials at an epoch to the pruner; return the numbers of those to be stopped.
+        """Report the objective of trials at an epoch to the pruner; return the numbers of the trials to stop.
 
-        All are reported before one is judged, so that their order does not matter.
+        All are reported before the first is judged, so that their order does not matter.
         """
         with self._own_trials():
             if not self._prunes or not reports:
@@ -112,7 +113,7 @@ class Search:
             with self._store.together():
                 for trial, epoch, value in reports:
                     self._asked[trial.number].report(value, step=epoch)
-                return to_stop(self._study, {t.number: self._asked[t.number]._trial_id for t, _, _ in reports})
+                return to_stop(self._study, {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended, each with its objective."""
@@ -126,23 +127,23 @@ class Search:
         optuna_trial.set_user_attr(STATE, result.state)
         if result.state == "failed":
             optuna_trial.set_user_attr(ERROR, last_line(result.error))
-        # A sampler lives for one proposal; what it does after a trial (the grid stops `optimize`) is not for us.
+        # Each proposal has a sampler of its own. Its work after a trial, such as the grid's stop, is not wanted here.
         self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
         self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)
-        self._store.unwatch(optuna_trial._trial_id)
+        self._store.unwatch(trial_id(optuna_trial))
         del self._asked[result.trial.number]
 
     @property
     def ended(self) -> dict[int, str]:
-        """How the trials that ended did, by number."""
+        """The states of the trials that ended, by number."""
         numbered = self._known().numbered
         return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
 
     @property
     def n_spent(self) -> int:
-        """Trials that ended, in whatever state."""
+        """The number of trials that ended, in any state."""
         return len(self.ended)
 
     @property
@@ -168,7 +169,7 @@ class Search:
         return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
-        """Draw a trial but for the coordinates given: those that a dead worker left, or the study's first point."""
+        """Draw a trial. Given coordinates are kept: those that a dead worker left, or the study's first point."""
         run_seed = trial_run_seed(self._config.study_seed, number)
         self._study.sampler = build_sampler(self._config, trial_number=number)
         params = self._draw_alone(coordinates)
@@ -177,16 +178,14 @@ class Search:
             params=params,
             distributions=self._distributions if params else {},
             user_attrs={NUMBER: number, RUN_SEED: run_seed, WORKER: self._store.worker},
-            system_attrs={"fixed_params": dict(coordinates)} if coordinates else {},
+            system_attrs=fixed_params(coordinates),
         )
-        # Not `Study.ask`: it reads all trials to see that none waits in its queue, and writes each attribute alone.
-        self._study._thread_local.cached_all_trials = None
-        trial_id = self._store.optuna.create_new_trial(self._study._study_id, asked)
-        self._store.watch(trial_id)
-        drawn = self._asked[number] = optuna.Trial(self._study, trial_id)
+        added = add_trial(self._study, asked)
+        self._store.watch(added)
+        drawn = self._asked[number] = optuna.Trial(self._study, added)
         for name, drawn_from in self._distributions.items():
             if name not in params:
-                drawn._suggest(name, drawn_from)
+                draw(drawn, name, drawn_from)
         point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
@@ -196,7 +195,7 @@ class Search:
         )
 
     def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
-        """Draw where the sampler asks nothing of the store, so that the trial is written at once; else nothing."""
+        """Draw all coordinates if the sampler does not read the store, so that one write does; otherwise none."""
         if type(self._study.sampler) is not optuna.samplers.RandomSampler:
             return {}
         alone = optuna.create_study(sampler=self._study.sampler)
@@ -204,40 +203,40 @@ class Search:
             alone.enqueue_trial(dict(coordinates))
         return alone.ask(self._distributions).params
 
-    def _known(self) -> Tally:
-        """Return what the store holds by now."""
+    def _known(self) -> TrialIndex:
+        """Return the trials that the store holds now."""
         with self._store.reading():
-            self._tally.refresh()
-        return self._tally
+            self._index.refresh()
+        return self._index
 
-    def _running(self, known: Tally) -> dict[int, str | None]:
+    def _running(self, known: TrialIndex) -> dict[int, str | None]:
         """Return the workers of the trials that others train, by the trials' ids in the store."""
-        own = {trial._trial_id for trial in self._asked.values()}
+        own = {trial_id(trial) for trial in self._asked.values()}
         return {
-            t._trial_id: t.user_attrs.get(WORKER)
+            trial_id(t): t.user_attrs.get(WORKER)
             for t in known.unended
-            if t.state == TrialState.RUNNING and t._trial_id not in own
+            if t.state == TrialState.RUNNING and trial_id(t) not in own
         }
 
-    def _take_over(self, known: Tally) -> None:
-        """End the running trials of dead workers; what they were to train is asked for again."""
+    def _take_over(self, known: TrialIndex) -> None:
+        """End the running trials of dead workers, so that they are proposed again."""
         running = self._running(known)
-        for trial_id in self._store.abandoned(running) if running else ():
-            self._store.optuna.set_trial_user_attr(trial_id, TAKEN_OVER, True)
-            self._store.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
+        for abandoned in self._store.abandoned(running) if running else ():
+            self._store.optuna.set_trial_user_attr(abandoned, TAKEN_OVER, True)
+            self._store.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
 
     @contextlib.contextmanager
     def _own_trials(self) -> Iterator[None]:
-        """Stop a worker whose trials were taken over, since it gave no sign of life for too long.
+        """Stop this worker if others took its trials over, since it sent no heartbeat for too long.
 
-        Heartbeats tell it early; a worker that goes on before its next heartbeat learns it as it writes.
+        A heartbeat finds this out early. Before the next heartbeat, a write to an ended trial fails.
         """
         if lost := self._store.lost():
             raise self._taken_over(len(lost))
         try:
             yield
         except optuna.exceptions.UpdateFinishedTrialError as error:
-            own = [self._store.optuna.get_trial(trial._trial_id) for trial in self._asked.values()]
+            own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
             raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
 
     def _taken_over(self, n: int) -> StudyError:

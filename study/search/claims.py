@@ -1,4 +1,4 @@
-"""What the workers of a study take on besides trials, each thing by one of them."""
+"""Claims of a study's workers on work other than trials, such as confirmations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
 
 _KEY, _WORKER = "key", "worker"
@@ -16,9 +17,9 @@ _POLL_S = 0.2
 
 
 class Claims:
-    """Claims on keys, which end with their worker's life.
+    """Claims on keys; a claim ends when its worker dies.
 
-    They are the trials of an Optuna study beside the study's own, so that one way tells living workers from dead ones.
+    They are trials of a second Optuna study. So dead workers are found in the same way as for the study's own trials.
 
     Args:
         storage: The store.
@@ -28,12 +29,12 @@ class Claims:
     def __init__(self, storage: SearchStorage, study_name: str) -> None:
         self._storage = storage
         claims = optuna.create_study(storage=storage.optuna, study_name=f"{_PREFIX}{study_name}", load_if_exists=True)
-        self._study_id = claims._study_id
+        self._study_id = study_id(claims)
         self._n_before = len(self._trials())
         self._mine: dict[str, int] = {}
 
     def take(self, keys: Sequence[str], n: int) -> list[str]:
-        """Claim up to `n` of the keys, the first that no living worker holds; a key can be claimed again later."""
+        """Claim the first `n` keys that no living worker holds; a key can be claimed again later."""
         with self._storage.alone():
             held = self._held()
             taken = [key for key in keys if key not in held][:n]
@@ -42,25 +43,25 @@ class Claims:
         return taken
 
     def finish(self, *, but: str | None = None) -> None:
-        """Give back the claims that this worker holds, one excepted."""
+        """Give back this worker's claims, except one."""
         ended = [key for key in self._mine if key != but]
         if not ended:
             return
         with self._storage.alone():
             for key in ended:
-                trial_id = self._mine.pop(key)
-                self._storage.unwatch(trial_id)
-                self._storage.optuna.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.0])
+                claim = self._mine.pop(key)
+                self._storage.unwatch(claim)
+                self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
 
     def once(self, key: str, *, ever: bool = False) -> bool:
-        """Claim a key if it is to be done; wait as long as another worker holds it.
+        """Claim a key unless its work is done; wait as long as another worker holds it.
 
         Args:
-            key: What is to be done, and given back with `finish`.
-            ever: Whether it is done once for all, and not once among the workers that are there together.
+            key: The name of the work, given back with `finish`.
+            ever: True for work that is done once for all, False for work that workers who run together do once.
 
         Returns:
-            Whether this worker is to do it; otherwise another has.
+            True if this worker has the work to do; False if another one has done it.
         """
         while True:
             with self._storage.alone():
@@ -72,21 +73,21 @@ class Claims:
             time.sleep(_POLL_S)
 
     def _claim(self, key: str) -> None:
-        trial_id = self._storage.optuna.create_new_trial(self._study_id)
-        self._storage.watch(trial_id)
-        self._storage.optuna.set_trial_user_attr(trial_id, _WORKER, self._storage.worker)
-        self._storage.optuna.set_trial_user_attr(trial_id, _KEY, key)
-        self._mine[key] = trial_id
+        claim = self._storage.optuna.create_new_trial(self._study_id)
+        self._storage.watch(claim)
+        self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
+        self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        self._mine[key] = claim
 
     def _held(self) -> set[str]:
-        """Return the keys that living workers hold, and end the claims of dead ones."""
+        """Return the keys of living workers, and end the claims of dead ones."""
         mine = set(self._mine.values())
-        others = {t._trial_id: t for t in self._trials() if t.state == TrialState.RUNNING and t._trial_id not in mine}
-        # The key is written last: without one, the worker died in the middle.
+        others = {trial_id(t): t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine}
+        # The key is written last. Without one, the worker died before it had claimed.
         workers = {i: t.user_attrs.get(_WORKER) if _KEY in t.user_attrs else None for i, t in others.items()}
-        for trial_id in self._storage.abandoned(workers) if workers else ():
-            self._storage.optuna.set_trial_state_values(trial_id, TrialState.FAIL)
-            del others[trial_id]
+        for abandoned in self._storage.abandoned(workers) if workers else ():
+            self._storage.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
+            del others[abandoned]
         return {*self._mine, *(trial.user_attrs[_KEY] for trial in others.values())}
 
     def _is_done(self, trial: FrozenTrial, key: str, *, ever: bool) -> bool:
@@ -98,5 +99,5 @@ class Claims:
 
 
 def is_of_claims(study_name: str) -> bool:
-    """Tell whether an Optuna study holds claims, and no study."""
+    """Tell whether an Optuna study holds claims instead of trials."""
     return study_name.startswith(_PREFIX)

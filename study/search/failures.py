@@ -1,4 +1,4 @@
-"""Stop a study whose trials all fail, and say in words what they fail of."""
+"""Stop a study whose trials all fail, and explain their errors."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class FailedTrialsError(StudyError):
 class Failures:
     """Counts the trials that fail one after the other, in the order in which they end.
 
-    One that ends in another way begins the count anew: a study may well have a few points that fail, say for want
-    of memory, and those are spent like any other.
+    A trial that ends in another way resets the count. A study may have a few points that fail, for example because
+    they need too much memory; these count as spent trials.
 
     Args:
-        limit: How many may fail so; None: any number.
+        limit: The number of failures in a row that ends the study; None: no limit.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -44,7 +44,7 @@ class Failures:
         self._in_a_row: list[str] = []
 
     def note(self, ended: Sequence[TrialResult]) -> None:
-        """Take note of how trials ended, which must be recorded by now.
+        """Count the failures among trials that ended and are recorded.
 
         Raises:
             FailedTrialsError: The limit is reached.
@@ -61,7 +61,7 @@ class Failures:
 
 
 def all_failed(errors: Sequence[str]) -> FailedTrialsError:
-    """Return what to raise when every trial of a study has failed.
+    """Return the error to raise when every trial of a study has failed.
 
     Args:
         errors: The last line of each one's error.
@@ -71,7 +71,7 @@ def all_failed(errors: Sequence[str]) -> FailedTrialsError:
 
 
 def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
-    """Return a failed trial with its error told without passwords, and with the way out where memory ran out."""
+    """Return a trial whose error is redacted, and has advice where memory ran out."""
     if result.error is None:
         return result
     error = redact(result.error)
@@ -83,9 +83,9 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
 
 
 def last_line(error: str | None) -> str:
-    """Return the line of a traceback that names the error, with the first of what follows it.
+    """Return the line of a traceback that names the error, and the line after it.
 
-    Keras writes the error itself below a line that only says where it came from.
+    Keras writes the error itself below a line that only names its origin.
     """
     lines = [line for line in re.sub(r"\x1b\[[\d;]*m", "", error or "").splitlines() if line.strip()]
     starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]

@@ -25,8 +25,8 @@ def importances(
 
     Args:
         points: The arguments of each trial; all of `ranges` must be there.
-        scores: One a trial, finite; give a diverged trial the worst value attainable.
-        ranges: What was searched, by argument.
+        scores: One for each trial, finite; give a diverged trial the worst possible value.
+        ranges: The searched ranges, by argument.
 
     Returns:
         Shares that sum to 1, by argument; empty with fewer than two arguments or five trials, or where all scores are
@@ -53,7 +53,7 @@ def importances(
 
 
 def _coordinate(value: Value, searched: Range) -> Any:
-    """Return what was drawn for an argument, kept inside its range where rounding left it."""
+    """Return the drawn coordinate of an argument, clipped to its range, which rounding may have left."""
     if searched.choices is not None:
         return value
     low, high = searched.bounds

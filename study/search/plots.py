@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import importlib
 import threading
-from collections.abc import Container
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
+from study.search.optuna_internals import StudySnapshot
 from study.search.samplers import quiet
 
 
 @functools.cache
 def import_in_background() -> None:
-    """Import once what plots are drawn with, which takes half a second, while something else is waited for."""
+    """Import the plotting modules once, in a thread of their own, since that takes half a second."""
     threading.Thread(target=_import, name="imports", daemon=True).start()
 
 
@@ -25,10 +25,10 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
 
     Args:
         optuna_study: The search.
-        n_searched: How many arguments are searched.
-        prunes: Whether trials are stopped early.
+        n_searched: The number of searched arguments.
+        prunes: True where trials are stopped early.
     """
-    shown = _Shown(optuna_study)
+    shown = StudySnapshot(optuna_study)
     completed = shown.get_trials(states=(TrialState.COMPLETE,))
     if len(completed) < 2 or not n_searched:
         return None
@@ -50,15 +50,3 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
 def _import() -> None:
     for module in ("optuna.visualization", "optuna.importance"):  # Optuna imports them once they are used
         importlib.import_module(module)
-
-
-class _Shown(optuna.Study):
-    """A study as it is now, whose trials are read once and handed out uncopied, for plots leave them as they are."""
-
-    def __init__(self, optuna_study: optuna.Study) -> None:
-        super().__init__(optuna_study.study_name, optuna_study._storage)
-        self._trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
-
-    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        del deepcopy
-        return [trial for trial in self._trials if states is None or trial.state in states]

@@ -1,4 +1,4 @@
-"""What stops trials before their end: asking a pruner about a whole batch, and one that compares within it."""
+"""Pruning: ask a pruner about a whole batch, and a pruner that compares the trials of a batch."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from study.config.instantiate import Section
+from study.search.optuna_internals import storage_of, trial_id
 
 
 def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int]:
     """Ask the study's pruner about trials that have all reported; their order does not matter.
 
-    Successive halving and Hyperband compare a trial with those that reached its rung before it, and note the rung with
-    the trial when they are asked. So where asking left such notes it is done once more, as if for the first time, with
-    the notes of the whole batch there.
+    Successive halving and Hyperband compare a trial with those that reached its rung before. They write the rung to
+    the trial when they are asked. So where the first round wrote rungs, a second round asks again. It takes the trials
+    as they were before the first, and finds the rungs of the whole batch in the store.
 
     Args:
         optuna_study: The study.
-        trial_ids: Ids of the trials in the storage, by a number of the caller's own.
+        trial_ids: Ids of the trials in the storage, by the caller's own numbers.
 
     Returns:
-        The numbers of those that are to be stopped.
+        The numbers of the trials to stop.
     """
-    storage, pruner = optuna_study._storage, optuna_study.pruner
-    before = {number: storage.get_trial(trial_id) for number, trial_id in trial_ids.items()}
+    storage, pruner = storage_of(optuna_study), optuna_study.pruner
+    before = {number: storage.get_trial(stored) for number, stored in trial_ids.items()}
 
     def ask() -> set[int]:
         return {number for number, frozen in before.items() if pruner.prune(optuna_study, frozen)}
 
     stopped = ask()
     if len(before) > 1 and any(
-        storage.get_trial(frozen._trial_id).system_attrs != frozen.system_attrs for frozen in before.values()
+        storage.get_trial(trial_id(frozen)).system_attrs != frozen.system_attrs for frozen in before.values()
     ):
         return ask()
     return stopped
 
 
 def waits_for_finished_trials(section: Section) -> bool:
-    """Tell from a pruner's arguments whether it stops no trial before others have trained to their end."""
+    """Tell from a pruner's arguments whether it needs finished trials before it stops one."""
     waits = bool(section.get("n_startup_trials"))
     return waits or "auto" in (section.get("min_resource"), section.get("max_resource"))
 
@@ -73,7 +74,7 @@ class BatchQuantile(optuna.pruners.BasePruner):
         self._n_warmup_epochs, self._every_n_epochs = n_warmup_epochs, every_n_epochs
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Tell whether a trial is to be stopped at the last epoch that it reported."""
+        """Tell whether to stop a trial at the last epoch that it reported."""
         epoch = trial.last_step
         if epoch is None:
             return False
@@ -87,7 +88,7 @@ class BatchQuantile(optuna.pruners.BasePruner):
         values = [other for other in others if not math.isnan(other)]
         if len(values) < self._n_min_trials:
             return False
-        # A value that some trial has, and of the two about the quantile the better one: of four the worst is below.
+        # The quantile is the value of a trial. Between two values it is the better one: of four, the worst is below.
         if study.direction == StudyDirection.MAXIMIZE:
             return value < float(np.quantile(values, self._quantile, method="higher"))
         return value > float(np.quantile(values, 1 - self._quantile, method="lower"))

@@ -1,4 +1,4 @@
-"""What Optuna proposes trials with: samplers, and the distributions they draw from."""
+"""Samplers, which propose trials, and the distributions that they draw from."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from study.config.instantiate import instantiate, parameters
 from study.config.schema import StudyConfig
 from study.core.search_space import Range
 from study.core.seeds import sampler_seed
+from study.search.optuna_internals import fix_search_space
 
 
 def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.BaseSampler:
-    """Build the sampler anew for one proposal, so that the proposal depends on its seed and the store alone.
+    """Build a new sampler for one proposal, so that the proposal depends only on its seed and the store.
 
-    Optuna tells of experimental samplers, unless it is kept `quiet`.
+    Optuna warns of experimental samplers, unless this is called under `quiet`.
     """
     section = config.sampler.section
     seed = sampler_seed(config.study_seed, trial_number)
@@ -36,21 +37,19 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
         supplied["seed"] = config.study_seed
     built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
     if "qmc_type" in accepted and trial_number > 0:
-        # What Optuna would find by going through all earlier trials is what the first of them was drawn from.
-        space = {searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()}
-        built.infer_relative_search_space = lambda *_: space
+        fix_search_space(built, {r.coordinate: distribution(r) for r in config.optimizer.ranges.values()})
     return built  # type: ignore[no-any-return]
 
 
 def is_blind(config: StudyConfig) -> bool:
-    """Tell whether the sampler proposes the same whatever comes of other trials."""
+    """Tell whether the sampler's proposals do not depend on the results of other trials."""
     with quiet():
         built = build_sampler(config, trial_number=0)
     return isinstance(built, (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler, optuna.samplers.GridSampler))
 
 
 def distribution(searched: Range) -> BaseDistribution:
-    """Return what the coordinate of a range is drawn from."""
+    """Return the distribution of a range's coordinate."""
     if searched.choices is not None:
         return CategoricalDistribution(cast(Sequence[CategoricalChoiceType], searched.choices))
     low, high = searched.bounds
@@ -61,9 +60,9 @@ def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int)
     """Return a sampler over a grid: `n_points` along each interval, evenly on its own scale, and all choices.
 
     Args:
-        ranges: What is searched, by argument.
+        ranges: The searched ranges, by argument.
         n_points: Points along each interval, both ends included.
-        study_seed: Seed of the order in which the grid is visited.
+        study_seed: Seed of the order of the grid's points.
     """
     space: dict[str, Sequence[Any]] = {}
     for searched in ranges.values():
@@ -78,7 +77,7 @@ def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int)
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna's notices on experimental features from the user, who chose them by name."""
+    """Hide Optuna's warnings of experimental features, which the user chose by name."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""How studies are told apart in the store of searches: by name and by digest."""
+"""Names and digests, which identify the studies in the store of searches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_name(config: StudyConfig) -> None:
 
 
 def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
-    """Name a study in its experiment: the explicit name, or that of the same digest, or a telling new one.
+    """Name a study in its experiment: the explicit name, or the name of the study with the same digest, or a new one.
 
     Args:
         config: The study.
@@ -71,6 +71,6 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     return {
         frozen.study_name.removeprefix(prefix): str(frozen.user_attrs[DIGEST])
         for frozen in storage.get_all_studies()
-        # Whoever was killed before it wrote the digest left an empty study, whose name is free.
+        # A process that was killed before it wrote the digest left an empty study, whose name is free.
         if frozen.study_name.startswith(prefix) and DIGEST in frozen.user_attrs
     }

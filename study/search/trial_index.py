@@ -1,6 +1,6 @@
-"""Who is who among the trials of a search: each is read until it has ended, and never again.
+"""An index of the trials of a search by number, which reads each trial until it has ended, and never again.
 
-Optuna's own `get_trials` goes through all of them, which at 10 000 trials takes longer than to train a small net.
+Optuna's own `get_trials` reads all of them, which at 10 000 trials takes longer than the training of a small net.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-# Attributes of an Optuna trial that are ours.
+from study.search.optuna_internals import storage_of, study_id, trial_id
+
+# Our own attributes of an Optuna trial.
 NUMBER, RUN_SEED, STATE, WORKER, TAKEN_OVER = "trial_number", "run_seed", "state", "worker", "taken_over"
 ERROR = "error"
 
 
-class Tally:
-    """The trials of a search by our own trial number, as they stood at the last `refresh`.
+class TrialIndex:
+    """The trials of a search by our own trial number, as of the last `refresh`.
 
     Args:
-        optuna_study: The search, whose journal may grow by other workers as well.
+        optuna_study: The search; other workers may add trials to it.
 
     Attributes:
         numbered: The trials that hold a trial number, running or ended, by that number.
-        failed: Those of them that failed.
+        failed: The numbered trials that failed.
         left: The points of trials that were taken over from dead workers, by their number.
-        best: The best completed one, the earlier of equals.
-        unended: Those that had not ended, in Optuna's order, whether they hold a number or not.
+        best: The best completed trial, the first of equals.
+        unended: The trials that have not ended, with or without a number, in Optuna's order.
     """
 
     def __init__(self, optuna_study: optuna.Study) -> None:
@@ -36,20 +38,20 @@ class Tally:
         self.left: dict[int, Mapping[str, Any]] = {}
         self.best: FrozenTrial | None = None
         self.unended: list[FrozenTrial] = []
-        self._storage, self._study_id = optuna_study._storage, optuna_study._study_id
+        self._storage, self._study_id = storage_of(optuna_study), study_id(optuna_study)
         self._sign = 1.0 if optuna_study.direction == optuna.study.StudyDirection.MAXIMIZE else -1.0
         self._unended: list[int] = []
         self._n_read = self._first_free = 0
 
     def refresh(self) -> None:
-        """Read what was added or changed."""
+        """Read the trials that were added or changed."""
         self._unended += self._added()
         self.unended = []
         for frozen in map(self._storage.get_trial, self._unended):
             self._count(frozen)
             if not frozen.state.is_finished():
                 self.unended.append(frozen)
-        self._unended = [frozen._trial_id for frozen in self.unended]
+        self._unended = [trial_id(frozen) for frozen in self.unended]
 
     def free(self, n_trials: int) -> Iterator[int]:
         """Return the trial numbers below `n_trials` that no trial holds, in order."""
@@ -71,15 +73,15 @@ class Tally:
             return
         if TAKEN_OVER not in frozen.user_attrs:
             self.numbered[number] = frozen
-            self.failed.pop(number, None)  # one that failed leaves its number to its retry
+            self.failed.pop(number, None)  # a failed trial leaves its number to its retry
             if frozen.state == TrialState.FAIL:
                 self.failed[number] = frozen
             if frozen.state.is_finished() and frozen.user_attrs.get(STATE) == "complete":
                 self.best = frozen if self.best is None else max(self.best, frozen, key=self._rank)
             return
         self.left[number] = frozen.params
-        # Of a trial that had failed before, too: whoever retried it has died.
-        if number in self.numbered and self.numbered[number]._trial_id <= frozen._trial_id:
+        # This covers a retry of a failed trial: the worker that retried it is dead.
+        if number in self.numbered and trial_id(self.numbered[number]) <= trial_id(frozen):
             del self.numbered[number]
             self.failed.pop(number, None)
             self._first_free = min(self._first_free, number)

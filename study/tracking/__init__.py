@@ -1,1 +1,1 @@
-"""The record of studies, and the only place that knows MLflow: `writer` records, `reader` reads back."""
+"""The record of studies, and the only room that knows MLflow: `study_tracker` writes, `read_studies` reads back."""

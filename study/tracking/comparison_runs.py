@@ -1,4 +1,4 @@
-"""Keep comparisons in MLflow, and read what they need to know of its experiments."""
+"""Record comparisons in MLflow, and read the facts of an experiment that they need."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.core.errors import StoreError
-from study.tracking import schema
-from study.tracking.connection import connect, redact, store_errors
-from study.tracking.reader import find_runs
+from study.tracking import mlflow_schema
+from study.tracking.connection import Connections, redact, store_errors
+from study.tracking.read_studies import find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentContext:
-    """What a comparison needs of an experiment besides its studies.
+    """The facts of an experiment that a comparison needs besides its studies.
 
     Attributes:
         experiment_id: MLflow's id, for links.
@@ -27,13 +27,13 @@ class ExperimentContext:
     digests: Mapping[str, str]
 
 
-def read_context(tracking_uri: str, experiment: str) -> ExperimentContext:
+def read_context(tracking_uri: str, experiment: str, *, connections: Connections | None = None) -> ExperimentContext:
     """Return an experiment's id and the digests of the data that its studies used.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiment cannot be read"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -50,8 +50,9 @@ def log_comparison(
     files: Sequence[Path],
     tags: Mapping[str, str],
     study_run_ids: Sequence[str] = (),
+    connections: Connections | None = None,
 ) -> str:
-    """Keep the files of a comparison on a new run of role `comparison`; earlier comparisons stay.
+    """Record the files of a comparison in a new run of role `comparison`; earlier comparisons stay.
 
     Args:
         tracking_uri: The store.
@@ -59,6 +60,7 @@ def log_comparison(
         files: The page, its JSON and its figures; pictures go into the folder `figures`.
         tags: Tags beside `role`.
         study_run_ids: Runs of the studies compared; each gets the tag `comparison_run_id`.
+        connections: Those of the command.
 
     Returns:
         The new run's id.
@@ -66,13 +68,13 @@ def log_comparison(
     Raises:
         StoreError: The store is missing or cannot be written.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the comparison cannot be recorded"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
             raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
-        own = {**schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
-        created = client.create_run(found.experiment_id, schema.now_ms(), own, run_name="comparison")
+        own = {**mlflow_schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
+        created = client.create_run(found.experiment_id, mlflow_schema.now_ms(), own, run_name="comparison")
         run_id = str(created.info.run_id)
         for path in files:
             client.log_artifact(run_id, str(path), "figures" if path.suffix in _PICTURES else None)

@@ -1,4 +1,4 @@
-"""Open MLflow's store, or say in one message why it cannot be opened and what to do."""
+"""Open MLflow's store, or explain in one message why it cannot be opened and what to do next."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ import filelock
 import mlflow
 import sqlalchemy
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from mlflow.exceptions import MlflowException
-from mlflow.store.db.utils import _initialize_tables as initialize_tables
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -27,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from study.core.errors import StoreError
 from study.core.machine import cache_folder
 from study.core.redaction import redact as redact
+from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
 
 _SERVERS = ("http://", "https://")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -34,22 +33,22 @@ _FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, o
 
 
 def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -> MlflowClient:
-    """Return a client of the store at a URI, after checking that it is there and can be used.
+    """Return a client of the store at a URI, after checking that it exists and can be used.
 
-    MLflow itself tries an unreachable database again for more than a minute and migrates what it finds; so the
-    checks come first and write nothing.
+    MLflow itself retries an unreachable database for more than a minute, and migrates an older one. So the checks come
+    first, and write nothing.
 
     Args:
         tracking_uri: Where the store is: a database, or a server's http address.
         create: Make an SQLite store that is missing; otherwise a missing store is an error.
-        artifacts: Where a new store keeps artifacts of experiments that name no place of their own.
+        artifacts: The folder for artifacts in a new store, for experiments without a location of their own.
 
     Raises:
         StoreError: The store is missing, unreachable, corrupt, of another program or of another version of MLflow.
     """
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # With a server, MLflow would print two lines to standard output for every run that ends; and a bar for each file.
+    # Otherwise MLflow prints two lines for every run that ends on a server, and a progress bar for each file.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     path = _sqlite_path(tracking_uri)
@@ -62,12 +61,34 @@ def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
 
+class Connections:
+    """Clients of stores that exist, for the length of one command.
+
+    To inspect a database takes 20 ms. A command that reads a store several times holds one of these and passes it on,
+    so that each database is inspected once. A database whose file was replaced is inspected again.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, tuple[int, int] | None], MlflowClient] = {}
+
+    def client(self, tracking_uri: str) -> MlflowClient:
+        """Return a client of a store, which is inspected at the first call.
+
+        Raises:
+            StoreError: The store is missing, or `connect` refuses it.
+        """
+        key = (tracking_uri, _file_identity(tracking_uri))
+        if key not in self._clients:
+            self._clients[key] = connect(tracking_uri, create=False)
+        return self._clients[key]
+
+
 def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
-    """Check without writing that a store can be used; a database that is still to be made will do.
+    """Check without writing that a store can be used; a missing SQLite file is accepted.
 
     Args:
         tracking_uri: Where the store is.
-        may_be_empty: Whether a database without tables will do.
+        may_be_empty: Accept a database without tables.
 
     Raises:
         StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.
@@ -102,7 +123,7 @@ def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
 
 
 def _check_server(uri: str) -> None:
-    """Ask a server whether it is there; any answer, even a refusal, will do."""
+    """Check that a server answers; a refusal counts as an answer."""
     try:
         with urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=10):
             return
@@ -114,7 +135,7 @@ def _check_server(uri: str) -> None:
 
 
 def _check_database(uri: str, *, create: bool) -> None:
-    """Check without writing that a database is MLflow's and of the installed version."""
+    """Check without writing that a database belongs to MLflow, in the installed version."""
     try:
         engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
         with engine.connect() as connection:
@@ -135,10 +156,10 @@ def _check_database(uri: str, *, create: bool) -> None:
     if "experiments" not in tables:
         advice = "Give MLflow a database of its own: correct tracking_uri."
         raise _error(uri, "the database belongs to another program", advice)
-    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-    if set(heads) == set(migrations.get_heads()):
+    known = migrations()
+    if set(heads) == set(known.get_heads()):
         return
-    if all(any(known.revision == head for known in migrations.walk_revisions()) for head in heads):
+    if all(any(revision.revision == head for revision in known.walk_revisions()) for head in heads):
         advice = f"Take a copy of it, then run: mlflow db upgrade {redact(uri)}"
         raise _error(uri, f"it was written by an older version of MLflow than {mlflow.__version__}", advice)
     advice = "Install the MLflow that wrote it, or choose another store with tracking_uri."
@@ -146,7 +167,7 @@ def _check_database(uri: str, *, create: bool) -> None:
 
 
 def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
-    """Create an SQLite store under a lock and in one move, so that nobody meets one half migrated."""
+    """Create an SQLite store under a lock and in one move, so that other processes never open a half migrated one."""
     draft = path.with_name(f"{path.name}.new")
     advice = "Choose a folder that can be written to: correct storage.mlflow_database or tracking_uri."
     try:
@@ -163,10 +184,13 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
 
 
 def _copy_empty_store(target: Path) -> None:
-    """Copy an empty store of this MLflow from the user's cache, which costs a hundredth of its 60 migrations.
+    """Copy an empty store of this MLflow from the user's cache, which takes a hundredth of the time of 60 migrations.
 
-    Without a cache that can be written to or read, nothing is copied and MLflow makes its tables anew.
+    Nothing is copied without a usable cache, or with another MLflow than `initialize_tables` knows. Then MLflow makes
+    its tables itself.
     """
+    if not is_known():
+        return
     made = cache_folder() / f"mlflow-{mlflow.__version__}.db"
     with contextlib.suppress(OSError, SQLAlchemyError):
         if not _has_content(made):
@@ -196,8 +220,17 @@ def _sqlite_path(uri: str) -> Path | None:
     return Path(str(url.database)).absolute()
 
 
+def _file_identity(uri: str) -> tuple[int, int] | None:
+    """Return what identifies the file of an SQLite URI; None for another store, or without a file."""
+    path = _sqlite_path(uri)
+    if path is None or not _has_content(path):
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def _has_content(path: Path) -> bool:
-    # An interrupted first connection leaves an empty file, which SQLite takes for an empty database.
+    # An interrupted first connection leaves an empty file, which is an empty database to SQLite.
     try:
         return path.stat().st_size > 0
     except (FileNotFoundError, NotADirectoryError):
@@ -209,9 +242,9 @@ def _error(uri: str, what: str, advice: str) -> StoreError:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say what went wrong in one line, in a database's own words where one failed.
+    """Describe an error in one line, with the database's own message where one failed.
 
-    SQLAlchemy puts a hint about its session's autoflush before them, which would hide that a database is locked.
+    SQLAlchemy puts a hint about autoflush before that message, which would hide that a database is locked.
     """
     met: BaseException | None = error
     while met is not None:

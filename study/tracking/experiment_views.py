@@ -1,7 +1,7 @@
-"""Views of an experiment that MLflow's pages open with: which columns, sorted and grouped how, which charts.
+"""Shared views of an experiment in MLflow's pages: their columns, order, groups and charts.
 
 MLflow keeps a shared view as JSON in a tag of the experiment and opens it by the tag's suffix
-(`.../runs?viewStateShareKey=<suffix>`). A version of MLflow that does not know a key passes over it.
+(`.../runs?viewStateShareKey=<suffix>`). A version of MLflow that does not know a key ignores it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from study.config.schema import StudyConfig
 
-# What `study ui` offers, by the suffix of the tag: the mode of the page and what it shows.
+# The views that `study ui` offers, by the suffix of the tag: the mode of the page and its content.
 VIEWS = {
     "studies": ("TABLE", "the studies side by side, best first"),
     "trials": ("TABLE", "all trials and confirmations, best first"),

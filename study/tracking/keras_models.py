@@ -6,19 +6,17 @@ import importlib.metadata
 import tempfile
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from mlflow.entities import LoggedModelOutput
 from mlflow.models import Model, infer_signature
 from mlflow.tracking import MlflowClient
 
+from study.tracking.mlflow_internals import without_requirements_check
+
 _NAME = "model"
-# Keras loads TensorFlow unless told otherwise, whatever the backend that trained.
+# Keras loads TensorFlow by default, whichever backend trained the model.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
-# It looks through every installed package, half a second and more, to warn of versions that are not those required;
-# those required are those installed.
-_VERSION_CHECK = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
 
 
 def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str) -> None:
@@ -26,11 +24,11 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
 
     Args:
         client: A client of the store.
-        model: A Keras model of one input and one output that is not compiled: whoever serves it need not know our
+        model: A Keras model of one input and one output. It is not compiled, so that serving it does not need our
             optimizers and losses.
         example_x: Inputs, shape (n_examples, *input_shape), for the signature.
         experiment_id: The run's experiment.
-        run_id: The run that the model came out of.
+        run_id: The run that trained the model.
     """
     import mlflow.keras
 
@@ -47,7 +45,7 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
                 model_uuid=logged.model_id,
                 model_id=logged.model_id,
             )
-            with mock.patch(_VERSION_CHECK):
+            with without_requirements_check():
                 mlflow.keras.save_model(
                     model,
                     str(path),

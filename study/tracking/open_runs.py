@@ -1,4 +1,4 @@
-"""Find or create the runs that a study's record starts from."""
+"""Find or create the run of a study, and read its trials and confirmations."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from study.core.errors import StoreError
 from study.core.records import RunRecord
 from study.core.redaction import redacted
 from study.datasets import Dataset
-from study.tracking import schema
+from study.tracking import mlflow_schema
 from study.tracking.connection import connect, is_database, redact, store_errors
 from study.tracking.experiment_views import write_views
-from study.tracking.outbox.mlflow_writer import RECORD, Delivery
-from study.tracking.outbox.resumed_run import read_held
+from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
+from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
-from study.tracking.reader import child_runs, find_runs
+from study.tracking.read_studies import child_runs, find_runs
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenedRuns:
-    """A study's run, marked as running, and the trials and confirmations that it holds already.
+class StudyRuns:
+    """A study's run, marked as running, with the trials and confirmations that it holds already.
 
     With a server, records of the study go through a spool, so that it may be away for a while.
     """
@@ -40,14 +40,14 @@ class OpenedRuns:
     experiment_id: str
     run_id: str
     children: tuple[RunRecord, ...]
-    delivery: Delivery
+    mlflow_writer: MlflowWriter
     spool: Spool | None
 
 
-def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> OpenedRuns:
-    """Find the run of the study with this digest, or create it, and bring what describes it up to date.
+def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> StudyRuns:
+    """Find the run of the study with this digest, or create it, and update its description.
 
-    What an earlier process left in a spool is delivered first.
+    Entries that an earlier process left in a spool are delivered first.
 
     Raises:
         StoreError: The store cannot be opened or written to.
@@ -61,12 +61,16 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config)
         run_id = _parent(client, config, experiment_id, study_name=study_name)
-        tags = schema.config_tags(config) | schema.workload_tags(config, study_name=study_name) | dict(environment)
+        tags = (
+            mlflow_schema.config_tags(config)
+            | mlflow_schema.workload_tags(config, study_name=study_name)
+            | dict(environment)
+        )
         if commit := environment.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit
-        schema.log_in_batches(client, run_id, params=schema.config_params(config), tags=tags)
+        mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)
         client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
-        client.log_inputs(run_id, [schema.dataset_input(dataset)])
+        client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
@@ -74,7 +78,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         children = child_runs(client, experiment_id, run_id)
         if _end_orphans(client, children):
             children = child_runs(client, experiment_id, run_id)
-        delivery = Delivery(client, experiment_id, held={run_id: read_held(client, run_id, None)})
+        mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     address = Address(
         tracking_uri=redact(uri),
         experiment_id=experiment_id,
@@ -82,18 +86,18 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         study=study_name,
         run_id=run_id,
     )
-    return OpenedRuns(
+    return StudyRuns(
         client=client,
         experiment_id=experiment_id,
         run_id=run_id,
         children=tuple(children),
-        delivery=delivery,
+        mlflow_writer=mlflow_writer,
         spool=None if is_database(uri) else open_spool(spools, config.digest, address),
     )
 
 
 def spool_folder(config: StudyConfig) -> Path:
-    """Return the folder of the records that wait for a server: beside the local stores."""
+    """Return the folder of the spools, beside the local stores."""
     return config.stores.artifacts.parent / "spool"
 
 
@@ -102,7 +106,7 @@ def _experiment(client: MlflowClient, config: StudyConfig) -> str:
     name, uri = config.experiment_name, config.stores.tracking_uri
     found: Experiment | None = client.get_experiment_by_name(name)
     if found is None:
-        local = schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
+        local = mlflow_schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
         # Without its kind the UI asks whether this is about language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
         try:
@@ -127,9 +131,13 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
 
     if (found := oldest()) is not None:
         return found
-    tags = {"role": "study", **schema.workload_tags(config, study_name=study_name), **schema.source_tags()}
-    created = client.create_run(experiment_id, schema.now_ms(), tags, run_name=study_name).info.run_id
-    # Of two workers that start one study at once, both keep the older run.
+    tags = {
+        "role": "study",
+        **mlflow_schema.workload_tags(config, study_name=study_name),
+        **mlflow_schema.source_tags(),
+    }
+    created = client.create_run(experiment_id, mlflow_schema.now_ms(), tags, run_name=study_name).info.run_id
+    # Two workers that start one study at the same time both keep the older run.
     if (kept := oldest()) is not None and kept != created:
         client.delete_run(created)
         return kept
@@ -137,9 +145,9 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
 
 
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Remove runs that a server made twice: out of a call that was given up, and out of the one that repeated it."""
+    """Delete runs that a server created twice: for a call that timed out, and for its repetition."""
     seen: set[str] = set()
-    runs = find_runs(client, experiment_id, f"tags.`{schema.PARENT}` = '{run_id}'")
+    runs = find_runs(client, experiment_id, f"tags.`{mlflow_schema.PARENT}` = '{run_id}'")
     for run in sorted(runs, key=lambda run: -len(run.data.metrics)):
         record = run.data.tags.get(RECORD)
         if record in seen:
@@ -149,7 +157,7 @@ def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> No
 
 
 def _end_orphans(client: MlflowClient, children: Collection[RunRecord]) -> bool:
-    """End the running runs whose process, on this machine, is gone; tell whether there were any."""
+    """End the running runs of dead processes of this machine; return True if there were any."""
     orphans = [child for child in children if child.status == "RUNNING" and _is_orphan(client, child)]
     for child in orphans:
         ended = {None: "KILLED", "failed": "FAILED"}.get(child.state, "FINISHED")
@@ -161,5 +169,5 @@ def _is_orphan(client: MlflowClient, child: RunRecord) -> bool:
     host, _, pid = client.get_run(child.run_id).data.tags.get("process", "").rpartition(":")
     if host != platform.node() or not pid.isdecimal():
         return False
-    # Our own number was another's before: one process opens a study once.
+    # A run with our own process id is an earlier process's, since one process opens a study once.
     return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))

@@ -1,4 +1,4 @@
-"""What a process knows of its study's runs without asking the store, which may be away."""
+"""A process's own copy of its study's runs, for when the store is away."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Key = tuple[Kind, int]
 
 
 @dataclass(kw_only=True)
-class OpenRun:
+class RunInProgress:
     """A run that has started and not ended.
 
     Attributes:
-        start: How it started.
+        start: Its start.
         last: The last value of each of its metrics.
-        draft: What is kept back of it, when it is written once it has ended.
+        draft: The run to write once it has ended; None where it is written while it runs.
     """
 
     start: Start
@@ -34,41 +34,41 @@ class OpenRun:
     draft: Draft | None = None
 
     def saw(self, metrics: Collection[Metric]) -> None:
-        """Take note of metrics."""
+        """Keep the last values of metrics."""
         self.last |= {metric.key: metric.value for metric in metrics}
 
 
-class Ledger:
-    """The runs of a study, as they were when it was opened and as this process has added to them.
+class RunCache:
+    """The runs of a study as of its opening, with the changes that this process has made since.
 
     Args:
         config: The study's config.
         children: The runs when it was opened.
 
     Attributes:
-        trials: How its trials ended.
+        trials: The summary of its trials.
     """
 
     def __init__(self, config: StudyConfig, children: Collection[RunRecord]) -> None:
         self._runs: dict[Key, list[RunRecord]] = {}
-        self._open: dict[Key, OpenRun] = {}
+        self._open: dict[Key, RunInProgress] = {}
         self.learn(children)
-        self.trials = study_summary.Standing(config, outcomes_of(children))
+        self.trials = study_summary.StudySummary(config, outcomes_of(children))
 
-    def standing(self, key: Key) -> list[str]:
-        """Return the ids of all runs that stand under a key, the oldest first."""
+    def run_ids(self, key: Key) -> list[str]:
+        """Return the ids of all runs under a key, the oldest first."""
         return [run.run_id for run in self._runs.get(key, ())]
 
-    def starts(self, key: Key, run: OpenRun) -> None:
-        """Take note of a run that starts; those before it make place."""
+    def starts(self, key: Key, run: RunInProgress) -> None:
+        """Add a run that starts, and drop the runs before it."""
         self._open[key] = run
         self._runs[key] = [_record(key, run, state=None, status="RUNNING")]
 
-    def started(self, key: Key) -> OpenRun:
-        """Return a run that has started.
+    def started(self, key: Key) -> RunInProgress:
+        """Return a run that has started and not ended.
 
         Raises:
-            ValueError: It has not.
+            ValueError: There is no such run.
         """
         try:
             return self._open[key]
@@ -76,49 +76,49 @@ class Ledger:
             raise ValueError(f"{key[0]} {key[1]} was not started; call start() first") from None
 
     def ends(self, key: Key, *, state: State, status: str, ended: int) -> None:
-        """Take note of how a run ended."""
+        """Record the end of a run."""
         record = _record(key, self._open.pop(key), state=state, status=status)
         self._runs[key] = [replace(record, ended=ended / 1000)]
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
-    def open_runs(self) -> list[OpenRun]:
+    def open_runs(self) -> list[RunInProgress]:
         """Return the runs that have started and not ended."""
         return list(self._open.values())
 
     def learn(self, children: Collection[RunRecord]) -> None:
-        """Take over what the store says of the runs that are not open here, those of other workers among them."""
-        standing: dict[Key, list[RunRecord]] = {}
+        """Take the runs that are not open here from the store, those of other workers included."""
+        stored: dict[Key, list[RunRecord]] = {}
         for child in children:
             if not child.superseded and (child.kind, child.number) not in self._open:
-                standing.setdefault((child.kind, child.number), []).append(child)
-        self._runs |= standing
+                stored.setdefault((child.kind, child.number), []).append(child)
+        self._runs |= stored
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
-        """Take confirmations out."""
+        """Remove confirmations."""
         for key in [key for key in self._runs if key[0] == kind]:
             if any(run.run_id in run_ids for run in self._runs[key]):
                 del self._runs[key]
 
     def finished(self, role: Role | None) -> list[RunRecord]:
-        """Return the runs that came to an end of their own."""
+        """Return the runs that finished, not those that were cut off."""
         return [
             run for runs in self._runs.values() for run in runs if run.finished and (role is None or run.role == role)
         ]
 
 
-def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.Outcome]:
-    """Return how the trials among runs ended, by number."""
+def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.TrialOutcome]:
+    """Return the outcomes of the trials among runs, by number."""
     trials = {child.number: study_summary.outcome_of(child) for child in children if child.kind == "trial"}
     return {number: outcome for number, outcome in trials.items() if outcome is not None}
 
 
 def new_key() -> str:
-    """Return a key for a run that stands in no store yet."""
+    """Return a key for a run that is not in the store yet."""
     return f"{NEW}{uuid.uuid4().hex}"
 
 
-def _record(key: Key, run: OpenRun, *, state: State | None, status: str) -> RunRecord:
+def _record(key: Key, run: RunInProgress, *, state: State | None, status: str) -> RunRecord:
     kind, number = key
     params: Mapping[str, str] = run.start.params
     return RunRecord(

@@ -1,4 +1,4 @@
-"""What the run of a study says about its trials: counts, the best so far, and a note to read."""
+"""The summary of a study's trials in its run: counts, the best trial so far, and a note."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Tests = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a trial ended, as far as its study's run tells it.
+class TrialOutcome:
+    """The outcome of a trial, as its study's run shows it.
 
     Attributes:
-        state: How it ended.
+        state: Its final state.
         metrics: Its metrics by name, `objective` among them.
         hyperparameters: The optimizer's arguments, as text.
     """
@@ -35,13 +35,13 @@ class Outcome:
     hyperparameters: Mapping[str, str]
 
 
-def outcome_of(record: RunRecord) -> Outcome | None:
-    """Return how a stored trial ended, None when it has not."""
+def outcome_of(record: RunRecord) -> TrialOutcome | None:
+    """Return the outcome of a stored trial, None if it has not ended."""
     if record.state is None:
         return None
     ours = ("optimizer", "trial_number", "run_seed", "order_seed")
     point = {key: value for key, value in record.params.items() if key not in ours}
-    return Outcome(state=record.state, metrics=record.metrics, hyperparameters=point)
+    return TrialOutcome(state=record.state, metrics=record.metrics, hyperparameters=point)
 
 
 def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
@@ -54,8 +54,8 @@ def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> d
     return metrics
 
 
-class Standing:
-    """How the trials of a study ended, their counts and the best of them kept up with every one that is added.
+class StudySummary:
+    """The outcomes of a study's trials, with their counts and the best one, updated with every trial.
 
     Args:
         config: The study's config.
@@ -63,13 +63,13 @@ class Standing:
 
     Attributes:
         outcomes: All trials by their number.
-        counts: How many ended in each state.
+        counts: The number of trials by state.
         best: The number of the best completed trial, the first of equals; None when none completed.
     """
 
-    def __init__(self, config: StudyConfig, outcomes: Mapping[int, Outcome]) -> None:
+    def __init__(self, config: StudyConfig, outcomes: Mapping[int, TrialOutcome]) -> None:
         self._config = config
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, TrialOutcome] = {}
         self.counts: Counter[State] = Counter()
         self.best: int | None = None
         for number, outcome in outcomes.items():
@@ -77,11 +77,11 @@ class Standing:
 
     @property
     def states(self) -> dict[int, State]:
-        """How each trial ended."""
+        """The final state of each trial."""
         return {number: outcome.state for number, outcome in self.outcomes.items()}
 
-    def add(self, number: int, outcome: Outcome) -> None:
-        """Add a trial; one that stood under its number before is forgotten."""
+    def add(self, number: int, outcome: TrialOutcome) -> None:
+        """Add a trial, or replace the one of the same number."""
         replaced = self.outcomes.pop(number, None)
         if replaced is not None:
             self.counts[replaced.state] -= 1
@@ -102,9 +102,9 @@ class Standing:
             self.best = number
 
 
-def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, float]:
+def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
     """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
-    outcomes, counts = standing.outcomes, standing.counts
+    outcomes, counts = summary.outcomes, summary.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
     if best is not None and best in outcomes:
         chosen = outcomes[best]
@@ -113,16 +113,16 @@ def study_metrics(config: StudyConfig, standing: Standing, *, best: int | None, 
         metrics["best_objective"] = chosen.metrics["objective"]
         metrics["best_trial_number"] = best
         for argument, text in chosen.hyperparameters.items():
-            with contextlib.suppress(ValueError):  # an argument that is no number stands in the tag `best` alone
+            with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
                 metrics[f"best_{argument}"] = float(text)
     for name, (mean, low, high) in tests.items():
         metrics |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
     return metrics
 
 
-def study_tags(config: StudyConfig, standing: Standing, *, best: int | None, tests: Tests) -> dict[str, str]:
+def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:
     """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
-    outcomes, counts = standing.outcomes, standing.counts
+    outcomes, counts = summary.outcomes, summary.counts
     progress = f"{len(outcomes)}/{config.n_trials}"
     tags = {"progress": progress}
     searched = tuple(config.optimizer.ranges)
@@ -141,7 +141,7 @@ def study_tags(config: StudyConfig, standing: Standing, *, best: int | None, tes
 
 
 def _short(text: str) -> str:
-    """Return a number with five digits, other text as it is."""
+    """Return a number with five digits, and other text unchanged."""
     try:
         return f"{float(text):.5g}"
     except ValueError:

@@ -1,4 +1,4 @@
-"""Record one study while it runs, without making its training wait."""
+"""Record one study while it runs, without delaying its training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from study.core.errors import StoreError
 from study.core.records import Role, RunRecord
 from study.core.trainer_interface import EpochReport, Kind, Trial, TrialResult
 from study.datasets import Dataset
-from study.tracking import schema, study_summary
+from study.tracking import mlflow_schema, study_summary
 from study.tracking.connection import redact, store_errors
-from study.tracking.open_runs import OpenedRuns, open_runs
+from study.tracking.mlflow_internals import check_system_metrics
+from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert
-from study.tracking.outbox.entries import End, File, Log, Start
+from study.tracking.outbox.entries import File, Finish, Log, Start
 from study.tracking.outbox.mlflow_writer import RECORD, is_passing
 from study.tracking.outbox.spool import RecordsWaitError
-from study.tracking.outbox.writer_thread import BackgroundWriter
-from study.tracking.reader import child_runs
-from study.tracking.run_cache import Ledger, OpenRun, new_key, outcomes_of
-from study.tracking.system_metrics import SystemSampler
+from study.tracking.outbox.writer_thread import WriterThread
+from study.tracking.read_studies import child_runs
+from study.tracking.run_cache import RunCache, RunInProgress, new_key, outcomes_of
+from study.tracking.system_metrics import SystemMetricsThread
 
 _INTERVAL_S = 5  # between two samples of the system's metrics
 _NO_TESTS: study_summary.Tests = MappingProxyType({})
@@ -42,14 +43,16 @@ def open_study(
         environment: Package versions by package, and `git_commit`; each becomes a tag, of every trial as well.
 
     Raises:
-        StoreError: The store cannot be opened or written to.
+        StoreError: The store cannot be opened or written to, or system metrics cannot be recorded with this MLflow.
     """
+    if config.tracking.system_metrics:
+        check_system_metrics()
     opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
     return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
 
 class StudyTracker:
-    """The open record of a study; a context manager, which marks how the study ended.
+    """The open record of a study; a context manager, which records the study's final status.
 
     Attributes:
         run_id: The study's MLflow run.
@@ -57,52 +60,53 @@ class StudyTracker:
     """
 
     def __init__(
-        self, config: StudyConfig, opened: OpenedRuns, *, study_name: str, environment: Mapping[str, str]
+        self, config: StudyConfig, opened: StudyRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
         self._config, self._study_name = config, study_name
-        shared = schema.workload_tags(config, study_name=study_name)
-        self._shared_tags = shared | dict(environment) | schema.source_tags()
+        shared = mlflow_schema.workload_tags(config, study_name=study_name)
+        self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
         self._client, self._uri = opened.client, config.stores.tracking_uri
-        self._ledger = Ledger(config, opened.children)
+        self._cache = RunCache(config, opened.children)
         self._ended: list[bulk_insert.Draft] = []
-        self._delivery, self._spool = opened.delivery, opened.spool
-        self._writer = BackgroundWriter(opened.delivery, where=redact(self._uri), spool=opened.spool)
-        self._sampler: SystemSampler | None = None
+        self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
+        self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
+        self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
+        self._sampler: SystemMetricsThread | None = None
         if config.tracking.system_metrics:
-            self._sampler = SystemSampler(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
+            self._sampler = SystemMetricsThread(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
 
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
 
-        A run that was cut off under its number goes on where the study is deterministic: what is reported again is
-        not written again. It is replaced where another training turns out to have written it. One that had failed
-        goes on in any case, without what it came to, but on a server is replaced where it had reported other values.
+        In a deterministic study, a run that was cut off under the same number goes on: metrics that are reported again
+        are not written again. It is replaced if its metrics show that another training wrote it. A failed run always
+        goes on, without its outcome; on a server it is replaced if it had reported other values.
 
         Args:
-            kind: What is trained.
+            kind: A trial, or the kind of confirmation.
             trial: The trial.
-            in_bulk: Write nothing until it has ended and `write` or `flush` is called, then all such runs at once.
+            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(
             run=run,
-            name=schema.run_name(kind, trial.number, study_name=self._study_name),
+            name=mlflow_schema.run_name(kind, trial.number, study_name=self._study_name),
             tags=self._tags(kind, trial.number, run),
-            params=schema.trial_params(trial, optimizer=self._config.optimizer.name),
-            started=schema.now_ms(),
-            before=self._ledger.standing(key),
+            params=mlflow_schema.trial_params(trial, optimizer=self._config.optimizer.name),
+            started=mlflow_schema.now_ms(),
+            before=self._cache.run_ids(key),
             goes_on=self._config.deterministic and not in_bulk,
         )
-        self._ledger.starts(key, OpenRun(start=start, draft=bulk_insert.Draft(start=start) if in_bulk else None))
+        self._cache.starts(key, RunInProgress(start=start, draft=bulk_insert.Draft(start=start) if in_bulk else None))
         if not in_bulk:
             self._writer.put(start)
 
     def epoch(self, kind: Kind, trial: Trial, report: EpochReport) -> None:
         """Record an epoch's metrics under the epoch's number, from 1; values per step under the step."""
-        run = self._ledger.started((kind, trial.number))
-        now = schema.now_ms()
-        metrics = schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
+        run = self._cache.started((kind, trial.number))
+        now = mlflow_schema.now_ms()
+        metrics = mlflow_schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
         for name, values in report.steps.items():
             if name != "step":
                 pairs = zip(report.steps["step"], values, strict=True)
@@ -114,29 +118,29 @@ class StudyTracker:
             run.draft.metrics += metrics
 
     def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
-        """Record how a trial or a confirmation ended, and the study's progress."""
-        key, ended = (kind, result.trial.number), schema.now_ms()
-        run = self._ledger.started(key)
+        """Record the end of a trial or a confirmation, and the study's progress."""
+        key, ended = (kind, result.trial.number), mlflow_schema.now_ms()
+        run = self._cache.started(key)
         values = study_summary.end_metrics(self._config, result, objective)
-        metrics = schema.to_metrics(values, step=0, timestamp_ms=ended)
+        metrics = mlflow_schema.to_metrics(values, step=0, timestamp_ms=ended)
         run.saw(metrics)
         draft = run.draft or bulk_insert.Draft(start=run.start)
         draft.metrics += metrics
         draft.status = status = "FAILED" if result.state == "failed" else "FINISHED"
         draft.tags, draft.ended, draft.error = {"state": result.state}, ended, result.error
-        self._ledger.ends(key, state=result.state, status=status, ended=ended)
+        self._cache.ends(key, state=result.state, status=status, ended=ended)
         if run.draft is not None:
             self._ended.append(draft)
             return
         self._writer.put(*bulk_insert.entries_of(draft)[1:])
         if kind == "trial":
-            self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
+            self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
-        """Return the runs of the study that came to an end of their own, as the store holds them now.
+        """Return the study's finished runs, as the store holds them now.
 
-        Superseded confirmations are left out, and the runs of another role than one that is given. While a server is
-        away: as they were when the study was opened or last looked at, and as this process went on.
+        Superseded confirmations are left out, and with a role, the runs of other roles. While a server is away, these
+        are the runs as last read from it, with the changes that this process has made since.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
@@ -145,33 +149,33 @@ class StudyTracker:
             try:
                 with store_errors(self._uri, "the study's runs cannot be read"):
                     children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
-                self._ledger.learn(children)
+                self._cache.learn(children)
                 return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
             except StoreError as error:
                 if not self._is_away(error):
                     raise
-        return {(run.kind, run.number): run for run in self._ledger.finished(role)}
+        return {(run.kind, run.number): run for run in self._cache.finished(role)}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
-        """Mark confirmations whose point a continued search has left behind; their numbers become free again."""
-        self._ledger.supersede(kind, run_ids)
+        """Mark confirmations of a point that is no longer the best; their numbers become free again."""
+        self._cache.supersede(kind, run_ids)
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(
         self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
     ) -> None:
-        """Record what the study came to, read anew from the store where other workers' trials count.
+        """Record the study's summary, read from the store again where other workers have added trials.
 
         Args:
-            best: The number of the trial that the search selected; None when none completed.
+            best: The number of the trial that the search selected; None if no trial completed.
             tests: Each test metric, such as `test_accuracy`, over the best point's confirmations.
             ended: The states of the trials that ended, by number; None: unknown.
 
         Raises:
             StoreError: The store cannot be read or written.
         """
-        if self._ledger.trials.states != ended:
-            self._ledger.trials = study_summary.Standing(self._config, outcomes_of(self.finished().values()))
+        if self._cache.trials.states != ended:
+            self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
         self._record_progress(best=best, tests=tests)
         self.flush()
 
@@ -188,7 +192,7 @@ class StudyTracker:
     def log_model(self, model: Any, *, example_x: Any) -> None:
         """Keep a Keras model as an MLflow model named `model`, ready to be served.
 
-        While a server is away, it becomes an artifact `model.keras` instead, which can wait.
+        While a server is away, it becomes an artifact `model.keras` instead, which can be delivered later.
 
         Args:
             model: The trained model.
@@ -211,20 +215,18 @@ class StudyTracker:
         self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def write(self) -> None:
-        """Begin to write the runs that ended since the last time, all at once, and the study's progress."""
+        """Begin to write the runs that ended since the last call, all at once, and the study's progress."""
         drafts, self._ended = self._ended, []
         if not drafts:
             return
         if self._spool is not None:
             self._writer.put(*(entry for draft in drafts for entry in bulk_insert.entries_of(draft)))
         else:
-            self._writer.act(
-                lambda: bulk_insert.insert_drafts(self._client, self._delivery, self.experiment_id, drafts)
-            )
-        self._record_progress(best=self._ledger.trials.best, tests=_NO_TESTS)
+            self._writer.act(lambda: self._bulk_insert.write(drafts))
+        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def flush(self) -> None:
-        """Return when everything so far is written, or on the disk on its way to a server.
+        """Return when all entries so far are in the store, or in the spool of a server.
 
         Raises:
             StoreError: A write failed.
@@ -233,7 +235,7 @@ class StudyTracker:
         self._writer.flush()
 
     def settle(self) -> bool:
-        """Wait until everything so far is where other workers see it; false when a server is away.
+        """Wait until other workers can see all entries so far; return False if a server is away.
 
         Raises:
             StoreError: A write failed.
@@ -257,16 +259,16 @@ class StudyTracker:
                 error.add_note(f"And the study's record could not be closed: {failure}")
 
     def _close(self, status: str) -> None:
-        """Write what is left and mark the study, and the trials that were cut off, as ended."""
+        """Write the remaining entries, and mark the study and its trials that were cut off as ended."""
         if self._sampler is not None:
             self._sampler.stop()
-        now = schema.now_ms()
-        cut_off = [run.start.run for run in self._ledger.open_runs() if run.draft is None]
+        now = mlflow_schema.now_ms()
+        cut_off = [run.start.run for run in self._cache.open_runs() if run.draft is None]
         try:
             try:
                 self.write()
-                self._writer.put(*(End(run=run, status="KILLED", ended=now) for run in cut_off))
-                self._writer.put(End(run=self.run_id, status=status, ended=now))
+                self._writer.put(*(Finish(run=run, status="KILLED", ended=now) for run in cut_off))
+                self._writer.put(Finish(run=self.run_id, status=status, ended=now))
             finally:
                 n_waiting = self._writer.close()
         except StoreError as failure:
@@ -276,28 +278,28 @@ class StudyTracker:
             raise RecordsWaitError(redact(self._uri), self._spool.path if self._spool else None, n_waiting)
 
     def _mark_as_failed(self, cut_off: Collection[str], failure: StoreError) -> None:
-        """Say in a store that refused something that the study has failed, if it takes that."""
+        """Mark the study as failed in a store that refused a write, if it accepts that."""
         try:
             with store_errors(self._uri, "the study cannot be marked as ended"):
                 for run in cut_off:
-                    if (run_id := self._delivery.find(run)) is not None:
+                    if (run_id := self._mlflow_writer.find(run)) is not None:
                         self._client.set_terminated(run_id, "KILLED")
                 self._client.set_terminated(self.run_id, "FAILED")
         except StoreError as error:
             failure.add_note(str(error))
 
     def _is_away(self, error: StoreError) -> bool:
-        """Tell whether an error is a server's that may be back later."""
+        """Tell whether an error is that of a server that may be back later."""
         return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
-        """Return the tags of a trial's run, the versions of what trains it among them."""
-        tags = self._shared_tags | schema.child_tags(kind, number, parent=self.run_id)
+        """Return the tags of a trial's run, among them the versions of the packages that train it."""
+        tags = self._shared_tags | mlflow_schema.child_tags(kind, number, parent=self.run_id)
         return tags if self._spool is None else {**tags, RECORD: key}
 
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
-        trials = self._ledger.trials
+        trials = self._cache.trials
         values = study_summary.study_metrics(self._config, trials, best=best, tests=tests)
         tags = study_summary.study_tags(self._config, trials, best=best, tests=tests)
-        metrics = schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=schema.now_ms())
+        metrics = mlflow_schema.to_metrics(values, step=len(trials.outcomes), timestamp_ms=mlflow_schema.now_ms())
         self._writer.put(Log(run=self.run_id, metrics=metrics, tags=tags))

@@ -1,4 +1,4 @@
-"""Sample what the machine does while a study runs."""
+"""Sample the load of the machine while a study runs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Any
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study.core.errors import StoreError
-from study.tracking import schema
-from study.tracking.outbox.entries import Entry, Log
+from study.tracking import mlflow_schema
+from study.tracking.mlflow_internals import next_step
+from study.tracking.outbox.entries import Log, RunEntry
 
 
-class SystemSampler:
-    """A thread that hands over MLflow's system metrics at intervals.
+class SystemMetricsThread:
+    """A thread that records MLflow's system metrics at intervals.
 
-    MLflow's own thread ends for good when the store does not answer once.
+    MLflow's own thread ends as soon as the store does not answer once.
 
     Args:
-        run_id: The run they belong to; its steps go on.
+        run_id: The run of the metrics; its steps go on.
         tracking_uri: The store.
         interval_s: Seconds between samples.
         put: Takes the entries.
+
+    Raises:
+        StoreError: The store cannot be read, or another MLflow is installed than this was written for.
     """
 
     def __init__(
@@ -31,9 +35,10 @@ class SystemSampler:
         tracking_uri: str,
         *,
         interval_s: float,
-        put: Callable[[Entry], None],
+        put: Callable[[RunEntry], None],
     ) -> None:
         self._monitor: Any = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=tracking_uri)
+        self._step = next_step(self._monitor)
         self._interval_s = interval_s
         self._run_id = run_id
         self._put = put
@@ -47,7 +52,6 @@ class SystemSampler:
         self._thread.join()
 
     def _run(self) -> None:
-        step = self._monitor._logging_step
         while True:
             self._monitor.collect_metrics()
             if self._over.wait(self._interval_s):
@@ -55,9 +59,9 @@ class SystemSampler:
             values = {f"system/{name}": value for name, value in self._monitor.aggregate_metrics().items()}
             for monitor in self._monitor.monitors:
                 monitor.clear_metrics()
-            metrics = schema.to_metrics(values, step=step, timestamp_ms=schema.now_ms())
+            metrics = mlflow_schema.to_metrics(values, step=self._step, timestamp_ms=mlflow_schema.now_ms())
             try:
                 self._put(Log(run=self._run_id, metrics=metrics))
-            except StoreError:  # told to whoever writes next
+            except StoreError:  # the next write raises it again
                 return
-            step += 1
+            self._step += 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,13 @@ def test_passwords_are_hidden_and_nothing_else(text: str, shown: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="@'\"&"), min_size=1))
 def test_no_password_gets_through(password: str) -> None:
     assert redact(f"postgresql://me:{password}@host/db") == "postgresql://me:***@host/db"
+
+
+def test_no_text_is_kept() -> None:
+    text = f"postgresql://me:{PASSWORD}@{id(PASSWORD)}/db"  # made here, so that only this test refers to it
+    before = sys.getrefcount(text)
+    redact(text)
+    assert sys.getrefcount(text) == before
 
 
 def test_a_config_is_recorded_without_them() -> None:

@@ -3,7 +3,7 @@
 How it works. `victims` (victims.py, a process of its own) forks a process for every study that is to suffer; the test
 orders it by options and gets its exit status. An order may kill it right before its n-th write to any store
 (`kill_at`), hold it before a trial until a file `go-<number>` appears (`gates`), or put the spool before a local
-database (`spooled`). What a study leaves is looked at from outside, through `study/tracking/reader.py`.
+database (`spooled`). What a study leaves is looked at from outside, through `study/tracking/read_studies.py`.
 
 Each fault has a short form that runs in the default suite, and a full one with the marker `faults`; `counted` prints
 how often a fault was injected.

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from study.search.claims import is_of_claims
 from study.search.storage.journal import Journal
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metrics_of
 
 EXPECTED_STEPS = list(range(1, N_EPOCHS + 1))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 
 MODES = ("refused", "taken", "late")

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from study.cli import main
 from study.search.claims import is_of_claims
 from study.search.storage.journal import Journal
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 

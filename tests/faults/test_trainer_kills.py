@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.read_studies import read_histories, read_studies
 
 ROOT = Path(__file__).parents[2]
 N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"

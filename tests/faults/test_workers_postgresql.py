@@ -19,7 +19,7 @@ import optuna
 import pytest
 import sqlalchemy
 
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from tests.faults.crew import ROOT, Crew, Program
 
 pytestmark = [

@@ -22,7 +22,7 @@ def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping
     def hold(studies: Mapping[str, str]) -> None:
         record = eight.evidence.records[0]
         records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
-        monkeypatch.setattr(gallery, "read_experiments", lambda _: {NAME: "1"} if studies else {})
+        monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {NAME: "1"} if studies else {})
         monkeypatch.setattr(gallery, "read_studies", lambda *_, **__: records)
 
     def read(*_: Any, digests: frozenset[str] | None = None, **__: Any) -> Material:
@@ -111,7 +111,7 @@ def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
     store(finished(f"published/{NAME}"))
     monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
     monkeypatch.setattr(gallery, "load_exhibit", lambda _, load=gallery.load_exhibit: load(NAME))
-    monkeypatch.setattr(gallery, "read_experiments", lambda _: {"another": "1", NAME: "2"})
+    monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {"another": "1", NAME: "2"})
 
     def show(_: Any, name: str, *, read: Any = gallery.read_material, **__: Any) -> Material:
         if name == "another":

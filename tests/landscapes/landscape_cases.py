@@ -23,7 +23,7 @@ from study.core.trainer_interface import EpochReport, Trial
 from study.datasets.landscape import load
 from study.pipeline.preflight import build_trainer, load_config
 from study.run import run_study
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.read_studies import read_histories, read_studies
 
 CONF = Path(__file__).parents[2] / "conf"
 QUIET = ("tracking.system_metrics=false", "tracking.log_model=false", "live=false")

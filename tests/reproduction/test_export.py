@@ -18,7 +18,7 @@ from study.reproduction.exported_file import read_exported
 from study.reproduction.recorded_run import find_recorded_run
 from study.run import run_study
 from study.search.ask_tell import open_search
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.read_studies import read_histories, read_studies
 
 TODAY = datetime.date(2026, 1, 2)
 RECORDED = "tracking.system_metrics=false", "tracking.log_model=false", "live=false"

@@ -22,7 +22,7 @@ from study.reproduction.recorded_run import find_recorded_run
 from study.reproduction.reproduce import LOOSE_TOLERANCE, compare_histories, repeat, reproduce
 from study.reproduction.retrain import RetrainRequest, compare_conditions, retrain
 from study.run import run_study
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 
 DATA = ("dataset=mnist", "dataset.path=tiny.npz", "dataset.n_validation=40")
 
@@ -299,7 +299,7 @@ def test_what_makes_no_sense_is_refused(command, word, told):
 
 def test_several_studies_of_an_optimizer_are_told(recorded, monkeypatch, target):
     two = [dataclasses.replace(target.study, name=name) for name in ("adam-a", "adam-b")]
-    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: two)
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_, **__: two)
     with pytest.raises(StudyError, match="mnist-mlp/adam-a, mnist-mlp/adam-b"):
         find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
     named = find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam-b", folder=recorded.folder)
@@ -309,7 +309,7 @@ def test_several_studies_of_an_optimizer_are_told(recorded, monkeypatch, target)
 def test_a_study_without_a_confirmed_best_is_told(recorded, monkeypatch, target):
     superseded = [dataclasses.replace(run, superseded=True) for run in target.study.confirmations]
     bare = dataclasses.replace(target.study, confirmations=tuple(superseded))
-    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: [bare])
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_, **__: [bare])
     with pytest.raises(StudyError, match=r"none \(3/3 trials done\).*n_confirmations"):
         find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
 
@@ -317,7 +317,7 @@ def test_a_study_without_a_confirmed_best_is_told(recorded, monkeypatch, target)
 def test_a_run_that_was_cut_off_is_refused(recorded, monkeypatch, target):
     cut = dataclasses.replace(target.study.trials[0], state=None, status="KILLED")
     broken = dataclasses.replace(target.study, trials=(cut,))
-    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_: [broken])
+    monkeypatch.setattr("study.reproduction.recorded_run.read_studies", lambda *_, **__: [broken])
     with pytest.raises(StudyError, match="cut off"):
         find_recorded_run(recorded.stores.tracking_uri, cut.run_id, folder=recorded.folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from study.tracking.reader import read_studies
+from study.tracking.read_studies import read_studies
 from tests.faults.crew import Crew, Program
 
 

@@ -11,8 +11,10 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
 from study.core.errors import StoreError
-from study.tracking.connection import connect, reason_of
-from study.tracking.reader import read_experiments, read_studies
+from study.tracking import connection
+from study.tracking.comparison_runs import log_comparison, read_context
+from study.tracking.connection import Connections, connect, reason_of
+from study.tracking.read_studies import read_experiments, read_histories, read_studies
 
 
 def test_a_missing_store_is_created_whole_and_leaves_no_draft(tmp_path):
@@ -52,6 +54,41 @@ def test_a_corrupt_file_is_told_at_once_and_left_as_it_is(tmp_path):
     with pytest.raises(StoreError, match=r"cannot be read as a database .*not a database.* Move the damaged file"):
         connect(f"sqlite:///{path}", create=True)
     assert path.read_bytes() == b"this is no database" * 100
+
+
+@pytest.mark.parametrize(("is_passed_on", "n_inspections"), [(False, 5), (True, 1)])
+def test_connections_that_are_passed_on_inspect_a_database_once(
+    make_config, open_tracker, record, monkeypatch, tmp_path, is_passed_on, n_inspections
+):
+    config = make_config()
+    uri = config.stores.tracking_uri
+    with open_tracker(config) as tracker:
+        record(tracker, "trial", 0)
+    inspected = []
+    inspect = connection._check_database
+    monkeypatch.setattr(connection, "_check_database", lambda uri, **k: inspected.append(uri) or inspect(uri, **k))
+    passed = {"connections": Connections()} if is_passed_on else {}
+    (name,) = read_experiments(uri, **passed)
+    read_context(uri, name, **passed)
+    (study,) = read_studies(uri, name, **passed)
+    read_histories(uri, [study.trials[0].run_id], ["loss"], **passed)
+    (tmp_path / "page.html").write_text("page")
+    log_comparison(uri, name, files=[tmp_path / "page.html"], tags={}, study_run_ids=[study.run_id], **passed)
+    assert inspected == [uri] * n_inspections
+
+
+def test_a_database_that_was_replaced_is_inspected_again(database):
+    connections = Connections()
+    uri = f"sqlite:///{database}"
+    assert connections.client(uri) is connections.client(uri)
+    damaged = database.with_name("damaged.db")
+    damaged.write_bytes(b"this is no database" * 100)
+    damaged.replace(database)
+    with pytest.raises(StoreError, match="cannot be read as a database"):
+        connections.client(uri)
+    database.unlink()
+    with pytest.raises(StoreError, match="there is no store"):
+        connections.client(uri)
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path):

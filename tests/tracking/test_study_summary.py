@@ -5,41 +5,41 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.tracking.study_summary import Outcome, Standing
+from study.tracking.study_summary import StudySummary, TrialOutcome
 
 
 def _outcome(objective, state="complete"):
-    return Outcome(state=state, metrics={"objective": objective}, hyperparameters={})
+    return TrialOutcome(state=state, metrics={"objective": objective}, hyperparameters={})
 
 
-def _standing(*objectives, maximize=True):
+def _summary(*objectives, maximize=True):
     better = (lambda a, b: a > b) if maximize else (lambda a, b: a < b)
     config = SimpleNamespace(objective=SimpleNamespace(better=better))
-    return Standing(config, {number: _outcome(value) for number, value in enumerate(objectives)})
+    return StudySummary(config, {number: _outcome(value) for number, value in enumerate(objectives)})
 
 
 @pytest.mark.parametrize(("maximize", "best"), [(True, 1), (False, 3)])
 def test_the_best_is_the_first_of_equals_in_whatever_order_they_come(maximize, best):
-    assert _standing(0.5, 0.9, 0.9, 0.1, 0.1, maximize=maximize).best == best
-    late = _standing(maximize=maximize)
+    assert _summary(0.5, 0.9, 0.9, 0.1, 0.1, maximize=maximize).best == best
+    late = _summary(maximize=maximize)
     for number, value in reversed(list(enumerate((0.5, 0.9, 0.9, 0.1, 0.1)))):
         late.add(number, _outcome(value))
     assert late.best == best
 
 
 def test_only_completed_trials_with_a_number_can_be_the_best():
-    standing = _standing(math.nan)
-    standing.add(1, _outcome(0.0, "diverged"))
-    assert standing.best is None
-    standing.add(2, _outcome(0.2))
-    assert standing.best == 2
-    assert standing.counts == {"complete": 2, "diverged": 1}
+    summary = _summary(math.nan)
+    summary.add(1, _outcome(0.0, "diverged"))
+    assert summary.best is None
+    summary.add(2, _outcome(0.2))
+    assert summary.best == 2
+    assert summary.counts == {"complete": 2, "diverged": 1}
 
 
 def test_a_trial_that_is_trained_again_counts_once():
-    standing = _standing(0.5, 0.9, 0.7)
-    standing.add(1, _outcome(0.0, "failed"))
-    assert standing.best == 2
-    assert standing.counts["complete"] == 2
-    assert standing.counts["failed"] == 1
-    assert len(standing.outcomes) == 3
+    summary = _summary(0.5, 0.9, 0.7)
+    summary.add(1, _outcome(0.0, "failed"))
+    assert summary.best == 2
+    assert summary.counts["complete"] == 2
+    assert summary.counts["failed"] == 1
+    assert len(summary.outcomes) == 3

@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from study.core.errors import StoreError
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.outbox.spool import RecordsWaitError
-from study.tracking.reader import read_artifact_text, read_histories, read_studies
+from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 from study.tracking.study_tracker import open_study
 
 

@@ -158,7 +158,7 @@ def test_a_study_that_began_goes_on_with_what_it_began_with(load):
 
 def test_a_study_says_what_was_chosen_and_resumes_with_the_trainer_spelled_out(load, capfd):
     from study.run import run_study
-    from study.tracking.reader import read_studies
+    from study.tracking.read_studies import read_studies
 
     keep_measured({"dense": COSTS})
     words = ("model.hidden=[4]", "budget=smoke", "budget.n_confirmations=0", "tracking.log_model=false")
@@ -173,7 +173,7 @@ def test_a_study_says_what_was_chosen_and_resumes_with_the_trainer_spelled_out(l
 
 
 def test_the_advice_is_recorded_and_a_wrong_kind_is_told_with_all_other_faults(load):
-    from study.tracking.schema import config_params, config_tags
+    from study.tracking.mlflow_schema import config_params, config_tags
 
     config = load()
     assert config_tags(config)["advice"] == config.raw["advice"]

@@ -28,7 +28,8 @@ from study.report.metric import Measure
 from study.report.studies import Entry, Evidence, gather, point_of
 from study.search.importance import importances
 from study.tracking.comparison_runs import log_comparison, read_context
-from study.tracking.reader import read_experiments, read_histories, read_studies
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_experiments, read_histories, read_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,9 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     """
     uri = find_stores(options).tracking_uri
     names = list(dict.fromkeys(options.experiments))
-    _check_names(names, list(read_experiments(uri)))
-    read = [_read(uri, name, force=options.force) for name in names]
+    connections = Connections()
+    _check_names(names, list(read_experiments(uri, connections=connections)))
+    read = [_read(uri, name, connections, force=options.force) for name in names]
     output = options.output or Path(f"{_file_name(names)}.html")
     _check_output(output)
     comparisons = [each.comparison for each in read]
@@ -65,7 +67,7 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     wanted = options.figures is not None or not options.no_log
     pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = _write(output, page, _named(comparisons, pictures), options.figures)
-    run_ids = [] if options.no_log else _log(uri, read, pictures, page=page, found=found)
+    run_ids = [] if options.no_log else _log(uri, read, pictures, connections, page=page, found=found)
     if options.json:
         json.dump(
             {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1
@@ -91,13 +93,13 @@ def _check_output(output: Path) -> None:
         raise StudyError(f"--output={output}: expected a file in a folder that is there. Name another.")
 
 
-def _read(uri: str, experiment: str, *, force: bool) -> _Read:
-    context = read_context(uri, experiment)
+def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -> _Read:
+    context = read_context(uri, experiment, connections=connections)
     evidence = gather(
         experiment,
-        read_studies(uri, experiment),
+        read_studies(uri, experiment, connections=connections),
         digests=context.digests,
-        read_histories=lambda run_ids, metrics: read_histories(uri, run_ids, metrics),
+        read_histories=lambda run_ids, metrics: read_histories(uri, run_ids, metrics, connections=connections),
         force=force,
     )
     weighed = {entry.label: _importances(entry, evidence.measure) for entry in evidence.entries}
@@ -158,7 +160,13 @@ def _write(output: Path, page: str, pictures: Mapping[str, str], folder: Path | 
 
 
 def _log(
-    uri: str, read: Sequence[_Read], pictures: Sequence[Mapping[str, str]], *, page: str, found: Mapping[str, Any]
+    uri: str,
+    read: Sequence[_Read],
+    pictures: Sequence[Mapping[str, str]],
+    connections: Connections,
+    *,
+    page: str,
+    found: Mapping[str, Any],
 ) -> list[str]:
     """Keep the page, its numbers and its figures on a new run in every experiment compared."""
     run_ids = []
@@ -179,5 +187,14 @@ def _log(
             }
             studies = [record.run_id for record in evidence.records]
             paths = [Path(folder) / name for name in files]
-            run_ids.append(log_comparison(uri, evidence.experiment, files=paths, tags=tags, study_run_ids=studies))
+            run_ids.append(
+                log_comparison(
+                    uri,
+                    evidence.experiment,
+                    files=paths,
+                    tags=tags,
+                    study_run_ids=studies,
+                    connections=connections,
+                )
+            )
     return run_ids

@@ -19,7 +19,7 @@ from study.core.packages import PROJECT
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
 from study.tracking.connection import redact
-from study.tracking.reader import read_experiments
+from study.tracking.read_studies import read_experiments
 from study.training.auto import show
 from study.training.auto_costs import find_facts
 from study.training.devices import ask_for_gpus

@@ -25,7 +25,8 @@ from study.gallery import About, Material, Shown
 from study.gallery.material import known, load_exhibit, read_material, run_shown
 from study.gallery.page import Making, render, render_index, render_markdown
 from study.tracking.comparison_runs import log_comparison
-from study.tracking.reader import read_experiments, read_studies
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_experiments, read_studies
 
 # The sizes that an experiment may have been run in, the best evidence first.
 _BUDGETS = ("published/{}", "gallery/{}", "smoke")
@@ -69,8 +70,9 @@ def make_gallery(options: argparse.Namespace) -> int:
     names = list(dict.fromkeys(options.experiments)) or list(known())
     for name in names:
         load_exhibit(name)  # refuses a name without a page before anything is made
-    in_store = set(read_experiments(uri))
-    runs = {name: _find_run(uri, name) if name in in_store else None for name in names}
+    connections = Connections()
+    in_store = set(read_experiments(uri, connections=connections))
+    runs = {name: _find_run(uri, name, connections) if name in in_store else None for name in names}
     missing = [name for name, run in runs.items() if run is None]
     if missing and options.experiments:
         raise _not_run(missing)
@@ -143,12 +145,13 @@ def studies_of(name: str, budget: str) -> set[str]:
     return {_digest(job.raw) for job in jobs}
 
 
-def _find_run(uri: str, name: str) -> Run | None:
+def _find_run(uri: str, name: str, connections: Connections) -> Run | None:
     """Return in which size the store has an experiment to its end; None where it has it in none.
 
     Studies of none of our sizes, such as those of a user's own overrides, are shown together.
     """
-    present = {record.study_id: record.status for record in read_studies(uri, name, trials=False)}
+    records = read_studies(uri, name, trials=False, connections=connections)
+    present = {record.study_id: record.status for record in records}
     begun = False
     for pattern in _BUDGETS:
         budget = pattern.format(name)

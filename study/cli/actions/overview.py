@@ -9,19 +9,22 @@ from collections.abc import Collection, Sequence
 from study.cli.text_table import render_table
 from study.core.records import RunRecord, StudyRecord
 from study.report.metric import measure_of
-from study.tracking.reader import read_studies
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_studies
 
 _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
 
 
-def show_studies(experiments: Collection[tuple[str, str]]) -> None:
+def show_studies(experiments: Collection[tuple[str, str]], *, connections: Connections | None = None) -> None:
     """Print one table for each experiment, and how to see more.
 
     Args:
         experiments: Pairs of a tracking URI and an experiment's name.
+        connections: Those of the command.
     """
+    connections = connections or Connections()
     for tracking_uri, experiment in sorted(experiments):
-        studies = read_studies(tracking_uri, experiment, trials=False)
+        studies = read_studies(tracking_uri, experiment, trials=False, connections=connections)
         sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
         render_table(_HEADERS, [_row(study) for study in _sorted(studies)], stream=sys.stdout)
     sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")

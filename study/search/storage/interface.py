@@ -1,4 +1,4 @@
-"""Where a search is kept and what keeps its workers apart: a journal on one machine, PostgreSQL on many."""
+"""The store of a search, shared by its workers: a journal on one machine, PostgreSQL on many."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Protocol
 import optuna
 
 from study.config.schema import Stores, StudyConfig
+from study.search.optuna_internals import check_version
 from study.search.storage.local import open_local, read_local
-from study.search.storage.postgresql import open_server, read_server
+from study.search.storage.postgresql import open_postgresql, read_postgresql
 
 
 class SearchStorage(Protocol):
@@ -27,35 +28,35 @@ class SearchStorage(Protocol):
         ...
 
     def creating(self) -> AbstractContextManager[None]:
-        """Keep the workers of all studies from opening one for as long."""
+        """Keep the workers of all studies from opening one during the block."""
         ...
 
     def alone(self) -> AbstractContextManager[None]:
-        """Keep the study's other workers from asking and telling for as long."""
+        """Keep the study's other workers from asking and telling during the block."""
         ...
 
     def reading(self) -> AbstractContextManager[None]:
-        """Turn whatever a broken entry leads to into an error in words."""
+        """Turn an error that a broken entry causes into a StoreError."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Write what is told in the block as one, where that is quicker."""
+        """Write the entries of the block together, where that is quicker."""
         ...
 
     def watch(self, trial_id: int) -> None:
-        """Show the others from now on that this worker trains a trial."""
+        """Begin to show the other workers that this one trains a trial."""
         ...
 
     def unwatch(self, trial_id: int) -> None:
-        """Show no more that this worker trains a trial."""
+        """Stop showing that this worker trains a trial."""
         ...
 
     def lost(self) -> frozenset[int]:
-        """Return the watched trials that another worker took over, having heard nothing of this one."""
+        """Return the watched trials that another worker took over, since it got no heartbeat of this one."""
         ...
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
-        """Return the trials of dead workers among others' running ones; to be called `alone`.
+        """Return those of the other workers' running trials whose worker is dead; call it under `alone`.
 
         Args:
             running: The workers' names by trial; None where the worker died before it gave its name.
@@ -68,10 +69,12 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
 
     Raises:
         StoreError: The store cannot be used.
+        StudyError: Another version of Optuna is installed than the search was written for.
     """
+    check_version()
     stores = config.stores
     if stores.optuna_url is not None:
-        return open_server(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
+        return open_postgresql(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
     assert stores.optuna_journal is not None
     return open_local(stores.optuna_journal, study=config.digest)
 
@@ -81,8 +84,10 @@ def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
 
     Raises:
         StoreError: The store cannot be read.
+        StudyError: Another version of Optuna is installed than the search was written for.
     """
+    check_version()
     if stores.optuna_url is not None:
-        return read_server(stores.optuna_url)
+        return read_postgresql(stores.optuna_url)
     assert stores.optuna_journal is not None
     return read_local(stores.optuna_journal) if stores.optuna_journal.exists() else None

@@ -1,4 +1,4 @@
-"""Optuna's journal, with one wait for the disk for many entries."""
+"""Optuna's journal, which waits for the disk once for many entries."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LONGEST_ENTRY = 1 << 20
 
 
 class Journal:
-    """A journal file, as Optuna's own `JournalFileBackend` keeps it.
+    """A journal file in the format of Optuna's own `JournalFileBackend`.
 
-    That one waits for the disk at every entry, which is 3 ms, nine times a trial, and it writes on behind an entry
-    that a crash has torn, after which nobody can read either.
+    Optuna's backend waits for the disk at every entry: 3 ms, nine times a trial. It also appends to an entry that a
+    crash has cut off, after which both are unreadable.
 
     Args:
         path: The file.
@@ -34,11 +34,11 @@ class Journal:
         self._together = False
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Return the entries from a number on."""
+        """Return the entries from a number onwards."""
         return self._file.read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries, and wait until they are on the disk unless more are to follow."""
+        """Append entries, and wait for the disk unless more follow."""
         with _uninterrupted():
             self._append(logs)
 
@@ -54,10 +54,10 @@ class Journal:
                 os.fsync(file.fileno())
 
     def check_end(self) -> None:
-        """Check the last entry, which Optuna passes over in case somebody is writing it, unless it is cut off.
+        """Check the last entry, unless it is cut off. Optuna skips it, since another process may be writing it.
 
         Raises:
-            ValueError: It is whole and no entry; what is written behind it could not be read.
+            ValueError: It is complete and not an entry, so that entries after it could not be read.
         """
         with self._path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -67,7 +67,7 @@ class Journal:
             raise ValueError("its last entry is none")
 
     def _append(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries, behind the last whole one, and wait for the disk unless more are to follow."""
+        """Append entries after the last complete one, and wait for the disk unless more follow."""
         entries = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._lock.acquire()
         try:
@@ -82,7 +82,7 @@ class Journal:
 
 
 def _drop_torn(file: BinaryIO) -> None:
-    """Take away an entry that is not whole, whose writer held the lock and is dead, and stand at the end."""
+    """Remove an incomplete last entry, whose writer died while it held the lock, and go to the end."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 1))
     if file.read() not in (b"", b"\n"):
@@ -93,9 +93,9 @@ def _drop_torn(file: BinaryIO) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off to the end of the block: in the middle, Optuna's lock file would be lost twice over.
+    """Delay Ctrl-C to the end of the block, since in the middle it would break the release of Optuna's lock file.
 
-    Signals reach the main thread alone, so elsewhere there is nothing to put off.
+    Only the main thread receives signals; in other threads there is nothing to delay.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""A search that is kept on one machine: Optuna's journal, and file locks that tell living workers from dead ones."""
+"""The store on one machine: Optuna's journal, and file locks that show which workers are alive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:
-        """Keep all workers from opening a study for as long.
+        """Keep all workers from opening a study during the block.
 
         Raises:
             StoreError: The journal cannot be written.
@@ -43,13 +43,13 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the study's other workers from asking and telling for as long; entries are written as one."""
+        """Keep the study's other workers from asking and telling during the block, and write its entries together."""
         with FileLock(self._asking), self.together():
             yield
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn whatever a broken entry leads to into an error in words.
+        """Turn an error that a broken entry causes into a StoreError.
 
         Raises:
             StoreError: The journal cannot be read.
@@ -66,13 +66,13 @@ class LocalStorage:
             yield
 
     def watch(self, trial_id: int) -> None:
-        """Do nothing: the lock tells that the worker lives."""
+        """Do nothing: the lock shows that the worker is alive."""
 
     def unwatch(self, trial_id: int) -> None:
         """Do nothing."""
 
     def lost(self) -> frozenset[int]:
-        """Return the trials that another worker took away from this one: none, while the lock is held."""
+        """Return the trials that another worker took over: none, while this one holds its lock."""
         return frozenset()
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
@@ -82,7 +82,7 @@ class LocalStorage:
 
     def _is_alive(self, worker: str) -> bool:
         if worker == self.worker:
-            return False  # the trials are those of a dead one of the same name
+            return False  # a dead worker of the same name left these trials
         lock = FileLock(self._locks / worker)
         try:
             lock.acquire(blocking=False)
@@ -94,11 +94,11 @@ class LocalStorage:
 
 @contextlib.contextmanager
 def open_local(path: Path, *, study: str) -> Iterator[LocalStorage]:
-    """Open a journal, new or as it was left, as the first worker of a study whose place is free.
+    """Open a journal, new or existing, under the first free worker name of a study.
 
     Args:
         path: The journal.
-        study: What identifies the study.
+        study: The study's digest.
 
     Raises:
         StoreError: The journal cannot be read or written.
@@ -128,7 +128,7 @@ def read_local(path: Path, journal: Journal | None = None) -> optuna.storages.Ba
         journal = journal or Journal(path)
         journal.check_end()
         return optuna.storages.JournalStorage(journal)  # type: ignore[arg-type]
-    except Exception as error:  # Optuna raises whatever the broken line leads it to.
+    except Exception as error:  # a broken line leads Optuna to errors of any kind
         raise _unusable(path, error) from error
 
 

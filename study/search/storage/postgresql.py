@@ -1,4 +1,4 @@
-"""A search that many machines share: Optuna on PostgreSQL, and heartbeats that tell living workers from dead ones."""
+"""The store that many machines share: Optuna on PostgreSQL, and heartbeats that show which workers are alive."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.errors import StoreError
+from study.search.optuna_internals import database_of
 
-# Heartbeats between one that a worker sends and the end of the others' patience.
+# Heartbeats that a worker sends within `stale_after_s`.
 _BEATS = 4
-_CREATING = 0x6F7074756E61  # a number for the lock of who makes the tables; any other will do
-# Times are compared on the server, in one zone whatever a client's environment says.
-# A worker that is paused with a lock in its hand is parted from it after ten minutes.
+_CREATING = 0x6F7074756E61  # any number; it names the lock for making tables and studies
+# The server compares all times, in one time zone that does not depend on a client's environment.
+# A worker that is paused while it holds a lock loses it after ten minutes.
 _CONNECT = {
     "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
     "connect_timeout": 10,
     "keepalives_idle": 30,
 }
 _LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
+# The tables below are those of Optuna 5.0; `check_version` refuses another Optuna before a database is opened.
 _BEGIN = sqlalchemy.text(
     "INSERT INTO trial_heartbeats (trial_id, heartbeat) VALUES (:trial_id, LOCALTIMESTAMP) "
     "ON CONFLICT (trial_id) DO UPDATE SET heartbeat = LOCALTIMESTAMP"
@@ -42,7 +44,7 @@ _SILENT = sqlalchemy.text(
 )
 
 
-class ServerStorage:
+class PostgresqlStorage:
     """The database as one of a study's workers sees it.
 
     Attributes:
@@ -54,9 +56,9 @@ class ServerStorage:
         self.worker = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._url, self._stale_after_s = url, stale_after_s
         self._key = int(study, 16)
-        # Of its own, since the engine that Optuna keeps lends each thread one connection.
+        # A second engine, since Optuna's own gives each thread only one connection.
         self._engine = _engine(url)
-        with _lock(self._engine, _CREATING):  # who comes second finds the tables made
+        with _lock(self._engine, _CREATING):  # one worker makes the tables
             self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
         self._watched: set[int] = set()
         self._lost: set[int] = set()
@@ -67,7 +69,7 @@ class ServerStorage:
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:
-        """Keep all workers from opening a study for as long.
+        """Keep all workers from opening a study during the block.
 
         Raises:
             StoreError: The server failed in the block.
@@ -77,7 +79,7 @@ class ServerStorage:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the study's other workers from asking and telling for as long; a dead one lets go at once.
+        """Keep the study's other workers from asking and telling during the block; a dead worker's lock ends at once.
 
         Raises:
             StoreError: The server failed in the block.
@@ -87,7 +89,7 @@ class ServerStorage:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Tell what the server fails at in words.
+        """Turn a failure of the server into a StoreError.
 
         Raises:
             StoreError: The server failed in the block.
@@ -97,7 +99,7 @@ class ServerStorage:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Tell what the server fails at in words.
+        """Turn a failure of the server into a StoreError.
 
         Raises:
             StoreError: The server failed in the block.
@@ -106,43 +108,43 @@ class ServerStorage:
             yield
 
     def watch(self, trial_id: int) -> None:
-        """Tell the others from now on that the trial's worker lives."""
+        """Begin to send heartbeats for a trial."""
         with self._engine.begin() as connection:
             connection.execute(_BEGIN, {"trial_id": trial_id})
         with self._changing:
             self._watched.add(trial_id)
 
     def unwatch(self, trial_id: int) -> None:
-        """Tell nothing more about a trial."""
+        """Stop the heartbeats for a trial."""
         with self._changing:
             self._watched.discard(trial_id)
             self._lost.discard(trial_id)
 
     def lost(self) -> frozenset[int]:
-        """Return the trials that others took away since nothing was heard of this worker, a paused one."""
+        """Return the trials that others took over, since this worker was paused and sent no heartbeats."""
         with self._changing:
             return frozenset(self._lost)
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
         """Return those of the running trials of others whose worker is dead."""
-        # A trial without a worker was being asked for when its worker died: no other asks at the same time.
-        nobodys = {trial_id for trial_id, worker in running.items() if worker is None}
+        # A trial without a worker is left from one that died while asking: only one asks at a time.
+        unnamed = {trial_id for trial_id, worker in running.items() if worker is None}
         with self._engine.connect() as connection:
             values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
-            return nobodys | set(connection.execute(_SILENT, values).scalars())
+            return unnamed | set(connection.execute(_SILENT, values).scalars())
 
     def close(self) -> None:
         """End the heartbeats and the connections."""
         self._stopped.set()
         self._thread.join()
         self._engine.dispose()
-        _backend(self.optuna).engine.dispose()
+        database_of(self.optuna).engine.dispose()
 
     def _beat(self) -> None:
         while not self._stopped.wait(self._stale_after_s / _BEATS):
             with self._changing:
                 watched = sorted(self._watched)
-            # A heartbeat that does not arrive is followed by another; when all fail, others take the trials.
+            # A lost heartbeat is followed by another. If all are lost, other workers take the trials over.
             with contextlib.suppress(SQLAlchemyError):
                 with self._engine.begin() as connection:
                     arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
@@ -151,26 +153,26 @@ class ServerStorage:
 
 
 @contextlib.contextmanager
-def open_server(url: str, *, study: str, stale_after_s: float) -> Iterator[ServerStorage]:
-    """Open a database, and make its tables where there are none, as another worker of a study.
+def open_postgresql(url: str, *, study: str, stale_after_s: float) -> Iterator[PostgresqlStorage]:
+    """Open a database as another worker of a study; make the tables if it has none.
 
     Args:
         url: The database.
-        study: What identifies the study, in hexadecimal digits.
+        study: The study's digest, in hexadecimal digits.
         stale_after_s: Seconds without a heartbeat after which a worker counts as dead.
 
     Raises:
         StoreError: The server cannot be reached, or refuses.
     """
     with _told(url):
-        storage = ServerStorage(url, study=study, stale_after_s=stale_after_s)
+        storage = PostgresqlStorage(url, study=study, stale_after_s=stale_after_s)
     try:
         yield storage
     finally:
         storage.close()
 
 
-def read_server(url: str) -> optuna.storages.BaseStorage | None:
+def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
     """Return a database as Optuna's storage without writing to it, None for one without tables.
 
     Raises:
@@ -181,7 +183,7 @@ def read_server(url: str) -> optuna.storages.BaseStorage | None:
         with engine.connect() as connection:
             is_made = sqlalchemy.inspect(connection).has_table("studies")
         engine.dispose()
-        # Without a pool no connection is left behind.
+        # Without a pool, no connection stays open.
         return _optuna_storage(url, poolclass=sqlalchemy.NullPool) if is_made else None
 
 
@@ -192,19 +194,13 @@ def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStora
     )
 
 
-def _backend(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStorage:
-    backend = storage._backend  # type: ignore[attr-defined]
-    assert isinstance(backend, optuna.storages.RDBStorage)
-    return backend
-
-
 def _engine(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(url, connect_args=_CONNECT, pool_pre_ping=True)
 
 
 @contextlib.contextmanager
 def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[None]:
-    """Hold a lock of the server, which it opens when the connection ends, also with its holder."""
+    """Hold a lock of the server, which ends with the connection, also when the process dies."""
     with engine.begin() as connection:
         connection.execute(_LOCK, {"key": key})
         yield

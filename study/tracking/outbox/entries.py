@@ -1,4 +1,4 @@
-"""What is recorded of runs, as entries that can wait in a file and be delivered more than once."""
+"""The record of runs as entries, which can wait in a file and be delivered more than once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ERROR = "error.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A run starts, or one that was cut off goes on.
+    """A run starts, or goes on after it was cut off.
 
     Attributes:
         run: Our key of the run.
         name: Its name.
         tags: Its tags.
         params: Its params.
-        started: When it started, in milliseconds since 1970.
-        before: Ids of runs that stand in its place. The last of these goes on if it had failed.
-        goes_on: Whether it also goes on if it was cut off, provided that it is the same training.
+        started: Its start, in milliseconds since 1970.
+        before: Ids of earlier runs of the trial, which it replaces. The last one goes on instead if it had failed.
+        goes_on: True if the last one also goes on if it was cut off, provided that it is the same training.
     """
 
     run: str
@@ -56,20 +56,20 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
-    """A run ended, in milliseconds since 1970, with one of MLflow's words for how."""
+class Finish:
+    """A run ended, in milliseconds since 1970, with a status of MLflow."""
 
     run: str
     status: str
     ended: int
 
 
-Entry = Start | Log | File | End
-_KINDS: Mapping[str, type[Entry]] = {"start": Start, "log": Log, "file": File, "end": End}
+RunEntry = Start | Log | File | Finish
+_KINDS: Mapping[str, type[RunEntry]] = {"start": Start, "log": Log, "file": File, "end": Finish}
 
 
-def to_line(entry: Entry) -> str:
-    """Return an entry as one line of JSON; values that are not finite are written as Python does."""
+def to_line(entry: RunEntry) -> str:
+    """Return an entry as one line of JSON; non-finite values are written as Python's `json` does."""
     name = next(name for name, kind in _KINDS.items() if isinstance(entry, kind))
     body: dict[str, Any] = dict(vars(entry))
     if isinstance(entry, Log):
@@ -79,11 +79,11 @@ def to_line(entry: Entry) -> str:
     return json.dumps({"entry": name, **body}) + "\n"
 
 
-def from_line(line: str) -> Entry:
+def from_line(line: str) -> RunEntry:
     """Return the entry of a line.
 
     Raises:
-        ValueError: The line is none of ours.
+        ValueError: The line is not an entry.
     """
     try:
         body = json.loads(line)

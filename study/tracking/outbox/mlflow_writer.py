@@ -1,4 +1,4 @@
-"""Deliver entries to MLflow so that one that is delivered twice stands there once."""
+"""Deliver entries to MLflow so that an entry that is delivered twice is stored once."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from study.tracking import schema
-from study.tracking.outbox.entries import End, Entry, File, Log, Start
-from study.tracking.outbox.resumed_run import Held, forget_outcome, read_held
+from study.tracking import mlflow_schema
+from study.tracking.outbox.entries import File, Finish, Log, RunEntry, Start
+from study.tracking.outbox.resumed_run import ResumedStudy, ResumedTrial, forget_outcome, resume_trial
 
-# The tag with our key of a run: MLflow makes its id, and its answer may be lost.
+# The tag with our own key of a run, since MLflow's answer with the run's id may be lost.
 RECORD = "record"
-# Keys of runs that stand in no store yet begin so, which no id of MLflow does.
+# The start of keys of runs that are not in the store yet; no id of MLflow starts so.
 NEW = "new-"
-# Tags that a run which goes on need not share with the one that was cut off.
+# Tags that may differ between a run that was cut off and the one that continues it.
 _OF_A_PROCESS = (RECORD, "process")
-# The most that MLflow takes in one call.
+# The most metrics that MLflow accepts in one call.
 _METRICS_PER_CALL = 1000
-# Refused, yet worth another try: not logged in, no rights yet, too slow, too many.
+# Refusals that a later call may not meet: not logged in, no rights yet, too slow, too many calls.
 _RETRIED = (401, 403, 408, 429)
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether a delivery may succeed later as it is: the server is away, ill, overworked or locked."""
+    """Tell whether the same delivery may succeed later: the server is away, failing, overloaded or locked."""
     if isinstance(error, MlflowException):
         status = int(error.get_http_status_code())
     else:
@@ -35,41 +35,45 @@ def is_passing(error: BaseException) -> bool:
     return status >= 500 or status in _RETRIED
 
 
-class Delivery:
-    """Writes entries to a store, in their order, and knows under which ids their runs stand there.
+class MlflowWriter:
+    """Writes entries to a store in their order, and keeps the ids of their runs there.
 
     Args:
         client: A client of the store.
-        experiment_id: Where new runs go.
-        held: What runs hold that go on, by id.
+        experiment_id: The experiment of new runs.
+        resumed: Runs that go on, by id.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, *, held: Mapping[str, Held] | None = None) -> None:
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, *, resumed: Mapping[str, ResumedStudy] | None = None
+    ) -> None:
         self._client = client
         self._experiment_id = experiment_id
         self._ids: dict[str, str] = {}
-        self._held = dict(held or {})
+        self._resumed: dict[str, ResumedStudy | ResumedTrial] = dict(resumed or {})
         self._doubtful: set[str] = set()
 
-    def deliver(self, entry: Entry, *, again: bool = False) -> None:
+    def deliver(self, entry: RunEntry, *, again: bool = False) -> None:
         """Write an entry.
 
         Args:
             entry: The entry.
-            again: It may have been taken before: by a server that did not come to answer, or from a process that was
+            again: The entry may have been stored before, by a server whose answer was lost or from a process that was
                 killed.
         """
         if isinstance(entry, Start):
             self._start(entry, again=again)
         elif (run_id := self.find(entry.run)) is not None:
-            held = self._held.get(entry.run)
-            if held is None:
-                self._write(entry, run_id)
+            resumed = self._resumed.get(entry.run)
+            if isinstance(resumed, ResumedStudy):
+                self._continue_study(entry, run_id, resumed)
+            elif isinstance(resumed, ResumedTrial):
+                self._continue_trial(entry, run_id, resumed)
             else:
-                self._go_on(entry, run_id, held)
+                self._write(entry, run_id)
 
     def find(self, run: str) -> str | None:
-        """Return the id of a run in the store; None when another process has removed it."""
+        """Return the id of a run in the store; None if another process has deleted it."""
         if run not in self._ids:
             if not run.startswith(NEW):
                 return run
@@ -80,11 +84,11 @@ class Delivery:
         return self._ids[run]
 
     def know(self, ids: Mapping[str, str]) -> None:
-        """Learn ids of runs that were written otherwise."""
+        """Add the ids of runs that something else wrote."""
         self._ids |= ids
 
     def remove_doubles(self) -> None:
-        """Remove runs that a server made in the end out of calls which were given up and repeated."""
+        """Delete runs that a server created for calls that had timed out and were repeated."""
         for run in list(self._doubtful):
             kept = self.find(run)
             for double in self._standing(run):
@@ -98,7 +102,7 @@ class Delivery:
             self._ids.pop(start.run, None)
         run_id = self.find(start.run) if again else None
         if run_id is not None:
-            self._hold(run_id, start, afresh=bool(start.before))
+            self._resume(run_id, start, afresh=bool(start.before))
         elif (run_id := self._take_up(start)) is None:
             self._create(start)
             return
@@ -106,7 +110,7 @@ class Delivery:
         self._log_params(start, run_id)
 
     def _take_up(self, start: Start) -> str | None:
-        """Let the run go on that stands in a run's place, if it is the same training or had failed; remove others."""
+        """Return the earlier run that goes on: one of the same training, or one that had failed; delete the others."""
         kept = None
         before = [self.find(run) for run in reversed(start.before)]
         for position, run_id in enumerate(run_id for run_id in before if run_id is not None):
@@ -122,92 +126,95 @@ class Delivery:
         found: str = kept.info.run_id
         if has_failed := _has_failed(kept, start):
             forget_outcome(self._client, found)
-        schema.log_in_batches(self._client, found, params=[], tags=start.tags)
+        mlflow_schema.log_in_batches(self._client, found, params=[], tags=start.tags)
         self._client.update_run(found, status="RUNNING")
-        self._hold(found, start, afresh=has_failed)
+        self._resume(found, start, afresh=has_failed)
         return found
 
-    def _hold(self, run_id: str, start: Start, *, afresh: bool) -> None:
-        """Read what a run holds that goes on; `afresh`: what it once came to is not what it comes to now.
+    def _resume(self, run_id: str, start: Start, *, afresh: bool) -> None:
+        """Read the metrics of a run that goes on; `afresh`: without those of its end, which it reports anew.
 
-        That it had failed is forgotten last: a process that is killed before has the next one do all of it again.
+        The tag of its failure is deleted last. So if the process is killed before, the next one does all of it again.
         """
-        self._held[start.run] = held = read_held(self._client, run_id, start)
+        self._resumed[start.run] = resumed = resume_trial(self._client, run_id, start)
         if afresh:
-            held.values = {place: value for place, value in held.values.items() if place[1] > 0}
+            resumed.values = {place: value for place, value in resumed.values.items() if place[1] > 0}
         if "state" in self._client.get_run(run_id).data.tags:
             self._client.delete_tag(run_id, "state")
 
     def _create(self, start: Start) -> str:
-        tags = {tag.key: tag.value for tag in schema.to_tags(start.tags)}
+        tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags)}
         made = self._client.create_run(self._experiment_id, start.started, tags, run_name=start.name)
         self._ids[start.run] = run_id = made.info.run_id
         self._log_params(start, run_id)
         return str(run_id)
 
     def _log_params(self, start: Start, run_id: str) -> None:
-        schema.log_in_batches(self._client, run_id, params=schema.to_params(start.params), tags={})
+        mlflow_schema.log_in_batches(self._client, run_id, params=mlflow_schema.to_params(start.params), tags={})
 
-    def _go_on(self, entry: Entry, run_id: str, held: Held) -> None:
-        """Write what is missing; a run that turns out to be another training's is replaced by one of its own."""
-        metrics = entry.metrics if isinstance(entry, Log) else ()
-        over = isinstance(entry, Log) and "state" in entry.tags
-        if held.start is not None and (not held.agrees(metrics) or (over and held.unseen - _places(entry))):
-            # The old run goes last: with a server that drops out in between, all of this is done again.
-            self._doubtful.add(entry.run)
-            own = self._create(held.start)
-            for said in (*held.passed, entry):
-                self._write(said, own)
-            self._client.delete_run(run_id)
-            del self._held[entry.run]
-            return
+    def _continue_study(self, entry: RunEntry, run_id: str, resumed: ResumedStudy) -> None:
+        """Write what is missing in the run of a study."""
+        self._write_missing(entry, run_id, resumed)
         if isinstance(entry, Log):
-            missing = held.missing(metrics)
-            if missing or entry.tags:
-                self._write(Log(run=entry.run, metrics=missing, tags=entry.tags), run_id)
-        else:
-            self._write(entry, run_id)
-        held.saw(metrics, entry)
+            resumed.wrote(entry.metrics)
 
-    def _write(self, entry: Entry, run_id: str) -> None:
+    def _continue_trial(self, entry: RunEntry, run_id: str, resumed: ResumedTrial) -> None:
+        """Write what is missing in the run of a trial, or replace a run that another training wrote."""
+        if not resumed.contradicts(entry):
+            self._write_missing(entry, run_id, resumed)
+            resumed.passes(entry)
+            return
+        # The old run is deleted last: if the server drops out before, all of this is done again.
+        self._doubtful.add(entry.run)
+        own = self._create(resumed.start)
+        for passed in (*resumed.passed, entry):
+            self._write(passed, own)
+        self._client.delete_run(run_id)
+        del self._resumed[entry.run]
+
+    def _write_missing(self, entry: RunEntry, run_id: str, resumed: ResumedStudy | ResumedTrial) -> None:
+        if not isinstance(entry, Log):
+            self._write(entry, run_id)
+            return
+        missing = resumed.missing(entry.metrics)
+        if missing or entry.tags:
+            self._write(Log(run=entry.run, metrics=missing, tags=entry.tags), run_id)
+
+    def _write(self, entry: RunEntry, run_id: str) -> None:
         if isinstance(entry, Log):
             for first in range(0, len(entry.metrics), _METRICS_PER_CALL):
                 last = first + _METRICS_PER_CALL >= len(entry.metrics)
-                tags = schema.to_tags(entry.tags) if last else []
+                tags = mlflow_schema.to_tags(entry.tags) if last else []
                 some = entry.metrics[first : first + _METRICS_PER_CALL]
                 self._client.log_batch(run_id, metrics=list(some), tags=tags)
             if not entry.metrics:
-                self._client.log_batch(run_id, tags=schema.to_tags(entry.tags))
+                self._client.log_batch(run_id, tags=mlflow_schema.to_tags(entry.tags))
         elif isinstance(entry, File):
             place = PurePosixPath(entry.path)
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / place.name
                 path.write_bytes(entry.content)
                 self._client.log_artifact(run_id, str(path), None if place.parent.name == "" else str(place.parent))
-        elif isinstance(entry, End):
+        elif isinstance(entry, Finish):
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
 
     def _standing(self, run: str) -> list[Run]:
-        """Return the active runs with a key, the one first that holds most."""
+        """Return the active runs with a key, the one with most metrics first."""
         found = self._client.search_runs([self._experiment_id], f"tags.{RECORD} = '{run}'")
         return sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
 
 
 def _is_same(run: Run, start: Start) -> bool:
-    """Tell whether a stored run trains the same as one that starts: point, seeds, versions of packages."""
-    tags = {tag.key: tag.value for tag in schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
+    """Tell whether a stored run is the same training as one that starts: same point, seeds and package versions."""
+    tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
     return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
 
 
 def _has_failed(run: Run, start: Start) -> bool:
-    """Tell whether a stored run is the trial's that starts again and had failed, by whatever code or package then."""
+    """Tell whether a stored run is a failed attempt at the same trial, with any code and packages."""
     return run.data.tags.get("state") == "failed" and _is_at(run, start)
 
 
 def _is_at(run: Run, start: Start) -> bool:
-    params = {param.key: param.value for param in schema.to_params(start.params)}
+    params = {param.key: param.value for param in mlflow_schema.to_params(start.params)}
     return bool(run.data.params.items() <= params.items())
-
-
-def _places(entry: Entry) -> set[tuple[str, int]]:
-    return {(m.key, m.step) for m in entry.metrics} if isinstance(entry, Log) else set()

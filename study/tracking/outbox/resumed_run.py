@@ -1,4 +1,4 @@
-"""What a run holds already when it goes on, so that nothing is written twice."""
+"""The metrics that a resumed run holds already, so that nothing is written twice."""
 
 from __future__ import annotations
 
@@ -6,90 +6,130 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import sqlalchemy
 from mlflow.entities import Metric
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 from mlflow.tracking import MlflowClient
 
 from study.tracking.connection import is_database
-from study.tracking.outbox.entries import ERROR, Entry, Start
-from study.tracking.schema import from_stored
+from study.tracking.mlflow_internals import delete_metrics, is_known
+from study.tracking.mlflow_schema import from_stored
+from study.tracking.outbox.entries import ERROR, Log, RunEntry, Start
 
-# Float32 resolves 6e-8; a database's way with digits is far below this.
+# A metric's name and step.
+Place = tuple[str, int]
+
+# Float32 resolves 6e-8; databases round digits far below this.
 _RELATIVE = 1e-12
-# Their steps count samples; they are logged by nothing that is repeated.
+# The steps of these metrics count samples, and nothing logs them again.
 _SAMPLED = "system/"
 
 
 @dataclass(kw_only=True)
-class Held:
-    """The metrics of a run that goes on, and what was said about it since.
+class ResumedStudy:
+    """The run of a study that goes on, whatever it holds.
 
     Attributes:
-        values: What it holds, by metric and step.
-        start: How a run in its place would start; None for a study's run, which nothing takes the place of.
-        unseen: Metrics of epochs and steps that the training has not come to again.
-        passed: What was said since it goes on, kept as long as something is unseen.
+        values: The metrics that it holds.
     """
 
-    values: dict[tuple[str, int], float]
-    start: Start | None = None
-    unseen: set[tuple[str, int]] = field(default_factory=set)
-    passed: list[Entry] = field(default_factory=list)
-
-    def agrees(self, metrics: Sequence[Metric]) -> bool:
-        """Tell whether these are the values that are held, wherever some are.
-
-        Step 0 holds what is known at the end, seconds among it: that stays as it is.
-        """
-        return all(m.step == 0 or self._holds(m, unless_missing=False) for m in metrics)
+    values: dict[Place, float]
 
     def missing(self, metrics: Sequence[Metric]) -> list[Metric]:
-        """Return those that are to be written; what a study's run is told anew, such as a count, is."""
-        if self.start is None:
-            return [m for m in metrics if not self._holds(m, unless_missing=True)]
-        return [m for m in metrics if (m.key, m.step) not in self.values]
+        """Return the metrics to write: those not stored yet, and those with a new value, such as a count."""
+        return [m for m in metrics if not (_place(m) in self.values and _is_same(self.values[_place(m)], m.value))]
 
-    def saw(self, metrics: Sequence[Metric], entry: Entry) -> None:
-        """Remember that the training has come to these again; a study's run holds them from now on."""
-        if self.start is None:
-            self.values |= {(m.key, m.step): m.value for m in metrics}
-            return
+    def wrote(self, metrics: Sequence[Metric]) -> None:
+        """Add metrics to those that the run holds."""
+        self.values |= {_place(m): m.value for m in metrics}
+
+
+@dataclass(kw_only=True)
+class ResumedTrial:
+    """The run of a trial or a confirmation that goes on, as long as its training repeats what the run holds.
+
+    Attributes:
+        start: The start of a run that would replace it.
+        values: The metrics that it holds.
+        unseen: Metrics of epochs and steps that the training has not reached again.
+        passed: The entries since it goes on, kept as long as a metric is unseen.
+    """
+
+    start: Start
+    values: dict[Place, float]
+    unseen: set[Place] = field(default_factory=set)
+    passed: list[RunEntry] = field(default_factory=list)
+
+    def contradicts(self, entry: RunEntry) -> bool:
+        """Tell whether an entry shows that another training wrote the run.
+
+        Either a metric has another value than the stored one, or the training ends without one that is stored.
+        """
+        if not isinstance(entry, Log):
+            return False
+        has_ended = "state" in entry.tags
+        return not self._agrees(entry.metrics) or (has_ended and bool(self.unseen - set(map(_place, entry.metrics))))
+
+    def missing(self, metrics: Sequence[Metric]) -> list[Metric]:
+        """Return the metrics to write: those not stored yet."""
+        return [m for m in metrics if _place(m) not in self.values]
+
+    def passes(self, entry: RunEntry) -> None:
+        """Note that the training has reached the metrics of an entry again."""
         if self.unseen:
             self.passed.append(entry)
-            self.unseen.difference_update((m.key, m.step) for m in metrics)
+            self.unseen.difference_update(map(_place, entry.metrics if isinstance(entry, Log) else ()))
         if not self.unseen:
             self.passed.clear()
 
-    def _holds(self, metric: Metric, *, unless_missing: bool) -> bool:
-        held = self.values.get((metric.key, metric.step))
-        if held is None:
-            return not unless_missing
-        same = math.isclose(held, metric.value, rel_tol=_RELATIVE)
-        return same or (math.isnan(held) and math.isnan(metric.value))
+    def _agrees(self, metrics: Sequence[Metric]) -> bool:
+        """Tell whether no metric has another value than the stored one.
+
+        Step 0 holds the metrics of the end, such as seconds: they stay as they are stored.
+        """
+        stored = (m for m in metrics if m.step != 0 and _place(m) in self.values)
+        return all(_is_same(self.values[_place(m)], m.value) for m in stored)
+
+
+def resume_study(client: MlflowClient, run_id: str) -> ResumedStudy:
+    """Read the metrics of a study's run."""
+    return ResumedStudy(values=_stored_values(client, run_id))
+
+
+def resume_trial(client: MlflowClient, run_id: str, start: Start) -> ResumedTrial:
+    """Read the metrics of the run of a trial or a confirmation.
+
+    Args:
+        client: A client of the store.
+        run_id: The run.
+        start: The start of a run that would replace it.
+    """
+    values = _stored_values(client, run_id)
+    return ResumedTrial(start=start, values=values, unseen={place for place in values if place[1] > 0})
 
 
 def forget_outcome(client: MlflowClient, run_id: str) -> None:
-    """Take from a run what its failed attempt left: its traceback and, where the store is a database, its metrics.
+    """Delete what a failed attempt left in its run: its traceback and, where the store is a database, its metrics.
 
-    A server takes no metric back, so what is reported again is compared with what it holds.
+    A server cannot delete a metric, and neither can an MLflow that `mlflow_internals` does not know. Then a metric
+    that is reported again is compared with the stored one.
     """
     if any(file.path == ERROR for file in client.list_artifacts(run_id)):
         place = client.get_run(run_id).info.artifact_uri
         get_artifact_repository(place, tracking_uri=client.tracking_uri).delete_artifacts(ERROR)
-    if is_database(client.tracking_uri):
-        with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
-            for table in (SqlMetric, SqlLatestMetric):
-                session.execute(sqlalchemy.delete(table).where(table.run_uuid == run_id))
+    if is_database(client.tracking_uri) and is_known():
+        delete_metrics(client, run_id)
 
 
-def read_held(client: MlflowClient, run_id: str, start: Start | None) -> Held:
-    """Read what a run holds."""
+def _stored_values(client: MlflowClient, run_id: str) -> dict[Place, float]:
     keys = [key for key in client.get_run(run_id).data.metrics if not key.startswith(_SAMPLED)]
-    values = {
-        (metric.key, metric.step): from_stored(metric.value)
-        for key in keys
-        for metric in client.get_metric_history(run_id, key)
+    return {
+        _place(metric): from_stored(metric.value) for key in keys for metric in client.get_metric_history(run_id, key)
     }
-    return Held(values=values, start=start, unseen={place for place in values if place[1] > 0 and start is not None})
+
+
+def _place(metric: Metric) -> Place:
+    return metric.key, metric.step
+
+
+def _is_same(stored: float, value: float) -> bool:
+    return math.isclose(stored, value, rel_tol=_RELATIVE) or (math.isnan(stored) and math.isnan(value))

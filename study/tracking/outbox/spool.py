@@ -1,4 +1,4 @@
-"""A file of entries on their way to a server, so that none is lost while it is away or when we are killed."""
+"""A file of entries for a server, so that none is lost while it is away or when the process is killed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreError
-from study.tracking.outbox.entries import Entry, from_line, to_line
+from study.tracking.outbox.entries import RunEntry, from_line, to_line
 
 
 class RecordsWaitError(StoreError):
-    """A study ended while records of it wait for their server; nothing is wrong with the config."""
+    """A study ended while some of its records wait for their server; the config is not at fault."""
 
     exit_status = 1
 
@@ -30,7 +30,7 @@ class RecordsWaitError(StoreError):
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where the entries of a spool go.
+    """The destination of a spool's entries.
 
     Attributes:
         tracking_uri: The server, its password hidden.
@@ -48,10 +48,10 @@ class Address:
 
 
 class Spool:
-    """An open spool; it is this process's as long as it is open.
+    """An open spool, which belongs to this process as long as it is open.
 
     Attributes:
-        path: The file: one line of JSON says where to, each other one is an entry.
+        path: The file. Its first line of JSON is the address, and each other line is an entry.
     """
 
     def __init__(self, path: Path, lock: FileLock, address: Address) -> None:
@@ -62,20 +62,20 @@ class Spool:
         self._start = os.fstat(self._file).st_size
         os.fsync(self._file)
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Append entries; they survive the end of this process, and after `sync` that of the machine."""
+    def append(self, entries: Sequence[RunEntry]) -> None:
+        """Append entries. They survive the end of this process, and after `sync` a crash of the machine."""
         self._write("".join(map(to_line, entries)))
 
     def sync(self) -> None:
-        """Return when everything so far is on the disk."""
+        """Return when all entries so far are on the disk."""
         os.fsync(self._file)
 
     def clear(self) -> None:
-        """Forget the entries, which have all been delivered."""
+        """Remove the entries, which have all been delivered."""
         os.ftruncate(self._file, self._start)
 
     def close(self, *, remove: bool) -> None:
-        """Close the spool, and remove its file when nothing waits in it."""
+        """Close the spool, and remove its file if `remove` is set."""
         os.close(self._file)
         if remove:
             self.path.unlink(missing_ok=True)
@@ -83,12 +83,12 @@ class Spool:
 
     def _write(self, text: str) -> None:
         data = text.encode()
-        while data:  # a disk that is nearly full takes a part
+        while data:  # a disk that is nearly full accepts only a part
             data = data[os.write(self._file, data) :]
 
 
 def open_spool(folder: Path, digest: str, address: Address) -> Spool:
-    """Open a spool of our own for a study.
+    """Open a new spool for a study.
 
     Raises:
         StoreError: The folder cannot be written to.
@@ -97,7 +97,7 @@ def open_spool(folder: Path, digest: str, address: Address) -> Spool:
         folder.mkdir(parents=True, exist_ok=True)
         for index in itertools.count():
             path = folder / f"{digest}-{index}.jsonl"
-            if path.exists():  # another's, or one that a dead process left to be delivered
+            if path.exists():  # another process's, or left by a dead process and still to be delivered
                 continue
             lock = _lock_of(path)
             with contextlib.suppress(Timeout):
@@ -111,13 +111,13 @@ def open_spool(folder: Path, digest: str, address: Address) -> Spool:
 
 
 def waiting(folder: Path, digest: str = "*") -> list[Path]:
-    """Return the spools that wait in a folder, of one study or of all, those of living processes included."""
+    """Return the spools in a folder, of one study or of all; those of living processes are included."""
     return sorted(folder.glob(f"{digest}-*.jsonl"))
 
 
 @contextlib.contextmanager
 def taken(path: Path) -> Iterator[bool]:
-    """Take a spool for delivery; false when a living process holds it, or when it has gone meanwhile."""
+    """Take a spool for delivery; yield False if a living process holds it, or if it is gone."""
     lock = _lock_of(path)
     try:
         lock.acquire(blocking=False)
@@ -130,11 +130,11 @@ def taken(path: Path) -> Iterator[bool]:
         lock.release()
 
 
-def read_spool(path: Path) -> tuple[Address, list[Entry]]:
-    """Read where a spool's entries go, and the entries; a last line that was cut off is left out.
+def read_spool(path: Path) -> tuple[Address, list[RunEntry]]:
+    """Read the address and the entries of a spool; a last line that was cut off is left out.
 
     Raises:
-        StoreError: The file is none of ours, or damaged.
+        StoreError: The file is not a spool, or it is damaged.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

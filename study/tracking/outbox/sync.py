@@ -1,4 +1,4 @@
-"""Deliver what waits for a server after its study has ended or was killed."""
+"""Deliver the entries that wait for a server after their study has ended or was killed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from study.core.errors import StoreError
 from study.tracking.connection import connect, redact, store_errors
 from study.tracking.outbox.entries import Log
-from study.tracking.outbox.mlflow_writer import Delivery
-from study.tracking.outbox.resumed_run import read_held
+from study.tracking.outbox.mlflow_writer import MlflowWriter
+from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import read_spool, taken
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivered:
-    """What was delivered of a spool.
+class SyncResult:
+    """The result of delivering a spool.
 
     Attributes:
         study: Experiment and study.
         tracking_uri: The server.
-        n_records: How many records.
+        n_records: The number of delivered records.
     """
 
     study: str
@@ -29,15 +29,15 @@ class Delivered:
     n_records: int
 
 
-def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered | None:
-    """Deliver the entries of a spool and remove it; what had been taken before is not written twice.
+def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult | None:
+    """Deliver the entries of a spool and remove it; entries that were delivered before are not written twice.
 
     Args:
         path: The spool.
-        tracking_uri: The server, where it is not under the address in the spool or needs a password.
+        tracking_uri: The server, if it has another address than in the spool or needs a password.
 
     Returns:
-        None when a living process holds the spool, and delivers it itself.
+        None if a living process holds the spool and delivers it itself.
 
     Raises:
         StoreError: The server is away, or the spool is damaged; it is kept.
@@ -52,8 +52,8 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered |
         repeat_nothing(uri)
         client = connect(uri, create=False)
         with store_errors(uri, f"the records in {path} cannot be delivered"):
-            held = {address.run_id: read_held(client, address.run_id, None)}
-            delivery = Delivery(client, address.experiment_id, held=held)
+            resumed = {address.run_id: resume_study(client, address.run_id)}
+            mlflow_writer = MlflowWriter(client, address.experiment_id, resumed=resumed)
             waiting: dict[str, Log] = {}
             for entry in entries:
                 if isinstance(entry, Log) and not entry.tags:
@@ -61,16 +61,16 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> Delivered |
                     waiting[entry.run] = Log(run=entry.run, metrics=[*before.metrics, *entry.metrics])
                     continue
                 if (log := waiting.pop(entry.run, None)) is not None:
-                    delivery.deliver(log, again=True)
-                delivery.deliver(entry, again=True)
+                    mlflow_writer.deliver(log, again=True)
+                mlflow_writer.deliver(entry, again=True)
             for log in waiting.values():
-                delivery.deliver(log, again=True)
-            delivery.remove_doubles()
+                mlflow_writer.deliver(log, again=True)
+            mlflow_writer.remove_doubles()
         path.unlink()
-    return Delivered(study=f"{address.experiment}/{address.study}", tracking_uri=redact(uri), n_records=len(entries))
+    return SyncResult(study=f"{address.experiment}/{address.study}", tracking_uri=redact(uri), n_records=len(entries))
 
 
 def repeat_nothing(tracking_uri: str) -> None:
-    """Keep MLflow from repeating calls: it would, blindly, and make runs twice."""
+    """Keep MLflow from repeating calls, which would create runs twice."""
     if tracking_uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -1,4 +1,4 @@
-"""Write to the store from one background thread, in order, so that training never waits for it."""
+"""A background thread that writes to the store in order, so that training never waits for it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mlflow.entities import Metric
 
 from study.core.errors import StoreError
 from study.tracking.connection import reason_of
-from study.tracking.outbox.entries import Entry, Log
-from study.tracking.outbox.mlflow_writer import Delivery, is_passing
+from study.tracking.outbox.entries import Log, RunEntry
+from study.tracking.outbox.mlflow_writer import MlflowWriter, is_passing
 from study.tracking.outbox.spool import Spool
 
 # Between two attempts to reach a server, in seconds: twice as long each time, up to this.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
-# So long a server that takes nothing is waited for where its answer is wanted; longer than a pause.
+# The longest wait for a server that accepts nothing, in seconds; longer than a pause.
 PATIENCE_S = 12.0
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class _Item:
-    entry: Entry | None = None
+    entry: RunEntry | None = None
     action: Callable[[], None] | None = None
     done: threading.Event | None = None
     stop: bool = False
@@ -36,7 +36,7 @@ class _Item:
 
 @dataclass(kw_only=True)
 class _Pending:
-    """Metrics not yet written, by run, out of how many entries, since when."""
+    """Metrics not yet written, by run, with their number of entries and the time of the first."""
 
     runs: dict[str, tuple[list[Metric], int]] = field(default_factory=dict)
     since: float = 0.0
@@ -53,23 +53,24 @@ class _Abandoned(Exception):
     """The study has ended and its server is away."""
 
 
-class BackgroundWriter:
+class WriterThread:
     """A queue and the one thread that empties it into the store.
 
-    Metrics of a run are gathered for `interval_s` and written in one call; another entry of a run comes after all
-    metrics that were reported for it before. Without a spool nothing more is written after a failure, and every call
-    raises. With one, an entry is on its file before a call returns, and the thread tries again as long as the server
-    is away.
+    Metrics of a run are collected for `interval_s` and written in one call. Another entry of a run is written after
+    all metrics reported before it. Without a spool, nothing is written after a failure, and every call raises. With
+    one, an entry is in its file before the call returns, and the thread tries again as long as the server is away.
 
     Args:
-        delivery: What writes to the store.
+        mlflow_writer: Writes to the store.
         where: The store's name for messages.
         spool: The file that entries wait in; closed with the writer.
-        interval_s: How long metrics wait for company, in seconds.
+        interval_s: The longest wait of metrics for more, in seconds.
     """
 
-    def __init__(self, delivery: Delivery, *, where: str, spool: Spool | None = None, interval_s: float = 0.5) -> None:
-        self._delivery = delivery
+    def __init__(
+        self, mlflow_writer: MlflowWriter, *, where: str, spool: Spool | None = None, interval_s: float = 0.5
+    ) -> None:
+        self._mlflow_writer = mlflow_writer
         self._where = where
         self._spool = spool
         self._interval_s = interval_s
@@ -84,7 +85,7 @@ class BackgroundWriter:
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def put(self, *entries: Entry) -> None:
+    def put(self, *entries: RunEntry) -> None:
         """Write entries soon.
 
         Raises:
@@ -95,7 +96,7 @@ class BackgroundWriter:
             if self._spool is not None:
                 try:
                     self._spool.append(entries)
-                except OSError as error:  # what came before is delivered all the same
+                except OSError as error:  # earlier entries are still delivered
                     self._refused = error
                     self._raise_failure()
             self._n_put += len(entries)
@@ -103,7 +104,7 @@ class BackgroundWriter:
                 self._queue.put(_Item(entry=entry))
 
     def act(self, action: Callable[[], None]) -> None:
-        """Call `action` in the background once everything before it is written; it does not survive this process.
+        """Call `action` in the thread after all entries before it are written; it is lost if this process ends.
 
         Raises:
             StoreError: An earlier write failed.
@@ -112,7 +113,7 @@ class BackgroundWriter:
         self._queue.put(_Item(action=action))
 
     def flush(self) -> None:
-        """Return when everything so far is written, or on the disk where there is a spool.
+        """Return when all entries so far are written, or on the disk where there is a spool.
 
         Raises:
             StoreError: A write failed.
@@ -128,7 +129,7 @@ class BackgroundWriter:
         self._raise_failure()
 
     def settle(self) -> bool:
-        """Wait until everything so far is in the store; false when its server is away.
+        """Wait until all entries so far are in the store; return False if its server is away.
 
         Raises:
             StoreError: A write failed.
@@ -143,7 +144,7 @@ class BackgroundWriter:
         return settled and not self._abandon.is_set()
 
     def close(self) -> int:
-        """Write what is left, end the thread, and return how many entries wait for a server that is away.
+        """Write the remaining entries, end the thread, and return the number of entries that wait for a server.
 
         Raises:
             StoreError: A write failed.
@@ -153,7 +154,7 @@ class BackgroundWriter:
             self._thread.join()
         elif not self._wait(lambda: not self._thread.is_alive()):
             self._abandon.set()
-            self._thread.join(timeout=1.0)  # in the middle of a call it ends with the process
+            self._thread.join(timeout=1.0)  # a call that still waits ends with the process
         with self._lock:
             self._abandon.set()
             n_waiting = self._n_put - self._n_delivered
@@ -176,7 +177,7 @@ class BackgroundWriter:
             ) from failure
 
     def _wait(self, is_over: Callable[[], bool], *, at_once: bool = False) -> bool:
-        """Wait as long as something gets delivered; tell whether it came to be over."""
+        """Wait as long as entries are delivered; return the final value of `is_over`."""
         n, since = self._n_delivered, time.monotonic()
         while not is_over():
             if n != self._n_delivered:
@@ -187,7 +188,7 @@ class BackgroundWriter:
         return True
 
     def _run(self) -> None:
-        """Empty the queue until told to stop; what waits for a flush is always released."""
+        """Empty the queue until the item that stops it; always release the callers that wait for an item."""
         while True:
             try:
                 item = self._queue.get(timeout=self._patience())
@@ -225,7 +226,7 @@ class BackgroundWriter:
             item.action()
         if item.stop and self._spool is not None:
             try:
-                self._delivery.remove_doubles()
+                self._mlflow_writer.remove_doubles()
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -237,11 +238,11 @@ class BackgroundWriter:
             if (found := self._pending.runs.pop(key, None)) is not None:
                 self._deliver(Log(run=key, metrics=found[0]), n_entries=found[1])
 
-    def _deliver(self, entry: Entry, *, n_entries: int) -> None:
-        """Deliver an entry, with a spool again and again until it is taken."""
+    def _deliver(self, entry: RunEntry, *, n_entries: int) -> None:
+        """Deliver an entry; with a spool, try again until the server accepts it."""
         for attempt in itertools.count():
             try:
-                self._delivery.deliver(entry, again=attempt > 0)
+                self._mlflow_writer.deliver(entry, again=attempt > 0)
                 break
             except Exception as error:
                 if self._spool is None or not is_passing(error):

@@ -10,7 +10,8 @@ import pytest
 from study.cli import main
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
-from study.tracking.reader import read_studies
+from study.tracking import connection
+from study.tracking.read_studies import read_studies
 from study.tracking.study_tracker import open_study
 
 TESTS = {"adam": 0.9, "sgd": 0.7}
@@ -74,6 +75,14 @@ def test_the_page_its_numbers_and_figures_are_written_and_kept_in_mlflow(folder,
     assert "adam is the best of these 2 tuned configurations" in capsys.readouterr().out
     assert Path("digits-mlp.html").exists()
     assert len(client.search_runs(["1"], "tags.role = 'comparison'")) == 1
+
+
+def test_a_comparison_inspects_its_database_once(folder, experiment, monkeypatch):
+    inspected = []
+    inspect = connection._check_database
+    monkeypatch.setattr(connection, "_check_database", lambda uri, **k: inspected.append(uri) or inspect(uri, **k))
+    assert main(["compare", experiment]) == 0
+    assert inspected == [f"sqlite:///{folder}/mlruns/mlflow.db"]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
+from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
-from study.tracking.reader import read_histories, read_studies
+from study.tracking.outbox import bulk_insert
+from study.tracking.read_studies import read_histories, read_studies
 
 VALUES = {0: (0.5, 0.75), 1: (0.9, math.nan), 2: (0.1, math.inf), 3: ()}
 STATES = {0: "complete", 1: "diverged", 2: "pruned", 3: "failed"}
@@ -78,6 +82,52 @@ def test_runs_written_at_once_are_those_written_one_by_one(
         stores.append(written(config))
     assert stores[0] == stores[1]
     assert len(stores[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("make_unknown", "reason"),
+    [
+        # Not tried twice: with another version, as with a server, a failed run keeps the metrics of its end twice.
+        (lambda patch: patch.setattr(mlflow, "__version__", "3.18.0"), "MLflow 3.18.0 is not 3.17"),
+        (
+            lambda patch: patch.setitem(bulk_insert._COLUMNS, "SqlTag", frozenset({"key", "run_uuid", "text"})),
+            "has other columns in SqlTag than expected (text, value)",
+        ),
+        (lambda patch: patch.delattr(models, "SqlParam"), "has other columns in SqlParam than expected"),
+    ],
+)
+def test_an_mlflow_that_is_not_known_gets_the_same_runs_one_by_one(
+    make_config: Any,
+    open_tracker: Any,
+    tmp_path: Path,
+    empty_store: Path,
+    monkeypatch: Any,
+    caplog: Any,
+    make_unknown: Callable[[Any], None],
+    reason: str,
+) -> None:
+    stores, n_times = [], 1 if "3.18" in reason else 2  # the second time, runs stand in the trials' places
+    for is_known in (True, False):
+        path = tmp_path / f"{is_known}.db"
+        shutil.copyfile(empty_store, path)
+        config = make_config(n_trials=4, uri=f"sqlite:///{path}")
+        with monkeypatch.context() as patch:
+            if not is_known:
+                make_unknown(patch)
+                patch.setattr(bulk_insert, "_insert", None)  # would not survive a call
+            for _ in range(n_times):
+                with open_tracker(config) as tracker:
+                    train(tracker, in_bulk=True)
+                    tracker.flush()
+            stores.append(written(config))
+    assert stores[0] == stores[1]
+    warnings = [record.getMessage() for record in caplog.records if "one by one" in record.getMessage()]
+    assert len(warnings) == n_times  # one for each time that the study was opened
+    assert all(reason in warning for warning in warnings)
+
+
+def test_the_installed_mlflow_is_known() -> None:
+    assert bulk_insert.unknown_part() == ""
 
 
 def test_nothing_stands_before_the_flush_and_a_repeated_trial_takes_its_place(

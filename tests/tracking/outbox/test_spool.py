@@ -7,7 +7,7 @@ import pytest
 from mlflow.entities import Metric
 
 from study.core.errors import StoreError
-from study.tracking.outbox.entries import End, File, Log, Start, from_line, to_line
+from study.tracking.outbox.entries import File, Finish, Log, Start, from_line, to_line
 from study.tracking.outbox.spool import Address, open_spool, read_spool, taken, waiting
 
 ADDRESS = Address(tracking_uri="http://host", experiment_id="1", experiment="e", study="s", run_id="r")
@@ -15,7 +15,7 @@ ENTRIES = [
     Start(run="new-1", name="a", tags={"a": "ü\n"}, params={"b": "1"}, started=5, before=["x"], goes_on=True),
     Log(run="new-1", metrics=[Metric("loss", 0.1 + 0.2, 7, 1), Metric("loss", -math.inf, 8, 2)], tags={"t": "u"}),
     File(run="new-1", path="a/b.bin", content=bytes(range(256))),
-    End(run="new-1", status="FINISHED", ended=9),
+    Finish(run="new-1", status="FINISHED", ended=9),
 ]
 
 

@@ -1,4 +1,7 @@
-"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created."""
+"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created.
+
+A command that calls several of these functions passes `connections` to each, so that a store is inspected once.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ import numpy as np
 import sqlalchemy
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.dbmodels.models import SqlMetric
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
-from study.tracking.connection import connect, is_database, redact, store_errors
-from study.tracking.schema import PARENT, ended, from_stored, run_record
+from study.tracking.connection import Connections, is_database, redact, store_errors
+from study.tracking.mlflow_internals import is_known, select_metrics
+from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -30,13 +33,13 @@ _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
 _REQUESTS_AT_ONCE = 8
 
 
-def read_experiments(tracking_uri: str) -> dict[str, str]:
+def read_experiments(tracking_uri: str, *, connections: Connections | None = None) -> dict[str, str]:
     """Return MLflow's ids of the experiments that hold studies, by their names, the newest first.
 
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiments cannot be read"):
         experiments = client.search_experiments(order_by=["creation_time DESC"])
         holding = {
@@ -46,18 +49,21 @@ def read_experiments(tracking_uri: str) -> dict[str, str]:
     return {e.name: e.experiment_id for e in experiments if e.experiment_id in holding}
 
 
-def read_studies(tracking_uri: str, experiment: str, *, trials: bool = True) -> list[StudyRecord]:
+def read_studies(
+    tracking_uri: str, experiment: str, *, trials: bool = True, connections: Connections | None = None
+) -> list[StudyRecord]:
     """Return the studies of an experiment, the oldest first.
 
     Args:
         tracking_uri: The store.
         experiment: The experiment's name.
-        trials: Read their trials too, which takes about a millisecond each, and not the confirmations alone.
+        trials: Read their trials too, not only the confirmations; this takes about a millisecond each.
+        connections: Those of the command.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the studies cannot be read"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -75,16 +81,18 @@ def read_studies(tracking_uri: str, experiment: str, *, trials: bool = True) -> 
     return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
 
 
-def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
-    """Return where a run belongs: its experiment's name, and the run of its study (itself, for a study's run).
+def read_study_of_run(
+    tracking_uri: str, run_id: str, *, connections: Connections | None = None
+) -> tuple[str, str] | None:
+    """Return the experiment's name and the study's run of a run; for the run of a study, that is the run itself.
 
     Returns:
-        None when the store has no such run, or it is none of a study.
+        None if the store has no such run, or it does not belong to a study.
 
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, f"run {run_id} cannot be read"):
         try:
             run = client.get_run(run_id)
@@ -96,20 +104,20 @@ def read_study_of_run(tracking_uri: str, run_id: str) -> tuple[str, str] | None:
         return (client.get_experiment(run.info.experiment_id).name, parent) if parent else None
 
 
-def read_data_digests(tracking_uri: str, run_id: str) -> tuple[str, ...]:
-    """Return the digests of the data that a study's run was recorded with, usually one.
+def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connections | None = None) -> tuple[str, ...]:
+    """Return the digests of the data of a study's run, usually one.
 
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, f"the data of run {run_id} cannot be read"):
         inputs = client.get_run(run_id).inputs.dataset_inputs
     return tuple(dict.fromkeys(str(given.dataset.digest) for given in inputs))
 
 
 def read_histories(
-    tracking_uri: str, run_ids: Collection[str], metrics: Collection[str]
+    tracking_uri: str, run_ids: Collection[str], metrics: Collection[str], *, connections: Connections | None = None
 ) -> dict[str, dict[str, History]]:
     """Return steps and values of metrics of many runs.
 
@@ -117,6 +125,7 @@ def read_histories(
         tracking_uri: The store.
         run_ids: The runs.
         metrics: The metrics' names; one that a run does not have is left out of its answer.
+        connections: Those of the command.
 
     Returns:
         By run and by metric: steps and values in the order of the steps, each of shape (n_logged,).
@@ -124,8 +133,8 @@ def read_histories(
     Raises:
         StoreError: The store is missing or cannot be read.
     """
-    client = connect(tracking_uri, create=False)
-    read = _from_database if is_database(tracking_uri) else _from_server
+    client = (connections or Connections()).client(tracking_uri)
+    read = _from_database if is_database(tracking_uri) and is_known() else _from_server
     rows: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     with store_errors(tracking_uri, "the histories cannot be read"):
         for run_id, metric, step, value in read(client, tracking_uri, list(run_ids), list(metrics)):
@@ -137,13 +146,13 @@ def read_histories(
     return histories
 
 
-def read_artifact_text(tracking_uri: str, run_id: str, path: str) -> str:
+def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections: Connections | None = None) -> str:
     """Return a text artifact of a run, such as a study's `config.yaml`.
 
     Raises:
         StoreError: The store is missing or cannot be read, or the run has no such artifact.
     """
-    client = connect(tracking_uri, create=False)
+    client = (connections or Connections()).client(tracking_uri)
     with (
         store_errors(tracking_uri, f"artifact {path} of run {run_id} cannot be read"),
         tempfile.TemporaryDirectory() as folder,
@@ -199,22 +208,20 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
 def _from_database(
     client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Query the table of metrics itself: MLflow's own call answers for one metric and 100 runs at most."""
+    """Query the table of metrics, since MLflow's own call answers for one metric of at most 100 runs."""
     del client
-    columns = (SqlMetric.run_uuid, SqlMetric.key, SqlMetric.step, SqlMetric.value, SqlMetric.is_nan)
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         for first in range(0, len(run_ids), _RUNS_PER_QUERY):
             some = run_ids[first : first + _RUNS_PER_QUERY]
-            query = sqlalchemy.select(*columns).where(SqlMetric.run_uuid.in_(some), SqlMetric.key.in_(metrics))
-            for run_id, key, step, value, is_nan in connection.execute(query):
+            for run_id, key, step, value, is_nan in connection.execute(select_metrics(some, metrics)):
                 yield run_id, key, step, float("nan") if is_nan else from_stored(value)
 
 
 def _from_server(
     client: MlflowClient, uri: str, run_ids: list[str], metrics: list[str]
 ) -> Iterator[tuple[str, str, int, float]]:
-    """Ask a server, which answers for one metric of one run at a time."""
+    """Ask MLflow's client, which answers for one metric of one run at a time."""
     del uri
 
     def ask(run_and_metric: tuple[str, str]) -> list[tuple[str, str, int, float]]:

@@ -1,4 +1,4 @@
-"""The schema of what is stored: names of tags, configs as params, and runs as records."""
+"""The form of studies in MLflow: names of tags, configs as params, and runs as records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from study.core.trainer_interface import Kind, State, Trial
 from study.datasets import Dataset
 
 PARENT = "mlflow.parentRunId"
-# What MLflow takes of a param and of a tag; the artifact config.yaml has everything in full.
+# The longest param and tag that MLflow accepts; the artifact config.yaml holds the full texts.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 8000
 _PER_CALL = 100
@@ -35,7 +35,7 @@ _NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "
 
 
 def run_name(kind: Kind, number: int, *, study_name: str) -> str:
-    """Return the name under which a child run stands in MLflow's table, where rows of all studies may be mixed."""
+    """Return the name of a child run; it names the study, since MLflow's table may mix rows of all studies."""
     return f"{study_name} {_NAMES[kind].format(number)}"
 
 
@@ -74,25 +74,25 @@ def config_params(config: StudyConfig) -> list[Param]:
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
-    """Return what may grow or move of the resolved config, which MLflow refuses to change in params."""
+    """Return as tags the parts of the resolved config that may change, since MLflow's params cannot."""
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, "n_confirmations": config.budget.n_confirmations}
-    # What a sampler that learns was asked for at once decides what it could learn from.
+    # The number of trials proposed at once decides which results a sampler could learn from.
     return grows | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
-    """Return tags as MLflow takes them."""
+    """Return tags as MLflow's entities."""
     return [RunTag(_key(key), redacted(value, key=key)[:_TAG_LENGTH]) for key, value in tags.items()]
 
 
 def to_params(params: Mapping[str, str]) -> list[Param]:
-    """Return params as MLflow takes them."""
+    """Return params as MLflow's entities."""
     return [Param(key, value) for key, value in params.items()]
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:
-    """Return scalars of one step as MLflow takes them."""
+    """Return scalars of one step as MLflow's entities."""
     return [Metric(_key(key), float(value), timestamp_ms, step) for key, value in values.items()]
 
 
@@ -109,7 +109,7 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
 
 
 def artifact_location(artifacts: Path, experiment_name: str) -> str:
-    """Return where an experiment keeps its artifacts, in a folder that carries its name."""
+    """Return the location of an experiment's artifacts, a folder of the experiment's name."""
     return (artifacts / re.sub(r"[^\w.-]+", "_", experiment_name).strip(".")).as_uri()
 
 
@@ -132,17 +132,17 @@ def run_record(run: Run) -> RunRecord:
 
 
 def ended(run: Run) -> float | None:
-    """Return when a run ended, in seconds since 1970; one that was taken up again keeps an old time in the store."""
+    """Return the end of a run in seconds since 1970; None while it runs, when the store may hold an older end."""
     return None if run.info.status == "RUNNING" or run.info.end_time is None else run.info.end_time / 1000
 
 
 def from_stored(value: float) -> float:
-    """Undo what a database does to infinities: it holds the largest number instead."""
+    """Return infinity for the largest number, which a database stores in its place."""
     return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
 
 
 def now_ms() -> int:
-    """Return the time as MLflow counts it."""
+    """Return the time in milliseconds since 1970, as MLflow stores it."""
     return time.time_ns() // 1_000_000
 
 
@@ -156,7 +156,7 @@ def source_tags() -> dict[str, str]:
 
 
 def log_in_batches(client: MlflowClient, run_id: str, *, params: list[Param], tags: Mapping[str, str]) -> None:
-    """Log params and tags in calls of the size that MLflow takes."""
+    """Log params and tags in calls of the size that MLflow accepts."""
     stored = to_tags(tags)
     for first in range(0, max(len(params), len(stored)), _PER_CALL):
         end = first + _PER_CALL

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from study.core.errors import StoreError
-from study.tracking import reader
-from study.tracking.reader import read_artifact_text, read_experiments, read_histories, read_studies
+from study.tracking import read_studies as read_module
+from study.tracking.read_studies import read_artifact_text, read_experiments, read_histories, read_studies
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_studies_come_with_their_own_runs_in_order(stored):
 
 
 def test_histories_of_many_runs_come_in_bulk_and_paged(stored, monkeypatch):
-    monkeypatch.setattr(reader, "_RUNS_PER_QUERY", 2)
+    monkeypatch.setattr(read_module, "_RUNS_PER_QUERY", 2)
     runs = [run for study in read_studies(stored.stores.tracking_uri, "tiny-mlp") for run in study.trials]
     wanted = [run.run_id for run in runs]
     histories = read_histories(stored.stores.tracking_uri, wanted, ["val_accuracy", "loss"])
@@ -53,7 +53,7 @@ def test_a_server_gives_the_same_histories_as_the_database(stored, monkeypatch):
     uri = stored.stores.tracking_uri
     runs = [run.run_id for run in read_studies(uri, "tiny-mlp")[0].trials]
     direct = read_histories(uri, runs, ["val_accuracy", "absent"])
-    monkeypatch.setattr(reader, "is_database", lambda _: False)
+    monkeypatch.setattr(read_module, "is_database", lambda _: False)
     asked = read_histories(uri, runs, ["val_accuracy", "absent"])
     assert {run: set(found) for run, found in asked.items()} == {run: {"val_accuracy"} for run in runs}
     for run in runs:

@@ -1,0 +1,105 @@
+"""Access to the private members of Optuna 5.0, all in one place.
+
+Optuna may change them in any release. So `check_version` refuses every other version before a study is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from study.core.errors import StudyError
+from study.core.search_space import Value
+
+VERSION = "5.0"
+
+
+def check_version() -> None:
+    """Refuse an Optuna that this module was not written for.
+
+    Raises:
+        StudyError: Another version of Optuna is installed.
+    """
+    if optuna.__version__.split(".")[:2] != VERSION.split("."):
+        raise StudyError(
+            f"optuna=={optuna.__version__}: expected Optuna {VERSION}.x, since the search uses private parts of it. "
+            f"Install it: pip install 'optuna~={VERSION}.0'."
+        )
+
+
+def trial_id(trial: FrozenTrial | optuna.Trial) -> int:
+    """Return the id of a trial in its storage (`_trial_id` in Optuna 5.0)."""
+    return trial._trial_id
+
+
+def study_id(optuna_study: optuna.Study) -> int:
+    """Return the id of a study in its storage (`_study_id` in Optuna 5.0)."""
+    return optuna_study._study_id
+
+
+def storage_of(optuna_study: optuna.Study) -> optuna.storages.BaseStorage:
+    """Return the storage of a study (`_storage` in Optuna 5.0)."""
+    return optuna_study._storage
+
+
+def database_of(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStorage:
+    """Return the database behind the cache that `get_storage` puts before it (`_backend` in Optuna 5.0).
+
+    Raises:
+        TypeError: The storage is not a database behind a cache.
+    """
+    database = getattr(storage, "_backend", None)
+    if not isinstance(database, optuna.storages.RDBStorage):
+        raise TypeError(f"{type(storage).__name__}: expected a cached RDBStorage, as Optuna {VERSION} returns one")
+    return database
+
+
+def add_trial(optuna_study: optuna.Study, template: FrozenTrial) -> int:
+    """Add a trial to a study and return its id (`_thread_local.cached_all_trials` in Optuna 5.0).
+
+    `Study.ask` would read all trials to look for enqueued ones, and write each attribute on its own. Like `ask`, this
+    empties the cache from which a sampler reads the study's trials.
+    """
+    optuna_study._thread_local.cached_all_trials = None
+    return storage_of(optuna_study).create_new_trial(study_id(optuna_study), template)
+
+
+def draw(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
+    """Draw a parameter of a trial and write it (`_suggest` in Optuna 5.0).
+
+    The public `suggest_float` and its siblings take bounds or choices, not a distribution.
+    """
+    trial._suggest(name, distribution)
+
+
+def fixed_params(coordinates: Mapping[str, Value]) -> dict[str, Any]:
+    """Return the system attributes of a trial that fix some of its parameters (`fixed_params` in Optuna 5.0)."""
+    return {"fixed_params": dict(coordinates)} if coordinates else {}
+
+
+def fix_search_space(sampler: optuna.samplers.BaseSampler, space: Mapping[str, BaseDistribution]) -> None:
+    """Have a sampler draw from a known space (`infer_relative_search_space` as Optuna 5.0 calls it).
+
+    Otherwise the quasi-random sampler looks through all earlier trials for the space of the first one.
+    """
+    sampler.infer_relative_search_space = lambda *_: dict(space)  # type: ignore[method-assign]
+
+
+class StudySnapshot(optuna.Study):
+    """A study whose trials were read once, for plots (`Study.__init__`, `_storage` and `_study_id` in Optuna 5.0).
+
+    The trials are returned without a copy, since plots do not change them.
+    """
+
+    def __init__(self, optuna_study: optuna.Study) -> None:
+        super().__init__(optuna_study.study_name, storage_of(optuna_study))
+        self._trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """Return the trials, of some states or all."""
+        del deepcopy
+        return [trial for trial in self._trials if states is None or trial.state in states]

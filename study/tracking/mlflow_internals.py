@@ -1,0 +1,139 @@
+"""Access to the private members of MLflow 3.17, and to its tables of metrics, all in one place.
+
+MLflow may change them in any release. So `is_known` comes first: callers with another way, slower and with the same
+results, take that way. A function without one refuses another MLflow in words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import mlflow
+import sqlalchemy
+from alembic.script import ScriptDirectory
+from mlflow.store.db import utils as database_utils
+from mlflow.store.tracking.dbmodels import models
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import MlflowClient
+
+from study.core.errors import StoreError
+
+VERSION = "3.17"
+# MLflow looks through every installed package, which takes half a second or more, to warn of required versions that
+# differ from the installed ones. We require the installed ones.
+_REQUIREMENTS_CHECK = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
+
+
+def is_known() -> bool:
+    """Tell whether the installed MLflow is the one that this module was written for."""
+    return bool(mlflow.__version__.split(".")[:2] == VERSION.split("."))
+
+
+def refuse_unknown(purpose: str, *, otherwise: str) -> None:
+    """Refuse an MLflow that this module was not written for.
+
+    Args:
+        purpose: What needs the private members, as the subject of a sentence.
+        otherwise: How to do without it.
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    if not is_known():
+        raise StoreError(
+            f"mlflow=={mlflow.__version__}: {purpose} uses private parts of MLflow {VERSION}. "
+            f"Install it: pip install 'mlflow~={VERSION}.0'; {otherwise}."
+        )
+
+
+def initialize_tables(engine: sqlalchemy.Engine) -> None:
+    """Create MLflow's tables in an empty database (`store.db.utils._initialize_tables` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("the copy of an empty store", otherwise="or let MLflow make its own tables")
+    database_utils._initialize_tables(engine)
+
+
+def migrations() -> ScriptDirectory:
+    """Return the migrations of MLflow's tables (the folder `store/db_migrations` in MLflow 3.17).
+
+    Raises:
+        StoreError: The installed MLflow has no such folder.
+    """
+    folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
+    if not folder.is_dir():
+        refuse_unknown("the check of a database's version", otherwise="or use a server's http address")
+        raise StoreError(f"{folder}: expected the migrations of MLflow, and there are none. Install MLflow again.")
+    return ScriptDirectory(str(folder))
+
+
+def database_of(client: MlflowClient) -> SqlAlchemyStore:
+    """Return the database behind a client (`_tracking_client.store` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+        TypeError: The client's store is not a database.
+    """
+    refuse_unknown("writing to a database", otherwise="or use a server's http address")
+    store = client._tracking_client.store
+    if not isinstance(store, SqlAlchemyStore):
+        raise TypeError(f"{type(store).__name__}: expected the store of a database")
+    return store
+
+
+def delete_metrics(client: MlflowClient, run_id: str) -> None:
+    """Delete all metrics of a run from a database (`SqlMetric` and `SqlLatestMetric` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    with database_of(client).ManagedSessionMaker(read_only=False) as session:
+        for table in (models.SqlMetric, models.SqlLatestMetric):
+            session.execute(sqlalchemy.delete(table).where(table.run_uuid == run_id))
+
+
+def select_metrics(run_ids: Collection[str], metrics: Collection[str]) -> sqlalchemy.Select[Any]:
+    """Return a query for run, name, step, value and is-NaN of logged metrics (`SqlMetric` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("reading metrics from a database", otherwise="or use a server's http address")
+    table = models.SqlMetric
+    columns = (table.run_uuid, table.key, table.step, table.value, table.is_nan)
+    return sqlalchemy.select(*columns).where(table.run_uuid.in_(run_ids), table.key.in_(metrics))
+
+
+def check_system_metrics() -> None:
+    """Refuse to record system metrics with another MLflow than `next_step` was written for.
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("the record of system metrics", otherwise="or set tracking.system_metrics=false")
+
+
+def next_step(monitor: Any) -> int:
+    """Return the step at which a `SystemMetricsMonitor` goes on in its run (`_logging_step` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    check_system_metrics()
+    return int(monitor._logging_step)
+
+
+@contextlib.contextmanager
+def without_requirements_check() -> Iterator[None]:
+    """Skip MLflow's check of a model's requirements (`utils.environment` in MLflow 3.17); another MLflow runs it.
+
+    The check is skipped in every thread for the length of the block.
+    """
+    with mock.patch(_REQUIREMENTS_CHECK) if is_known() else contextlib.nullcontext():
+        yield
