@@ -1,4 +1,4 @@
-"""How much each hyperparameter matters, by Optuna's analysis of variance over a random forest."""
+"""The importance of each hyperparameter, by Optuna's analysis of variance over a random forest."""
 
 from __future__ import annotations
 

@@ -61,16 +61,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config)
         run_id = _parent(client, config, experiment_id, study_name=study_name)
-        tags = (
-            mlflow_schema.config_tags(config)
-            | mlflow_schema.workload_tags(config, study_name=study_name)
-            | dict(environment)
-        )
-        if commit := environment.get("git_commit"):
-            tags["mlflow.source.git.commit"] = commit
-        mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)
-        client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
-        client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
+        _describe(client, run_id, config, study_name=study_name, dataset=dataset, environment=environment)
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
@@ -142,6 +133,25 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
         client.delete_run(created)
         return kept
     return str(created)
+
+
+def _describe(
+    client: MlflowClient,
+    run_id: str,
+    config: StudyConfig,
+    *,
+    study_name: str,
+    dataset: Dataset,
+    environment: Mapping[str, str],
+) -> None:
+    """Write the config, the versions and the data set to the study's run."""
+    workload = mlflow_schema.workload_tags(config, study_name=study_name)
+    tags = mlflow_schema.config_tags(config) | workload | dict(environment)
+    if commit := environment.get("git_commit"):
+        tags["mlflow.source.git.commit"] = commit
+    mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)
+    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
+    client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
 
 
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:

@@ -80,7 +80,7 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
 
 
 def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
-    """Return Optuna's storage without writing anything, None where there is none yet.
+    """Return Optuna's storage without writing anything; None if there is no store yet.
 
     Raises:
         StoreError: The store cannot be read.

@@ -64,7 +64,7 @@ class Journal:
             file.seek(max(0, size - _LONGEST_ENTRY))
             *_, last, rest = [b"", *file.read().split(b"\n")]
         if size and not rest and not isinstance(json.loads(last), dict):
-            raise ValueError("its last entry is none")
+            raise ValueError("its last line is not an entry")
 
     def _append(self, logs: list[dict[str, Any]]) -> None:
         """Append entries after the last complete one, and wait for the disk unless more follow."""
