@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from study.config.instantiate import is_too_deep
+from study.config.moved_targets import translate_moved
 from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value
@@ -41,6 +42,7 @@ class RecordedRun:
         raw: The study's resolved config.
         data_digests: Digests of the data; several where a study was continued on other data.
         exported: Sections of the exported file that named the run, as they stand there now; empty without one.
+        moved: Places of `_target_`s that have moved since, old to new, where they were translated.
     """
 
     tracking_uri: str
@@ -49,6 +51,7 @@ class RecordedRun:
     raw: Mapping[str, Any]
     data_digests: tuple[str, ...]
     exported: Mapping[str, Any] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -59,6 +62,16 @@ class RecordedRun:
     def hyperparameters(self) -> dict[str, Value]:
         """The arguments that its optimizer was built with."""
         return hyperparameters(self.run)
+
+    def translated(self) -> RecordedRun:
+        """Return the run with each `_target_` that has moved at its new place.
+
+        A module of that name that Python finds is the user's own and stays, so the working directory must be on
+        Python's path.
+        """
+        raw, moved = translate_moved(self.raw)
+        exported, moved_in_file = translate_moved(self.exported)
+        return replace(self, raw=raw, exported=exported, moved=moved | moved_in_file)
 
 
 def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> RecordedRun:

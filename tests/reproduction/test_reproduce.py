@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -422,3 +423,17 @@ def test_names_and_what_only_a_search_reads_are_no_changes():
     }
     assert changes_between(raw, edited, arguments={"rho": 0.5}) == {}
     assert changes_between(raw, edited, arguments={"rho": 0.25}) == {"optimizer.rho": 0.5}
+
+
+def test_a_target_that_has_moved_since_is_translated_and_told(recorded, command, client, target, monkeypatch):
+    root = Path(__file__).parents[2]  # has models/ too, which would pass for the user's own
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if Path(place or ".").resolve() != root])
+    now = yaml.safe_dump(dict(target.raw))
+    client.log_text(target.study.run_id, now.replace("study.models.mlp.build", "models.mlp.build"), "config.yaml")
+    try:
+        status, printed = command("mnist-mlp/adam")
+    finally:
+        client.log_text(target.study.run_id, now, "config.yaml")
+    assert status == 0, printed
+    assert "models.mlp.build has moved: study.models.mlp.build takes its place\n" in printed
+    assert "reproduced bit for bit" in printed

@@ -23,9 +23,11 @@ def reproduce_target(options: argparse.Namespace) -> int:
     """Reproduce a run, or repeat its configuration; the status is 0 only on success."""
     import_from_working_directory()
     changes = parse_changes(options.changes)
-    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
     folder = options.folder.resolve()
     sys.stdout.write(f"{target.title}\n")
+    for old, new in target.moved.items():
+        sys.stdout.write(f"{old} has moved: {new} takes its place\n")
     sys.stdout.flush()
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         if options.seeds is None:

@@ -25,6 +25,7 @@ from study.optimizers.reference import (
     Nadam,
     Nesterov,
     RMSprop,
+    State,
     keras_equivalents,
     of_keras,
 )
@@ -265,7 +266,7 @@ def test_epsilon_hat_is_the_papers_epsilon_made_larger() -> None:
     hat = Adam(epsilon=0.01, epsilon_form="epsilon_hat")
     for t in (1, 2, 50):
         weights = [np.array([1.0])]
-        state = keras_equivalents.State(t=t - 1, slots=((np.array([0.3]),), (np.array([0.2]),)))
+        state = State(t=t - 1, slots=((np.array([0.3]),), (np.array([0.2]),)))
         paper = Adam(epsilon=0.01 / math.sqrt(1 - 0.999**t))
         ours, theirs = (rule.step(weights, [np.array([0.5])], state)[0] for rule in (hat, paper))
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
@@ -274,7 +275,7 @@ def test_epsilon_hat_is_the_papers_epsilon_made_larger() -> None:
 def test_passes_count_what_they_are_told() -> None:
     weights, gradient = [np.array([1.0])], [np.array([2.0])]
     by_passes, by_updates = Adam(t_counts="passes"), Adam()
-    state = keras_equivalents.State(t=4, slots=((np.array([0.3]),), (np.array([0.2]),)))
+    state = State(t=4, slots=((np.array([0.3]),), (np.array([0.2]),)))
     assert by_passes.step(weights, gradient, state, epoch=4)[0] == by_updates.step(weights, gradient, state)[0]
     assert by_passes.step(weights, gradient, state, epoch=0)[0] != by_updates.step(weights, gradient, state)[0]
 
