@@ -10,8 +10,8 @@ from study.core.records import RunRecord
 from study.gallery import Material, Picture
 from study.gallery.figures.animation import animated
 from study.gallery.figures.interactive import interactive
-from study.gallery.figures.paths import Floats, Scene, build_scene, still, surface_of, walked
-from study.optimizers.surface import Surface
+from study.gallery.figures.paths import Floats, Scene, build_scene, landscape_of, still, walked
+from study.optimizers.landscape import Landscape
 from study.report.studies import StudyEvidence
 
 
@@ -46,14 +46,14 @@ def run_of(study: StudyEvidence) -> RunRecord:
     return study.best or study.trials[0]
 
 
-def surface_walked(material: Material, studies: Sequence[StudyEvidence]) -> Surface:
-    """Return the surface of studies that share it."""
-    return surface_of(material.configs[studies[0].record.name])
+def landscape_walked(material: Material, studies: Sequence[StudyEvidence]) -> Landscape:
+    """Return the landscape of studies that share it."""
+    return landscape_of(material.configs[studies[0].record.name])
 
 
 def scene_of(material: Material, studies: Sequence[StudyEvidence]) -> Scene:
-    """Return the ways of studies on the surface that they share."""
-    return build_scene(surface_walked(material, studies), [walked(material, study) for study in studies])
+    """Return the ways of studies on the landscape that they share."""
+    return build_scene(landscape_walked(material, studies), [walked(material, study) for study in studies])
 
 
 def last_loss(material: Material, run: RunRecord) -> float:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from study.gallery import About, Material, Picture, Shown, Table
 from study.gallery.analysis.landscape_walks import (
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     scene_of,
     studies_of,
-    surface_walked,
 )
 from study.gallery.figures.paths import build_scene, rate_of, still, walked
 from study.optimizers.stability import Descent, as_quadratic
@@ -96,7 +96,7 @@ def _bowl(material: Material, studies: Sequence[StudyEvidence], optimizer: str) 
         setting = str(material.configs[study.record.name]["setting"]).replace("_", " ")
         rate = rate_of(material, study, run_of(study))
         paths.append(walked(material, study, label=f"{setting}: rate {rate:g}"))
-    scene = build_scene(surface_walked(material, chosen), paths)
+    scene = build_scene(landscape_walked(material, chosen), paths)
     return Picture(
         name=f"bowl-{optimizer}",
         caption=f"{optimizer} on x1² at four rates, from the {scene.start_text}.",
@@ -107,8 +107,8 @@ def _bowl(material: Material, studies: Sequence[StudyEvidence], optimizer: str) 
 
 def _fare(material: Material, study: StudyEvidence) -> _Fare:
     config, run = material.configs[study.record.name], run_of(study)
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     curvature = float(quadratic.curvatures[-1])
@@ -121,7 +121,7 @@ def _fare(material: Material, study: StudyEvidence) -> _Fare:
         limit=descent.limit(curvature),
         factor=descent.factor(curvature),
         loss=last_loss(material, run),
-        start=float(surface.heights(surface.start)),
+        start=float(landscape.heights(landscape.start)),
         diverged=run.state == "diverged",
         swing=float(distances[-1] / distances[0]) if distances[0] else math.nan,
     )

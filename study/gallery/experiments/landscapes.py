@@ -39,7 +39,7 @@ _PLAIN = ("sgd", "momentum", "nesterov")
 
 
 def show(material: Material) -> Shown:
-    """Return the ways on both surfaces, how far each came, and who left the saddle when."""
+    """Return the ways on both landscapes, how far each came, and who left the saddle when."""
     names = [study.record.optimizer for study in studies_of(material, model="beale", order=_ORDER)]
     scenes = {model: scene_of(material, studies_of(material, model=model, order=_ORDER)) for model in _TITLES}
     pictures = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from study.core.records import RunRecord
 from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis.landscape_walks import last_loss, number, pictures_of, studies_of, surface_walked
+from study.gallery.analysis.landscape_walks import landscape_walked, last_loss, number, pictures_of, studies_of
 from study.gallery.analysis.reference_walks import EPSILON, walk
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.heat_map import heat_map
@@ -148,7 +148,7 @@ def _paths(material: Material, study: StudyEvidence, trials: Sequence[_Trial]) -
         walked(material, study, run=trial.run, label=f"decay {trial.decay:g}, rate {trial.rate:g}", style=look)
         for trial, look in zip(chosen, _looks(len(chosen)), strict=True)
     ]
-    scene = build_scene(surface_walked(material, [study]), paths)
+    scene = build_scene(landscape_walked(material, [study]), paths)
     return pictures_of(scene, name="decays", title=f"RMSprop at rate {best.rate:g}")
 
 
@@ -156,10 +156,10 @@ def _first_steps(material: Material, study: StudyEvidence, ones: Sequence[_Trial
     """Return the first steps at a decay of 1: by both rules, and as recorded.
 
     Raises:
-        LookupError: The surface is not quadratic.
+        LookupError: The landscape is not quadratic.
     """
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     steps = []
@@ -167,10 +167,10 @@ def _first_steps(material: Material, study: StudyEvidence, ones: Sequence[_Trial
         firsts = []
         for inside in (False, True):
             rule = RMSprop(learning_rate=trial.rate, rho=1.0, epsilon=EPSILON, epsilon_inside_root=inside)
-            positions, _ = walk(quadratic, rule, surface.start, n_steps=1)
+            positions, _ = walk(quadratic, rule, landscape.start, n_steps=1)
             firsts.append(float(positions[1, 0] - positions[0, 0]))
         recorded = material.history(trial.run, "x1")
-        seen = float(recorded[0] - surface.start[0]) if len(recorded) else float("nan")
+        seen = float(recorded[0] - landscape.start[0]) if len(recorded) else float("nan")
         steps.append(_FirstStep(trial=trial, article=firsts[0], keras=firsts[1], recorded=seen))
     return steps
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from study.config.instantiate import locate
 from study.gallery import About, Material, Shown, Table
 from study.gallery.analysis.landscape_walks import (
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     scene_of,
     studies_of,
-    surface_walked,
 )
 from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import article_rule, walk
 from study.gallery.figures.paths import rate_of
+from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic
-from study.optimizers.surface import Surface
 from study.report.studies import StudyEvidence
 
 ABOUT = About(
@@ -73,7 +73,7 @@ def show(material: Material) -> Shown:
         *pictures_of(scenes[0], name="published", title="at the published rates"),
         *pictures_of(scenes[1], name="tuned", title="at the tuned rates"),
     ]
-    curvature = _curvature(surface_walked(material, published))
+    curvature = _curvature(landscape_walked(material, published))
     return Shown(
         pictures=tuple(pictures),
         tables=(_table(fares, n_steps=max(path.n_steps for path in scenes[1].paths)),),
@@ -84,17 +84,19 @@ def show(material: Material) -> Shown:
 def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) -> _Fare:
     runs = run_of(published), run_of(tuned)
     section = material.configs[published.record.name]["optimizer"]
-    surface = surface_walked(material, [published])
+    landscape = landscape_walked(material, [published])
     momentum = section.get("momentum")
     limit = None
     if published.record.optimizer in ("sgd", "momentum"):
         descent = Descent(learning_rate=float(section["learning_rate"]), momentum=float(momentum or 0.0))
-        limit = descent.limit(_curvature(surface))
-    ellipse = Surface(height=locate("study.models.surfaces.ellipse"), start=surface.start, domain=surface.domain)
+        limit = descent.limit(_curvature(landscape))
+    ellipse = Landscape(
+        height=locate("study.models.landscape_functions.ellipse"), start=landscape.start, domain=landscape.domain
+    )
     quadratic = as_quadratic(ellipse)
     assert quadratic is not None
     n_steps = len(material.history(runs[1], "loss"))
-    there, _ = walk(quadratic, article_rule(section), surface.start, n_steps=n_steps)
+    there, _ = walk(quadratic, article_rule(section), landscape.start, n_steps=n_steps)
     return _Fare(
         name=published.record.optimizer,
         rates=(rate_of(material, published, runs[0]), rate_of(material, tuned, runs[1])),
@@ -105,15 +107,15 @@ def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) ->
     )
 
 
-def _curvature(surface: Surface) -> float:
+def _curvature(landscape: Landscape) -> float:
     """Return the largest eigenvalue of the Hessian.
 
     Raises:
-        LookupError: The surface is not quadratic.
+        LookupError: The landscape is not quadratic.
     """
-    quadratic = as_quadratic(surface)
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
-        raise LookupError("a quadratic surface")
+        raise LookupError("a quadratic landscape")
     return float(quadratic.curvatures[-1])
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from study.gallery import About, Material, Picture, Shown, Table
 from study.gallery.analysis.landscape_walks import (
     detour,
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     studies_of,
-    surface_walked,
 )
 from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
@@ -71,10 +71,10 @@ class _Walk:
 def show(material: Material) -> Shown:
     """Return the five paths, the values after the last step beside the recursions, and what the carried state does."""
     studies = studies_of(material, order=_ORDER)
-    surface = surface_walked(material, studies)
+    landscape = landscape_walked(material, studies)
     walks = [_walk(material, study) for study in studies]
-    scene = build_scene(surface, [each.path for each in walks])
-    second = build_scene(surface, [each.again for each in walks])
+    scene = build_scene(landscape, [each.path for each in walks])
+    second = build_scene(landscape, [each.again for each in walks])
     carried = Picture(
         name="ellipse-carried-state",
         caption="The same in NumPy with optimizers that hold the state of a first pass, as in the source's figure.",
@@ -92,23 +92,23 @@ def _walk(material: Material, study: StudyEvidence) -> _Walk:
     """Read one optimizer's way, and walk it again by the published rule.
 
     Raises:
-        LookupError: The surface is not quadratic, or the optimizer none of the published ones.
+        LookupError: The landscape is not quadratic, or the optimizer none of the published ones.
     """
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     path = walked(material, study)
     rule = article_rule(material.configs[study.record.name]["optimizer"])
-    first, state = walk(quadratic, rule, surface.start, n_steps=path.n_steps)
-    second, _ = walk(quadratic, rule, surface.start, n_steps=path.n_steps, state=state)
+    first, state = walk(quadratic, rule, landscape.start, n_steps=path.n_steps)
+    second, _ = walk(quadratic, rule, landscape.start, n_steps=path.n_steps, state=state)
     return _Walk(
         name=study.record.optimizer,
         path=path,
         again=replace(path, positions=second, diverged=False),
         recorded=last_loss(material, run_of(study)),
-        by_rule=float(surface.heights(first[-1])),
-        by_rule_again=float(surface.heights(second[-1])),
+        by_rule=float(landscape.heights(first[-1])),
+        by_rule_again=float(landscape.heights(second[-1])),
     )
 
 
