@@ -105,8 +105,8 @@ class Walks:
             index = int(metric.removeprefix("x")) - 1
             return positions[:, index] if index < positions.shape[1] else np.zeros(len(positions))
 
-        evidence = gather(self.name, self.records, digests={}, read_histories=lambda *_: {}, force=True)
-        return Material(name=self.name, evidence=evidence, configs=self.configs, history=history)
+        experiment = gather(self.name, self.records, digests={}, read_histories=lambda *_: {}, force=True)
+        return Material(name=self.name, experiment=experiment, configs=self.configs, history=history)
 
     def shift(self, study: str, by: float) -> None:
         """Move the last recorded position of a study's first trial, as another rule would."""

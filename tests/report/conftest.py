@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from study.core.records import RunRecord, StudyRecord
-from study.report.studies import Evidence, gather
+from study.report.studies import ComparedExperiment, gather
 
 PARAMS = {
     "study_seed": "0",
@@ -132,8 +132,10 @@ def make_run() -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def make_evidence() -> Callable[..., Evidence]:
-    def make(*studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None) -> Evidence:
+def make_evidence() -> Callable[..., ComparedExperiment]:
+    def make(
+        *studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None
+    ) -> ComparedExperiment:
         known = {study.run_id: "digest" for study in studies} | dict(digests or {})
         return gather("tiny-mlp", studies, digests=known, read_histories=no_histories, force=force)
 
@@ -141,7 +143,7 @@ def make_evidence() -> Callable[..., Evidence]:
 
 
 @pytest.fixture
-def planted(make_study, make_evidence) -> Evidence:
+def planted(make_study, make_evidence) -> ComparedExperiment:
     """Two equal optimizers and a third that is better by exactly two points on average."""
     rng = np.random.default_rng(5)
     base = 0.80 + 0.004 * rng.standard_normal(10)

@@ -20,8 +20,8 @@ def test_unequal_budgets_are_cut_to_the_common_one_and_said(make_study, make_evi
     short = make_study("adam", TESTS, trials=(0.5, 0.8, 0.6))
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.3))
     found = compare(make_evidence(short, long))
-    assert found.evidence.n_trials == 3
-    assert {len(study.trials) for study in found.evidence.studies} == {3}
+    assert found.experiment.n_trials == 3
+    assert {len(study.trials) for study in found.experiment.studies} == {3}
     assert "cut to their first 3 trials" in topics(found)["Unequal budgets"].text
     assert "sgd 5" in topics(found)["Unequal budgets"].text
     assert found.outcome.left_out == {}
@@ -71,7 +71,7 @@ def test_a_running_study_is_shown_and_not_compared(make_study, make_evidence):
     found = compare(make_evidence(running, make_study("sgd", TESTS), make_study("momentum", TESTS)))
     assert found.outcome.left_out == {"adam": "it has not ended"}
     assert topics(found)["Not ended"].serious
-    assert found.evidence.n_trials == 6  # of the ended ones
+    assert found.experiment.n_trials == 6  # of the ended ones
     assert next(row for row in found.rows if row.label == "adam").running
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from study.core.records import RunRecord
 from study.gallery.analysis.rankings import interval_text
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
 Floats = NDArray[np.float64]
@@ -27,14 +27,14 @@ def mean_of(values: Floats) -> Interval | None:
     return mean_interval(values) if len(values) else None
 
 
-def mean_text(values: Floats, measure: Measure) -> str:
+def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
     """Return the mean with its interval as text."""
     interval = mean_of(values)
     if interval is None:
         return "none finite"
     # What cannot be is no part of the interval, such as accuracies above 1.
-    low, high = measure.bounds
-    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), measure)
+    low, high = metric.bounds
+    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), metric)
 
 
 def listed(names: Sequence[str]) -> str:

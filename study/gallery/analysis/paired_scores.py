@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.core.records import RunRecord
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
 # Repetition and seed.
 Seed = tuple[int, str]
@@ -16,6 +16,6 @@ def seed_of(run: RunRecord) -> Seed:
     return run.number, run.params.get("run_seed", "")
 
 
-def scores_of(runs: Sequence[RunRecord], measure: Measure) -> dict[Seed, float]:
+def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, float]:
     """Return the test score of each run that has one."""
-    return {seed_of(run): value for run in runs if (value := measure.tested(run)) is not None}
+    return {seed_of(run): value for run in runs if (value := metric.tested(run)) is not None}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting
-from study.gallery.figures.curves import Curve, loss_curves
+from study.gallery.figures.loss_curves import Curve, loss_curves
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
 
@@ -35,7 +35,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Walk:
+class _OnlineRun:
     """What one optimizer did under one setting.
 
     Attributes:
@@ -54,7 +54,7 @@ class _Walk:
         return f"{self.optimizer}, {self.setting} betas"
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return where each went, what it cost, and whether Adam went wrong."""
     config = next(iter(material.configs.values()))
     costs = [float(cost) for cost in config["dataset"]["costs"]]
@@ -96,20 +96,22 @@ def show(material: Material) -> Shown:
         header=("optimizer", "x at the end", "regret a step, half way", "regret a step, at the end"),
         rows=rows,
     )
-    return Shown(pictures=pictures, tables=(table,), findings=_findings(walks, ends, best))
+    return PageContents(pictures=pictures, tables=(table,), findings=_findings(walks, ends, best))
 
 
-def _walk(material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float) -> _Walk:
+def _walk(
+    material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float
+) -> _OnlineRun:
     run = (entry.tuned or entry.trials)[0]
     paid = material.history(run, "loss") * len(costs)  # of a cycle; the loss is the mean over its steps
     beyond = np.cumsum(paid - sum(costs) * best)
     steps = len(costs) * np.arange(1, len(paid) + 1)
-    return _Walk(
+    return _OnlineRun(
         optimizer=name, setting=setting, positions=material.history(run, "val_x"), regret=np.asarray(beyond / steps)
     )
 
 
-def _draw(walks: Sequence[_Walk], settings: Sequence[str], *, y: str, regret: bool) -> bytes:
+def _draw(walks: Sequence[_OnlineRun], settings: Sequence[str], *, y: str, regret: bool) -> bytes:
     looks = _styles(walks, settings)
     curves = [
         Curve(label=walk.label, values=walk.regret if regret else walk.positions, style=looks[walk.label])
@@ -118,7 +120,7 @@ def _draw(walks: Sequence[_Walk], settings: Sequence[str], *, y: str, regret: bo
     return loss_curves(curves, x="cycle", y=y, log=False)
 
 
-def _styles(walks: Sequence[_Walk], settings: Sequence[str]) -> Mapping[str, Style]:
+def _styles(walks: Sequence[_OnlineRun], settings: Sequence[str]) -> Mapping[str, Style]:
     plain = {walk.optimizer: styles([walk.optimizer])[0] for walk in walks}
     return {
         walk.label: Style(
@@ -130,7 +132,7 @@ def _styles(walks: Sequence[_Walk], settings: Sequence[str]) -> Mapping[str, Sty
     }
 
 
-def _findings(walks: Sequence[_Walk], ends: tuple[float, float], best: float) -> tuple[str, ...]:
+def _findings(walks: Sequence[_OnlineRun], ends: tuple[float, float], best: float) -> tuple[str, ...]:
     """Return, by setting, which optimizer ended where, and whether that is what was claimed."""
     worst = ends[0] if best == ends[1] else ends[1]
     middle = sum(ends) / 2

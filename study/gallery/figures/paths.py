@@ -17,7 +17,7 @@ from study.gallery import Material
 from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
 from study.optimizers.landscape import Landscape, read_landscape
 from study.report.figures.style import Style, styles
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ _LINE = "#b8bec6"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class OptimizerPath:
     """The way of one optimizer.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scene:
     axes: tuple[str, str]
     start: Floats
     start_text: str
-    paths: tuple[Path, ...]
+    paths: tuple[OptimizerPath, ...]
     points: tuple[Floats, ...]
     heights: tuple[Floats, ...]
 
@@ -92,12 +92,12 @@ def landscape_of(config: Mapping[str, Any]) -> Landscape:
 
 def walked(
     material: Material,
-    study: StudyEvidence,
+    study: ComparedStudy,
     *,
     run: RunRecord | None = None,
     label: str | None = None,
     style: Style | None = None,
-) -> Path:
+) -> OptimizerPath:
     """Return the way that a run of a study went, by the positions that it recorded.
 
     Args:
@@ -116,7 +116,7 @@ def walked(
     n_known = min(map(len, coordinates))
     positions = np.stack([values[:n_known] for values in coordinates], axis=-1)
     named = label or f"{study.record.optimizer}, rate {rate_of(material, study, chosen):.3g}"
-    return Path(
+    return OptimizerPath(
         label=named,
         positions=np.concatenate([landscape.start[np.newaxis], positions]),
         diverged=chosen.state == "diverged",
@@ -124,7 +124,7 @@ def walked(
     )
 
 
-def rate_of(material: Material, study: StudyEvidence, run: RunRecord) -> float:
+def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
     """Return the learning rate that a run trained with: searched, or fixed in the study's config.
 
     Raises:
@@ -138,7 +138,7 @@ def rate_of(material: Material, study: StudyEvidence, run: RunRecord) -> float:
     return float(fixed)
 
 
-def build_scene(landscape: Landscape, paths: Sequence[Path]) -> Scene:
+def build_scene(landscape: Landscape, paths: Sequence[OptimizerPath]) -> Scene:
     """Return what the pictures of some paths on a landscape are drawn from."""
     heights = tuple(landscape.heights(path.positions) for path in paths)
     if landscape.n_dimensions == 1:

@@ -36,7 +36,7 @@ FORMS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Departure:
+class KerasDifference:
     """A rule of a paper beside the optimizer of Keras that has its name.
 
     Attributes:
@@ -68,7 +68,7 @@ class Departure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredDifference:
     """How far Keras is from the paper.
 
     Attributes:
@@ -95,19 +95,19 @@ def double_precision() -> Iterator[None]:
         keras.config.set_floatx(before)
 
 
-def departures() -> tuple[Departure, ...]:
+def keras_differences() -> tuple[KerasDifference, ...]:
     """Return every rule beside what Keras has under its name; hyperparameters are the same on both sides."""
     inside = "epsilon is added inside the root"
     return (
-        Departure(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
-        Departure(
+        KerasDifference(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
+        KerasDifference(
             paper=Momentum(),
             keras="SGD",
             source="Polyak 1964",
             where=NOWHERE,
             effect="the velocity holds the rate: after the rate falls, it goes on as fast for a while",
         ),
-        Departure(
+        KerasDifference(
             paper=Nesterov(),
             keras="SGD",
             extra={"nesterov": True},
@@ -115,29 +115,29 @@ def departures() -> tuple[Departure, ...]:
             where="its weights are those looked ahead to",
             effect="-",
         ),
-        Departure(
+        KerasDifference(
             paper=Adagrad(epsilon=1e-7),
             keras="Adagrad",
             source="Duchi et al. 2011",
             where=inside,
             effect="gradients below sqrt(epsilon) move little",
         ),
-        Departure(
+        KerasDifference(
             paper=RMSprop(),
             keras="RMSprop",
             source="Tieleman & Hinton 2012",
             where=inside,
             effect="as with Adagrad; at rho = 1 a step is lr g / sqrt(epsilon), not lr g / epsilon",
         ),
-        Departure(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=NOWHERE, effect="-"),
-        Departure(
+        KerasDifference(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=NOWHERE, effect="-"),
+        KerasDifference(
             paper=Adam(epsilon=1e-7),
             keras="Adam",
             source="Kingma & Ba 2015, alg. 1",
             where="epsilon-hat, the form at the end of the paper's section 2",
             effect="epsilon counts 1 / sqrt(1 - beta_2^t) times as much: 32 times at first",
         ),
-        Departure(
+        KerasDifference(
             paper=AMSGrad(epsilon=1e-7),
             keras="Adam",
             extra={"amsgrad": True},
@@ -145,7 +145,7 @@ def departures() -> tuple[Departure, ...]:
             where="bias is corrected, the maximum being over what is not",
             effect="steps are sqrt(1 - beta_2^t) / (1 - beta_1^t) as long, until beta_2^t is small",
         ),
-        Departure(
+        KerasDifference(
             paper=AdaMax(),
             keras="Adamax",
             extra={"epsilon": 1e-7},
@@ -153,33 +153,33 @@ def departures() -> tuple[Departure, ...]:
             where="epsilon is added to the norm",
             effect="gradients near epsilon move less",
         ),
-        Departure(
+        KerasDifference(
             paper=Nadam(),
             keras="Nadam",
             source="Dozat 2016",
             where="the schedule of beta_1 has 0.96^t, not 0.96^(0.004 t); the average has beta_1 throughout",
             effect="beta_1 is reached after some hundred updates, not after thousands",
         ),
-        Departure(
+        KerasDifference(
             paper=AdamW(epsilon=1e-7),
             keras="AdamW",
             source="Loshchilov & Hutter 2019, alg. 2",
             where="the decay is multiplied by the rate; epsilon-hat",
             effect="weights decay lr times as fast",
         ),
-        Departure(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=NOWHERE, effect="-"),
+        KerasDifference(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=NOWHERE, effect="-"),
     )
 
 
-def measure(departure: Departure) -> Measured:
+def measure(difference: KerasDifference) -> MeasuredDifference:
     """Step both in float64, and compare; Keras must have been told (`double_precision`)."""
-    ones, tiny = (_first(departure, gradient) for gradient in (1.0, 1e-6))
+    ones, tiny = (_first(difference, gradient) for gradient in (1.0, 1e-6))
     rng = np.random.default_rng(0)
     start = np.ones(50)
     gradients = [rng.normal(size=50) + 0.5 for _ in range(_N_STEPS)]
-    paper, keras = (step(departure, start, gradients) for step in (_by_paper, _by_keras))
+    paper, keras = (step(difference, start, gradients) for step in (_by_paper, _by_keras))
     apart = float(np.linalg.norm(keras - paper) / np.linalg.norm(paper - start))
-    return Measured(first=ones, first_tiny=tiny, apart=apart)
+    return MeasuredDifference(first=ones, first_tiny=tiny, apart=apart)
 
 
 def held_by_float32(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,14 +187,14 @@ def held_by_float32(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: float(np.float32(value)) if type(value) is float else value for name, value in arguments.items()}
 
 
-def _first(departure: Departure, gradient: float) -> float:
+def _first(difference: KerasDifference, gradient: float) -> float:
     start = np.zeros(1)  # what decays with the weight is not the update's size
-    paper, keras = (float(step(departure, start, [np.array([gradient])])[0]) for step in (_by_paper, _by_keras))
+    paper, keras = (float(step(difference, start, [np.array([gradient])])[0]) for step in (_by_paper, _by_keras))
     return keras / paper
 
 
-def _by_paper(departure: Departure, start: Array, gradients: Sequence[Array]) -> Array:
-    given: Any = departure.paper
+def _by_paper(difference: KerasDifference, start: Array, gradients: Sequence[Array]) -> Array:
+    given: Any = difference.paper
     numbers = {f.name: getattr(given, f.name) for f in fields(given)}
     rule: Rule = type(given)(**held_by_float32(numbers))
     weights = [start]
@@ -204,10 +204,10 @@ def _by_paper(departure: Departure, start: Array, gradients: Sequence[Array]) ->
     return weights[0]
 
 
-def _by_keras(departure: Departure, start: Array, gradients: Sequence[Array]) -> Array:
+def _by_keras(difference: KerasDifference, start: Array, gradients: Sequence[Array]) -> Array:
     import keras
 
-    optimizer = getattr(keras.optimizers, departure.keras)(**held_by_float32(departure.arguments))
+    optimizer = getattr(keras.optimizers, difference.keras)(**held_by_float32(difference.arguments))
     weights = keras.Variable(start, dtype="float64")
     optimizer.build([weights])
     for gradient in gradients:

@@ -16,7 +16,7 @@ from walked import Walks
 from study.gallery.analysis.landscape_walks import detour, last_loss, number
 from study.gallery.figures.animation import animated, frame_steps
 from study.gallery.figures.interactive import interactive
-from study.gallery.figures.paths import Path, build_scene, landscape_of, rate_of, still, walked
+from study.gallery.figures.paths import OptimizerPath, build_scene, landscape_of, rate_of, still, walked
 from study.report.figures.style import styles
 
 
@@ -32,7 +32,7 @@ def walks() -> Walks:
 
 @pytest.fixture(scope="module")
 def studies(walks):
-    return {study.record.name: study for study in walks.material().evidence.studies}
+    return {study.record.name: study for study in walks.material().experiment.studies}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def scene(walks, studies):
 
 
 def path(positions, label="sgd, rate 1"):
-    return Path(label=label, positions=np.array(positions, float), diverged=False, style=styles(["sgd"])[0])
+    return OptimizerPath(label=label, positions=np.array(positions, float), diverged=False, style=styles(["sgd"])[0])
 
 
 def test_a_way_begins_at_the_start_and_is_what_was_recorded(walks, studies):

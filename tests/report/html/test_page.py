@@ -12,10 +12,10 @@ from study.report.across_workloads import across, sentence
 from study.report.comparison import compare, figures
 from study.report.figures.style import styles
 from study.report.figures.svg import to_svg
-from study.report.html.page import Making, render
+from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
 
-MAKING = Making(
+MAKING = ReportOrigin(
     command="study compare tiny-mlp", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
 
@@ -45,7 +45,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def page(planted):
-    return render([compare(planted)], making=MAKING)
+    return render([compare(planted)], origin=MAKING)
 
 
 def read(page):
@@ -125,6 +125,6 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
     assert three.critical_difference > 1
     assert "can tell little" in sentence(three)
     assert numbers([comparison] * 3, three)["across"]["labels"] == list(three.labels)
-    found = read(render([comparison] * 3, making=MAKING, workloads=three))
+    found = read(render([comparison] * 3, origin=MAKING, workloads=three))
     assert len(found.ids) == len(set(found.ids))
     assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
