@@ -92,7 +92,7 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
     )
     return Figure(
         name="differences",
-        title="CandidateDifference differences",
+        title="Paired differences",
         description=f"Differences of {outcome.candidate} from each other over shared seeds, with corrected intervals.",
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2},

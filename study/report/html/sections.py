@@ -74,7 +74,7 @@ def sections(
         ("tuning-curves", "Tuning curves", _tuning(comparison, plot("tuning"))),
         ("training-curves", "Training curves", _training(plot)),
         ("learning-rate", "Sensitivity to the learning rate", _sensitivity(comparison, plot("sensitivity"))),
-        ("paired", "CandidateDifference differences", _paired(comparison, plot("differences"))),
+        ("paired", "Paired differences", _paired(comparison, plot("differences"))),
         ("time-to-target", "Time to target", _target(comparison, plot)),
         ("hyperparameters", "Importance of hyperparameters", _importance(plot("importance"))),
         ("parallel-coordinates", "Parallel coordinates", _parallel(comparison, prefix, drawn)),
