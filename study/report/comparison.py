@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,27 @@ class Comparison:
             zip([e.label for e in entries], styles([entry.optimizer for entry in entries]), strict=True),
         )
 
+    @cached_property
+    def figures(self) -> Mapping[str, Figure]:
+        """The figures by name, those that there is something to draw for; drawn once for the page and the files."""
+        experiment, look, metric = self.experiment, self.look, self.experiment.metric
+        candidate = self.outcome.candidate
+        drawn = [
+            scores_figure(experiment, self.rows, look),
+            tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
+            training_figure(self.training, metric, look, split="validation", over="steps"),
+            training_figure(self.training, metric, look, split="validation", over="seconds"),
+            training_figure(self.training, metric, look, split="training", over="steps"),
+            training_figure(self.training, metric, look, split="training", over="seconds"),
+            sensitivity_figure(self.rates, metric, look) if self.rates else None,
+            differences_figure(experiment, self.outcome, look),
+            target_figure(self.targets, metric, look, over="steps"),
+            target_figure(self.targets, metric, look, over="seconds"),
+            importance_figure({label: shares for label, shares in experiment.importances.items() if shares}, look),
+            *(parallel_figure(entry, metric, index=index) for index, entry in enumerate(experiment.entries)),
+        ]
+        return {figure.name: figure for figure in drawn if figure is not None}
+
 
 def compare(experiment: ComparedExperiment) -> Comparison:
     """Compare the entries of an experiment; the same records give the same numbers."""
@@ -83,27 +105,6 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         rates=_each(experiment, lambda entry: curve_data.learning_rates(entry, experiment.metric)),
         targets=_each(experiment, lambda entry: curve_data.times_to_target(entry, experiment)),
     )
-
-
-def figures(comparison: Comparison) -> dict[str, Figure]:
-    """Return the figures of a comparison by name, those that there is something to draw for."""
-    experiment, look, metric = comparison.experiment, comparison.look, comparison.experiment.metric
-    candidate = comparison.outcome.candidate
-    drawn = [
-        scores_figure(experiment, comparison.rows, look),
-        tuning_figure(comparison.tuning, metric, look, candidate=candidate) if comparison.tuning else None,
-        training_figure(comparison.training, metric, look, split="validation", over="steps"),
-        training_figure(comparison.training, metric, look, split="validation", over="seconds"),
-        training_figure(comparison.training, metric, look, split="training", over="steps"),
-        training_figure(comparison.training, metric, look, split="training", over="seconds"),
-        sensitivity_figure(comparison.rates, metric, look) if comparison.rates else None,
-        differences_figure(experiment, comparison.outcome, look),
-        target_figure(comparison.targets, metric, look, over="steps"),
-        target_figure(comparison.targets, metric, look, over="seconds"),
-        importance_figure({label: shares for label, shares in experiment.importances.items() if shares}, look),
-        *(parallel_figure(entry, metric, index=index) for index, entry in enumerate(experiment.entries)),
-    ]
-    return {figure.name: figure for figure in drawn if figure is not None}
 
 
 def _each(experiment: ComparedExperiment, of: Callable[[Any], Any]) -> dict[str, Any]:

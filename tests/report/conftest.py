@@ -132,7 +132,7 @@ def make_run() -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def make_evidence() -> Callable[..., ComparedExperiment]:
+def make_experiment() -> Callable[..., ComparedExperiment]:
     def make(
         *studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None
     ) -> ComparedExperiment:
@@ -143,13 +143,13 @@ def make_evidence() -> Callable[..., ComparedExperiment]:
 
 
 @pytest.fixture
-def planted(make_study, make_evidence) -> ComparedExperiment:
+def planted(make_study, make_experiment) -> ComparedExperiment:
     """Two equal optimizers and a third that is better by exactly two points on average."""
     rng = np.random.default_rng(5)
     base = 0.80 + 0.004 * rng.standard_normal(10)
     noise = 0.003 * rng.standard_normal((3, 10))
     noise -= noise.mean(axis=1, keepdims=True)
-    return make_evidence(
+    return make_experiment(
         make_study("adam", base + 0.02 + noise[0], validation=0.83, untuned=base - 0.05),
         make_study("momentum", base + noise[1], validation=0.811, untuned=base - 0.01),
         make_study("sgd", base + noise[2], validation=0.81, untuned=base - 0.1),

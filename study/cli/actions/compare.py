@@ -20,7 +20,7 @@ from study.cli.stores import find_stores
 from study.core.errors import StudyError
 from study.core.search_space import Range, Value
 from study.report.across_workloads import across
-from study.report.comparison import Comparison, compare, figures
+from study.report.comparison import Comparison, compare
 from study.report.figures.svg import to_svg
 from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
@@ -129,7 +129,7 @@ def _file_name(names: Sequence[str]) -> str:
 
 def _pictures(comparison: Comparison) -> dict[str, str]:
     """Return SVG documents by file name; parallel coordinates are for the page, where lines can be pointed at."""
-    drawn = figures(comparison).values()
+    drawn = comparison.figures.values()
     return {f"{figure.name}.svg": to_svg(figure) for figure in drawn if not figure.name.startswith("parallel-")}
 
 

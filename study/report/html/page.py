@@ -12,7 +12,7 @@ from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
 from study.report.across_workloads import AcrossWorkloads, workloads_section
-from study.report.comparison import Comparison, figures
+from study.report.comparison import Comparison
 from study.report.figures.figure import Figure
 from study.report.html.sections import PageSection, answer_block, sections
 
@@ -58,7 +58,7 @@ def render(
         drawn |= own
     for index, comparison in enumerate(comparisons):
         prefix = "" if single else f"w{index + 1}-"
-        own = {f"{prefix}{name}": figure for name, figure in figures(comparison).items()}
+        own = {f"{prefix}{name}": figure for name, figure in comparison.figures.items()}
         drawn |= own
         link = origin.link(comparison.experiment.name)
         parts += _experiment(comparison, prefix=prefix, single=single, drawn=own, link=link, origin=origin)

@@ -10,6 +10,8 @@ import pytest
 from study.cli import main
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
+from study.report import comparison
+from study.report.figures.results import scores_figure
 from study.tracking.reader import read_studies
 from study.tracking.study_tracker import open_study
 
@@ -74,6 +76,19 @@ def test_the_page_its_numbers_and_figures_are_written_and_kept_in_mlflow(folder,
     assert "adam is the best of these 2 tuned configurations" in capsys.readouterr().out
     assert Path("digits-mlp.html").exists()
     assert len(client.search_runs(["1"], "tags.role = 'comparison'")) == 1
+
+
+def test_a_figure_is_drawn_once_for_the_page_and_the_files(experiment, monkeypatch):
+    drawn = []
+
+    def draw(*arguments):
+        drawn.append(arguments)
+        return scores_figure(*arguments)
+
+    monkeypatch.setattr(comparison, "scores_figure", draw)
+    assert main(["compare", experiment, "--figures", "pictures"]) == 0
+    assert len(drawn) == 1
+    assert Path("pictures", "results.svg").is_file()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from study.report.html.page import ReportOrigin, render
 
 pytestmark = pytest.mark.browser
 
-MAKING = ReportOrigin(
+ORIGIN = ReportOrigin(
     command="study compare", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
 PLOT = "document.querySelector('[data-figure=validation-steps]')"
@@ -115,7 +115,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(planted, tmp_path):
     path = tmp_path / "page.html"
-    path.write_text(render([compare(planted)], origin=MAKING), encoding="utf-8")
+    path.write_text(render([compare(planted)], origin=ORIGIN), encoding="utf-8")
     return path
 
 
