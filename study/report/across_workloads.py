@@ -166,18 +166,7 @@ def _ranks_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:
         for index, label in enumerate(found.labels)
     ]
     if found.critical_difference is not None:
-        end = found.ranks[0] + found.critical_difference
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "not told from the best",
-                "x": [found.ranks[0], end],
-                "y": [n - 0.55, n - 0.55],
-                "line": {"color": "#7d7d7d", "width": 4},
-                "hovertemplate": f"critical difference {found.critical_difference:.2f}<extra></extra>",
-            }
-        )
+        traces.append(_critical_difference_trace(found.ranks[0], found.critical_difference, y=n - 0.55))
     return Figure(
         name="ranks",
         title="Average ranks",
@@ -193,6 +182,19 @@ def _ranks_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:
         },
         height=130 + 30 * n,
     )
+
+
+def _critical_difference_trace(best: float, difference: float, *, y: float) -> dict[str, Any]:
+    """Return a bar from the best rank to the last rank that does not differ from it."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "not told from the best",
+        "x": [best, best + difference],
+        "y": [y, y],
+        "line": {"color": "#7d7d7d", "width": 4},
+        "hovertemplate": f"critical difference {difference:.2f}<extra></extra>",
+    }
 
 
 def _profile_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:

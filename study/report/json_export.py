@@ -63,28 +63,36 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "tuning_curves": {
-            label: {"median": each.median.value, "low": each.median.low, "high": each.median.high, "mean": each.mean}
-            for label, each in comparison.tuning.items()
-        },
+        "tuning_curves": _tuning_curves(comparison),
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "importance": experiment.importances,
         "warnings": comparison.cautions,
-        "studies": [
-            {
-                "name": record.name,
-                "run_id": record.run_id,
-                "status": record.status,
-                "study_seed": record.params.get("study_seed"),
-                "digest": experiment.digests.get(record.run_id),
-                "git_commit": record.tags.get("git_commit"),
-            }
-            for record in experiment.records
-        ],
+        "studies": _studies(comparison),
     }
+
+
+def _tuning_curves(comparison: Comparison) -> dict[str, Any]:
+    return {
+        label: {"median": each.median.value, "low": each.median.low, "high": each.median.high, "mean": each.mean}
+        for label, each in comparison.tuning.items()
+    }
+
+
+def _studies(comparison: Comparison) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": record.name,
+            "run_id": record.run_id,
+            "status": record.status,
+            "study_seed": record.params.get("study_seed"),
+            "digest": comparison.experiment.digests.get(record.run_id),
+            "git_commit": record.tags.get("git_commit"),
+        }
+        for record in comparison.experiment.records
+    ]
 
 
 def _differences(comparison: Comparison) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material
-from study.gallery.analysis import means as _means
-from study.gallery.analysis.paired_scores import Seed, scores_of
+from study.gallery.analysis import run_scores as _run_scores
+from study.gallery.analysis.run_scores import Seed, scores_of
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy
@@ -184,7 +184,7 @@ def mean_text(cell: Cell, metric: ObjectiveMetric) -> str:
     """Return a cell's mean with its own 95 % t interval."""
     if not cell.is_finite:
         return "diverged" if cell.scores else "none"
-    return _means.mean_text(cell.values, metric)
+    return _run_scores.mean_text(cell.values, metric)
 
 
 def _cell(place: Place, study: ComparedStudy, metric: ObjectiveMetric) -> Cell:

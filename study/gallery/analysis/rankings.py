@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.gallery.analysis.paired_scores import Seed, scores_of
+from study.gallery.analysis.run_scores import Seed, interval_text, scores_of
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 from study.statistics.holm import holm_two_sided, t_ratio
@@ -142,14 +142,6 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
         f"Pairs told apart (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
     )
     return tuple(sentences)
-
-
-def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
-    """Return a mean with its interval, or why there is none."""
-    if interval is None:
-        return "diverged"
-    span = metric.span(interval.low, interval.high)
-    return f"{metric.text(interval.estimate)} [{span}]" if span else metric.text(interval.estimate)
 
 
 def rate_text(entry: Entry) -> str:

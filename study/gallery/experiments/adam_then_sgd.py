@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from study.gallery import About, Material, PageContents, Picture
-from study.gallery.analysis.rankings import Ranking, by_setting, changes, interval_text, ranking, rankings_table
+from study.gallery.analysis.rankings import Ranking, by_setting, changes, ranking, rankings_table
+from study.gallery.analysis.run_scores import interval_text
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.objective_metric import ObjectiveMetric

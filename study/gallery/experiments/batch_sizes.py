@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.means import last_values, listed, mean_text
 from study.gallery.analysis.rankings import rate_text
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed
 from study.report.objective_metric import ObjectiveMetric

@@ -12,11 +12,11 @@ from study.gallery.analysis.rankings import (
     Ranking,
     by_setting,
     changes,
-    interval_text,
     ranking,
     rankings_table,
     verdict,
 )
+from study.gallery.analysis.run_scores import interval_text
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.figures.style import styles

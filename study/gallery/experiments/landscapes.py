@@ -8,7 +8,7 @@ import numpy as np
 
 from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.landscape_walks import number, pictures_of, scene_of, studies_of
-from study.gallery.analysis.means import listed
+from study.gallery.analysis.run_scores import listed
 from study.gallery.figures.paths import Scene
 
 ABOUT = About(

@@ -10,8 +10,8 @@ import numpy as np
 from study.config.instantiate import instantiate
 from study.datasets import Dataset
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.means import last_values
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
+from study.gallery.analysis.run_scores import last_values
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import stacked, step_losses
 from study.report.figures.style import styles

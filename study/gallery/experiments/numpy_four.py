@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.means import last_values, listed, mean_of, mean_text
 from study.gallery.analysis.rankings import by_setting, ranking, rankings_table, rate_text
+from study.gallery.analysis.run_scores import last_values, listed, mean_of, mean_text
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric

@@ -24,7 +24,7 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.analysis.paired_scores import seed_of
+from study.gallery.analysis.run_scores import seed_of
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 

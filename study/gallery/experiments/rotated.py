@@ -15,8 +15,8 @@ from study.gallery.analysis.landscape_walks import (
     scene_of,
     studies_of,
 )
-from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import article_rule, walk
+from study.gallery.analysis.run_scores import listed
 from study.gallery.figures.paths import rate_of
 from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic

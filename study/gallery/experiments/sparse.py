@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis import means as _means
+from study.gallery.analysis import run_scores as _run_scores
 from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, ordered
 from study.gallery.analysis.rankings import by_study, rate_text
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
@@ -118,7 +118,7 @@ def _table(material: Material, grid: Mapping[str, Cell], names: list[str], metri
         rows.append(
             (
                 name,
-                _means.mean_text(np.array(values), metric) if finite else "-",
+                _run_scores.mean_text(np.array(values), metric) if finite else "-",
                 mean_text(cell, metric),
                 metric.text(float(np.mean(trained))) if trained else "-",
                 rate_text(entries[cell.study.record.name]),

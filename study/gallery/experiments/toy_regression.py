@@ -8,8 +8,8 @@ import numpy as np
 
 from study.config.instantiate import instantiate
 from study.gallery import About, Material, PageContents, Table
-from study.gallery.analysis.means import last_values, listed, mean_text
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
 from study.gallery.figures.loss_curves import smoothed, step_losses
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry

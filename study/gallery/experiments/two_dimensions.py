@@ -15,8 +15,8 @@ from study.gallery.analysis.landscape_walks import (
     run_of,
     studies_of,
 )
-from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
+from study.gallery.analysis.run_scores import listed
 from study.gallery.figures.paths import OptimizerPath, build_scene, still, walked
 from study.optimizers.stability import as_quadratic
 from study.report.studies import ComparedStudy

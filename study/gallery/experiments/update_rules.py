@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed, stacked
-from study.optimizers.reference.keras_differences import NOWHERE, KerasDifference, keras_differences
+from study.optimizers.reference.keras_differences import KERAS_DIFFERENCES, NOWHERE, KerasDifference
 from study.report.figures.style import styles
 from study.report.studies import Entry
 
@@ -89,17 +89,17 @@ def show(material: Material) -> PageContents:
     )
     beside = _beside_papers(pairs)
     return PageContents(
-        pictures=pictures, tables=(table, _departures_table(beside)), findings=_findings(pairs, beside)
+        pictures=pictures, tables=(table, _differences_table(beside)), findings=_findings(pairs, beside)
     )
 
 
 def _beside_papers(pairs: Sequence[_Pair]) -> dict[str, KerasDifference]:
     """Return what is known of each trained rule beside its paper, by the optimizer's name."""
     trained = {pair.name for pair in pairs}
-    return {name: difference for difference in keras_differences() if (name := difference.name.lower()) in trained}
+    return {name: difference for difference in KERAS_DIFFERENCES if (name := difference.name.lower()) in trained}
 
 
-def _departures_table(beside: Mapping[str, KerasDifference]) -> Table:
+def _differences_table(beside: Mapping[str, KerasDifference]) -> Table:
     return Table(
         caption="Where Keras's rule is another than the paper's, and what that makes of a training.",
         header=("rule", "paper", "where Keras departs", "effect"),

@@ -16,10 +16,10 @@ from typing import Any
 from study.optimizers.reference import of_keras
 from study.optimizers.reference.keras_differences import (
     FORMS,
+    KERAS_DIFFERENCES,
     KerasDifference,
     MeasuredDifference,
     double_precision,
-    keras_differences,
     measure,
 )
 
@@ -33,8 +33,8 @@ _WIDTH = 119
 def page(measured: Mapping[str, MeasuredDifference]) -> str:
     """Return the page as Markdown, with what was measured of each rule, by its name."""
     header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
-    rows = [_row(difference, measured[difference.name]) for difference in keras_differences()]
-    defaults = [row for difference in keras_differences() if (row := _defaults(difference))]
+    rows = [_row(difference, measured[difference.name]) for difference in KERAS_DIFFERENCES]
+    defaults = [row for difference in KERAS_DIFFERENCES if (row := _defaults(difference))]
     return "\n".join(
         [
             "# Update rules: the papers' and Keras's",
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, and write the page to the path that is given."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only where it was asked for it beforehand
     with double_precision():
-        measured = {difference.name: measure(difference) for difference in keras_differences()}
+        measured = {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
     Path(arguments[0]).write_text(page(measured), encoding="utf-8")
     return 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from study.report.figures.figure import Figure
+from study.report.figures.figure import Figure, Floats
 from study.report.figures.style import Style
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
@@ -30,19 +30,8 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         style = look[row.label]
         runs = entries[row.label].tuned
         tests = np.array([value for run in runs if (value := metric.tested(run)) is not None])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": row.label,
-                "showlegend": False,
-                "x": tests,
-                "y": y - 0.16 + np.zeros(tests.size),
-                "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
-                "text": [f"seed {run.number}" for run in runs],
-                "hovertemplate": f"<b>{row.label}</b>, %{{text}}<br>%{{x:.4f}}<extra></extra>",
-            }
-        )
+        seeds = [f"seed {run.number}" for run in runs]
+        traces.append(_seeds_trace(tests, seeds, y=y, style=style, name=row.label, digits=".4f"))
         traces += _means(row, y=y, style=style, first=place == 0)
     return Figure(
         name="results",
@@ -68,17 +57,8 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         label = outcome.labels[each.other]
         style = look[label]
         seeds = metric.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
-        seeds_trace = {
-            "type": "scatter",
-            "mode": "markers",
-            "name": label,
-            "showlegend": False,
-            "x": seeds,
-            "y": y - 0.16 + np.zeros(seeds.size),
-            "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
-            "text": [f"{outcome.unit} {number}" for number in outcome.units],
-            "hovertemplate": f"<b>{label}</b>, %{{text}}<br>%{{x:+.3f}}<extra></extra>",
-        }
+        units = [f"{outcome.unit} {number}" for number in outcome.units]
+        seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits="+.3f")
         text = (
             f"{each.mean * unit:+.3f} ({each.low_holm * unit:.3f} to {each.high_holm * unit:.3f}), p {each.p_holm:.3g}"
         )
@@ -121,6 +101,23 @@ def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any
             }
         )
     return traces
+
+
+def _seeds_trace(
+    values: Floats, texts: Sequence[str], *, y: int, style: Style, name: str, digits: str
+) -> dict[str, Any]:
+    """Return a faint point for each seed, a little below the row's interval."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "showlegend": False,
+        "x": values,
+        "y": y - 0.16 + np.zeros(values.size),
+        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "text": list(texts),
+        "hovertemplate": f"<b>{name}</b>, %{{text}}<br>%{{x:{digits}}}<extra></extra>",
+    }
 
 
 def _interval_trace(

@@ -42,28 +42,36 @@ def summary_table(comparison: Comparison, *, link: str) -> str:
         ("s/trial", "num"),
         ("state", "num"),
     ]
-    body = []
-    for row in comparison.rows:
-        swatch = _name(row.label, look[row.label])
-        link_to = " ".join(_link(link, run_id) for run_id in row.run_ids)
-        note = ' <span class="note">not ended</span>' if row.running else ""
-        cells = [
-            (f"{swatch} {link_to}{note}", ""),
-            (_mean(row.tuned, metric), "num strong"),
-            (_span(row.tuned, metric), "num"),
-            *([(_interval(row.over_studies, metric), "num")] if studies else []),
-            (str(row.tuned.n) if row.tuned else "", "num"),
-            (_mean(row.untuned, metric), "num"),
-            ("" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
-            (_configurations(row), "wide"),
-            (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
-            (str(row.states.get("diverged", 0)), "num"),
-            (str(row.states.get("pruned", 0)), "num"),
-            ("" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}", "num"),
-            (_bytes(row.state_bytes), "num"),
-        ]
-        body.append(_row(cells, kind="winner" if row.label == winner else ""))
+    body = [
+        _row(
+            _summary_cells(row, metric, style=look[row.label], link=link, with_studies=studies),
+            kind="winner" if row.label == winner else "",
+        )
+        for row in comparison.rows
+    ]
     return _table(head, body, caption="Best mean test result first.")
+
+
+def _summary_cells(
+    row: Row, metric: ObjectiveMetric, *, style: Style, link: str, with_studies: bool
+) -> list[tuple[str, str]]:
+    links = " ".join(_link(link, run_id) for run_id in row.run_ids)
+    note = ' <span class="note">not ended</span>' if row.running else ""
+    return [
+        (f"{_name(row.label, style)} {links}{note}", ""),
+        (_mean(row.tuned, metric), "num strong"),
+        (_span(row.tuned, metric), "num"),
+        *([(_interval(row.over_studies, metric), "num")] if with_studies else []),
+        (str(row.tuned.n) if row.tuned else "", "num"),
+        (_mean(row.untuned, metric), "num"),
+        ("" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
+        (_configurations(row), "wide"),
+        (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
+        (str(row.states.get("diverged", 0)), "num"),
+        (str(row.states.get("pruned", 0)), "num"),
+        ("" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}", "num"),
+        (_bytes(row.state_bytes), "num"),
+    ]
 
 
 def differences_table(comparison: Comparison) -> str:

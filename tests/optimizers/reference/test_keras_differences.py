@@ -9,9 +9,9 @@ import pytest
 
 from study.optimizers.reference.differences_page import page
 from study.optimizers.reference.keras_differences import (
+    KERAS_DIFFERENCES,
     MeasuredDifference,
     double_precision,
-    keras_differences,
     measure,
 )
 
@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "update_rules.md"
 @pytest.fixture(scope="module")
 def measured() -> dict[str, MeasuredDifference]:
     with double_precision():
-        return {difference.name: measure(difference) for difference in keras_differences()}
+        return {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
 
 
 def test_the_page_is_what_is_measured_now(measured: dict[str, MeasuredDifference]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.gallery.analysis.means import last_values, listed, mean_text
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
 from study.report.objective_metric import ObjectiveMetric
 
 ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None)
