@@ -1,7 +1,7 @@
-"""A point on a surface as a model: its one weight vector is the position, its first output the height there.
+"""A point on a landscape as a model: its one weight vector is the position, its first output the height there.
 
-So every optimizer, schedule and trainer can be watched on a surface as on any other model; one step of the training
-is one step on the surface. Made of Keras's own parts alone, the saved model loads where this project is not.
+Every optimizer, schedule and trainer can then be watched on a landscape as on any other model: one step of the
+training is one step on the landscape. The model has Keras's own parts alone: a saved one loads without this project.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def build(
     input_shape: tuple[int, ...],
     n_outputs: int,
     *,
-    surface: Mapping[str, str],
+    function: Mapping[str, str],
     start: Sequence[float],
     domain: Sequence[Sequence[float]],
 ) -> keras.Model:
@@ -30,12 +30,12 @@ def build(
 
     Args:
         input_shape: Shape of one example, (1,): an input that says nothing.
-        n_outputs: Width of the output: 1, and a place for each coordinate; places that the surface has no use for
+        n_outputs: Width of the output: 1, and a place for each coordinate; places that the landscape does not use
             hold 0.
-        surface: `_target_`, the dotted path of a function of one or more coordinates in plain arithmetic.
+        function: `_target_`, the dotted path of a function of one or more coordinates in plain arithmetic.
         start: The position before the first step, one number for each coordinate.
-        domain: The part of the surface that is looked at, a lowest and a highest value for each coordinate. Steps may
-            leave it, the start lies in it.
+        domain: The part of the landscape that is drawn, a lowest and a highest value for each coordinate. The start
+            lies in it, later steps may leave it.
 
     Returns:
         A model that maps (n, 1) to the height and the coordinates, (n, n_outputs), the same in every row.
@@ -43,7 +43,7 @@ def build(
     Raises:
         ValueError: An argument that it cannot be built with.
     """
-    height = _surface(surface)
+    height = _named_function(function)
     n_dimensions = len(inspect.signature(height).parameters)
     bounds = _bounds(domain, n_dimensions)
     position = _start(start, n_dimensions, bounds)
@@ -92,21 +92,22 @@ class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         return {"name": self.name, "index": self.index, "dtype": self.dtype}
 
 
-def _surface(surface: object) -> Callable[..., Any]:
-    """Return the function that a surface names; what a config may name was checked before."""
-    target = surface.get("_target_") if isinstance(surface, Mapping) else None
+def _named_function(function: object) -> Callable[..., Any]:
+    """Return the function that a section names; the names that a config may hold were checked before."""
+    target = function.get("_target_") if isinstance(function, Mapping) else None
     allowed = "the dotted path of a function of x1, or of x1 and x2"
     advice = (
-        "Use for instance model.surface._target_=study.models.surfaces.ellipse, or a function in a module of your own."
+        "Use for instance model.function._target_=study.models.landscape_functions.ellipse, "
+        "or a function in a module of your own."
     )
     module, _, name = str(target).rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
         kinds = [parameter.kind for parameter in inspect.signature(found).parameters.values()]
     except (ImportError, ValueError, AttributeError, TypeError) as error:
-        raise refusal("model.surface._target_", target, allowed=allowed, advice=advice) from error
+        raise refusal("model.function._target_", target, allowed=allowed, advice=advice) from error
     if not kinds or any(kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD for kind in kinds):
-        raise refusal("model.surface._target_", target, allowed=allowed, advice=advice)
+        raise refusal("model.function._target_", target, allowed=allowed, advice=advice)
     return found  # type: ignore[no-any-return]
 
 
@@ -118,7 +119,8 @@ def _bounds(domain: object, n_dimensions: int) -> list[tuple[float, float]]:
     )
     if not whole:
         allowed = (
-            f"a lowest and a higher finite value for each of the surface's coordinates, of which it has {n_dimensions}"
+            "a lowest and a higher finite value for each of the landscape's coordinates, "
+            f"of which it has {n_dimensions}"
         )
         advice = f"Write model.domain={_written([[-10, 10]] * n_dimensions)}."
         raise refusal("model.domain", domain, allowed=allowed, advice=advice)
@@ -129,7 +131,7 @@ def _start(start: object, n_dimensions: int, bounds: Sequence[tuple[float, float
     """Return the start as a position in the domain."""
     numbers = list(start) if _is_list(start) else []  # type: ignore[call-overload]
     if len(numbers) != n_dimensions or not all(map(_is_finite, numbers)):
-        allowed = f"a finite number for each of the surface's coordinates, of which it has {n_dimensions}"
+        allowed = f"a finite number for each of the landscape's coordinates, of which it has {n_dimensions}"
         advice = f"Write model.start={_written([1.0] * n_dimensions)}."
         raise refusal("model.start", start, allowed=allowed, advice=advice)
     if not all(low <= number <= high for number, (low, high) in zip(numbers, bounds, strict=True)):
@@ -139,23 +141,23 @@ def _start(start: object, n_dimensions: int, bounds: Sequence[tuple[float, float
 
 
 def _check_height(height: Callable[..., Any], position: Sequence[float]) -> None:
-    """Refuse a start where the surface has no height to descend from."""
+    """Refuse a start where the landscape has no height to descend from."""
     with np.errstate(all="ignore"):
         found = np.asarray(height(*np.asarray(position, dtype=np.float64)))
     if found.shape != () or not np.isfinite(found):
-        allowed = f"a position where the surface has a finite value; here it is {found}"
+        allowed = f"a position where the landscape has a finite value; here it is {found}"
         raise refusal("model.start", list(position), allowed=allowed, advice="Move the start to where it has one.")
 
 
 def _check_places(input_shape: tuple[int, ...], n_outputs: int, n_dimensions: int) -> None:
-    """Refuse a data set that a surface cannot be walked on with."""
+    """Refuse a data set that a landscape cannot use."""
     if input_shape != (1,):
-        allowed = "(1,): a surface has no use for data"
+        allowed = "(1,): a landscape has no use for data"
         advice = "Choose dataset=landscape, or another model."
-        raise refusal("a surface as model, input_shape", input_shape, allowed=allowed, advice=advice)
+        raise refusal("a landscape as model, input_shape", input_shape, allowed=allowed, advice=advice)
     if n_outputs < 1 + n_dimensions:
         allowed = f"at least {1 + n_dimensions}: the height, and {n_dimensions} coordinates"
-        advice = "Choose a surface of fewer coordinates, or a data set of your own with more outputs."
+        advice = "Choose a landscape of fewer coordinates, or a data set of your own with more outputs."
         raise refusal("n_outputs", n_outputs, allowed=allowed, advice=advice)
 
 

@@ -77,9 +77,9 @@ def misfit(dataset, model):
     shape, section = dataset.input_shape, yaml.safe_load((FOLDER / "model" / f"{model}.yaml").read_text())
     if section["_target_"] == "study.models.landscape.build":
         if shape != (1,):
-            return r"a surface as model, input_shape=.*Choose dataset=landscape"
+            return r"a landscape as model, input_shape=.*Choose dataset=landscape"
         if dataset.n_outputs <= len(section["start"]):
-            return r"n_outputs=.*expected at least.*Choose a surface of fewer coordinates"
+            return r"n_outputs=.*expected at least.*Choose a landscape of fewer coordinates"
     if model == "bounded_point" and dataset.n_outputs < 2:
         return r"n_outputs=.*expected at least 2.*Choose dataset=online_linear"
     if model in SHORTEST and (len(shape) != 3 or min(shape[:2]) < SHORTEST[model]):
@@ -117,6 +117,6 @@ def test_a_pair_trains_a_smoke_trial_or_says_why_not(workload, model):
     assert math.isfinite(result.history["loss"][-1])
     value = result.history[config.objective.metric][-1]
     assert math.isfinite(value)
-    # The height of a surface and the cost of a point have no lower end.
+    # The height of a landscape and the cost of a point have no lower end.
     lowest = 0 if config.task.loss["_target_"].startswith("keras.losses.") else -math.inf
     assert lowest <= value <= (1 if config.task.has_classes else math.inf)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from study.config.moved_targets import moved_to
+from study.config.moved_targets import moved_to, renamed_argument
 from study.core.errors import Fault
 
 # A section of a resolved config: a `_target_` and its arguments.
@@ -108,8 +108,14 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
             key=f"{prefix}.{name}",
             value=arguments[name],
             allowed=f"an argument of {target}: {', '.join(known)}",
-            advice=f"Remove {prefix}.{name} or correct its name.",
+            advice=_unknown_advice(prefix, target, name),
         )
         for name in arguments
         if name not in known
     ]
+
+
+def _unknown_advice(prefix: str, target: str, name: str) -> str:
+    if new := renamed_argument(target, name):
+        return f"It has been renamed: write {prefix}.{new}."
+    return f"Remove {prefix}.{name} or correct its name."

@@ -1,4 +1,4 @@
-"""Names that a config may hold from before this project had one top-level name, and where they are now."""
+"""Names in recorded configs that have changed since: targets that have moved, and arguments with a new name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 # Modules and packages, old to new. Without a release in between, no version tells old configs from new ones.
 _MOVED = {
+    "models.surfaces": "study.models.landscape_functions",
     "models": "study.models",
     "study.search_pruners": "study.search.pruners",
     "study.search_samplers": "study.search.samplers",
 }
+
+# By target, arguments that have a new name, old to new.
+_RENAMED_ARGUMENTS = {"study.models.landscape.build": {"surface": "function"}}
 
 
 def moved_to(target: str) -> str | None:
@@ -27,6 +31,17 @@ def moved_to(target: str) -> str | None:
             moved = new + target.removeprefix(old)
             return moved if _can_be_found(moved.rpartition(".")[0]) else None
     return None
+
+
+def renamed_argument(target: str, name: str) -> str | None:
+    """Return the new name of a target's argument; None where it has not been renamed.
+
+    Examples:
+        >>> renamed_argument("study.models.landscape.build", "surface")
+        'function'
+        >>> renamed_argument("study.models.landscape.build", "start")
+    """
+    return _RENAMED_ARGUMENTS.get(target, {}).get(name)
 
 
 def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -16,7 +16,7 @@ from study.datasets._npz import read_npz
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sources:
+class PublishedImages:
     """Where a data set can be found.
 
     Attributes:
@@ -34,11 +34,11 @@ class Sources:
     package: tuple[str, str] | None = None
 
 
-def find_images(sources: Sources, *, path: str | None) -> Images:
+def find_images(published: PublishedImages, *, path: str | None) -> Images:
     """Read a data set from the first source that has it.
 
     Args:
-        sources: Where to look.
+        published: Where to look.
         path: A folder or an NPZ file given by the user; then nothing else is tried.
 
     Raises:
@@ -48,32 +48,32 @@ def find_images(sources: Sources, *, path: str | None) -> Images:
     if path is not None:
         place = Path(path).expanduser()
         if not place.exists():
-            expected = f"a folder with {sources.formats}, or one NPZ file"
+            expected = f"a folder with {published.formats}, or one NPZ file"
             advice = "Correct dataset.path, or set dataset.path=null to have the data set looked for."
             raise data_error(f"dataset.path={path}", found="nothing there", expected=expected, advice=advice)
-        return _read(place, sources)
-    places = list(_places(sources))
+        return _read(place, published)
+    places = list(_places(published))
     for place in places:
         if _is_complete(place):
-            return _read(place, sources)
-    return _download(sources, places)
+            return _read(place, published)
+    return _download(published, places)
 
 
-def look_up(sources: Sources) -> Whereabouts:
+def look_up(published: PublishedImages) -> Whereabouts:
     """Say where a data set would be read from without `dataset.path`; nothing is read or downloaded."""
-    places = list(_places(sources))
+    places = list(_places(published))
     place = next((str(place) for place in places if _is_complete(place)), None)
-    return Whereabouts(place=place, ways=() if place else tuple(_ways(sources, places)))
+    return Whereabouts(place=place, ways=() if place else tuple(_ways(published, places)))
 
 
-def _places(sources: Sources) -> Iterator[Path]:
+def _places(published: PublishedImages) -> Iterator[Path]:
     """Yield the local places of a data set in the order in which they are tried."""
     # Keras's own rule, spelt out so that looking into the cache does not cost seconds of importing Keras.
     home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    for name in sources.cached:
+    for name in published.cached:
         yield home / "datasets" / name
-    if sources.package is not None:
-        yield Path(sources.package[1])
+    if published.package is not None:
+        yield Path(published.package[1])
 
 
 def _is_complete(place: Path) -> bool:
@@ -81,22 +81,22 @@ def _is_complete(place: Path) -> bool:
     return place.is_file() or all(find_idx(place)) or all(find_batches(_batches_folder(place)))
 
 
-def _read(place: Path, sources: Sources) -> Images:
+def _read(place: Path, published: PublishedImages) -> Images:
     """Read a place in whichever format it holds."""
     if place.is_file():
-        return read_npz(place, shape=sources.shape)
+        return read_npz(place, shape=published.shape)
     if any(find_idx(place)):
-        return read_idx_folder(place, shape=sources.shape)
+        return read_idx_folder(place, shape=published.shape)
     batches = _batches_folder(place)
     if any(find_batches(batches)):
-        return read_batches(batches, shape=sources.shape)
+        return read_batches(batches, shape=published.shape)
     archives = sorted(place.glob("*.npz"))
-    named = [file for file in archives if file.name == f"{sources.name}.npz"] or archives
+    named = [file for file in archives if file.name == f"{published.name}.npz"] or archives
     if len(named) != 1:
         found = f"{len(named)} NPZ files" if named else "none of these"
         advice = "Point dataset.path at the folder or the NPZ file itself."
-        raise data_error(place, found=found, expected=f"{sources.formats}, or one NPZ file", advice=advice)
-    return read_npz(named[0], shape=sources.shape)
+        raise data_error(place, found=found, expected=f"{published.formats}, or one NPZ file", advice=advice)
+    return read_npz(named[0], shape=published.shape)
 
 
 def _batches_folder(place: Path) -> Path:
@@ -104,43 +104,43 @@ def _batches_folder(place: Path) -> Path:
     return next((place / name for name in FOLDERS if (place / name).is_dir()), place)
 
 
-def _download(sources: Sources, places: list[Path]) -> Images:
+def _download(published: PublishedImages, places: list[Path]) -> Images:
     """Let Keras download a data set into its cache."""
     try:
         # Imported late: Keras takes seconds, and its backend must be chosen first.
         import keras
 
-        (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, sources.name).load_data()
+        (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, published.name).load_data()
     except Exception as error:  # Keras turns a network's failure into a bare Exception
-        raise DataError(_not_found(sources, places, error)) from error
-    where = f"keras.datasets.{sources.name}"
+        raise DataError(_not_found(published, places, error)) from error
+    where = f"keras.datasets.{published.name}"
     return Images(
         source=where,
-        train=checked_pair(x_train, y_train, x_file=where, y_file=where, shape=sources.shape),
-        test=checked_pair(x_test, y_test, x_file=where, y_file=where, shape=sources.shape),
+        train=checked_pair(x_train, y_train, x_file=where, y_file=where, shape=published.shape),
+        test=checked_pair(x_test, y_test, x_file=where, y_file=where, shape=published.shape),
     )
 
 
-def _not_found(sources: Sources, places: list[Path], error: Exception) -> str:
+def _not_found(published: PublishedImages, places: list[Path], error: Exception) -> str:
     """Return the message that names every way to get a data set."""
     return "\n".join(
         [
-            f"dataset={sources.name} was not found in {', '.join(map(str, places))}, "
+            f"dataset={published.name} was not found in {', '.join(map(str, places))}, "
             f"and Keras could not download it ({error}). Do one of these:",
-            *(f"  - {way}" for way in _ways(sources, places)),
+            *(f"  - {way}" for way in _ways(published, places)),
             "Or choose dataset=digits, which needs no file.",
         ]
     )
 
 
-def _ways(sources: Sources, places: list[Path]) -> list[str]:
+def _ways(published: PublishedImages, places: list[Path]) -> list[str]:
     """Return every way to get a data set."""
     ways = [
-        f"set dataset.path to a folder with {sources.formats}, "
+        f"set dataset.path to a folder with {published.formats}, "
         "or to one NPZ file with x_train, y_train, x_test and y_test",
         f"put it into Keras's cache as {places[0]}",
         "run once with a network, so that Keras downloads it",
     ]
-    if sources.package is not None:
-        ways.insert(2, f"install Debian's package: apt install {sources.package[0]}")
+    if published.package is not None:
+        ways.insert(2, f"install Debian's package: apt install {published.package[0]}")
     return ways

@@ -7,10 +7,10 @@ Algorithms", arXiv:1708.07747, 2017.
 from __future__ import annotations
 
 from study.datasets import Dataset, Whereabouts
-from study.datasets._sources import Sources, find_images, look_up
+from study.datasets._sources import PublishedImages, find_images, look_up
 from study.datasets._split import SplitPlan, split_images
 
-_SOURCES = Sources(
+_PUBLISHED = PublishedImages(
     name="fashion_mnist",
     shape=(28, 28, 1),
     cached=("fashion-mnist",),
@@ -40,9 +40,9 @@ def load(
         DataError: No source has the data set, or a file does not hold what it should.
     """
     plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
-    return split_images(find_images(_SOURCES, path=path), plan, name="fashion_mnist")
+    return split_images(find_images(_PUBLISHED, path=path), plan, name="fashion_mnist")
 
 
 def whereabouts() -> Whereabouts:
     """Say where it would be read from."""
-    return look_up(_SOURCES)
+    return look_up(_PUBLISHED)

@@ -1,8 +1,8 @@
-"""Nothing to learn from, for a surface as model: one example that is zero, the same in all three splits.
+"""Nothing to learn from, for a landscape as model: one example that is zero, the same in all three splits.
 
 An epoch is then one step, and validation is where the optimizer stands after it.
 
-Source: none; the surface is the model (models/landscape.py).
+Source: none; the landscape is the model (models/landscape.py).
 """
 
 from __future__ import annotations

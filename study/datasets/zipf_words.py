@@ -18,8 +18,6 @@ from study.datasets import Dataset, Split, Whereabouts
 
 _PLACE = "drawn by dataset.split_seed"
 
-Integers = NDArray[np.int32]
-
 
 def load(
     *,
@@ -73,12 +71,7 @@ def load(
         return Split(x=common.astype(np.int32), y=classes[words])
 
     trained = rng.choice(deciding, n_train, p=zipf(n_common, vocabulary))
-    seen = np.bincount(trained, minlength=vocabulary)
-    rare = np.flatnonzero((seen >= 1) & (seen <= rare_at_most))
-    if not len(rare):
-        advice = "Raise dataset.rare_at_most or dataset.vocabulary, or lower dataset.n_train."
-        allowed = f"a number that some word's training documents reach: the rarest has {seen[seen > 0].min()}"
-        raise ConfigError([Fault(key="dataset.rare_at_most", value=rare_at_most, allowed=allowed, advice=advice)])
+    rare = _rare_words(trained, vocabulary, rare_at_most=rare_at_most)
     return Dataset(
         name="zipf_words",
         source=_PLACE,
@@ -87,6 +80,17 @@ def load(
         test=split(rng.choice(rare, n_test)),
         n_outputs=n_classes,
     )
+
+
+def _rare_words(trained: NDArray[Any], vocabulary: int, *, rare_at_most: int) -> NDArray[Any]:
+    """Return the deciding words of at least one and at most `rare_at_most` training documents."""
+    seen = np.bincount(trained, minlength=vocabulary)
+    rare = np.flatnonzero((seen >= 1) & (seen <= rare_at_most))
+    if not len(rare):
+        advice = "Raise dataset.rare_at_most or dataset.vocabulary, or lower dataset.n_train."
+        allowed = f"a number that some word's training documents reach: the rarest has {seen[seen > 0].min()}"
+        raise ConfigError([Fault(key="dataset.rare_at_most", value=rare_at_most, allowed=allowed, advice=advice)])
+    return rare
 
 
 def zipf(first: int, last: int) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """The gallery: published comparisons, each with a page that shows what came out of it here.
 
 An experiment's module, `study/gallery/experiments/<name>.py`, holds `ABOUT`, an `About`, and
-`show(material) -> Shown`. It computes every number and every sentence of its page from the material; nothing that was
-seen is written into it. Where two studies are not enough for a page, `SMALLEST` holds the overrides of a sweep that
-is, for the tests.
+`show(material) -> PageContents`. It computes every number and every sentence of its page from the material; no result
+is written into it. Where two studies are not enough for a page, `SMALLEST` holds the overrides of a sweep that is, for
+the tests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
-from study.report.studies import Evidence
+from study.report.studies import ComparedExperiment
 
 Suffix = Literal["svg", "png", "gif", "html"]
 
@@ -46,13 +46,13 @@ class Material:
 
     Attributes:
         name: The experiment's name.
-        evidence: Its entries, studies and records.
+        experiment: Its entries, studies and records.
         configs: The resolved config of each study, by the study's name.
         history: Returns the values of a metric of a run, in the order of the steps, shape (n_logged,).
     """
 
     name: str
-    evidence: Evidence
+    experiment: ComparedExperiment
     configs: Mapping[str, Mapping[str, Any]]
     history: Callable[[RunRecord, str], NDArray[np.float64]]
 
@@ -90,7 +90,7 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class PageContents:
     """What an experiment's page shows.
 
     Attributes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
-from study.gallery import About, Material, Shown
+from study.gallery import About, Material, PageContents
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections
@@ -24,7 +24,7 @@ _PACKAGE = "study.gallery.experiments"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exhibit:
+class GalleryExperiment:
     """An experiment's module.
 
     Attributes:
@@ -35,7 +35,7 @@ class Exhibit:
 
     name: str
     about: About
-    show: Callable[[Material], Shown]
+    show: Callable[[Material], PageContents]
 
 
 def known() -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
-def load_exhibit(name: str) -> Exhibit:
+def load_experiment(name: str) -> GalleryExperiment:
     """Import an experiment's module.
 
     Raises:
@@ -53,7 +53,7 @@ def load_exhibit(name: str) -> Exhibit:
     if name not in known():
         raise StudyError(f"EXPERIMENT={name}: expected one with a page: {', '.join(known())}.")
     module = importlib.import_module(f"{_PACKAGE}.{name}")
-    return Exhibit(name=name, about=module.ABOUT, show=module.show)
+    return GalleryExperiment(name=name, about=module.ABOUT, show=module.show)
 
 
 def read_material(
@@ -74,14 +74,14 @@ def read_material(
         StoreError: The store cannot be read, or has no such experiment.
         StudyError: None of the studies has a trial.
     """
-    experiment = experiment or name
+    recorded_as = experiment or name
     connections = Connections()
-    records = read_studies(tracking_uri, experiment, connections=connections)
+    records = read_studies(tracking_uri, recorded_as, connections=connections)
     if digests is not None:
         records = [record for record in records if record.study_id in digests]
-    context = read_context(tracking_uri, experiment, connections=connections)
-    evidence = gather(
-        experiment,
+    context = read_context(tracking_uri, recorded_as, connections=connections)
+    gathered = gather(
+        recorded_as,
         records,
         digests=context.digests,
         read_histories=lambda run_ids, metrics: read_histories(
@@ -89,32 +89,32 @@ def read_material(
         ),
         force=True,
     )
-    kept = evidence.records
+    kept = gathered.records
     return Material(
         name=name,
-        evidence=evidence,
+        experiment=gathered,
         configs={record.name: _config(tracking_uri, record, connections) for record in kept},
-        history=_Histories(tracking_uri, kept, connections),
+        history=_MetricReader(tracking_uri, kept, connections),
     )
 
 
-def run_shown(exhibit: Exhibit, material: Material) -> Shown:
+def make_contents(experiment: GalleryExperiment, material: Material) -> PageContents:
     """Make what a page shows.
 
     Raises:
         StudyError: Studies that the page needs are not in the store.
     """
     try:
-        return exhibit.show(material)
+        return experiment.show(material)
     except (LookupError, StopIteration) as error:
-        have = ", ".join(record.name for record in material.evidence.records)
+        have = ", ".join(record.name for record in material.experiment.records)
         raise StudyError(
-            f"experiment={exhibit.name}: its page needs studies that are not in the store, which has {have} "
-            f"({type(error).__name__}: {error}). Run the whole: study run -m experiment={exhibit.name}."
+            f"experiment={experiment.name}: its page needs studies that are not in the store, which has {have} "
+            f"({type(error).__name__}: {error}). Run the whole: study run -m experiment={experiment.name}."
         ) from error
 
 
-class _Histories:
+class _MetricReader:
     """Values of metrics of runs; a metric is read once for all runs, since each question costs a connection."""
 
     def __init__(self, tracking_uri: str, records: Sequence[StudyRecord], connections: Connections) -> None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from study.core.packages import VERSIONS
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
 # What a budget is told by: how one of it is called, and how several.
@@ -29,7 +29,7 @@ _BROAD = 620.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
+class RunOrigin:
     """How a page came about.
 
     Attributes:
@@ -43,17 +43,17 @@ class Making:
     made: str
 
 
-def render(about: About, shown: Shown, material: Material, *, making: Making) -> str:
+def render(about: About, shown: PageContents, material: Material, *, origin: RunOrigin) -> str:
     """Return an experiment's page as HTML."""
     card = {
         "Source": escape(about.source),
         "Claim": escape(about.claim),
-        "Command": f"<code>{escape(making.command)}</code>",
+        "Command": f"<code>{escape(origin.command)}</code>",
     }
     parts = [
         f'<header><p class="eyebrow">Published comparison · {escape(material.name)}</p>'
         f'<h1>{escape(about.title)}</h1><p class="lead">{escape(about.question)}</p>{_card(card)}</header><main>',
-        _reduction(material, making.published),
+        _reduction(material, origin.published),
         "<h2>What was seen</h2>",
         _list(shown.findings, "findings"),
         *(_figure(picture) for picture in shown.pictures),
@@ -62,13 +62,13 @@ def render(about: About, shown: Shown, material: Material, *, making: Making) ->
         "<h2>How it was run</h2>",
         _card(_how(material)),
         "</main>",
-        f"<footer>Made {escape(making.made)} from the studies in MLflow by "
+        f"<footer>Made {escape(origin.made)} from the studies in MLflow by "
         f'<code>study gallery {escape(material.name)}</code>. <a href="index.html">All comparisons</a></footer>',
     ]
     return _document(about.title, "".join(parts))
 
 
-def render_index(pages: Sequence[tuple[str, About, Shown]], *, made: str) -> str:
+def render_index(pages: Sequence[tuple[str, About, PageContents]], *, made: str) -> str:
     """Return the page that leads to all others, with the first picture of each from its folder.
 
     Args:
@@ -85,7 +85,7 @@ def render_index(pages: Sequence[tuple[str, About, Shown]], *, made: str) -> str
     return _document("Published comparisons of optimizers", body)
 
 
-def render_markdown(pages: Sequence[tuple[str, About, Shown]]) -> str:
+def render_markdown(pages: Sequence[tuple[str, About, PageContents]]) -> str:
     """Return the same as Markdown, for where a repository is read: question, first finding and first picture."""
     lines = ["# Published comparisons of optimizers", "", "Written by `study gallery`; each page is one HTML file."]
     for name, about, shown in pages:
@@ -101,7 +101,9 @@ def render_markdown(pages: Sequence[tuple[str, About, Shown]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def departures(budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+def budget_differences(
+    budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]
+) -> tuple[tuple[str, ...], bool]:
     """Return what was not as published, in words such as `3 epochs instead of 20`, and whether anything was less.
 
     Args:
@@ -129,7 +131,7 @@ def _reduction(material: Material, published: Mapping[str, Any] | None) -> str:
     if published is None:
         return ""
     budgets = [config.get("budget", {}) for config in material.configs.values()]
-    found, less = departures(budgets, published)
+    found, less = budget_differences(budgets, published)
     if not found:
         return '<p class="workload">Run in the published size.</p>'
     name = "Reduced" if less else "Another size"
@@ -138,7 +140,7 @@ def _reduction(material: Material, published: Mapping[str, Any] | None) -> str:
 
 def _how(material: Material) -> dict[str, str]:
     """Return how the studies were run: budget, seeds, trainer, time, versions."""
-    configs, records = list(material.configs.values()), material.evidence.records
+    configs, records = list(material.configs.values()), material.experiment.records
     told = {
         "Studies": _studies(material),
         "Budget": _budget([config.get("budget", {}) for config in configs]),
@@ -161,7 +163,7 @@ def _how(material: Material) -> dict[str, str]:
 
 
 def _studies(material: Material) -> str:
-    records = material.evidence.records
+    records = material.experiment.records
     states = Counter(str(run.state) for record in records for run in (*record.trials, *record.confirmations))
     n_trials, n_confirmations = sum(len(r.trials) for r in records), sum(len(r.confirmations) for r in records)
     other = ", ".join(f"{n} {state}" for state, n in states.items() if state != "complete")
@@ -252,11 +254,11 @@ def _card(lines: Mapping[str, str]) -> str:
     return '<dl class="card">' + "".join(f"<dt>{escape(k)}</dt><dd>{v}</dd>" for k, v in lines.items()) + "</dl>"
 
 
-def _first(shown: Shown) -> Picture | None:
+def _first(shown: PageContents) -> Picture | None:
     return next((picture for picture in shown.pictures if picture.suffix != "html"), None)
 
 
-def _room(name: str, about: About, shown: Shown) -> str:
+def _room(name: str, about: About, shown: PageContents) -> str:
     picture = _first(shown)
     thumb = "" if picture is None else f'<div class="thumb">{_img(picture, escape(_file(name, picture)))}</div>'
     finding = f"<p>{escape(shown.findings[0])}</p>" if shown.findings else ""

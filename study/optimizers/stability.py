@@ -1,4 +1,4 @@
-"""Up to which rate gradient descent converges on a quadratic surface, known before it is run.
+"""Up to which rate gradient descent converges on a quadratic landscape, known before it is run.
 
 Along an eigenvector of the Hessian with eigenvalue λ the distance c from the stationary point follows a recursion of
 its own, whatever the other directions do. With rate η and momentum β, and the velocity v that holds the rate:
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import OptimizerConfig, StudyConfig
-from study.optimizers.surface import Surface, read_surface
+from study.optimizers.landscape import Landscape, read_landscape
 
 _SGD = "keras.optimizers.SGD"
-# A surface is quadratic that departs from its parabola by no more than this share of its heights.
+# A landscape is quadratic that departs from its parabola by no more than this share of its heights.
 _TOLERANCE = 1e-9
 
 
@@ -65,7 +65,7 @@ class Descent:
 
 @dataclass(frozen=True, kw_only=True)
 class Quadratic:
-    """A quadratic surface in the coordinates of its eigenvectors.
+    """A quadratic landscape in the coordinates of its eigenvectors.
 
     Attributes:
         curvatures: Eigenvalues of the Hessian, ascending, shape (n_dimensions,).
@@ -97,12 +97,12 @@ class Quadratic:
 
 
 def warning(config: StudyConfig) -> str | None:
-    """Say what will happen where the study's fixed rate lies above the limit of its surface; else return None."""
-    surface = read_surface(config.model.section)
+    """Say what will happen where the study's fixed rate lies above the limit of its landscape; else return None."""
+    landscape = read_landscape(config.model.section)
     descent = fixed_descent(config.optimizer)
-    if surface is None or descent is None or config.schedule.section.get("_target_") is not None:
+    if landscape is None or descent is None or config.schedule.section.get("_target_") is not None:
         return None
-    quadratic = as_quadratic(surface)
+    quadratic = as_quadratic(landscape)
     if quadratic is None or quadratic.curvatures[-1] <= 0:
         return None
     curvature = float(quadratic.curvatures[-1])
@@ -110,8 +110,8 @@ def warning(config: StudyConfig) -> str | None:
     if descent.learning_rate <= limit:
         return None
     n_steps = config.budget.n_steps or config.budget.n_epochs or 0
-    path = quadratic.path(surface.start, descent, n_steps=n_steps)
-    first, last = surface.heights(path[[0, -1]])
+    path = quadratic.path(landscape.start, descent, n_steps=n_steps)
+    first, last = landscape.heights(path[[0, -1]])
     end = (
         "the trial will be recorded as diverged"
         if not last <= first
@@ -144,18 +144,18 @@ def fixed_descent(optimizer: OptimizerConfig) -> Descent | None:
     )
 
 
-def as_quadratic(surface: Surface) -> Quadratic | None:
-    """Return a surface by its eigenvectors, None where it is not quadratic, or has no stationary point.
+def as_quadratic(landscape: Landscape) -> Quadratic | None:
+    """Return a landscape by its eigenvectors, None where it is not quadratic, or has no stationary point.
 
     Differences over the whole domain give the exact derivatives of a quadratic function; whether it is one is seen on
     a grid of other points.
     """
-    n = surface.n_dimensions
-    middle, reach = surface.domain.mean(axis=1), np.diff(surface.domain, axis=1)[:, 0] / 2
+    n = landscape.n_dimensions
+    middle, reach = landscape.domain.mean(axis=1), np.diff(landscape.domain, axis=1)[:, 0] / 2
     unit = np.diag(reach)
 
     def at(offset: NDArray[np.float64]) -> float:
-        return float(surface.heights(middle + offset))
+        return float(landscape.heights(middle + offset))
 
     here = at(np.zeros(n))
     slope = np.array([(at(unit[i]) - at(-unit[i])) / (2 * reach[i]) for i in range(n)])
@@ -167,7 +167,7 @@ def as_quadratic(surface: Surface) -> Quadratic | None:
     axes = np.meshgrid(*[np.linspace(-1, 1, 6) * part for part in reach], indexing="ij")
     grid = np.stack([axis.ravel() for axis in axes], axis=-1)
     parabola = here + grid @ slope + 0.5 * np.einsum("pi,ij,pj->p", grid, hessian, grid)
-    heights = surface.heights(middle + grid)
+    heights = landscape.heights(middle + grid)
     if not np.allclose(parabola, heights, rtol=0, atol=_TOLERANCE * float(np.abs(heights).max())):
         return None
     to_center = np.linalg.lstsq(hessian, -slope, rcond=None)[0]

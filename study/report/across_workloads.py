@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from study.report.comparison import Comparison
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
-from study.report.html.sections import Section
+from study.report.html.sections import PageSection
 from study.statistics.performance_profile import performance_profile, performance_score
 from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
 
@@ -24,7 +24,7 @@ _TAU_MAX = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workloads:
+class AcrossWorkloads:
     """Several experiments side by side; blocks are workloads, never seeds.
 
     Attributes:
@@ -54,7 +54,7 @@ class Workloads:
     profile_scores: Floats
 
 
-def across(comparisons: Sequence[Comparison]) -> Workloads | None:
+def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
     """Return the view across experiments; None where fewer than two share two entries with test results."""
     tables = [_means(comparison) for comparison in comparisons]
     everywhere = sorted(set.intersection(*(set(table) for table in tables)))
@@ -65,11 +65,11 @@ def across(comparisons: Sequence[Comparison]) -> Workloads | None:
     order = np.argsort(ranks, kind="stable")
     labels = tuple(everywhere[i] for i in order)
     enough = len(comparisons) >= _ENOUGH
-    of = {entry.label: entry.optimizer for comparison in comparisons for entry in comparison.evidence.entries}
+    of = {entry.label: entry.optimizer for comparison in comparisons for entry in comparison.experiment.entries}
     times = np.array([[_steps(comparison, label) for label in labels] for comparison in comparisons])
     taus = np.linspace(1.0, _TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
-    return Workloads(
-        experiments=tuple(comparison.evidence.experiment for comparison in comparisons),
+    return AcrossWorkloads(
+        experiments=tuple(comparison.experiment.name for comparison in comparisons),
         labels=labels,
         optimizers=tuple(of[label] for label in labels),
         missing=tuple(sorted(set().union(*tables) - set(everywhere))),
@@ -83,7 +83,7 @@ def across(comparisons: Sequence[Comparison]) -> Workloads | None:
     )
 
 
-def workloads_section(found: Workloads) -> tuple[Section, dict[str, Figure]]:
+def workloads_section(found: AcrossWorkloads) -> tuple[PageSection, dict[str, Figure]]:
     """Return the section and its figures by name."""
     look = dict(zip(found.labels, styles(list(found.optimizers)), strict=True))
     drawn = {"ranks": _ranks_figure(found, look)}
@@ -95,10 +95,10 @@ def workloads_section(found: Workloads) -> tuple[Section, dict[str, Figure]]:
         for name, figure in drawn.items()
     )
     html = f'<div class="answer none"><p class="sentence">{escape(sentence(found))}</p></div>{_table(found)}{plots}'
-    return Section(anchor="workloads", title="Across workloads", html=html), drawn
+    return PageSection(anchor="workloads", title="Across workloads", html=html), drawn
 
 
-def sentence(found: Workloads) -> str:
+def sentence(found: AcrossWorkloads) -> str:
     """Say what the workloads together tell, and how little where they are few."""
     n, best = len(found.experiments), found.labels[0]
     said = f"{best} has the best average rank, {found.ranks[0]:.2f} of {len(found.labels)}, over {n} workloads"
@@ -122,7 +122,7 @@ def sentence(found: Workloads) -> str:
 
 def _means(comparison: Comparison) -> dict[str, float]:
     """Return mean test results by label, turned so that larger is better."""
-    sign = comparison.evidence.measure.sign
+    sign = comparison.experiment.metric.sign
     return {row.label: sign * row.tuned.estimate for row in comparison.rows if row.tuned is not None}
 
 
@@ -131,7 +131,7 @@ def _steps(comparison: Comparison, label: str) -> float:
     return math.inf if found is None else found.median_steps
 
 
-def _table(found: Workloads) -> str:
+def _table(found: AcrossWorkloads) -> str:
     names = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in found.experiments)
     score = '<th scope="col" class="num">profile score</th>' if found.taus.size else ""
     rows = []
@@ -150,7 +150,7 @@ def _table(found: Workloads) -> str:
     )
 
 
-def _ranks_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
+def _ranks_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:
     n = len(found.labels)
     traces: list[dict[str, Any]] = [
         {
@@ -166,18 +166,7 @@ def _ranks_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
         for index, label in enumerate(found.labels)
     ]
     if found.critical_difference is not None:
-        end = found.ranks[0] + found.critical_difference
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "not told from the best",
-                "x": [found.ranks[0], end],
-                "y": [n - 0.55, n - 0.55],
-                "line": {"color": "#7d7d7d", "width": 4},
-                "hovertemplate": f"critical difference {found.critical_difference:.2f}<extra></extra>",
-            }
-        )
+        traces.append(_critical_difference_trace(found.ranks[0], found.critical_difference, y=n - 0.55))
     return Figure(
         name="ranks",
         title="Average ranks",
@@ -195,7 +184,20 @@ def _ranks_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
     )
 
 
-def _profile_figure(found: Workloads, look: Mapping[str, Style]) -> Figure:
+def _critical_difference_trace(best: float, difference: float, *, y: float) -> dict[str, Any]:
+    """Return a bar from the best rank to the last rank that does not differ from it."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "not told from the best",
+        "x": [best, best + difference],
+        "y": [y, y],
+        "line": {"color": "#7d7d7d", "width": 4},
+        "hovertemplate": f"critical difference {difference:.2f}<extra></extra>",
+    }
+
+
+def _profile_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:
     traces = [
         {
             "type": "scatter",

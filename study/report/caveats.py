@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from study.report.pairing import Outcome
-from study.report.studies import Evidence, StudyEvidence
+from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
 
 _FEW_SEEDS = 10
@@ -27,28 +27,28 @@ class Caution:
     serious: bool = False
 
 
-def cautions(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> tuple[Caution, ...]:
+def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> tuple[Caution, ...]:
     """Return all cautions, the serious ones first."""
     found = [
-        *_forced(evidence),
-        *_running(evidence),
-        *_lengths(evidence),
-        *_budgets(evidence),
-        *_superseded(evidence),
-        *_unshared(evidence, outcome),
+        *_forced(experiment),
+        *_running(experiment),
+        *_lengths(experiment),
+        *_budgets(experiment),
+        *_superseded(experiment),
+        *_unshared(experiment, outcome),
         *_few(outcome),
-        *_diverged_confirmations(evidence),
+        *_diverged_confirmations(experiment),
         *_edges(rows),
         *_diverged(rows),
-        *_samplers(evidence),
+        *_samplers(experiment),
     ]
     return tuple(sorted(found, key=lambda caution: not caution.serious))
 
 
-def pruned_or_adaptive(evidence: Evidence) -> dict[str, str]:
+def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
     """Return why a study's trials are no independent random search, by study; empty where all are."""
     reasons = {}
-    for study in evidence.studies:
+    for study in experiment.studies:
         if not study.ranges:
             continue
         sampler = study.record.params.get("sampler.name", "random")
@@ -61,13 +61,13 @@ def pruned_or_adaptive(evidence: Evidence) -> dict[str, str]:
     return reasons
 
 
-def _forced(evidence: Evidence) -> Iterator[Caution]:
-    for why in evidence.differing:
+def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for why in experiment.differing:
         yield Caution(topic="Not comparable", text=f"{why} Compared all the same, by --force.", serious=True)
 
 
-def _running(evidence: Evidence) -> Iterator[Caution]:
-    for study in evidence.studies:
+def _running(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for study in experiment.studies:
         record = study.record
         if study.complete and record.status != "RUNNING":
             continue
@@ -76,9 +76,9 @@ def _running(evidence: Evidence) -> Iterator[Caution]:
         yield Caution(topic="Not ended", text=f"{record.name} {state}: {done}. Its numbers may change.", serious=True)
 
 
-def _lengths(evidence: Evidence) -> Iterator[Caution]:
+def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:
     lengths: dict[str, list[str]] = {}
-    for study in evidence.studies:
+    for study in experiment.studies:
         lengths.setdefault(length(study), []).append(study.record.name)
     if len(lengths) > 1:
         told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
@@ -86,16 +86,16 @@ def _lengths(evidence: Evidence) -> Iterator[Caution]:
         yield Caution(topic="Unequal training", text=text, serious=True)
 
 
-def length(study: StudyEvidence) -> str:
+def length(study: ComparedStudy) -> str:
     """Return how long a study trained each trial, with the unit."""
     params = study.record.params
     steps = params.get("budget.n_steps")
     return f"{steps} steps" if steps is not None else f"{params.get('budget.n_epochs', 'unknown')} epochs"
 
 
-def _budgets(evidence: Evidence) -> Iterator[Caution]:
-    spent = {study.record.name: study.n_spent for study in evidence.studies if study.ranges}
-    n = evidence.n_trials
+def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
+    spent = {study.record.name: study.n_spent for study in experiment.studies if study.ranges}
+    n = experiment.n_trials
     if n is None:
         return
     more = {name: count for name, count in spent.items() if count > n}
@@ -106,7 +106,7 @@ def _budgets(evidence: Evidence) -> Iterator[Caution]:
             text=f"All searches are cut to their first {n} trials, which all ended ones have ({told} had more).",
             serious=True,
         )
-    beyond = [study.record.name for study in evidence.studies if study.confirmed_beyond]
+    beyond = [study.record.name for study in experiment.studies if study.confirmed_beyond]
     if beyond:
         text = (
             f"The confirmed configuration of {', '.join(beyond)} was found beyond the first {n} trials: what the cut "
@@ -115,8 +115,8 @@ def _budgets(evidence: Evidence) -> Iterator[Caution]:
         yield Caution(topic="Unequal budgets", text=text, serious=True)
 
 
-def _superseded(evidence: Evidence) -> Iterator[Caution]:
-    for study in evidence.studies:
+def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for study in experiment.studies:
         if study.n_superseded:
             text = (
                 f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search went on after "
@@ -126,10 +126,10 @@ def _superseded(evidence: Evidence) -> Iterator[Caution]:
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
 
 
-def _unshared(evidence: Evidence, outcome: Outcome) -> Iterator[Caution]:
+def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caution]:
     if outcome.unit == "study" or outcome.verdict is None:
         return
-    entries = [entry for entry in evidence.entries if entry.label in outcome.labels]
+    entries = [entry for entry in experiment.entries if entry.label in outcome.labels]
     most = max(len(study.tuned) for entry in entries for study in entry.studies)
     if most > len(outcome.units):
         text = (
@@ -147,12 +147,12 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
         yield Caution(topic="Few seeds", text=text)
 
 
-def _diverged_confirmations(evidence: Evidence) -> Iterator[Caution]:
-    measure = evidence.measure
-    for entry in evidence.entries:
+def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]:
+    metric = experiment.metric
+    for entry in experiment.entries:
         n = sum(run.state == "diverged" for run in entry.tuned)
         if n:
-            counted = f"each counts as {measure.text(measure.worst)}" if measure.is_share else "so it has no mean"
+            counted = f"each counts as {metric.text(metric.worst)}" if metric.is_share else "so it has no mean"
             of = f"{n} of {len(entry.tuned)} confirmations of the best configuration"
             text = f"{entry.label}: {of} diverged; {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
@@ -184,8 +184,8 @@ def _diverged(rows: Sequence[Row]) -> Iterator[Caution]:
         )
 
 
-def _samplers(evidence: Evidence) -> Iterator[Caution]:
-    for name, reason in sorted(pruned_or_adaptive(evidence).items()):
+def _samplers(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for name, reason in sorted(pruned_or_adaptive(experiment).items()):
         text = (
             f"{name} used {reason}: its trials are not independent draws, so there is no tuning curve, and it had "
             "another kind of budget than random search."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from study.core.errors import StudyError
 from study.core.records import StudyRecord
-from study.report.metric import measure_of
+from study.report.objective_metric import metric_of
 
 
 def check_comparable(
@@ -24,7 +24,7 @@ def check_comparable(
         StudyError: They are not comparable, and `force` is false.
     """
     questions: dict[str, Callable[[StudyRecord], str]] = {
-        "metrics": lambda record: "{0.name}, {0.direction}d".format(measure_of(record.params)),
+        "metrics": lambda record: "{0.name}, {0.direction}d".format(metric_of(record.params)),
         "data digests": lambda record: digests.get(record.run_id, "unknown"),
         "models": lambda record: _described(record, "model."),
         "losses": lambda record: _described(record, "dataset.task.loss."),

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from study.report.across_workloads import Workloads, sentence
+from study.report.across_workloads import AcrossWorkloads, sentence
 from study.report.comparison import Comparison
 
 
-def numbers(comparisons: Sequence[Comparison], workloads: Workloads | None = None) -> dict[str, Any]:
+def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
     """Return what a program wants to know, ready for JSON; a number that is none or infinite is null.
 
     Keys:
@@ -38,16 +38,16 @@ def numbers(comparisons: Sequence[Comparison], workloads: Workloads | None = Non
 
 
 def _experiment(comparison: Comparison) -> dict[str, Any]:
-    evidence, outcome, measure = comparison.evidence, comparison.outcome, comparison.evidence.measure
+    experiment, outcome, metric = comparison.experiment, comparison.outcome, comparison.experiment.metric
     return {
-        "experiment": evidence.experiment,
+        "experiment": experiment.name,
         "metric": {
-            "name": measure.name,
-            "direction": measure.direction,
-            "target": measure.target,
-            "test": measure.test,
+            "name": metric.name,
+            "direction": metric.direction,
+            "target": metric.target,
+            "test": metric.test,
         },
-        "n_trials": evidence.n_trials,
+        "n_trials": experiment.n_trials,
         "answer": {
             "kind": comparison.answer.kind,
             "winner": comparison.answer.winner,
@@ -63,28 +63,36 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "left_out": outcome.left_out,
         },
         "differences": _differences(comparison),
-        "tuning_curves": {
-            label: {"median": each.median.value, "low": each.median.low, "high": each.median.high, "mean": each.mean}
-            for label, each in comparison.tuning.items()
-        },
+        "tuning_curves": _tuning_curves(comparison),
         "no_tuning_curves": comparison.no_tuning,
         "training_curves": comparison.training,
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
-        "importance": evidence.importances,
+        "importance": experiment.importances,
         "warnings": comparison.cautions,
-        "studies": [
-            {
-                "name": record.name,
-                "run_id": record.run_id,
-                "status": record.status,
-                "study_seed": record.params.get("study_seed"),
-                "digest": evidence.digests.get(record.run_id),
-                "git_commit": record.tags.get("git_commit"),
-            }
-            for record in evidence.records
-        ],
+        "studies": _studies(comparison),
     }
+
+
+def _tuning_curves(comparison: Comparison) -> dict[str, Any]:
+    return {
+        label: {"median": each.median.value, "low": each.median.low, "high": each.median.high, "mean": each.mean}
+        for label, each in comparison.tuning.items()
+    }
+
+
+def _studies(comparison: Comparison) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": record.name,
+            "run_id": record.run_id,
+            "status": record.status,
+            "study_seed": record.params.get("study_seed"),
+            "digest": comparison.experiment.digests.get(record.run_id),
+            "git_commit": record.tags.get("git_commit"),
+        }
+        for record in comparison.experiment.records
+    ]
 
 
 def _differences(comparison: Comparison) -> list[dict[str, Any]]:
@@ -97,7 +105,7 @@ def _differences(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _across(workloads: Workloads | None) -> dict[str, Any] | None:
+def _across(workloads: AcrossWorkloads | None) -> dict[str, Any] | None:
     if workloads is None:
         return None
     return {

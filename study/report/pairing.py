@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from study.report.metric import Measure
-from study.report.studies import Entry, Evidence, StudyEvidence
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedExperiment, ComparedStudy, Entry
 from study.statistics.winner import Verdict, decide
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Outcome:
         return None if self.verdict is None else self.labels[self.verdict.candidate]
 
 
-def decide_outcome(evidence: Evidence) -> Outcome:
+def decide_outcome(experiment: ComparedExperiment) -> Outcome:
     """Compare the entries over the seeds that they share.
 
     The candidate is the entry with the best mean validation objective over the confirmations of its configuration,
@@ -62,10 +62,10 @@ def decide_outcome(evidence: Evidence) -> Outcome:
     search is in the intervals. With fewer it is a confirmation seed, averaged over the studies where there are two,
     and the verdict holds for these tuned configurations.
     """
-    measure = evidence.measure
-    left_out = {entry.label: reason for entry in evidence.entries if (reason := _reason(entry, measure))}
-    entries = [entry for entry in evidence.entries if entry.label not in left_out]
-    unit, units, tests, validations = _paired(entries, measure)
+    metric = experiment.metric
+    left_out = {entry.label: reason for entry in experiment.entries if (reason := _reason(entry, metric))}
+    entries = [entry for entry in experiment.entries if entry.label not in left_out]
+    unit, units, tests, validations = _paired(entries, metric)
     labels = tuple(entry.label for entry in entries)
     if not units:
         empty = np.empty((len(entries), 0))
@@ -80,8 +80,8 @@ def decide_outcome(evidence: Evidence) -> Outcome:
             behind=None,
         )
     validation = validations.mean(axis=1)
-    candidate = int(np.argmax(measure.sign * validation))
-    verdict = decide(tests, candidate=candidate, direction=measure.direction)
+    candidate = int(np.argmax(metric.sign * validation))
+    verdict = decide(tests, candidate=candidate, direction=metric.direction)
     return Outcome(
         labels=labels,
         scores=tests,
@@ -90,11 +90,11 @@ def decide_outcome(evidence: Evidence) -> Outcome:
         units=units,
         left_out=left_out,
         verdict=verdict,
-        behind=_behind(labels, tests, validation, verdict, measure) if verdict.winner else None,
+        behind=_behind(labels, tests, validation, verdict, metric) if verdict.winner else None,
     )
 
 
-def _reason(entry: Entry, measure: Measure) -> str | None:
+def _reason(entry: Entry, metric: ObjectiveMetric) -> str | None:
     """Return why an entry cannot take part, None where it can."""
     if any(study.confirmed_beyond for study in entry.studies):
         return "its confirmed configuration was found beyond the trials that all had"
@@ -102,14 +102,14 @@ def _reason(entry: Entry, measure: Measure) -> str | None:
         return "it has not ended"
     if not all(study.tuned for study in entry.studies):
         return "it has no confirmations"
-    if any(np.isinf(measure.tested(run) or 0.0) for run in entry.tuned):
-        return f"it diverged on a confirmation seed, so that its mean {measure.spoken} is infinite"
+    if any(np.isinf(metric.tested(run) or 0.0) for run in entry.tuned):
+        return f"it diverged on a confirmation seed, so that its mean {metric.spoken} is infinite"
     return None
 
 
-def _paired(entries: Sequence[Entry], measure: Measure) -> tuple[Unit, tuple[int, ...], Floats, Floats]:
+def _paired(entries: Sequence[Entry], metric: ObjectiveMetric) -> tuple[Unit, tuple[int, ...], Floats, Floats]:
     """Return the unit, the units, and test and validation scores by entry and unit, shape (n_entries, n_units)."""
-    by_seed = [{study.seed: _scores(study, measure) for study in entry.studies} for entry in entries]
+    by_seed = [{study.seed: _scores(study, metric) for study in entry.studies} for entry in entries]
     seeds = sorted(set.intersection(*(set(found) for found in by_seed))) if by_seed else []
     keys = {seed: sorted(set.intersection(*(set(found[seed]) for found in by_seed))) for seed in seeds}
     shared = {seed: found for seed, found in keys.items() if found}
@@ -129,22 +129,22 @@ def _paired(entries: Sequence[Entry], measure: Measure) -> tuple[Unit, tuple[int
     return unit, tuple(cells), both[:, :, 0], both[:, :, 1]
 
 
-def _scores(study: StudyEvidence, measure: Measure) -> dict[Key, tuple[float, float]]:
+def _scores(study: ComparedStudy, metric: ObjectiveMetric) -> dict[Key, tuple[float, float]]:
     """Return test and validation score of each confirmation, by its repetition and seeds."""
     return {
         (run.number, run.params.get("run_seed", ""), run.params.get("order_seed", "")): (tested, validated)
         for run in study.tuned
-        if (tested := measure.tested(run)) is not None and (validated := measure.validation(run)) is not None
+        if (tested := metric.tested(run)) is not None and (validated := metric.validation(run)) is not None
     }
 
 
 def _behind(
-    labels: tuple[str, ...], scores: Floats, validation: Floats, verdict: Verdict, measure: Measure
+    labels: tuple[str, ...], scores: Floats, validation: Floats, verdict: Verdict, metric: ObjectiveMetric
 ) -> tuple[tuple[str, ...], Verdict] | None:
     """Compare those that came after the winner with the best of them on validation."""
     others = [index for index in range(len(labels)) if index != verdict.candidate]
     if len(others) < 2:
         return None
-    second = int(np.argmax(measure.sign * validation[others]))
-    found = decide(scores[others], candidate=second, direction=measure.direction)
+    second = int(np.argmax(metric.sign * validation[others]))
+    found = decide(scores[others], candidate=second, direction=metric.direction)
     return tuple(labels[index] for index in others), found

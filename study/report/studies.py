@@ -14,7 +14,7 @@ from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
-from study.report.metric import Measure, measure_of
+from study.report.objective_metric import ObjectiveMetric, metric_of
 from study.report.searched_ranges import searched_ranges
 
 # By run and by metric: steps and values, each of shape (n_logged,).
@@ -26,7 +26,7 @@ _NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyEvidence:
+class ComparedStudy:
     """One study, cut to the budget that all studies had.
 
     Attributes:
@@ -76,7 +76,7 @@ class Entry:
 
     label: str
     optimizer: str
-    studies: tuple[StudyEvidence, ...]
+    studies: tuple[ComparedStudy, ...]
 
     @property
     def searched(self) -> bool:
@@ -100,12 +100,12 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class ComparedExperiment:
     """An experiment, ready to be compared.
 
     Attributes:
-        experiment: The experiment's name.
-        measure: What is compared.
+        name: The experiment's name.
+        metric: What is compared.
         entries: What is compared, by label.
         n_trials: The budget of trials that all ended searches had; None where nothing was searched.
         digests: The data set's digest by the study's run, as far as they are known.
@@ -114,8 +114,8 @@ class Evidence:
         differing: Why the studies are not comparable, where it was asked to compare them all the same.
     """
 
-    experiment: str
-    measure: Measure
+    name: str
+    metric: ObjectiveMetric
     entries: tuple[Entry, ...]
     n_trials: int | None
     digests: Mapping[str, str]
@@ -124,7 +124,7 @@ class Evidence:
     differing: tuple[str, ...] = ()
 
     @property
-    def studies(self) -> tuple[StudyEvidence, ...]:
+    def studies(self) -> tuple[ComparedStudy, ...]:
         """All studies, entry by entry."""
         return tuple(study for entry in self.entries for study in entry.studies)
 
@@ -141,7 +141,7 @@ def gather(
     digests: Mapping[str, str],
     read_histories: ReadHistories,
     force: bool = False,
-) -> Evidence:
+) -> ComparedExperiment:
     """Gather what an experiment's studies say.
 
     Args:
@@ -161,14 +161,14 @@ def gather(
             f"{len(records)} studies and no trial. Run one with study run, or name another; study list shows them."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
-    measure = measure_of(started[0].params)
+    metric = metric_of(started[0].params)
     budget = _common_budget(started)
-    entries = _entries([_study(record, measure=measure, budget=budget) for record in started])
+    entries = _entries([_study(record, metric=metric, budget=budget) for record in started])
     runs = [run.run_id for entry in entries for run in entry.tuned]
-    metrics = [measure.name, measure.training]
-    return Evidence(
-        experiment=experiment,
-        measure=measure,
+    metrics = [metric.name, metric.training]
+    return ComparedExperiment(
+        name=experiment,
+        metric=metric,
         entries=entries,
         n_trials=budget,
         digests=digests,
@@ -202,24 +202,24 @@ def _common_budget(records: Sequence[StudyRecord]) -> int | None:
     return min((len(_ended(record)) for record in ended or searches), default=None)
 
 
-def _study(record: StudyRecord, *, measure: Measure, budget: int | None) -> StudyEvidence:
+def _study(record: StudyRecord, *, metric: ObjectiveMetric, budget: int | None) -> ComparedStudy:
     ranges, ended = searched_ranges(record), _ended(record)
     within = tuple(run for number, run in sorted(ended.items()) if not ranges or budget is None or number < budget)
-    completed = [run for run in within if run.state == "complete" and measure.validation(run) is not None]
-    best = max(completed, key=lambda run: (measure.sign * (measure.validation(run) or 0.0), -run.number), default=None)
+    completed = [run for run in within if run.state == "complete" and metric.validation(run) is not None]
+    best = max(completed, key=lambda run: (metric.sign * (metric.validation(run) or 0.0), -run.number), default=None)
     fixed = [run for run in record.confirmations if run.config == "fixed"]
     of_best = [run for run in record.confirmations if run.config == "best"]
     # The best point of a cut search may have been confirmed before the search went on: then those count.
     ours = [run for run in of_best if best is not None and _same_point(run, best)] if ranges else fixed
     untuned = [run for run in record.confirmations if run.config == "default" and not run.superseded]
-    return StudyEvidence(
+    return ComparedStudy(
         record=record,
         ranges=ranges,
         n_spent=len(ended),
         trials=within,
         best=best,
-        tuned=_scored(ours, measure),
-        untuned=_scored(untuned, measure),
+        tuned=_scored(ours, metric),
+        untuned=_scored(untuned, metric),
         n_superseded=sum(run.superseded for run in record.confirmations),
         confirmed_beyond=bool(of_best) and not ours,
     )
@@ -229,18 +229,18 @@ def _same_point(run: RunRecord, trial: RunRecord) -> bool:
     return point_of(run) == point_of(trial)
 
 
-def _scored(runs: Sequence[RunRecord], measure: Measure) -> tuple[RunRecord, ...]:
+def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunRecord, ...]:
     """Return the runs that have a test score, one a repetition: of two the one that counts still, then the later."""
     by_number: dict[int, RunRecord] = {}
     for run in sorted(runs, key=lambda run: (not run.superseded, run.started)):
-        if measure.tested(run) is not None:
+        if metric.tested(run) is not None:
             by_number[run.number] = run
     return tuple(run for _, run in sorted(by_number.items()))
 
 
-def _entries(studies: Sequence[StudyEvidence]) -> tuple[Entry, ...]:
+def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
     """Put the studies together that differ in their seeds alone."""
-    grouped: dict[tuple[tuple[str, str], ...], list[StudyEvidence]] = defaultdict(list)
+    grouped: dict[tuple[tuple[str, str], ...], list[ComparedStudy]] = defaultdict(list)
     for study in studies:
         params = study.record.params.items()
         grouped[tuple(sorted((key, value) for key, value in params if key not in _SEEDS))].append(study)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.core.records import RunRecord
-from study.report.metric import Measure
-from study.report.studies import Entry, Evidence, number_of
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedExperiment, Entry, number_of
 from study.statistics.intervals import Interval, bootstrap_interval, mean_interval, stratified_bootstrap_interval
 from study.statistics.range_edges import nearest_edge
 
@@ -69,15 +69,15 @@ class Row:
     run_ids: tuple[str, ...]
 
 
-def summarize(evidence: Evidence, *, rng: np.random.Generator) -> tuple[Row, ...]:
+def summarize(experiment: ComparedExperiment, *, rng: np.random.Generator) -> tuple[Row, ...]:
     """Return a row for each entry, the best mean test score first and those without one last.
 
     Args:
-        evidence: The experiment.
+        experiment: The experiment.
         rng: Where the bootstrap draws from.
     """
-    rows = [_row(entry, evidence.measure, rng) for entry in evidence.entries]
-    sign = evidence.measure.sign
+    rows = [_row(entry, experiment.metric, rng) for entry in experiment.entries]
+    sign = experiment.metric.sign
 
     def key(row: Row) -> tuple[bool, float, str]:
         return (row.tuned is None, 0.0 if row.tuned is None else -sign * row.tuned.estimate, row.label)
@@ -85,25 +85,25 @@ def summarize(evidence: Evidence, *, rng: np.random.Generator) -> tuple[Row, ...
     return tuple(sorted(rows, key=key))
 
 
-def _row(entry: Entry, measure: Measure, rng: np.random.Generator) -> Row:
+def _row(entry: Entry, metric: ObjectiveMetric, rng: np.random.Generator) -> Row:
     studies = entry.studies
-    tuned = _interval([_tests(study.tuned, measure) for study in studies], rng)
-    untuned = _interval([_tests(study.untuned, measure) for study in studies], rng)
+    tuned = _interval([_tests(study.tuned, metric) for study in studies], rng)
+    untuned = _interval([_tests(study.untuned, metric) for study in studies], rng)
     gain = None
     if entry.searched and tuned and untuned and math.isfinite(tuned.estimate) and math.isfinite(untuned.estimate):
-        gain = measure.sign * (tuned.estimate - untuned.estimate)
-    found = [measure.validation(study.best) for study in studies if study.best is not None]
+        gain = metric.sign * (tuned.estimate - untuned.estimate)
+    found = [metric.validation(study.best) for study in studies if study.best is not None]
     best = [value for value in found if value is not None]
-    validations = [value for run in entry.tuned if (value := measure.validation(run)) is not None]
+    validations = [value for run in entry.tuned if (value := metric.validation(run)) is not None]
     return Row(
         label=entry.label,
         optimizer=entry.optimizer,
         tuned=tuned,
-        over_studies=_over_studies(entry, measure),
+        over_studies=_over_studies(entry, metric),
         untuned=untuned,
         gain=gain,
         validation=float(np.mean(validations)) if validations else None,
-        search_best=measure.sign * max(measure.sign * value for value in best) if best else None,
+        search_best=metric.sign * max(metric.sign * value for value in best) if best else None,
         configuration=tuple(_configuration(entry, index) for index in range(len(studies))),
         n_trials=sum(study.n_spent for study in studies),
         n_planned=sum(study.record.n_trials for study in studies),
@@ -116,8 +116,8 @@ def _row(entry: Entry, measure: Measure, rng: np.random.Generator) -> Row:
     )
 
 
-def _tests(runs: Sequence[RunRecord], measure: Measure) -> list[float]:
-    return [value for run in runs if (value := measure.tested(run)) is not None]
+def _tests(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> list[float]:
+    return [value for run in runs if (value := metric.tested(run)) is not None]
 
 
 def _interval(studies: Sequence[Sequence[float]], rng: np.random.Generator) -> Interval | None:
@@ -134,8 +134,8 @@ def _interval(studies: Sequence[Sequence[float]], rng: np.random.Generator) -> I
     return stratified_bootstrap_interval(filled, rng=rng)
 
 
-def _over_studies(entry: Entry, measure: Measure) -> Interval | None:
-    means = [float(np.mean(tests)) for study in entry.studies if (tests := _tests(study.tuned, measure))]
+def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
+    means = [float(np.mean(tests)) for study in entry.studies if (tests := _tests(study.tuned, metric))]
     return mean_interval(means) if len(means) >= 3 and np.all(np.isfinite(means)) else None
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from study.report.metric import SPACE, Measure
+from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pairing import Outcome
-from study.report.studies import Evidence
+from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
-from study.statistics.winner import Paired, Verdict
+from study.statistics.winner import CandidateDifference, Verdict
 
 # Control characters around a name, which no name holds: plain text drops them, HTML makes it bold.
 _OPEN, _CLOSE = "\x02", "\x03"
@@ -46,18 +46,18 @@ class Answer:
         return tuple(text.replace(*tags[0]).replace(*tags[1]) for text in escaped)
 
 
-def answer(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> Answer:
+def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
     """Say what the comparison came to; a winner is named by the verdict alone."""
     verdict = outcome.verdict
     if verdict is None:
-        return Answer(kind="open", winner=None, marked=(_nothing(evidence, outcome, rows), *_left_out(outcome)))
+        return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
     row = next(row for row in rows if row.label == outcome.candidate)
     if not verdict.differences:
-        marked = f"{_reached(row, evidence.measure, outcome)} There is nothing to compare it with."
+        marked = f"{_reached(row, experiment.metric, outcome)} There is nothing to compare it with."
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     if verdict.n_seeds < 2:
         marked = (
-            f"Nothing can be told apart from one {_unit(outcome, 1)}: {_reached(row, evidence.measure, outcome)} "
+            f"Nothing can be told apart from one {_unit(outcome, 1)}: {_reached(row, experiment.metric, outcome)} "
             "Confirm on more seeds (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
@@ -65,19 +65,19 @@ def answer(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> Answer:
     return Answer(
         kind="winner" if verdict.winner else "none",
         winner=row.label if verdict.winner else None,
-        marked=(*tell(evidence.measure, outcome, verdict, row), _scope(outcome), *_left_out(outcome)),
+        marked=(*tell(experiment.metric, outcome, verdict, row), _scope(outcome), *_left_out(outcome)),
     )
 
 
-def _winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
-    better = _differences(measure, outcome, verdict.differences)
+def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
+    better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
     corrected = f", corrected for {n - 1} comparisons" if n > 2 else ""
     first = (
-        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {measure.spoken} is {better}"
+        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {metric.spoken} is {better}"
         f"{' (95' + SPACE + '% intervals' if n > 2 else ' (95' + SPACE + '% interval'}{corrected})."
     )
-    second = _reached(row, measure, outcome)
+    second = _reached(row, metric, outcome)
     if outcome.behind is None:
         return first, second
     labels, behind = outcome.behind
@@ -86,13 +86,13 @@ def _winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -> t
     elif behind.tied:
         # One sentence for the best of the rest on validation, and those that it cannot be told from.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
-        third = f"Behind it, {_listed(tied)} cannot be told apart{_closest(measure, behind)}."
+        third = f"Behind it, {_listed(tied)} cannot be told apart{_closest(metric, behind)}."
     else:
         return first, second
     return first, second, third
 
 
-def _no_winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
+def _no_winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
     labels = outcome.labels
     tied = [each for each in verdict.differences if each.other in verdict.tied]
     better = [labels[index] for index in verdict.better]
@@ -107,17 +107,17 @@ def _no_winner(measure: Measure, outcome: Outcome, verdict: Verdict, row: Row) -
         names = _listed([labels[each.other] for each in tied])
         first = (
             f"{among} {_name(row.label)}, the best on validation, cannot be told apart from {names}; "
-            f"{_tied_differences(measure, outcome, tied)}."
+            f"{_tied_differences(metric, outcome, tied)}."
         )
     else:
         best = f"{_name(row.label)} was the best on validation"
         first = f"{among} {best}, but {_listed(better)} did better on the test split."
     if tied and better:
         rest.append(f"{_listed(better)} did better than {_name(row.label)} on the test split.")
-    return first, _reached(row, measure, outcome), *rest
+    return first, _reached(row, metric, outcome), *rest
 
 
-def _differences(measure: Measure, outcome: Outcome, differences: Sequence[Paired]) -> str:
+def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequence[CandidateDifference]) -> str:
     """Return `0.31 points better than nadam (0.12 to 0.50)` for a few differences, or for the smallest of many."""
     ordered = sorted(differences, key=lambda each: abs(each.mean))
     many = len(ordered) > _ALL_NAMED
@@ -125,47 +125,47 @@ def _differences(measure: Measure, outcome: Outcome, differences: Sequence[Paire
     told = []
     for each in shown:
         word = "better" if each.mean >= 0 else "worse"
-        size = measure.change(abs(each.mean), signed=False)
-        told.append(f"{size} {word} than that of {_name(outcome.labels[each.other])} ({_ends(measure, each)})")
+        size = metric.change(abs(each.mean), signed=False)
+        told.append(f"{size} {word} than that of {_name(outcome.labels[each.other])} ({_ends(metric, each)})")
     return ("at the closest " if many else "") + _joined(told)
 
 
-def _tied_differences(measure: Measure, outcome: Outcome, tied: Sequence[Paired]) -> str:
+def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[CandidateDifference]) -> str:
     """Return the differences from a few, or the span of those from many."""
     if len(tied) <= _ALL_NAMED:
-        told = _differences(measure, outcome, tied)
+        told = _differences(metric, outcome, tied)
         plural = "s" if len(tied) > 1 else ""
-        return f"its mean test {measure.spoken} is {told} (95{SPACE}% interval{plural}, corrected)"
+        return f"its mean test {metric.spoken} is {told} (95{SPACE}% interval{plural}, corrected)"
     means = [each.mean for each in tied]
-    unit = f"{SPACE}points" if measure.is_share else ""
+    unit = f"{SPACE}points" if metric.is_share else ""
     return (
-        f"its mean test {measure.spoken} differs from theirs by {measure.change_span(min(means), max(means))}{unit}, "
+        f"its mean test {metric.spoken} differs from theirs by {metric.change_span(min(means), max(means))}{unit}, "
         f"and every corrected 95{SPACE}% interval holds zero"
     )
 
 
-def _ends(measure: Measure, each: Paired) -> str:
+def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
     """Return the corrected interval in the sense of the difference's sign; an end at 0 is open."""
     low, high = (each.low_holm, each.high_holm) if each.mean >= 0 else (-each.high_holm, -each.low_holm)
-    return measure.change_span(low, high)
+    return metric.change_span(low, high)
 
 
-def _closest(measure: Measure, verdict: Verdict) -> str:
+def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
     """Return, for exactly one tie, the difference that could not be told from none."""
     if len(verdict.tied) != 1:
         return ""
     each = next(each for each in verdict.differences if each.other == verdict.tied[0])
-    size = measure.change(each.mean)
-    return f" (difference {size}, 95{SPACE}% interval {measure.change_span(each.low_holm, each.high_holm)})"
+    size = metric.change(each.mean)
+    return f" (difference {size}, 95{SPACE}% interval {metric.change_span(each.low_holm, each.high_holm)})"
 
 
-def _reached(row: Row, measure: Measure, outcome: Outcome) -> str:
+def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome) -> str:
     assert row.tuned is not None  # an entry in the comparison has confirmations
     interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
-    span = measure.span(interval.low, interval.high)
+    span = metric.span(interval.low, interval.high)
     n = f"{len(outcome.units)} {_unit(outcome, len(outcome.units))}"
     within = f" (95{SPACE}% interval {span}, {n})" if span else f" ({n})"
-    return f"{_name(row.label)} reaches {measure.text(interval.estimate)}{within}."
+    return f"{_name(row.label)} reaches {metric.text(interval.estimate)}{within}."
 
 
 def _these(outcome: Outcome, n: int) -> str:
@@ -182,20 +182,20 @@ def _scope(outcome: Outcome) -> str:
     )
 
 
-def _nothing(evidence: Evidence, outcome: Outcome, rows: Sequence[Row]) -> str:
+def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> str:
     if len(outcome.labels) > 1:
         return (
             f"No comparison: {_listed(outcome.labels)} share no confirmation seeds. "
             "Run them under the same study_seed and order_seed."
         )
-    measure = evidence.measure
+    metric = experiment.metric
     found = [row for row in rows if row.search_best is not None and math.isfinite(row.search_best)]
     if not found:
         return "Nothing can be said yet: no trial has completed."
-    best = max(found, key=lambda row: measure.sign * (row.search_best or 0.0))
-    reached = measure.text(best.search_best or 0.0)
+    best = max(found, key=lambda row: metric.sign * (row.search_best or 0.0))
+    reached = metric.text(best.search_best or 0.0)
     return (
-        f"Nothing can be said yet: there are no confirmations to compare. The best validation {measure.spoken} so "
+        f"Nothing can be said yet: there are no confirmations to compare. The best validation {metric.spoken} so "
         f"far, {reached}, is of {_name(best.label)}, and biased by the luck of the search."
     )
 

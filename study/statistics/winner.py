@@ -15,7 +15,7 @@ from study.statistics.superiority import probability_of_superiority
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paired:
+class CandidateDifference:
     """The candidate against one other optimizer, over shared seeds; differences are positive in its favor.
 
     Attributes:
@@ -56,7 +56,7 @@ class Verdict:
     """
 
     candidate: int
-    differences: tuple[Paired, ...]
+    differences: tuple[CandidateDifference, ...]
     winner: bool
     tied: tuple[int, ...]
     better: tuple[int, ...]
@@ -104,7 +104,7 @@ def decide(scores: ArrayLike, *, candidate: int, direction: Direction, level: fl
     )
 
 
-def _compare(values: NDArray[np.float64], *, candidate: int, level: float) -> tuple[Paired, ...]:
+def _compare(values: NDArray[np.float64], *, candidate: int, level: float) -> tuple[CandidateDifference, ...]:
     others = [index for index in range(len(values)) if index != candidate]
     n_seeds = values.shape[1]
     plain = [paired_difference(values[candidate], values[other], level=level) for other in others]
@@ -115,7 +115,7 @@ def _compare(values: NDArray[np.float64], *, candidate: int, level: float) -> tu
         p_holm = holm_two_sided(t_ratio(means, errors), n_seeds=n_seeds)
         low, high = holm_intervals(means, errors, n_seeds=n_seeds, level=level)
     return tuple(
-        Paired(
+        CandidateDifference(
             other=other,
             mean=each.mean,
             low=each.low,

@@ -29,6 +29,7 @@ def test_a_target_that_has_moved_is_named_with_its_new_place() -> None:
     assert moved_to("models.mlp.build") == "study.models.mlp.build"
     assert moved_to("study.search_pruners.BatchQuantile") == "study.search.pruners.BatchQuantile"
     assert moved_to("study.search_samplers.grid_sampler") == "study.search.samplers.grid_sampler"
+    assert moved_to("models.surfaces.ellipse") == "study.models.landscape_functions.ellipse"
     assert doctest.testmod(moved_targets).failed == 0
 
 
@@ -71,3 +72,25 @@ def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(fol
     assert target_faults({"model": {"_target_": "models.mlp.build"}}, folder=folder) == []
     (fault,) = signature_faults("model", "models.mlp.build", {})
     assert "It has moved: write study.models.mlp.build." in str(fault)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_recorded_landscape_is_translated_but_for_its_key_and_a_fault_names_the_new_key() -> None:
+    recorded = {
+        "model": {
+            "_target_": "models.landscape.build",
+            "surface": {"_target_": "models.surfaces.ellipse"},
+            "start": [-7.0, 2.0],
+            "domain": [[-10.0, 10.0], [-5.0, 5.0]],
+        }
+    }
+    translated, moved = translate_moved(recorded)
+    section = translated["model"]
+    assert section["_target_"] == "study.models.landscape.build"
+    assert section["surface"] == {"_target_": "study.models.landscape_functions.ellipse"}
+    assert moved["models.surfaces.ellipse"] == "study.models.landscape_functions.ellipse"
+    arguments = {name: value for name, value in section.items() if name != "_target_"}
+    (fault,) = signature_faults("model", section["_target_"], arguments)
+    assert str(fault).startswith("model.surface=")
+    assert str(fault).endswith("It has been renamed: write model.function.")
+    assert signature_faults("model", section["_target_"], {"function": {}, "start": [], "domain": []}) == []

@@ -46,8 +46,8 @@ def home(tmp_path, monkeypatch):
 def package(tmp_path, monkeypatch):
     """A stand-in for the folder that Debian's package installs."""
     folder = tmp_path / "package"
-    moved = dataclasses.replace(fashion_mnist._SOURCES, package=("dataset-fashion-mnist", str(folder)))
-    monkeypatch.setattr(fashion_mnist, "_SOURCES", moved)
+    moved = dataclasses.replace(fashion_mnist._PUBLISHED, package=("dataset-fashion-mnist", str(folder)))
+    monkeypatch.setattr(fashion_mnist, "_PUBLISHED", moved)
     return folder
 
 

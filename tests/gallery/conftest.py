@@ -97,9 +97,9 @@ def make_material() -> Callable[..., Material]:
             n = 4 if metric.startswith("val") else 40
             return run.metrics["objective"] * (2 + rng.standard_normal(n) / 10) / np.sqrt(1 + np.arange(n))
 
-        evidence = gather("some", records, digests={}, read_histories=lambda *_: {}, force=True)
+        experiment = gather("some", records, digests={}, read_histories=lambda *_: {}, force=True)
         configs = {name: config_of(name.partition("setting=")[2], **budget) for name in studies}
-        return Material(name="some", evidence=evidence, configs=configs, history=history)
+        return Material(name="some", experiment=experiment, configs=configs, history=history)
 
     return make
 
@@ -141,8 +141,8 @@ def make_grid() -> Callable[..., Material]:
                 run.metrics["objective"] * np.linspace(2, 1, 8) if name in ("loss", *_named(metric)) else np.empty(0)
             )
 
-        evidence = gather("some", records, digests={}, read_histories=lambda *_: {}, force=True)
-        return Material(name="some", evidence=evidence, configs=configs, history=history)
+        experiment = gather("some", records, digests={}, read_histories=lambda *_: {}, force=True)
+        return Material(name="some", experiment=experiment, configs=configs, history=history)
 
     return make
 

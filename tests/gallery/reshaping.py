@@ -17,19 +17,19 @@ def reshaped(
     metrics: Callable[[str, RunRecord], Mapping[str, float]],
     config: Callable[[str], Mapping[str, Any]],
     history: Callable[[RunRecord, str], Any],
-    measure: str,
+    metric: str,
 ) -> Material:
     """Return material of an entry a study, whose confirmations and configs have more, by the study's name."""
     entries = []
-    for study in (study for entry in material.evidence.entries for study in entry.studies):
+    for study in (study for entry in material.experiment.entries for study in entry.studies):
         name, record = study.record.name, study.record
         tuned = tuple(replace(run, metrics={**run.metrics, **metrics(name, run)}) for run in study.tuned)
         entries.append(Entry(label=name, optimizer=record.optimizer, studies=(replace(study, tuned=tuned),)))
     configs = {name: {**known, **config(name)} for name, known in material.configs.items()}
-    direction = "minimize" if measure.endswith("loss") else "maximize"
-    evidence = replace(
-        material.evidence,
+    direction = "minimize" if metric.endswith("loss") else "maximize"
+    experiment = replace(
+        material.experiment,
         entries=tuple(entries),
-        measure=replace(material.evidence.measure, name=measure, direction=direction),
+        metric=replace(material.experiment.metric, name=metric, direction=direction),
     )
-    return replace(material, evidence=evidence, configs=configs, history=history)
+    return replace(material, experiment=experiment, configs=configs, history=history)

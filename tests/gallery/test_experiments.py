@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from study.gallery import About
-from study.gallery.material import known, load_exhibit
+from study.gallery.material import known, load_experiment
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -64,7 +64,7 @@ def test_the_header_tells_question_source_command_time_and_result(name: str) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_module_says_what_the_experiment_is_about(name: str) -> None:
-    about = load_exhibit(name).about
+    about = load_experiment(name).about
     assert isinstance(about, About)
     assert about.question.endswith("?")
     assert all((about.title, about.source, about.claim))
@@ -91,7 +91,7 @@ def test_it_has_a_published_budget_and_every_other_budget_wins(name: str, compos
 def test_its_smallest_form_runs_to_its_page(name: str, smoke: dict[str, dict[str, str]]) -> None:
     assert "error" not in smoke[name], smoke[name]["error"]
     page = smoke[name]["page"]
-    about = load_exhibit(name).about
+    about = load_experiment(name).about
     assert html.escape(about.title) in page
     assert "What was seen" in page
     assert "Reduced." in page

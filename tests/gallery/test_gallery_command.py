@@ -20,7 +20,7 @@ def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping
     """Let the store hold studies of the experiment, given by digest as their status."""
 
     def hold(studies: Mapping[str, str]) -> None:
-        record = eight.evidence.records[0]
+        record = eight.experiment.records[0]
         records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
         monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {NAME: "1"} if studies else {})
         monkeypatch.setattr(gallery, "read_studies", lambda *_, **__: records)
@@ -96,7 +96,7 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(
 ) -> None:
     store(finished(f"published/{NAME}"))
     monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
-    monkeypatch.setattr(gallery, "load_exhibit", lambda _, load=gallery.load_exhibit: load(NAME))
+    monkeypatch.setattr(gallery, "load_experiment", lambda _, load=gallery.load_experiment: load(NAME))
     with pytest.raises(StudyError, match=r"experiment=another$"):
         gallery.make_gallery(options(tmp_path))
     assert (tmp_path / f"{NAME}.html").exists()
@@ -110,7 +110,7 @@ def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
 ) -> None:
     store(finished(f"published/{NAME}"))
     monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
-    monkeypatch.setattr(gallery, "load_exhibit", lambda _, load=gallery.load_exhibit: load(NAME))
+    monkeypatch.setattr(gallery, "load_experiment", lambda _, load=gallery.load_experiment: load(NAME))
     monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {"another": "1", NAME: "2"})
 
     def show(_: Any, name: str, *, read: Any = gallery.read_material, **__: Any) -> Material:

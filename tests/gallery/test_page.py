@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.page import Making, departures, render, render_index, render_markdown
+from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.page import RunOrigin, budget_differences, render, render_index, render_markdown
 
 ABOUT = About(
     title="Some < others",
@@ -18,7 +18,7 @@ ABOUT = About(
     claim="Some & all",
     traps=("A trap.", "Another."),
 )
-SHOWN = Shown(
+SHOWN = PageContents(
     pictures=(
         Picture(name="a", caption="A curve.", data=b'<svg width="400pt" height="3pt"></svg>', suffix="svg"),
         Picture(name="b", caption="It moves.", data=b"GIF89a", suffix="gif"),
@@ -70,8 +70,8 @@ def material(make_material: Callable[..., Material]) -> Material:
 
 
 def test_the_page_tells_everything_and_needs_nothing_but_itself(material: Material) -> None:
-    making = Making(command="study run -m experiment=some", published=PUBLISHED, made="today")
-    page = render(ABOUT, SHOWN, material, making=making)
+    origin = RunOrigin(command="study run -m experiment=some", published=PUBLISHED, made="today")
+    page = render(ABOUT, SHOWN, material, origin=origin)
     text = read(page)
     for told in (
         "Some < others",
@@ -92,20 +92,20 @@ def test_the_page_tells_everything_and_needs_nothing_but_itself(material: Materi
 
 
 def test_a_document_inside_the_page_is_kept_apart(material: Material) -> None:
-    page = render(ABOUT, SHOWN, material, making=Making(command="", published=None, made=""))
+    page = render(ABOUT, SHOWN, material, origin=RunOrigin(command="", published=None, made=""))
     assert 'sandbox="allow-scripts"' in page
     assert "&lt;script&gt;let a = 1 &lt; 2" in page
     assert "<script>" not in page
 
 
 def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
-    making = Making(command="", published=PUBLISHED, made="")
+    origin = RunOrigin(command="", published=PUBLISHED, made="")
     assert (
         "Run with 3 trials of a search instead of 20; 2 epochs instead of 20; 4 confirmation seeds instead of 10."
-        in read(render(ABOUT, SHOWN, material, making=making))
+        in read(render(ABOUT, SHOWN, material, origin=origin))
     )
     same = {key: {**config, "budget": PUBLISHED} for key, config in material.configs.items()}
-    full = render(ABOUT, SHOWN, replace(material, configs=same), making=making)
+    full = render(ABOUT, SHOWN, replace(material, configs=same), origin=origin)
     assert "Run in the published size." in full
     assert "Reduced" not in full
 
@@ -139,11 +139,13 @@ def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
 def test_what_differs_from_the_published_size_is_named_once(
     budgets: Any, published: Any, told: tuple[str, ...], less: bool
 ) -> None:
-    assert departures(budgets, published) == (told, less)
+    assert budget_differences(budgets, published) == (told, less)
 
 
 def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
-    page = render_index([("some", ABOUT, SHOWN), ("bare", ABOUT, Shown(pictures=(), tables=(), findings=()))], made="")
+    page = render_index(
+        [("some", ABOUT, SHOWN), ("bare", ABOUT, PageContents(pictures=(), tables=(), findings=()))], made=""
+    )
     text = read(page)
     assert 'href="some.html"' in page
     assert 'href="bare.html"' in page
@@ -153,7 +155,7 @@ def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
 
 
 def test_the_index_can_be_read_where_the_repository_is() -> None:
-    bare = Shown(pictures=(), tables=(), findings=())
+    bare = PageContents(pictures=(), tables=(), findings=())
     text = render_markdown([("some", ABOUT, SHOWN), ("bare", ABOUT, bare)])
     assert "[Some < others](some.html)" in text
     assert "![A curve.](some/a.svg)" in text

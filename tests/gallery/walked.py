@@ -1,4 +1,4 @@
-"""Material as studies on surfaces leave it, without a training: the ways are those of the reference rules."""
+"""Material as studies on landscapes leave it, without a training: the ways are those of the reference rules."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml
 
 from study.core.records import RunRecord, StudyRecord
 from study.gallery import Material
+from study.optimizers.landscape import Landscape, read_landscape
 from study.optimizers.reference import of_keras
-from study.optimizers.surface import Surface, read_surface
 from study.report.studies import gather
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -25,26 +25,26 @@ def conf(group: str, name: str) -> dict[str, Any]:
     return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
 
 
-def slope(surface: Surface, at: np.ndarray) -> np.ndarray:
+def slope(landscape: Landscape, at: np.ndarray) -> np.ndarray:
     """The gradient to the last bit but one: a step along the imaginary axis takes no difference."""
-    return np.array([surface.height(*(at + 1j * _H * axis)).imag / _H for axis in np.eye(len(at))])
+    return np.array([landscape.height(*(at + 1j * _H * axis)).imag / _H for axis in np.eye(len(at))])
 
 
-def way(surface: Surface, optimizer: Mapping[str, Any], *, n_steps: int) -> np.ndarray:
+def way(landscape: Landscape, optimizer: Mapping[str, Any], *, n_steps: int) -> np.ndarray:
     """Positions after each step by Keras's rule, up to where they are numbers."""
     arguments = {
         k: v for k, v in optimizer.items() if k not in ("name", "_target_", "search", "search_only", "untuned")
     }
     rule = of_keras(optimizer["_target_"], arguments)
-    weights: list[np.ndarray] = [surface.start]
+    weights: list[np.ndarray] = [landscape.start]
     state, positions = rule.init(weights), []
     with np.errstate(all="ignore"):
         for _ in range(n_steps):
-            weights, state = rule.step(weights, [slope(surface, weights[0])], state)
-            if not np.isfinite(surface.heights(weights[0])):
+            weights, state = rule.step(weights, [slope(landscape, weights[0])], state)
+            if not np.isfinite(landscape.heights(weights[0])):
                 break
             positions.append(weights[0])
-    return np.array(positions).reshape(-1, surface.n_dimensions)
+    return np.array(positions).reshape(-1, landscape.n_dimensions)
 
 
 class Walks:
@@ -55,7 +55,7 @@ class Walks:
         self.records: list[StudyRecord] = []
         self.configs: dict[str, dict[str, Any]] = {}
         self.positions: dict[str, np.ndarray] = {}
-        self.surfaces: dict[str, Surface] = {}
+        self.landscapes: dict[str, Landscape] = {}
 
     def add(
         self,
@@ -68,8 +68,8 @@ class Walks:
     ) -> None:
         """Add a study with a trial for each point; `fixed` are the arguments that its config fixes."""
         name = "-".join(filter(None, (optimizer, model, setting)))
-        section, surface = {**conf("optimizer", optimizer), **fixed}, read_surface(conf("model", model))
-        trials = [self._trial(name, number, section, surface, point) for number, point in enumerate(points)]
+        section, landscape = {**conf("optimizer", optimizer), **fixed}, read_landscape(conf("model", model))
+        trials = [self._trial(name, number, section, landscape, point) for number, point in enumerate(points)]
         searched = {f"optimizer.search.{argument}.choices": "[0.1, 1.0]" for argument in points[0]}
         record = StudyRecord(
             run_id=f"{name}-study", experiment=self.name, name=name, optimizer=optimizer, dataset="landscape",
@@ -81,12 +81,12 @@ class Walks:
         self.configs[name] = {"setting": setting, "optimizer": section, "model": conf("model", model)}
 
     def _trial(
-        self, study: str, number: int, section: Mapping[str, Any], surface: Surface, point: Mapping[str, float]
+        self, study: str, number: int, section: Mapping[str, Any], landscape: Landscape, point: Mapping[str, float]
     ) -> RunRecord:
         run_id = f"{study}-{number}"
-        self.positions[run_id] = way(surface, {**section, **point}, n_steps=self.n_steps)
-        self.surfaces[run_id] = surface
-        heights = surface.heights(np.concatenate([[surface.start], self.positions[run_id]]))
+        self.positions[run_id] = way(landscape, {**section, **point}, n_steps=self.n_steps)
+        self.landscapes[run_id] = landscape
+        heights = landscape.heights(np.concatenate([[landscape.start], self.positions[run_id]]))
         diverged = len(heights) <= self.n_steps or heights[-1] > heights[0]
         return RunRecord(
             run_id=run_id, role="trial", config=None, number=number, state="diverged" if diverged else "complete",
@@ -101,12 +101,12 @@ class Walks:
         def history(run: RunRecord, metric: str) -> np.ndarray:
             positions = self.positions[run.run_id]
             if metric == "loss":
-                return self.surfaces[run.run_id].heights(positions)
+                return self.landscapes[run.run_id].heights(positions)
             index = int(metric.removeprefix("x")) - 1
             return positions[:, index] if index < positions.shape[1] else np.zeros(len(positions))
 
-        evidence = gather(self.name, self.records, digests={}, read_histories=lambda *_: {}, force=True)
-        return Material(name=self.name, evidence=evidence, configs=self.configs, history=history)
+        experiment = gather(self.name, self.records, digests={}, read_histories=lambda *_: {}, force=True)
+        return Material(name=self.name, experiment=experiment, configs=self.configs, history=history)
 
     def shift(self, study: str, by: float) -> None:
         """Move the last recorded position of a study's first trial, as another rule would."""

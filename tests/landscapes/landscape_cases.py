@@ -1,4 +1,4 @@
-"""Walks on surfaces with Keras and prints where it led; its own process, for its backend and its precision.
+"""Walks on landscapes with Keras and prints where it led; its own process, for its backend and its precision.
 
 python tests/landscapes/landscape_cases.py FOLDER TRAINER BACKEND
 """
@@ -28,7 +28,7 @@ from study.tracking.read_studies import read_histories, read_studies
 CONF = Path(__file__).parents[2] / "conf"
 QUIET = ("tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 HOW = (f"trainer={TRAINER}", f"trainer.backend={BACKEND}", "trainer.precision=float64")
-SURFACES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
+LANDSCAPES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
 # Rules in NumPy alone are none of Keras's.
 OPTIMIZERS = sorted(
     path.stem for path in (CONF / "optimizer").glob("*.yaml") if "study.optimizers.reference." not in path.read_text()
@@ -88,11 +88,11 @@ found = {
     "rotated": studied("experiment=rotated", "optimizer=sgd", "setting=published,tuned", "budget.n_trials=8"),
     "decay 1": walked("model=ellipse", "optimizer=rmsprop", rho=1.0, learning_rate=0.1),
     "every optimizer": {
-        optimizer: walked(f"model={surface}", f"optimizer={optimizer}", learning_rate=0.01)
-        for optimizer, surface in zip(OPTIMIZERS, itertools.cycle(SURFACES), strict=False)
+        optimizer: walked(f"model={landscape}", f"optimizer={optimizer}", learning_rate=0.01)
+        for optimizer, landscape in zip(OPTIMIZERS, itertools.cycle(LANDSCAPES), strict=False)
     },
-    "every surface": {
-        surface: walked(f"model={surface}", "optimizer=sgd", learning_rate=0.01) for surface in SURFACES
+    "every landscape": {
+        landscape: walked(f"model={landscape}", "optimizer=sgd", learning_rate=0.01) for landscape in LANDSCAPES
     },
 }
 print(json.dumps(found))  # noqa: T201

@@ -1,4 +1,4 @@
-"""Walks on surfaces through Keras, held against the rules: with fit on TensorFlow, and vectorized on JAX."""
+"""Walks on landscapes through Keras, held against the rules: with fit on TensorFlow, and vectorized on JAX."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from study.gallery.analysis.reference_walks import article_rule, walk
+from study.optimizers.landscape import Landscape, read_landscape
 from study.optimizers.reference import of_keras
 from study.optimizers.stability import as_quadratic
-from study.optimizers.surface import Surface, read_surface
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = sorted(
@@ -25,7 +25,7 @@ OPTIMIZERS = sorted(
     for path in (ROOT / "conf" / "optimizer").glob("*.yaml")
     if "study.optimizers.reference." not in path.read_text()
 )
-SURFACES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
+LANDSCAPES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
 # Keras 3.15 computes another rule on TensorFlow than on JAX: there `momentum.value` is the variable itself, so what
 # its step calls the old momentum is the new one. The test fails once Keras mends it.
 UNLIKE = ("schedule_free_adamw",)
@@ -62,31 +62,31 @@ def found(request: pytest.FixtureRequest) -> Found:
     return request.getfixturevalue(name)  # type: ignore[no-any-return]
 
 
-def ellipse() -> Surface:
-    surface = read_surface(read("model", "ellipse"))
-    assert surface is not None
-    return surface
+def ellipse() -> Landscape:
+    landscape = read_landscape(read("model", "ellipse"))
+    assert landscape is not None
+    return landscape
 
 
 @pytest.mark.parametrize("optimizer", FIVE)
 def test_step_30_in_mlflow_is_the_value_of_the_recursion(found: Found, optimizer: str) -> None:
     """S7: the published rule to 1e-6, and Keras's own rule, which differs in where epsilon stands, to rounding."""
-    surface = ellipse()
-    quadratic = as_quadratic(surface)
+    landscape = ellipse()
+    quadratic = as_quadratic(landscape)
     assert quadratic is not None
     published = read("experiment", "two_dimensions")["settings"]["published"][optimizer]
     (trial,) = found["two_dimensions"][f"{optimizer} published"]["trials"]
     assert trial["state"] == "complete"
     assert sorted(map(int, trial["loss"])) == list(range(1, 31))
-    article, _ = walk(quadratic, article_rule({"name": optimizer, **published}), surface.start, n_steps=30)
-    assert trial["loss"]["30"] == pytest.approx(float(surface.heights(article[-1])), abs=1e-6, rel=0)
+    article, _ = walk(quadratic, article_rule({"name": optimizer, **published}), landscape.start, n_steps=30)
+    assert trial["loss"]["30"] == pytest.approx(float(landscape.heights(article[-1])), abs=1e-6, rel=0)
     section = {**read("optimizer", optimizer), **published}
     own = {
         name: value
         for name, value in section.items()
         if name not in ("name", "_target_", "search", "search_only", "untuned")
     }
-    keras, _ = walk(quadratic, of_keras(section["_target_"], own), surface.start, n_steps=30)
+    keras, _ = walk(quadratic, of_keras(section["_target_"], own), landscape.start, n_steps=30)
     for index, metric in enumerate(("x1", "x2")):
         recorded = [trial[metric][str(step)] for step in range(1, 31)]
         assert recorded == pytest.approx(keras[1:, index].tolist(), rel=1e-9, abs=1e-13)
@@ -125,8 +125,8 @@ def test_every_optimizer_walks_and_both_trainers_go_the_same_way(
     fitted: Found, vectorized: Found, optimizer: str
 ) -> None:
     ways = [each["every optimizer"][optimizer] for each in (fitted, vectorized)]
-    surface = SURFACES[OPTIMIZERS.index(optimizer) % len(SURFACES)]
-    start = read_surface(read("model", surface))
+    landscape = LANDSCAPES[OPTIMIZERS.index(optimizer) % len(LANDSCAPES)]
+    start = read_landscape(read("model", landscape))
     assert start is not None
     for way in ways:
         assert way["error"] is None
@@ -139,10 +139,10 @@ def test_every_optimizer_walks_and_both_trainers_go_the_same_way(
     assert alike == (optimizer not in UNLIKE)
 
 
-@pytest.mark.parametrize("surface", SURFACES)
-def test_every_surface_is_descended(found: Found, surface: str) -> None:
-    way = found["every surface"][surface]
-    known = read_surface(read("model", surface))
+@pytest.mark.parametrize("landscape", LANDSCAPES)
+def test_every_landscape_is_descended(found: Found, landscape: str) -> None:
+    way = found["every landscape"][landscape]
+    known = read_landscape(read("model", landscape))
     assert known is not None
     heights = [float(known.heights(known.start)), *(position[0] for position in way["positions"])]
     assert heights == sorted(heights, reverse=True)

@@ -41,7 +41,7 @@ def test_config_matches_its_target(file):
     section = read(file)
     assert section["name"] == file.stem
     assert section["kind"] in KINDS
-    # A landscape is one architecture for many surfaces.
+    # A landscape is one architecture for many landscapes.
     assert architecture(section) in (file.stem, "landscape")
     assert signature_faults("model", section["_target_"], arguments(section)) == []
     known = parameters(section["_target_"])

@@ -1,4 +1,4 @@
-"""A surface as a model: where it is, how high, what is refused, and that others can load it."""
+"""A landscape as a model: where it is, how high, what is refused, and that others can load it."""
 
 import subprocess
 import sys
@@ -9,8 +9,12 @@ import pytest
 
 from study.models.landscape import Coordinate, Height, build
 
-ELLIPSE = {"surface": {"_target_": "study.models.surfaces.ellipse"}, "start": [-7, 2], "domain": [[-10, 10], [-5, 5]]}
-BOWL = {"surface": {"_target_": "study.models.surfaces.bowl"}, "start": [-3], "domain": [[-4, 4]]}
+ELLIPSE = {
+    "function": {"_target_": "study.models.landscape_functions.ellipse"},
+    "start": [-7, 2],
+    "domain": [[-10, 10], [-5, 5]],
+}
+BOWL = {"function": {"_target_": "study.models.landscape_functions.bowl"}, "start": [-3], "domain": [[-4, 4]]}
 NOTHING = np.zeros((1, 1), np.float32)
 
 
@@ -19,7 +23,7 @@ def refused(pattern, *, shape=(1,), n_outputs=3, **changes):
         build(shape, n_outputs, **{**ELLIPSE, **changes})
 
 
-def surface(name):
+def function(name):
     return {"_target_": f"{__name__}.{name}"}
 
 
@@ -124,10 +128,10 @@ def test_a_domain_that_is_none(domain):
         ("one_over", [0], [[-1, 1]]),
     ],
 )
-def test_a_start_where_the_surface_has_no_finite_value(height, start, domain):
+def test_a_start_where_the_landscape_has_no_finite_value(height, start, domain):
     refused(
-        r"model\.start=.*expected a position where the surface has a finite value; here it is",
-        surface=surface(height),
+        r"model\.start=.*expected a position where the landscape has a finite value; here it is",
+        function=function(height),
         start=start,
         domain=domain,
     )
@@ -136,18 +140,18 @@ def test_a_start_where_the_surface_has_no_finite_value(height, start, domain):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"_target_": "study.models.surfaces.elipse"},
+        {"_target_": "study.models.landscape_functions.elipse"},
         {"_target_": "nowhere.at_all"},
         {"_target_": "ellipse"},
-        {"_target_": "study.models.surfaces.Any"},
+        {"_target_": "study.models.landscape_functions.Any"},
         {},
-        "study.models.surfaces.ellipse",
+        "study.models.landscape_functions.ellipse",
         None,
     ],
 )
-def test_a_surface_that_is_no_function_of_coordinates(wrong):
+def test_a_landscape_that_is_no_function_of_coordinates(wrong):
     refused(
-        r"model\.surface\._target_=.*: expected the dotted path of a function of x1, or of x1 and x2", surface=wrong
+        r"model\.function\._target_=.*: expected the dotted path of a function of x1, or of x1 and x2", function=wrong
     )
 
 

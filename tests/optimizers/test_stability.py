@@ -7,16 +7,16 @@ import pytest
 
 from study.config.schema import Budget, Component, OptimizerConfig
 from study.core.search_space import Range
-from study.models import surfaces
+from study.models import landscape_functions
+from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic, fixed_descent, warning
-from study.optimizers.surface import Surface
 
 WIDE = [[-10, 10], [-10, 10]]
 FORMS = [(0.0, False), (0.5, False), (0.9, False), (0.5, True), (0.9, True)]
 
 
 def on(height, start=(-7, 2), domain=WIDE):
-    return Surface(height=height, start=np.array(start, float), domain=np.array(domain, float))
+    return Landscape(height=height, start=np.array(start, float), domain=np.array(domain, float))
 
 
 def optimizer(*, target="keras.optimizers.SGD", ranges=None, **fixed):
@@ -26,7 +26,7 @@ def optimizer(*, target="keras.optimizers.SGD", ranges=None, **fixed):
 def config(height="rotated", *, start=(-7, 2), domain=WIDE, n_steps=30, schedule=None, **arguments):
     section = {
         "_target_": "study.models.landscape.build",
-        "surface": {"_target_": f"study.models.surfaces.{height}"},
+        "function": {"_target_": f"study.models.landscape_functions.{height}"},
         "start": list(start),
         "domain": domain,
     }
@@ -74,29 +74,31 @@ def test_the_closed_form_is_where_the_steps_lead(momentum, nesterov, learning_ra
         return np.array([along + across, along - across])
 
     descent = Descent(learning_rate=learning_rate, momentum=momentum, nesterov=nesterov)
-    path = as_quadratic(on(surfaces.rotated)).path(np.array([-7.0, 2.0]), descent, n_steps=30)
+    path = as_quadratic(on(landscape_functions.rotated)).path(np.array([-7.0, 2.0]), descent, n_steps=30)
     assert path == pytest.approx(stepped(gradient, (-7, 2), descent, 30), rel=1e-9, abs=1e-9)
 
 
-def test_a_quadratic_surface_is_told_by_its_eigenvectors():
-    found = as_quadratic(on(lambda x1, x2: surfaces.rotated(x1 - 3, x2 + 1) + 5, domain=[[-2, 10], [-10, 4]]))
+def test_a_quadratic_landscape_is_told_by_its_eigenvectors():
+    found = as_quadratic(
+        on(lambda x1, x2: landscape_functions.rotated(x1 - 3, x2 + 1) + 5, domain=[[-2, 10], [-10, 4]])
+    )
     assert found.curvatures == pytest.approx([0.4, 8.0])
     assert found.center == pytest.approx([3, -1])
     assert np.abs(found.directions.T @ [1, -1]) == pytest.approx([0, 2**0.5], abs=1e-9)
-    assert as_quadratic(on(surfaces.bowl, (-3,), [[-4, 4]])).curvatures == pytest.approx([2.0])
+    assert as_quadratic(on(landscape_functions.bowl, (-3,), [[-4, 4]])).curvatures == pytest.approx([2.0])
 
 
 @pytest.mark.parametrize(
-    "surface",
+    "landscape",
     [
-        on(surfaces.beale),
-        on(surfaces.double_well, (1,), [[-4, 4]]),
+        on(landscape_functions.beale),
+        on(landscape_functions.double_well, (1,), [[-4, 4]]),
         on(lambda x1, x2: x1 * x1 + x2),  # a slope without a stationary point
         on(lambda x1, x2: x1 * x1 + abs(x2)),
     ],
 )
-def test_another_surface_has_no_limit(surface):
-    assert as_quadratic(surface) is None
+def test_another_landscape_has_no_limit(landscape):
+    assert as_quadratic(landscape) is None
 
 
 def test_a_rate_above_the_limit_is_told_with_what_will_happen():
@@ -139,7 +141,7 @@ def test_what_is_null_or_false_leaves_plain_descent():
     assert fixed_descent(optimizer(learning_rate=0.1, ranges=searched)) is None
 
 
-def test_models_that_are_no_surface_are_left_alone():
+def test_models_that_are_no_landscape_are_left_alone():
     study = config(learning_rate=0.95)
     study.model = Component(name="mlp", section={"_target_": "study.models.mlp.build"})
     assert warning(study) is None

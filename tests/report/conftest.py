@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from study.core.records import RunRecord, StudyRecord
-from study.report.studies import Evidence, gather
+from study.report.studies import ComparedExperiment, gather
 
 PARAMS = {
     "study_seed": "0",
@@ -132,8 +132,10 @@ def make_run() -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def make_evidence() -> Callable[..., Evidence]:
-    def make(*studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None) -> Evidence:
+def make_experiment() -> Callable[..., ComparedExperiment]:
+    def make(
+        *studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None
+    ) -> ComparedExperiment:
         known = {study.run_id: "digest" for study in studies} | dict(digests or {})
         return gather("tiny-mlp", studies, digests=known, read_histories=no_histories, force=force)
 
@@ -141,13 +143,13 @@ def make_evidence() -> Callable[..., Evidence]:
 
 
 @pytest.fixture
-def planted(make_study, make_evidence) -> Evidence:
+def planted(make_study, make_experiment) -> ComparedExperiment:
     """Two equal optimizers and a third that is better by exactly two points on average."""
     rng = np.random.default_rng(5)
     base = 0.80 + 0.004 * rng.standard_normal(10)
     noise = 0.003 * rng.standard_normal((3, 10))
     noise -= noise.mean(axis=1, keepdims=True)
-    return make_evidence(
+    return make_experiment(
         make_study("adam", base + 0.02 + noise[0], validation=0.83, untuned=base - 0.05),
         make_study("momentum", base + noise[1], validation=0.811, untuned=base - 0.01),
         make_study("sgd", base + noise[2], validation=0.81, untuned=base - 0.1),

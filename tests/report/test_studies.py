@@ -16,34 +16,34 @@ def topics(comparison):
     return {caution.topic: caution for caution in comparison.cautions}
 
 
-def test_unequal_budgets_are_cut_to_the_common_one_and_said(make_study, make_evidence):
+def test_unequal_budgets_are_cut_to_the_common_one_and_said(make_study, make_experiment):
     short = make_study("adam", TESTS, trials=(0.5, 0.8, 0.6))
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.3))
-    found = compare(make_evidence(short, long))
-    assert found.evidence.n_trials == 3
-    assert {len(study.trials) for study in found.evidence.studies} == {3}
+    found = compare(make_experiment(short, long))
+    assert found.experiment.n_trials == 3
+    assert {len(study.trials) for study in found.experiment.studies} == {3}
     assert "cut to their first 3 trials" in topics(found)["Unequal budgets"].text
     assert "sgd 5" in topics(found)["Unequal budgets"].text
     assert found.outcome.left_out == {}
     assert {len(curve.median.value) for curve in found.tuning.values()} == {3}
 
 
-def test_a_point_found_beyond_the_common_budget_is_not_compared(make_study, make_evidence):
+def test_a_point_found_beyond_the_common_budget_is_not_compared(make_study, make_experiment):
     short = make_study("adam", TESTS, trials=(0.5, 0.8, 0.6))
     long = make_study("sgd", TESTS, trials=(0.5, 0.7, 0.6, 0.4, 0.9))
-    found = compare(make_evidence(short, long))
+    found = compare(make_experiment(short, long))
     assert "beyond the trials" in found.outcome.left_out["sgd"]
     assert found.answer.winner is None
 
 
-def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_evidence, make_run):
+def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_experiment, make_run):
     study = make_study("adam", TESTS)
     old = tuple(
         replace(make_run("adam", "confirmation", n, 0.1, config="best", test=0.1), superseded=True, run_id=f"old-{n}")
         for n in range(4)
     )
     found = compare(
-        make_evidence(replace(study, confirmations=(*old, *study.confirmations)), make_study("sgd", TESTS))
+        make_experiment(replace(study, confirmations=(*old, *study.confirmations)), make_study("sgd", TESTS))
     )
     caution = topics(found)["Superseded confirmations"]
     assert caution.serious
@@ -53,7 +53,7 @@ def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_evi
     assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
 
 
-def test_superseded_confirmations_count_where_the_cut_search_ends_at_their_point(make_study, make_evidence):
+def test_superseded_confirmations_count_where_the_cut_search_ends_at_their_point(make_study, make_experiment):
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.9))
     second = {key: long.trials[1].params[key] for key in ("learning_rate", "beta_1")}
     old = tuple(
@@ -61,64 +61,66 @@ def test_superseded_confirmations_count_where_the_cut_search_ends_at_their_point
         for run in make_study("sgd", (0.7, 0.7, 0.7, 0.7)).confirmations
     )
     long = replace(long, confirmations=(*old, *long.confirmations))
-    found = compare(make_evidence(make_study("adam", TESTS, trials=(0.5, 0.8, 0.6)), long))
+    found = compare(make_experiment(make_study("adam", TESTS, trials=(0.5, 0.8, 0.6)), long))
     assert found.outcome.left_out == {}
     assert next(row for row in found.rows if row.label == "sgd").tuned.estimate == pytest.approx(0.7)
 
 
-def test_a_running_study_is_shown_and_not_compared(make_study, make_evidence):
+def test_a_running_study_is_shown_and_not_compared(make_study, make_experiment):
     running = replace(make_study("adam", TESTS[:2]), status="RUNNING", n_trials=20)
-    found = compare(make_evidence(running, make_study("sgd", TESTS), make_study("momentum", TESTS)))
+    found = compare(make_experiment(running, make_study("sgd", TESTS), make_study("momentum", TESTS)))
     assert found.outcome.left_out == {"adam": "it has not ended"}
     assert topics(found)["Not ended"].serious
-    assert found.evidence.n_trials == 6  # of the ended ones
+    assert found.experiment.n_trials == 6  # of the ended ones
     assert next(row for row in found.rows if row.label == "adam").running
 
 
-def test_a_diverged_confirmation_counts_as_the_worst_and_is_told(make_study, make_evidence):
+def test_a_diverged_confirmation_counts_as_the_worst_and_is_told(make_study, make_experiment):
     study = make_study("adam", TESTS)
     first, *others = study.confirmations
     diverged = replace(study, confirmations=(replace(first, state="diverged"), *others))
-    found = compare(make_evidence(diverged, make_study("sgd", TESTS)))
+    found = compare(make_experiment(diverged, make_study("sgd", TESTS)))
     assert "1 of 4 confirmations" in topics(found)["Diverged confirmations"].text
     adam = next(row for row in found.rows if row.label == "adam")
     assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 4)
 
 
-def test_a_search_that_began_with_a_given_point_has_no_tuning_curve(make_study, make_evidence):
+def test_a_search_that_began_with_a_given_point_has_no_tuning_curve(make_study, make_experiment):
     given = make_study("adam", TESTS, params={"enqueue.learning_rate": "0.01"})
-    assert "adam used an enqueued point" in compare(make_evidence(given, make_study("sgd", TESTS))).no_tuning
+    assert "adam used an enqueued point" in compare(make_experiment(given, make_study("sgd", TESTS))).no_tuning
 
 
-def test_adaptive_samplers_and_pruners_have_no_tuning_curve(make_study, make_evidence):
-    found = compare(make_evidence(make_study("adam", TESTS, params={"sampler.name": "tpe"}), make_study("sgd", TESTS)))
+def test_adaptive_samplers_and_pruners_have_no_tuning_curve(make_study, make_experiment):
+    found = compare(
+        make_experiment(make_study("adam", TESTS, params={"sampler.name": "tpe"}), make_study("sgd", TESTS))
+    )
     assert not found.tuning
     assert "adam used the sampler tpe" in found.no_tuning
     assert "Not random search" in topics(found)
 
 
-def test_few_seeds_unequal_lengths_and_edges_are_told(make_study, make_evidence):
+def test_few_seeds_unequal_lengths_and_edges_are_told(make_study, make_experiment):
     edge = make_study("adam", TESTS, params={"optimizer.search.learning_rate.low": "0.0000001"})
     rates = [float(run.params["learning_rate"]) for run in edge.trials]
     best = rates[2]
     edge = replace(edge, params={**edge.params, "optimizer.search.learning_rate.high": str(best * 1.01)})
     longer = make_study("sgd", TESTS, params={"budget.n_epochs": "9"})
-    found = topics(compare(make_evidence(edge, longer)))
+    found = topics(compare(make_experiment(edge, longer)))
     assert "4 confirmation seeds are few" in found["Few seeds"].text
     assert "4 epochs for adam; 9 epochs for sgd" in found["Unequal training"].text
     assert "optimizer.search.learning_rate.high" in found["Optimum near an edge"].text
 
 
-def test_an_optional_range_that_was_not_searched_is_no_range(make_study, make_evidence):
+def test_an_optional_range_that_was_not_searched_is_no_range(make_study, make_experiment):
     study = make_study(
         "adam", TESTS, params={"optimizer.search.epsilon.low": "1e-8", "optimizer.search.epsilon.high": "1"}
     )
-    assert set(make_evidence(study).studies[0].ranges) == {"learning_rate", "beta_1"}
+    assert set(make_experiment(study).studies[0].ranges) == {"learning_rate", "beta_1"}
 
 
-def test_a_fixed_argument_is_no_range(make_study, make_evidence):
+def test_a_fixed_argument_is_no_range(make_study, make_experiment):
     study = make_study("adam", TESTS, params={"optimizer.beta_1": "0.9"})
-    assert set(make_evidence(study).studies[0].ranges) == {"learning_rate"}
+    assert set(make_experiment(study).studies[0].ranges) == {"learning_rate"}
 
 
 @pytest.mark.parametrize(
@@ -130,14 +132,14 @@ def test_a_fixed_argument_is_no_range(make_study, make_evidence):
     ],
 )
 def test_what_is_not_comparable_is_refused_unless_forced_and_then_told(
-    make_study, make_evidence, params, digest, told
+    make_study, make_experiment, params, digest, told
 ):
     studies = make_study("adam", TESTS), make_study("sgd", TESTS, params=params)
     digests = {"sgd-study": digest}
     with pytest.raises(StudyError, match=told) as error:
-        make_evidence(*studies, digests=digests)
+        make_experiment(*studies, digests=digests)
     assert "--force" in str(error.value)
-    found = compare(make_evidence(*studies, digests=digests, force=True))
+    found = compare(make_experiment(*studies, digests=digests, force=True))
     assert told.split(":")[0] in topics(found)["Not comparable"].text
 
 
@@ -146,8 +148,8 @@ def test_an_empty_experiment_is_an_error():
         gather("tiny-mlp", [], digests={}, read_histories=lambda *_: {})
 
 
-def test_studies_without_shared_seeds_are_not_compared(make_study, make_evidence):
+def test_studies_without_shared_seeds_are_not_compared(make_study, make_experiment):
     other = make_study("sgd", TESTS)
     moved = tuple(replace(run, params={**run.params, "run_seed": f"9{run.number}"}) for run in other.confirmations)
-    found = compare(make_evidence(make_study("adam", TESTS), replace(other, confirmations=moved)))
+    found = compare(make_experiment(make_study("adam", TESTS), replace(other, confirmations=moved)))
     assert found.answer.sentences[0].startswith("No comparison: adam and sgd share no confirmation seeds.")

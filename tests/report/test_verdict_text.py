@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.report.comparison import compare
-from study.report.metric import measure_of
+from study.report.objective_metric import metric_of
 
 
 def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_two_as_such(planted):
@@ -24,10 +24,10 @@ def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_
     assert third.startswith("Behind it, momentum and sgd cannot be told apart (difference ")
 
 
-def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_evidence):
+def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_experiment):
     rng = np.random.default_rng(0)
-    evidence = make_evidence(*(make_study(name, 0.8 + 0.01 * rng.standard_normal(10)) for name in ("adam", "sgd")))
-    found = compare(evidence)
+    experiment = make_experiment(*(make_study(name, 0.8 + 0.01 * rng.standard_normal(10)) for name in ("adam", "sgd")))
+    found = compare(experiment)
     assert (found.answer.kind, found.answer.winner) == ("none", None)
     assert found.answer.sentences[0].startswith(
         "No clear winner among these 2 tuned configurations: "
@@ -35,19 +35,19 @@ def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_evi
     )
 
 
-def test_the_candidate_is_chosen_on_validation_and_a_better_test_result_is_told(make_study, make_evidence):
+def test_the_candidate_is_chosen_on_validation_and_a_better_test_result_is_told(make_study, make_experiment):
     rng = np.random.default_rng(0)
     base = 0.8 + 0.001 * rng.standard_normal(10)
     worse, better = base - 0.03 + 0.001 * rng.standard_normal(10), base
     found = compare(
-        make_evidence(make_study("adam", worse, validation=0.9), make_study("sgd", better, validation=0.7))
+        make_experiment(make_study("adam", worse, validation=0.9), make_study("sgd", better, validation=0.7))
     )
     assert found.outcome.candidate == "adam"
     assert found.answer.winner is None
     assert "adam was the best on validation, but sgd did better on the test split" in found.answer.sentences[0]
 
 
-def test_a_loss_is_better_when_lower(make_study, make_evidence):
+def test_a_loss_is_better_when_lower(make_study, make_experiment):
     params = {"objective.metric": "val_loss", "objective.target": "0.3"}
 
     def study(name, tests):
@@ -62,8 +62,8 @@ def test_a_loss_is_better_when_lower(make_study, make_evidence):
 
     rng = np.random.default_rng(1)
     low, high = (level + 0.01 * rng.standard_normal(10) for level in (0.2, 0.5))
-    found = compare(make_evidence(study("sgd", high), study("adam", low)))
-    assert found.evidence.measure.direction == "minimize"
+    found = compare(make_experiment(study("sgd", high), study("adam", low)))
+    assert found.experiment.metric.direction == "minimize"
     assert found.answer.winner == "adam"
     (difference,) = found.outcome.verdict.differences
     assert difference.mean == pytest.approx(np.mean(high - low))
@@ -78,18 +78,18 @@ def test_a_loss_is_better_when_lower(make_study, make_evidence):
         ([], "Nothing can be said yet: there are no confirmations"),
     ],
 )
-def test_without_enough_seeds_nothing_is_claimed(make_study, make_evidence, tests, told):
-    found = compare(make_evidence(make_study("adam", tests), make_study("sgd", tests)))
+def test_without_enough_seeds_nothing_is_claimed(make_study, make_experiment, tests, told):
+    found = compare(make_experiment(make_study("adam", tests), make_study("sgd", tests)))
     assert found.answer.kind == "open"
     assert found.answer.sentences[0].startswith(told)
 
 
-def test_one_optimizer_is_compared_with_nothing(make_study, make_evidence):
-    found = compare(make_evidence(make_study("adam", [0.8, 0.81])))
+def test_one_optimizer_is_compared_with_nothing(make_study, make_experiment):
+    found = compare(make_experiment(make_study("adam", [0.8, 0.81])))
     assert found.answer.sentences[0].endswith("There is nothing to compare it with.")
 
 
-def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject(make_study, make_evidence):
+def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject(make_study, make_experiment):
     rng = np.random.default_rng(2)
     studies = []
     for name, level in (("adam", 0.85), ("sgd", 0.75)):
@@ -97,8 +97,8 @@ def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject
             tests = level + 0.002 * rng.standard_normal(5)
             made = make_study(f"{name}-{seed}", tests, validation=level, params={"study_seed": str(seed)})
             studies.append(made)
-    found = compare(make_evidence(*studies))
-    assert [entry.label for entry in found.evidence.entries] == ["adam", "sgd"]
+    found = compare(make_experiment(*studies))
+    assert [entry.label for entry in found.experiment.entries] == ["adam", "sgd"]
     assert (found.outcome.unit, found.outcome.units) == ("study", (0, 1, 2))
     assert "of the 2 optimizers" in found.answer.sentences[0]
     spread = found.rows[0].over_studies
@@ -106,13 +106,13 @@ def test_three_study_seeds_make_the_study_the_unit_and_the_optimizer_the_subject
     assert spread.estimate == pytest.approx(found.rows[0].tuned.estimate)
 
 
-def test_names_cannot_bring_markup_into_the_page(make_study, make_evidence):
-    evidence = make_evidence(make_study("adam-<script>", [0.8, 0.81]), make_study("sgd", [0.7, 0.71]))
-    assert all("<script>" not in text for text in compare(evidence).answer.markup)
+def test_names_cannot_bring_markup_into_the_page(make_study, make_experiment):
+    experiment = make_experiment(make_study("adam-<script>", [0.8, 0.81]), make_study("sgd", [0.7, 0.71]))
+    assert all("<script>" not in text for text in compare(experiment).answer.markup)
 
 
 def test_an_end_of_exactly_zero_is_told_as_open():
-    measure = measure_of({"objective.metric": "val_accuracy"})
-    assert measure.change_span(0.0, 0.0212) == "above 0 to 2.12"
-    assert measure.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
-    assert measure.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"
+    metric = metric_of({"objective.metric": "val_accuracy"})
+    assert metric.change_span(0.0, 0.0212) == "above 0 to 2.12"
+    assert metric.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
+    assert metric.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"

@@ -425,7 +425,7 @@ def test_names_and_what_only_a_search_reads_are_no_changes():
     assert changes_between(raw, edited, arguments={"rho": 0.25}) == {"optimizer.rho": 0.5}
 
 
-def test_a_target_that_has_moved_since_is_translated_and_told(recorded, command, client, target, monkeypatch):
+def test_a_target_that_has_moved_since_is_translated_and_told(command, client, target, monkeypatch):
     root = Path(__file__).parents[2]  # has models/ too, which would pass for the user's own
     monkeypatch.setattr(sys, "path", [place for place in sys.path if Path(place or ".").resolve() != root])
     now = yaml.safe_dump(dict(target.raw))

@@ -20,12 +20,12 @@ from study.cli.stores import find_stores
 from study.core.errors import StudyError
 from study.core.search_space import Range, Value
 from study.report.across_workloads import across
-from study.report.comparison import Comparison, compare, figures
+from study.report.comparison import Comparison, compare
 from study.report.figures.svg import to_svg
-from study.report.html.page import Making, render
+from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
-from study.report.metric import Measure
-from study.report.studies import Entry, Evidence, gather, point_of
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedExperiment, Entry, gather, point_of
 from study.search.importance import importances
 from study.tracking.comparison_runs import log_comparison, read_context
 from study.tracking.connection import Connections
@@ -57,13 +57,13 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     comparisons = [each.comparison for each in read]
     workloads = across(comparisons)
     found = numbers(comparisons, workloads)
-    making = Making(
+    origin = ReportOrigin(
         command=shlex.join(["study", "compare", *arguments]),
         ui=options.ui,
         experiment_ids={name: each.experiment_id for name, each in zip(names, read, strict=True)},
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    page = render(comparisons, making=making, workloads=workloads)
+    page = render(comparisons, origin=origin, workloads=workloads)
     wanted = options.figures is not None or not options.no_log
     pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = _write(output, page, _named(comparisons, pictures), options.figures)
@@ -75,7 +75,7 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
         sys.stdout.write("\n")
         return 0
     for comparison in comparisons:
-        sys.stdout.write(f"{comparison.evidence.experiment}: {comparison.answer.sentences[0]}\n")
+        sys.stdout.write(f"{comparison.experiment.name}: {comparison.answer.sentences[0]}\n")
     sys.stdout.write(f"\nOpen the page:  {output}\n")
     return 0
 
@@ -95,26 +95,26 @@ def _check_output(output: Path) -> None:
 
 def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -> _Read:
     context = read_context(uri, experiment, connections=connections)
-    evidence = gather(
+    read = gather(
         experiment,
         read_studies(uri, experiment, connections=connections),
         digests=context.digests,
         read_histories=lambda run_ids, metrics: read_histories(uri, run_ids, metrics, connections=connections),
         force=force,
     )
-    weighed = {entry.label: _importances(entry, evidence.measure) for entry in evidence.entries}
-    return _Read(comparison=compare(replace(evidence, importances=weighed)), experiment_id=context.experiment_id)
+    weighed = {entry.label: _importances(entry, read.metric) for entry in read.entries}
+    return _Read(comparison=compare(replace(read, importances=weighed)), experiment_id=context.experiment_id)
 
 
-def _importances(entry: Entry, measure: Measure) -> Mapping[str, float]:
+def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
     """Return how much each argument matters; a diverged trial counts as the worst that did not diverge, or as 0."""
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
     runs = [run for run in entry.trials if run.state != "failed" and all(a in run.params for a in ranges)]
-    scores = [measure.worst if (score := measure.validation(run)) is None else score for run in runs]
+    scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
     finite = [score for score in scores if math.isfinite(score)]
     if not finite:
         return {}
-    worst = min(finite) if measure.direction == "maximize" else max(finite)
+    worst = min(finite) if metric.direction == "maximize" else max(finite)
     points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
     return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
 
@@ -131,13 +131,13 @@ def _file_name(names: Sequence[str]) -> str:
 
 def _pictures(comparison: Comparison) -> dict[str, str]:
     """Return SVG documents by file name; parallel coordinates are for the page, where lines can be pointed at."""
-    drawn = figures(comparison).values()
+    drawn = comparison.figures.values()
     return {f"{figure.name}.svg": to_svg(figure) for figure in drawn if not figure.name.startswith("parallel-")}
 
 
 def _named(comparisons: Sequence[Comparison], pictures: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return the pictures of all experiments by file name; of several, the experiment's name comes first."""
-    prefixes = [f"{_file_name([comparison.evidence.experiment])}-" for comparison in comparisons]
+    prefixes = [f"{_file_name([comparison.experiment.name])}-" for comparison in comparisons]
     if len(prefixes) == 1:
         return dict(pictures[0])
     return {
@@ -171,7 +171,7 @@ def _log(
     """Keep the page, its numbers and its figures on a new run in every experiment compared."""
     run_ids = []
     for each, own in zip(read, pictures, strict=True):
-        evidence: Evidence = each.comparison.evidence
+        experiment: ComparedExperiment = each.comparison.experiment
         with tempfile.TemporaryDirectory() as folder:
             files = {
                 "comparison.html": page,
@@ -185,12 +185,12 @@ def _log(
                 "mlflow.note.content": "  \n".join(each.comparison.answer.sentences),
                 **({"winner": each.comparison.answer.winner} if each.comparison.answer.winner else {}),
             }
-            studies = [record.run_id for record in evidence.records]
+            studies = [record.run_id for record in experiment.records]
             paths = [Path(folder) / name for name in files]
             run_ids.append(
                 log_comparison(
                     uri,
-                    evidence.experiment,
+                    experiment.name,
                     files=paths,
                     tags=tags,
                     study_run_ids=studies,

@@ -21,14 +21,14 @@ from study.cli.stores import find_stores
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
 from study.core.errors import StudyError
-from study.gallery import About, Material, Shown
-from study.gallery.material import known, load_exhibit, read_material, run_shown
-from study.gallery.page import Making, render, render_index, render_markdown
+from study.gallery import About, Material, PageContents
+from study.gallery.material import known, load_experiment, make_contents, read_material
+from study.gallery.page import RunOrigin, render, render_index, render_markdown
 from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
 
-# The sizes that an experiment may have been run in, the best evidence first.
+# The sizes that an experiment may have been run in, the largest first.
 _BUDGETS = ("published/{}", "gallery/{}", "smoke")
 
 
@@ -69,7 +69,7 @@ def make_gallery(options: argparse.Namespace) -> int:
     output = options.output or options.folder / "mlruns" / "gallery"
     names = list(dict.fromkeys(options.experiments)) or list(known())
     for name in names:
-        load_exhibit(name)  # refuses a name without a page before anything is made
+        load_experiment(name)  # refuses a name without a page before anything is made
     connections = Connections()
     in_store = set(read_experiments(uri, connections=connections))
     runs = {name: _find_run(uri, name, connections) if name in in_store else None for name in names}
@@ -95,31 +95,36 @@ def make_gallery(options: argparse.Namespace) -> int:
     return 0
 
 
-def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Shown]:
+def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, PageContents]:
     """Make an experiment's page, write it with its pictures, and keep them in MLflow.
 
     Raises:
         StudyError: The store has not what the page needs, or the page cannot be written.
     """
-    exhibit = load_exhibit(run.name)
+    found = load_experiment(run.name)
     material = read_material(uri, run.name, experiment=run.experiment, digests=run.digests)
-    shown = run_shown(exhibit, material)
-    making = Making(
+    shown = make_contents(found, material)
+    origin = RunOrigin(
         command=run.command(material),
         published=_budget_of(f"published/{run.name}"),
         made=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
-    page = render(exhibit.about, shown, material, making=making)
+    page = render(found.about, shown, material, origin=origin)
     _write(output / f"{run.name}.html", page)
     pictures = {f"{picture.name}.{picture.suffix}": picture.data for picture in shown.pictures}
     for name, data in pictures.items():
         _write(output / run.name / name, data)
     if log:
         _log(
-            uri, run, page=page, pictures=pictures, shown=shown, studies=[r.run_id for r in material.evidence.records]
+            uri,
+            run,
+            page=page,
+            pictures=pictures,
+            shown=shown,
+            studies=[r.run_id for r in material.experiment.records],
         )
     sys.stdout.write(f"{run.name}: {output / f'{run.name}.html'}\n")
-    return exhibit.about, shown
+    return found.about, shown
 
 
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
@@ -183,7 +188,7 @@ def _not_run(missing: Iterable[str]) -> StudyError:
 
 
 def _log(
-    uri: str, run: Run, *, page: str, pictures: Mapping[str, bytes], shown: Shown, studies: Sequence[str]
+    uri: str, run: Run, *, page: str, pictures: Mapping[str, bytes], shown: PageContents, studies: Sequence[str]
 ) -> None:
     """Keep the page and its pictures on a new run of role `comparison`."""
     with tempfile.TemporaryDirectory() as folder:

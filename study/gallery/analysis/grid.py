@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material
-from study.gallery.analysis import means as _means
-from study.gallery.analysis.paired_scores import Seed, scores_of
+from study.gallery.analysis import run_scores as _run_scores
+from study.gallery.analysis.run_scores import Seed, scores_of
 from study.gallery.figures.heat_map import heat_map
-from study.report.metric import Measure
-from study.report.studies import StudyEvidence
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedStudy
 from study.statistics.holm import holm_intervals
 from study.statistics.intervals import paired_difference
 
@@ -36,7 +36,7 @@ class Cell:
     """
 
     place: Place
-    study: StudyEvidence
+    study: ComparedStudy
     scores: Mapping[Seed, float]
     validation: float
 
@@ -104,11 +104,11 @@ def cells(
         column: Returns its column.
     """
     found: dict[Place, Cell] = {}
-    for study in sorted(material.evidence.studies, key=lambda study: (bool(study.ranges), study.seed)):
+    for study in sorted(material.experiment.studies, key=lambda study: (bool(study.ranges), study.seed)):
         config = material.configs[study.record.name]
         place = row(config), column(config)
         if place not in found:
-            found[place] = _cell(place, study, material.evidence.measure)
+            found[place] = _cell(place, study, material.experiment.metric)
     return found
 
 
@@ -126,26 +126,26 @@ def matrix(
 
 
 def score_map(
-    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure, *, number: str
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], metric: ObjectiveMetric, *, number: str
 ) -> bytes:
     """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is how they are written."""
     return heat_map(
         matrix(grid, rows, columns, lambda cell: cell.mean if cell.is_finite else math.inf),
         rows=rows,
         columns=columns,
-        label=f"test {measure.spoken}",
+        label=f"test {metric.spoken}",
         spread=matrix(grid, rows, columns, lambda cell: cell.spread),
-        lower_is_better=measure.sign < 0,
+        lower_is_better=metric.sign < 0,
         number=number,
     )
 
 
-def best_first(grid: Collection[Cell], measure: Measure, *, by: Callable[[Cell], float]) -> list[Cell]:
+def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[[Cell], float]) -> list[Cell]:
     """Return cells by a score, the best first; those without a finite one come last."""
 
     def key(cell: Cell) -> tuple[bool, float, Place]:
         value = by(cell)
-        return (not math.isfinite(value), -measure.sign * value if math.isfinite(value) else 0.0, cell.place)
+        return (not math.isfinite(value), -metric.sign * value if math.isfinite(value) else 0.0, cell.place)
 
     return sorted(grid, key=key)
 
@@ -175,23 +175,23 @@ def gaps(reference: Cell, others: Collection[Cell]) -> dict[Place, Gap]:
     }
 
 
-def gap_text(gap: Gap, measure: Measure) -> str:
+def gap_text(gap: Gap, metric: ObjectiveMetric) -> str:
     """Return a difference with its interval."""
-    return f"{measure.change(gap.mean)} [{measure.change_span(gap.low, gap.high)}]"
+    return f"{metric.change(gap.mean)} [{metric.change_span(gap.low, gap.high)}]"
 
 
-def mean_text(cell: Cell, measure: Measure) -> str:
+def mean_text(cell: Cell, metric: ObjectiveMetric) -> str:
     """Return a cell's mean with its own 95 % t interval."""
     if not cell.is_finite:
         return "diverged" if cell.scores else "none"
-    return _means.mean_text(cell.values, measure)
+    return _run_scores.mean_text(cell.values, metric)
 
 
-def _cell(place: Place, study: StudyEvidence, measure: Measure) -> Cell:
-    seen = [value for run in study.tuned if (value := measure.validation(run)) is not None]
+def _cell(place: Place, study: ComparedStudy, metric: ObjectiveMetric) -> Cell:
+    seen = [value for run in study.tuned if (value := metric.validation(run)) is not None]
     return Cell(
         place=place,
         study=study,
-        scores=scores_of(study.tuned, measure),
+        scores=scores_of(study.tuned, metric),
         validation=float(np.mean(seen)) if seen else math.nan,
     )

@@ -10,14 +10,14 @@ from study.core.records import RunRecord
 from study.gallery import Material, Picture
 from study.gallery.figures.animation import animated
 from study.gallery.figures.interactive import interactive
-from study.gallery.figures.paths import Floats, Scene, build_scene, still, surface_of, walked
-from study.optimizers.surface import Surface
-from study.report.studies import StudyEvidence
+from study.gallery.figures.paths import Floats, Scene, build_scene, landscape_of, still, walked
+from study.optimizers.landscape import Landscape
+from study.report.studies import ComparedStudy
 
 
 def studies_of(
     material: Material, *, model: str | None = None, setting: str | None = None, order: Sequence[str] = ()
-) -> list[StudyEvidence]:
+) -> list[ComparedStudy]:
     """Return the studies of a model and a setting, by their optimizers in a given order, others behind.
 
     Raises:
@@ -26,7 +26,7 @@ def studies_of(
     configs = material.configs
     found = [
         study
-        for study in material.evidence.studies
+        for study in material.experiment.studies
         if model in (None, study.record.model) and setting in (None, configs[study.record.name].get("setting"))
     ]
     if not found:
@@ -35,7 +35,7 @@ def studies_of(
     return sorted(found, key=lambda study: places.get(study.record.optimizer, len(places)))
 
 
-def run_of(study: StudyEvidence) -> RunRecord:
+def run_of(study: ComparedStudy) -> RunRecord:
     """Return the run that a study is shown by: its best trial, or its first where all diverged.
 
     Raises:
@@ -46,14 +46,14 @@ def run_of(study: StudyEvidence) -> RunRecord:
     return study.best or study.trials[0]
 
 
-def surface_walked(material: Material, studies: Sequence[StudyEvidence]) -> Surface:
-    """Return the surface of studies that share it."""
-    return surface_of(material.configs[studies[0].record.name])
+def landscape_walked(material: Material, studies: Sequence[ComparedStudy]) -> Landscape:
+    """Return the landscape of studies that share it."""
+    return landscape_of(material.configs[studies[0].record.name])
 
 
-def scene_of(material: Material, studies: Sequence[StudyEvidence]) -> Scene:
-    """Return the ways of studies on the surface that they share."""
-    return build_scene(surface_walked(material, studies), [walked(material, study) for study in studies])
+def scene_of(material: Material, studies: Sequence[ComparedStudy]) -> Scene:
+    """Return the ways of studies on the landscape that they share."""
+    return build_scene(landscape_walked(material, studies), [walked(material, study) for study in studies])
 
 
 def last_loss(material: Material, run: RunRecord) -> float:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.gallery.analysis.paired_scores import Seed, scores_of
-from study.report.metric import Measure
+from study.gallery.analysis.run_scores import Seed, interval_text, scores_of
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 from study.statistics.holm import holm_two_sided, t_ratio
 from study.statistics.intervals import Interval, mean_interval, paired_difference
@@ -47,7 +47,7 @@ class Ranking:
 def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
     """Return the entries by setting and by optimizer, in the order of their labels; `""` is no setting."""
     found: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in material.evidence.entries:
+    for entry in material.experiment.entries:
         setting = material.configs[entry.studies[0].record.name].get("setting") or ""
         found[str(setting)][entry.optimizer] = entry
     return dict(found)
@@ -55,33 +55,35 @@ def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
 
 def by_study(material: Material) -> dict[str, Entry]:
     """Return the entry of each study, by the study's name."""
-    return {study.record.name: entry for entry in material.evidence.entries for study in entry.studies}
+    return {study.record.name: entry for entry in material.experiment.entries for study in entry.studies}
 
 
-def ranking(setting: str, entries: Mapping[str, Entry], measure: Measure) -> Ranking:
+def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric) -> Ranking:
     """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration."""
-    scores = {name: scores_of(entry.tuned, measure) for name, entry in entries.items()}
+    scores = {name: scores_of(entry.tuned, metric) for name, entry in entries.items()}
     intervals = {name: _interval(values) for name, values in scores.items()}
 
     def key(name: str) -> tuple[bool, float, str]:
         interval = intervals[name]
-        return (interval is None, 0.0 if interval is None else -measure.sign * interval.estimate, name)
+        return (interval is None, 0.0 if interval is None else -metric.sign * interval.estimate, name)
 
     names = tuple(sorted(entries, key=key))
-    return Ranking(setting=setting, names=names, intervals=intervals, told_apart=_told_apart(names, scores, measure))
+    return Ranking(setting=setting, names=names, intervals=intervals, told_apart=_told_apart(names, scores, metric))
 
 
-def rankings_table(rankings: Sequence[Ranking], entries: Mapping[str, Mapping[str, Entry]], measure: Measure) -> Table:
+def rankings_table(
+    rankings: Sequence[Ranking], entries: Mapping[str, Mapping[str, Entry]], metric: ObjectiveMetric
+) -> Table:
     """Return rankings side by side: place, mean and interval of each optimizer, and the rate that it trained with.
 
     Args:
         rankings: One a setting; rows are in the order of the last one.
         entries: The entries by setting and by optimizer.
-        measure: What is compared.
+        metric: What is compared.
     """
     header = ["optimizer"]
     for each in rankings:
-        header += [f"{each.setting}: place", f"test {measure.spoken} [95 % interval]", "rate"]
+        header += [f"{each.setting}: place", f"test {metric.spoken} [95 % interval]", "rate"]
     rows = []
     for name in rankings[-1].names:
         row = [name]
@@ -89,11 +91,11 @@ def rankings_table(rankings: Sequence[Ranking], entries: Mapping[str, Mapping[st
             if name not in each.names:
                 row += ["", "", ""]
                 continue
-            row += [str(each.place(name)), interval_text(each.intervals[name], measure)]
+            row += [str(each.place(name)), interval_text(each.intervals[name], metric)]
             row.append(rate_text(entries[each.setting][name]))
         rows.append(tuple(row))
     settings = " and ".join(each.setting for each in rankings)
-    caption = f"Places by mean test {measure.spoken}: {settings}. Intervals are over seeds, one optimizer at a time."
+    caption = f"Places by mean test {metric.spoken}: {settings}. Intervals are over seeds, one optimizer at a time."
     return Table(caption=caption, header=tuple(header), rows=tuple(rows))
 
 
@@ -111,7 +113,7 @@ def verdict(before: Ranking, after: Ranking) -> str:
     return f"The claim holds, {said}: all {len(shared)} stand in the same order."
 
 
-def changes(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
+def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
     """Return sentences on what another setting changes: the best, Kendall's tau, who is worse, and what turned."""
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))
@@ -125,7 +127,7 @@ def changes(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...
             else ""
         )
     ]
-    if worse := _worse(before, after, measure):
+    if worse := _worse(before, after, metric):
         sentences.append(f"Worse under {after.setting} than under {before.setting}, by their means: {worse}.")
     sure = _sure(turned, before, after)
     if sure:
@@ -140,14 +142,6 @@ def changes(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...
         f"Pairs told apart (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
     )
     return tuple(sentences)
-
-
-def interval_text(interval: Interval | None, measure: Measure) -> str:
-    """Return a mean with its interval, or why there is none."""
-    if interval is None:
-        return "diverged"
-    span = measure.span(interval.low, interval.high)
-    return f"{measure.text(interval.estimate)} [{span}]" if span else measure.text(interval.estimate)
 
 
 def rate_text(entry: Entry) -> str:
@@ -169,7 +163,7 @@ def _best(ranked: Ranking) -> str:
     return first if (first, others[0]) in ranked.told_apart else f"{first} (not told from {others[0]})"
 
 
-def _worse(before: Ranking, after: Ranking, measure: Measure) -> str:
+def _worse(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     """Return who has a worse mean under one setting than under another, and by how much; empty for nobody."""
     told = []
     for name in before.names:
@@ -178,8 +172,8 @@ def _worse(before: Ranking, after: Ranking, measure: Measure) -> str:
             continue
         if now is None:
             told.append(f"{name} (diverged)")
-        elif measure.sign * (now.estimate - was.estimate) < 0:
-            told.append(f"{name} ({measure.change(now.estimate - was.estimate)})")
+        elif metric.sign * (now.estimate - was.estimate) < 0:
+            told.append(f"{name} ({metric.change(now.estimate - was.estimate)})")
     return ", ".join(told)
 
 
@@ -196,7 +190,7 @@ def _interval(scores: Mapping[Seed, float]) -> Interval | None:
 
 
 def _told_apart(
-    names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], measure: Measure
+    names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], metric: ObjectiveMetric
 ) -> frozenset[tuple[str, str]]:
     pairs, ratios, sizes = [], [], []
     for a, b in combinations(names, 2):
@@ -206,7 +200,7 @@ def _told_apart(
             continue
         difference = paired_difference(first, second)
         pairs.append((a, b))
-        ratios.append(float(t_ratio([measure.sign * difference.mean], [difference.standard_error])[0]))
+        ratios.append(float(t_ratio([metric.sign * difference.mean], [difference.standard_error])[0]))
         sizes.append(len(shared))
     if not pairs:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Published rules, walked in NumPy on quadratic surfaces: what the recorded paths are held against."""
+"""Published rules, walked in NumPy on quadratic landscapes: what the recorded paths are held against."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def walk(
     """Walk by a rule.
 
     Args:
-        quadratic: The surface.
+        quadratic: The landscape.
         rule: The rule.
         start: Where to begin.
         n_steps: How many steps to take.

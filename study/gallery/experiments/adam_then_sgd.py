@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from study.gallery import About, Material, Picture, Shown
-from study.gallery.analysis.rankings import Ranking, by_setting, changes, interval_text, ranking, rankings_table
-from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery import About, Material, PageContents, Picture
+from study.gallery.analysis.rankings import Ranking, by_setting, changes, ranking, rankings_table
+from study.gallery.analysis.run_scores import interval_text
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
-from study.gallery.figures.step_losses import step_losses
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 
 ABOUT = About(
@@ -34,45 +34,45 @@ _SWITCHES = ("swats", "adam_then_sgd", "adam_then_given_sgd")
 _ALONE = ("adam", "momentum")
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the curves, the rankings side by side, and whether the switch is better than either alone."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     settings = by_setting(material)
-    rankings = [ranking(setting, entries, measure) for setting, entries in settings.items()]
+    rankings = [ranking(setting, entries, metric) for setting, entries in settings.items()]
     pictures = [
         step_losses(material, entries, name=f"loss-{setting}", told=setting, window=5)
         for setting, entries in settings.items()
     ]
-    pictures += [_validation(material, setting, entries, measure) for setting, entries in settings.items()]
+    pictures += [_validation(material, setting, entries, metric) for setting, entries in settings.items()]
     pictures.append(
         Picture(
             name="rankings",
-            caption=f"Mean test {measure.spoken} over the seeds with 95 % t intervals; numbers are places.",
-            data=rankings_picture(tuple(rankings), measure),
+            caption=f"Mean test {metric.spoken} over the seeds with 95 % t intervals; numbers are places.",
+            data=rankings_picture(tuple(rankings), metric),
             suffix="svg",
         )
     )
-    findings = [sentence for each in rankings for sentence in _claims(each, measure)]
+    findings = [sentence for each in rankings for sentence in _claims(each, metric)]
     if len(rankings) > 1:
-        findings += changes(rankings[0], rankings[-1], measure)
-    table = rankings_table(rankings, settings, measure)
-    return Shown(pictures=tuple(pictures), tables=(table,), findings=tuple(findings))
+        findings += changes(rankings[0], rankings[-1], metric)
+    table = rankings_table(rankings, settings, metric)
+    return PageContents(pictures=tuple(pictures), tables=(table,), findings=tuple(findings))
 
 
-def _validation(material: Material, setting: str, entries: Mapping[str, Entry], measure: Measure) -> Picture:
+def _validation(material: Material, setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric) -> Picture:
     curves = [
-        Curve(label=name, values=stacked([material.history(run, measure.name) for run in entry.tuned]))
+        Curve(label=name, values=stacked([material.history(run, metric.name) for run in entry.tuned]))
         for name, entry in entries.items()
     ]
     return Picture(
         name=f"validation-{setting}",
-        caption=f"{measure.name} after each epoch, {setting}: the median over seeds with the quartiles as a band.",
-        data=loss_curves(curves, y=measure.name, log=not measure.is_share),
+        caption=f"{metric.name} after each epoch, {setting}: the median over seeds with the quartiles as a band.",
+        data=loss_curves(curves, y=metric.name, log=not metric.is_share),
         suffix="svg",
     )
 
 
-def _claims(ranked: Ranking, measure: Measure) -> list[str]:
+def _claims(ranked: Ranking, metric: ObjectiveMetric) -> list[str]:
     """Return for each form of the switch whether the claim holds, and what its seeds tell apart."""
     sentences = []
     for switch in _SWITCHES:
@@ -82,7 +82,7 @@ def _claims(ranked: Ranking, measure: Measure) -> list[str]:
         half = ", and as well as SGD alone," if "momentum" in others else ""
         seen = [_seen(ranked, switch, other) for other in others]
         sentences.append(
-            f"{ranked.setting}, {switch} ({interval_text(ranked.intervals[switch], measure)}): that it generalizes "
+            f"{ranked.setting}, {switch} ({interval_text(ranked.intervals[switch], metric)}): that it generalizes "
             f"better than Adam alone{half} {_verdict(ranked, switch, others)} here; it {' and '.join(seen)}."
         )
     return sentences

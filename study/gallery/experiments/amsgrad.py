@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting
-from study.gallery.figures.curves import Curve, loss_curves
+from study.gallery.figures.loss_curves import Curve, loss_curves
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
 
@@ -35,7 +35,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Walk:
+class _OnlineRun:
     """What one optimizer did under one setting.
 
     Attributes:
@@ -54,94 +54,106 @@ class _Walk:
         return f"{self.optimizer}, {self.setting} betas"
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return where each went, what it cost, and whether Adam went wrong."""
     config = next(iter(material.configs.values()))
     costs = [float(cost) for cost in config["dataset"]["costs"]]
     ends = (float(config["model"]["low"]), float(config["model"]["high"]))
     best = min(ends, key=lambda x: sum(costs) * x)
     settings = by_setting(material)
-    walks = [
-        _walk(material, name, setting, entry, costs=costs, best=best)
+    runs = [
+        _online_run(material, name, setting, entry, costs=costs, best=best)
         for setting, entries in settings.items()
         for name, entry in entries.items()
     ]
-    pictures = (
+    return PageContents(
+        pictures=_pictures(runs, list(settings), n_costs=len(costs), best=best),
+        tables=(_table(runs, best),),
+        findings=_findings(runs, ends, best),
+    )
+
+
+def _pictures(
+    runs: Sequence[_OnlineRun], settings: Sequence[str], *, n_costs: int, best: float
+) -> tuple[Picture, ...]:
+    return (
         Picture(
             name="position",
-            caption=f"Where x is after each cycle of {len(costs)} steps; {best:g} is best. By color the optimizer, by "
+            caption=f"Where x is after each cycle of {n_costs} steps; {best:g} is best. By color the optimizer, by "
             "line the setting.",
-            data=_draw(walks, list(settings), y="x", regret=False),
+            data=_draw(runs, settings, y="x", regret=False),
             suffix="svg",
         ),
         Picture(
             name="regret",
             caption=f"What the steps so far have cost beyond staying at {best:g} throughout, a step: it goes to 0 "
             "where an optimizer learns.",
-            data=_draw(walks, list(settings), y="regret a step", regret=True),
+            data=_draw(runs, settings, y="regret a step", regret=True),
             suffix="svg",
         ),
     )
-    rows = tuple(
-        (
-            walk.label,
-            f"{walk.positions[-1]:.4f}",
-            f"{walk.regret[len(walk.regret) // 2]:.4f}",
-            f"{walk.regret[-1]:.4f}",
-        )
-        for walk in walks
-    )
-    table = Table(
-        caption=f"After {max(len(walk.positions) for walk in walks)} cycles; the best x is {best:g}.",
+
+
+def _table(runs: Sequence[_OnlineRun], best: float) -> Table:
+    return Table(
+        caption=f"After {max(len(run.positions) for run in runs)} cycles; the best x is {best:g}.",
         header=("optimizer", "x at the end", "regret a step, half way", "regret a step, at the end"),
-        rows=rows,
+        rows=tuple(
+            (
+                run.label,
+                f"{run.positions[-1]:.4f}",
+                f"{run.regret[len(run.regret) // 2]:.4f}",
+                f"{run.regret[-1]:.4f}",
+            )
+            for run in runs
+        ),
     )
-    return Shown(pictures=pictures, tables=(table,), findings=_findings(walks, ends, best))
 
 
-def _walk(material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float) -> _Walk:
+def _online_run(
+    material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float
+) -> _OnlineRun:
     run = (entry.tuned or entry.trials)[0]
     paid = material.history(run, "loss") * len(costs)  # of a cycle; the loss is the mean over its steps
     beyond = np.cumsum(paid - sum(costs) * best)
     steps = len(costs) * np.arange(1, len(paid) + 1)
-    return _Walk(
+    return _OnlineRun(
         optimizer=name, setting=setting, positions=material.history(run, "val_x"), regret=np.asarray(beyond / steps)
     )
 
 
-def _draw(walks: Sequence[_Walk], settings: Sequence[str], *, y: str, regret: bool) -> bytes:
-    looks = _styles(walks, settings)
+def _draw(runs: Sequence[_OnlineRun], settings: Sequence[str], *, y: str, regret: bool) -> bytes:
+    looks = _styles(runs, settings)
     curves = [
-        Curve(label=walk.label, values=walk.regret if regret else walk.positions, style=looks[walk.label])
-        for walk in walks
+        Curve(label=run.label, values=run.regret if regret else run.positions, style=looks[run.label]) for run in runs
     ]
     return loss_curves(curves, x="cycle", y=y, log=False)
 
 
-def _styles(walks: Sequence[_Walk], settings: Sequence[str]) -> Mapping[str, Style]:
-    plain = {walk.optimizer: styles([walk.optimizer])[0] for walk in walks}
+def _styles(runs: Sequence[_OnlineRun], settings: Sequence[str]) -> Mapping[str, Style]:
+    plain = {run.optimizer: styles([run.optimizer])[0] for run in runs}
     return {
-        walk.label: Style(
-            color=plain[walk.optimizer].color,
-            dash=_DASHES[settings.index(walk.setting) % len(_DASHES)],
-            marker=plain[walk.optimizer].marker,
+        run.label: Style(
+            color=plain[run.optimizer].color,
+            dash=_DASHES[settings.index(run.setting) % len(_DASHES)],
+            marker=plain[run.optimizer].marker,
         )
-        for walk in walks
+        for run in runs
     }
 
 
-def _findings(walks: Sequence[_Walk], ends: tuple[float, float], best: float) -> tuple[str, ...]:
+def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float) -> tuple[str, ...]:
     """Return, by setting, which optimizer ended where, and whether that is what was claimed."""
     worst = ends[0] if best == ends[1] else ends[1]
     middle = sum(ends) / 2
     sentences = []
-    for setting in dict.fromkeys(walk.setting for walk in walks):
-        ended = {walk.optimizer: walk.positions[-1] for walk in walks if walk.setting == setting}
+    for setting in dict.fromkeys(run.setting for run in runs):
+        ended = {run.optimizer: run.positions[-1] for run in runs if run.setting == setting}
         if not {"adam", "amsgrad"} <= set(ended):
             continue
         wrong = {name: abs(x - worst) < abs(x - best) for name, x in ended.items()}
         holds = wrong["adam"] and not wrong["amsgrad"]
-        regret = {walk.optimizer: walk.regret[-1] for walk in walks if walk.setting == setting}
+        regret = {run.optimizer: run.regret[-1] for run in runs if run.setting == setting}
         sentences.append(
             f"With the {setting} betas the claim {'holds' if holds else 'does not hold'}: Adam ends at "
             f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis.means import last_values, listed, mean_text
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import rate_text
-from study.gallery.figures.curves import smoothed
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
-from study.report.metric import Measure
+from study.gallery.figures.loss_curves import smoothed
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 
 Floats = NDArray[np.float64]
@@ -49,21 +49,21 @@ _N_AVERAGED = 20
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return loss over steps, examples and seconds at the shared rate and tuned, and the noise of each."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     entries = _entries(material)
-    return Shown(
+    return PageContents(
         pictures=tuple(_picture(material, setting, own) for setting, own in entries.items()),
-        tables=(_table(material, entries, measure),),
-        findings=(*_claim(material, entries, measure), *_noise_told(material, entries)),
+        tables=(_table(material, entries, metric),),
+        findings=(*_claim(material, entries, metric), *_noise_told(material, entries)),
     )
 
 
 def _entries(material: Material) -> Entries:
     """Return the entries by setting and by batch, in the order of `_NAMES`."""
     found: dict[str, dict[str, Entry]] = defaultdict(dict)
-    for entry in material.evidence.entries:
+    for entry in material.experiment.entries:
         config = material.configs[entry.studies[0].record.name]
         found[str(config.get("setting"))][str(config.get("batch"))] = entry
     return {
@@ -139,7 +139,7 @@ def _noises(material: Material, entry: Entry) -> Floats:
     return values[np.isfinite(values)]
 
 
-def _table(material: Material, entries: Entries, measure: Measure) -> Table:
+def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Table:
     rows = []
     for setting, own in entries.items():
         for batch, entry in own.items():
@@ -155,7 +155,7 @@ def _table(material: Material, entries: Entries, measure: Measure) -> Table:
                     f"{per_step:.3g}" if np.isfinite(per_step) else "",
                     f"{np.median(seconds):.3g}" if len(seconds) else "",
                     f"{np.median(noise):.3g}" if len(noise) else "",
-                    mean_text(last_values(entry.tuned, measure.test), measure),
+                    mean_text(last_values(entry.tuned, metric.test), metric),
                 )
             )
     header = ("batches", "rate", "steps", "ms a step", "seconds", "noise, share of the loss", "test [95 % interval]")
@@ -163,7 +163,7 @@ def _table(material: Material, entries: Entries, measure: Measure) -> Table:
     return Table(caption=caption, header=header, rows=tuple(rows))
 
 
-def _claim(material: Material, entries: Entries, measure: Measure) -> list[str]:
+def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> list[str]:
     """Say who reaches a common loss first, on each axis."""
     told: list[str] = []
     for setting, own in entries.items():
@@ -178,9 +178,7 @@ def _claim(material: Material, entries: Entries, measure: Measure) -> list[str]:
             ahead[axis] = first
             or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
             firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
-        scores = [
-            f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, measure.test), measure)}" for batch in own
-        ]
+        scores = [f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, metric.test), metric)}" for batch in own]
         noises = [np.median(noise) for batch in _NAMES if batch in own and len(noise := _noises(material, own[batch]))]
         holds = ahead["seconds"] == "mini" and noises == sorted(noises)
         verdict = f"The claim {'holds' if holds else 'does not hold'} with the {setting} rate"
@@ -188,7 +186,7 @@ def _claim(material: Material, entries: Entries, measure: Measure) -> list[str]:
             verdict = f"With the {setting} rate not all three are there"
         told.append(
             f"{verdict}: a loss of {level:.3g} is reached first {listed(firsts)}. Test "
-            f"{measure.spoken} after equally many epochs: {', '.join(scores)}."
+            f"{metric.spoken} after equally many epochs: {', '.join(scores)}."
         )
     return told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.grid import (
     Cell,
     Gap,
@@ -18,9 +18,9 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.rankings import by_study, rate_text
-from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
 ABOUT = About(
     title="Learning-rate decay",
@@ -41,22 +41,22 @@ _OPTIMIZERS = ("sgd", "momentum", "adam")
 _LOOKS = ("rmsprop", "adam", "momentum", "sgd", "nesterov")
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Show the grid of schedules and optimizers, and what each schedule gains over a constant rate."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["schedule"]["name"]))
     rows = ordered((row for row, _ in grid), _SCHEDULES)
     columns = ordered((column for _, column in grid), _OPTIMIZERS)
     compared = {column: _against_constant(grid, column) for column in columns}
-    picture = score_map(grid, rows, columns, measure, number="{:.4f}")
-    caption = f"Test {measure.spoken} at the best rate of each pair: mean and standard deviation over seeds."
-    return Shown(
+    picture = score_map(grid, rows, columns, metric, number="{:.4f}")
+    caption = f"Test {metric.spoken} at the best rate of each pair: mean and standard deviation over seeds."
+    return PageContents(
         pictures=(
             Picture(name="grid", caption=caption, data=picture, suffix="svg"),
             *(_training(material, grid, rows, column) for column in columns),
         ),
-        tables=(_table(material, grid, rows, columns, compared, measure),),
-        findings=(_claim(grid, compared, measure), *_firsts(grid, columns, compared, measure)),
+        tables=(_table(material, grid, rows, columns, compared, metric),),
+        findings=(_claim(grid, compared, metric), *_firsts(grid, columns, compared, metric)),
     )
 
 
@@ -66,42 +66,45 @@ def _against_constant(grid: Mapping[Place, Cell], column: str) -> dict[str, Gap]
     return {place[0]: gap for place, gap in gaps(grid["constant", column], own).items()}
 
 
-def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], measure: Measure) -> str:
+def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
     """Say whether the seeds tell the schedules better than a constant rate, and which optimizer gains most."""
     n = sum(map(len, compared.values()))
     if not n:
         one = all(len(cell.scores) < 2 for cell in grid.values())
         why = "One seed tells nothing" if one else "Nowhere did both a schedule and the constant rate train"
         return f"That decay is better is not shown. {why}."
-    better, worse = (sum(len(_told(own, measure, sign)) for own in compared.values()) for sign in (1, -1))
+    better, worse = (sum(len(_told(own, metric, sign)) for own in compared.values()) for sign in (1, -1))
     verdict = "holds" if better == n else "holds in part" if better else "does not hold" if worse else "is not shown"
-    gains = {column: max(measure.sign * gap.mean for gap in own.values()) for column, own in compared.items() if own}
+    gains = {column: max(metric.sign * gap.mean for gap in own.values()) for column, own in compared.items() if own}
     most = max(gains, key=lambda column: gains[column])
     gained = "no optimizer gains"
     if gains[most] > 0:
-        gained = f"{most} gains most, {measure.change(measure.sign * gains[most])} with its best schedule"
+        gained = f"{most} gains most, {metric.change(metric.sign * gains[most])} with its best schedule"
     return (
         f"That decay is better {verdict}: {better} of {n} schedules are told better than a constant rate and {worse} "
         f"worse (paired t intervals, Holm within each optimizer); {gained}."
     )
 
 
-def _told(own: Mapping[str, Gap], measure: Measure, sign: int) -> list[str]:
+def _told(own: Mapping[str, Gap], metric: ObjectiveMetric, sign: int) -> list[str]:
     """Return the schedules that are told better than a constant rate, or with a sign of -1 told worse."""
-    return [name for name, gap in own.items() if gap.is_told and sign * measure.sign * gap.mean > 0]
+    return [name for name, gap in own.items() if gap.is_told and sign * metric.sign * gap.mean > 0]
 
 
 def _firsts(
-    grid: Mapping[Place, Cell], columns: Sequence[str], compared: Mapping[str, Mapping[str, Gap]], measure: Measure
+    grid: Mapping[Place, Cell],
+    columns: Sequence[str],
+    compared: Mapping[str, Mapping[str, Gap]],
+    metric: ObjectiveMetric,
 ) -> list[str]:
     """Say for each optimizer which schedule is first, and which are told from a constant rate."""
     told = []
     for column in columns:
         own = [cell for (_, name), cell in grid.items() if name == column]
-        best = best_first(own, measure, by=lambda cell: cell.mean)[0]
-        better, worse = (", ".join(_told(compared[column], measure, sign)) or "none" for sign in (1, -1))
+        best = best_first(own, metric, by=lambda cell: cell.mean)[0]
+        better, worse = (", ".join(_told(compared[column], metric, sign)) or "none" for sign in (1, -1))
         told.append(
-            f"{column}: {best.place[0]} is first with {mean_text(best, measure)}; told better than constant: "
+            f"{column}: {best.place[0]} is first with {mean_text(best, metric)}; told better than constant: "
             f"{better}; told worse: {worse}."
         )
     return told
@@ -129,7 +132,7 @@ def _table(
     rows: Sequence[str],
     columns: Sequence[str],
     compared: Mapping[str, Mapping[str, Gap]],
-    measure: Measure,
+    metric: ObjectiveMetric,
 ) -> Table:
     entries = by_study(material)
     found = []
@@ -139,14 +142,14 @@ def _table(
                 continue
             cell = grid[row, column]
             gap = compared[column].get(row)
-            against = "-" if gap is None else gap_text(gap, measure)
+            against = "-" if gap is None else gap_text(gap, metric)
             rate = rate_text(entries[cell.study.record.name])
-            found.append((f"{column}, {row.replace('_', ' ')}", mean_text(cell, measure), against, rate))
+            found.append((f"{column}, {row.replace('_', ' ')}", mean_text(cell, metric), against, rate))
     return Table(
         caption="Each pair at its best rate. Intervals of differences are Holm's, within each optimizer.",
         header=(
             "optimizer, schedule",
-            f"test {measure.spoken} [95 % interval]",
+            f"test {metric.spoken} [95 % interval]",
             "against constant",
             "rate",
         ),

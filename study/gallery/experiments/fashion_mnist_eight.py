@@ -7,21 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from study.gallery import About, Material, Picture, Shown
+from study.gallery import About, Material, PageContents, Picture
 from study.gallery.analysis.rankings import (
     Ranking,
     by_setting,
     changes,
-    interval_text,
     ranking,
     rankings_table,
     verdict,
 )
-from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery.analysis.run_scores import interval_text
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
-from study.gallery.figures.step_losses import step_losses
 from study.report.figures.style import styles
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 
 ABOUT = About(
@@ -44,49 +43,49 @@ ABOUT = About(
 _SHARED, _TUNED = "shared", "tuned"
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the curves, both rankings side by side, and whether the order changes."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     settings = by_setting(material)
     shared, tuned = settings[_SHARED], settings[_TUNED]
-    before, after = ranking(_SHARED, shared, measure), ranking(_TUNED, tuned, measure)
+    before, after = ranking(_SHARED, shared, metric), ranking(_TUNED, tuned, metric)
     n_seeds = min(len(entry.tuned) for entry in (*shared.values(), *tuned.values()))
     pictures = (
         step_losses(material, shared, name="loss-shared", told="at the shared rate of 0.001", window=5),
         step_losses(material, tuned, name="loss-tuned", told="at the best point of each search", window=5),
-        _validation(material, shared, tuned, measure),
+        _validation(material, shared, tuned, metric),
         Picture(
             name="rankings",
-            caption=f"Mean test {measure.spoken} over {n_seeds} seeds with 95 % t intervals; numbers are places. Rows "
+            caption=f"Mean test {metric.spoken} over {n_seeds} seeds with 95 % t intervals; numbers are places. Rows "
             "are in the order of the tuned ranking.",
-            data=rankings_picture((before, after), measure),
+            data=rankings_picture((before, after), metric),
             suffix="svg",
         ),
     )
-    table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, measure)
-    findings = (verdict(before, after), *changes(before, after, measure), *_last(before, after, measure))
-    return Shown(pictures=pictures, tables=(table,), findings=findings)
+    table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, metric)
+    findings = (verdict(before, after), *changes(before, after, metric), *_last(before, after, metric))
+    return PageContents(pictures=pictures, tables=(table,), findings=findings)
 
 
 def _validation(
-    material: Material, shared: Mapping[str, Entry], tuned: Mapping[str, Entry], measure: Measure
+    material: Material, shared: Mapping[str, Entry], tuned: Mapping[str, Entry], metric: ObjectiveMetric
 ) -> Picture:
     """Return the validation metric after each epoch, the shared rate dashed and the tuned one solid."""
     curves = []
     for entries, dash, told in ((shared, "dash", _SHARED), (tuned, "solid", _TUNED)):
         for optimizer, entry in entries.items():
-            values = stacked([material.history(run, measure.name) for run in entry.tuned])
+            values = stacked([material.history(run, metric.name) for run in entry.tuned])
             look = replace(styles([optimizer])[0], dash=dash)
             curves.append(Curve(label=f"{optimizer}, {told}", values=values, style=look))
     caption = (
-        f"{measure.name} after each epoch, the median over seeds: dashed at the shared rate, solid tuned. A band is "
+        f"{metric.name} after each epoch, the median over seeds: dashed at the shared rate, solid tuned. A band is "
         "drawn between the quartiles."
     )
-    data = loss_curves(curves, y=measure.name, log=not measure.is_share, height=4.6)
+    data = loss_curves(curves, y=metric.name, log=not metric.is_share, height=4.6)
     return Picture(name="validation", caption=caption, data=data, suffix="svg")
 
 
-def _last(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
+def _last(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
     """Return what becomes of the two that are last at the shared rate, and how far all lie apart."""
     pairs = {
         name: (first.estimate, second.estimate)
@@ -96,13 +95,13 @@ def _last(before: Ranking, after: Ranking, measure: Measure) -> tuple[str, ...]:
     if len(pairs) < 4:
         return ()
     *others, one, two = pairs
-    gap = measure.sign * (pairs[others[-1]][0] - pairs[one][0])
+    gap = metric.sign * (pairs[others[-1]][0] - pairs[one][0])
     spans = [float(np.ptp([pair[index] for pair in pairs.values()])) for index in (0, 1)]
-    told = " and ".join(f"{name} ({interval_text(before.intervals[name], measure)})" for name in (one, two))
-    gains = " and ".join(measure.change(measure.sign * (pairs[name][1] - pairs[name][0])) for name in (one, two))
+    told = " and ".join(f"{name} ({interval_text(before.intervals[name], metric)})" for name in (one, two))
+    gains = " and ".join(metric.change(metric.sign * (pairs[name][1] - pairs[name][0])) for name in (one, two))
     return (
-        f"At the shared rate {told} come last, {measure.change(gap, signed=False)} behind the next; tuned, they are "
+        f"At the shared rate {told} come last, {metric.change(gap, signed=False)} behind the next; tuned, they are "
         f"in places {after.place(one)} and {after.place(two)} ({gains}). From the best to the last of the "
-        f"{len(pairs)}, the distance goes from {measure.change(spans[0], signed=False)} to "
-        f"{measure.change(spans[1], signed=False)}.",
+        f"{len(pairs)}, the distance goes from {metric.change(spans[0], signed=False)} to "
+        f"{metric.change(spans[1], signed=False)}.",
     )

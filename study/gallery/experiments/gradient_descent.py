@@ -6,19 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.landscape_walks import (
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     scene_of,
     studies_of,
-    surface_walked,
 )
 from study.gallery.figures.paths import build_scene, rate_of, still, walked
 from study.optimizers.stability import Descent, as_quadratic
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 ABOUT = About(
     title="What the rate does, and what momentum does",
@@ -45,7 +45,7 @@ _AS_FAR = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fare:
+class _BowlRun:
     """How descent with one rate fared on the bowl.
 
     Attributes:
@@ -76,27 +76,27 @@ class _Fare:
         return self.diverged == (self.descent.learning_rate > self.limit)
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the ways on both curves, the limits beside what was seen, and where momentum ended."""
     bowls = studies_of(material, model=_BOWL, order=_ORDER)
     bowls.sort(key=lambda study: _SETTINGS.index(material.configs[study.record.name]["setting"]))
-    fares = [_fare(material, study) for study in bowls]
+    runs = [_bowl_run(material, study) for study in bowls]
     wells = studies_of(material, model=_WELL, setting="right", order=_ORDER)
     pictures = [_bowl(material, bowls, name) for name in _ORDER if name in {s.record.optimizer for s in bowls}]
     pictures += pictures_of(
         scene_of(material, wells), name="double-well", title="a local minimum on the way", apart=False
     )
-    return Shown(pictures=tuple(pictures), tables=(_table(fares),), findings=_findings(material, fares, wells))
+    return PageContents(pictures=tuple(pictures), tables=(_table(runs),), findings=_findings(material, runs, wells))
 
 
-def _bowl(material: Material, studies: Sequence[StudyEvidence], optimizer: str) -> Picture:
+def _bowl(material: Material, studies: Sequence[ComparedStudy], optimizer: str) -> Picture:
     chosen = [study for study in studies if study.record.optimizer == optimizer]
     paths = []
     for study in chosen:
         setting = str(material.configs[study.record.name]["setting"]).replace("_", " ")
         rate = rate_of(material, study, run_of(study))
         paths.append(walked(material, study, label=f"{setting}: rate {rate:g}"))
-    scene = build_scene(surface_walked(material, chosen), paths)
+    scene = build_scene(landscape_walked(material, chosen), paths)
     return Picture(
         name=f"bowl-{optimizer}",
         caption=f"{optimizer} on x1² at four rates, from the {scene.start_text}.",
@@ -105,66 +105,66 @@ def _bowl(material: Material, studies: Sequence[StudyEvidence], optimizer: str) 
     )
 
 
-def _fare(material: Material, study: StudyEvidence) -> _Fare:
+def _bowl_run(material: Material, study: ComparedStudy) -> _BowlRun:
     config, run = material.configs[study.record.name], run_of(study)
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     curvature = float(quadratic.curvatures[-1])
     distances = walked(material, study).positions[-2:, 0] - quadratic.center[0]
     momentum = float(config["optimizer"].get("momentum") or 0.0)
     descent = Descent(learning_rate=rate_of(material, study, run), momentum=momentum)
-    return _Fare(
+    return _BowlRun(
         label=f"{study.record.optimizer}, {str(config['setting']).replace('_', ' ')}",
         descent=descent,
         limit=descent.limit(curvature),
         factor=descent.factor(curvature),
         loss=last_loss(material, run),
-        start=float(surface.heights(surface.start)),
+        start=float(landscape.heights(landscape.start)),
         diverged=run.state == "diverged",
         swing=float(distances[-1] / distances[0]) if distances[0] else math.nan,
     )
 
 
-def _table(fares: Sequence[_Fare]) -> Table:
+def _table(runs: Sequence[_BowlRun]) -> Table:
     return Table(
         caption="On the bowl: the rate, the limit that the closed form names, by how much the distance from the "
         "minimum grows in a step in the long run, and the last value.",
         header=("", "rate", "limit", "factor a step", "f at the start", "f at the end", "state"),
         rows=tuple(
             (
-                fare.label,
-                f"{fare.descent.learning_rate:g}",
-                f"{fare.limit:g}",
-                f"{fare.factor:.4g}",
-                number(fare.start),
-                number(fare.loss),
-                _state(fare),
+                run.label,
+                f"{run.descent.learning_rate:g}",
+                f"{run.limit:g}",
+                f"{run.factor:.4g}",
+                number(run.start),
+                number(run.loss),
+                _state(run),
             )
-            for fare in fares
+            for run in runs
         ),
     )
 
 
-def _state(fare: _Fare) -> str:
-    if math.isclose(fare.descent.learning_rate, fare.limit):
-        return "to and fro" if fare.as_told else "at the limit"
-    return "diverged" if fare.diverged else "complete"
+def _state(run: _BowlRun) -> str:
+    if math.isclose(run.descent.learning_rate, run.limit):
+        return "to and fro" if run.as_told else "at the limit"
+    return "diverged" if run.diverged else "complete"
 
 
-def _findings(material: Material, fares: Sequence[_Fare], wells: Sequence[StudyEvidence]) -> tuple[str, ...]:
-    n_as_told = sum(fare.as_told for fare in fares)
-    held = "held" if n_as_told == len(fares) else "did not hold"
+def _findings(material: Material, runs: Sequence[_BowlRun], wells: Sequence[ComparedStudy]) -> tuple[str, ...]:
+    n_as_told = sum(run.as_told for run in runs)
+    held = "held" if n_as_told == len(runs) else "did not hold"
     limit = (
-        f"The limit {held}: {n_as_told} of {len(fares)} ways on the bowl went as it says, towards the minimum below "
+        f"The limit {held}: {n_as_told} of {len(runs)} ways on the bowl went as it says, towards the minimum below "
         "it, to and fro at it, away above it."
     )
     swings = [
-        f"{fare.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "
-        f"({number(fare.loss)} from {number(fare.start)}), so the trial is recorded as diverged."
-        for fare in fares
-        if _state(fare) == "to and fro" and fare.diverged
+        f"{run.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "
+        f"({number(run.loss)} from {number(run.start)}), so the trial is recorded as diverged."
+        for run in runs
+        if _state(run) == "to and fro" and run.diverged
     ]
     ends = {study.record.optimizer: walked(material, study).positions[-1, 0] for study in wells}
     losses = {study.record.optimizer: last_loss(material, run_of(study)) for study in wells}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from study.gallery import About, Material, Shown, Table
+from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.landscape_walks import number, pictures_of, scene_of, studies_of
-from study.gallery.analysis.means import listed
+from study.gallery.analysis.run_scores import listed
 from study.gallery.figures.paths import Scene
 
 ABOUT = About(
@@ -38,8 +38,8 @@ _ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")
 _PLAIN = ("sgd", "momentum", "nesterov")
 
 
-def show(material: Material) -> Shown:
-    """Return the ways on both surfaces, how far each came, and who left the saddle when."""
+def show(material: Material) -> PageContents:
+    """Return the ways on both landscapes, how far each came, and who left the saddle when."""
     names = [study.record.optimizer for study in studies_of(material, model="beale", order=_ORDER)]
     scenes = {model: scene_of(material, studies_of(material, model=model, order=_ORDER)) for model in _TITLES}
     pictures = [
@@ -49,7 +49,7 @@ def show(material: Material) -> Shown:
     ]
     left = {name: _leaves(path.positions) for name, path in zip(names, scenes["saddle"].paths, strict=True)}
     ends = {name: float(heights[-1]) for name, heights in zip(names, scenes["beale"].heights, strict=True)}
-    return Shown(
+    return PageContents(
         pictures=tuple(pictures),
         tables=(_table(scenes, names, left),),
         findings=_findings(scenes["saddle"], left, ends),

@@ -9,12 +9,11 @@ import numpy as np
 
 from study.config.instantiate import instantiate
 from study.datasets import Dataset
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis.means import last_values
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
-from study.gallery.figures.curves import stacked
+from study.gallery.analysis.run_scores import last_values
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
-from study.gallery.figures.step_losses import step_losses
+from study.gallery.figures.loss_curves import stacked, step_losses
 from study.report.figures.style import styles
 from study.report.studies import Entry
 
@@ -36,18 +35,18 @@ _WINDOW = 5
 _COLUMNS = ("slope", "intercept")
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the loss of every step, the fitted lines, and how far they are from least squares."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     entries = by_setting(material)
-    rankings = [ranking(setting, own, measure) for setting, own in entries.items()]
+    rankings = [ranking(setting, own, metric) for setting, own in entries.items()]
     dataset = _dataset(material)
     best = _least_squares(dataset)
     findings = _claim(material, entries)
     if {"published", "tuned"} <= set(entries):
         by_name = {each.setting: each for each in rankings}
-        findings += changes(by_name["published"], by_name["tuned"], measure)
-    return Shown(
+        findings += changes(by_name["published"], by_name["tuned"], metric)
+    return PageContents(
         pictures=(
             *(
                 step_losses(
@@ -57,7 +56,7 @@ def show(material: Material) -> Shown:
             ),
             *(_fit(dataset, setting, own, best) for setting, own in entries.items()),
         ),
-        tables=(rankings_table(rankings, entries, measure), _lines_table(dataset, entries, best)),
+        tables=(rankings_table(rankings, entries, metric), _lines_table(dataset, entries, best)),
         findings=(*findings, *_nearest(dataset, entries, best)),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from study.datasets import Dataset, sunspots
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.grid import (
     Cell,
     Floats,
@@ -22,8 +22,8 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.figures.curves import Curve, loss_curves, stacked
-from study.report.metric import Measure
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
+from study.report.objective_metric import ObjectiveMetric
 
 ABOUT = About(
     title="Eleven output activations times seven optimizers around one LSTM",
@@ -56,34 +56,34 @@ _CLAIMED: Place = ("prelu", "rmsprop")
 SMALLEST = ("optimizer=rmsprop", "model.activation=linear,prelu")
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Show the grid, the best pair and the claimed one, and what forecasting without a network gives."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["model"]["activation"]))
     rows = ordered((row for row, _ in grid), _ACTIVATIONS)
     columns = ordered((column for _, column in grid), _OPTIMIZERS)
     dataset, scale = _data(next(iter(material.configs.values())))
-    baseline = _error(sunspots.persistence(dataset.test), dataset, measure)
-    picture = score_map(grid, rows, columns, measure, number="{:.3f}")
+    baseline = _error(sunspots.persistence(dataset.test), dataset, metric)
+    picture = score_map(grid, rows, columns, metric, number="{:.3f}")
     n_seeds = max(len(cell.scores) for cell in grid.values())
     caption = (
-        f"Test {measure.spoken} of every pair: mean and standard deviation over {n_seeds} seeds. Persistence has "
+        f"Test {metric.spoken} of every pair: mean and standard deviation over {n_seeds} seeds. Persistence has "
         f"{baseline:.3f}. One is {scale:.0f} sunspots, the range of the training years; the frame marks the smallest."
     )
-    chosen = [_best_of(grid, column, measure) for column in columns]
+    chosen = [_best_of(grid, column, metric) for column in columns]
     findings = (
-        *_claim(grid, measure),
-        *_best(grid, measure, baseline=baseline, scale=scale),
-        *_luck(grid, measure),
-        *_softmax(grid, dataset, measure),
-        *_beaten(grid, columns, measure, baseline=baseline),
+        *_claim(grid, metric),
+        *_best(grid, metric, baseline=baseline, scale=scale),
+        *_luck(grid, metric),
+        *_softmax(grid, dataset, metric),
+        *_beaten(grid, columns, metric, baseline=baseline),
     )
-    return Shown(
+    return PageContents(
         pictures=(
             Picture(name="grid", caption=caption, data=picture, suffix="svg"),
-            _training(material, chosen, measure),
+            _training(material, chosen, metric),
         ),
-        tables=(_table(chosen, measure, baseline=baseline), _seeds_table(grid, measure)),
+        tables=(_table(chosen, metric, baseline=baseline), _seeds_table(grid, metric)),
         findings=findings,
     )
 
@@ -96,28 +96,28 @@ def _data(config: Mapping[str, Any]) -> tuple[Dataset, float]:
     return sunspots.load(**arguments), float(np.ptp(values[:n_seen]))
 
 
-def _error(forecast: Any, dataset: Dataset, measure: Measure) -> float:
+def _error(forecast: Any, dataset: Dataset, metric: ObjectiveMetric) -> float:
     """Return the test error of a forecast: the mean absolute error, or the mean square where that is compared."""
     errors = np.asarray(forecast, dtype=np.float64) - dataset.test.y
-    return float(np.mean(np.square(errors) if measure.training == "loss" else np.abs(errors)))
+    return float(np.mean(np.square(errors) if metric.training == "loss" else np.abs(errors)))
 
 
-def _best_of(grid: Mapping[Place, Cell], column: str, measure: Measure) -> Cell:
+def _best_of(grid: Mapping[Place, Cell], column: str, metric: ObjectiveMetric) -> Cell:
     """Return an optimizer's best cell, by the validation years."""
     return best_first(
-        [cell for (_, own), cell in grid.items() if own == column], measure, by=lambda cell: cell.validation
+        [cell for (_, own), cell in grid.items() if own == column], metric, by=lambda cell: cell.validation
     )[0]
 
 
-def _best(grid: Mapping[Place, Cell], measure: Measure, *, baseline: float, scale: float) -> tuple[str, ...]:
-    best = best_first(grid.values(), measure, by=lambda cell: cell.validation)[0]
+def _best(grid: Mapping[Place, Cell], metric: ObjectiveMetric, *, baseline: float, scale: float) -> tuple[str, ...]:
+    best = best_first(grid.values(), metric, by=lambda cell: cell.validation)[0]
     if not best.is_finite:
         return ("Every pair diverged.",)
     better = "better" if best.mean < baseline else "worse"
-    error = f", {best.mean * scale:.1f} sunspots" if measure.training == "mae" else ""
+    error = f", {best.mean * scale:.1f} sunspots" if metric.training == "mae" else ""
     return (
-        f"Chosen by the validation years, the best pair is {_spoken(best.place)}: test {measure.spoken} "
-        f"{mean_text(best, measure)}{error}, {better} than persistence with {baseline:.3g}.",
+        f"Chosen by the validation years, the best pair is {_spoken(best.place)}: test {metric.spoken} "
+        f"{mean_text(best, metric)}{error}, {better} than persistence with {baseline:.3g}.",
         _alike(best, grid),
     )
 
@@ -134,11 +134,11 @@ def _alike(best: Cell, grid: Mapping[Place, Cell]) -> str:
     )
 
 
-def _claim(grid: Mapping[Place, Cell], measure: Measure) -> tuple[str, ...]:
+def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ...]:
     claimed = grid[_CLAIMED]
-    by_mean = best_first(grid.values(), measure, by=lambda cell: cell.mean)
+    by_mean = best_first(grid.values(), metric, by=lambda cell: cell.mean)
     place = 1 + [cell.place for cell in by_mean].index(_CLAIMED)
-    told = f"{_spoken(_CLAIMED)} is number {place} of {len(grid)} by mean test {measure.spoken}"
+    told = f"{_spoken(_CLAIMED)} is number {place} of {len(grid)} by mean test {metric.spoken}"
     if place == 1:
         others = gaps(claimed, grid.values())
         untold = sum(not gap.is_told for gap in others.values())
@@ -157,22 +157,22 @@ def _claim(grid: Mapping[Place, Cell], measure: Measure) -> tuple[str, ...]:
         "does not hold here" if gap.is_told else "is not shown, and not refuted: its seeds do not tell the two apart"
     )
     return (
-        f"{told}, {gap_text(gap, measure)} from the first, {_spoken(best.place)} (corrected for {len(grid) - 1} "
+        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for {len(grid) - 1} "
         f"comparisons). The claim {verdict}.",
     )
 
 
-def _by_seed(grid: Mapping[Place, Cell], measure: Measure) -> list[tuple[int, Place, int]]:
+def _by_seed(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> list[tuple[int, Place, int]]:
     """Return for each seed the repetition, the pair that it alone would call best, and the claimed pair's place."""
     found = []
     for seed in sorted(set.intersection(*(set(cell.scores) for cell in grid.values()))):
-        order = sorted(grid, key=lambda place: (-measure.sign * grid[place].scores[seed], place))
+        order = sorted(grid, key=lambda place: (-metric.sign * grid[place].scores[seed], place))
         found.append((seed[0], order[0], 1 + order.index(_CLAIMED)))
     return found
 
 
-def _luck(grid: Mapping[Place, Cell], measure: Measure) -> tuple[str, ...]:
-    seeds = _by_seed(grid, measure)
+def _luck(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ...]:
+    seeds = _by_seed(grid, metric)
     if len(seeds) < 2:
         return ("One seed shows nothing of luck: confirm on more (budget.n_confirmations).",)
     winners = Counter(place for _, place, _ in seeds)
@@ -183,46 +183,48 @@ def _luck(grid: Mapping[Place, Cell], measure: Measure) -> tuple[str, ...]:
     )
 
 
-def _softmax(grid: Mapping[Place, Cell], dataset: Dataset, measure: Measure) -> tuple[str, ...]:
+def _softmax(grid: Mapping[Place, Cell], dataset: Dataset, metric: ObjectiveMetric) -> tuple[str, ...]:
     row = [cell for (name, _), cell in grid.items() if name == "softmax"]
     if not row:
         return ()
-    constant = _error(np.ones_like(dataset.test.y), dataset, measure)
+    constant = _error(np.ones_like(dataset.test.y), dataset, metric)
     off = max(float(np.max(np.abs(cell.values - constant))) for cell in row)
     same = "exactly that" if off < 1e-5 else f"within {off:.2g} of that"
     return (
-        f"A forecast of 1 for every year has a test {measure.spoken} of {constant:.3f}, and all {len(row)} cells of "
+        f"A forecast of 1 for every year has a test {metric.spoken} of {constant:.3f}, and all {len(row)} cells of "
         f"softmax have {same}: a softmax over one output learns nothing.",
     )
 
 
-def _beaten(grid: Mapping[Place, Cell], columns: list[str], measure: Measure, *, baseline: float) -> tuple[str, ...]:
-    worse = [place for place, cell in grid.items() if not measure.sign * cell.mean > measure.sign * baseline]
+def _beaten(
+    grid: Mapping[Place, Cell], columns: list[str], metric: ObjectiveMetric, *, baseline: float
+) -> tuple[str, ...]:
+    worse = [place for place, cell in grid.items() if not metric.sign * cell.mean > metric.sign * baseline]
     counts = Counter(column for _, column in worse)
     never = [column for column in columns if counts[column] == sum(own == column for _, own in grid)]
     told = f"{len(worse)} of {len(grid)} pairs forecast no better than persistence"
     return (f"{told}; with {', '.join(never)} no activation did." if never else f"{told}.",)
 
 
-def _table(chosen: list[Cell], measure: Measure, *, baseline: float) -> Table:
+def _table(chosen: list[Cell], metric: ObjectiveMetric, *, baseline: float) -> Table:
     rows = [
         (
             cell.place[1],
             cell.place[0],
-            mean_text(cell, measure),
-            measure.change(cell.mean - baseline) if cell.is_finite else "-",
+            mean_text(cell, metric),
+            metric.change(cell.mean - baseline) if cell.is_finite else "-",
         )
-        for cell in best_first(chosen, measure, by=lambda cell: cell.mean)
+        for cell in best_first(chosen, metric, by=lambda cell: cell.mean)
     ]
     return Table(
         caption="The best activation of each optimizer, chosen by the validation years, on the test years.",
-        header=("optimizer", "activation", f"test {measure.spoken} [95 % interval]", "against persistence"),
+        header=("optimizer", "activation", f"test {metric.spoken} [95 % interval]", "against persistence"),
         rows=tuple(rows),
     )
 
 
-def _seeds_table(grid: Mapping[Place, Cell], measure: Measure) -> Table:
-    rows = [(str(number), _spoken(place), str(claimed)) for number, place, claimed in _by_seed(grid, measure)]
+def _seeds_table(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> Table:
+    rows = [(str(number), _spoken(place), str(claimed)) for number, place, claimed in _by_seed(grid, metric)]
     return Table(
         caption="What a single seed would have said.",
         header=("seed", "the best pair", f"place of {_spoken(_CLAIMED)}"),
@@ -230,14 +232,14 @@ def _seeds_table(grid: Mapping[Place, Cell], measure: Measure) -> Table:
     )
 
 
-def _training(material: Material, chosen: list[Cell], measure: Measure) -> Picture:
+def _training(material: Material, chosen: list[Cell], metric: ObjectiveMetric) -> Picture:
     """Draw the validation error over the epochs, one line an optimizer."""
     curves = []
     for cell in chosen:
-        values: Floats = stacked([material.history(run, measure.name) for run in cell.study.tuned])
+        values: Floats = stacked([material.history(run, metric.name) for run in cell.study.tuned])
         if values.size:
             curves.append(Curve(label=f"{cell.place[1]}-{cell.place[0]}", values=values))
-    name = f"validation {measure.spoken}"
+    name = f"validation {metric.spoken}"
     return Picture(
         name="training",
         caption=f"The best activation of each optimizer: {name} over the epochs, median and quartiles over seeds.",

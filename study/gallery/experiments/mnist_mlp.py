@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from study.gallery import About, Material, Shown, Table
+from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
-from study.gallery.figures.step_losses import step_losses
+from study.gallery.figures.loss_curves import step_losses
 from study.report.studies import Entry
 from study.statistics.intervals import paired_difference
 
@@ -34,14 +34,14 @@ _LAST = 0.1
 _WINDOW = 21
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Show the smoothed training loss under each setting, and the test accuracy at published and tuned rates."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     entries = {
         setting: {name: own[name] for name in ordered(own, _OPTIMIZERS)}
         for setting, own in by_setting(material).items()
     }
-    rankings = [ranking(setting, entries[setting], measure) for setting in entries]
+    rankings = [ranking(setting, entries[setting], metric) for setting in entries]
     pictures = tuple(
         step_losses(
             material,
@@ -57,11 +57,11 @@ def show(material: Material) -> Shown:
     for setting in entries:
         findings += _against_sgd(material, setting, entries[setting])
     if len(rankings) == 2:
-        findings += changes(rankings[0], rankings[1], measure)
+        findings += changes(rankings[0], rankings[1], metric)
     findings += _workload(material)
-    return Shown(
+    return PageContents(
         pictures=pictures,
-        tables=(rankings_table(rankings, entries, measure), _loss_table(material, entries)),
+        tables=(rankings_table(rankings, entries, metric), _loss_table(material, entries)),
         findings=tuple(findings),
     )
 

@@ -7,12 +7,12 @@ from itertools import combinations
 
 import numpy as np
 
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis.means import last_values, listed, mean_of, mean_text
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting, ranking, rankings_table, rate_text
-from study.gallery.figures.curves import Curve, loss_curves, stacked
+from study.gallery.analysis.run_scores import last_values, listed, mean_of, mean_text
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 
 ABOUT = About(
@@ -64,9 +64,9 @@ _TRAIN = "accuracy"
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the rankings beside the published one, each slip on and off, and what the plotted cost hides."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     given = by_setting(material)
     # Mini-batch descent has no slip of its rule: with and without it is one study, which stands under one name.
     for here, there in (("corrected", "rules"), ("rules", "corrected")):
@@ -75,18 +75,18 @@ def show(material: Material) -> Shown:
     entries = {setting: given[setting] for setting in _SETTINGS if setting in given}
     pictures = [_losses(material, setting, own) for setting, own in entries.items() if setting in _PICTURED]
     pictures.append(_plotted_cost(material, entries))
-    rankings = [ranking(setting, entries[setting], measure) for setting in entries if setting in _PICTURED]
-    return Shown(
+    rankings = [ranking(setting, entries[setting], metric) for setting in entries if setting in _PICTURED]
+    return PageContents(
         pictures=tuple(pictures),
         tables=(
-            _slips_table(entries, measure),
-            _published_table(entries, measure),
-            rankings_table(rankings, entries, measure),
+            _slips_table(entries, metric),
+            _published_table(entries, metric),
+            rankings_table(rankings, entries, metric),
         ),
         findings=(
-            *_claim(entries, measure),
-            *_slips(entries, measure),
-            *_momentum(entries, measure),
+            *_claim(entries, metric),
+            *_slips(entries, metric),
+            *_momentum(entries, metric),
             *_last_batch(material, entries),
         ),
     )
@@ -145,7 +145,7 @@ def _order(own: Mapping[str, Entry]) -> list[str]:
     return sorted(own, key=lambda optimizer: (not np.isfinite(_train(own[optimizer])), -_train(own[optimizer])))
 
 
-def _published_table(entries: Entries, measure: Measure) -> Table:
+def _published_table(entries: Entries, metric: ObjectiveMetric) -> Table:
     """Return train accuracies beside the published ones, with their places."""
     there = sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer])
     shown = [setting for setting in _PICTURED if setting in entries]
@@ -156,7 +156,7 @@ def _published_table(entries: Entries, measure: Measure) -> Table:
             own = entries[setting]
             known = optimizer in own
             row.append(str(_order(own).index(optimizer) + 1) if known else "")
-            row.append(mean_text(last_values(own[optimizer].tuned, _TRAIN), measure) if known else "")
+            row.append(mean_text(last_values(own[optimizer].tuned, _TRAIN), metric) if known else "")
         rows.append(tuple(row))
     header = ["rule", "published: place", "train accuracy, %"]
     for setting in shown:
@@ -165,7 +165,7 @@ def _published_table(entries: Entries, measure: Measure) -> Table:
     return Table(caption=caption, header=tuple(header), rows=tuple(rows))
 
 
-def _slips_table(entries: Entries, measure: Measure) -> Table:
+def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
     """Return train and test accuracy of each rule under each set of slips at the shared rate."""
     rows = []
     for setting, own in entries.items():
@@ -175,9 +175,9 @@ def _slips_table(entries: Entries, measure: Measure) -> Table:
                 row.append("")
                 continue
             runs = own[optimizer].tuned
-            train, test = (mean_of(last_values(runs, name)) for name in (_TRAIN, measure.test))
+            train, test = (mean_of(last_values(runs, name)) for name in (_TRAIN, metric.test))
             diverged = sum(run.state == "diverged" for run in runs)
-            cell = " / ".join("none" if mean is None else measure.text(mean.estimate) for mean in (train, test))
+            cell = " / ".join("none" if mean is None else metric.text(mean.estimate) for mean in (train, test))
             row.append(cell + (f", {diverged} of {len(runs)} diverged" if diverged else ""))
         rows.append(tuple(row))
     caption = (
@@ -187,7 +187,7 @@ def _slips_table(entries: Entries, measure: Measure) -> Table:
     return Table(caption=caption, header=("setting", *_NAMES.values()), rows=tuple(rows))
 
 
-def _claim(entries: Entries, measure: Measure) -> list[str]:
+def _claim(entries: Entries, metric: ObjectiveMetric) -> list[str]:
     """Say which ranking came out with all slips, without them, and tuned, beside the published one."""
     there = sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer])
     told: list[str] = []
@@ -196,7 +196,7 @@ def _claim(entries: Entries, measure: Measure) -> list[str]:
             continue
         own = entries[setting]
         order = _order(own)
-        scores = ", ".join(f"{_NAMES[o]} {measure.text(_train(own[o]))}" for o in order)
+        scores = ", ".join(f"{_NAMES[o]} {metric.text(_train(own[o]))}" for o in order)
         pairs = list(combinations([o for o in there if o in own], 2))
         turned = sum(order.index(a) > order.index(b) for a, b in pairs)
         verdict = "the published order" if not turned else f"{turned} of {len(pairs)} pairs the other way round"
@@ -213,7 +213,7 @@ def _apart(a: Entry, b: Entry) -> bool:
     return first is not None and second is not None and (first.low > second.high or second.low > first.high)
 
 
-def _slips(entries: Entries, measure: Measure) -> list[str]:
+def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
     """Say what each slip alone changes in train accuracy."""
     told = []
     clean = entries.get("corrected", {})
@@ -222,7 +222,7 @@ def _slips(entries: Entries, measure: Measure) -> list[str]:
         if setting == "rules":
             both = [name for name in both if name != "sgd"]  # it has no slip
         changes = [
-            f"{_NAMES[optimizer]} {measure.change(change)}"
+            f"{_NAMES[optimizer]} {metric.change(change)}"
             for optimizer in both
             if np.isfinite(change := _train(entries[setting][optimizer]) - _train(clean[optimizer]))
         ]
@@ -232,12 +232,12 @@ def _slips(entries: Entries, measure: Measure) -> list[str]:
     return told
 
 
-def _momentum(entries: Entries, measure: Measure) -> list[str]:
+def _momentum(entries: Entries, metric: ObjectiveMetric) -> list[str]:
     """Say what the running average at the rate 0.01 comes to, and the velocity at the same rate."""
     pair = [entries.get(setting, {}).get("averaged_momentum") for setting in ("rules", "corrected")]
     if pair[0] is None or pair[1] is None:
         return []
-    average, velocity = (measure.text(_train(entry)) for entry in pair if entry is not None)
+    average, velocity = (metric.text(_train(entry)) for entry in pair if entry is not None)
     return [
         f"Momentum as a running average comes to {average} at the rate {rate_text(pair[0])}; with the velocity, which "
         f"is the average at the rate {rate_text(pair[1])}, it comes to {velocity}."

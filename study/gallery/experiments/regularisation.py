@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from study.core.records import RunRecord
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.grid import (
     Cell,
     Gap,
@@ -24,9 +24,9 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.analysis.paired_scores import seed_of
+from study.gallery.analysis.run_scores import seed_of
 from study.gallery.figures.heat_map import heat_map
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
 ABOUT = About(
     title="Batch normalization, L2 and dropout",
@@ -53,24 +53,24 @@ _VARIANTS = ("none", "batch_norm", "l2", "dropout", "all")
 _SHARE = 0.5
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Show each variant's accuracy, the gap to the training examples, and how many decades of rates train."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["variant"]))
     columns = ordered((column for _, column in grid), ("sgd", "momentum", "adam"))
     rows = [name for name in _VARIANTS if any(row == name for row, _ in grid)]
     wide = cells(material, row=_normalized_and_optimizer, column=_scale)
-    threshold = _threshold(material, measure)
-    wider, widths = _widened(wide, measure, threshold)
-    narrower, apart = _narrowed(material, grid, rows, columns, measure)
+    threshold = _threshold(material, metric)
+    wider, widths = _widened(wide, metric, threshold)
+    narrower, apart = _narrowed(material, grid, rows, columns, metric)
     verdict = " ".join([*wider, *narrower])
-    return Shown(
-        pictures=(_accuracy(grid, rows, columns, measure), _widths(wide, measure, threshold)),
-        tables=(_gap_table(material, grid, rows, columns, measure), _width_table(wide, measure, threshold)),
+    return PageContents(
+        pictures=(_accuracy(grid, rows, columns, metric), _widths(wide, metric, threshold)),
+        tables=(_gap_table(material, grid, rows, columns, metric), _width_table(wide, metric, threshold)),
         findings=(
             *([verdict] if verdict else []),
             *widths,
-            *_effects(grid, rows, columns, measure),
+            *_effects(grid, rows, columns, metric),
             *apart,
         ),
     )
@@ -91,16 +91,16 @@ def _scale(config: Mapping[str, Any]) -> str:
     return f"{float(config['model']['init_scale']):g}"
 
 
-def _accuracy(grid: Mapping[Place, Cell], rows: list[str], columns: list[str], measure: Measure) -> Picture:
-    data = score_map(grid, rows, columns, measure, number="{:.4f}")
-    caption = f"Test {measure.spoken} of each variant at its best rate: mean and standard deviation over seeds."
+def _accuracy(grid: Mapping[Place, Cell], rows: list[str], columns: list[str], metric: ObjectiveMetric) -> Picture:
+    data = score_map(grid, rows, columns, metric, number="{:.4f}")
+    caption = f"Test {metric.spoken} of each variant at its best rate: mean and standard deviation over seeds."
     return Picture(name="variants", caption=caption, data=data, suffix="svg")
 
 
-def _widths(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> Picture:
+def _widths(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: float) -> Picture:
     rows, columns = _axes(wide)
     data = heat_map(
-        matrix(wide, rows, columns, lambda cell: _decades(cell, measure, threshold)),
+        matrix(wide, rows, columns, lambda cell: _decades(cell, metric, threshold)),
         rows=rows,
         columns=columns,
         label="decades of rates that train",
@@ -109,7 +109,7 @@ def _widths(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> P
     )
     caption = (
         "Decades that the learning rates that train span, by the factor on He's initial scale. One trains where the "
-        f"validation {measure.spoken} at the end is {measure.text(threshold)} or more: half of the way from guessing "
+        f"validation {metric.spoken} at the end is {metric.text(threshold)} or more: half of the way from guessing "
         "to the best."
     )
     return Picture(name="rates", caption=caption, data=data, suffix="svg")
@@ -120,64 +120,68 @@ def _axes(wide: Mapping[Place, Cell]) -> tuple[list[str], list[str]]:
     return rows, sorted({column for row, column in wide if row}, key=float)
 
 
-def _threshold(material: Material, measure: Measure) -> float:
+def _threshold(material: Material, metric: ObjectiveMetric) -> float:
     """Return the least validation score that counts as trained."""
-    scores = [_score(run, measure) for study in material.evidence.studies for run in study.trials]
+    scores = [_score(run, metric) for study in material.experiment.studies for run in study.trials]
     seen = [value for value in scores if math.isfinite(value)]
     guessing = 0.1  # ten classes, as many examples of each
     return guessing + _SHARE * (max(seen) - guessing)
 
 
-def _score(run: RunRecord, measure: Measure) -> float:
-    value = measure.validation(run)
+def _score(run: RunRecord, metric: ObjectiveMetric) -> float:
+    value = metric.validation(run)
     return math.nan if value is None else value
 
 
-def _n_trained(cell: Cell, measure: Measure, threshold: float) -> int:
+def _n_trained(cell: Cell, metric: ObjectiveMetric, threshold: float) -> int:
     """Return how many of the grid's rates train."""
-    return sum(_score(run, measure) >= threshold for run in cell.study.trials)
+    return sum(_score(run, metric) >= threshold for run in cell.study.trials)
 
 
-def _decades(cell: Cell, measure: Measure, threshold: float) -> float:
+def _decades(cell: Cell, metric: ObjectiveMetric, threshold: float) -> float:
     """Return how many decades the rates that train span: the gaps between them, times the grid's spacing."""
     runs = [run for run in cell.study.trials if run.params.get("learning_rate")]
     if len(runs) < 2:
         return math.nan
     rates = np.log10([float(run.params["learning_rate"]) for run in runs])
     spacing = float(np.ptp(rates)) / (len(rates) - 1)
-    return spacing * max(_n_trained(cell, measure, threshold) - 1, 0)
+    return spacing * max(_n_trained(cell, metric, threshold) - 1, 0)
 
 
 def _effects(
-    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+    grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], metric: ObjectiveMetric
 ) -> tuple[str, ...]:
     """Say what each variant changes against none, per optimizer."""
     told = []
     for column in columns:
         plain = grid["none", column]
         compared = gaps(plain, [grid[row, column] for row in rows if (row, column) in grid])
-        parts = _told(compared, measure)
+        parts = _told(compared, metric)
         if parts:
             told.append(
-                f"{column}: test {measure.spoken} against none, each at its best rate, Holm's intervals: "
+                f"{column}: test {metric.spoken} against none, each at its best rate, Holm's intervals: "
                 f"{'; '.join(parts)}."
             )
     return tuple(told)
 
 
 def _narrowed(
-    material: Material, grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+    material: Material,
+    grid: Mapping[Place, Cell],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    metric: ObjectiveMetric,
 ) -> tuple[list[str], list[str]]:
     """Say whether L2 and dropout narrow the gap between training and test, and by how much each variant changes it."""
     told, narrower = [], []
     for column in columns:
-        apart = {row: _gap_cell(material, grid[row, column], measure) for row in rows if (row, column) in grid}
+        apart = {row: _gap_cell(material, grid[row, column], metric) for row in rows if (row, column) in grid}
         compared = gaps(apart["none"], list(apart.values()))
-        parts = _told(compared, measure)
+        parts = _told(compared, metric)
         narrower += [gap.is_told and gap.mean < 0 for place, gap in compared.items() if place[0] in ("l2", "dropout")]
         if parts:
             told.append(
-                f"{column}: training lies {measure.change(apart['none'].mean)} above test with none; against that, "
+                f"{column}: training lies {metric.change(apart['none'].mean)} above test with none; against that, "
                 f"Holm's intervals: {'; '.join(parts)}."
             )
     if not narrower:
@@ -189,38 +193,38 @@ def _narrowed(
     ], told
 
 
-def _told(compared: Mapping[Place, Gap], measure: Measure) -> list[str]:
+def _told(compared: Mapping[Place, Gap], metric: ObjectiveMetric) -> list[str]:
     return [
-        f"{row.replace('_', ' ')} {gap_text(gap, measure)}{'' if gap.is_told else ' (not told)'}"
+        f"{row.replace('_', ' ')} {gap_text(gap, metric)}{'' if gap.is_told else ' (not told)'}"
         for (row, _), gap in compared.items()
     ]
 
 
-def _gap_cell(material: Material, cell: Cell, measure: Measure) -> Cell:
+def _gap_cell(material: Material, cell: Cell, metric: ObjectiveMetric) -> Cell:
     """Return a cell whose scores are by how much training lies above test."""
     trained = {
         seed_of(run): float(values[-1])
         for run in cell.study.tuned
-        if len(values := material.history(run, measure.training))
+        if len(values := material.history(run, metric.training))
     }
     apart = {seed: trained[seed] - score for seed, score in cell.scores.items() if seed in trained}
     return replace(cell, scores=apart)
 
 
-def _widened(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> tuple[list[str], list[str]]:
+def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: float) -> tuple[list[str], list[str]]:
     """Say whether batch normalization widens the range of rates that train, and how many decades train."""
     rows, columns = _axes(wide)
     told, wider = [], []
     for optimizer in dict.fromkeys(row.split(",")[0] for row in rows):
         plain, normalized = f"{optimizer}, plain", f"{optimizer}, batch norm"
         both = [column for column in columns if (plain, column) in wide and (normalized, column) in wide]
-        widths = {row: [_decades(wide[row, c], measure, threshold) for c in both] for row in (plain, normalized)}
+        widths = {row: [_decades(wide[row, c], metric, threshold) for c in both] for row in (plain, normalized)}
         parts = [
             f"scale {column}: {before:.1f} to {after:.1f}"
             for column, before, after in zip(both, widths[plain], widths[normalized], strict=True)
         ]
         # One rate spans as little as none, so the rates are counted.
-        counts = {row: [_n_trained(wide[row, c], measure, threshold) for c in both] for row in (plain, normalized)}
+        counts = {row: [_n_trained(wide[row, c], metric, threshold) for c in both] for row in (plain, normalized)}
         wider += [after > before for before, after in zip(counts[plain], counts[normalized], strict=True)]
         if parts:
             told.append(f"{optimizer}: decades of rates that train, plain to batch norm: {'; '.join(parts)}.")
@@ -234,7 +238,11 @@ def _widened(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> 
 
 
 def _gap_table(
-    material: Material, grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], measure: Measure
+    material: Material,
+    grid: Mapping[Place, Cell],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    metric: ObjectiveMetric,
 ) -> Table:
     """Set training beside validation and test, per optimizer and variant."""
     found = []
@@ -245,32 +253,32 @@ def _gap_table(
             cell = grid[row, column]
             train, validation = (
                 [float(values[-1]) for run in cell.study.tuned if len(values := material.history(run, name))]
-                for name in (measure.training, measure.name)
+                for name in (metric.training, metric.name)
             )
             known = bool(train) and bool(validation)
             gap = float(np.mean(train) - np.mean(validation)) if known else math.nan
             found.append(
                 (
                     f"{column}, {row.replace('_', ' ')}",
-                    measure.text(float(np.mean(train))) if known else "-",
-                    measure.text(float(np.mean(validation))) if known else "-",
-                    measure.change(gap) if known else "-",
-                    mean_text(cell, measure),
+                    metric.text(float(np.mean(train))) if known else "-",
+                    metric.text(float(np.mean(validation))) if known else "-",
+                    metric.change(gap) if known else "-",
+                    mean_text(cell, metric),
                 )
             )
     caption = (
-        f"{measure.spoken.capitalize()} on training examples, evaluated without dropout, beside validation and test."
+        f"{metric.spoken.capitalize()} on training examples, evaluated without dropout, beside validation and test."
     )
     header = ("optimizer, variant", "training", "validation", "training above validation", "test [95 % interval]")
     return Table(caption=caption, header=header, rows=tuple(found))
 
 
-def _width_table(wide: Mapping[Place, Cell], measure: Measure, threshold: float) -> Table:
+def _width_table(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: float) -> Table:
     rows, columns = _axes(wide)
     found = []
     for row in rows:
         texts = [
-            f"{_decades(wide[row, column], measure, threshold):.1f}" if (row, column) in wide else "-"
+            f"{_decades(wide[row, column], metric, threshold):.1f}" if (row, column) in wide else "-"
             for column in columns
         ]
         found.append((row, *texts))

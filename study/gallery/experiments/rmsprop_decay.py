@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.core.records import RunRecord
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis.landscape_walks import last_loss, number, pictures_of, studies_of, surface_walked
+from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.landscape_walks import landscape_walked, last_loss, number, pictures_of, studies_of
 from study.gallery.analysis.reference_walks import EPSILON, walk
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.heat_map import heat_map
@@ -18,7 +18,7 @@ from study.gallery.figures.paths import build_scene, walked
 from study.optimizers.reference import RMSprop
 from study.optimizers.stability import as_quadratic
 from study.report.figures.style import Style, styles
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 ABOUT = About(
     title="RMSprop and its decay",
@@ -41,7 +41,7 @@ _COLORED = ("adam", "momentum", "sgd", "rmsprop", "nesterov", "adamax", "adagrad
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Trial:
+class _DecayTrial:
     """A pair that was tried, and the value that it led to; infinite where it diverged."""
 
     run: RunRecord
@@ -61,7 +61,7 @@ class _FirstStep:
         recorded: As Keras took it; NaN where nothing was recorded.
     """
 
-    trial: _Trial
+    trial: _DecayTrial
     article: float
     keras: float
     recorded: float
@@ -72,7 +72,7 @@ class _FirstStep:
         return math.isclose(self.recorded, self.keras, rel_tol=_CLOSE)
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the sensitivity to the decay, some of the paths, and the steps at a decay of 1."""
     (study,) = studies_of(material)[:1]
     trials = sorted(_trials(material, study), key=lambda trial: (trial.rate, trial.decay))
@@ -100,12 +100,12 @@ def show(material: Material) -> Shown:
     )
     steps = _first_steps(material, study, [trial for trial in trials if trial.decay == 1.0])
     findings = (*_claim(steps), *_findings(trials, n_steps=n_steps))
-    return Shown(pictures=pictures, tables=(_table(steps),) if steps else (), findings=findings)
+    return PageContents(pictures=pictures, tables=(_table(steps),) if steps else (), findings=findings)
 
 
-def _trials(material: Material, study: StudyEvidence) -> list[_Trial]:
+def _trials(material: Material, study: ComparedStudy) -> list[_DecayTrial]:
     return [
-        _Trial(
+        _DecayTrial(
             run=run,
             decay=float(run.params["rho"]),
             rate=float(run.params["learning_rate"]),
@@ -138,7 +138,7 @@ def _looks(n: int) -> list[Style]:
     return styles([_COLORED[index % len(_COLORED)] for index in range(n)])
 
 
-def _paths(material: Material, study: StudyEvidence, trials: Sequence[_Trial]) -> tuple[Picture, ...]:
+def _paths(material: Material, study: ComparedStudy, trials: Sequence[_DecayTrial]) -> tuple[Picture, ...]:
     """Draw the ways at one rate, the one at which decays differ most visibly: that of the best pair."""
     best = min(trials, key=lambda trial: trial.loss)
     chosen = [trial for trial in trials if trial.rate == best.rate and np.isfinite(trial.loss)]
@@ -148,18 +148,18 @@ def _paths(material: Material, study: StudyEvidence, trials: Sequence[_Trial]) -
         walked(material, study, run=trial.run, label=f"decay {trial.decay:g}, rate {trial.rate:g}", style=look)
         for trial, look in zip(chosen, _looks(len(chosen)), strict=True)
     ]
-    scene = build_scene(surface_walked(material, [study]), paths)
+    scene = build_scene(landscape_walked(material, [study]), paths)
     return pictures_of(scene, name="decays", title=f"RMSprop at rate {best.rate:g}")
 
 
-def _first_steps(material: Material, study: StudyEvidence, ones: Sequence[_Trial]) -> list[_FirstStep]:
+def _first_steps(material: Material, study: ComparedStudy, ones: Sequence[_DecayTrial]) -> list[_FirstStep]:
     """Return the first steps at a decay of 1: by both rules, and as recorded.
 
     Raises:
-        LookupError: The surface is not quadratic.
+        LookupError: The landscape is not quadratic.
     """
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     steps = []
@@ -167,10 +167,10 @@ def _first_steps(material: Material, study: StudyEvidence, ones: Sequence[_Trial
         firsts = []
         for inside in (False, True):
             rule = RMSprop(learning_rate=trial.rate, rho=1.0, epsilon=EPSILON, epsilon_inside_root=inside)
-            positions, _ = walk(quadratic, rule, surface.start, n_steps=1)
+            positions, _ = walk(quadratic, rule, landscape.start, n_steps=1)
             firsts.append(float(positions[1, 0] - positions[0, 0]))
         recorded = material.history(trial.run, "x1")
-        seen = float(recorded[0] - surface.start[0]) if len(recorded) else float("nan")
+        seen = float(recorded[0] - landscape.start[0]) if len(recorded) else float("nan")
         steps.append(_FirstStep(trial=trial, article=firsts[0], keras=firsts[1], recorded=seen))
     return steps
 
@@ -207,7 +207,7 @@ def _claim(steps: Sequence[_FirstStep]) -> tuple[str, ...]:
     )
 
 
-def _findings(trials: Sequence[_Trial], *, n_steps: int) -> tuple[str, ...]:
+def _findings(trials: Sequence[_DecayTrial], *, n_steps: int) -> tuple[str, ...]:
     best = min(trials, key=lambda trial: trial.loss)
     sentences = [
         f"The lowest value after {n_steps} steps, {number(best.loss)}, is that of decay {best.decay:g} at rate "

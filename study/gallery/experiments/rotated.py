@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.config.instantiate import locate
-from study.gallery import About, Material, Shown, Table
+from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.landscape_walks import (
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     scene_of,
     studies_of,
-    surface_walked,
 )
-from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import article_rule, walk
+from study.gallery.analysis.run_scores import listed
 from study.gallery.figures.paths import rate_of
+from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic
-from study.optimizers.surface import Surface
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 ABOUT = About(
     title="Five optimizers on a rotated valley",
@@ -43,7 +43,7 @@ _PUBLISHED, _TUNED = "published", "tuned"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fare:
+class _PublishedAndTuned:
     """How an optimizer fared at its published rate and at its tuned one.
 
     Attributes:
@@ -63,39 +63,41 @@ class _Fare:
     on_ellipse: float
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the paths at both rates, the values beside the ellipse's, and who diverged and why."""
     published = studies_of(material, setting=_PUBLISHED, order=_ORDER)
     tuned = studies_of(material, setting=_TUNED, order=_ORDER)
-    fares = [_fare(material, *pair) for pair in zip(published, tuned, strict=True)]
+    results = [_published_and_tuned(material, *pair) for pair in zip(published, tuned, strict=True)]
     scenes = [scene_of(material, studies) for studies in (published, tuned)]
     pictures = [
         *pictures_of(scenes[0], name="published", title="at the published rates"),
         *pictures_of(scenes[1], name="tuned", title="at the tuned rates"),
     ]
-    curvature = _curvature(surface_walked(material, published))
-    return Shown(
+    curvature = _curvature(landscape_walked(material, published))
+    return PageContents(
         pictures=tuple(pictures),
-        tables=(_table(fares, n_steps=max(path.n_steps for path in scenes[1].paths)),),
-        findings=_findings(fares, curvature),
+        tables=(_table(results, n_steps=max(path.n_steps for path in scenes[1].paths)),),
+        findings=_findings(results, curvature),
     )
 
 
-def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) -> _Fare:
+def _published_and_tuned(material: Material, published: ComparedStudy, tuned: ComparedStudy) -> _PublishedAndTuned:
     runs = run_of(published), run_of(tuned)
     section = material.configs[published.record.name]["optimizer"]
-    surface = surface_walked(material, [published])
+    landscape = landscape_walked(material, [published])
     momentum = section.get("momentum")
     limit = None
     if published.record.optimizer in ("sgd", "momentum"):
         descent = Descent(learning_rate=float(section["learning_rate"]), momentum=float(momentum or 0.0))
-        limit = descent.limit(_curvature(surface))
-    ellipse = Surface(height=locate("study.models.surfaces.ellipse"), start=surface.start, domain=surface.domain)
+        limit = descent.limit(_curvature(landscape))
+    ellipse = Landscape(
+        height=locate("study.models.landscape_functions.ellipse"), start=landscape.start, domain=landscape.domain
+    )
     quadratic = as_quadratic(ellipse)
     assert quadratic is not None
     n_steps = len(material.history(runs[1], "loss"))
-    there, _ = walk(quadratic, article_rule(section), surface.start, n_steps=n_steps)
-    return _Fare(
+    there, _ = walk(quadratic, article_rule(section), landscape.start, n_steps=n_steps)
+    return _PublishedAndTuned(
         name=published.record.optimizer,
         rates=(rate_of(material, published, runs[0]), rate_of(material, tuned, runs[1])),
         losses=(last_loss(material, runs[0]), last_loss(material, runs[1])),
@@ -105,51 +107,51 @@ def _fare(material: Material, published: StudyEvidence, tuned: StudyEvidence) ->
     )
 
 
-def _curvature(surface: Surface) -> float:
+def _curvature(landscape: Landscape) -> float:
     """Return the largest eigenvalue of the Hessian.
 
     Raises:
-        LookupError: The surface is not quadratic.
+        LookupError: The landscape is not quadratic.
     """
-    quadratic = as_quadratic(surface)
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
-        raise LookupError("a quadratic surface")
+        raise LookupError("a quadratic landscape")
     return float(quadratic.curvatures[-1])
 
 
-def _table(fares: list[_Fare], *, n_steps: int) -> Table:
+def _table(results: list[_PublishedAndTuned], *, n_steps: int) -> Table:
     return Table(
         caption=f"f after {n_steps} steps, and the limit that the closed form names. On the ellipse: the published "
         "rule at the published rate from the same start, in NumPy.",
         header=("optimizer", "published rate", "f", "on the ellipse", "limit", "tuned rate", "f tuned"),
         rows=tuple(
             (
-                fare.name,
-                f"{fare.rates[0]:g}",
-                number(fare.losses[0]) + (" (diverged)" if fare.diverged[0] else ""),
-                number(fare.on_ellipse),
-                "-" if fare.limit is None else f"{fare.limit:g}",
-                f"{fare.rates[1]:.3g}",
-                number(fare.losses[1]) + (" (diverged)" if fare.diverged[1] else ""),
+                result.name,
+                f"{result.rates[0]:g}",
+                number(result.losses[0]) + (" (diverged)" if result.diverged[0] else ""),
+                number(result.on_ellipse),
+                "-" if result.limit is None else f"{result.limit:g}",
+                f"{result.rates[1]:.3g}",
+                number(result.losses[1]) + (" (diverged)" if result.diverged[1] else ""),
             )
-            for fare in fares
+            for result in results
         ),
     )
 
 
-def _findings(fares: list[_Fare], curvature: float) -> tuple[str, ...]:
-    with_limit = [fare for fare in fares if fare.limit is not None]
-    as_told = [fare for fare in with_limit if (fare.rates[0] > (fare.limit or 0.0)) == fare.diverged[0]]
+def _findings(results: list[_PublishedAndTuned], curvature: float) -> tuple[str, ...]:
+    with_limit = [result for result in results if result.limit is not None]
+    as_told = [result for result in with_limit if (result.rates[0] > (result.limit or 0.0)) == result.diverged[0]]
     held = "held" if len(as_told) == len(with_limit) else "did not hold"
     reasons = []
-    for fare in with_limit:
-        side = "above" if fare.rates[0] > (fare.limit or 0.0) else "below"
-        seen = "diverged" if fare.diverged[0] else "did not diverge"
-        reasons.append(f"{fare.name} at {fare.rates[0]:g}, {side} its limit of {fare.limit:g}, {seen}")
-    best = min(fares, key=lambda fare: fare.losses[1])
-    tuned = [fare.name for fare in fares if fare.diverged[1]]
-    gains = [f"{fare.name} from {number(fare.losses[0])} to {number(fare.losses[1])}" for fare in fares]
-    diverged = [fare.name for fare in fares if fare.diverged[0]]
+    for result in with_limit:
+        side = "above" if result.rates[0] > (result.limit or 0.0) else "below"
+        seen = "diverged" if result.diverged[0] else "did not diverge"
+        reasons.append(f"{result.name} at {result.rates[0]:g}, {side} its limit of {result.limit:g}, {seen}")
+    best = min(results, key=lambda result: result.losses[1])
+    tuned = [result.name for result in results if result.diverged[1]]
+    gains = [f"{result.name} from {number(result.losses[0])} to {number(result.losses[1])}" for result in results]
+    diverged = [result.name for result in results if result.diverged[0]]
     return (
         f"The claim {held}. With λ = {curvature:.4g}: {'; '.join(reasons)}.",
         f"At the published rates {listed(diverged)} diverged; once tuned, {listed(tuned)}.",

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.analysis import means as _means
+from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis import run_scores as _run_scores
 from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, ordered
 from study.gallery.analysis.rankings import by_study, rate_text
-from study.gallery.figures.curves import Curve, loss_curves, stacked
-from study.report.metric import Measure
+from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
+from study.report.objective_metric import ObjectiveMetric
 
 ABOUT = About(
     title="Sparse words",
@@ -34,49 +34,49 @@ _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 _ADAPTIVE = ("adagrad", "rmsprop", "adadelta", "adam", "adamax", "nadam", "amsgrad", "adamw")
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Show the accuracy on rare words of each optimizer, untuned and tuned, beside that on all training words."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     grid = {place[1]: cell for place, cell in cells(material, row=lambda _: "").items()}
     names = ordered(grid, _OPTIMIZERS)
     curves = []
     for name in names:
-        values = stacked([material.history(run, measure.name) for run in grid[name].study.tuned])
+        values = stacked([material.history(run, metric.name) for run in grid[name].study.tuned])
         if values.size:
             curves.append(Curve(label=name, values=values))
     picture = Picture(
         name="rare_words",
-        caption=f"Validation {measure.spoken}, on rare words, over the epochs: the tuned optimizers, median and "
+        caption=f"Validation {metric.spoken}, on rare words, over the epochs: the tuned optimizers, median and "
         "quartiles over seeds.",
-        data=loss_curves(curves, y=f"{measure.spoken} on rare words", log=False),
+        data=loss_curves(curves, y=f"{metric.spoken} on rare words", log=False),
         suffix="svg",
     )
-    return Shown(
+    return PageContents(
         pictures=(picture,),
-        tables=(_table(material, grid, names, measure),),
-        findings=(*_tuned(grid, measure), *_untuned(grid, names, measure)),
+        tables=(_table(material, grid, names, metric),),
+        findings=(*_tuned(grid, metric), *_untuned(grid, names, metric)),
     )
 
 
-def _untuned(grid: Mapping[str, Cell], names: list[str], measure: Measure) -> tuple[str, ...]:
-    means = {name: float(np.mean(values)) for name in names if len(values := _default_scores(grid[name], measure))}
+def _untuned(grid: Mapping[str, Cell], names: list[str], metric: ObjectiveMetric) -> tuple[str, ...]:
+    means = {name: float(np.mean(values)) for name in names if len(values := _default_scores(grid[name], metric))}
     if not means:
         return ()
-    ranked = sorted(means, key=lambda name: -measure.sign * means[name])
-    listed = ", ".join(f"{name} {measure.text(means[name])}" for name in ranked)
+    ranked = sorted(means, key=lambda name: -metric.sign * means[name])
+    listed = ", ".join(f"{name} {metric.text(means[name])}" for name in ranked)
     return (f"Untuned, at Keras's defaults, on rare words: {listed}.",)
 
 
-def _tuned(grid: Mapping[str, Cell], measure: Measure) -> tuple[str, ...]:
-    ranked = best_first(grid.values(), measure, by=lambda cell: cell.mean)
+def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]:
+    ranked = best_first(grid.values(), metric, by=lambda cell: cell.mean)
     best = ranked[0]
     if not best.is_finite:
         return ("Every optimizer diverged.",)
-    listed = ", ".join(f"{cell.place[1]} {measure.text(cell.mean)}" for cell in ranked if cell.is_finite)
-    return (_claims(best, ranked, measure), f"Tuned, on rare words: {listed}.")
+    listed = ", ".join(f"{cell.place[1]} {metric.text(cell.mean)}" for cell in ranked if cell.is_finite)
+    return (_claims(best, ranked, metric), f"Tuned, on rare words: {listed}.")
 
 
-def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> str:
+def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     """Say whether the first is adaptive, told from the first of the other kind, and Adagrad."""
     name, others = best.place[1], gaps(best, ranked)
     is_adaptive = name in _ADAPTIVE
@@ -85,7 +85,7 @@ def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> str:
     if rival is not None:
         gap = others.get(rival.place)
         unknown = "too few seeds to be compared" if rival.is_finite else "diverged"
-        apart = unknown if gap is None else f"{gap_text(gap, measure)} (Holm over all)"
+        apart = unknown if gap is None else f"{gap_text(gap, metric)} (Holm over all)"
         holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
         told.append(
             "That adaptive optimizers are better on sparse data "
@@ -100,32 +100,32 @@ def _claims(best: Cell, ranked: list[Cell], measure: Measure) -> str:
     return " ".join(told)
 
 
-def _default_scores(cell: Cell, measure: Measure) -> list[float]:
+def _default_scores(cell: Cell, metric: ObjectiveMetric) -> list[float]:
     """Return the test scores of the untuned optimizer."""
-    return [value for run in cell.study.untuned if (value := measure.tested(run)) is not None]
+    return [value for run in cell.study.untuned if (value := metric.tested(run)) is not None]
 
 
-def _table(material: Material, grid: Mapping[str, Cell], names: list[str], measure: Measure) -> Table:
+def _table(material: Material, grid: Mapping[str, Cell], names: list[str], metric: ObjectiveMetric) -> Table:
     entries = by_study(material)
     rows = []
     for name in names:
         cell = grid[name]
-        values = _default_scores(cell, measure)
+        values = _default_scores(cell, metric)
         finite = bool(values) and all(map(math.isfinite, values))
         trained = [
-            float(history[-1]) for run in cell.study.tuned if len(history := material.history(run, measure.training))
+            float(history[-1]) for run in cell.study.tuned if len(history := material.history(run, metric.training))
         ]
         rows.append(
             (
                 name,
-                _means.mean_text(np.array(values), measure) if finite else "-",
-                mean_text(cell, measure),
-                measure.text(float(np.mean(trained))) if trained else "-",
+                _run_scores.mean_text(np.array(values), metric) if finite else "-",
+                mean_text(cell, metric),
+                metric.text(float(np.mean(trained))) if trained else "-",
                 rate_text(entries[cell.study.record.name]),
             )
         )
     return Table(
-        caption=f"{measure.spoken.capitalize()} on documents that a rare word decides, and on the training documents.",
+        caption=f"{metric.spoken.capitalize()} on documents that a rare word decides, and on the training documents.",
         header=("optimizer", "untuned [95 % interval]", "tuned [95 % interval]", "tuned, training", "rate"),
         rows=tuple(rows),
     )

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from study.config.instantiate import instantiate
-from study.gallery import About, Material, Shown, Table
-from study.gallery.analysis.means import last_values, listed, mean_text
+from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
-from study.gallery.figures.curves import smoothed
-from study.gallery.figures.step_losses import step_losses
-from study.report.metric import Measure
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
+from study.gallery.figures.loss_curves import smoothed, step_losses
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 
 ABOUT = About(
@@ -44,24 +43,24 @@ _DEAD_WITHIN = 1e-4
 _NEAR, _FAR = 1.5, 4.0
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the loss of every step on one axis, for each setting, and how many nets died."""
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     given = by_setting(material)
     entries = {setting: given[setting] for setting in _TITLES if setting in given}
-    rankings = [ranking(setting, own, measure) for setting, own in entries.items()]
+    rankings = [ranking(setting, own, metric) for setting, own in entries.items()]
     findings = [*_claim(material, entries), *_deaths(material, entries)]
     if {"published", "tuned"} <= set(entries):
         by_name = {each.setting: each for each in rankings}
-        findings += changes(by_name["published"], by_name["tuned"], measure)
-    return Shown(
+        findings += changes(by_name["published"], by_name["tuned"], metric)
+    return PageContents(
         pictures=tuple(
             step_losses(
                 material, own, name=f"loss-{setting}", told=_TITLES[setting], title=_TITLES[setting], window=_WINDOW
             )
             for setting, own in entries.items()
         ),
-        tables=(rankings_table(rankings, entries, measure), _deaths_table(material, entries, measure)),
+        tables=(rankings_table(rankings, entries, metric), _deaths_table(material, entries, metric)),
         findings=tuple(findings),
     )
 
@@ -91,7 +90,7 @@ def _noise(material: Material) -> float:
 
 def _far(material: Material, entry: Entry) -> int:
     """Return how many of an entry's nets end far from the noise; dead ones among them."""
-    losses = last_values(entry.tuned, material.evidence.measure.test)
+    losses = last_values(entry.tuned, material.experiment.metric.test)
     return int(np.sum(losses > _FAR * _noise(material)))
 
 
@@ -108,7 +107,7 @@ def _dead(material: Material, entry: Entry) -> int:
     config = material.configs[entry.studies[0].record.name]
     section = {key: value for key, value in config["dataset"].items() if key not in ("name", "task")}
     zero = float(np.mean(np.square(instantiate(section).test.y.astype(np.float64))))
-    losses = last_values(entry.tuned, material.evidence.measure.test)
+    losses = last_values(entry.tuned, material.experiment.metric.test)
     return int(np.sum(np.abs(losses - zero) < _DEAD_WITHIN * zero))
 
 
@@ -131,7 +130,7 @@ def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> l
     ]
 
 
-def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]], measure: Measure) -> Table:
+def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]], metric: ObjectiveMetric) -> Table:
     """Return test losses of linear and ReLU outputs side by side, with the number of dead nets."""
     chosen = [setting for setting in _OUTPUTS if setting in entries]
     header = ["optimizer"]
@@ -145,7 +144,7 @@ def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]]
                 row += ["", "", ""]
                 continue
             entry = entries[setting][optimizer]
-            row.append(mean_text(last_values(entry.tuned, measure.test), measure))
+            row.append(mean_text(last_values(entry.tuned, metric.test), metric))
             row += [f"{count(material, entry)} of {len(entry.tuned)}" for count in (_dead, _far)]
         rows.append(tuple(row))
     caption = "At the published rates, the output linear and a ReLU. A dead net puts out 0 for every input; far is a "

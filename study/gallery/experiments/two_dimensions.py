@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from study.gallery import About, Material, Picture, Shown, Table
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.landscape_walks import (
     detour,
+    landscape_walked,
     last_loss,
     number,
     pictures_of,
     run_of,
     studies_of,
-    surface_walked,
 )
-from study.gallery.analysis.means import listed
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
-from study.gallery.figures.paths import Path, build_scene, still, walked
+from study.gallery.analysis.run_scores import listed
+from study.gallery.figures.paths import OptimizerPath, build_scene, still, walked
 from study.optimizers.stability import as_quadratic
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 ABOUT = About(
     title="Five optimizers on an ellipse",
@@ -43,7 +43,7 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Walk:
+class _EllipseWalk:
     """How one optimizer fared.
 
     Attributes:
@@ -56,8 +56,8 @@ class _Walk:
     """
 
     name: str
-    path: Path
-    again: Path
+    path: OptimizerPath
+    again: OptimizerPath
     recorded: float
     by_rule: float
     by_rule_again: float
@@ -68,51 +68,51 @@ class _Walk:
         return abs(self.recorded - self.by_rule)
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the five paths, the values after the last step beside the recursions, and what the carried state does."""
     studies = studies_of(material, order=_ORDER)
-    surface = surface_walked(material, studies)
+    landscape = landscape_walked(material, studies)
     walks = [_walk(material, study) for study in studies]
-    scene = build_scene(surface, [each.path for each in walks])
-    second = build_scene(surface, [each.again for each in walks])
+    scene = build_scene(landscape, [each.path for each in walks])
+    second = build_scene(landscape, [each.again for each in walks])
     carried = Picture(
         name="ellipse-carried-state",
         caption="The same in NumPy with optimizers that hold the state of a first pass, as in the source's figure.",
         data=still(second, title="second pass, state carried over", apart=True),
         suffix="svg",
     )
-    return Shown(
+    return PageContents(
         pictures=(*pictures_of(scene, name="ellipse", title="x1²/20 + x2²"), carried),
         tables=(_table(walks),),
         findings=_findings(walks),
     )
 
 
-def _walk(material: Material, study: StudyEvidence) -> _Walk:
+def _walk(material: Material, study: ComparedStudy) -> _EllipseWalk:
     """Read one optimizer's way, and walk it again by the published rule.
 
     Raises:
-        LookupError: The surface is not quadratic, or the optimizer none of the published ones.
+        LookupError: The landscape is not quadratic, or the optimizer none of the published ones.
     """
-    surface = surface_walked(material, [study])
-    quadratic = as_quadratic(surface)
+    landscape = landscape_walked(material, [study])
+    quadratic = as_quadratic(landscape)
     if quadratic is None:
         raise LookupError(f"model={study.record.model} is not quadratic")
     path = walked(material, study)
     rule = article_rule(material.configs[study.record.name]["optimizer"])
-    first, state = walk(quadratic, rule, surface.start, n_steps=path.n_steps)
-    second, _ = walk(quadratic, rule, surface.start, n_steps=path.n_steps, state=state)
-    return _Walk(
+    first, state = walk(quadratic, rule, landscape.start, n_steps=path.n_steps)
+    second, _ = walk(quadratic, rule, landscape.start, n_steps=path.n_steps, state=state)
+    return _EllipseWalk(
         name=study.record.optimizer,
         path=path,
         again=replace(path, positions=second, diverged=False),
         recorded=last_loss(material, run_of(study)),
-        by_rule=float(surface.heights(first[-1])),
-        by_rule_again=float(surface.heights(second[-1])),
+        by_rule=float(landscape.heights(first[-1])),
+        by_rule_again=float(landscape.heights(second[-1])),
     )
 
 
-def _table(walks: Sequence[_Walk]) -> Table:
+def _table(walks: Sequence[_EllipseWalk]) -> Table:
     n_steps = max(each.path.n_steps for each in walks)
     return Table(
         caption=f"f after {n_steps} steps: as Keras trained it, by the published rule in NumPy, and by that rule with "
@@ -132,7 +132,7 @@ def _table(walks: Sequence[_Walk]) -> Table:
     )
 
 
-def _findings(walks: Sequence[_Walk]) -> tuple[str, ...]:
+def _findings(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
     n_steps = max(each.path.n_steps for each in walks)
     worst = max(walks, key=lambda each: each.difference)
     agree = "agree" if worst.difference <= _TOLERANCE else "do not agree"
@@ -147,7 +147,7 @@ def _findings(walks: Sequence[_Walk]) -> tuple[str, ...]:
     )
 
 
-def _claim(walks: Sequence[_Walk]) -> tuple[str, ...]:
+def _claim(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
     """Say whether SGD went the longest way and came least far."""
     sgd = next((each for each in walks if each.name == "sgd"), None)
     if sgd is None or len(walks) < 2:
@@ -164,5 +164,5 @@ def _claim(walks: Sequence[_Walk]) -> tuple[str, ...]:
     )
 
 
-def _order(walks: Sequence[_Walk], *, again: bool = False) -> str:
+def _order(walks: Sequence[_EllipseWalk], *, again: bool = False) -> str:
     return ", ".join(f"{each.name} ({number(each.by_rule_again if again else each.recorded)})" for each in walks)

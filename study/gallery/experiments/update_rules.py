@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.gallery import About, Material, Picture, Shown, Table
-from study.gallery.figures.curves import smoothed, stacked
+from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
-from study.optimizers.reference.keras_differences import NOWHERE, Departure, departures
+from study.gallery.figures.loss_curves import smoothed, stacked
+from study.optimizers.reference.keras_differences import KERAS_DIFFERENCES, NOWHERE, KerasDifference
 from study.report.figures.style import styles
 from study.report.studies import Entry
 
@@ -65,10 +65,10 @@ class _Pair:
         return float(np.nanmax(apart, initial=0.0))
 
 
-def show(material: Material) -> Shown:
+def show(material: Material) -> PageContents:
     """Return the losses of both side by side, how far they differ, and whether they are the same."""
     pairs = _pairs(material)
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     pictures = (
         Picture(
             name="side-by-side",
@@ -79,25 +79,27 @@ def show(material: Material) -> Shown:
         ),
     )
     rows = tuple(
-        (pair.name, *(measure.text(score) for score in pair.tested), f"{pair.difference:.1e}") for pair in pairs
+        (pair.name, *(metric.text(score) for score in pair.tested), f"{pair.difference:.1e}") for pair in pairs
     )
     table = Table(
-        caption=f"Test {measure.spoken}, and the largest difference between the two losses of one step, relative to "
+        caption=f"Test {metric.spoken}, and the largest difference between the two losses of one step, relative to "
         "the loss.",
         header=("rule", "Keras", "NumPy", "largest difference"),
         rows=rows,
     )
     beside = _beside_papers(pairs)
-    return Shown(pictures=pictures, tables=(table, _departures_table(beside)), findings=_findings(pairs, beside))
+    return PageContents(
+        pictures=pictures, tables=(table, _differences_table(beside)), findings=_findings(pairs, beside)
+    )
 
 
-def _beside_papers(pairs: Sequence[_Pair]) -> dict[str, Departure]:
+def _beside_papers(pairs: Sequence[_Pair]) -> dict[str, KerasDifference]:
     """Return what is known of each trained rule beside its paper, by the optimizer's name."""
     trained = {pair.name for pair in pairs}
-    return {name: departure for departure in departures() if (name := departure.name.lower()) in trained}
+    return {name: difference for difference in KERAS_DIFFERENCES if (name := difference.name.lower()) in trained}
 
 
-def _departures_table(beside: Mapping[str, Departure]) -> Table:
+def _differences_table(beside: Mapping[str, KerasDifference]) -> Table:
     return Table(
         caption="Where Keras's rule is another than the paper's, and what that makes of a training.",
         header=("rule", "paper", "where Keras departs", "effect"),
@@ -107,7 +109,7 @@ def _departures_table(beside: Mapping[str, Departure]) -> Table:
 
 def _pairs(material: Material) -> list[_Pair]:
     entries: dict[str, dict[str, Entry]] = {}
-    for entry in material.evidence.entries:
+    for entry in material.experiment.entries:
         trainer = material.configs[entry.studies[0].record.name]["trainer"]["name"]
         entries.setdefault(entry.optimizer, {})[str(trainer)] = entry
     pairs = []
@@ -127,7 +129,7 @@ def _losses(material: Material, entry: Entry) -> Floats:
 
 
 def _score(material: Material, entry: Entry) -> float:
-    scores = [value for run in entry.tuned if (value := material.evidence.measure.tested(run)) is not None]
+    scores = [value for run in entry.tuned if (value := material.experiment.metric.tested(run)) is not None]
     return float(np.mean(scores)) if scores else float("nan")
 
 
@@ -151,7 +153,7 @@ def _side_by_side(pairs: Sequence[_Pair]) -> bytes:
     return to_svg(figure)
 
 
-def _findings(pairs: Sequence[_Pair], beside: Mapping[str, Departure]) -> tuple[str, ...]:
+def _findings(pairs: Sequence[_Pair], beside: Mapping[str, KerasDifference]) -> tuple[str, ...]:
     if not pairs:
         return ("No rule was trained both ways.",)
     differences: Mapping[str, float] = {pair.name: pair.difference for pair in pairs}

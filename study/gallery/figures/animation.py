@@ -1,4 +1,4 @@
-"""Paths on a surface as a moving picture: every optimizer takes its steps at the same time."""
+"""Paths on a landscape as a moving picture: every optimizer takes its steps at the same time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
     """Draw the paths as they grow, as an endless GIF.
 
     Args:
-        scene: The surface and the paths.
+        scene: The landscape and the paths.
         title: The picture's title; the step is told beside it.
     """
     figure = new_figure(height=4.5)

@@ -1,4 +1,4 @@
-"""Paths on a surface as a page of its own, to be played, stepped through, and looked at one by one."""
+"""Paths on a landscape as a page of its own, to be played, stepped through, and looked at one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def interactive(scene: Scene, *, title: str) -> bytes:
     """Return the page: one HTML document that asks for nothing else.
 
     Args:
-        scene: The surface and the paths.
+        scene: The landscape and the paths.
         title: The page's title.
     """
     package = files("study.gallery.figures")

@@ -1,4 +1,4 @@
-"""The ways that optimizers went on a surface: read from recorded positions, and drawn on contours or on a curve."""
+"""The ways that optimizers went on a landscape: read from recorded positions, and drawn on contours or on a curve."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from study.core.records import RunRecord
 from study.gallery import Material
 from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
-from study.optimizers.surface import Surface, read_surface
+from study.optimizers.landscape import Landscape, read_landscape
 from study.report.figures.style import Style, styles
-from study.report.studies import StudyEvidence
+from study.report.studies import ComparedStudy
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ _LINE = "#b8bec6"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class OptimizerPath:
     """The way of one optimizer.
 
     Attributes:
@@ -53,9 +53,9 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What all pictures of a surface are drawn from, in the plane of the picture.
+    """What all pictures of a landscape are drawn from, in the plane of the picture.
 
-    That is x1 and x2 on a surface of two coordinates, and x1 and the height on a curve.
+    That is x1 and x2 on a landscape of two coordinates, and x1 and the height on a curve.
 
     Attributes:
         lines: Contours from low to high, or the curve, each a list of polylines of shape (n_points, 2).
@@ -73,31 +73,31 @@ class Scene:
     axes: tuple[str, str]
     start: Floats
     start_text: str
-    paths: tuple[Path, ...]
+    paths: tuple[OptimizerPath, ...]
     points: tuple[Floats, ...]
     heights: tuple[Floats, ...]
 
 
-def surface_of(config: Mapping[str, Any]) -> Surface:
-    """Return the surface of a study's resolved config.
+def landscape_of(config: Mapping[str, Any]) -> Landscape:
+    """Return the landscape of a study's resolved config.
 
     Raises:
         LookupError: Its model is none.
     """
-    surface = read_surface(config["model"])
-    if surface is None:
-        raise LookupError(f"model={config['model'].get('name')} is no surface")
-    return surface
+    landscape = read_landscape(config["model"])
+    if landscape is None:
+        raise LookupError(f"model={config['model'].get('name')} is no landscape")
+    return landscape
 
 
 def walked(
     material: Material,
-    study: StudyEvidence,
+    study: ComparedStudy,
     *,
     run: RunRecord | None = None,
     label: str | None = None,
     style: Style | None = None,
-) -> Path:
+) -> OptimizerPath:
     """Return the way that a run of a study went, by the positions that it recorded.
 
     Args:
@@ -111,20 +111,20 @@ def walked(
         LookupError: The study has no trial.
     """
     chosen = run or study.best or next(iter(study.trials))
-    surface = surface_of(material.configs[study.record.name])
-    coordinates = [material.history(chosen, f"x{index + 1}") for index in range(surface.n_dimensions)]
+    landscape = landscape_of(material.configs[study.record.name])
+    coordinates = [material.history(chosen, f"x{index + 1}") for index in range(landscape.n_dimensions)]
     n_known = min(map(len, coordinates))
     positions = np.stack([values[:n_known] for values in coordinates], axis=-1)
     named = label or f"{study.record.optimizer}, rate {rate_of(material, study, chosen):.3g}"
-    return Path(
+    return OptimizerPath(
         label=named,
-        positions=np.concatenate([surface.start[np.newaxis], positions]),
+        positions=np.concatenate([landscape.start[np.newaxis], positions]),
         diverged=chosen.state == "diverged",
         style=style or styles([study.record.optimizer])[0],
     )
 
 
-def rate_of(material: Material, study: StudyEvidence, run: RunRecord) -> float:
+def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
     """Return the learning rate that a run trained with: searched, or fixed in the study's config.
 
     Raises:
@@ -138,25 +138,25 @@ def rate_of(material: Material, study: StudyEvidence, run: RunRecord) -> float:
     return float(fixed)
 
 
-def build_scene(surface: Surface, paths: Sequence[Path]) -> Scene:
-    """Return what the pictures of some paths on a surface are drawn from."""
-    heights = tuple(surface.heights(path.positions) for path in paths)
-    if surface.n_dimensions == 1:
-        curve, view = _curve(surface)
+def build_scene(landscape: Landscape, paths: Sequence[OptimizerPath]) -> Scene:
+    """Return what the pictures of some paths on a landscape are drawn from."""
+    heights = tuple(landscape.heights(path.positions) for path in paths)
+    if landscape.n_dimensions == 1:
+        curve, view = _curve(landscape)
         lines: tuple[tuple[Floats, ...], ...] = ((curve,),)
         places = [np.stack([path.positions[:, 0], h], axis=-1) for path, h in zip(paths, heights, strict=True)]
-        start = np.array([surface.start[0], surface.heights(surface.start)])
+        start = np.array([landscape.start[0], landscape.heights(landscape.start)])
         names = ("x1", "f(x1)")
     else:
-        lines, view = _contours(surface), surface.domain
-        places, start, names = [path.positions for path in paths], surface.start, ("x1", "x2")
-    written = ", ".join(f"{part:g}" for part in surface.start)
+        lines, view = _contours(landscape), landscape.domain
+        places, start, names = [path.positions for path in paths], landscape.start, ("x1", "x2")
+    written = ", ".join(f"{part:g}" for part in landscape.start)
     return Scene(
         lines=lines,
         view=view,
         axes=names,
         start=start,
-        start_text=f"start ({written})" if surface.n_dimensions > 1 else f"start {written}",
+        start_text=f"start ({written})" if landscape.n_dimensions > 1 else f"start {written}",
         paths=tuple(paths),
         points=tuple(_within_reach(place, view) for place in places),
         heights=heights,
@@ -167,7 +167,7 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
     """Draw the whole paths as SVG.
 
     Args:
-        scene: The surface and the paths.
+        scene: The landscape and the paths.
         title: The picture's title.
         apart: Draw each path in a picture of its own, side by side.
         columns: How many stand side by side.
@@ -226,21 +226,21 @@ def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
     axes.set_ylim(*scene.view[1])
 
 
-def _contours(surface: Surface) -> tuple[tuple[Floats, ...], ...]:
+def _contours(landscape: Landscape) -> tuple[tuple[Floats, ...], ...]:
     """Return contours with equal areas between them, so that steep parts do not hide flat ones."""
-    x, y = (np.linspace(low, high, _N_GRID) for low, high in surface.domain)
+    x, y = (np.linspace(low, high, _N_GRID) for low, high in landscape.domain)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
-    heights = surface.heights(grid)
+    heights = landscape.heights(grid)
     generator = contour_generator(x, y, np.ma.masked_invalid(heights))
     levels = np.unique(np.quantile(heights[np.isfinite(heights)], np.linspace(0.01, 0.97, _N_LEVELS)))
     return tuple(tuple(np.asarray(line) for line in generator.lines(float(level))) for level in levels)
 
 
-def _curve(surface: Surface) -> tuple[Floats, Floats]:
+def _curve(landscape: Landscape) -> tuple[Floats, Floats]:
     """Return the graph of a function of one coordinate, and the part of the plane that shows it."""
-    ((low, high),) = surface.domain
+    ((low, high),) = landscape.domain
     x = np.linspace(low, high, 4 * _N_GRID)
-    heights = surface.heights(x[:, np.newaxis])
+    heights = landscape.heights(x[:, np.newaxis])
     bottom, top = float(np.nanmin(heights)), float(np.nanmax(heights))
     room = 0.06 * (top - bottom or 1.0)
     return np.stack([x, heights], axis=-1), np.array([[low, high], [bottom - room, top + room]])

@@ -8,24 +8,24 @@ import numpy as np
 
 from study.gallery.analysis.rankings import Ranking
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
 _COLORS = ("#7d7d7d", "#0072b2", "#d55e00", "#009e73")
 _MARKERS = ("o", "D", "s", "^")
 
 
-def rankings_picture(rankings: Sequence[Ranking], measure: Measure, *, title: str = "") -> bytes:
+def rankings_picture(rankings: Sequence[Ranking], metric: ObjectiveMetric, *, title: str = "") -> bytes:
     """Draw the mean test score of each optimizer under each setting with its interval, as SVG.
 
     Args:
         rankings: One a setting; rows are in the order of the last one, and each point tells its place.
-        measure: What is compared.
+        metric: What is compared.
         title: The title.
     """
     names = rankings[-1].names
     figure = new_figure(height=1.3 + 0.42 * len(names))
     axes = figure.add_subplot()
-    scale = 100.0 if measure.is_share else 1.0
+    scale = 100.0 if metric.is_share else 1.0
     offsets = np.linspace(-0.16, 0.16, len(rankings)) if len(rankings) > 1 else [0.0]
     for index, (each, offset) in enumerate(zip(rankings, offsets, strict=True)):
         color, marker = _COLORS[index % len(_COLORS)], _MARKERS[index % len(_MARKERS)]
@@ -46,6 +46,6 @@ def rankings_picture(rankings: Sequence[Ranking], measure: Measure, *, title: st
     axes.invert_yaxis()
     axes.grid(axis="x", color="#e3e3e3", lw=0.7)
     axes.set_axisbelow(True)
-    tidy(axes, title=title, x=f"test {measure.spoken}" + (", %" if measure.is_share else ""))
+    tidy(axes, title=title, x=f"test {metric.spoken}" + (", %" if metric.is_share else ""))
     legend(figure, axes)
     return to_svg(figure)

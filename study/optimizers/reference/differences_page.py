@@ -16,9 +16,9 @@ from typing import Any
 from study.optimizers.reference import of_keras
 from study.optimizers.reference.keras_differences import (
     FORMS,
-    Departure,
-    Measured,
-    departures,
+    KERAS_DIFFERENCES,
+    KerasDifference,
+    MeasuredDifference,
     double_precision,
     measure,
 )
@@ -30,11 +30,11 @@ _NEARLY = 1e-3
 _WIDTH = 119
 
 
-def page(measured: Mapping[str, Measured]) -> str:
+def page(measured: Mapping[str, MeasuredDifference]) -> str:
     """Return the page as Markdown, with what was measured of each rule, by its name."""
     header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
-    rows = [_row(departure, measured[departure.name]) for departure in departures()]
-    defaults = [row for departure in departures() if (row := _defaults(departure))]
+    rows = [_row(difference, measured[difference.name]) for difference in KERAS_DIFFERENCES]
+    defaults = [row for difference in KERAS_DIFFERENCES if (row := _defaults(difference))]
     return "\n".join(
         [
             "# Update rules: the papers' and Keras's",
@@ -58,17 +58,17 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, and write the page to the path that is given."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only where it was asked for it beforehand
     with double_precision():
-        measured = {departure.name: measure(departure) for departure in departures()}
+        measured = {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
     Path(arguments[0]).write_text(page(measured), encoding="utf-8")
     return 0
 
 
-def _row(departure: Departure, measured: Measured) -> tuple[str, ...]:
+def _row(difference: KerasDifference, measured: MeasuredDifference) -> tuple[str, ...]:
     ratios = (_ratio(ratio) for ratio in (measured.first, measured.first_tiny))
     apart = "same" if measured.apart < _SAME else f"{measured.apart:.2g} of the way apart"
-    extra = "".join(f", {name}={value}" for name, value in departure.extra.items() if name != "epsilon")
-    rule = f"{departure.name} ({departure.source})"
-    return (rule, f"{departure.keras}{extra}", departure.where, departure.effect, *ratios, apart)
+    extra = "".join(f", {name}={value}" for name, value in difference.extra.items() if name != "epsilon")
+    rule = f"{difference.name} ({difference.source})"
+    return (rule, f"{difference.keras}{extra}", difference.where, difference.effect, *ratios, apart)
 
 
 def _ratio(ratio: float) -> str:
@@ -79,21 +79,21 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.3g}"
 
 
-def _defaults(departure: Departure) -> tuple[str, ...] | None:
+def _defaults(difference: KerasDifference) -> tuple[str, ...] | None:
     """Return the numbers that differ where nothing is given; None where there are none."""
-    build: Callable[[], Any] = type(departure.paper)
+    build: Callable[[], Any] = type(difference.paper)
     paper = build()
-    extra = {"momentum": 0.9} if departure.keras == "SGD" and departure.name != "SGD" else {}
-    keras = of_keras(f"keras.optimizers.{departure.keras}", {**extra, **departure.extra})
+    extra = {"momentum": 0.9} if difference.keras == "SGD" and difference.name != "SGD" else {}
+    keras = of_keras(f"keras.optimizers.{difference.keras}", {**extra, **difference.extra})
     differing = [
         f.name
         for f in fields(paper)
-        if f.name not in FORMS and f.name not in departure.extra and getattr(paper, f.name) != getattr(keras, f.name)
+        if f.name not in FORMS and f.name not in difference.extra and getattr(paper, f.name) != getattr(keras, f.name)
     ]
     if not differing:
         return None
     told = (", ".join(f"{name} {getattr(rule, name):g}" for name in differing) for rule in (paper, keras))
-    return (departure.name, *told)
+    return (difference.name, *told)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

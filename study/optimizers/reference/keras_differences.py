@@ -1,4 +1,4 @@
-"""Where Keras's optimizers depart from the papers' rules, and by how much."""
+"""Differences between Keras's optimizers and the papers' rules, and their sizes."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ FORMS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Departure:
+class KerasDifference:
     """A rule of a paper beside the optimizer of Keras that has its name.
 
     Attributes:
         paper: The paper's rule.
         keras: Keras's class.
-        source: Who published the rule.
-        where: In what the two differ, at equal hyperparameters.
-        effect: What that makes of a training.
-        extra: Arguments of Keras's that the rule has no name for.
+        source: The rule's authors and year.
+        where: The difference, at equal hyperparameters.
+        effect: The effect of the difference on a training.
+        extra: Arguments of Keras's class that the rule does not have.
     """
 
     paper: Rule
@@ -67,14 +67,89 @@ class Departure:
         return {name: value for name, value in numbers.items() if name not in FORMS} | dict(self.extra)
 
 
+_INSIDE_THE_ROOT = "epsilon is added inside the root"
+# Every rule beside what Keras has under its name; hyperparameters are the same on both sides.
+KERAS_DIFFERENCES = (
+    KerasDifference(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
+    KerasDifference(
+        paper=Momentum(),
+        keras="SGD",
+        source="Polyak 1964",
+        where=NOWHERE,
+        effect="the velocity holds the rate: after the rate falls, it goes on as fast for a while",
+    ),
+    KerasDifference(
+        paper=Nesterov(),
+        keras="SGD",
+        extra={"nesterov": True},
+        source="Sutskever et al. 2013",
+        where="its weights are those looked ahead to",
+        effect="-",
+    ),
+    KerasDifference(
+        paper=Adagrad(epsilon=1e-7),
+        keras="Adagrad",
+        source="Duchi et al. 2011",
+        where=_INSIDE_THE_ROOT,
+        effect="gradients below sqrt(epsilon) move little",
+    ),
+    KerasDifference(
+        paper=RMSprop(),
+        keras="RMSprop",
+        source="Tieleman & Hinton 2012",
+        where=_INSIDE_THE_ROOT,
+        effect="as with Adagrad; at rho = 1 a step is lr g / sqrt(epsilon), not lr g / epsilon",
+    ),
+    KerasDifference(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=NOWHERE, effect="-"),
+    KerasDifference(
+        paper=Adam(epsilon=1e-7),
+        keras="Adam",
+        source="Kingma & Ba 2015, alg. 1",
+        where="epsilon-hat, the form at the end of the paper's section 2",
+        effect="epsilon counts 1 / sqrt(1 - beta_2^t) times as much: 32 times at first",
+    ),
+    KerasDifference(
+        paper=AMSGrad(epsilon=1e-7),
+        keras="Adam",
+        extra={"amsgrad": True},
+        source="Reddi et al. 2018, alg. 2",
+        where="bias is corrected, the maximum being over what is not",
+        effect="steps are sqrt(1 - beta_2^t) / (1 - beta_1^t) as long, until beta_2^t is small",
+    ),
+    KerasDifference(
+        paper=AdaMax(),
+        keras="Adamax",
+        extra={"epsilon": 1e-7},
+        source="Kingma & Ba 2015, alg. 2",
+        where="epsilon is added to the norm",
+        effect="gradients near epsilon move less",
+    ),
+    KerasDifference(
+        paper=Nadam(),
+        keras="Nadam",
+        source="Dozat 2016",
+        where="the schedule of beta_1 has 0.96^t, not 0.96^(0.004 t); the average has beta_1 throughout",
+        effect="beta_1 is reached after some hundred updates, not after thousands",
+    ),
+    KerasDifference(
+        paper=AdamW(epsilon=1e-7),
+        keras="AdamW",
+        source="Loshchilov & Hutter 2019, alg. 2",
+        where="the decay is multiplied by the rate; epsilon-hat",
+        effect="weights decay lr times as fast",
+    ),
+    KerasDifference(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=NOWHERE, effect="-"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """How far Keras is from the paper.
+class MeasuredDifference:
+    """The size of a difference between Keras and a paper.
 
     Attributes:
         first: Keras's first update over the paper's, where the gradient is 1.
         first_tiny: The same where the gradient is 1e-6.
-        apart: Distance between the weights after 100 updates, over the way that the paper's have come.
+        apart: Distance between the weights after 100 updates, relative to how far the paper's weights have moved.
     """
 
     first: float
@@ -95,106 +170,30 @@ def double_precision() -> Iterator[None]:
         keras.config.set_floatx(before)
 
 
-def departures() -> tuple[Departure, ...]:
-    """Return every rule beside what Keras has under its name; hyperparameters are the same on both sides."""
-    inside = "epsilon is added inside the root"
-    return (
-        Departure(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
-        Departure(
-            paper=Momentum(),
-            keras="SGD",
-            source="Polyak 1964",
-            where=NOWHERE,
-            effect="the velocity holds the rate: after the rate falls, it goes on as fast for a while",
-        ),
-        Departure(
-            paper=Nesterov(),
-            keras="SGD",
-            extra={"nesterov": True},
-            source="Sutskever et al. 2013",
-            where="its weights are those looked ahead to",
-            effect="-",
-        ),
-        Departure(
-            paper=Adagrad(epsilon=1e-7),
-            keras="Adagrad",
-            source="Duchi et al. 2011",
-            where=inside,
-            effect="gradients below sqrt(epsilon) move little",
-        ),
-        Departure(
-            paper=RMSprop(),
-            keras="RMSprop",
-            source="Tieleman & Hinton 2012",
-            where=inside,
-            effect="as with Adagrad; at rho = 1 a step is lr g / sqrt(epsilon), not lr g / epsilon",
-        ),
-        Departure(paper=Adadelta(), keras="Adadelta", source="Zeiler 2012", where=NOWHERE, effect="-"),
-        Departure(
-            paper=Adam(epsilon=1e-7),
-            keras="Adam",
-            source="Kingma & Ba 2015, alg. 1",
-            where="epsilon-hat, the form at the end of the paper's section 2",
-            effect="epsilon counts 1 / sqrt(1 - beta_2^t) times as much: 32 times at first",
-        ),
-        Departure(
-            paper=AMSGrad(epsilon=1e-7),
-            keras="Adam",
-            extra={"amsgrad": True},
-            source="Reddi et al. 2018, alg. 2",
-            where="bias is corrected, the maximum being over what is not",
-            effect="steps are sqrt(1 - beta_2^t) / (1 - beta_1^t) as long, until beta_2^t is small",
-        ),
-        Departure(
-            paper=AdaMax(),
-            keras="Adamax",
-            extra={"epsilon": 1e-7},
-            source="Kingma & Ba 2015, alg. 2",
-            where="epsilon is added to the norm",
-            effect="gradients near epsilon move less",
-        ),
-        Departure(
-            paper=Nadam(),
-            keras="Nadam",
-            source="Dozat 2016",
-            where="the schedule of beta_1 has 0.96^t, not 0.96^(0.004 t); the average has beta_1 throughout",
-            effect="beta_1 is reached after some hundred updates, not after thousands",
-        ),
-        Departure(
-            paper=AdamW(epsilon=1e-7),
-            keras="AdamW",
-            source="Loshchilov & Hutter 2019, alg. 2",
-            where="the decay is multiplied by the rate; epsilon-hat",
-            effect="weights decay lr times as fast",
-        ),
-        Departure(paper=Lion(), keras="Lion", source="Chen et al. 2023, alg. 2", where=NOWHERE, effect="-"),
-    )
-
-
-def measure(departure: Departure) -> Measured:
-    """Step both in float64, and compare; Keras must have been told (`double_precision`)."""
-    ones, tiny = (_first(departure, gradient) for gradient in (1.0, 1e-6))
+def measure(difference: KerasDifference) -> MeasuredDifference:
+    """Step both in float64 and compare them; call it within `double_precision`."""
+    ones, tiny = (_first(difference, gradient) for gradient in (1.0, 1e-6))
     rng = np.random.default_rng(0)
     start = np.ones(50)
     gradients = [rng.normal(size=50) + 0.5 for _ in range(_N_STEPS)]
-    paper, keras = (step(departure, start, gradients) for step in (_by_paper, _by_keras))
+    paper, keras = (step(difference, start, gradients) for step in (_by_paper, _by_keras))
     apart = float(np.linalg.norm(keras - paper) / np.linalg.norm(paper - start))
-    return Measured(first=ones, first_tiny=tiny, apart=apart)
+    return MeasuredDifference(first=ones, first_tiny=tiny, apart=apart)
 
 
 def held_by_float32(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments whose numbers float32 holds: Keras on TensorFlow rounds them on their way to float64."""
+    """Return arguments rounded to float32: Keras on TensorFlow rounds them before it makes float64 of them."""
     return {name: float(np.float32(value)) if type(value) is float else value for name, value in arguments.items()}
 
 
-def _first(departure: Departure, gradient: float) -> float:
+def _first(difference: KerasDifference, gradient: float) -> float:
     start = np.zeros(1)  # what decays with the weight is not the update's size
-    paper, keras = (float(step(departure, start, [np.array([gradient])])[0]) for step in (_by_paper, _by_keras))
+    paper, keras = (float(step(difference, start, [np.array([gradient])])[0]) for step in (_by_paper, _by_keras))
     return keras / paper
 
 
-def _by_paper(departure: Departure, start: Array, gradients: Sequence[Array]) -> Array:
-    given: Any = departure.paper
+def _by_paper(difference: KerasDifference, start: Array, gradients: Sequence[Array]) -> Array:
+    given: Any = difference.paper
     numbers = {f.name: getattr(given, f.name) for f in fields(given)}
     rule: Rule = type(given)(**held_by_float32(numbers))
     weights = [start]
@@ -204,10 +203,10 @@ def _by_paper(departure: Departure, start: Array, gradients: Sequence[Array]) ->
     return weights[0]
 
 
-def _by_keras(departure: Departure, start: Array, gradients: Sequence[Array]) -> Array:
+def _by_keras(difference: KerasDifference, start: Array, gradients: Sequence[Array]) -> Array:
     import keras
 
-    optimizer = getattr(keras.optimizers, departure.keras)(**held_by_float32(departure.arguments))
+    optimizer = getattr(keras.optimizers, difference.keras)(**held_by_float32(difference.arguments))
     weights = keras.Variable(start, dtype="float64")
     optimizer.build([weights])
     for gradient in gradients:

@@ -8,77 +8,57 @@ from typing import Any
 
 import numpy as np
 
-from study.report.figures.figure import Figure
+from study.report.figures.figure import Figure, Floats
 from study.report.figures.style import Style
 from study.report.pairing import Outcome
-from study.report.studies import Evidence
+from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 
 _ROW_HEIGHT = 34
 
 
-def scores_figure(evidence: Evidence, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
+def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
     """Draw every confirmation's test score, the mean with its interval, and the untuned mean; best on top."""
-    measure = evidence.measure
+    metric = experiment.metric
     shown = [row for row in rows if row.tuned is not None and math.isfinite(row.tuned.estimate)]
     if not shown:
         return None
-    entries = {entry.label: entry for entry in evidence.entries}
+    entries = {entry.label: entry for entry in experiment.entries}
     traces: list[dict[str, Any]] = []
     for place, row in enumerate(shown):
         y = len(shown) - 1 - place
         style = look[row.label]
         runs = entries[row.label].tuned
-        tests = np.array([value for run in runs if (value := measure.tested(run)) is not None])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": row.label,
-                "showlegend": False,
-                "x": tests,
-                "y": y - 0.16 + np.zeros(tests.size),
-                "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
-                "text": [f"seed {run.number}" for run in runs],
-                "hovertemplate": f"<b>{row.label}</b>, %{{text}}<br>%{{x:.4f}}<extra></extra>",
-            }
-        )
+        tests = np.array([value for run in runs if (value := metric.tested(run)) is not None])
+        seeds = [f"seed {run.number}" for run in runs]
+        traces.append(_seeds_trace(tests, seeds, y=y, style=style, name=row.label, digits=".4f"))
         traces += _means(row, y=y, style=style, first=place == 0)
     return Figure(
         name="results",
         title="Test results",
-        description=f"Mean test {measure.spoken} of each tuned configuration, its 95 % interval, every seed below it.",
+        description=f"Mean test {metric.spoken} of each tuned configuration, its 95 % interval, every seed below it.",
         traces=traces,
-        x=_value_axis(f"test {measure.spoken}", share=measure.is_share),
+        x=_value_axis(f"test {metric.spoken}", share=metric.is_share),
         y=_names_axis([row.label for row in shown]),
         height=110 + _ROW_HEIGHT * len(shown),
     )
 
 
-def differences_figure(evidence: Evidence, outcome: Outcome, look: Mapping[str, Style]) -> Figure | None:
+def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: Mapping[str, Style]) -> Figure | None:
     """Draw the candidate's paired differences from the others with their corrected intervals; zero is a tie."""
     verdict = outcome.verdict
     if verdict is None or not verdict.differences or verdict.n_seeds < 2:
         return None
-    measure = evidence.measure
+    metric = experiment.metric
     ordered = sorted(verdict.differences, key=lambda each: each.mean)
-    unit = 100.0 if measure.is_share else 1.0
+    unit = 100.0 if metric.is_share else 1.0
     traces: list[dict[str, Any]] = []
     for y, each in enumerate(reversed(ordered)):
         label = outcome.labels[each.other]
         style = look[label]
-        seeds = measure.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
-        seeds_trace = {
-            "type": "scatter",
-            "mode": "markers",
-            "name": label,
-            "showlegend": False,
-            "x": seeds,
-            "y": y - 0.16 + np.zeros(seeds.size),
-            "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
-            "text": [f"{outcome.unit} {number}" for number in outcome.units],
-            "hovertemplate": f"<b>{label}</b>, %{{text}}<br>%{{x:+.3f}}<extra></extra>",
-        }
+        seeds = metric.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
+        units = [f"{outcome.unit} {number}" for number in outcome.units]
+        seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits="+.3f")
         text = (
             f"{each.mean * unit:+.3f} ({each.low_holm * unit:.3f} to {each.high_holm * unit:.3f}), p {each.p_holm:.3g}"
         )
@@ -86,9 +66,9 @@ def differences_figure(evidence: Evidence, outcome: Outcome, look: Mapping[str, 
             each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
         )
         traces += [seeds_trace, interval]
-    better = "better" if measure.direction == "maximize" else "lower"
+    better = "better" if metric.direction == "maximize" else "lower"
     title = (
-        f"points by which {outcome.candidate} is better" if measure.is_share else f"{outcome.candidate} is {better} by"
+        f"points by which {outcome.candidate} is better" if metric.is_share else f"{outcome.candidate} is {better} by"
     )
     return Figure(
         name="differences",
@@ -121,6 +101,23 @@ def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any
             }
         )
     return traces
+
+
+def _seeds_trace(
+    values: Floats, texts: Sequence[str], *, y: int, style: Style, name: str, digits: str
+) -> dict[str, Any]:
+    """Return a faint point for each seed, a little below the row's interval."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "showlegend": False,
+        "x": values,
+        "y": y - 0.16 + np.zeros(values.size),
+        "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
+        "text": list(texts),
+        "hovertemplate": f"<b>{name}</b>, %{{text}}<br>%{{x:{digits}}}<extra></extra>",
+    }
 
 
 def _interval_trace(

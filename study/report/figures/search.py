@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from study.core.records import RunRecord
 from study.core.search_space import Range
-from study.report.curves import LearningRates
+from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry, number_of
 
 Floats = NDArray[np.float64]
@@ -27,12 +27,14 @@ _GROUPS = (
 )
 
 
-def sensitivity_figure(found: Mapping[str, LearningRates], measure: Measure, look: Mapping[str, Style]) -> Figure:
+def sensitivity_figure(
+    found: Mapping[str, LearningRates], metric: ObjectiveMetric, look: Mapping[str, Style]
+) -> Figure:
     """Draw every trial over its learning rate, the upper envelope, and diverged trials along the bottom."""
     finite = np.concatenate([each.scores[np.isfinite(each.scores)] for each in found.values()])
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     pad = 0.06 * max(high - low, 1e-3)
-    floor = low - pad if measure.direction == "maximize" else high + pad
+    floor = low - pad if metric.direction == "maximize" else high + pad
     traces: list[dict[str, Any]] = []
     for label, each in found.items():
         style = look[label]
@@ -53,14 +55,14 @@ def sensitivity_figure(found: Mapping[str, LearningRates], measure: Measure, loo
                     "hoverinfo": "skip",
                 }
             )
-    axis: dict[str, Any] = {"title": f"validation {measure.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
+    axis: dict[str, Any] = {"title": f"validation {metric.spoken}", "range": [low - 2 * pad, high + 2 * pad]}
     return Figure(
         name="sensitivity",
         title="Sensitivity to the learning rate",
         description="Validation result of every trial over its learning rate; crosses at the edge diverged.",
         traces=traces,
         x={"title": "learning rate", "type": "log", "exponentformat": "power", "dtick": 1},
-        y=axis | {"tickformat": ".1~%"} if measure.is_share else axis,
+        y=axis | {"tickformat": ".1~%"} if metric.is_share else axis,
         height=460,
     )
 
@@ -103,26 +105,26 @@ def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[st
     )
 
 
-def parallel_figure(entry: Entry, measure: Measure, *, index: int) -> Figure | None:
+def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Figure | None:
     """Draw each trial as a line through its hyperparameters to its result, the best on top."""
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
-    runs = [run for run in entry.trials if run.state in ("complete", "pruned") and measure.validation(run) is not None]
+    runs = [run for run in entry.trials if run.state in ("complete", "pruned") and metric.validation(run) is not None]
     if len(ranges) < 2 or len(runs) < 3:
         return None
-    scores = np.array([measure.validation(run) or 0.0 for run in runs])
-    order = np.argsort(-measure.sign * scores, kind="stable")
-    last = _result_axis(scores, measure)
+    scores = np.array([metric.validation(run) or 0.0 for run in runs])
+    order = np.argsort(-metric.sign * scores, kind="stable")
+    last = _result_axis(scores, metric)
     coordinates = np.array(
         [[*(_place(run, of) for of in ranges.values()), last(s)] for run, s in zip(runs, scores, strict=True)]
     )
-    names = [*ranges, measure.name]
+    names = [*ranges, metric.name]
     traces, start = [], 0
     for name, share, color, width in _GROUPS:
         end = max(start + 1, round(share * len(runs)))
         group = order[start:end]
         start = end
         if group.size:
-            texts = [_hover(runs[i], ranges, scores[i], measure) for i in group]
+            texts = [_hover(runs[i], ranges, scores[i], metric) for i in group]
             traces.append(_lines(coordinates[group], texts, name=name, color=color, width=width))
     return Figure(
         name=f"parallel-{index}",
@@ -139,7 +141,7 @@ def parallel_figure(entry: Entry, measure: Measure, *, index: int) -> Figure | N
         },
         y={"visible": False, "range": [-0.1, 1.1], "fixedrange": True},
         height=380,
-        extra={"annotations": _ends(ranges, scores, measure), "legend": _LEGEND},
+        extra={"annotations": _ends(ranges, scores, metric), "legend": _LEGEND},
     )
 
 
@@ -190,12 +192,12 @@ def _place(run: RunRecord, searched: Range) -> float:
     return (value - low) / (high - low)
 
 
-def _result_axis(scores: Floats, measure: Measure) -> Any:
+def _result_axis(scores: Floats, metric: ObjectiveMetric) -> Any:
     """Return a function from a score to its place: its rank, as the scores of a wide search press together."""
-    ordered = np.sort(measure.sign * scores)
+    ordered = np.sort(metric.sign * scores)
 
     def place(score: float) -> float:
-        value = measure.sign * score
+        value = metric.sign * score
         middle = np.searchsorted(ordered, value, "left") + np.searchsorted(ordered, value, "right") - 1
         return float(middle / 2 / max(1, ordered.size - 1))
 
@@ -220,16 +222,16 @@ def _lines(rows: Floats, texts: Sequence[str], *, name: str, color: str, width: 
     }
 
 
-def _hover(run: RunRecord, ranges: Mapping[str, Range], score: float, measure: Measure) -> str:
+def _hover(run: RunRecord, ranges: Mapping[str, Range], score: float, metric: ObjectiveMetric) -> str:
     values = "<br>".join(f"{argument} {number_of(run, argument):.4g}" for argument in ranges)
-    return f"<b>trial {run.number}</b>: {measure.text(score)}<br>{values}"
+    return f"<b>trial {run.number}</b>: {metric.text(score)}<br>{values}"
 
 
-def _ends(ranges: Mapping[str, Range], scores: Floats, measure: Measure) -> list[dict[str, Any]]:
+def _ends(ranges: Mapping[str, Range], scores: Floats, metric: ObjectiveMetric) -> list[dict[str, Any]]:
     """Return the numbers at both ends of each axis."""
-    worst, best = (float(end) for end in np.sort(measure.sign * scores)[[0, -1]] * measure.sign)
+    worst, best = (float(end) for end in np.sort(metric.sign * scores)[[0, -1]] * metric.sign)
     ends = [_range_ends(searched) for searched in ranges.values()]
-    ends.append((measure.text(worst), measure.text(best)))
+    ends.append((metric.text(worst), metric.text(best)))
     return [
         {"x": x, "y": y, "text": text, "showarrow": False, "yanchor": anchor, "font": {"size": 11}}
         for x, pair in enumerate(ends)

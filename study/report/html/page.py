@@ -11,14 +11,14 @@ from typing import Any
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
-from study.report.across_workloads import Workloads, workloads_section
-from study.report.comparison import Comparison, figures
+from study.report.across_workloads import AcrossWorkloads, workloads_section
+from study.report.comparison import Comparison
 from study.report.figures.figure import Figure
-from study.report.html.sections import Section, answer_block, sections
+from study.report.html.sections import PageSection, answer_block, sections
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
+class ReportOrigin:
     """How a page is made.
 
     Attributes:
@@ -39,16 +39,18 @@ class Making:
         return f"{base}/#/experiments/{self.experiment_ids.get(experiment, '0')}/runs/{{}}"
 
 
-def render(comparisons: Sequence[Comparison], *, making: Making, workloads: Workloads | None = None) -> str:
+def render(
+    comparisons: Sequence[Comparison], *, origin: ReportOrigin, workloads: AcrossWorkloads | None = None
+) -> str:
     """Return the page as HTML.
 
     Args:
         comparisons: One an experiment.
-        making: How it is made.
+        origin: How it is made.
         workloads: The view across the experiments, where there are several.
     """
     drawn: dict[str, Figure] = {}
-    parts: list[Section] = []
+    parts: list[PageSection] = []
     single = len(comparisons) == 1
     if workloads is not None:
         across, own = workloads_section(workloads)
@@ -56,25 +58,25 @@ def render(comparisons: Sequence[Comparison], *, making: Making, workloads: Work
         drawn |= own
     for index, comparison in enumerate(comparisons):
         prefix = "" if single else f"w{index + 1}-"
-        own = {f"{prefix}{name}": figure for name, figure in figures(comparison).items()}
+        own = {f"{prefix}{name}": figure for name, figure in comparison.figures.items()}
         drawn |= own
-        link = making.link(comparison.evidence.experiment)
-        parts += _experiment(comparison, prefix=prefix, single=single, drawn=own, link=link, making=making)
-    title = " · ".join(comparison.evidence.experiment for comparison in comparisons)
+        link = origin.link(comparison.experiment.name)
+        parts += _experiment(comparison, prefix=prefix, single=single, drawn=own, link=link, origin=origin)
+    title = " · ".join(comparison.experiment.name for comparison in comparisons)
     head = _head(comparisons[0]) if single else _head_of_many(comparisons)
     specs = {name: {**figure.spec(), "title": figure.title} for name, figure in drawn.items()}
-    return _document(title=title, head=head, parts=parts, specs=specs, making=making)
+    return _document(title=title, head=head, parts=parts, specs=specs, origin=origin)
 
 
 def _experiment(
-    comparison: Comparison, *, prefix: str, single: bool, drawn: Mapping[str, Figure], link: str, making: Making
-) -> list[Section]:
-    found = sections(comparison, prefix=prefix, drawn=drawn, link=link, command=making.command)
+    comparison: Comparison, *, prefix: str, single: bool, drawn: Mapping[str, Figure], link: str, origin: ReportOrigin
+) -> list[PageSection]:
+    found = sections(comparison, prefix=prefix, drawn=drawn, link=link, command=origin.command)
     if single:
         return found
-    opening = Section(
+    opening = PageSection(
         anchor=f"{prefix}answer",
-        title=comparison.evidence.experiment,
+        title=comparison.experiment.name,
         html=answer_block(comparison),
         level=1,
     )
@@ -82,15 +84,15 @@ def _experiment(
 
 
 def _head(comparison: Comparison) -> str:
-    evidence = comparison.evidence
+    experiment = comparison.experiment
     return (
-        f'<p class="eyebrow">Optimizer comparison</p><h1>{escape(evidence.experiment)}</h1>'
+        f'<p class="eyebrow">Optimizer comparison</p><h1>{escape(experiment.name)}</h1>'
         f'<p class="workload">{_workload(comparison)}</p>{answer_block(comparison)}'
     )
 
 
 def _head_of_many(comparisons: Sequence[Comparison]) -> str:
-    names = ", ".join(escape(comparison.evidence.experiment) for comparison in comparisons)
+    names = ", ".join(escape(comparison.experiment.name) for comparison in comparisons)
     return (
         f'<p class="eyebrow">Optimizer comparison</p><h1>{len(comparisons)} workloads</h1>'
         f'<p class="workload">{names}</p>'
@@ -98,16 +100,18 @@ def _head_of_many(comparisons: Sequence[Comparison]) -> str:
 
 
 def _workload(comparison: Comparison) -> str:
-    evidence, record = comparison.evidence, comparison.evidence.records[0]
-    target = f", target {evidence.measure.text(evidence.measure.target)}" if evidence.measure.target else ""
-    n = len(evidence.entries)
+    experiment, record = comparison.experiment, comparison.experiment.records[0]
+    target = f", target {experiment.metric.text(experiment.metric.target)}" if experiment.metric.target else ""
+    n = len(experiment.entries)
     return (
-        f"{escape(record.model)} on {escape(record.dataset)} · {escape(evidence.measure.name)}, "
-        f"{evidence.measure.direction}d{target} · {n} optimizer setting{'s' if n != 1 else ''}"
+        f"{escape(record.model)} on {escape(record.dataset)} · {escape(experiment.metric.name)}, "
+        f"{experiment.metric.direction}d{target} · {n} optimizer setting{'s' if n != 1 else ''}"
     )
 
 
-def _document(*, title: str, head: str, parts: Sequence[Section], specs: Mapping[str, Any], making: Making) -> str:
+def _document(
+    *, title: str, head: str, parts: Sequence[PageSection], specs: Mapping[str, Any], origin: ReportOrigin
+) -> str:
     style, script = (files("study.report.html").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     contents = "".join(
         f'<li class="level{part.level}"><a href="#{part.anchor}">{escape(part.title)}</a></li>' for part in parts
@@ -121,7 +125,7 @@ def _document(*, title: str, head: str, parts: Sequence[Section], specs: Mapping
         f"<main>{''.join(part.markup for part in parts)}</main>"
         "<footer><p>In figures: drag to zoom, double-click to reset; click a name in a legend to hide it, "
         "double-click to see it alone.</p>"
-        f"Made {escape(making.made)} by <code>{escape(making.command)}</code></footer>"
+        f"Made {escape(origin.made)} by <code>{escape(origin.command)}</code></footer>"
         f'<script type="application/json" id="figures">{_json(specs)}</script>'
         f"<script>{get_plotlyjs()}</script><script>{script}</script></body></html>\n"
     )

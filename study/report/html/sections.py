@@ -14,7 +14,7 @@ _VERSIONS = ("python", "keras", "tensorflow", "jax", "torch", "optuna", "mlflow"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class PageSection:
     """A part of the page with a heading that can be linked to.
 
     Attributes:
@@ -54,7 +54,7 @@ def answer_block(comparison: Comparison) -> str:
 
 def sections(
     comparison: Comparison, *, prefix: str, drawn: Mapping[str, Figure], link: str, command: str
-) -> list[Section]:
+) -> list[PageSection]:
     """Return the sections of one experiment.
 
     Args:
@@ -81,7 +81,7 @@ def sections(
         ("warnings", "Warnings", _cautions(comparison)),
         ("making", "How it was made", _making(comparison, link=link, command=command)),
     ]
-    return [Section(anchor=f"{prefix}{anchor}", title=title, html=html) for anchor, title, html in made]
+    return [PageSection(anchor=f"{prefix}{anchor}", title=title, html=html) for anchor, title, html in made]
 
 
 def _plot(name: str, figure: Figure, *, heading: bool = False) -> str:
@@ -135,15 +135,15 @@ def _paired(comparison: Comparison, plot: str) -> str:
 
 
 def _target(comparison: Comparison, plot: Callable[..., str]) -> str:
-    measure = comparison.evidence.measure
-    if measure.target is None:
+    metric = comparison.experiment.metric
+    if metric.target is None:
         return "<p>The workload has no target (objective.target).</p>"
     if not comparison.targets:
         return "<p>There are no histories of confirmations.</p>"
     drawn = plot("target-steps", "target-seconds")
     return (
-        f"<p>When the confirmations first had a validation {escape(measure.spoken)} of "
-        f"{measure.text(measure.target)}, counted at the ends of epochs.</p>"
+        f"<p>When the confirmations first had a validation {escape(metric.spoken)} of "
+        f"{metric.text(metric.target)}, counted at the ends of epochs.</p>"
         f'<div class="pair">{drawn}</div>{tables.target_table(comparison)}'
     )
 
@@ -161,7 +161,7 @@ def _importance(plot: str) -> str:
 
 def _parallel(comparison: Comparison, prefix: str, drawn: Mapping[str, Figure]) -> str:
     parts: list[str] = []
-    for index, entry in enumerate(comparison.evidence.entries):
+    for index, entry in enumerate(comparison.experiment.entries):
         name = f"{prefix}parallel-{index}"
         if name in drawn:
             is_open = "" if parts else " open"
@@ -181,9 +181,9 @@ def _cautions(comparison: Comparison) -> str:
 
 
 def _making(comparison: Comparison, *, link: str, command: str) -> str:
-    records = comparison.evidence.records
+    records = comparison.experiment.records
     versions = _shared([{key: record.tags[key] for key in _VERSIONS if key in record.tags} for record in records])
-    names = [f"{comparison.evidence.experiment}/{record.name}" for record in records]
+    names = [f"{comparison.experiment.name}/{record.name}" for record in records]
     commands = [command, *(f"study reproduce {name}" for name in names)]
     settings = _shared(
         [{k: v for k, v in record.params.items() if not k.startswith("optimizer")} for record in records]

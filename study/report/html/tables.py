@@ -9,10 +9,10 @@ from html import escape
 
 from study.report.caveats import length
 from study.report.comparison import Comparison
-from study.report.curves import Target
+from study.report.curve_data import TimesToTarget
 from study.report.figures.style import Style
-from study.report.metric import MINUS, SPACE, Measure
-from study.report.studies import StudyEvidence
+from study.report.objective_metric import MINUS, SPACE, ObjectiveMetric
+from study.report.studies import ComparedStudy
 from study.report.summary_rows import Row
 from study.statistics.intervals import Interval
 
@@ -24,17 +24,17 @@ def summary_table(comparison: Comparison, *, link: str) -> str:
         comparison: The comparison.
         link: A link to a run, with `{}` for its id.
     """
-    measure, look = comparison.evidence.measure, comparison.look
+    metric, look = comparison.experiment.metric, comparison.look
     winner = comparison.answer.winner
     studies = any(row.over_studies for row in comparison.rows)
     head = [
         ("optimizer", ""),
-        (f"test {measure.spoken}", "num"),
+        (f"test {metric.spoken}", "num"),
         ("95 % interval", "num"),
         *([("over studies", "num")] if studies else []),
         ("n", "num"),
         ("untuned", "num"),
-        ("gain, points" if measure.is_share else "gain", "num"),
+        ("gain, points" if metric.is_share else "gain", "num"),
         ("best configuration", ""),
         ("trials", "num"),
         ("diverged", "num"),
@@ -42,33 +42,41 @@ def summary_table(comparison: Comparison, *, link: str) -> str:
         ("s/trial", "num"),
         ("state", "num"),
     ]
-    body = []
-    for row in comparison.rows:
-        swatch = _name(row.label, look[row.label])
-        link_to = " ".join(_link(link, run_id) for run_id in row.run_ids)
-        note = ' <span class="note">not ended</span>' if row.running else ""
-        cells = [
-            (f"{swatch} {link_to}{note}", ""),
-            (_mean(row.tuned, measure), "num strong"),
-            (_span(row.tuned, measure), "num"),
-            *([(_interval(row.over_studies, measure), "num")] if studies else []),
-            (str(row.tuned.n) if row.tuned else "", "num"),
-            (_mean(row.untuned, measure), "num"),
-            ("" if row.gain is None else measure.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
-            (_configurations(row), "wide"),
-            (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
-            (str(row.states.get("diverged", 0)), "num"),
-            (str(row.states.get("pruned", 0)), "num"),
-            ("" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}", "num"),
-            (_bytes(row.state_bytes), "num"),
-        ]
-        body.append(_row(cells, kind="winner" if row.label == winner else ""))
+    body = [
+        _row(
+            _summary_cells(row, metric, style=look[row.label], link=link, with_studies=studies),
+            kind="winner" if row.label == winner else "",
+        )
+        for row in comparison.rows
+    ]
     return _table(head, body, caption="Best mean test result first.")
+
+
+def _summary_cells(
+    row: Row, metric: ObjectiveMetric, *, style: Style, link: str, with_studies: bool
+) -> list[tuple[str, str]]:
+    links = " ".join(_link(link, run_id) for run_id in row.run_ids)
+    note = ' <span class="note">not ended</span>' if row.running else ""
+    return [
+        (f"{_name(row.label, style)} {links}{note}", ""),
+        (_mean(row.tuned, metric), "num strong"),
+        (_span(row.tuned, metric), "num"),
+        *([(_interval(row.over_studies, metric), "num")] if with_studies else []),
+        (str(row.tuned.n) if row.tuned else "", "num"),
+        (_mean(row.untuned, metric), "num"),
+        ("" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
+        (_configurations(row), "wide"),
+        (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
+        (str(row.states.get("diverged", 0)), "num"),
+        (str(row.states.get("pruned", 0)), "num"),
+        ("" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}", "num"),
+        (_bytes(row.state_bytes), "num"),
+    ]
 
 
 def differences_table(comparison: Comparison) -> str:
     """Return the candidate's paired differences; empty where there are none."""
-    verdict, measure, look = comparison.outcome.verdict, comparison.evidence.measure, comparison.look
+    verdict, metric, look = comparison.outcome.verdict, comparison.experiment.metric, comparison.look
     if verdict is None or not verdict.differences or verdict.n_seeds < 2:
         return ""
     head = [
@@ -86,9 +94,9 @@ def differences_table(comparison: Comparison) -> str:
         told = "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better"
         cells = [
             (_name(label, look[label]), ""),
-            (measure.change(each.mean), "num strong"),
-            (measure.change_span(each.low, each.high), "num"),
-            (measure.change_span(each.low_holm, each.high_holm), "num"),
+            (metric.change(each.mean), "num strong"),
+            (metric.change_span(each.low, each.high), "num"),
+            (metric.change_span(each.low_holm, each.high_holm), "num"),
             (_p(each.p_holm), "num"),
             (f"{100 * each.p_superior:.0f} %", "num"),
             (told, ""),
@@ -106,7 +114,7 @@ def sensitivity_table(comparison: Comparison) -> str:
     found = [(label, each) for label, each in comparison.rates.items() if each.sensitivity is not None]
     if not found:
         return ""
-    point = "one point" if comparison.evidence.measure.is_share else "one percent"
+    point = "one point" if comparison.experiment.metric.is_share else "one percent"
     head = [("optimizer", ""), ("width, decades", "num"), ("from", "num"), ("to", "num"), ("diverged", "num")]
     body = []
     for label, each in sorted(found, key=lambda item: -_width(item[1].sensitivity)):
@@ -131,7 +139,7 @@ def target_table(comparison: Comparison) -> str:
         return ""
     head = [("optimizer", ""), ("seeds that met it", "num"), ("median steps", "num"), ("median seconds", "num")]
 
-    def key(item: tuple[str, Target]) -> tuple[float, float, str]:
+    def key(item: tuple[str, TimesToTarget]) -> tuple[float, float, str]:
         return item[1].median_steps, -item[1].n_met, item[0]
 
     body = [
@@ -162,11 +170,11 @@ def studies_table(comparison: Comparison, *, link: str) -> str:
         ("commit", ""),
         ("started (UTC)", ""),
     ]
-    body = [_row(_made(study, comparison, link=link)) for study in comparison.evidence.studies]
+    body = [_row(_made(study, comparison, link=link)) for study in comparison.experiment.studies]
     return _table(head, body, caption="What each study was made with; its config.yaml in MLflow has everything.")
 
 
-def _made(study: StudyEvidence, comparison: Comparison, *, link: str) -> list[tuple[str, str]]:
+def _made(study: ComparedStudy, comparison: Comparison, *, link: str) -> list[tuple[str, str]]:
     record, params = study.record, study.record.params
     seeds = [(escape(params.get(key, "")), "num") for key in ("study_seed", "order_seed", "split_seed")]
     return [
@@ -175,7 +183,7 @@ def _made(study: StudyEvidence, comparison: Comparison, *, link: str) -> list[tu
         (length(study), ""),
         (f"{escape(params.get('sampler.name', ''))}, {escape(params.get('pruner.name', ''))}", ""),
         *seeds,
-        (f"<code>{escape(comparison.evidence.digests.get(record.run_id, 'unknown'))}</code>", ""),
+        (f"<code>{escape(comparison.experiment.digests.get(record.run_id, 'unknown'))}</code>", ""),
         (f"<code>{escape(record.tags.get('git_commit', 'unknown')[:10])}</code>", ""),
         (datetime.fromtimestamp(record.started, UTC).strftime("%Y-%m-%d %H:%M"), ""),
     ]
@@ -204,16 +212,16 @@ def _link(link: str, run_id: str) -> str:
     return f'<a class="run" href="{escape(link.format(run_id))}" title="run {run_id} in MLflow">run</a>'
 
 
-def _mean(interval: Interval | None, measure: Measure) -> str:
-    return "" if interval is None else measure.text(interval.estimate)
+def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:
+    return "" if interval is None else metric.text(interval.estimate)
 
 
-def _span(interval: Interval | None, measure: Measure) -> str:
-    return "" if interval is None else measure.span(interval.low, interval.high)
+def _span(interval: Interval | None, metric: ObjectiveMetric) -> str:
+    return "" if interval is None else metric.span(interval.low, interval.high)
 
 
-def _interval(interval: Interval | None, measure: Measure) -> str:
-    return "" if interval is None else f"{_mean(interval, measure)} ({_span(interval, measure)})"
+def _interval(interval: Interval | None, metric: ObjectiveMetric) -> str:
+    return "" if interval is None else f"{_mean(interval, metric)} ({_span(interval, metric)})"
 
 
 def _configurations(row: Row) -> str:

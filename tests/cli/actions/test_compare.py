@@ -10,6 +10,8 @@ import pytest
 from study.cli import main
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
+from study.report import comparison
+from study.report.figures.results import scores_figure
 from study.tracking import connection
 from study.tracking.read_studies import read_studies
 from study.tracking.study_tracker import open_study
@@ -83,6 +85,19 @@ def test_a_comparison_inspects_its_database_once(folder, experiment, monkeypatch
     monkeypatch.setattr(connection, "_check_database", lambda uri, **k: inspected.append(uri) or inspect(uri, **k))
     assert main(["compare", experiment]) == 0
     assert inspected == [f"sqlite:///{folder}/mlruns/mlflow.db"]
+
+
+def test_a_figure_is_drawn_once_for_the_page_and_the_files(experiment, monkeypatch):
+    drawn = []
+
+    def draw(*arguments):
+        drawn.append(arguments)
+        return scores_figure(*arguments)
+
+    monkeypatch.setattr(comparison, "scores_figure", draw)
+    assert main(["compare", experiment, "--figures", "pictures"]) == 0
+    assert len(drawn) == 1
+    assert Path("pictures", "results.svg").is_file()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from study.gallery.analysis.grid import Gap, best_first, cells, gap_text, gaps, matrix, mean_text, ordered, score_map
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
-ACCURACY = Measure(name="val_accuracy", direction="maximize", target=None)
+ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None)
 
 
 def study(row, optimizer, scores, **more):
@@ -31,7 +31,7 @@ def test_cells_stand_by_row_and_column_and_hold_their_scores(make_grid):
 
 def test_a_pair_that_was_never_run_is_not_said_to_have_diverged(make_grid):
     material = make_grid([study("a", "sgd", [1.0, 2.0]), study("b", "adam", [math.inf, 1.0])], metric="mae")
-    drawn = score_map(grid_of(material), ["a", "b"], ["sgd", "adam"], material.evidence.measure, number="{:.1f}")
+    drawn = score_map(grid_of(material), ["a", "b"], ["sgd", "adam"], material.experiment.metric, number="{:.1f}")
     text = drawn.decode()
     assert (text.count("<!-- not run -->"), text.count("<!-- diverged -->")) == (2, 1)
 
@@ -49,10 +49,10 @@ def test_of_two_studies_in_one_place_the_fixed_one_is_taken(make_grid):
 def test_what_diverged_on_an_unbounded_metric_has_no_mean_and_comes_last(make_grid):
     material = make_grid([study("a", "sgd", [math.inf, 1.0]), study("b", "sgd", [3.0, 2.0])], metric="mae")
     grid = grid_of(material)
-    measure = material.evidence.measure
+    metric = material.experiment.metric
     assert math.isnan(grid["a", "sgd"].mean)
-    assert mean_text(grid["a", "sgd"], measure) == "diverged"
-    order = best_first(grid.values(), measure, by=lambda cell: cell.mean)
+    assert mean_text(grid["a", "sgd"], metric) == "diverged"
+    order = best_first(grid.values(), metric, by=lambda cell: cell.mean)
     assert [cell.place[0] for cell in order] == ["b", "a"]
     assert gaps(grid["b", "sgd"], grid.values()) == {}
 

@@ -10,7 +10,7 @@ from study.gallery.analysis.rankings import by_setting, by_study, changes, ranki
 
 
 def rank(material: Material, setting: str):  # type: ignore[no-untyped-def]
-    return ranking(setting, by_setting(material)[setting], material.evidence.measure)
+    return ranking(setting, by_setting(material)[setting], material.experiment.metric)
 
 
 def test_entries_are_told_apart_by_the_setting_of_their_config(eight: Material) -> None:
@@ -51,11 +51,11 @@ def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]
             for setting, score in zip(("shared", "tuned"), both, strict=True)
         }
     )
-    measure = material.evidence.measure
-    told = changes(rank(material, "shared"), rank(material, "tuned"), measure)
+    metric = material.experiment.metric
+    told = changes(rank(material, "shared"), rank(material, "tuned"), metric)
     assert "Of 3 pairs, 3 change their order (Kendall's tau -1.00)" in told[0]
     assert "nadam before sgd" in told[2]
-    same = changes(rank(material, "shared"), rank(material, "shared"), measure)
+    same = changes(rank(material, "shared"), rank(material, "shared"), metric)
     assert "0 change their order (Kendall's tau 1.00)" in same[0]
 
 
@@ -68,14 +68,14 @@ def test_who_lost_by_tuning_is_named_and_only_then(make_material: Callable[..., 
             for setting, score in zip(("shared", "tuned"), both, strict=True)
         }
     )
-    shared, tuned, measure = rank(material, "shared"), rank(material, "tuned"), material.evidence.measure
+    shared, tuned, metric = rank(material, "shared"), rank(material, "tuned"), material.experiment.metric
     lost = "Worse under tuned than under shared, by their means: adam (\u221220.00\u00a0points)."
-    assert lost in changes(shared, tuned, measure)
-    back = " ".join(changes(tuned, shared, measure))
+    assert lost in changes(shared, tuned, metric)
+    back = " ".join(changes(tuned, shared, metric))
     assert "by their means: sgd (\u221210.00\u00a0points)." in back
-    assert not any("Worse under" in sentence for sentence in changes(shared, shared, measure))
+    assert not any("Worse under" in sentence for sentence in changes(shared, shared, metric))
     diverged = replace(tuned, intervals={**tuned.intervals, "adam": None})
-    assert "by their means: adam (diverged)." in " ".join(changes(shared, diverged, measure))
+    assert "by their means: adam (diverged)." in " ".join(changes(shared, diverged, metric))
 
 
 def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_material: Callable[..., Material]) -> None:
@@ -87,7 +87,7 @@ def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_mate
             "nadam-setting=tuned": [0.50, 0.51, 0.49, 0.502],
         }
     )
-    (best, *_) = changes(rank(material, "shared"), rank(material, "tuned"), material.evidence.measure)
+    (best, *_) = changes(rank(material, "shared"), rank(material, "tuned"), material.experiment.metric)
     assert best.startswith("Under shared the best is nadam (not told from adam), under tuned it is adam. ")
 
 

@@ -36,7 +36,7 @@ def batches(make_material: Callable[..., Material]) -> Material:
         rng = np.random.default_rng(run.number)
         return 0.5 + 1.8 * np.exp(-0.05 * steps) + noise * rng.standard_normal(len(steps))
 
-    return reshaped(make_material(studies), metrics=metrics, config=config, history=history, measure="val_accuracy")
+    return reshaped(make_material(studies), metrics=metrics, config=config, history=history, metric="val_accuracy")
 
 
 def test_each_axis_has_its_own_first(batches: Material) -> None:

@@ -39,15 +39,15 @@ def test_a_claim_that_holds_is_said(make_material: Callable[..., Material]) -> N
 
 
 def test_a_run_that_diverged_does_not_end_the_page(eight: Material) -> None:
-    study = eight.evidence.entries[0].studies[0]
+    study = eight.experiment.entries[0].studies[0]
     broken = tuple(replace(run, state="diverged") for run in study.tuned)
-    entry = replace(eight.evidence.entries[0], studies=(replace(study, tuned=broken),))
-    evidence = replace(eight.evidence, entries=(entry, *eight.evidence.entries[1:]))
-    table = show(replace(eight, evidence=evidence)).tables[0]
+    entry = replace(eight.experiment.entries[0], studies=(replace(study, tuned=broken),))
+    experiment = replace(eight.experiment, entries=(entry, *eight.experiment.entries[1:]))
+    table = show(replace(eight, experiment=experiment)).tables[0]
     assert any("0.00" in cell for row in table.rows for cell in row)
 
 
 def test_a_part_of_the_experiment_is_not_shown_as_the_whole(eight: Material) -> None:
-    only = tuple(entry for entry in eight.evidence.entries if entry.label.endswith("tuned"))
+    only = tuple(entry for entry in eight.experiment.entries if entry.label.endswith("tuned"))
     with pytest.raises(KeyError, match="shared"):
-        show(replace(eight, evidence=replace(eight.evidence, entries=only)))
+        show(replace(eight, experiment=replace(eight.experiment, entries=only)))

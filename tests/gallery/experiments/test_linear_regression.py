@@ -42,7 +42,7 @@ def line(make_material: Callable[..., Material]) -> Material:
         metrics=metrics,
         config=lambda _: {"dataset": DATASET},
         history=history,
-        measure="val_loss",
+        metric="val_loss",
     )
 
 

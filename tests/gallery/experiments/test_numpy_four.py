@@ -39,7 +39,7 @@ def four(make_material: Callable[..., Material]) -> Material:
         return {"accuracy": SETTINGS[setting][rule] + 0.001 * run.number}
 
     return reshaped(
-        make_material(studies), metrics=metrics, config=lambda _: {}, history=history, measure="val_accuracy"
+        make_material(studies), metrics=metrics, config=lambda _: {}, history=history, metric="val_accuracy"
     )
 
 
@@ -72,8 +72,8 @@ def test_each_slip_is_told_with_what_it_changes(four: Material) -> None:
 
 
 def test_mini_batch_descent_stands_under_both_names_of_its_one_study(four: Material) -> None:
-    entries = tuple(entry for entry in four.evidence.entries if entry.label != "sgd-setting=corrected")
-    shown = show(replace(four, evidence=replace(four.evidence, entries=entries)))
+    entries = tuple(entry for entry in four.experiment.entries if entry.label != "sgd-setting=corrected")
+    shown = show(replace(four, experiment=replace(four.experiment, entries=entries)))
     assert {row[0]: row[1] for row in shown.tables[0].rows}["no slip"].startswith("80.10")  # that of its rules
 
 

@@ -41,7 +41,7 @@ def toy(make_material: Callable[..., Material]) -> Material:
         metrics=metrics,
         config=lambda _: {"dataset": DATASET},
         history=history,
-        measure="val_loss",
+        metric="val_loss",
     )
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from study.gallery import Material
 from study.gallery.experiments.update_rules import show
-from study.optimizers.reference.keras_differences import departures
+from study.optimizers.reference.keras_differences import KERAS_DIFFERENCES
 
 LOSSES = 2.0 / np.arange(1, 31)
 
@@ -51,7 +51,7 @@ def test_where_keras_departs_from_the_papers_stands_beside(make_material: Callab
 def test_every_rule_of_the_experiment_has_its_paper() -> None:
     conf = Path(__file__).parents[3] / "conf" / "experiment" / "update_rules.yaml"
     run = yaml.safe_load(conf.read_text())["hydra"]["sweeper"]["params"]["optimizer"].split(",")
-    assert set(run) <= {departure.name.lower() for departure in departures()}
+    assert set(run) <= {difference.name.lower() for difference in KERAS_DIFFERENCES}
 
 
 def test_a_rule_that_does_not_is_named_with_its_difference(make_material: Callable[..., Material]) -> None:

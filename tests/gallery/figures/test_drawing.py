@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study.gallery.figures.curves import Curve, loss_curves, smoothed, stacked
 from study.gallery.figures.heat_map import heat_map
+from study.gallery.figures.loss_curves import Curve, loss_curves, smoothed, stacked
 
 
 def test_smoothing_keeps_constants_and_lines_and_takes_noise_away() -> None:

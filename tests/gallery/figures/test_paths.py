@@ -16,7 +16,7 @@ from walked import Walks
 from study.gallery.analysis.landscape_walks import detour, last_loss, number
 from study.gallery.figures.animation import animated, frame_steps
 from study.gallery.figures.interactive import interactive
-from study.gallery.figures.paths import Path, build_scene, rate_of, still, surface_of, walked
+from study.gallery.figures.paths import OptimizerPath, build_scene, landscape_of, rate_of, still, walked
 from study.report.figures.style import styles
 
 
@@ -32,18 +32,18 @@ def walks() -> Walks:
 
 @pytest.fixture(scope="module")
 def studies(walks):
-    return {study.record.name: study for study in walks.material().evidence.studies}
+    return {study.record.name: study for study in walks.material().experiment.studies}
 
 
 @pytest.fixture(scope="module")
 def scene(walks, studies):
     material = walks.material()
     chosen = [studies["sgd-ellipse"], studies["momentum-ellipse"]]
-    return build_scene(surface_of(material.configs["sgd-ellipse"]), [walked(material, study) for study in chosen])
+    return build_scene(landscape_of(material.configs["sgd-ellipse"]), [walked(material, study) for study in chosen])
 
 
 def path(positions, label="sgd, rate 1"):
-    return Path(label=label, positions=np.array(positions, float), diverged=False, style=styles(["sgd"])[0])
+    return OptimizerPath(label=label, positions=np.array(positions, float), diverged=False, style=styles(["sgd"])[0])
 
 
 def test_a_way_begins_at_the_start_and_is_what_was_recorded(walks, studies):
@@ -64,7 +64,7 @@ def test_of_a_search_the_best_trial_is_shown_with_its_own_rate(walks, studies):
     assert rate_of(material, study, study.trials[0]) == 0.1
 
 
-def test_a_rate_that_nobody_named_and_a_model_that_is_no_surface_are_told(walks, studies):
+def test_a_rate_that_nobody_named_and_a_model_that_is_no_landscape_are_told(walks, studies):
     material = walks.material()
     material.configs["sgd-ellipse"]["optimizer"]["learning_rate"] = None
     try:
@@ -72,15 +72,15 @@ def test_a_rate_that_nobody_named_and_a_model_that_is_no_surface_are_told(walks,
             walked(material, studies["sgd-ellipse"])
     finally:
         material.configs["sgd-ellipse"]["optimizer"]["learning_rate"] = 0.95
-    with pytest.raises(LookupError, match="model=mlp is no surface"):
-        surface_of({"model": {"name": "mlp", "_target_": "study.models.mlp.build"}})
+    with pytest.raises(LookupError, match="model=mlp is no landscape"):
+        landscape_of({"model": {"name": "mlp", "_target_": "study.models.mlp.build"}})
 
 
 def test_a_way_that_diverged_ends_where_it_leaves_the_picture(walks, studies):
     material = walks.material()
     way = walked(material, studies["sgd-rotated"])
     assert way.diverged
-    scene = build_scene(surface_of(material.configs["sgd-rotated"]), [way])
+    scene = build_scene(landscape_of(material.configs["sgd-rotated"]), [way])
     (points,) = scene.points
     assert len(points) < len(way.positions)
     assert np.abs(points).max() == pytest.approx(30)  # a width of the domain beyond its edge
@@ -92,14 +92,14 @@ def test_a_way_that_diverged_ends_where_it_leaves_the_picture(walks, studies):
 
 
 def test_a_way_ends_before_what_is_no_number(walks):
-    surface = surface_of(walks.configs["sgd-ellipse"])
-    (points,) = build_scene(surface, [path([[-7, 2], [1, 1], [np.inf, 0]])]).points
+    landscape = landscape_of(walks.configs["sgd-ellipse"])
+    (points,) = build_scene(landscape, [path([[-7, 2], [1, 1], [np.inf, 0]])]).points
     assert points.tolist() == [[-7, 2], [1, 1]]
 
 
 def test_on_a_curve_ways_lie_on_the_graph(walks, studies):
     material = walks.material()
-    scene = build_scene(surface_of(material.configs["sgd-bowl"]), [walked(material, studies["sgd-bowl"])])
+    scene = build_scene(landscape_of(material.configs["sgd-bowl"]), [walked(material, studies["sgd-bowl"])])
     (points,) = scene.points
     assert points[:, 1] == pytest.approx(points[:, 0] ** 2)
     assert scene.axes == ("x1", "f(x1)")
@@ -169,7 +169,7 @@ def test_the_page_holds_all_steps(scene):
 
 def test_a_name_cannot_leave_the_pages_data(walks):
     way = path(np.zeros((2, 2)), label="</script><b>")
-    page = interactive(build_scene(surface_of(walks.configs["sgd-ellipse"]), [way]), title="x").decode()
+    page = interactive(build_scene(landscape_of(walks.configs["sgd-ellipse"]), [way]), title="x").decode()
     assert "</script><b>" not in page
 
 

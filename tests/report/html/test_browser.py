@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from study.report.comparison import compare
-from study.report.html.page import Making, render
+from study.report.html.page import ReportOrigin, render
 
 pytestmark = pytest.mark.browser
 
-MAKING = Making(command="study compare", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today")
+ORIGIN = ReportOrigin(
+    command="study compare", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
+)
 PLOT = "document.querySelector('[data-figure=validation-steps]')"
 
 
@@ -113,7 +115,7 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(planted, tmp_path):
     path = tmp_path / "page.html"
-    path.write_text(render([compare(planted)], making=MAKING), encoding="utf-8")
+    path.write_text(render([compare(planted)], origin=ORIGIN), encoding="utf-8")
     return path
 
 

@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 import pytest
 
 from study.report.across_workloads import across, sentence
-from study.report.comparison import compare, figures
+from study.report.comparison import compare
 from study.report.figures.style import styles
 from study.report.figures.svg import to_svg
-from study.report.html.page import Making, render
+from study.report.html.page import ReportOrigin, render
 from study.report.json_export import numbers
 
-MAKING = Making(
+ORIGIN = ReportOrigin(
     command="study compare tiny-mlp", ui="http://127.0.0.1:5000", experiment_ids={"tiny-mlp": "7"}, made="today"
 )
 
@@ -45,7 +45,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def page(planted):
-    return render([compare(planted)], making=MAKING)
+    return render([compare(planted)], origin=ORIGIN)
 
 
 def read(page):
@@ -77,7 +77,7 @@ def test_the_page_stays_small_and_holds_plotly_once(page):
 def test_every_place_for_a_figure_has_one_that_plotly_knows(page, planted):
     specs = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)[1])
     assert set(re.findall(r'data-figure="([^"]+)"', page)) == set(specs)
-    for figure in figures(compare(planted)).values():
+    for figure in compare(planted).figures.values():
         go.Figure(figure.spec())  # refuses properties that Plotly does not have
 
 
@@ -96,7 +96,7 @@ def test_json_and_table_show_the_same_numbers(planted, page):
 
 
 def test_figures_become_svg(planted):
-    drawn = figures(compare(planted))
+    drawn = compare(planted).figures
     assert {"results", "tuning", "validation-steps", "sensitivity", "differences"} <= set(drawn)
     for name in ("results", "tuning", "sensitivity", "parallel-0"):
         assert ElementTree.fromstring(to_svg(drawn[name])).tag.endswith("svg")
@@ -125,6 +125,6 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
     assert three.critical_difference > 1
     assert "can tell little" in sentence(three)
     assert numbers([comparison] * 3, three)["across"]["labels"] == list(three.labels)
-    found = read(render([comparison] * 3, making=MAKING, workloads=three))
+    found = read(render([comparison] * 3, origin=ORIGIN, workloads=three))
     assert len(found.ids) == len(set(found.ids))
     assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)

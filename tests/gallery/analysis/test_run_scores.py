@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.gallery.analysis.means import last_values, listed, mean_text
-from study.report.metric import Measure
+from study.gallery.analysis.run_scores import last_values, listed, mean_text
+from study.report.objective_metric import ObjectiveMetric
 
-ACCURACY = Measure(name="val_accuracy", direction="maximize", target=None)
-LOSS = Measure(name="val_loss", direction="minimize", target=None)
+ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None)
+LOSS = ObjectiveMetric(name="val_loss", direction="minimize", target=None)
 
 
 def test_an_interval_of_a_share_stays_between_0_and_1() -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
-from study.report.metric import Measure
-from study.report.studies import Entry, Evidence, number_of
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import ComparedExperiment, Entry, number_of
 from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
 from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
@@ -23,7 +23,7 @@ _ENOUGH_TRIALS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuning:
+class BestOfTrials:
     """How good the best of n random trials is: the median with its band, and the mean (infinite where it is none)."""
 
     median: TuningCurve
@@ -31,7 +31,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingQuartiles:
     """Training over confirmation seeds, after each epoch, shape (n_epochs,).
 
     Attributes:
@@ -69,7 +69,7 @@ class LearningRates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class TimesToTarget:
     """When confirmations first met the target on validation; infinite for never.
 
     Attributes:
@@ -87,31 +87,33 @@ class Target:
     n_met: int
 
 
-def tuning(entry: Entry, measure: Measure) -> Tuning | None:
+def best_of_trials(entry: Entry, metric: ObjectiveMetric) -> BestOfTrials | None:
     """Return the tuning curve of an entry's trials; None where there are too few."""
-    scores = _trial_scores(entry.trials, measure)
+    scores = _trial_scores(entry.trials, metric)
     if not entry.searched or len(scores) < _ENOUGH_TRIALS:
         return None
-    median = quantile_tuning_curve(scores, direction=measure.direction, bounds=measure.bounds)
-    return Tuning(
-        median=median, mean=expected_tuning_curve(scores, direction=measure.direction, bounds=measure.bounds).value
+    median = quantile_tuning_curve(scores, direction=metric.direction, bounds=metric.bounds)
+    return BestOfTrials(
+        median=median, mean=expected_tuning_curve(scores, direction=metric.direction, bounds=metric.bounds).value
     )
 
 
-def training(entry: Entry, evidence: Evidence) -> Training | None:
+def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> TrainingQuartiles | None:
     """Return the training curves over an entry's confirmations; None where no history is known."""
-    measure = evidence.measure
-    validation = _matrix(entry.tuned, measure.name, evidence)
+    metric = experiment.metric
+    validation = _matrix(entry.tuned, metric.name, experiment)
     if validation is None:
         return None
-    learned = _matrix(entry.tuned, measure.training, evidence) if measure.training != measure.name else None
+    learned = _matrix(entry.tuned, metric.training, experiment) if metric.training != metric.name else None
     epochs = np.arange(1, validation.shape[1] + 1, dtype=np.float64)
-    steps, seconds = (_per_epoch(entry.tuned, key, evidence) * epochs for key in ("n_steps", "seconds_train"))
+    steps, seconds = (_per_epoch(entry.tuned, key, experiment) * epochs for key in ("n_steps", "seconds_train"))
     quartiles = None if learned is None else _quartiles(learned[:, : epochs.size])
-    return Training(epochs=epochs, steps=steps, seconds=seconds, validation=_quartiles(validation), training=quartiles)
+    return TrainingQuartiles(
+        epochs=epochs, steps=steps, seconds=seconds, validation=_quartiles(validation), training=quartiles
+    )
 
 
-def learning_rates(entry: Entry, measure: Measure) -> LearningRates | None:
+def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | None:
     """Return an entry's search over the learning rate; None where it was not searched."""
     if not any("learning_rate" in study.ranges for study in entry.studies):
         return None
@@ -119,13 +121,13 @@ def learning_rates(entry: Entry, measure: Measure) -> LearningRates | None:
     if not runs:
         return None
     rates = np.array([number_of(run, "learning_rate") for run in runs])
-    scores = _trial_scores(runs, measure)
+    scores = _trial_scores(runs, metric)
     diverged = np.array([run.state == "diverged" for run in runs])
     found = None
     if len(runs) >= 5 and not np.all(np.isinf(scores)):
-        best = np.max(measure.sign * scores[np.isfinite(scores)])
-        tolerance = _TOLERANCE if measure.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
-        found = learning_rate_sensitivity(rates, scores, direction=measure.direction, tolerance=tolerance)
+        best = np.max(metric.sign * scores[np.isfinite(scores)])
+        tolerance = _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
+        found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)
     return LearningRates(
         rates=rates,
         scores=np.where(diverged, np.nan, scores),
@@ -135,20 +137,20 @@ def learning_rates(entry: Entry, measure: Measure) -> LearningRates | None:
     )
 
 
-def target(entry: Entry, evidence: Evidence) -> Target | None:
+def times_to_target(entry: Entry, experiment: ComparedExperiment) -> TimesToTarget | None:
     """Return when an entry's confirmations met the target; None without a target or histories."""
-    measure = evidence.measure
-    values = _matrix(entry.tuned, measure.name, evidence)
-    if measure.target is None or values is None:
+    metric = experiment.metric
+    values = _matrix(entry.tuned, metric.name, experiment)
+    if metric.target is None or values is None:
         return None
     epochs = np.arange(1, values.shape[1] + 1)
-    met = time_to_target(values, epochs, target=measure.target, direction=measure.direction)
-    runs = [run for run in entry.tuned if measure.name in evidence.histories.get(run.run_id, {})]
+    met = time_to_target(values, epochs, target=metric.target, direction=metric.direction)
+    runs = [run for run in entry.tuned if metric.name in experiment.histories.get(run.run_id, {})]
     steps, seconds = (
-        met * np.array([_rate(run, key, evidence) for run in runs]) for key in ("n_steps", "seconds_train")
+        met * np.array([_rate(run, key, experiment) for run in runs]) for key in ("n_steps", "seconds_train")
     )
     steps, seconds = (np.where(np.isfinite(met), times, np.inf) for times in (steps, seconds))
-    return Target(
+    return TimesToTarget(
         steps=steps,
         seconds=seconds,
         median_steps=median_time(np.nan_to_num(steps, nan=np.inf, posinf=np.inf)),
@@ -157,30 +159,30 @@ def target(entry: Entry, evidence: Evidence) -> Target | None:
     )
 
 
-def _trial_scores(runs: Sequence[RunRecord], measure: Measure) -> Floats:
+def _trial_scores(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> Floats:
     """Return trials' objectives; a failed one has spent its trial for the worst value."""
-    found = [measure.validation(run) for run in runs]
-    return np.array([measure.worst if value is None else value for value in found])
+    found = [metric.validation(run) for run in runs]
+    return np.array([metric.worst if value is None else value for value in found])
 
 
-def _matrix(runs: Sequence[RunRecord], metric: str, evidence: Evidence) -> Floats | None:
+def _matrix(runs: Sequence[RunRecord], metric: str, experiment: ComparedExperiment) -> Floats | None:
     """Return a metric by run and epoch, shape (n_runs, n_epochs); runs that ended early are filled up.
 
     A diverged run goes on with the worst value where there is one, so that a curve is not that of the survivors.
     """
     histories = [
-        (run, evidence.histories[run.run_id][metric][1])
+        (run, experiment.histories[run.run_id][metric][1])
         for run in runs
-        if metric in evidence.histories.get(run.run_id, {})
+        if metric in experiment.histories.get(run.run_id, {})
     ]
     if not histories:
         return None
     filled = np.full((len(histories), max(len(values) for _, values in histories)), np.nan)
     for row, (run, values) in zip(filled, histories, strict=True):
         row[: len(values)] = values
-        if run.state == "diverged" and math.isfinite(evidence.measure.worst):
-            row[len(values) :] = evidence.measure.worst
-    filled[~np.isfinite(filled)] = evidence.measure.worst if math.isfinite(evidence.measure.worst) else np.nan
+        if run.state == "diverged" and math.isfinite(experiment.metric.worst):
+            row[len(values) :] = experiment.metric.worst
+    filled[~np.isfinite(filled)] = experiment.metric.worst if math.isfinite(experiment.metric.worst) else np.nan
     return filled
 
 
@@ -191,12 +193,12 @@ def _quartiles(values: Floats) -> tuple[Floats, Floats, Floats]:
     return quartiles[0], quartiles[1], quartiles[2]
 
 
-def _per_epoch(runs: Sequence[RunRecord], key: str, evidence: Evidence) -> float:
+def _per_epoch(runs: Sequence[RunRecord], key: str, experiment: ComparedExperiment) -> float:
     """Return the median over runs of a total divided by the epochs done; NaN where it is not known."""
-    rates = [rate for run in runs if math.isfinite(rate := _rate(run, key, evidence))]
+    rates = [rate for run in runs if math.isfinite(rate := _rate(run, key, experiment))]
     return float(np.median(rates)) if rates else math.nan
 
 
-def _rate(run: RunRecord, key: str, evidence: Evidence) -> float:
-    history = evidence.histories.get(run.run_id, {}).get(evidence.measure.name)
+def _rate(run: RunRecord, key: str, experiment: ComparedExperiment) -> float:
+    history = experiment.histories.get(run.run_id, {}).get(experiment.metric.name)
     return run.metrics.get(key, math.nan) / len(history[1]) if history is not None else math.nan

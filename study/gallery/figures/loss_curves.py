@@ -1,16 +1,18 @@
-"""Curves over training: the median over seeds with a band, smoothed where single steps are noisy."""
+"""Losses over training: the median over seeds with a band, smoothed where single steps are noisy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from study.gallery import Material, Picture
 from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
 from study.report.figures.style import Style, styles
+from study.report.studies import Entry
 
 Floats = NDArray[np.float64]
 _MOST_POINTS = 400
@@ -71,6 +73,35 @@ def loss_curves(
     tidy(axes, title=title, x=x, y=y)
     legend(figure, axes)
     return to_svg(figure)
+
+
+def step_losses(
+    material: Material, entries: Mapping[str, Entry], *, name: str, told: str, window: int, title: str = ""
+) -> Picture:
+    """Draw the recorded losses of batches over the steps: each optimizer's median over its seeds.
+
+    Args:
+        material: What the page is made from.
+        entries: By optimizer.
+        name: The picture's name.
+        told: The setting, in the words of the caption.
+        window: Recorded batches that the moving average is over, an odd number.
+        title: The picture's title.
+    """
+    every = int(next(iter(material.configs.values()))["tracking"]["every_n_steps"])
+    curves = []
+    for optimizer, entry in entries.items():
+        losses = stacked([material.history(run, "step_loss") for run in entry.tuned])
+        if losses.size:
+            curves.append(Curve(label=optimizer, values=losses, x=every * np.arange(1.0, losses.shape[1] + 1)))
+    batch = "each batch" if every == 1 else f"every {every}th batch"
+    return Picture(
+        name=name,
+        caption=f"Training loss of {batch}, {told}: the median over seeds, a moving average of {window} such batches, "
+        "with the quartiles as a band.",
+        data=loss_curves(curves, x="step", y="training loss of a batch", title=title, window=window),
+        suffix="svg",
+    )
 
 
 def stacked(histories: Sequence[ArrayLike]) -> Floats:

@@ -1,4 +1,4 @@
-"""The surface that a study walks on, where its model is one: read from the model's section, without Keras."""
+"""The landscape that a study walks on, read from the model's section without Keras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.config.instantiate import Section, locate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surface:
+class Landscape:
     """A function of one or more coordinates, and where it is walked on.
 
     Attributes:
@@ -37,16 +37,16 @@ class Surface:
             return np.asarray(self.height(*np.moveaxis(positions, -1, 0)), dtype=np.float64)
 
 
-def read_surface(model: Section) -> Surface | None:
-    """Return the surface of a model's section; None of a model that is none.
+def read_landscape(model: Section) -> Landscape | None:
+    """Return the landscape of a model's section; None of any other model.
 
     The section comes from a config that was checked (`study.config.allowlist`), since the function that it names is
     imported.
     """
-    named = model.get("surface")
+    named = model.get("function")
     if not isinstance(named, Mapping) or not {"start", "domain"} <= set(model):
         return None
-    return Surface(
+    return Landscape(
         height=locate(named["_target_"]),
         start=np.asarray(model["start"], dtype=np.float64),
         domain=np.asarray(model["domain"], dtype=np.float64),

@@ -8,9 +8,8 @@ import pytest
 
 from study.gallery import Material
 from study.gallery.analysis.rankings import by_setting
-from study.gallery.figures import step_losses as _step_losses
-from study.gallery.figures.curves import Curve
-from study.gallery.figures.step_losses import step_losses
+from study.gallery.figures import loss_curves as _loss_curves
+from study.gallery.figures.loss_curves import Curve, step_losses
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Curve]:
         curves.extend(given)
         return b"drawn"
 
-    monkeypatch.setattr(_step_losses, "loss_curves", draw)
+    monkeypatch.setattr(_loss_curves, "loss_curves", draw)
     return curves
 
 

@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from study.report.curves import Target, Training, Tuning
+from study.report.curve_data import BestOfTrials, TimesToTarget, TrainingQuartiles
 from study.report.figures.figure import Figure, band, line
 from study.report.figures.style import Style
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 
 _BANDS_AT_ONCE = 3
 
 
 def tuning_figure(
-    curves: Mapping[str, Tuning], measure: Measure, look: Mapping[str, Style], *, candidate: str | None
+    curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric, look: Mapping[str, Style], *, candidate: str | None
 ) -> Figure:
     """Draw how good the best of n random trials is.
 
@@ -34,7 +34,7 @@ def tuning_figure(
             folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": first}
             drawn = {**drawn, **folded, "fillcolor": look[label].faint(0.07)}
         bands.append(drawn)
-        hover = f"best of %{{x:.0f}} trials<br>{measure.spoken} %{{y:.4f}}"
+        hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:.4f}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     return Figure(
         name="tuning",
@@ -42,13 +42,13 @@ def tuning_figure(
         description="Median best validation result of n random trials, with a simultaneous 95 % band.",
         traces=[*bands, *lines],
         x={"title": "random trials"},
-        y={**_value_axis(measure), "range": _range_of_curves(curves, measure)},
+        y={**_value_axis(metric), "range": _range_of_curves(curves, metric)},
     )
 
 
 def training_figure(
-    curves: Mapping[str, Training],
-    measure: Measure,
+    curves: Mapping[str, TrainingQuartiles],
+    metric: ObjectiveMetric,
     look: Mapping[str, Style],
     *,
     split: Literal["validation", "training"],
@@ -63,23 +63,27 @@ def training_figure(
             continue
         low, median, high = quartiles
         bands.append(band(x, low, high, name=label, style=look[label]))
-        hover = f"%{{x:.4g}} {over}<br>{measure.spoken} %{{y:.4f}}"
+        hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:.4f}}"
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if not lines:
         return None
     return Figure(
         name=f"{split}-{over}",
         title=f"{split.capitalize()} over {over}",
-        description=f"Median {split} {measure.spoken} over {over}, with quartiles over confirmation seeds.",
+        description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
         traces=[*bands, *lines],
         x={"title": over if over == "steps" else "seconds of training"},
-        y={**_value_axis(measure, split), "range": _range_of_lines(lines, measure)},
+        y={**_value_axis(metric, split), "range": _range_of_lines(lines, metric)},
         height=400,
     )
 
 
 def target_figure(
-    targets: Mapping[str, Target], measure: Measure, look: Mapping[str, Style], *, over: Literal["steps", "seconds"]
+    targets: Mapping[str, TimesToTarget],
+    metric: ObjectiveMetric,
+    look: Mapping[str, Style],
+    *,
+    over: Literal["steps", "seconds"],
 ) -> Figure | None:
     """Draw the share of the confirmations that have met the target by a step or a second."""
     times = {label: np.sort(getattr(found, over)) for label, found in targets.items()}
@@ -99,7 +103,7 @@ def target_figure(
     return Figure(
         name=f"target-{over}",
         title=f"Time to target over {over}",
-        description=f"Share of the confirmations that met {measure.text(measure.target or 0.0)}, over {over}.",
+        description=f"Share of the confirmations that met {metric.text(metric.target or 0.0)}, over {over}.",
         traces=traces,
         x={"title": over if over == "steps" else "seconds of training", "range": [0, end]},
         y={"title": "seeds that met the target", "tickformat": ".0%", "range": [-0.03, 1.05]},
@@ -107,33 +111,33 @@ def target_figure(
     )
 
 
-def _value_axis(measure: Measure, split: str = "validation") -> dict[str, Any]:
-    axis: dict[str, Any] = {"title": f"{split} {measure.spoken}"}
-    return axis | {"tickformat": ".1~%"} if measure.is_share else axis
+def _value_axis(metric: ObjectiveMetric, split: str = "validation") -> dict[str, Any]:
+    axis: dict[str, Any] = {"title": f"{split} {metric.spoken}"}
+    return axis | {"tickformat": ".1~%"} if metric.is_share else axis
 
 
 def _finite(values: Any) -> Any:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _range_of_curves(curves: Mapping[str, Tuning], measure: Measure) -> list[float] | None:
+def _range_of_curves(curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric) -> list[float] | None:
     """Return a range that shows where the curves end; the first trials of a wide search are far below."""
     ends = np.concatenate([_finite(curve.median.value)[curve.median.n.size // 4 :] for curve in curves.values()])
-    return _padded(ends, measure)
+    return _padded(ends, metric)
 
 
-def _range_of_lines(lines: list[dict[str, Any]], measure: Measure) -> list[float] | None:
+def _range_of_lines(lines: list[dict[str, Any]], metric: ObjectiveMetric) -> list[float] | None:
     """Return a range without the first epochs of the slowest."""
     lasting = np.concatenate([np.asarray(each["y"])[len(each["y"]) // 10 :] for each in lines])
-    return _padded(lasting, measure)
+    return _padded(lasting, metric)
 
 
-def _padded(values: Any, measure: Measure) -> list[float] | None:
+def _padded(values: Any, metric: ObjectiveMetric) -> list[float] | None:
     known = values[np.isfinite(values)]
     if known.size == 0:
         return None
     # What lies far behind the rest would press the rest together.
-    behind, best = np.quantile(known, (0.05, 1.0) if measure.direction == "maximize" else (0.95, 0.0))
+    behind, best = np.quantile(known, (0.05, 1.0) if metric.direction == "maximize" else (0.95, 0.0))
     pad = 0.06 * max(abs(float(best - behind)), 1e-3)
     low, high = sorted((float(behind), float(best)))
     return [low - pad, high + pad]

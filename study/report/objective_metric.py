@@ -14,7 +14,7 @@ SPACE = "\u00a0"  # does not break a number from its unit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class ObjectiveMetric:
     """The metric that studies select by, and its counterparts on the other splits.
 
     Attributes:
@@ -119,9 +119,9 @@ class Measure:
         return value if math.isfinite(value) else self.worst
 
 
-def measure_of(params: Mapping[str, str]) -> Measure:
+def metric_of(params: Mapping[str, str]) -> ObjectiveMetric:
     """Return the metric that a study's recorded config names."""
     name = params["objective.metric"]
     direction = resolve_direction(name, params.get("objective.direction", "auto"))
     target = params.get("objective.target")
-    return Measure(name=name, direction=direction, target=None if target is None else float(target))
+    return ObjectiveMetric(name=name, direction=direction, target=None if target is None else float(target))

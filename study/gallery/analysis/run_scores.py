@@ -1,4 +1,4 @@
-"""Means over seeds of any metric that runs have recorded, with their intervals, as numbers and as text."""
+"""Scores of runs: by seed, as means over seeds with their intervals, and as text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
-from study.gallery.analysis.rankings import interval_text
-from study.report.metric import Measure
+from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
 Floats = NDArray[np.float64]
+# Repetition and seed.
+Seed = tuple[int, str]
+
+
+def seed_of(run: RunRecord) -> Seed:
+    """Return what pairs a run with one of another optimizer or cell."""
+    return run.number, run.params.get("run_seed", "")
+
+
+def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, float]:
+    """Return the test score of each run that has one."""
+    return {seed_of(run): value for run in runs if (value := metric.tested(run)) is not None}
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
@@ -27,14 +38,22 @@ def mean_of(values: Floats) -> Interval | None:
     return mean_interval(values) if len(values) else None
 
 
-def mean_text(values: Floats, measure: Measure) -> str:
+def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
     """Return the mean with its interval as text."""
     interval = mean_of(values)
     if interval is None:
         return "none finite"
     # What cannot be is no part of the interval, such as accuracies above 1.
-    low, high = measure.bounds
-    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), measure)
+    low, high = metric.bounds
+    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), metric)
+
+
+def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
+    """Return a mean with its interval, or why there is none."""
+    if interval is None:
+        return "diverged"
+    span = metric.span(interval.low, interval.high)
+    return f"{metric.text(interval.estimate)} [{span}]" if span else metric.text(interval.estimate)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Surfaces that optimizers are watched on: functions of one or two coordinates, in plain arithmetic.
+"""Landscapes that optimizers are watched on: functions of one or two coordinates, in plain arithmetic.
 
 Each takes its coordinates one by one and returns the height there, element by element: of numbers, of NumPy arrays,
 and of the tensors of any backend. Powers are products, so that all of these round alike.
