@@ -1,5 +1,6 @@
 import ast
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -40,8 +41,10 @@ HOMES = {
 # The folders beside study/ that Python sees below it, and who may import from them.
 PLACED = {"conf": ("study/cli",), "models": ("models",)}  # configs name models, code does not
 
-MAX_LINES = 400
+MAX_LINES, MAX_FUNCTION_LINES = 400, 40
 MAX_ENTRIES = 17
+# Pages of the gallery have the names of their experiments, which users type.
+EXPERIMENTS = [("landscape", "landscapes")]
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc"}
 
 DEPTH = {entry: depth for depth, layer in enumerate(LAYERS) for entry in layer}
@@ -148,3 +151,52 @@ def test_modules_are_short_and_say_what_they_hold() -> None:
     lengths = {path: len(source.splitlines()) for path, source in sources().items()}
     assert {path: n for path, n in lengths.items() if n > MAX_LINES} == {}
     assert [path for path in lengths if PurePosixPath(path).stem in VAGUE_NAMES] == []
+
+
+def functions(source: str) -> dict[str, int]:
+    """Return the number of lines of each function, its docstring left out."""
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            is_documented = ast.get_docstring(node, clean=False) is not None
+            docstring = (first.end_lineno or 0) - first.lineno + 1 if is_documented else 0
+            found[f"{node.name}:{node.lineno}"] = (node.end_lineno or 0) - node.lineno + 1 - docstring
+    return found
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = {
+        f"{path}:{name}": n
+        for path, source in sources().items()
+        for name, n in functions(source).items()
+        if n > MAX_FUNCTION_LINES
+    }
+    assert long == {}
+
+
+def twins(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names that stand twice, or differ by a leading underscore or a plural alone."""
+    plain = sorted(name.lstrip("_").lower() for name in names)
+    known = set(plain)
+    twice = [(name, name) for name, n in Counter(plain).items() if n > 1]
+    return twice + [(name, f"{name}{end}") for name in sorted(known) for end in ("s", "es") if f"{name}{end}" in known]
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    names = [
+        node.name
+        for source in sources().values()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert twins(names) == []
+
+
+def test_no_two_modules_differ_by_a_plural() -> None:
+    stems = {PurePosixPath(path).stem for path in sources()}
+    assert [pair for pair in twins(stems) if pair not in EXPERIMENTS] == []
+
+
+def test_twins_are_found() -> None:
+    assert twins(["Batch", "Batches", "Lane", "_Lane", "Adam", "AdamW"]) == [("lane", "lane"), ("batch", "batches")]
