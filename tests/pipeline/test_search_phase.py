@@ -110,7 +110,7 @@ def searched(compose: Any) -> Any:
                 view=view,  # type: ignore[arg-type]
             )
             best = search_phase.search(context)
-            states = {n: t.state.name for n, t in open_._tally.numbered.items()}
+            states = {n: t.state.name for n, t in open_._index.numbered.items()}
         lines = stream.getvalue().splitlines()
         return SimpleNamespace(best=best, told=tracker.told, lines=lines, states=states)
 
