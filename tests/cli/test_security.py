@@ -45,7 +45,7 @@ def test_the_config_is_printed_without_those_of_the_environment(
 def test_what_a_config_may_not_name_is_refused(here: Any, tmp_path: Path, word: str) -> None:
     status, out, err = here("run", word.replace("+", ""), cwd=tmp_path)
     assert (status, out, list(tmp_path.iterdir())) == (2, "", [])
-    assert "_target_=os.system: expected something of models" in err
+    assert "_target_=os.system: expected something of study.models" in err
 
 
 @pytest.mark.parametrize(("words", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
@@ -60,4 +60,4 @@ def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(
     assert command[command.index("--host") + 1] == host
     # Every user of the machine can read a command line, with the password that an address may hold.
     assert uri not in command
-    assert environment == {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    assert environment == {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "PYTHONSAFEPATH": "1"}

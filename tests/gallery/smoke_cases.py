@@ -40,7 +40,7 @@ N_EXAMPLES = 256
 
 def run(name: str) -> str:
     """Run two studies of an experiment, or those that its module says its page needs, and return its page."""
-    smallest = getattr(importlib.import_module(f"study.gallery.{name}"), "SMALLEST", ())
+    smallest = getattr(importlib.import_module(f"study.gallery.experiments.{name}"), "SMALLEST", ())
     overrides = [f"experiment={name}", *QUIET, *smallest]
     jobs = compose_jobs(prepare(overrides), multirun=False)
     if own := images(jobs[0]):
