@@ -20,7 +20,7 @@ def activation_layer(activation: object, *, key: str = "model.activation") -> ke
 
     Args:
         activation: The name.
-        key: What it is told by where it is refused.
+        key: Its name in the refusal.
 
     Raises:
         ValueError: Keras knows no such activation.

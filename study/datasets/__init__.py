@@ -29,7 +29,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Whereabouts:
-    """Where a data set would be read from, for `study doctor`; a module says it by `whereabouts() -> Whereabouts`.
+    """The place that a data set would be read from, for `study doctor`; a module has `whereabouts() -> Whereabouts`.
 
     Attributes:
         place: The first place that has it, in words or as a path; None when it is not on this machine.

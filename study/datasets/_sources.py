@@ -17,7 +17,7 @@ from study.datasets._npz import read_npz
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedImages:
-    """Where a data set can be found.
+    """A published data set of images, and the places that may have it.
 
     Attributes:
         name: Its name, which is also its module in `keras.datasets`.
@@ -38,12 +38,12 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
     """Read a data set from the first source that has it.
 
     Args:
-        published: Where to look.
+        published: The data set.
         path: A folder or an NPZ file given by the user; then nothing else is tried.
 
     Raises:
         DataError: No source has it, the given place is not there, or a file does not hold what it should. A damaged
-            file in a cache is told rather than passed over, since silence would hide it for good.
+            file in a cache raises too: to pass over it would hide it for good.
     """
     if path is not None:
         place = Path(path).expanduser()

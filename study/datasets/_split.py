@@ -18,7 +18,7 @@ SCALINGS = ("unit", "standard")
 
 @dataclass(frozen=True, kw_only=True)
 class SplitPlan:
-    """How a data set is split and scaled.
+    """The splits of a data set, and its scaling.
 
     Attributes:
         n_validation: Examples taken from the training examples for validation.

@@ -1,4 +1,4 @@
-"""Nothing to learn from, for a landscape as model: one example that is zero, the same in all three splits.
+"""A data set for a landscape as model, which needs none: one example of zeros, the same in all three splits.
 
 An epoch is then one step, and validation is where the optimizer stands after it.
 

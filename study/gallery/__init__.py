@@ -23,7 +23,7 @@ Suffix = Literal["svg", "png", "gif", "html"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What an experiment is about, before anything was run.
+    """The subject of an experiment, before anything was run.
 
     Attributes:
         title: The page's title.
@@ -91,7 +91,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContents:
-    """What an experiment's page shows.
+    """The contents of an experiment's page.
 
     Attributes:
         pictures: In their order on the page.

@@ -30,7 +30,7 @@ class GalleryExperiment:
     Attributes:
         name: The experiment's name.
         about: What it is about.
-        show: Makes what its page shows.
+        show: Makes the contents of its page.
     """
 
     name: str
@@ -48,7 +48,7 @@ def load_experiment(name: str) -> GalleryExperiment:
     """Import an experiment's module.
 
     Raises:
-        StudyError: There is none of this name.
+        StudyError: No experiment has this name.
     """
     if name not in known():
         raise StudyError(f"EXPERIMENT={name}: expected one with a page: {', '.join(known())}.")
@@ -99,7 +99,7 @@ def read_material(
 
 
 def make_contents(experiment: GalleryExperiment, material: Material) -> PageContents:
-    """Make what a page shows.
+    """Make the contents of a page.
 
     Raises:
         StudyError: Studies that the page needs are not in the store.

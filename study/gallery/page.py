@@ -15,7 +15,7 @@ from study.core.packages import VERSIONS
 from study.gallery import About, Material, PageContents, Picture, Table
 
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
-# What a budget is told by: how one of it is called, and how several.
+# The parts of a budget in words: of one, and of several.
 _BUDGET = {
     "n_trials": ("trial of a search", "trials of a search"),
     "n_epochs": ("epoch", "epochs"),
@@ -30,7 +30,7 @@ _BROAD = 620.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunOrigin:
-    """How a page came about.
+    """The origin of a page: the run that it shows, and its time.
 
     Attributes:
         command: The command that ran the experiment.

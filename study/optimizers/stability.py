@@ -1,4 +1,4 @@
-"""Up to which rate gradient descent converges on a quadratic landscape, known before it is run.
+"""The largest rate at which gradient descent converges on a quadratic landscape, known before it is run.
 
 Along an eigenvector of the Hessian with eigenvalue λ the distance c from the stationary point follows a recursion of
 its own, whatever the other directions do. With rate η and momentum β, and the velocity v that holds the rate:
@@ -25,7 +25,7 @@ from study.config.schema import OptimizerConfig, StudyConfig
 from study.optimizers.landscape import Landscape, read_landscape
 
 _SGD = "keras.optimizers.SGD"
-# A landscape is quadratic that departs from its parabola by no more than this share of its heights.
+# The largest distance of a quadratic landscape from its parabola, relative to its heights.
 _TOLERANCE = 1e-9
 
 
@@ -59,7 +59,7 @@ class Descent:
         return np.array([[1 - step, kept], [-step, kept]])
 
     def factor(self, curvature: float) -> float:
-        """Return by how much the distance along such a direction grows in a step, in the long run."""
+        """Return the factor by which the distance along such a direction grows in a step, in the long run."""
         return float(np.abs(np.linalg.eigvals(self.recursion(curvature))).max())
 
 
@@ -97,7 +97,7 @@ class Quadratic:
 
 
 def warning(config: StudyConfig) -> str | None:
-    """Say what will happen where the study's fixed rate lies above the limit of its landscape; else return None."""
+    """Return a warning where the study's fixed rate lies above the limit of its landscape; else None."""
     landscape = read_landscape(config.model.section)
     descent = fixed_descent(config.optimizer)
     if landscape is None or descent is None or config.schedule.section.get("_target_") is not None:

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting the comparison."""
+"""Warnings to read before trusting the comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether studies can be compared at all."""
+"""Check that studies can be compared at all."""
 
 from __future__ import annotations
 

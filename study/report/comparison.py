@@ -33,7 +33,7 @@ class Comparison:
         rows: The summary table.
         answer: The sentence.
         cautions: What must be known.
-        tuning: Tuning curves by label; empty where there are none.
+        tuning: Tuning curves by label.
         no_tuning: Why there are no tuning curves; empty where there are some.
         training: Training curves by label.
         rates: Searches over the learning rate by label.
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def look(self) -> dict[str, Style]:
-        """How each entry is drawn, by label."""
+        """The style of each entry, by label."""
         entries = self.experiment.entries
         return dict(
             zip([e.label for e in entries], styles([entry.optimizer for entry in entries]), strict=True),

@@ -24,7 +24,7 @@ _ENOUGH_TRIALS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfTrials:
-    """How good the best of n random trials is: the median with its band, and the mean (infinite where it is none)."""
+    """The best of n random trials: the median with its band, and the mean, which may be infinite."""
 
     median: TuningCurve
     mean: Floats

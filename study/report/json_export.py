@@ -14,7 +14,7 @@ from study.report.comparison import Comparison
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
-    """Return what a program wants to know, ready for JSON; a number that is none or infinite is null.
+    """Return the numbers of the page, ready for JSON; NaN and infinite numbers are null.
 
     Keys:
         experiments: A list, one object an experiment:

@@ -1,4 +1,4 @@
-"""The metric that studies are compared by: which it is, what it can be, how it is written."""
+"""The metric that studies are compared by: its name, its bounds, its values as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ObjectiveMetric:
     Attributes:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
-        target: A value of the metric worth reaching; None where there is none.
+        target: A value of the metric worth reaching; None without a target.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ObjectiveMetric:
 
     @property
     def is_share(self) -> bool:
-        """Whether the metric lies between 0 and 1."""
+        """True if the metric lies between 0 and 1."""
         return abs(self._worst) <= 1
 
     @property
@@ -77,7 +77,7 @@ class ObjectiveMetric:
         return f"{100 * value:.2f}{SPACE}%" if self.is_share else f"{value:.4g}"
 
     def span(self, low: float, high: float) -> str:
-        """Return an interval, its unit once; empty where there is none."""
+        """Return an interval, its unit once; empty if an end is not finite."""
         if not (math.isfinite(low) and math.isfinite(high)):
             return ""
         if self.is_share:

@@ -1,4 +1,4 @@
-"""Who is compared with whom, over which shared seeds, and what `decide` says to it."""
+"""Pair the entries over the seeds that they share, and decide between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENOUGH_STUDIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What is compared and what came of it.
+    """The entries compared, their scores over shared seeds, and the verdict.
 
     Attributes:
         labels: Entries in the comparison.

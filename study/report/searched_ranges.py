@@ -1,4 +1,4 @@
-"""What a study searched, read back from its recorded config."""
+"""The ranges that a study searched, read back from its recorded config."""
 
 from __future__ import annotations
 

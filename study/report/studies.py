@@ -1,4 +1,4 @@
-"""What the records of an experiment say: entries to be compared, each with the trials and confirmations that count."""
+"""An experiment's studies, ready to be compared: entries, each with the trials and confirmations that count."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ComparedStudy:
 
     @property
     def complete(self) -> bool:
-        """Whether everything planned was done, or the study ended by itself, as at a time limit."""
+        """True if everything planned was done, or the study ended by itself, as at a time limit."""
         planned = int(self.record.tags.get("n_confirmations", 0))
         done = self.n_spent >= self.record.n_trials and len(self.tuned) >= planned
         return done or self.record.status == "FINISHED"
@@ -66,7 +66,7 @@ class ComparedStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is compared: an optimizer as it was searched or fixed; its studies differ in their seeds alone.
+    """An optimizer as it was searched or fixed; its studies differ in their seeds alone.
 
     Attributes:
         label: Its name in the report.
@@ -80,12 +80,12 @@ class Entry:
 
     @property
     def searched(self) -> bool:
-        """Whether anything was searched."""
+        """True if anything was searched."""
         return any(study.ranges for study in self.studies)
 
     @property
     def complete(self) -> bool:
-        """Whether all its studies are complete."""
+        """True if all its studies are complete."""
         return all(study.complete for study in self.studies)
 
     @property
@@ -142,7 +142,7 @@ def gather(
     read_histories: ReadHistories,
     force: bool = False,
 ) -> ComparedExperiment:
-    """Gather what an experiment's studies say.
+    """Gather an experiment's studies.
 
     Args:
         experiment: The experiment's name.

@@ -28,7 +28,7 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What the summary table says of an entry.
+    """One entry's row of the summary table.
 
     Attributes:
         label: The entry's name.

@@ -1,4 +1,4 @@
-"""The answer in a sentence: which is better and by how much, or that it cannot be told."""
+"""The answer in a sentence: the better optimizer and by how much, or that there is no clear winner."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from study.statistics.winner import CandidateDifference, Verdict
 
 # Control characters around a name, which no name holds: plain text drops them, HTML makes it bold.
 _OPEN, _CLOSE = "\x02", "\x03"
-_ALL_NAMED = 3  # so many differences are told one by one; of more, the smallest alone
+_ALL_NAMED = 3  # up to so many differences are listed; of more, the smallest alone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the comparison says.
+    """The comparison's answer in words.
 
     Attributes:
         kind: `winner`, `none` where no winner is clear, or `open` where nothing can be said yet.
@@ -47,7 +47,7 @@ class Answer:
 
 
 def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
-    """Say what the comparison came to; a winner is named by the verdict alone."""
+    """Return the answer in words; the verdict alone names a winner."""
     verdict = outcome.verdict
     if verdict is None:
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))

@@ -15,7 +15,7 @@ def performance_profile(times: ArrayLike, *, taus: ArrayLike) -> Floats:
 
     Args:
         times: Steps or seconds to the target, shape (n_workloads, n_optimizers), positive; infinite for never.
-            A workload that nobody finishes counts against everybody.
+            A workload that no optimizer finishes counts against all.
         taus: Factors, at least 1, shape (n_taus,).
 
     Returns:

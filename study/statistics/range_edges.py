@@ -1,4 +1,4 @@
-"""Whether an optimum lies near the edge of the range that was searched."""
+"""Find out if an optimum lies near the edge of the range that was searched."""
 
 from __future__ import annotations
 

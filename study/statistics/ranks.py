@@ -75,7 +75,7 @@ def friedman_test(scores: ArrayLike) -> Friedman:
 
 
 def nemenyi_critical_difference(n_optimizers: int, n_workloads: int, *, level: float = 0.95) -> float:
-    """Return by how much two average ranks must differ to be told apart: q sqrt(k (k + 1) / (6 N)).
+    """Return the least significant difference of two average ranks: q sqrt(k (k + 1) / (6 N)).
 
     q is the quantile of the studentized range of k normal variables divided by the square root of 2.
 

@@ -1,4 +1,4 @@
-"""How wide the range of learning rates is that gets near the best score."""
+"""The width of the range of learning rates that get near the best score."""
 
 from __future__ import annotations
 

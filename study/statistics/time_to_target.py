@@ -1,4 +1,4 @@
-"""How long training takes to meet a target."""
+"""The time that training takes to meet a target."""
 
 from __future__ import annotations
 

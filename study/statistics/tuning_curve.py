@@ -1,4 +1,4 @@
-"""Tuning curves: how good the best of n independent random trials is, for every n up to the trials at hand."""
+"""Tuning curves: the best of n independent random trials, for every n up to the number of trials."""
 
 from __future__ import annotations
 

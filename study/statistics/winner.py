@@ -1,4 +1,4 @@
-"""Whether one optimizer can be called the winner of a comparison."""
+"""Decide if one optimizer can be called the winner of a comparison."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class CandidateDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the confirmations say about the candidate.
+    """The result of the confirmations for the candidate.
 
     Attributes:
         candidate: Index of the candidate, chosen beforehand on validation.
         differences: The candidate against each other optimizer, in their order.
         winner: Whether every corrected difference excludes zero in the candidate's favor.
-        tied: Indices of the optimizers that cannot be told apart from the candidate.
+        tied: Indices of the optimizers without a significant difference from the candidate.
         better: Indices of the optimizers that did better than the candidate, correction included.
         level: Confidence level.
         n_seeds: Number of shared seeds.

@@ -1,4 +1,4 @@
-"""Studies as the cells of a grid: what each scored over its seeds, and which of them the seeds tell apart."""
+"""Studies as the cells of a grid: their scores over seeds, and the significant differences between them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """Their mean; NaN where there is none, or it is not finite."""
+        """Their mean; NaN without scores, or where it is not finite."""
         return float(np.mean(self.values)) if self.is_finite else math.nan
 
     @property
@@ -57,13 +57,13 @@ class Cell:
 
     @property
     def is_finite(self) -> bool:
-        """Whether there are scores, and all of them are finite."""
+        """True if there are scores, and all of them are finite."""
         return bool(self.scores) and bool(np.all(np.isfinite(self.values)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """What a cell's test score is above another's.
+    """The difference between a cell's test score and another's.
 
     Attributes:
         place: The cell's.
@@ -79,7 +79,7 @@ class Gap:
 
     @property
     def is_told(self) -> bool:
-        """Whether the interval excludes no difference."""
+        """True if the interval excludes zero."""
         return self.low >= 0 < self.mean or self.high <= 0 > self.mean
 
 

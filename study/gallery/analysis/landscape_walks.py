@@ -1,4 +1,4 @@
-"""What the pages of landscapes share: which studies walked where, how far they came, and their pictures."""
+"""Shared by the pages of landscapes: their studies, the last losses, and the pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def studies_of(
     """Return the studies of a model and a setting, by their optimizers in a given order, others behind.
 
     Raises:
-        LookupError: There is none.
+        LookupError: No study has them.
     """
     configs = material.configs
     found = [

@@ -164,7 +164,7 @@ def _best(ranked: Ranking) -> str:
 
 
 def _worse(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
-    """Return who has a worse mean under one setting than under another, and by how much; empty for nobody."""
+    """Return the optimizers with a worse mean under one setting than under another, and by how much."""
     told = []
     for name in before.names:
         was, now = before.intervals[name], after.intervals.get(name)

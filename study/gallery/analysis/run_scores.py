@@ -18,7 +18,7 @@ Seed = tuple[int, str]
 
 
 def seed_of(run: RunRecord) -> Seed:
-    """Return what pairs a run with one of another optimizer or cell."""
+    """Return the repetition and seed that pair a run with one of another optimizer or cell."""
     return run.number, run.params.get("run_seed", "")
 
 
@@ -43,13 +43,13 @@ def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
     interval = mean_of(values)
     if interval is None:
         return "none finite"
-    # What cannot be is no part of the interval, such as accuracies above 1.
+    # An interval stays within the metric's bounds: no accuracy is above 1.
     low, high = metric.bounds
     return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), metric)
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
-    """Return a mean with its interval, or why there is none."""
+    """Return a mean with its interval as text; `diverged` without one."""
     if interval is None:
         return "diverged"
     span = metric.span(interval.low, interval.high)
@@ -57,7 +57,7 @@ def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them; `none` of none."""
+    """Return names as a sentence lists them; `none` without any."""
     if len(names) < 2:
         return names[0] if names else "none"
     return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -36,7 +36,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 @dataclass(frozen=True, kw_only=True)
 class _OnlineRun:
-    """What one optimizer did under one setting.
+    """The positions and the regret of one optimizer under one setting.
 
     Attributes:
         label: Optimizer and setting.

@@ -170,7 +170,7 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
         reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
         if len(reached) < 2 or not all(np.isfinite(list(reached.values()))):
             continue
-        level = max(reached.values())  # what the slowest came to in the end, so that all were there
+        level = max(reached.values())  # the last loss of the slowest, which all have reached
         firsts, ahead = [], {}
         for axis, words in _AXES.items():
             times = {batch: _first(material, own[batch], axis, level) for batch in reached}

@@ -87,7 +87,7 @@ def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]]
 
 
 def _told(own: Mapping[str, Gap], metric: ObjectiveMetric, sign: int) -> list[str]:
-    """Return the schedules that are told better than a constant rate, or with a sign of -1 told worse."""
+    """Return the schedules significantly better than a constant rate, or with a sign of -1 worse."""
     return [name for name, gap in own.items() if gap.is_told and sign * metric.sign * gap.mean > 0]
 
 
@@ -97,7 +97,7 @@ def _firsts(
     compared: Mapping[str, Mapping[str, Gap]],
     metric: ObjectiveMetric,
 ) -> list[str]:
-    """Say for each optimizer which schedule is first, and which are told from a constant rate."""
+    """Name each optimizer's first schedule, and those significantly different from a constant rate."""
     told = []
     for column in columns:
         own = [cell for (_, name), cell in grid.items() if name == column]

@@ -46,7 +46,7 @@ _AS_FAR = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class _BowlRun:
-    """How descent with one rate fared on the bowl.
+    """Descent with one rate on the bowl.
 
     Attributes:
         label: The optimizer and the setting.
@@ -70,7 +70,7 @@ class _BowlRun:
 
     @property
     def as_told(self) -> bool:
-        """Whether what was seen is what the limit says; at the limit itself, to and fro as far each time."""
+        """True if the run went as the limit says; at the limit itself, to and fro as far each time."""
         if math.isclose(self.descent.learning_rate, self.limit):
             return math.isclose(self.swing, -1, abs_tol=_AS_FAR)
         return self.diverged == (self.descent.learning_rate > self.limit)

@@ -68,7 +68,7 @@ class _FirstStep:
 
     @property
     def as_claimed(self) -> bool:
-        """Whether Keras divided by its epsilon alone."""
+        """True if Keras divided by its epsilon alone."""
         return math.isclose(self.recorded, self.keras, rel_tol=_CLOSE)
 
 

@@ -44,7 +44,7 @@ _PUBLISHED, _TUNED = "published", "tuned"
 
 @dataclass(frozen=True, kw_only=True)
 class _PublishedAndTuned:
-    """How an optimizer fared at its published rate and at its tuned one.
+    """The result of an optimizer at its published rate and at its tuned one.
 
     Attributes:
         name: The optimizer.

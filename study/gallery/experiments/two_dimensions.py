@@ -44,7 +44,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class _EllipseWalk:
-    """How one optimizer fared.
+    """One optimizer's way, recorded and by the published rule.
 
     Attributes:
         name: The optimizer.
@@ -64,7 +64,7 @@ class _EllipseWalk:
 
     @property
     def difference(self) -> float:
-        """How far the recorded value is from that of the published rule."""
+        """The distance of the recorded value from that of the published rule."""
         return abs(self.recorded - self.by_rule)
 
 

@@ -58,7 +58,7 @@ class _Pair:
 
     @property
     def difference(self) -> float:
-        """The largest difference of two losses, over the loss; infinite where one is none and the other is."""
+        """The largest difference of two losses, over the loss; infinite where only one is finite."""
         if self.library.shape != self.ours.shape or np.any(np.isfinite(self.library) != np.isfinite(self.ours)):
             return float("inf")
         apart = np.abs(self.library - self.ours) / np.maximum(np.abs(self.library), 1e-12)

@@ -27,7 +27,7 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
 
     Args:
         scene: The landscape and the paths.
-        title: The picture's title; the step is told beside it.
+        title: The picture's title; the step stands beside it.
     """
     figure = new_figure(height=4.5)
     figure.set_dpi(_DPI)

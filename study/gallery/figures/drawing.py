@@ -1,4 +1,4 @@
-"""What all drawn pictures of the gallery share: their size, their letters, and how they become files."""
+"""Shared by all drawn pictures of the gallery: size, letters, and writing to files."""
 
 from __future__ import annotations
 

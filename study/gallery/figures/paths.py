@@ -53,7 +53,7 @@ class OptimizerPath:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What all pictures of a landscape are drawn from, in the plane of the picture.
+    """The parts that all pictures of a landscape are drawn from, in the plane of the picture.
 
     That is x1 and x2 on a landscape of two coordinates, and x1 and the height on a curve.
 
@@ -82,7 +82,7 @@ def landscape_of(config: Mapping[str, Any]) -> Landscape:
     """Return the landscape of a study's resolved config.
 
     Raises:
-        LookupError: Its model is none.
+        LookupError: Its model is no landscape.
     """
     landscape = read_landscape(config["model"])
     if landscape is None:

@@ -1,4 +1,4 @@
-"""The page of docs/ that says where Keras departs from the papers' rules.
+"""The page of docs/ on the differences between Keras and the papers' rules.
 
 python -m study.optimizers.reference.differences_page docs/update_rules.md
 """
@@ -80,7 +80,7 @@ def _ratio(ratio: float) -> str:
 
 
 def _defaults(difference: KerasDifference) -> tuple[str, ...] | None:
-    """Return the numbers that differ where nothing is given; None where there are none."""
+    """Return the defaults that differ; None if all are equal."""
     build: Callable[[], Any] = type(difference.paper)
     paper = build()
     extra = {"momentum": 0.9} if difference.keras == "SGD" and difference.name != "SGD" else {}

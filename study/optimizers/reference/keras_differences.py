@@ -28,7 +28,7 @@ from study.optimizers.reference import (
 
 _N_STEPS = 100
 NOWHERE = "nowhere"
-# Arguments of rules that say which form is meant; Keras has one.
+# Arguments of rules that choose between forms; Keras has one form.
 FORMS = (
     *("epsilon_form", "t_counts", "decay_times_rate", "bias_correction"),
     *("schedule_decay", "scheduled_average", "epsilon_inside_root"),
@@ -62,7 +62,7 @@ class KerasDifference:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What Keras's optimizer is called with: the rule's numbers."""
+        """The arguments of Keras's optimizer: the rule's numbers."""
         numbers = {f.name: getattr(self.paper, f.name) for f in fields(self.paper)}  # type: ignore[arg-type]
         return {name: value for name, value in numbers.items() if name not in FORMS} | dict(self.extra)
 

@@ -1,4 +1,4 @@
-"""What the reference rules remember between two updates, and how one formula is applied to all weights."""
+"""The state of reference rules between two updates, and one formula applied to all weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Arrays = Sequence[Array]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a rule remembers.
+    """The state of a rule between two updates.
 
     Attributes:
         t: Updates made so far.

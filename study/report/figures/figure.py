@@ -22,7 +22,7 @@ class Figure:
     Attributes:
         name: Its id on the page and the stem of its file.
         title: What it shows.
-        description: What a reader who cannot see it is told.
+        description: The figure in words, for a reader who cannot see it.
         traces: Plotly's traces, of type `scatter` or `bar`.
         x: Plotly's x axis.
         y: Plotly's y axis.

@@ -1,4 +1,4 @@
-"""How an optimizer looks on every figure: one color, dash and marker for its name, wherever it stands."""
+"""Styles of optimizers: one color, dash and marker for each name, the same on every figure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KNOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How the lines and markers of one entry are drawn.
+    """The look of one entry's lines and markers.
 
     Attributes:
         color: `#rrggbb`.

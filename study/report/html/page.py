@@ -19,7 +19,7 @@ from study.report.html.sections import PageSection, answer_block, sections
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOrigin:
-    """How a page is made.
+    """The origin of a page: its command, its time, and the store that it links to.
 
     Attributes:
         command: The command that makes it.
@@ -46,7 +46,7 @@ def render(
 
     Args:
         comparisons: One an experiment.
-        origin: How it is made.
+        origin: Its command, its time, and the store that it links to.
         workloads: The view across the experiments, where there are several.
     """
     drawn: dict[str, Figure] = {}

@@ -75,7 +75,7 @@ def _summary_cells(
 
 
 def differences_table(comparison: Comparison) -> str:
-    """Return the candidate's paired differences; empty where there are none."""
+    """Return the candidate's paired differences; empty without any."""
     verdict, metric, look = comparison.outcome.verdict, comparison.experiment.metric, comparison.look
     if verdict is None or not verdict.differences or verdict.n_seeds < 2:
         return ""
@@ -109,7 +109,7 @@ def differences_table(comparison: Comparison) -> str:
 
 
 def sensitivity_table(comparison: Comparison) -> str:
-    """Return the width of the region of good learning rates; empty where there is none."""
+    """Return the width of the region of good learning rates; empty without one."""
     look = comparison.look
     found = [(label, each) for label, each in comparison.rates.items() if each.sensitivity is not None]
     if not found:
