@@ -45,22 +45,28 @@ def renamed_argument(target: str, name: str) -> str | None:
 
 
 def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a recorded config with each `_target_` that has moved at its new place, and what moved, old to new."""
+    """Return a recorded config in today's names, and the names that were translated, old to new."""
     moved: dict[str, str] = {}
 
     def translated(node: Any) -> Any:
         if isinstance(node, Mapping):
-            return {key: _target(value) if key == "_target_" else translated(value) for key, value in node.items()}
+            return section(node)
         return [translated(item) for item in node] if isinstance(node, list | tuple) else node
 
-    def _target(target: Any) -> Any:
-        new = moved_to(target) if isinstance(target, str) else None
-        if new is None:
-            return target
-        moved[target] = new
-        return new
+    def section(node: Mapping[str, Any]) -> dict[str, Any]:
+        old = node.get("_target_")
+        target = moved_to(old) if isinstance(old, str) else None
+        if target is not None:
+            moved[str(old)] = target
+        found = {}
+        for name, value in node.items():
+            new_name = renamed_argument(target or str(old), name)
+            if new_name is not None:
+                moved[f"{name} of {target or old}"] = new_name
+            found[new_name or name] = translated(value)
+        return found if target is None else {**found, "_target_": target}
 
-    return translated(raw), moved
+    return section(raw), moved
 
 
 def _can_be_found(module: str) -> bool:

@@ -75,22 +75,23 @@ def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(fol
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_recorded_landscape_is_translated_but_for_its_key_and_a_fault_names_the_new_key() -> None:
-    recorded = {
-        "model": {
-            "_target_": "models.landscape.build",
-            "surface": {"_target_": "models.surfaces.ellipse"},
-            "start": [-7.0, 2.0],
-            "domain": [[-10.0, 10.0], [-5.0, 5.0]],
-        }
-    }
-    translated, moved = translate_moved(recorded)
-    section = translated["model"]
-    assert section["_target_"] == "study.models.landscape.build"
-    assert section["surface"] == {"_target_": "study.models.landscape_functions.ellipse"}
-    assert moved["models.surfaces.ellipse"] == "study.models.landscape_functions.ellipse"
-    arguments = {name: value for name, value in section.items() if name != "_target_"}
-    (fault,) = signature_faults("model", section["_target_"], arguments)
+def test_a_fault_names_the_new_key_of_a_landscape() -> None:
+    arguments = {"surface": {"_target_": "models.surfaces.ellipse"}, "start": [-7.0, 2.0]}
+    (fault,) = signature_faults("model", "study.models.landscape.build", arguments)
     assert str(fault).startswith("model.surface=")
     assert str(fault).endswith("It has been renamed: write model.function.")
     assert signature_faults("model", section["_target_"], {"function": {}, "start": [], "domain": []}) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_argument_with_a_new_name_is_translated_too() -> None:
+    recorded = {"_target_": "models.landscape.build", "surface": {"_target_": "models.surfaces.bowl"}, "start": [1.0]}
+    translated, moved = translate_moved({"model": recorded})
+    assert translated == {
+        "model": {
+            "_target_": "study.models.landscape.build",
+            "function": {"_target_": "study.models.landscape_functions.bowl"},
+            "start": [1.0],
+        }
+    }
+    assert moved["surface of study.models.landscape.build"] == "function"
