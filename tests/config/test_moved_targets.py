@@ -80,7 +80,7 @@ def test_a_fault_names_the_new_key_of_a_landscape() -> None:
     (fault,) = signature_faults("model", "study.models.landscape.build", arguments)
     assert str(fault).startswith("model.surface=")
     assert str(fault).endswith("It has been renamed: write model.function.")
-    assert signature_faults("model", section["_target_"], {"function": {}, "start": [], "domain": []}) == []
+    assert signature_faults("model", "study.models.landscape.build", {"function": {}, "start": [], "domain": []}) == []
 
 
 @pytest.mark.usefixtures("folder")
