@@ -53,10 +53,11 @@ house: $(VENV)/installed-dev ## show the folders of study/ and which imports whi
 same-numbers: $(VENV)/installed-dev ## run the same studies at BASE=<commit> and at HEAD, and compare every loss bit by bit
 	$(BIN)/python -m benchmarks.same_numbers $(if $(BASE),$(BASE),$(error same-numbers: say BASE=<commit>))
 
-lint: $(VENV)/installed-dev ## check format, rules and types
+lint: $(VENV)/installed-dev ## check format, rules, types and plain English
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/plain_english
 
 format: $(VENV)/installed-dev ## rewrite the code in the house's format
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""How long this process traced and compiled, whoever asked for it."""
+"""The time that this process traced and compiled, whoever asked for it."""
 
 from __future__ import annotations
 

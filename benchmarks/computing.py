@@ -1,4 +1,4 @@
-"""How long the device of a vectorized study computes, from when a program is called until its results are there."""
+"""The time that the device of a vectorized study computes, from the call of a program until its results are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who tunes: this project's trainers, a plain Optuna + Keras loop, and other tuners, each in a process of its own.
+"""The contenders: this project's trainers, a plain Optuna + Keras loop, other tuners, each in a process of its own.
 
 Keras Tuner needs the packages keras-tuner, kt-legacy and tensorboard; Ray Tune needs ray[tune]. None of them is a
 dependency of this project: a tuner that is not installed is left out and named.

@@ -31,7 +31,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a child process ended: seconds of wall time, when, the peak of resident memory, and what it told."""
+    """The end of a child process: its wall time in seconds, its time, its peak of resident memory, and its answer."""
 
     seconds: float
     ended_at: float
@@ -65,7 +65,7 @@ def run(command: list[str], *, folder: Path, environment: dict[str, str]) -> End
 
 
 def child_environment(*, home: Path, backend: str) -> dict[str, str]:
-    """Return the environment of a child that finds nobody's caches but those of `home`, yet the data sets."""
+    """Return the environment of a child that finds the data sets, and no caches but those of `home`."""
     kept = {key: value for key, value in os.environ.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     return {

@@ -1,4 +1,4 @@
-"""What a study costs besides training, and whether its memory stays flat.
+"""The costs of a study besides training, and the growth of its memory.
 
 Runs whole studies as a user starts them and accounts every second of wall time to the innermost of: training
 (everything inside the trainer, validation included), search (Optuna), tracking (MLflow), data, start-up (imports,

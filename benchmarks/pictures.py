@@ -1,4 +1,4 @@
-"""What was measured, as SVG pictures that come out the same from the same numbers."""
+"""The measurements as SVG pictures; equal numbers give equal files."""
 
 from __future__ import annotations
 

@@ -33,17 +33,17 @@ their docstrings say how, and anybody can run them. Compare numbers within a tab
 one machine, never across tables.
 
 - *seconds*: a whole study as a user starts it: process, imports, compilation, search and every record; of this
-  project's trainers the confirmations too, which nobody else has. Of those that train one by one they are reckoned
-  from two runs of different length.
+  project's trainers the confirmations too, which no other contender has. For contenders that train one by one they
+  are computed from two runs of different length.
 - *compiling*: tracing, lowering and compiling by JAX; tracing alone by TensorFlow.
 - *peak*: resident memory of the process and its children together.
 - *s a trial*: without start-up: of `vectorized` the compiled programs alone, of the others all that a trial after the
   first takes.
 - *GFLOP/s*: the multiplications and additions that the matrix products of a trial need, forward, backward and in the
   validation, by the time of a trial; *of product* is their share of what the machine's own fastest float32 matrix
-  product keeps up for a second, measured before and after in the same run (where no rate `at best` is told: of the
+  product keeps up for a second, measured before and after in the same run (without a rate `at best`: of the
   quickest single product). For dense layers that is 6 operations for each weight and example, but 4 in the first
-  layer, since nobody needs the gradient of the data.
+  layer, since the gradient of the data is not needed.
 - *`vectorized` is*: how many times as many trials a minute.
 - *again*: a second study in the same home, where JAX has kept the compiled programs.
 """

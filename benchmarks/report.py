@@ -1,4 +1,4 @@
-"""How long `study compare` takes, and how large its page is.
+"""The time that `study compare` takes, and the size of its page.
 
 Fills a store with made-up studies (8 optimizers, 200 trials of 50 epochs, 10 confirmations unless told otherwise),
 then runs the command as a user does, in a process of its own, and prints seconds of wall time and

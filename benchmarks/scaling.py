@@ -1,4 +1,4 @@
-"""How the cost of a trial grows: with the number trained at once, and with the number in the store.
+"""The growth of the cost of a trial: with the number trained at once, and with the number in the store.
 
 `capacity`: studies of digits-mlp with `trainer=vectorized` at capacity 1 ... 2048, each in a fresh process, with as
 many trials (at least 64) and one confirmation: what the compiled programs took, what the study took from its first

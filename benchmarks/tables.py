@@ -1,4 +1,4 @@
-"""What was measured, as Markdown."""
+"""The measurements as Markdown tables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Trials per minute: this project's `vectorized` and `fit` beside a plain Optuna + Keras loop and other tuners.
 
-Every contender runs in a fresh process, an empty folder and an empty home (nobody's cache is warm), started as a user
+Every contender runs in a fresh process, an empty folder and an empty home (no cache is warm), started as a user
 starts it, interleaved over the rounds; of each number the median over the rounds counts. Those that train one by one
 run few trials: their time for a study is their start-up plus so many times their time for one trial, both from two
 runs of different length. `vectorized` runs whole studies, each twice: with nothing compiled yet, which is what counts,

@@ -1,4 +1,4 @@
-"""How long the workers of one study are idle, with trials of unequal length; beside it a sweeper's batches.
+"""The idle time of the workers of one study, with trials of unequal length; beside it a sweeper's batches.
 
 Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone.
 A sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks

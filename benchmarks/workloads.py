@@ -1,4 +1,4 @@
-"""What the contenders train, the same for everybody, and how many multiplications and additions that takes."""
+"""The trainings of all contenders, and the number of multiplications and additions that each takes."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def gigaflops(workload: Workload) -> float:
     """Return the multiplications and additions of the matrix products of one trial's training and validation, in 1e9.
 
     A product with a matrix takes two for each weight and example, forward, and as many for each of its two gradients;
-    the gradient of the data itself nobody needs. So a net of dense layers takes six for each weight and example but
+    the gradient of the data itself is not needed. So a net of dense layers takes six for each weight and example but
     four in its first layer. What is not a product (activations, optimizer) is not counted.
     """
     dataset = load(workload)

@@ -159,7 +159,7 @@ def check_positive(value: float, *, key: str, example: float) -> None:
     """Refuse what is no finite number above 0.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if not _is_number(value) or not 0 < value < math.inf:
         raise refusal(key, value, allowed="a finite number above 0", advice=f"Set for instance {key}={example}.")
@@ -169,7 +169,7 @@ def check_count(value: int, *, key: str, example: int) -> int:
     """Return a whole number of at least 1.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if not _is_whole(value) or value < 1:
         raise refusal(key, value, allowed="a whole number of at least 1", advice=f"Set {key}={example}.")

@@ -21,13 +21,13 @@ from study.training.backend import select_backend
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOutcome:
-    """What a study came to.
+    """The outcome of a study.
 
     Attributes:
         experiment: The experiment's name.
         name: The study's name in it.
         best: The best trial; None when none completed.
-        tracking_uri: The MLflow store that holds everything else.
+        tracking_uri: The MLflow store with everything else.
         run_id: The study's MLflow run.
     """
 
@@ -39,10 +39,10 @@ class StudyOutcome:
 
 
 def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
-    """Run a study to its end, or go on where it was left, and return what it came to.
+    """Run a study to its end, or continue one that was left, and return its outcome.
 
     Args:
-        config: From `load_config`, or a resolved config to be read by it.
+        config: A config from `load_config`, or a resolved config, which is then read by it.
 
     Raises:
         ConfigError: Something is wrong with the config.

@@ -1,4 +1,4 @@
-"""The benchmarks' own reckoning, and that each of their parts runs; what they measure is for nobody to assert."""
+"""The arithmetic of the benchmarks, and a run of each of their parts; no test asserts a measured time."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel: Pa
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])
 def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What an install puts on Python's path: a folder with the wheel's files, or that of an editable install."""
+    """The entry of an install on Python's path: a folder with the wheel's files, or that of an editable install."""
     if request.param == "wheel":
         site = tmp_path_factory.mktemp("site")
         zipfile.ZipFile(request.getfixturevalue("wheel")).extractall(site)
@@ -149,7 +149,7 @@ def own_dataset() -> str:
 
 
 def test_a_models_module_of_the_users_own_is_no_harm(installed: str, tmp_path: Path) -> None:
-    (tmp_path / "models.py").write_text("raise SystemExit('nobody asked for this')\n")
+    (tmp_path / "models.py").write_text("raise SystemExit('it was imported')\n")
     done = study(installed, "run", "model=mlp", "trainer=numpy", *SMOKE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "digits-mlp/sgd-trainer=numpy: best val_accuracy" in done.stderr

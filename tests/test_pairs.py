@@ -73,7 +73,7 @@ def workload(request, tmp_path_factory):
 
 
 def misfit(dataset, model):
-    """What a model says of a data set's shapes, None where it takes them."""
+    """Return the model's refusal of a data set's shapes; None where it takes them."""
     shape, section = dataset.input_shape, yaml.safe_load((FOLDER / "model" / f"{model}.yaml").read_text())
     if section["_target_"] == "study.models.landscape.build":
         if shape != (1,):

@@ -35,7 +35,7 @@ AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
 
 
 def told(read: Callable[[], object]) -> str:
-    """The words of the error that reading ends with, nothing where there is none."""
+    """The words of the error that reading ends with; empty without one."""
     try:
         read()
     except StudyError as error:

@@ -1,6 +1,6 @@
-"""What a config may name: code of this project, of Keras and Optuna, and modules of the user's own folder.
+"""The code that a config may name: parts of this project, of Keras and Optuna, and modules of the user's folder.
 
-A config can come from elsewhere, with a store or a file that was handed on; loading it must not run what it likes.
+A config may come from other people, with a store or a file. Loading it must not run arbitrary code.
 """
 
 from __future__ import annotations

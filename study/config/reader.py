@@ -39,7 +39,7 @@ class Reader:
         return node
 
     def section(self, key: str, *, optional: bool = False) -> dict[str, Any]:
-        """Return a copy of the mapping under a key, empty where there is none."""
+        """Return a copy of the mapping under a key; empty without one."""
         found = self.value(key, default=None if optional else _MISSING)
         if isinstance(found, Mapping):
             return dict(found)
@@ -68,7 +68,7 @@ class Reader:
         return found
 
     def address(self, key: str) -> str:
-        """Return a string that can be an address, empty where there is none."""
+        """Return a string that can be an address; empty without one."""
         found = self.text(key, optional=True)
         if not found.isprintable():
             self.fault(key, found, allowed="an address of characters that can be printed", advice=f"Correct {key}.")
@@ -88,7 +88,7 @@ class Reader:
         return found
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of strings, empty where there is none."""
+        """Return a list of strings; empty without one."""
         found = self.value(key, default=None)
         if found is None:
             return ()

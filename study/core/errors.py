@@ -1,4 +1,4 @@
-"""What a user is told when something is wrong: what, the value received, what is allowed, what to do next."""
+"""Errors for users. Each names the key, the value received, the allowed values, and the next step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _LONGEST = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing wrong with a configuration.
+    """One fault of a configuration.
 
     Attributes:
         key: The dotted key as a user types it, such as `optimizer.learning_rate`.
         value: The value received.
-        allowed: What would have been accepted.
-        advice: What to do next.
+        allowed: The values that would have been accepted.
+        advice: The next step.
     """
 
     key: str
@@ -33,7 +33,7 @@ class Fault:
 
 
 def _shown(value: object) -> str:
-    """Return a value as text that any terminal takes, cut where it is very long."""
+    """Return a value as text that every terminal can print; a long one is cut."""
     try:
         text = str(value)
     except ValueError:  # Python writes no integers of more than 4300 digits
@@ -43,7 +43,7 @@ def _shown(value: object) -> str:
 
 
 class StudyError(Exception):
-    """An error whose message is meant for the user; it ends a command with `exit_status`."""
+    """An error with a message for the user; it ends a command with `exit_status`."""
 
     exit_status = 2
 
@@ -62,12 +62,12 @@ class ConfigError(StudyError):
 
 
 class StoreError(StudyError):
-    """A store that cannot be opened, or that another version wrote."""
+    """A store that cannot be opened, or was written by another version."""
 
 
 class DataError(StudyError):
-    """A data set that is missing, truncated or of another shape than its format says."""
+    """A data set that is missing or truncated, or whose shape contradicts its format."""
 
 
 class BackendError(StudyError):
-    """A Keras backend that is not installed, or another than this process holds."""
+    """A Keras backend that is not installed, or is not the one that this process holds."""

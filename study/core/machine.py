@@ -1,4 +1,4 @@
-"""Which machine this is, told without starting a backend."""
+"""The machine: its processor, cores and cards, without starting a backend."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-# There for every card that NVIDIA's driver drives, whether or not a backend was built for it.
+# Lists every card with an NVIDIA driver, even without a backend that can use it.
 NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 
 

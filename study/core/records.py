@@ -1,4 +1,4 @@
-"""What a store holds of past studies, apart from the library that stores it."""
+"""Records of past studies, independent of the library that stores them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class RunRecord:
     Attributes:
         run_id: The run's id in the store.
         role: `trial` or `confirmation`.
-        config: Which setting a confirmation trained: `best`, `default` or `fixed`; None for a trial.
+        config: The setting that a confirmation trained: `best`, `default` or `fixed`; None for a trial.
         number: The trial's index in its study; of a confirmation, its repetition.
-        state: How it ended; None while it runs, and for one that was cut off.
-        status: The store's own word: RUNNING, FINISHED, FAILED or KILLED.
+        state: The state in which it ended; None while it runs, and if it was cut off.
+        status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
         superseded: A confirmation of a point that a continued search has left behind.
         params: Hyperparameters under Keras's argument names, `trial_number`, `run_seed`, `order_seed`, `optimizer`.
         metrics: The last value of each metric.
@@ -43,12 +43,12 @@ class RunRecord:
 
     @property
     def kind(self) -> Kind:
-        """What the run is of its study."""
+        """The run's part in its study: `trial`, or the setting that it confirms."""
         return cast(Kind, self.config) if self.role == "confirmation" else "trial"
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to an end of its own, whatever the end was."""
+        """True if the run ended by itself, in whatever state; false if it runs or was cut off."""
         return self.state is not None and self.status in ("FINISHED", "FAILED")
 
 
@@ -64,7 +64,7 @@ class StudyRecord:
         dataset: The data set's YAML name.
         model: The model's YAML name.
         study_id: The digest that identifies the study.
-        status: The store's own word: RUNNING, FINISHED, FAILED or KILLED.
+        status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
         n_trials: Trials planned.
         tags: All tags of the study's run.
         params: The resolved config, flattened, without what may grow.

@@ -10,13 +10,13 @@ from typing import Any, Literal, cast, get_args
 Scale = Literal["linear", "log", "one_minus_log"]
 SCALES: tuple[str, ...] = get_args(Scale)
 
-# What an optimizer's argument can hold.
+# A value of an optimizer's argument.
 Value = float | int | bool | str | None | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """What is searched for one argument of an optimizer: an interval on a scale, or a list of choices.
+    """The search range of one argument of an optimizer: an interval on a scale, or a list of choices.
 
     Attributes:
         argument: The constructor's argument, such as `beta_1`.
@@ -34,7 +34,7 @@ class Range:
 
     @property
     def coordinate(self) -> str:
-        """The name of what is drawn: the argument itself, or `one_minus_<argument>`."""
+        """The name of the coordinate that is drawn: the argument itself, or `one_minus_<argument>`."""
         return f"one_minus_{self.argument}" if self.scale == "one_minus_log" else self.argument
 
     @property
@@ -42,7 +42,7 @@ class Range:
         """The interval of the coordinate that is drawn, lower end first."""
         low, high = cast(float, self.low), cast(float, self.high)
         if self.scale == "one_minus_log":
-            # 1 - 0.99 is not 0.01 in floating point; twelve digits are more than anybody types.
+            # 1 - 0.99 is not 0.01 in floating point; twelve digits are more than a user types.
             return round(1.0 - high, 12), round(1.0 - low, 12)
         return low, high
 

@@ -1,8 +1,8 @@
-"""What passes between search, training and tracking: trials on the way in, results on the way out.
+"""The interface between search, training and tracking: trials go in, results come out.
 
-This is the seam of the project. A trainer takes a batch of trials and tells its caller about every epoch:
-`train(trials, on_epoch) -> list of results`. One that trains many side by side also tells when an epoch of all of them
-is over, and gives places that become free to new trials (`Together`).
+A trainer takes a batch of trials and reports every epoch to its caller: `train(trials, on_epoch) -> list of results`.
+A trainer of many trials at once also reports when all of them have ended an epoch, and fills free places with new
+trials (`Together`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from study.core.search_space import Value
 
 State = Literal["complete", "pruned", "diverged", "failed"]
 ConfirmationConfig = Literal["best", "default", "fixed"]
-# What is trained: a trial of the search, or a confirmation of one of three configurations.
+# A training is a trial of the search, or a confirmation of one of three settings.
 Kind = Literal["trial"] | ConfirmationConfig
 
 # Scalars of one epoch, named as Keras names them; with `tracking.every_n_steps` an array beside them.
@@ -48,12 +48,12 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """What a trainer tells its caller after each epoch of each trial.
+    """A trainer's report to its caller after one epoch of one trial.
 
     Attributes:
         epoch: Index of the epoch, from 0.
         step: Optimizer steps taken so far.
-        metrics: The epoch's scalars: `loss`, `accuracy`, `val_loss`, ... A metric that is not finite is passed on.
+        metrics: The epoch's scalars: `loss`, `accuracy`, `val_loss`, ... They may be non-finite.
         steps: With `tracking.every_n_steps`, arrays of equal length by name: `step` (1-based) and `step_loss`.
     """
 
@@ -65,18 +65,17 @@ class EpochReport:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """How a trial ended.
+    """The result of a trial.
 
     Attributes:
         trial: The trial that was trained.
         state: `complete`; `pruned` when the caller stopped it; `diverged` when its loss became non-finite or its
             final training loss is above the loss before the first step; `failed` when an exception ended it.
-        history: Per metric one value an epoch, in order.
+        history: One value per epoch for each metric, in order.
         summary: Scalars known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
             `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`,
-            `compiled_batch_size` when it began (where it has become another since, `compiled_batch_size_at_end`),
-            and for a diverged trial with non-finite loss `diverged_at_step`; for a confirmation `test_loss`,
-            `test_accuracy`, ...
+            `compiled_batch_size` at its begin, `compiled_batch_size_at_end` if that is another; `diverged_at_step`
+            for a diverged trial with a non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
         error: The traceback of a failed trial.
         weights: The final weights in the order of `model.get_weights()`, when asked for.
     """
@@ -104,7 +103,7 @@ class BestTrial:
     objective: float
 
 
-# Called after every epoch of every trial; false stops that trial (it becomes `pruned`).
+# Called after every epoch of every trial; returning false stops the trial, which becomes `pruned`.
 OnEpoch = Callable[[Trial, EpochReport], bool]
 
 
@@ -114,16 +113,16 @@ def nothing(*_: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """What a caller does for trials that are trained side by side, beyond `on_epoch`.
+    """The calls of a trainer of many trials at once, beside `on_epoch`.
 
     Attributes:
-        epoch_ended: Called after `on_epoch` was told an epoch of all trials that still train, with those that
-            diverged in it. Returns the numbers of the trials to stop, which become `pruned`.
-        more: Called with the number of places that have become free, and with results, which the trainer then does
-            not return. Returns new trials, at most as many. None: a batch stays as it was begun, so that its numbers
-            are the same bit by bit whenever some of its trials are stopped.
-        begun: Called while the device trains the first epoch of a batch: time for other things.
-        ending: Called while it trains each of the last two, with how many come after it.
+        epoch_ended: Called once all trials that still train have reported an epoch. Takes the trials that diverged in
+            it. Returns the numbers of the trials to stop, which become `pruned`.
+        more: Called when places become free. Takes their number, and results that the trainer then does not return.
+            Returns at most so many new trials. None: a batch keeps its trials, so that its numbers are the same bit
+            by bit even if some of them are stopped.
+        begun: Called while the device trains the first epoch of a batch; the caller may use that time.
+        ending: Called while the device trains each of the last two epochs. Takes the number of epochs after it.
     """
 
     epoch_ended: Callable[[Sequence[Trial]], Collection[int]]
@@ -132,23 +131,23 @@ class Together:
     ending: Callable[[int], None] = nothing
 
 
-# What is done for trials that nobody watches.
+# For a caller that ignores all of it.
 UNWATCHED = Together(epoch_ended=lambda _: ())
 
 
 class Trainer(Protocol):
     """Trains batches of trials on one workload.
 
-    `together` is passed to a trainer alone whose capacity is above one; others need no such argument.
+    A trainer whose capacity is 1 needs no argument `together`: it is passed to others only.
     """
 
     @property
     def capacity(self) -> int:
-        """How many trials it trains at once."""
+        """The number of trials that it trains at once."""
         ...
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together = UNWATCHED) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order, but for what was handed to `more`."""
+        """Train the trials and return their results in order, without those that `more` has taken."""
         ...
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:

@@ -23,7 +23,7 @@ Weights = tuple[NDArray[np.generic], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmed:
-    """What a worker keeps of the best of its confirmations: the weights of the model to be logged, if it stays so."""
+    """The best confirmation of this worker, with the weights to log if it stays the best of all."""
 
     claim: str
     rank: tuple[float, int]
@@ -33,7 +33,7 @@ class Confirmed:
 def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
     """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
 
-    What was confirmed before is not trained again; confirmations of a point that is no longer the best are kept and
+    Finished confirmations are not trained again. Confirmations of a point that is no longer the best are kept, and
     marked as superseded.
 
     Returns:
@@ -58,7 +58,7 @@ def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
         ]
         kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
         if context.tracker.settle():  # while the record is on its way to a server, others do not see what is done
-            # The claim on it is held as long as this worker lives: nobody else has its weights.
+            # This worker keeps its claim on the best one, since no other worker has its weights.
             context.search.claims.finish(but=None if kept is None else kept.claim)
         if not ended:
             time.sleep(POLL_S)  # other workers train the last ones, or die and leave them

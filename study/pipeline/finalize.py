@@ -1,4 +1,4 @@
-"""The end of a study: what it came to is recorded by one of its workers."""
+"""The end of a study: one of its workers records the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.training.backend import without_tensorflow
 
 
 def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirmed | None) -> None:
-    """Log the best confirmed model, unless another of the study's workers does."""
+    """Log the best confirmed model, unless another worker of the study does."""
     if context.config.tracking.log_model:
         weights = model_weights(context, best, confirmed)
         if weights is not None:
@@ -24,7 +24,7 @@ def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirm
 
 
 def record(context: StudyContext, best: BestTrial | None) -> None:
-    """Write what the study came to: numbers, Optuna's plots. Of several workers, the first to come here does."""
+    """Record the study's results and Optuna's plots; of several workers, the first one does."""
     tracker = context.tracker
     ended = context.search.ended
     if context.search.claims.once(f"record of {len(ended)} trials"):

@@ -1,4 +1,4 @@
-"""Where a running study stands, in words."""
+"""The progress of a running study, in words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from statistics import median
 from study.config.schema import Direction
 from study.core.trainer_interface import BestTrial, Kind, State
 
-# Trials at the same time that are told one by one; more are summed up.
+# Up to so many trials at once are listed one by one; more are summed up.
 MOST_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a trial or a confirmation ended; `objective` is None where it has none."""
+    """The end of a trial or a confirmation; a failed one has no objective (None)."""
 
     number: int
     state: State
@@ -26,7 +26,7 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """How far a trial is; one of a batch may have been stopped before the batch has ended."""
+    """The progress of a running trial; a trial of a batch may be stopped before the batch ends."""
 
     epoch: int = 0
     n_epochs: int | None = None
@@ -35,13 +35,13 @@ class Running:
 
     @property
     def share(self) -> float:
-        """The part of its epochs that is done; nothing is known of it where steps are counted."""
+        """The share of its epochs that is done, from 0 to 1; 0 where the budget counts steps."""
         if self.state is not None:
             return 1.0
         return self.epoch / self.n_epochs if self.n_epochs else 0.0
 
     def text(self, metric: str) -> str:
-        """Tell the epoch and its value."""
+        """Return the epoch and its value in words."""
         if self.epoch == 0:
             return "starting"
         of = f" of {self.n_epochs}" if self.n_epochs else ""
@@ -50,18 +50,18 @@ class Running:
 
 @dataclass(kw_only=True)
 class Progress:
-    """Where a study stands.
+    """The progress of a study.
 
     Attributes:
         name: The study, with its experiment.
-        metric: What values and objectives hold.
-        direction: Whether a large value of it is good.
+        metric: The metric of all values and objectives.
+        direction: `maximize` if a large value is good.
         n_trials: Trials of the study.
         n_left: Trials and confirmations to be run from `started` on.
         started: When the study was started, by the monotonic clock.
         n_ended: Those that have ended since.
         best: The best trial so far.
-        running: Those under way.
+        running: The trials and confirmations that run now.
     """
 
     name: str
@@ -80,19 +80,19 @@ class Progress:
         return self.n_ended + sum(trial.share for trial in self.running.values())
 
     def title(self, kind: Kind, number: int) -> str:
-        """Name a trial as the records number it, from 0, with its place; or a confirmation."""
+        """Return the title of a trial, by its number from 0 and its place, or of a confirmation."""
         if kind == "trial":
             return f"trial {number} ({number + 1} of {self.n_trials})"
         return f"confirmation {number} ({kind})"
 
     def best_text(self) -> str:
-        """Tell the best value and whose it is."""
+        """Return the best value and its trial in words."""
         if self.best is None:
             return f"no {self.metric} yet"
         return f"best {self.metric} {number_text(self.best.objective)} (trial {self.best.number})"
 
     def running_text(self) -> list[str]:
-        """Tell what is under way, in a line each; a batch in one line."""
+        """Return a line for each running trial, or one line for a batch."""
         if len(self.running) <= MOST_SHOWN:
             return [f"{self.title(*key)}: {trial.text(self.metric)}" for key, trial in self.running.items()]
         batch = list(self.running.values())
@@ -107,7 +107,7 @@ class Progress:
         return [f"batch of {len(batch)}, {epoch}: {states}{self._spread(values)}"]
 
     def batch_text(self, kind: Kind, ended: Sequence[Ended]) -> str:
-        """Tell in a line how the trials or confirmations of a batch ended."""
+        """Return a line that sums up the ends of a batch's trials or confirmations."""
         numbers = [one.number for one in ended]
         of = "trials" if kind == "trial" else f"confirmations ({kind})"
         counts = Counter(one.state for one in ended)
@@ -125,5 +125,5 @@ class Progress:
 
 
 def number_text(value: float | None) -> str:
-    """Write a value with four digits."""
+    """Return a value with four digits."""
     return "none" if value is None else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live view on a terminal, one line per event elsewhere."""
+"""The display of a running study: a live view on a terminal, one line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REFRESHES_PER_SECOND = 4
 
 @contextmanager
 def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
-    """Open the view that a mode asks for.
+    """Open the view for a mode.
 
     Args:
         mode: `auto` for a live view where the stream is a terminal; True for one in any case; False for lines.
@@ -53,7 +53,7 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
 
 
 class View:
-    """Is told what happens in a study and shows it; an epoch costs it microseconds."""
+    """Shows the events of a study; an epoch costs microseconds."""
 
     def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
         self._write = write
@@ -77,11 +77,11 @@ class View:
         Args:
             name: The study's name.
             experiment: The experiment it belongs to.
-            metric: What `value`, `objective` and `best` hold.
+            metric: The metric of `value`, `objective` and `best`.
             n_trials: Trials of the study, those done before included.
             n_done: Trials done before.
-            n_confirmations: Confirmations of all settings still to be run, for the time left.
-            direction: Which values of the metric are good.
+            n_confirmations: Confirmations of all settings that are still to run; for the time left.
+            direction: `maximize` if a large value is good.
         """
         with self._lock:
             self._progress = Progress(
@@ -108,7 +108,7 @@ class View:
                 self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
 
     def stopped(self, kind: Kind, number: int, state: State) -> None:
-        """Note that a trial trains no more while its batch goes on."""
+        """Note that a trial has stopped while its batch goes on."""
         with self._lock:
             if self._progress:
                 known = self._progress.running.get((kind, number), Running())
@@ -146,7 +146,7 @@ class View:
         self._write(text)
 
     def render(self) -> RenderableType:
-        """Draw the study as it stands; nothing between studies."""
+        """Draw the progress of the study; nothing between studies."""
         with self._lock:
             return _drawn(self._progress, time.monotonic()) if self._progress else Text()
 
@@ -170,7 +170,7 @@ def _line_writer(stream: TextIO) -> Callable[[str], None]:
 
 
 def _duration(seconds: float) -> str:
-    """Write a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min."""
+    """Return a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

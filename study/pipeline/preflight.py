@@ -1,4 +1,4 @@
-"""Before a study starts: read its config, load its data, build its trainer, and refuse all that cannot work."""
+"""Checks before a study starts: read its config, load its data, build its trainer, refuse what cannot work."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def load_dataset(config: StudyConfig) -> Dataset:
 
 
 def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
-    """Build the study's trainer, and once the model, so that a bad argument is told before anything is stored.
+    """Build the trainer, and the model once, so that a bad argument is refused before anything is stored.
 
     Raises:
         StudyError: The model or the trainer cannot be built.

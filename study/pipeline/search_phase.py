@@ -11,7 +11,7 @@ from study.pipeline.train_batch import Scored, end_trials, show_ended, start_tri
 from study.search.failures import Failures, all_failed
 from study.search.pruners import waits_for_finished_trials
 
-# Between two looks at what other workers do, in seconds.
+# Seconds between two looks at the other workers.
 POLL_S = 0.2
 
 
@@ -20,7 +20,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
 
     Args:
         context: The study's parts.
-        meanwhile: Something useful to do while other workers train the last trials; tells whether it did anything.
+        meanwhile: Called while other workers train the last trials; returns true if it did something useful.
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.
@@ -32,9 +32,9 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
 
 
 class SearchLoop:
-    """Proposes batches of trials, has each trained, and tells the search how its trials ended.
+    """Proposes batches of trials, trains each, and reports its results to the search.
 
-    With a sampler that does not learn, the next batch is proposed and the last one told while the device trains.
+    With a sampler that does not learn, the next batch is proposed, and the last one reported, while the device trains.
 
     Args:
         context: The study's parts.
@@ -45,7 +45,7 @@ class SearchLoop:
         self._started = time.monotonic()
         self._failures = Failures(context.config.max_failed_trials)
         self._proposed: list[Trial] = []  # not trained yet
-        self._untold: Scored = []  # trained, and recorded, but not told to the search yet
+        self._untold: Scored = []  # trained and recorded, but not reported to the search yet
         self._refills = not context.config.deterministic
         self._works_ahead = context.search.is_blind and not self._refills
 
@@ -75,12 +75,12 @@ class SearchLoop:
         self._context.tracker.write()
 
     def _propose(self, n_epochs_left: int = 0) -> None:
-        """Propose a share of the next batch; all that it lacks where no epoch of the current one is left."""
+        """Propose a part of the next batch; its rest if no epoch of the current batch is left."""
         lacking = self._context.trainer.capacity - len(self._proposed)
         self._proposed.extend(self._ask(lacking // (n_epochs_left + 1)))
 
     def _refill(self, n: int, results: Sequence[TrialResult]) -> list[Trial]:
-        """Tell how trials of the current batch ended and start up to `n` new ones in their places."""
+        """Report ended trials of the current batch, and start up to `n` new ones in their places."""
         self._spend(end_trials(self._context, "trial", results))
         trials = self._ask(n)
         start_trials(self._context, "trial", trials, in_bulk=True)
@@ -98,7 +98,7 @@ class SearchLoop:
         self._spend(ended)
 
     def _spend(self, ended: Scored) -> None:
-        """Tell the search how trials ended, and stop where all do nothing but fail."""
+        """Report ended trials to the search, and stop the study if too many fail in a row."""
         if ended:
             self._context.tracker.flush()  # what Optuna counts as spent has its record
             self._context.search.tell_all(ended)
@@ -110,7 +110,7 @@ class SearchLoop:
         return limit is not None and time.monotonic() - self._started >= limit
 
     def _others_train(self, meanwhile: Callable[[], bool]) -> bool:
-        """Tell whether other workers still train trials, after a moment for other things."""
+        """Return whether other workers still train trials; use the time for other things first."""
         search, n_trials = self._context.search, self._context.config.n_trials
         if not (search.others_train() if self._time_is_over() else search.n_spent < n_trials):
             return False
@@ -120,7 +120,7 @@ class SearchLoop:
 
 
 def _warn_of_blind_pruner(context: StudyContext, n_at_once: int) -> None:
-    """Say so where a pruner compares with trials that have ended, and many begin before one has."""
+    """Warn where a pruner compares with ended trials, and many trials begin before one has ended."""
     pruner, n_trials = context.config.pruner, context.config.n_trials
     if n_at_once <= 1 or not waits_for_finished_trials(pruner.section):
         return

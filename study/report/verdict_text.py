@@ -57,7 +57,7 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     if verdict.n_seeds < 2:
         marked = (
-            f"Nothing can be told apart from one {_unit(outcome, 1)}: {_reached(row, experiment.metric, outcome)} "
+            f"No difference can be tested with one {_unit(outcome, 1)}: {_reached(row, experiment.metric, outcome)} "
             "Confirm on more seeds (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
@@ -86,7 +86,7 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     elif behind.tied:
         # One sentence for the best of the rest on validation, and those that it cannot be told from.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
-        third = f"Behind it, {_listed(tied)} cannot be told apart{_closest(metric, behind)}."
+        third = f"Behind it, {_listed(tied)} show no significant difference{_closest(metric, behind)}."
     else:
         return first, second
     return first, second, third
@@ -106,7 +106,7 @@ def _no_winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row:
     if tied:
         names = _listed([labels[each.other] for each in tied])
         first = (
-            f"{among} {_name(row.label)}, the best on validation, cannot be told apart from {names}; "
+            f"{among} {_name(row.label)}, the best on validation, shows no significant difference from {names}; "
             f"{_tied_differences(metric, outcome, tied)}."
         )
     else:

@@ -183,7 +183,7 @@ def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections
         raw = None
     if not isinstance(raw, Mapping) or is_too_deep(raw):
         raise StudyError(
-            f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is none. "
+            f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is another text. "
             "The artifact was overwritten; restore it from a copy."
         )
     return RecordedRun(
@@ -222,5 +222,5 @@ def _value(text: str) -> Value:
 
 def _unknown(name: str, expected: str, wanted: str, known: Sequence[str] | Collection[str]) -> str:
     near = difflib.get_close_matches(wanted, list(known), n=3) or sorted(known)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "There is none yet: run a study first."
+    hint = f"Did you mean {' or '.join(near)}?" if near else "There are no studies yet: run one first."
     return f"TARGET={name}: expected {expected}, and there is no {wanted!r}. {hint} `study list` shows all."

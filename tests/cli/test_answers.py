@@ -1,4 +1,4 @@
-"""What the command answers without training: help, questions about the config, completion, refusals."""
+"""The answers of the command without training: help, questions about the config, completion, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `study doctor` finds, says and returns; backends are asked in test_studies.py, here they are stood in for."""
+"""The findings, output and status of `study doctor`; test_studies.py asks backends, here they are replaced."""
 
 from __future__ import annotations
 

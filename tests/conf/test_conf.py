@@ -45,7 +45,7 @@ def names(group: str) -> list[str]:
 
 
 def installed(section: object) -> bool:
-    """Whether the packages that a file says it needs are there."""
+    """Return true if the packages that a file needs are installed."""
     needed = section.get("requires", ()) if isinstance(section, dict) else ()
     return all(importlib.util.find_spec(name) is not None for name in needed)
 

@@ -1,4 +1,4 @@
-"""What an experiment calls a variant is no part of a study's identity; what the variant sets is."""
+"""The name of a variant is no part of a study's identity; the values that it sets are."""
 
 from __future__ import annotations
 

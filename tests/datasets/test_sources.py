@@ -1,4 +1,4 @@
-"""Where data sets are looked for, in which order, and what is said when they are nowhere."""
+"""The places of data sets, their order, and the message when no place has one."""
 
 import dataclasses
 import subprocess

@@ -1,4 +1,4 @@
-"""How validation is taken away and how pixels are scaled: by the train split alone."""
+"""The validation split and the scaling of pixels use the training split alone."""
 
 import numpy as np
 import pytest

@@ -116,7 +116,7 @@ def stop_again_and_again(
     assert victims.ended() == 0, (folder / "stderr.txt").read_text()
     assert faults_of(folder, n_trials=n_trials) == []
     assert spools(folder) == []
-    assert [path.read_text() for path in folder.rglob("notes/end.txt")] == ["what it came to"]
+    assert [path.read_text() for path in folder.rglob("notes/end.txt")] == ["the outcome"]
 
 
 def test_a_study_trains_on_while_its_server_is_frozen(victims: Any, folder: Path, server: Server) -> None:

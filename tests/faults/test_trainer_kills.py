@@ -38,7 +38,7 @@ def start(folder: Path, trainer: str) -> subprocess.Popen[str]:
 
 
 def came_to(folder: Path) -> dict[tuple[str, int], Any]:
-    """Return what a study came to, by run: its state, its numbers but for seconds, and its histories."""
+    """Return the results of a study, by run: its state, its numbers but for seconds, and its histories."""
     uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
     (study,) = read_studies(uri, EXPERIMENT)
     runs = [*study.trials, *study.confirmations]

@@ -136,7 +136,7 @@ def test_a_worker_that_was_paused_notices_that_its_trial_is_not_its_own(crew: Cr
 
 
 def test_a_password_is_told_nowhere(crew: Crew, url: str) -> None:
-    wrong = url.replace("study@", f"nobody:{SECRET}@")
+    wrong = url.replace("study@", f"stranger:{SECRET}@")
     crew.start(1, n_trials=1, optuna_url=wrong)
     (status,) = crew.join().values()
     assert status != 0

@@ -159,7 +159,7 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
         best = run_search(context)
         confirm(context, best)
         tracker.summarize(best=None if best is None else best.number)
-        tracker.artifact_text("what it came to", "notes/end.txt")
+        tracker.artifact_text("the outcome", "notes/end.txt")
 
 
 def make_flaky(*, at: int, mode: str) -> None:

@@ -1,4 +1,4 @@
-"""What models are built with: what is accepted has its effect, what is not is refused in words."""
+"""Arguments of models: an accepted one has its effect, another one is refused in words."""
 
 import keras
 import pytest

@@ -17,7 +17,7 @@ def windows(n=64):
 
 
 def outputs(model):
-    """What comes before the activation, and what after it."""
+    """Return the values before the activation, and those after it."""
     before = keras.Model(model.input, model.get_layer("output").output)
     return tuple(keras.ops.convert_to_numpy(part(windows(), training=False)) for part in (before, model))
 

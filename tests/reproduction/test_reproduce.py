@@ -341,7 +341,7 @@ def test_a_deleted_config_is_told(recorded):
         with pytest.raises(StoreError, match=r"config\.yaml"):
             find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
         config.write_text("no mapping")
-        with pytest.raises(StudyError, match=r"config\.yaml.*this is none"):
+        with pytest.raises(StudyError, match=r"config\.yaml.*this is another text"):
             find_recorded_run(recorded.stores.tracking_uri, "mnist-mlp/adam", folder=recorded.folder)
     finally:
         config.write_bytes(kept)

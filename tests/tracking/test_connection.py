@@ -157,7 +157,7 @@ def test_passwords_stay_out_of_messages():
 
 
 def test_an_unknown_experiment_is_told_with_the_known_ones(database):
-    with pytest.raises(StoreError, match=r"experiment=tiny: there is none .* one of these: Default"):
+    with pytest.raises(StoreError, match=r"experiment=tiny: no experiment of this name .* one of these: Default"):
         read_studies(f"sqlite:///{database}", "tiny")
 
 

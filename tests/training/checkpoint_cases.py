@@ -46,7 +46,7 @@ POINTS: dict[str, list[dict[str, Any]]] = {
 
 
 class Killed(BaseException):
-    """Ends a training as a kill would: nobody handles it."""
+    """Ends a training as a kill would: no code handles it."""
 
 
 def trainer(folder: str, **config: Any) -> Any:

@@ -113,7 +113,7 @@ class Descent(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 
 class Box:
-    """Holds a number where nobody looks."""
+    """Holds a number in an unexpected place."""
 
     def __init__(self, content: float) -> None:
         self.content = content

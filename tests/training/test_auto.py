@@ -1,4 +1,4 @@
-"""`trainer=auto`: the choice, that it leaves no trace in the study's identity, and what a bad fact is told as."""
+"""`trainer=auto`: the choice, that it leaves no trace in the study's identity, and the message for a bad fact."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _digest(raw: Mapping[str, Any]) -> str:
 
 
 def _budget_of(option: str) -> dict[str, Any] | None:
-    """Return what an option of the group budget says; None where there is none."""
+    """Return the content of an option of the group budget; None without that option."""
     path = files("study.conf").joinpath("budget", *f"{option}.yaml".split("/"))
     return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
 

@@ -104,13 +104,17 @@ def verdict(before: Ranking, after: Ranking) -> str:
     shared = [name for name in before.names if name in after.names]
     turned = [(a, b) for a, b in combinations(shared, 2) if after.place(a) > after.place(b)]
     sure = _sure(turned, before, after)
-    said = f"that the ranking under {before.setting} is the one under {after.setting}"
+    first, second = f"the ranking under {before.setting}", f"the one under {after.setting}"
     if sure:
-        n = "one pair" if len(sure) == 1 else f"{len(sure)} pairs"
-        return f"The claim does not hold, {said}: {n}, told apart by the seeds both times, stand the other way round."
+        n = "one pair changes its" if len(sure) == 1 else f"{len(sure)} pairs change their"
+        return (
+            f"Contradicted: {first} is not {second}. {n.capitalize()} order, with a significant difference both times."
+        )
     if turned:
-        return f"These seeds do not tell whether the claim holds, {said}: no pair that turns is told apart both times."
-    return f"The claim holds, {said}: all {len(shared)} stand in the same order."
+        return (
+            f"Undecided: {first} differs from {second}, but no pair that changes its order is significant both times."
+        )
+    return f"Confirmed: {first} is {second}. All {len(shared)} have the same order."
 
 
 def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
@@ -133,13 +137,13 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
     if sure:
         listed = ", ".join(f"{a} before {b}" for a, b in sure[:_MOST_PAIRS])
         rest = f", and {len(sure) - _MOST_PAIRS} more" if len(sure) > _MOST_PAIRS else ""
-        sentences.append(f"Told apart by their seeds both times, and the other way round afterwards: {listed}{rest}.")
+        sentences.append(f"Significantly different both times, and in the opposite order afterwards: {listed}{rest}.")
     counts = [
         f"{len([pair for pair in each.told_apart if set(pair) <= set(shared)])} under {each.setting}"
         for each in (before, after)
     ]
     sentences.append(
-        f"Pairs told apart (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
+        f"Significant pairs (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
     )
     return tuple(sentences)
 

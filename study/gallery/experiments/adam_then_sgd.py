@@ -99,4 +99,4 @@ def _seen(ranked: Ranking, switch: str, other: str) -> str:
         return f"is better than {other}"
     if (other, switch) in ranked.told_apart:
         return f"is worse than {other}"
-    return f"is not told apart from {other} by its seeds"
+    return f"shows no significant difference from {other}"

@@ -25,7 +25,7 @@ ABOUT = About(
     traps=(
         "At the start a step of Adam is about as long as its rate whatever the gradient, so over a distance of 2 a "
         "rate of 0.01 needs some 200 steps; a step of SGD is as long as the rate times the gradient. At one rate the "
-        "two are told apart by the scale of the problem and not by the rule.",
+        "scale of the problem separates the two, and not the rule.",
         "The best line is known here by least squares, so a loss can be held against the least that is possible.",
     ),
 )

@@ -114,7 +114,7 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
     verdict = "does not hold" if slower else "holds" if faster and not untold else "is not shown"
     parts = [f"lower training loss than SGD at the end: {', '.join(faster) or 'none'}"]
     parts += [f"higher: {', '.join(slower)}"] if slower else []
-    parts += [f"not told apart or diverged: {', '.join(untold)}"] if untold else []
+    parts += [f"no significant difference, or diverged: {', '.join(untold)}"] if untold else []
     return (
         f"That all others learn faster than SGD {verdict} {_at(setting)}: {'; '.join(parts)} (paired t intervals). "
         f"The lowest loss is that of {lowest}.",

@@ -86,7 +86,7 @@ def differences_table(comparison: Comparison) -> str:
         ("corrected interval", "num"),
         ("p, Holm", "num"),
         ("P(beats)", "num"),
-        ("told apart", ""),
+        ("significant", ""),
     ]
     body = []
     for each in sorted(verdict.differences, key=lambda each: each.mean):

@@ -1,4 +1,4 @@
-"""What is measured is the cost of the training once it is warm, apart from all that comes once."""
+"""The measurement is the cost of the training once it is warm, apart from all that comes once."""
 
 from __future__ import annotations
 

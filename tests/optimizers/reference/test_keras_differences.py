@@ -1,4 +1,4 @@
-"""Where Keras departs from the papers: each difference has the size that the formulas say, and the page is right."""
+"""The differences between Keras and the papers: each has the size that the formulas say, and the page is right."""
 
 from __future__ import annotations
 

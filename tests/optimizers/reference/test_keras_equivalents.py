@@ -163,7 +163,7 @@ def agree(ours: Any, theirs: Any, rule: type) -> bool:
 
 @pytest.fixture(scope="module")
 def keras_paths() -> list[np.ndarray[Any, Any]]:
-    """What Keras makes of every entry of KERAS."""
+    """The paths that Keras computes for every entry of KERAS."""
     import keras
 
     paths = []

@@ -360,7 +360,7 @@ def changing() -> dict[str, Any]:
 def in_batches(
     trainer: Any, trials: list[Trial], stop: dict[int, int], rest: list[Trial], *, changes: bool = True
 ) -> dict[str, Any]:
-    """Train; new trials are taken from `rest`, and what ended is told once."""
+    """Train; new trials come from `rest`, and each end is reported once."""
     due, ended, asked, diverged = list(rest), list[TrialResult](), list[int](), list[int]()
     reported: list[tuple[int, int]] = []
 
@@ -392,7 +392,7 @@ def sizes(trainer: VectorizedTrainer) -> list[Any]:
 
 
 def told(trials: list[Trial]) -> list[Any]:
-    """What a caller is told of a batch, in its order."""
+    """The calls that a caller receives for a batch, in order."""
     order: list[Any] = []
     together = Together(
         epoch_ended=lambda _: (),
@@ -406,7 +406,7 @@ def told(trials: list[Trial]) -> list[Any]:
 
 
 def refusal(trials: list[Trial]) -> str:
-    """What the caller raises when it is asked for more passes through."""
+    """An exception that the caller raises when asked for more passes through."""
 
     def more(_n: int, _results: Any) -> list[Trial]:
         raise KeyError("the caller's own")
@@ -420,7 +420,7 @@ def refusal(trials: list[Trial]) -> str:
 
 
 def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
-    """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is told twice."""
+    """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is reported twice."""
     from study.training.vectorized.compiler import NoRoomError
     from study.training.vectorized.program import VectorizedProgram
 
