@@ -23,6 +23,10 @@ _BUDGET = {
     "n_confirmations": ("confirmation seed", "confirmation seeds"),
 }
 _LENGTHS = {"n_epochs", "n_steps"}
+_IN_REPOSITORY = (
+    "Each comparison has a page of one HTML file with all its pictures, tables and findings. `make gallery` runs all "
+    "of them and makes the pages in this folder; `study gallery` makes those of your own runs."
+)
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
 # A picture is shown in its own size, so broad ones are scrolled on a telephone instead of made illegible.
 _BROAD = 620.0
@@ -86,19 +90,32 @@ def render_index(pages: Sequence[tuple[str, About, PageContents]], *, made: str)
 
 
 def render_markdown(pages: Sequence[tuple[str, About, PageContents]]) -> str:
-    """Return the same as Markdown, for where a repository is read: question, first finding and first picture."""
-    lines = ["# Published comparisons of optimizers", "", "Written by `study gallery`; each page is one HTML file."]
+    """Return the index as Markdown, for a code host: question, first finding and cover of each page.
+
+    A code host shows no HTML, so the pages are named and not linked.
+    """
+    lines = ["# Published comparisons of optimizers", "", _IN_REPOSITORY]
     for name, about, shown in pages:
         lines += [
             "",
-            f"## [{about.title}]({name}.html)",
+            f"## {about.title}",
             "",
-            about.question,
+            f"{about.question} (`{name}.html`)",
             *(["", shown.findings[0]] if shown.findings else []),
         ]
-        if picture := _first(shown):
-            lines += ["", f"![{picture.caption}]({_file(name, picture)})"]
+        if picture := cover(shown):
+            lines += ["", f"![{picture.caption}]({cover_file(name, picture)})"]
     return "\n".join([*lines, ""])
+
+
+def cover(shown: PageContents) -> Picture | None:
+    """Return the picture that stands for a page; None for a page without one."""
+    return next((picture for picture in shown.pictures if picture.suffix != "html"), None)
+
+
+def cover_file(name: str, picture: Picture) -> str:
+    """Return the file of a page's cover, seen from the gallery's folder."""
+    return f"covers/{name}.{picture.suffix}"
 
 
 def budget_differences(
@@ -254,12 +271,8 @@ def _card(lines: Mapping[str, str]) -> str:
     return '<dl class="card">' + "".join(f"<dt>{escape(k)}</dt><dd>{v}</dd>" for k, v in lines.items()) + "</dl>"
 
 
-def _first(shown: PageContents) -> Picture | None:
-    return next((picture for picture in shown.pictures if picture.suffix != "html"), None)
-
-
 def _room(name: str, about: About, shown: PageContents) -> str:
-    picture = _first(shown)
+    picture = cover(shown)
     thumb = "" if picture is None else f'<div class="thumb">{_img(picture, escape(_file(name, picture)))}</div>'
     finding = f"<p>{escape(shown.findings[0])}</p>" if shown.findings else ""
     return (

@@ -101,7 +101,9 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(
         gallery.make_gallery(options(tmp_path))
     assert (tmp_path / f"{NAME}.html").exists()
     assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
-    assert f"({NAME}/loss-shared.svg)" in (tmp_path / "README.md").read_text()
+    assert f"(covers/{NAME}.svg)" in (tmp_path / "README.md").read_text()
+    covered = (tmp_path / "covers" / f"{NAME}.svg").read_bytes()
+    assert covered == (tmp_path / NAME / "loss-shared.svg").read_bytes()
 
 
 @pytest.mark.usefixtures("studies")

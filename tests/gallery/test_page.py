@@ -157,6 +157,7 @@ def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
 def test_the_index_can_be_read_where_the_repository_is() -> None:
     bare = PageContents(pictures=(), tables=(), findings=())
     text = render_markdown([("some", ABOUT, SHOWN), ("bare", ABOUT, bare)])
-    assert "[Some < others](some.html)" in text
-    assert "![A curve.](some/a.svg)" in text
+    assert "## Some < others" in text
+    assert "(`some.html`)" in text  # named, since a code host shows no HTML
+    assert "![A curve.](covers/some.svg)" in text
     assert text.count("![") == 1

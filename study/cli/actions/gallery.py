@@ -23,7 +23,7 @@ from study.config.schema import StudyConfig, digest_of
 from study.core.errors import StudyError
 from study.gallery import About, Material, PageContents
 from study.gallery.material import known, load_experiment, make_contents, read_material
-from study.gallery.page import RunOrigin, render, render_index, render_markdown
+from study.gallery.page import RunOrigin, cover, cover_file, render, render_index, render_markdown
 from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
@@ -87,6 +87,9 @@ def make_gallery(options: argparse.Namespace) -> int:
         pages = [(name, about, shown) for name, (about, shown) in made.items()]
         _write(output / "index.html", render_index(pages, made=now))
         _write(output / "README.md", render_markdown(pages))
+        for name, _, shown in pages:
+            if picture := cover(shown):
+                _write(output / cover_file(name, picture), picture.data)
         sys.stdout.write(f"\nOpen the gallery:  {output / 'index.html'}\n")
     if missing:
         faults.append(str(_not_run(missing)))
