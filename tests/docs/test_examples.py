@@ -16,7 +16,7 @@ import pytest
 
 import study.optimizers.reference
 import study.statistics
-from tests.docs.run_examples import Block, blocks, commands
+from tests.docs.run_examples import Block, blocks
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("run_examples.py")
@@ -36,7 +36,7 @@ def examples(page: Path) -> list[tuple[Block, str]]:
 
 
 EXAMPLES = [
-    pytest.param(page, index, block, prints, id=f"{page.stem}-{index}-{commands(block)[0]}")
+    pytest.param(page, index, block, prints, id=f"{page.stem}-{index}-{block.kind}")
     for page in PAGES
     for index, (block, prints) in enumerate(examples(page))
 ]
