@@ -24,6 +24,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,6 @@ def blocks(page: str) -> list[Block]:
     return [Block(kind=kind, file=file, text=text) for kind, file, text in _BLOCK.findall(page)]
 
 
-def commands(block: Block) -> list[str]:
-    """Return the commands of a block."""
-    return [line for line in block.text.splitlines() if line.strip()]
-
-
 def run_page(page: str) -> Iterator[dict[str, Any]]:
     """Write the files of a page, run its blocks, and yield the kind, the status and the output of each."""
     names: dict[str, Any] = {}
@@ -59,11 +55,16 @@ def run_page(page: str) -> Iterator[dict[str, Any]]:
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
             Path(block.file).write_text(block.text, encoding="utf-8")
         elif block.kind == "run":
-            status, output = _captured(lambda block=block: next(filter(None, map(_run, commands(block))), 0))
+            status, output = _captured(partial(_run_all, block.text))
             yield {"kind": "run", "status": status, "output": output}
         elif block.kind == "python":
-            status, output = _captured(lambda block=block: _fail(block.text, names))
+            status, output = _captured(partial(_run_doctest, block.text, names))
             yield {"kind": "python", "status": status, "output": output}
+
+
+def _run_all(commands: str) -> int:
+    """Run commands, one a line, and return the status of the first that fails, or 0."""
+    return next(filter(None, map(_run, commands.splitlines())), 0)
 
 
 def _run(command: str) -> int:
@@ -79,7 +80,7 @@ def _run(command: str) -> int:
     raise ValueError(f"{command}: expected study or python")
 
 
-def _fail(text: str, names: dict[str, Any]) -> int:
+def _run_doctest(text: str, names: dict[str, Any]) -> int:
     """Run a doctest, which adds to the names, and return how many of its examples failed."""
     test = doctest.DocTestParser().get_doctest(text, names, "example", None, None)
     failed, _ = doctest.DocTestRunner(verbose=False).run(test, clear_globs=False)
@@ -94,7 +95,7 @@ def _captured(run: Callable[[], int]) -> tuple[int, str]:
             try:
                 status = run()
             except SystemExit as error:
-                status = int(error.code or 0)
+                status = error.code if isinstance(error.code, int) else int(error.code is not None)
             except BaseException:
                 traceback.print_exc()
                 status = 1
