@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import matplotlib
@@ -13,6 +14,7 @@ WIDTH = 5.8
 _LETTERS = 9.5
 # In a legend, in inches: a line with the room around it, and a letter.
 _HANDLE, _LETTER = 0.55, 0.08
+_PATH, _COORDINATE = re.compile(rb' d="[^"]*"'), re.compile(rb"-?\d+\.\d{3,}")
 DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
 
 
@@ -45,4 +47,9 @@ def to_svg(figure: Figure) -> bytes:
     # Without a salt of our own, Matplotlib draws the names inside the file by lot.
     with matplotlib.rc_context({"svg.hashsalt": "gallery", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+    return _rounded(text.getvalue())
+
+
+def _rounded(svg: bytes) -> bytes:
+    """Round the coordinates of all paths to 0.01 points, which saves a sixth of a file and shows nowhere."""
+    return _PATH.sub(lambda path: _COORDINATE.sub(lambda found: b"%.2f" % float(found[0]), path[0]), svg)

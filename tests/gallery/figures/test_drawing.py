@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from study.gallery.figures.drawing import new_figure, to_svg
 from study.gallery.figures.heat_map import heat_map
 from study.gallery.figures.loss_curves import Curve, loss_curves, smoothed, stacked
 
@@ -46,3 +49,14 @@ def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_ru
     text = drawn.decode()
     for told in ("0.1 ± 0.05", "diverged", "not run", "0.4 ± 0.05"):
         assert f"<!-- {told} -->" in text  # Matplotlib writes the text beside its letters' outlines
+
+
+def test_paths_keep_two_digits_and_all_else_stays() -> None:
+    figure = new_figure(height=2.0)
+    axes = figure.add_subplot()
+    axes.plot([0.0, 1 / 3, 1.0], [0.0, 2 / 7, 1.0])
+    svg = to_svg(figure).decode()
+    paths = re.findall(r' d="([^"]*)"', svg)
+    assert any("." in path for path in paths)
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert re.search(r'translate\([\d.]*\.\d{3}|x="[\d.]*\.\d{3}', svg)  # places of marks and letters
