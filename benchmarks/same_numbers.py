@@ -80,7 +80,11 @@ def main() -> int:
 def extract(commit: str, folder: Path) -> None:
     """Write the files of a commit into a folder."""
     folder.mkdir(parents=True)
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True)
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", f"{commit}^{{commit}}"], check=False, capture_output=True
+    )
+    if archive.returncode != 0:
+        raise SystemExit(f"{commit}: expected a commit of this repository ({archive.stderr.decode().strip()})")
     subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from study.cli.stores import add_store_options, find_stores
+from study.cli.working_directory import import_from_working_directory
 from study.core.errors import StudyError
 
 
@@ -27,7 +28,10 @@ def main(arguments: list[str]) -> int:
     from study.reproduction.export import export
     from study.reproduction.recorded_run import find_recorded_run
 
-    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    import_from_working_directory()
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
+    for old, new in target.moved.items():
+        sys.stderr.write(f"{old} is now {new}\n")
     text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
     if options.output == "-":
         sys.stdout.write(text)

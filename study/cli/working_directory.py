@@ -6,9 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from importlib.machinery import PathFinder
+from importlib.machinery import PathFinder, all_suffixes
 from pathlib import Path
 
+import study
 from study.core.errors import StudyError
 
 _PROJECT = "optimizer-study"
@@ -49,7 +50,11 @@ def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
             hidden[name] = "the standard library"
             continue
         found = PathFinder.find_spec(name, elsewhere)
-        if found is None or found.origin is None or Path(found.origin).resolve().is_relative_to(folder.resolve()):
+        if found is None or (name == "study" and Path(study.__file__).resolve().is_relative_to(folder.resolve())):
+            continue
+        # A namespace package, such as `google`, has places and no origin.
+        origins = [found.origin] if found.origin is not None else list(found.submodule_search_locations or ())
+        if all(Path(origin).resolve().is_relative_to(folder.resolve()) for origin in origins):
             continue
         if name in _OWN_PACKAGES:
             hidden[name] = _PROJECT
@@ -60,7 +65,10 @@ def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
 
 def _module_names(folder: Path) -> set[str]:
     """Return the names of a folder's modules and packages."""
-    names = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    names = set()
+    for suffix in all_suffixes():
+        names |= {path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}") if path.is_file()}
+        names |= {path.parent.name for path in folder.glob(f"*/__init__{suffix}") if path.is_file()}
     return {name for name in names if name.isidentifier()}
 
 

@@ -49,20 +49,15 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
         "Choose one of them. If you trust another package and asked for it yourself, allow it: "
         "allow_targets=[PACKAGE] for study run, --allow PACKAGE for study reproduce."
     )
-    return [
-        Fault(
-            key=key,
-            value=target,
-            allowed=f"something of {families}, or of a module in {folder}",
-            advice=advice if (new := _moved(target)) is None else f"It has moved: write {new}.",
-        )
-        for key, target in _targets(raw)
-        if target is not None and not (isinstance(target, str) and _is_allowed(target, folder=folder, allow=allow))
-    ]
-
-
-def _moved(target: Any) -> str | None:
-    return moved_to(target) if isinstance(target, str) else None
+    allowed = f"something of {families}, or of a module in {folder}"
+    faults = []
+    for key, target in _targets(raw):
+        new = moved_to(target) if isinstance(target, str) else None
+        if new is not None:
+            faults.append(Fault(key=key, value=target, allowed=allowed, advice=f"It has moved: write {new}."))
+        elif target is not None and not (isinstance(target, str) and _is_allowed(target, folder=folder, allow=allow)):
+            faults.append(Fault(key=key, value=target, allowed=allowed, advice=advice))
+    return faults
 
 
 def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from typing import Any
 
 # Modules and packages, old to new. Without a release in between, no version tells old configs from new ones.
@@ -29,7 +31,7 @@ def moved_to(target: str) -> str | None:
     for old, new in _MOVED.items():
         if target.startswith(f"{old}.") and not _can_be_found(target.rpartition(".")[0]):
             moved = new + target.removeprefix(old)
-            return moved if _can_be_found(moved.rpartition(".")[0]) else None
+            return moved if _is_defined(moved) else None
     return None
 
 
@@ -69,14 +71,29 @@ def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
     return section(raw), moved
 
 
+def _is_defined(target: str) -> bool:
+    """Tell whether the module of a dotted path defines its last part, without importing anything."""
+    module, _, name = target.rpartition(".")
+    origin = getattr(_found(module), "origin", None)
+    if origin is None or not origin.endswith(".py"):
+        return False
+    nodes = ast.parse(Path(origin).read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name for node in nodes)
+
+
 def _can_be_found(module: str) -> bool:
-    """Tell whether Python finds a module, without importing it or its parents."""
+    return _found(module) is not None
+
+
+def _found(module: str) -> ModuleSpec | None:
+    """Return where Python finds a module, without importing it or its parents."""
     places: Sequence[str] | None = None
+    found = None
     name = ""
     for part in module.split("."):
         name = f"{name}.{part}" if name else part
         found = PathFinder.find_spec(name, places)
         if found is None:
-            return False
+            return None
         places = list(found.submodule_search_locations or ())
-    return True
+    return found

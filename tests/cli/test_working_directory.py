@@ -33,6 +33,22 @@ def test_a_package_that_another_one_requires_is_needed_too(folder: Path) -> None
     assert hidden_modules(folder, sys.path) == {"sqlalchemy": "sqlalchemy"}
 
 
+def test_compiled_modules_and_those_that_hide_a_namespace_are_named(folder: Path) -> None:
+    for name in ("keras.pyc", "json.so", "google.py"):
+        (folder / name).touch()
+    (folder / "hydra_plugins").mkdir()
+    (folder / "hydra_plugins" / "__init__.py").touch()
+    found = hidden_modules(folder, sys.path)
+    assert found.keys() == {"keras", "json", "google", "hydra_plugins"}
+    assert "protobuf" in found["google"]
+
+
+def test_links_that_lead_nowhere_and_folders_with_the_name_of_a_file_hide_nothing(folder: Path) -> None:
+    (folder / "keras.py").symlink_to(folder / "nowhere")
+    (folder / "random.py").mkdir()
+    assert hidden_modules(folder, sys.path) == {}
+
+
 def test_names_that_hide_nothing_that_is_needed_are_free(folder: Path) -> None:
     for name in ("models.py", "conf.py", "tests.py", "benchmarks.py", "data.py", "pytest.py", "my-net.py"):
         (folder / name).touch()

@@ -34,7 +34,17 @@ def test_a_target_that_has_moved_is_named_with_its_new_place() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("target", ["models.nothing.build", "study.search.pruners.BatchQuantile", "modelsmlp.x", "x"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "models.nothing.build",
+        "models.mlp.nosuch",
+        "models.build",
+        "study.search.pruners.BatchQuantile",
+        "modelsmlp.x",
+        "x",
+    ],
+)
 def test_what_has_not_moved_has_no_new_place(target: str) -> None:
     assert moved_to(target) is None
 
@@ -69,9 +79,11 @@ def test_a_fault_names_the_new_place(folder: Path) -> None:
 
 def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(folder: Path) -> None:
     (folder / "models").mkdir()
-    assert target_faults({"model": {"_target_": "models.mlp.build"}}, folder=folder) == []
-    (fault,) = signature_faults("model", "models.mlp.build", {})
-    assert "It has moved: write study.models.mlp.build." in str(fault)
+    loss = {"dataset": {"task": {"loss": {"_target_": "models.landscape.Height"}}}}
+    (fault,) = target_faults(loss, folder=folder)
+    assert str(fault).startswith("dataset.task.loss._target_=models.landscape.Height: ")
+    assert str(fault).endswith("It has moved: write study.models.landscape.Height.")
+    assert target_faults({"model": {"_target_": "models.mlp.nosuch"}}, folder=folder) == []  # told as not importable
 
 
 @pytest.mark.usefixtures("folder")

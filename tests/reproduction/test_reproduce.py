@@ -435,5 +435,5 @@ def test_a_target_that_has_moved_since_is_translated_and_told(command, client, t
     finally:
         client.log_text(target.study.run_id, now, "config.yaml")
     assert status == 0, printed
-    assert "models.mlp.build has moved: study.models.mlp.build takes its place\n" in printed
+    assert "models.mlp.build is now study.models.mlp.build\n" in printed
     assert "reproduced bit for bit" in printed

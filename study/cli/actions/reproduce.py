@@ -27,7 +27,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
     folder = options.folder.resolve()
     sys.stdout.write(f"{target.title}\n")
     for old, new in target.moved.items():
-        sys.stdout.write(f"{old} has moved: {new} takes its place\n")
+        sys.stdout.write(f"{old} is now {new}\n")
     sys.stdout.flush()
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         if options.seeds is None:
