@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from study.config.allowlist import target_faults
-from study.config.instantiate import is_too_deep, signature_faults
+from study.config.instantiate import is_too_deep
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader, did_you_mean
@@ -24,6 +24,7 @@ from study.config.schema import (
     TrackingConfig,
     resolve_direction,
 )
+from study.config.unknown_arguments import signature_faults
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import Range, Value
 

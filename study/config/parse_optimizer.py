@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from study.config.instantiate import like_default, parameters, signature_faults
+from study.config.instantiate import like_default, parameters
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
+from study.config.unknown_arguments import signature_faults
 from study.core.search_space import SCALES, Range, Value
 
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from study.config.schema import Direction, Live
 from study.core.trainer_interface import BestTrial, Kind, State
-from study.pipeline.live_progress import MOST_SHOWN, Ended, Progress, Running, number_text
+from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, number_text
 
 __all__ = ["Ended", "View", "open_view"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
-from study.search.failures import Failures, all_failed
+from study.search.failed_trials import Failures, all_failed
 from study.search.pruners import waits_for_finished_trials
 
 # Seconds between two looks at the other workers.

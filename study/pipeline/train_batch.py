@@ -9,7 +9,7 @@ from study.config.schema import Objective
 from study.core.trainer_interface import EpochReport, Kind, Together, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.live_view import Ended
-from study.search.failures import explained
+from study.search.failed_trials import explained
 
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
 # How trials ended, each with its objective.

@@ -12,10 +12,10 @@ import numpy as np
 
 from study.report import curve_data
 from study.report.caveats import Caution, cautions, pruned_or_adaptive
+from study.report.figures.curves import target_figure, training_figure, tuning_figure
 from study.report.figures.figure import Figure
-from study.report.figures.over_time import target_figure, training_figure, tuning_figure
+from study.report.figures.hyperparameters import importance_figure, parallel_figure, sensitivity_figure
 from study.report.figures.results import differences_figure, scores_figure
-from study.report.figures.search import importance_figure, parallel_figure, sensitivity_figure
 from study.report.figures.style import Style, styles
 from study.report.pairing import Outcome, decide_outcome
 from study.report.studies import ComparedExperiment

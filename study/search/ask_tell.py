@@ -18,7 +18,7 @@ from study.core.search_space import Value, to_arguments, to_coordinates
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
 from study.search.claims import Claims
-from study.search.failures import last_line
+from study.search.failed_trials import last_line
 from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop

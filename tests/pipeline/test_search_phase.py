@@ -15,7 +15,7 @@ from study.pipeline.context import StudyContext
 from study.pipeline.live_view import open_view
 from study.pipeline.train_batch import score
 from study.search.ask_tell import open_search
-from study.search.failures import FailedTrialsError
+from study.search.failed_trials import FailedTrialsError
 from study.tracking.read_studies import read_studies
 
 OBJECTIVE = Objective(metric="val_accuracy", direction="maximize", target=None)

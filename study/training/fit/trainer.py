@@ -19,6 +19,7 @@ from study.datasets import Dataset, Split
 from study.training.backend import select_backend, set_determinism, temporary_gradients
 from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
 from study.training.checkpoint_files import CheckpointFiles, Snapshot
+from study.training.divergence import are_finite, has_diverged
 from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
@@ -141,10 +142,8 @@ class FitTrainer:
             state = "pruned"
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
-            # `not <=` counts a loss of NaN as diverged. A finite loss with non-finite weights counts as diverged too:
-            # TensorFlow's relu turns NaN into zero.
-            whole = all(np.isfinite(weight).all() for weight in model.get_weights())
-            if not (whole and summary["final_loss"] <= summary["initial_loss"]):
+            losses = {name: summary[name] for name in ("initial_loss", "final_loss")}
+            if has_diverged(**losses, weights_are_finite=are_finite(model.get_weights())):
                 state = "diverged"
             if trial.test:
                 tested = evaluator.evaluate(self._test)

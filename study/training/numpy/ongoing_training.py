@@ -54,11 +54,6 @@ class OngoingTraining:
         return tuple(np.asarray(parameter, np.float32) for parameter in self.parameters)
 
     @property
-    def finite(self) -> bool:
-        """True if every parameter is a finite number."""
-        return all(bool(np.isfinite(parameter).all()) for parameter in self.parameters)
-
-    @property
     def costs(self) -> dict[str, float]:
         """Costs so far: seconds, steps, examples and memory. Nothing is compiled."""
         return {

@@ -29,6 +29,7 @@ from study.datasets import Dataset, Split
 from study.optimizers.reference import Rule, of_keras
 from study.training.backend import select_backend
 from study.training.build_optimizer import build_schedule, coerce
+from study.training.divergence import are_finite, has_diverged
 from study.training.model_setup import fresh_model, loss_sample, steps_per_epoch
 from study.training.numpy.from_keras import read_layers
 from study.training.numpy.keras_metrics import KerasMetrics
@@ -172,8 +173,8 @@ class NumpyTrainer:
             summary["diverged_at_step"] = float(progress.step)
         if state == "complete":
             summary["final_loss"] = self._evaluate(progress, self._loss_sample)["loss"]
-            # `not <=` counts a loss of NaN as diverged.
-            if not (progress.finite and summary["final_loss"] <= summary["initial_loss"]):
+            losses = {name: summary[name] for name in ("initial_loss", "final_loss")}
+            if has_diverged(**losses, weights_are_finite=are_finite(progress.parameters)):
                 state = "diverged"
             if trial.test:
                 tested = self._evaluate(progress, self._dataset.test)

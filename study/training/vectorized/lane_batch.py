@@ -15,11 +15,12 @@ from study.core.seeds import epoch_order
 from study.core.trainer_interface import EpochReport, OnEpoch, Together, TrialResult
 from study.training.callbacks import step_losses
 from study.training.checkpoint_files import CheckpointFiles
+from study.training.divergence import has_diverged
 from study.training.model_setup import examples_seen
+from study.training.vectorized.batch_checkpoint import Epoch, pack, unpack
 from study.training.vectorized.compiler import Clock
 from study.training.vectorized.lane import Carried, DeviceData, Lane, Places, call, moved
 from study.training.vectorized.program import VectorizedProgram
-from study.training.vectorized.snapshot import Epoch, pack, unpack
 from study.training.vectorized.structure import state_bytes
 
 
@@ -266,9 +267,9 @@ class LaneBatch:
         for index in complete:
             lane, place = self.lanes[index], self.places[index]
             lane.summary["final_loss"] = float(losses[place])
-            # `not <=` counts a loss of NaN as diverged. A finite loss with non-finite weights counts as diverged too.
-            learned = is_whole[place] and lane.summary["final_loss"] <= lane.summary["initial_loss"]
-            lane.state = "complete" if learned else "diverged"
+            ends = {name: lane.summary[name] for name in ("initial_loss", "final_loss")}
+            diverged = has_diverged(**ends, weights_are_finite=bool(is_whole[place]))
+            lane.state = "diverged" if diverged else "complete"
             if lane.trial.test:
                 lane.summary |= {name: float(values[place]) for name, values in tested.items()}
             self._keep_weights(index, state)

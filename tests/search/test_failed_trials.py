@@ -8,7 +8,7 @@ import pytest
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial, TrialResult
 from study.search.ask_tell import open_search
-from study.search.failures import FailedTrialsError, Failures, all_failed, explained, last_line
+from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, last_line
 
 TRACEBACK = """Traceback (most recent call last):
   File "model.py", line 3, in call
