@@ -30,7 +30,8 @@ def read_npz(file: Path, *, shape: ImageShape) -> Images:
             raise data_error(file, found=f"no {', no '.join(missing)}", expected=expected, advice=advice)
         with np.load(file, allow_pickle=False) as arrays:
             x_train, y_train, x_test, y_test = (arrays[name] for name in _NAMES)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    # RuntimeError: zipfile says so of encryption, and by a subclass of an unknown method of compression.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         found = f"something that cannot be read ({error})"
         raise data_error(file, found=found, expected=expected, advice=advice) from error
     return Images(

@@ -118,3 +118,16 @@ def test_a_damaged_array_inside_an_npz(tmp_path):
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"cannot be read .*CRC"):
         load(file)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(8, 99), (6, 1)], ids=["unknown compression", "encryption"])
+def test_an_archive_that_zipfile_refuses_to_read_is_told(tmp_path, offset, value):
+    file = write(tmp_path / "mnist.npz")
+    content = bytearray(file.read_bytes())
+    for signature, shift in ((b"PK\x01\x02", 2), (b"PK\x03\x04", 0)):  # in the directory and before each array
+        place = -1
+        while (place := content.find(signature, place + 1)) >= 0:
+            content[place + offset + shift] = value
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="something that cannot be read"):
+        load(file)
