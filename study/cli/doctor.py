@@ -6,12 +6,11 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import yaml
 
 from study.cli.stores import add_store_options, local_stores
-from study.cli.working_directory import import_from_working_directory
+from study.cli.working_directory import import_from_working_directory, own_conf, packaged_conf
 
 
 def main(arguments: list[str]) -> int:
@@ -53,15 +52,11 @@ def main(arguments: list[str]) -> int:
 
 def _recorded_facts() -> object:
     """Return what conf/trainer/auto.yaml records."""
-    import study.conf
-
-    return yaml.safe_load((Path(study.conf.__path__[0]) / "trainer" / "auto.yaml").read_text())["facts"]
+    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text())["facts"]
 
 
 def _targets() -> dict[str, str]:
     """Return the `_target_` of every data set in conf/, the working directory's own conf/ included."""
-    import study.conf
-
-    folders = [Path(study.conf.__path__[0]), Path.cwd() / "conf"]
+    folders = filter(None, (packaged_conf(), own_conf()))
     files = {file.stem: file for folder in folders for file in sorted((folder / "dataset").glob("*.yaml"))}
     return {name: str(yaml.safe_load(file.read_text())["_target_"]) for name, file in files.items()}

@@ -30,8 +30,7 @@ def main(arguments: list[str]) -> int:
 
     import_from_working_directory()
     target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
-    for old, new in target.moved.items():
-        sys.stderr.write(f"{old} is now {new}\n")
+    sys.stderr.write(target.moved_text)
     text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
     if options.output == "-":
         sys.stdout.write(text)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from study.cli.working_directory import import_from_working_directory
+from study.cli.working_directory import import_from_working_directory, own_conf, packaged_conf
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
 
@@ -56,14 +55,9 @@ def main(arguments: list[str]) -> int:
 
 def _groups() -> str:
     """Return what there is to choose from, read from the file names of conf/."""
-    import study.conf
-
-    folders = [Path(study.conf.__path__[0])]
-    own = Path.cwd() / "conf"
-    if own.is_dir() and own.resolve() != folders[0].resolve():
-        folders.append(own)
+    folders = list(filter(None, (packaged_conf(), own_conf())))
     lines = []
-    for group in sorted(path.name for path in folders[0].iterdir() if path.is_dir() and path.name[0].isalpha()):
+    for group in sorted(path.name for path in packaged_conf().iterdir() if path.is_dir() and path.name[0].isalpha()):
         names = sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
         if names:
             lines.append(f"  {group:<10} {', '.join(names)}")

@@ -1,15 +1,16 @@
-"""The working directory as a place of the user's own modules."""
+"""The working directory as a place of the user's own modules and configs."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
 from collections.abc import Sequence
-from importlib.machinery import PathFinder, all_suffixes
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-import study
+import study.conf
 from study.core.errors import StudyError
 
 _PROJECT = "optimizer-study"
@@ -31,6 +32,17 @@ def import_from_working_directory() -> None:
             "Rename them, or start from another folder."
         )
     sys.path.insert(0, os.fspath(folder))
+
+
+def packaged_conf() -> Path:
+    """Return the folder of the configs that come with this project."""
+    return Path(study.conf.__path__[0])
+
+
+def own_conf() -> Path | None:
+    """Return the working directory's own conf/; None without one, and in a checkout of this project."""
+    own = Path.cwd() / "conf"
+    return own if own.is_dir() and own.resolve() != packaged_conf().resolve() else None
 
 
 def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
@@ -65,11 +77,9 @@ def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
 
 def _module_names(folder: Path) -> set[str]:
     """Return the names of a folder's modules and packages."""
-    names = set()
-    for suffix in all_suffixes():
-        names |= {path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}") if path.is_file()}
-        names |= {path.parent.name for path in folder.glob(f"*/__init__{suffix}") if path.is_file()}
-    return {name for name in names if name.isidentifier()}
+    names = {inspect.getmodulename(name) or name for name in os.listdir(folder)}
+    specs = {name: PathFinder.find_spec(name, [os.fspath(folder)]) for name in names if name.isidentifier()}
+    return {name for name, spec in specs.items() if spec is not None and spec.origin is not None}
 
 
 def _owners(module: str) -> set[str]:

@@ -63,6 +63,11 @@ class RecordedRun:
         """The arguments that its optimizer was built with."""
         return hyperparameters(self.run)
 
+    @property
+    def moved_text(self) -> str:
+        """A line for each name that was translated; empty without any."""
+        return "".join(f"{old} is now {new}\n" for old, new in self.moved.items())
+
     def translated(self) -> RecordedRun:
         """Return the run with each `_target_` that has moved at its new place.
 

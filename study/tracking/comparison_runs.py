@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow.tracking import MlflowClient
+
 from study.core.errors import StoreError
+from study.core.redaction import redact
 from study.tracking import mlflow_schema
-from study.tracking.connection import Connections, redact, store_errors
+from study.tracking.connection import Connections, store_errors
 from study.tracking.read_studies import find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
@@ -35,12 +38,10 @@ def read_context(tracking_uri: str, experiment: str, *, connections: Connections
     """
     client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiment cannot be read"):
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            raise StoreError(f"experiment={experiment}: no such experiment in {redact(tracking_uri)}. See study list.")
-        runs = find_runs(client, found.experiment_id, "tags.role = 'study'")
+        experiment_id = _find_experiment(client, tracking_uri, experiment)
+        runs = find_runs(client, experiment_id, "tags.role = 'study'")
     digests = {run.info.run_id: each.dataset.digest for run in runs for each in run.inputs.dataset_inputs}
-    return ExperimentContext(experiment_id=str(found.experiment_id), digests=digests)
+    return ExperimentContext(experiment_id=experiment_id, digests=digests)
 
 
 def log_comparison(
@@ -70,11 +71,9 @@ def log_comparison(
     """
     client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the comparison cannot be recorded"):
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
-            raise StoreError(f"experiment={experiment}: no such experiment in {redact(tracking_uri)}. See study list.")
+        experiment_id = _find_experiment(client, tracking_uri, experiment)
         own = {**mlflow_schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
-        created = client.create_run(found.experiment_id, mlflow_schema.now_ms(), own, run_name="comparison")
+        created = client.create_run(experiment_id, mlflow_schema.now_ms(), own, run_name="comparison")
         run_id = str(created.info.run_id)
         for path in files:
             client.log_artifact(run_id, str(path), "figures" if path.suffix in _PICTURES else None)
@@ -82,3 +81,15 @@ def log_comparison(
             client.set_tag(study_run_id, "comparison_run_id", run_id)
         client.set_terminated(run_id)
     return run_id
+
+
+def _find_experiment(client: MlflowClient, tracking_uri: str, name: str) -> str:
+    """Return the id of an experiment.
+
+    Raises:
+        StoreError: The store has no such experiment.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        raise StoreError(f"experiment={name}: no such experiment in {redact(tracking_uri)}. See study list.")
+    return str(found.experiment_id)

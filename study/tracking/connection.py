@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.core.errors import StoreError
 from study.core.machine import cache_folder
-from study.core.redaction import redact as redact
+from study.core.redaction import redact
 from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
 
 _SERVERS = ("http://", "https://")

@@ -17,10 +17,10 @@ from mlflow.tracking import MlflowClient
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
 from study.core.records import RunRecord
-from study.core.redaction import redacted
+from study.core.redaction import redact, redacted
 from study.datasets import Dataset
 from study.tracking import mlflow_schema
-from study.tracking.connection import connect, is_database, redact, store_errors
+from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
 from study.tracking.outbox.resumed_run import resume_study

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
-from study.tracking.connection import Connections, is_database, redact, store_errors
+from study.core.redaction import redact
+from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
 from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
 

@@ -12,10 +12,11 @@ from mlflow.entities import Metric
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord
+from study.core.redaction import redact
 from study.core.trainer_interface import EpochReport, Kind, Trial, TrialResult
 from study.datasets import Dataset
 from study.tracking import mlflow_schema, study_summary
-from study.tracking.connection import redact, store_errors
+from study.tracking.connection import store_errors
 from study.tracking.mlflow_internals import check_system_metrics
 from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert

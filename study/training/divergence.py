@@ -6,29 +6,28 @@ At the end `has_diverged` holds: the training has left the model no better than 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def has_diverged(*, initial_loss: float, final_loss: float, weights_are_finite: bool) -> bool:
+def has_diverged(summary: Mapping[str, float], *, weights_are_finite: bool) -> bool:
     """Return whether a trial that trained to its end counts as diverged.
 
     Args:
-        initial_loss: The loss before the first step.
-        final_loss: The loss after the last step, on the same examples.
+        summary: Holds `initial_loss`, before the first step, and `final_loss`, after the last one, on equal examples.
         weights_are_finite: False if a weight is NaN or infinite. The loss may be finite all the same: TensorFlow's
             relu turns NaN into zero.
 
     Examples:
-        >>> has_diverged(initial_loss=2.3, final_loss=0.4, weights_are_finite=True)
+        >>> has_diverged({"initial_loss": 2.3, "final_loss": 0.4}, weights_are_finite=True)
         False
-        >>> has_diverged(initial_loss=2.3, final_loss=float("nan"), weights_are_finite=True)
+        >>> has_diverged({"initial_loss": 2.3, "final_loss": float("nan")}, weights_are_finite=True)
         True
     """
     # `not <=`, so that a loss of NaN counts as diverged.
-    return not (weights_are_finite and final_loss <= initial_loss)
+    return not (weights_are_finite and summary["final_loss"] <= summary["initial_loss"])
 
 
 def are_finite(weights: Iterable[NDArray[np.generic]]) -> bool:

@@ -24,7 +24,7 @@ from study.training.divergence import are_finite, has_diverged
 def test_a_loss_above_the_first_one_and_broken_weights_count_as_diverged(
     initial: float, final: float, finite: bool, diverged: bool
 ) -> None:
-    assert has_diverged(initial_loss=initial, final_loss=final, weights_are_finite=finite) is diverged
+    assert has_diverged({"initial_loss": initial, "final_loss": final}, weights_are_finite=finite) is diverged
 
 
 def test_one_broken_number_is_enough() -> None:

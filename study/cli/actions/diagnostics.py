@@ -16,9 +16,9 @@ from study.config.schema import BACKENDS, KINDS, Stores
 from study.core.errors import BackendError, StoreError, StudyError
 from study.core.machine import cards
 from study.core.packages import PROJECT
+from study.core.redaction import redact
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
-from study.tracking.connection import redact
 from study.tracking.read_studies import read_experiments
 from study.training.auto import show
 from study.training.auto_costs import find_facts

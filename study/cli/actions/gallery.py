@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import yaml
 from study.cli.launch.compose import compose_jobs, prepare
 from study.cli.launch.overrides import read_overrides
 from study.cli.stores import find_stores
+from study.cli.working_directory import packaged_conf
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
 from study.core.errors import StudyError
@@ -181,7 +181,7 @@ def _digest(raw: Mapping[str, Any]) -> str:
 
 def _budget_of(option: str) -> dict[str, Any] | None:
     """Return the content of an option of the group budget; None without that option."""
-    path = files("study.conf").joinpath("budget", *f"{option}.yaml".split("/"))
+    path = packaged_conf().joinpath("budget", *f"{option}.yaml".split("/"))
     return yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
 
 

@@ -25,9 +25,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
     changes = parse_changes(options.changes)
     target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
     folder = options.folder.resolve()
-    sys.stdout.write(f"{target.title}\n")
-    for old, new in target.moved.items():
-        sys.stdout.write(f"{old} is now {new}\n")
+    sys.stdout.write(f"{target.title}\n{target.moved_text}")
     sys.stdout.flush()
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         if options.seeds is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_module
@@ -22,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from study.cli.launch.exported_choices import translate
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
+from study.cli.working_directory import own_conf
 from study.config.named_settings import refuse_given
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import written_out
@@ -64,10 +64,7 @@ class _OwnConf(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder where there is one that is not the package's own."""
-        import study.conf
-
-        own = Path.cwd() / "conf"
-        if own.is_dir() and own.resolve() != Path(study.conf.__path__[0]).resolve():
+        if (own := own_conf()) is not None:
             search_path.append(provider="working directory", path=f"file://{own}")
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.core.errors import StoreError
-from study.tracking.connection import connect, redact, store_errors
+from study.core.redaction import redact
+from study.tracking.connection import connect, store_errors
 from study.tracking.outbox.entries import Log
 from study.tracking.outbox.mlflow_writer import MlflowWriter
 from study.tracking.outbox.resumed_run import resume_study

@@ -142,8 +142,7 @@ class FitTrainer:
             state = "pruned"
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
-            losses = {name: summary[name] for name in ("initial_loss", "final_loss")}
-            if has_diverged(**losses, weights_are_finite=are_finite(model.get_weights())):
+            if has_diverged(summary, weights_are_finite=are_finite(model.get_weights())):
                 state = "diverged"
             if trial.test:
                 tested = evaluator.evaluate(self._test)

@@ -173,8 +173,7 @@ class NumpyTrainer:
             summary["diverged_at_step"] = float(progress.step)
         if state == "complete":
             summary["final_loss"] = self._evaluate(progress, self._loss_sample)["loss"]
-            losses = {name: summary[name] for name in ("initial_loss", "final_loss")}
-            if has_diverged(**losses, weights_are_finite=are_finite(progress.parameters)):
+            if has_diverged(summary, weights_are_finite=are_finite(progress.parameters)):
                 state = "diverged"
             if trial.test:
                 tested = self._evaluate(progress, self._dataset.test)

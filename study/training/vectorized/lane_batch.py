@@ -267,8 +267,7 @@ class LaneBatch:
         for index in complete:
             lane, place = self.lanes[index], self.places[index]
             lane.summary["final_loss"] = float(losses[place])
-            ends = {name: lane.summary[name] for name in ("initial_loss", "final_loss")}
-            diverged = has_diverged(**ends, weights_are_finite=bool(is_whole[place]))
+            diverged = has_diverged(lane.summary, weights_are_finite=bool(is_whole[place]))
             lane.state = "diverged" if diverged else "complete"
             if lane.trial.test:
                 lane.summary |= {name: float(values[place]) for name, values in tested.items()}
