@@ -105,7 +105,7 @@ def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own
     raw["model"] = {"name": "m", "_target_": "installed_elsewhere.build"}
     raw["allow_targets"] = ["installed_elsewhere"]
     assert parse(raw, folder=own).model.section["_target_"] == "installed_elsewhere.build"
-    with pytest.raises(ConfigError, match=r"model\._target_=installed_elsewhere\.build: expected something of"):
+    with pytest.raises(ConfigError, match=r"model\._target_=installed_elsewhere\.build: expected an object of"):
         parse(raw, folder=own, allow=())
 
 
@@ -127,5 +127,5 @@ def test_an_exported_file_refers_to_nothing_outside(tmp_path: Path) -> None:
 def test_a_config_that_holds_itself_is_told(own: Path, raw: dict[str, Any]) -> None:
     damaged = copy.deepcopy(raw)
     damaged["model"]["hidden"] = damaged
-    with pytest.raises(ConfigError, match="a few deep"):
+    with pytest.raises(ConfigError, match="a few levels"):
         parse(damaged, folder=own)

@@ -71,7 +71,7 @@ def test_a_config_that_knows_no_settings_is_left_alone() -> None:
     ("config", "told"),
     [
         (raw("shard"), ["setting=shard", "one of shared, tuned, few, bare", "Did you mean shared?"]),
-        (raw("shared", settings={}), ["setting=shared", "null, since settings names none"]),
+        (raw("shared", settings={}), ["setting=shared", "null, since settings is empty"]),
         (raw(3), ["setting=3", "one of shared"]),
         (raw("few", optimizer="adam"), ["optimizer=adam", "settings.few names: sgd", "settings.few.any"]),
         (raw("shared", settings=[1]), ["settings=[1]", "a section of named settings"]),

@@ -197,9 +197,7 @@ def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pyt
 )
 def test_a_pruner_that_sees_nobody_is_told(searched: Any, pruner: str, n_trials: int, told: str | None) -> None:
     found = searched(SideBySide(), f"pruner={pruner}", f"budget.n_trials={n_trials}")
-    warnings = [
-        line for line in found.lines if line.startswith(f"pruner={pruner} compares with trials that have ended")
-    ]
+    warnings = [line for line in found.lines if line.startswith(f"pruner={pruner} compares with finished trials")]
     assert len(warnings) == (told is not None)
     if told is not None:
         assert told in warnings[0]

@@ -289,7 +289,7 @@ def test_what_is_not_there_is_told_with_the_nearest_names(command, name, told):
         ("trainer.batch_size", "KEY=VALUE"),
         ("trainer.batch_size=0", "at least 1"),
         ("--seeds=0", "1 or more"),
-        ("--tolerance=-1", "from 0"),
+        ("--tolerance=-1", "at least 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(command, word, told):

@@ -104,7 +104,10 @@ def test_a_figure_is_drawn_once_for_the_page_and_the_files(experiment, monkeypat
     ("arguments", "told"),
     [
         (["digits-mpl"], "EXPERIMENT=digits-mpl: expected one of digits-mlp. Did you mean digits-mlp?"),
-        (["digits-mlp", "--output", "no/such/page.html"], "--output=no/such/page.html: expected a file in a folder"),
+        (
+            ["digits-mlp", "--output", "no/such/page.html"],
+            "--output=no/such/page.html: expected a file in an existing folder",
+        ),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(folder, experiment, capsys, arguments, told):

@@ -50,7 +50,7 @@ def test_a_change_may_be_typed_with_the_plus_signs_of_study_run() -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("trainer.batch_size", r"trainer\.batch_size: expected KEY=VALUE behind the target"),
+        ("trainer.batch_size", r"trainer\.batch_size: expected KEY=VALUE after the target"),
         ("=64", "=64: expected KEY=VALUE"),
         ("~a=1", "~a=1: expected KEY=VALUE"),
         ("a=1,2", r"a=1,2: expected one value. Write a list as \[a,b\]"),
