@@ -1,4 +1,4 @@
-"""The findings, output and status of `study doctor`; test_studies.py asks backends, here they are replaced."""
+"""The findings, output and status of `study doctor`; test_studies.py starts backends; here they are replaced."""
 
 from __future__ import annotations
 

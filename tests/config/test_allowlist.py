@@ -19,7 +19,7 @@ from study.reproduction.retrain import RetrainRequest, retrain
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user's folder with a module, a package, and something installed in an environment that lies in it."""
+    """A user's folder with a module, a package, and a package installed in an environment inside the folder."""
     (tmp_path / "own_guarded.py").write_text(
         "from os import system\nfrom subprocess import run as run_it\ndef build(**_): ...\nclass Layer: ...\n"
     )
@@ -45,7 +45,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "study.datasets.digits.load",
         "study.training.fit.FitTrainer",
         "study.models.mlp.build",
-        "study.models.nothing.build",  # told with the other faults
+        "study.models.nothing.build",  # reported with the other faults
         "own_guarded.build",
         "own_guarded.Layer",
         "own_package.nets.build",
@@ -69,7 +69,7 @@ def test_what_a_study_is_made_of_is_allowed(own: Path, target: str | None) -> No
             "conf.x",
             "hydra.main",
         ),
-        # A module of this project holds what it imports from the rest of it, and that is no way around.
+        # A module of this project holds its imports from the rest of the project; that is no way around the list.
         *("study.training.auto.ConfigError", "study.search.samplers.sampler_seed"),
         *("own_guarded.system", "own_guarded.run_it", "installed_elsewhere.build", "own_guarded.build.__call__.x()"),
         *("", ".", "os", "..os.system", "own_guarded", 3, ["os.system"]),

@@ -10,7 +10,7 @@ import pytest
 from study.core.interrupt import STOPPED_AT_ONCE, two_stage_interrupt
 
 ROOT = Path(__file__).parents[2]
-# A command that takes very long to end, as with a slow store.
+# A command with a very slow end, as with a slow store.
 SLOW_TO_END = """
 import sys, time
 from study.core.interrupt import two_stage_interrupt

@@ -1,4 +1,4 @@
-"""A landscape as a model: where it is, how high, what is refused, and that others can load it."""
+"""A landscape as a model: its position, its height, refused arguments, and loading without this project."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Labels that a data set or a model has no place for are told before anything is stored."""
+"""Labels that do not fit the data set or the model are reported before anything is stored."""
 
 from __future__ import annotations
 

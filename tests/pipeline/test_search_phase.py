@@ -31,7 +31,7 @@ class SideBySide:
         self.batches: list[list[int]] = []
 
     def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
-        """Gives all places away when a batch has ended."""
+        """Offers all places when a batch has ended."""
         results = []
         while trials:
             self.batches.append([trial.number for trial in trials])
@@ -95,7 +95,7 @@ class Tracker:
 
 @pytest.fixture
 def searched(compose: Any) -> Any:
-    """Search with the trainer above and return what it was given, what was told, and what was shown."""
+    """Search with the trainer above; return the trials that it got, the reports to the search, and the lines shown."""
 
     def search(trainer: SideBySide, *overrides: str) -> SimpleNamespace:
         config, tracker, stream = compose(*overrides), Tracker(), io.StringIO()

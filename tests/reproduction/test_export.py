@@ -52,7 +52,7 @@ def file(target, tmp_path):
 
 @pytest.fixture
 def fixed_compose(tmp_path):
-    """Compose with nothing but what a test says, as a command line would."""
+    """Compose with only the words of a test, as a command line would."""
 
     def build(*words: str) -> StudyConfig:
         (job,) = compose_jobs(prepare(words), multirun=False)

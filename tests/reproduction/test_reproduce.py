@@ -49,7 +49,7 @@ def _prepare(folder, empty_store):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, compose_quick, empty_store):
-    """A study that all tests look at; whoever changes its record or data puts it back."""
+    """A study that all tests read; a test that changes its record or data restores it."""
     folder = _prepare(tmp_path_factory.mktemp("study"), empty_store)
     config = compose_quick(*DATA, "study_name=adam", folder=folder)
     run_study(config)

@@ -155,7 +155,7 @@ def studies_of(name: str, budget: str) -> set[str]:
 
 
 def _find_run(uri: str, name: str, connections: Connections) -> Run | None:
-    """Return the largest complete run of an experiment in the store; None if there is none.
+    """Return the largest complete run of an experiment in the store; None without one.
 
     Studies with none of our budgets, such as those with a user's own overrides, are shown together.
     """

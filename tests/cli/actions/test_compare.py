@@ -29,7 +29,7 @@ def folder(tmp_path, empty_store, monkeypatch) -> Path:
 
 @pytest.fixture
 def experiment(folder, compose_quick) -> str:
-    """Two studies in a real store, their results made up."""
+    """Two studies in a real store, with invented results."""
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     dataset = Dataset(name="digits", source="made up", train=split, validation=split, test=split, n_outputs=2)
     for name, level in TESTS.items():
