@@ -74,7 +74,7 @@ def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
     for key, origin in resolve_setting(raw).origins.items():
         if key in given:
             advice = f"Remove {key} from the command, or choose another setting, or setting=null."
-            faults.append(Fault(key=key, value=given[key], allowed=f"no value beside {origin}", advice=advice))
+            faults.append(Fault(key=key, value=given[key], allowed=f"no value together with {origin}", advice=advice))
     if faults:
         raise ConfigError(faults)
 

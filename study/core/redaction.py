@@ -57,7 +57,7 @@ def written_out(unresolved: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (key, redacted(text, key=key))
         for key, text in _texts(unresolved)
-        # An interpolation is not a secret. So it is taken out, and what is left is checked for one.
+        # An interpolation is not a secret. So it is removed, and the rest is checked for a secret.
         if redacted(plain := _INTERPOLATION.sub("", text), key=key) != plain
     ]
 

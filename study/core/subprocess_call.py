@@ -54,7 +54,7 @@ def call_in_subprocess(
         function: The function, as `module:name`.
         *arguments: Its arguments, which are pickled.
         timeout_s: Seconds after which the process is killed; None: never.
-        environment: Variables beside those of this process.
+        environment: Variables in addition to those of this process.
         quiet: Keep the output of the process off the terminal.
 
     Raises:

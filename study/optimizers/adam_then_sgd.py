@@ -180,4 +180,6 @@ def _check_switch(switch_fraction: float | None, n_steps: int | None) -> None:
     if switch_fraction is not None and not 0 <= switch_fraction <= 1:
         raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
     if switch_fraction is not None and n_steps is None:
-        raise ValueError("n_steps=None: expected the number of all steps beside switch_fraction. Give n_steps too.")
+        raise ValueError(
+            "n_steps=None: expected the number of all steps, which switch_fraction needs. Give n_steps too."
+        )

@@ -79,7 +79,7 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
 
 
 def score(result: TrialResult, objective: Objective) -> float:
-    """Return a trial's objective: the metric at its last epoch, the worst value where it diverged.
+    """Return a trial's objective: the metric at its last epoch, or the worst value if it diverged.
 
     A failed trial has none, which is NaN.
     """
@@ -104,7 +104,7 @@ class _BatchFollower:
         return True
 
     def epoch_ended(self, diverged: Sequence[Trial]) -> set[int]:
-        """Return the numbers of the trials that are to be stopped."""
+        """Return the numbers of the trials to stop."""
         reported, self._reported = self._reported, []
         stopped = self._context.search.judge(reported) if self._kind == "trial" else set()
         for number in stopped:

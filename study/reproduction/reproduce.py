@@ -59,7 +59,7 @@ class MetricComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """The result of training a run again, with likely causes where it was not reproduced.
+    """The result of training a run again, with likely causes if it was not reproduced.
 
     Attributes:
         trained: Whether it was trained again; unless forced, a difference in data or versions stops it.
@@ -67,7 +67,7 @@ class Reproduction:
         tolerance: The largest relative difference allowed; 0: bit for bit.
         comparisons: One for each metric.
         recorded_state: How the run ended.
-        state: How it ended now; None where it was not trained.
+        state: How it ended now; None if it was not trained.
         differences: The differences from the recording: likely causes.
         device: The device that trained.
     """
@@ -121,7 +121,7 @@ def reproduce(
         tolerance: The largest relative difference allowed; None: 0 if everything is as recorded, else
             `LOOSE_TOLERANCE`.
         force: Train even if the data or the versions of computing packages differ.
-        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -177,7 +177,7 @@ def repeat(
         folder: Where relative paths start.
         changes: New values of the config, by dotted key.
         force: Train even if the data or the versions of computing packages differ.
-        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:
         DataError: The data set cannot be loaded.

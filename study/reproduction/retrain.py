@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainRequest:
-    """Trials to train again, and what they were recorded with.
+    """Trials to train again, and their recorded conditions.
 
     Attributes:
         raw: The resolved config.

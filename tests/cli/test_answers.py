@@ -100,7 +100,7 @@ def test_a_key_both_fixed_and_searched_is_told(here, tmp_path):
     words = ["optimizer.learning_rate=0.1", "optimizer.search.learning_rate.low=0.01"]
     status, _, err = here("run", *words, cwd=tmp_path)
     assert status == 2
-    assert "optimizer.learning_rate=0.1: expected no value beside optimizer.search.learning_rate.low" in err
+    assert "optimizer.learning_rate=0.1: expected no value together with optimizer.search.learning_rate.low" in err
     assert list(tmp_path.iterdir()) == []
 
 

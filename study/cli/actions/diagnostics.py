@@ -72,7 +72,7 @@ def can_run(findings: Sequence[Finding]) -> bool:
 
 
 def _packages() -> list[Finding]:
-    """Return the versions of Python and of what every study uses."""
+    """Return the versions of Python and of the packages that every study uses."""
     found = [Finding(kind="package", name="python", state="ok", detail=platform.python_version())]
     for name in _PACKAGES:
         version = _version(name)

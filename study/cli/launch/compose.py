@@ -194,7 +194,7 @@ def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
         fixed = f"optimizer.{argument.split('.')[0]}"
         if argument and fixed in given:
             advice = f"Remove {fixed} or {key} from the command."
-            faults.append(Fault(key=fixed, value=given[fixed], allowed=f"no value beside {key}", advice=advice))
+            faults.append(Fault(key=fixed, value=given[fixed], allowed=f"no value together with {key}", advice=advice))
     if faults:
         raise ConfigError(faults)
 

@@ -98,6 +98,6 @@ def test_studies_are_named_by_the_text_of_telling_overrides() -> None:
 def test_null_in_any_spelling_may_stand_beside_a_range() -> None:
     _job("++optimizer.learning_rate=NULL", "++optimizer.search.learning_rate.low=0.01")
     with pytest.raises(
-        ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value beside optimizer\.search"
+        ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value together with optimizer\.search"
     ):
         _job("++optimizer.learning_rate=0.1", "++optimizer.search.learning_rate.low=0.01")
