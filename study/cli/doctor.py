@@ -21,17 +21,13 @@ def main(arguments: list[str]) -> int:
         description="Show backends, GPUs, data sets and stores. Status 0: a study can run; 1: not.",
     )
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    parser.add_argument(
-        "--timeout", type=float, default=120.0, help="seconds allowed for a backend to start (default: 120)"
-    )
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for a backend to start (default: 120)")
     parser.add_argument(
         "--measure",
         action="store_true",
         help="first measure the times of trainers here, for trainer=auto (takes minutes)",
     )
-    parser.add_argument(
-        "--measure-timeout", type=float, default=300.0, help="seconds allowed for each trainer (default: 300)"
-    )
+    parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (default: 300)")
     add_store_options(parser)
     options = parser.parse_args(arguments)
     import_from_working_directory()  # a user's own data sets are modules of it
