@@ -1,4 +1,4 @@
-"""Parts that several architectures share, and the checks of what they are built with.
+"""Parts that several architectures share, and the checks of their arguments.
 
 Messages have the form that the rest of the project uses: the key as a user types it, the value, what is allowed,
 what to do next.
@@ -41,7 +41,7 @@ def output_layer(n_outputs: int, **arguments: Any) -> keras.Layer:
     """Return the last layer of every model: logits, in full precision even where the rest computes in fewer bits.
 
     Raises:
-        ValueError: There is nothing to put out.
+        ValueError: `n_outputs` is not a whole number of at least 1.
     """
     if not _is_whole(n_outputs) or n_outputs < 1:
         advice = "Let the data set's load() give the number of its classes."
@@ -59,21 +59,21 @@ def hidden_layer(
     l2: float,
     kernel_initializer: keras.Initializer | str = "glorot_uniform",
 ) -> Any:
-    """Add a fully connected layer with what stands around it: normalization, activation, dropout.
+    """Add a fully connected layer, with normalization, activation and dropout.
 
     Args:
-        x: What goes in.
+        x: The input.
         units: Width of the layer.
         activation: See `activation_layer`.
         dropout: Share of units dropped behind the activation.
         batch_norm: Normalize over the batch before the activation.
         l2: See `l2_penalty`.
-        kernel_initializer: What the kernel starts from.
+        kernel_initializer: The kernel's initializer.
 
     Returns:
-        What comes out.
+        The output.
     """
-    # Normalizing takes the mean away, and any bias with it.
+    # Normalizing removes the mean, and any bias with it.
     penalty = l2_penalty(l2)
     x = keras.layers.Dense(
         units, use_bias=not batch_norm, kernel_initializer=kernel_initializer, kernel_regularizer=penalty
@@ -85,7 +85,7 @@ def hidden_layer(
 
 
 def sequence_of(inputs: Any, *, model: str) -> Any:
-    """Return the input as a sequence (steps, features): as it is, or the rows of an image.
+    """Return the input as a sequence (steps, features): unchanged, or the rows of an image.
 
     Raises:
         ValueError: It is neither.
@@ -117,7 +117,7 @@ def check_hidden(hidden: Any) -> list[int]:
     Raises:
         ValueError: They are not a list of whole numbers of at least 1.
     """
-    # Any sequence will do, OmegaConf's own lists as well; text is one too, but not of numbers.
+    # Any sequence is accepted, also OmegaConf's lists. Text is a sequence too, but not of numbers.
     if not isinstance(hidden, Sequence) or not all(_is_whole(units) and units >= 1 for units in hidden):
         advice = "Write model.hidden=[300,100], or model.hidden=[100] for one layer."
         raise refusal("model.hidden", hidden, allowed="a list of whole numbers of at least 1", advice=advice)
@@ -156,7 +156,7 @@ def check_batch_norm(batch_norm: bool) -> None:
 
 
 def check_positive(value: float, *, key: str, example: float) -> None:
-    """Refuse what is no finite number above 0.
+    """Refuse a value that is no finite number above 0.
 
     Raises:
         ValueError: It is not.
@@ -192,7 +192,7 @@ def check_images(input_shape: tuple[int, ...], *, model: str, min_side: int) -> 
 
 
 def refusal(key: str, value: object, *, allowed: str, advice: str) -> ValueError:
-    """Return the error for an argument that a model cannot be built with."""
+    """Return the error for an invalid argument of a model."""
     return ValueError(f"{key}={value!s}: expected {allowed}. {advice}")
 
 

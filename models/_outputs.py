@@ -1,4 +1,4 @@
-"""Metrics that say what a regression puts out, whatever its targets: where its outputs lie and how far they spread."""
+"""Metrics of the outputs of a regression, for any targets: their mean and their spread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _OutputMoments(keras.metrics.Metric):  # type: ignore[misc]
 
 
 class OutputMean(_OutputMoments):
-    """The mean of the outputs. Of a line over x with mean 0 it is the intercept."""
+    """The mean of the outputs. For a line over x with mean 0, it is the intercept."""
 
     def result(self) -> Any:
         """Return the mean."""
@@ -38,7 +38,7 @@ class OutputMean(_OutputMoments):
 class OutputSpread(_OutputMoments):
     """The standard deviation of the outputs, negative where they fall while the targets rise.
 
-    Of a line over x it is the slope times the standard deviation of x.
+    For a line over x, it is the slope times the standard deviation of x.
     """
 
     def result(self) -> Any:

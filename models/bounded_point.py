@@ -1,4 +1,4 @@
-"""One number that is kept in an interval: what an online learner moves when its costs are linear."""
+"""One number that is kept in an interval: the variable of an online learner with linear costs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def build(
         input_shape: Shape of one example; the mean over it is the slope of a cost.
         n_outputs: Width of the output, at least 2; places beyond the second hold 0.
         start: The number before the first step.
-        low: The least that it can be.
-        high: The greatest that it can be.
+        low: The least allowed number.
+        high: The greatest allowed number.
 
     Returns:
         A model that maps (n, *input_shape) to the cost, slope times number, and the number, (n, n_outputs).
 
     Raises:
-        ValueError: An argument that it cannot be built with.
+        ValueError: An argument is invalid.
     """
     _check(start, low, high)
     if n_outputs < 2:
         advice = "Choose dataset=online_linear, or a data set of your own with two outputs."
-        raise refusal("n_outputs", n_outputs, allowed="at least 2: the cost, and the number", advice=advice)
+        raise refusal("n_outputs", n_outputs, allowed="at least 2: the cost and the number", advice=advice)
     inputs = keras.Input(tuple(input_shape))
     slope = keras.ops.mean(keras.layers.Flatten()(inputs), axis=-1, keepdims=True)
     number = keras.layers.Dense(
@@ -48,7 +48,7 @@ def build(
 
 
 class Between(keras.constraints.Constraint):  # type: ignore[misc]
-    """Weights that leave an interval are put back on its end: the projection onto it.
+    """The projection onto an interval: weights that leave it are moved to its nearest end.
 
     Args:
         low: The least.
@@ -63,12 +63,12 @@ class Between(keras.constraints.Constraint):  # type: ignore[misc]
         return keras.ops.clip(w, self.low, self.high)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the constraint down."""
+        """Return the arguments with which Keras saves the constraint."""
         return {"low": self.low, "high": self.high}
 
 
 def _check(start: float, low: float, high: float) -> None:
-    """Refuse what is no interval with a number in it."""
+    """Refuse ends that make no interval, and a start outside it."""
     for name, value in (("start", start), ("low", low), ("high", high)):
         if not _is_finite(value):
             raise refusal(f"model.{name}", value, allowed="a finite number", advice=f"Correct model.{name}.")

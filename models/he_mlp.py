@@ -1,7 +1,7 @@
 """A multilayer perceptron that starts from He's initialization, or from any multiple of it.
 
 Source: K. He, X. Zhang, S. Ren and J. Sun, "Delving Deep into Rectifiers", ICCV 2015, section 2.2: kernels from a
-normal distribution of variance 2 / fan-in keep the size of what passes through layers of rectifiers, biases start at
+normal distribution of variance 2 / fan-in keep the size of signals through layers of rectifiers, biases start at
 0. The output layer starts so too, as in networks that are written by hand.
 """
 
@@ -49,7 +49,7 @@ def build(
         A model that maps (n, *input_shape) to logits, (n, n_outputs).
 
     Raises:
-        ValueError: An argument that it cannot be built with.
+        ValueError: An argument is invalid.
     """
     check_dropout(dropout)
     check_batch_norm(batch_norm)
@@ -71,7 +71,7 @@ def build(
 
 
 def _normal(init_scale: float) -> keras.Initializer:
-    """Return a fresh one for a layer: an initializer that is used twice draws the same numbers twice."""
+    """Return a new initializer for a layer: one that is used twice draws the same numbers twice."""
     return keras.initializers.VarianceScaling(
         scale=2.0 * init_scale**2, mode="fan_in", distribution="untruncated_normal"
     )

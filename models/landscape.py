@@ -29,7 +29,7 @@ def build(
     """Build the model.
 
     Args:
-        input_shape: Shape of one example, (1,): an input that says nothing.
+        input_shape: Shape of one example, (1,): an input without information.
         n_outputs: Width of the output: 1, and a place for each coordinate; places that the landscape does not use
             hold 0.
         function: `_target_`, the dotted path of a function of one or more coordinates in plain arithmetic.
@@ -41,7 +41,7 @@ def build(
         A model that maps (n, 1) to the height and the coordinates, (n, n_outputs), the same in every row.
 
     Raises:
-        ValueError: An argument that it cannot be built with.
+        ValueError: An argument is invalid.
     """
     height = _named_function(function)
     n_dimensions = len(inspect.signature(height).parameters)
@@ -50,9 +50,9 @@ def build(
     _check_height(height, position)
     _check_places(tuple(input_shape), n_outputs, n_dimensions)
     inputs = keras.Input(tuple(input_shape))
-    floatx = keras.config.floatx()  # TensorFlow would make float32 of a list before anything else
-    # Of zeros this layer leaves its offset alone: a weight vector that only says where it is. Its arithmetic is in
-    # the weights' own precision, also where other models compute in bfloat16.
+    floatx = keras.config.floatx()  # TensorFlow would first convert a list to float32
+    # With an input of zeros, this layer returns only its offset: a weight vector that is the position. Its arithmetic
+    # is in the weights' own precision, also where other models compute in bfloat16.
     nothing = keras.ops.repeat(keras.ops.zeros_like(inputs, dtype=floatx), n_dimensions, axis=-1)
     place = keras.layers.LayerNormalization(
         scale=False,
@@ -67,7 +67,7 @@ def build(
 
 
 class Height(keras.losses.Loss):  # type: ignore[misc]
-    """The height where the model is: its first output, whatever the target."""
+    """The height at the model's position: its first output, for any target."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002 - Keras passes it
         """Return the heights, shape (n_examples,)."""
@@ -75,11 +75,11 @@ class Height(keras.losses.Loss):  # type: ignore[misc]
 
 
 class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
-    """A coordinate of where the model is.
+    """A coordinate of the model's position.
 
     Args:
         name: The metric's name.
-        index: Which coordinate, counted from 1 as in x1, x2.
+        index: The coordinate's number, counted from 1 as in x1, x2.
         dtype: Type of the mean.
     """
 
@@ -88,12 +88,12 @@ class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
         self.index = index
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras needs to write the metric down."""
+        """Return the arguments with which Keras saves the metric."""
         return {"name": self.name, "index": self.index, "dtype": self.dtype}
 
 
 def _named_function(function: object) -> Callable[..., Any]:
-    """Return the function that a section names; the names that a config may hold were checked before."""
+    """Return the function that a section names; the config's names were checked before."""
     target = function.get("_target_") if isinstance(function, Mapping) else None
     allowed = "the dotted path of a function of x1, or of x1 and x2"
     advice = (
@@ -118,10 +118,7 @@ def _bounds(domain: object, n_dimensions: int) -> list[tuple[float, float]]:
         _is_list(pair) and len(pair) == 2 and all(map(_is_finite, pair)) and pair[0] < pair[1] for pair in pairs
     )
     if not whole:
-        allowed = (
-            "a lowest and a higher finite value for each of the landscape's coordinates, "
-            f"of which it has {n_dimensions}"
-        )
+        allowed = f"a lowest and a higher finite value for each coordinate, and the landscape has {n_dimensions}"
         advice = f"Write model.domain={_written([[-10, 10]] * n_dimensions)}."
         raise refusal("model.domain", domain, allowed=allowed, advice=advice)
     return [(float(low), float(high)) for low, high in pairs]
@@ -131,7 +128,7 @@ def _start(start: object, n_dimensions: int, bounds: Sequence[tuple[float, float
     """Return the start as a position in the domain."""
     numbers = list(start) if _is_list(start) else []  # type: ignore[call-overload]
     if len(numbers) != n_dimensions or not all(map(_is_finite, numbers)):
-        allowed = f"a finite number for each of the landscape's coordinates, of which it has {n_dimensions}"
+        allowed = f"a finite number for each coordinate, and the landscape has {n_dimensions}"
         advice = f"Write model.start={_written([1.0] * n_dimensions)}."
         raise refusal("model.start", start, allowed=allowed, advice=advice)
     if not all(low <= number <= high for number, (low, high) in zip(numbers, bounds, strict=True)):
@@ -146,13 +143,13 @@ def _check_height(height: Callable[..., Any], position: Sequence[float]) -> None
         found = np.asarray(height(*np.asarray(position, dtype=np.float64)))
     if found.shape != () or not np.isfinite(found):
         allowed = f"a position where the landscape has a finite value; here it is {found}"
-        raise refusal("model.start", list(position), allowed=allowed, advice="Move the start to where it has one.")
+        raise refusal("model.start", list(position), allowed=allowed, advice="Move the start to such a position.")
 
 
 def _check_places(input_shape: tuple[int, ...], n_outputs: int, n_dimensions: int) -> None:
     """Refuse a data set that a landscape cannot use."""
     if input_shape != (1,):
-        allowed = "(1,): a landscape has no use for data"
+        allowed = "(1,), since a landscape uses no data"
         advice = "Choose dataset=landscape, or another model."
         raise refusal("a landscape as model, input_shape", input_shape, allowed=allowed, advice=advice)
     if n_outputs < 1 + n_dimensions:

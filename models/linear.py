@@ -19,7 +19,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, l2: float = 0.0) -> k
         A model that maps (n, *input_shape) to logits, (n, n_outputs).
 
     Raises:
-        ValueError: An argument that it cannot be built with.
+        ValueError: An argument is invalid.
     """
     inputs = keras.Input(tuple(input_shape))
     x = keras.layers.Flatten()(inputs)

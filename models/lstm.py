@@ -26,7 +26,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, units: int = 64) -> k
         A model that maps (n, *input_shape) to logits, (n, n_outputs).
 
     Raises:
-        ValueError: The input is no sequence, or an argument that it cannot be built with.
+        ValueError: The input is no sequence, or an argument is invalid.
     """
     inputs = keras.Input(tuple(input_shape))
     x = sequence_of(inputs, model="lstm")

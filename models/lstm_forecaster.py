@@ -22,7 +22,7 @@ def build(
 ) -> keras.Model:
     """Build the model.
 
-    What it puts out is bounded by the activation: softmax over a single output is 1 whatever the weights.
+    The activation bounds the output: softmax over a single output is 1 for any weights.
 
     Args:
         input_shape: Steps and features of a window; or height, width and channels of an image, whose rows are then
@@ -36,7 +36,7 @@ def build(
         A model that maps (n, *input_shape) to forecasts, (n, n_outputs).
 
     Raises:
-        ValueError: The input is no sequence, or an argument that it cannot be built with.
+        ValueError: The input is no sequence, or an argument is invalid.
     """
     check_dropout(dropout)
     inputs = keras.Input(tuple(input_shape))

@@ -41,10 +41,10 @@ def build(
         output_activation: Of the output: any name that Keras knows, or `prelu`.
 
     Returns:
-        A model that maps (n, *input_shape) to logits, (n, n_outputs), or what the output's activation makes of them.
+        A model that maps (n, *input_shape) to logits, (n, n_outputs), or to the output activation's values.
 
     Raises:
-        ValueError: An argument that it cannot be built with.
+        ValueError: An argument is invalid.
     """
     check_dropout(dropout)
     check_batch_norm(batch_norm)

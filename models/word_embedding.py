@@ -19,14 +19,14 @@ def build(
     Args:
         input_shape: Words of a document, one number.
         n_outputs: Width of the output.
-        vocabulary: Words in all; a document holds their numbers, from 0 to one less.
+        vocabulary: Number of words; a document holds word numbers from 0 to `vocabulary` - 1.
         dimensions: Length of a word's vector.
 
     Returns:
         A model that maps (n, n_words), integers, to logits, (n, n_outputs).
 
     Raises:
-        ValueError: The input is no sequence of words, or an argument that it cannot be built with.
+        ValueError: The input is no sequence of words, or an argument is invalid.
     """
     shape = tuple(input_shape)
     if len(shape) != 1:

@@ -39,13 +39,13 @@ class StudyOutcome:
 
 
 def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
-    """Run a study to its end, or continue one that was left, and return its outcome.
+    """Run a study to its end, or continue a stopped one, and return its outcome.
 
     Args:
-        config: A config from `load_config`, or a resolved config, which is then read by it.
+        config: A config from `load_config`, or a resolved config, which `load_config` then reads.
 
     Raises:
-        ConfigError: Something is wrong with the config.
+        ConfigError: The config has faults.
         BackendError: The backend is not installed, or this process holds another.
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.

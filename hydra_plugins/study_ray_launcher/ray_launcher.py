@@ -1,6 +1,6 @@
 """Launch the jobs of a multirun on Ray.
 
-Hydra's own launcher for Ray pins an older cloudpickle than MLflow needs, and starts clusters on AWS besides.
+Hydra's own launcher for Ray pins an older cloudpickle than MLflow needs, and also starts clusters on AWS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StudyRayLauncher(Launcher):
 
     Args:
         init: Arguments of `ray.init`.
-        remote: What a job is given, as arguments of `ray.remote`.
+        remote: The resources of a job, as arguments of `ray.remote`.
         env: Environment variables of the jobs.
     """
 
@@ -37,7 +37,7 @@ class StudyRayLauncher(Launcher):
         self._function: TaskFunction | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands to a launcher."""
+        """Keep the arguments that Hydra gives to a launcher."""
         self._context, self._function, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -66,7 +66,7 @@ class StudyRayLauncher(Launcher):
 def _run(
     number: int, overrides: list[str], context: HydraContext, config: DictConfig, function: TaskFunction, state: Any
 ) -> JobReturn:
-    """Run one job in a process of Ray, which starts elsewhere than the command did."""
+    """Run one job in a process of Ray, which starts in another folder than the command."""
     setup_globals()
     Singleton.set_state(state)
     sweep_config = context.config_loader.load_sweep_config(config, overrides)

@@ -1,4 +1,4 @@
-"""The command `study`. What a subcommand needs is imported when it is called, so that `--help` answers at once."""
+"""The command `study`. Each subcommand imports its modules when it is called, so `--help` answers quickly."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from study.core.interrupt import two_stage_interrupt
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
-    "list": "the experiments and studies in the stores, their progress and best so far",
-    "reproduce": "a recorded run again: the same numbers, or why not",
-    "export": "the best configuration as Hydra YAML, ready for `study run best=FILE`",
-    "compare": "which optimizer is better, and by how much: the side-by-side page",
-    "gallery": "the pages of the published comparisons that were run",
-    "sync": "deliver what waits for a tracking server that was away",
+    "list": "show experiments and studies, their progress and best results",
+    "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
+    "export": "write the best configuration as Hydra YAML, ready for `study run best=FILE`",
+    "compare": "write the page that says which optimizer is better, and by how much",
+    "gallery": "make the pages of the published comparisons that were run",
+    "sync": "deliver the records that wait for an unreachable tracking server",
     "ui": "open MLflow on the right stores",
-    "doctor": "what this machine has: backends, GPUs, data sets, stores",
+    "doctor": "show the backends, GPUs, data sets and stores of this machine",
 }
 
 _HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
 
-usage: study COMMAND [ARGUMENTS]      study COMMAND --help tells more
+usage: study COMMAND [ARGUMENTS]      study COMMAND --help shows more
 
 {commands}
 
@@ -39,8 +39,8 @@ examples:
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run a command as `main` does, in a process that ends with it.
 
-    What is imported and compiled here lives as long as the process: to look through it for garbage again and again,
-    and once more at the end, took three seconds of a study of twelve.
+    Imported modules and compiled programs live as long as the process. Garbage collection over them, during the study
+    and at its end, took three of the twelve seconds of a study.
     """
     gc.set_threshold(100_000)
     try:
@@ -50,7 +50,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 something to be corrected.
+    """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 an input to correct.
 
     Args:
         arguments: The command and its arguments; None: those of this process.
@@ -62,12 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
     command, *rest = words
-    # Without this MLflow reports its use to its makers.
+    # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     if command == "-sc":  # the shell asks for completion without naming a subcommand
         command, rest = "complete", rest
     elif command not in COMMANDS:
-        sys.stderr.write(f"study: no command {command!r}; there are {', '.join(COMMANDS)}. See study --help.\n")
+        sys.stderr.write(f"study: COMMAND={command!r}: expected one of {', '.join(COMMANDS)}. See study --help.\n")
         return 2
     try:
         with two_stage_interrupt():
@@ -76,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"study {command}: {error}\n")
         return error.exit_status
     except KeyboardInterrupt:
-        goes_on = " The same command goes on from here." if command == "run" else ""
+        goes_on = " Run the same command again to continue." if command == "run" else ""
         sys.stderr.write(f"\nstudy {command}: stopped.{goes_on}\n")
         return 1
-    except BrokenPipeError:  # the reader of our output has gone, as in `study list | head -1`
+    except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

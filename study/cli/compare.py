@@ -11,7 +11,7 @@ _DESCRIPTION = "Write the page that says which optimizer is better, by how much,
 
 
 def main(arguments: list[str]) -> int:
-    """Compare experiments; its action takes seconds to import, so the arguments are read first."""
+    """Compare experiments. The arguments are read first, since importing the action takes seconds."""
     options = _parser().parse_args(arguments)
     from study.cli.actions.compare import compare_experiments
 
@@ -24,8 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="FILE", help="the page (default: <experiment>.html)")
     parser.add_argument("--json", action="store_true", help="for programs: print every number as one JSON object")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write every figure as SVG into this folder too")
-    parser.add_argument("--force", action="store_true", help="compare what is not comparable; the page says so")
+    parser.add_argument(
+        "--force", action="store_true", help="compare studies that are not comparable; the page says so"
+    )
     parser.add_argument("--no-log", action="store_true", help="do not keep the page in MLflow")
-    parser.add_argument("--ui", default="http://127.0.0.1:5000", metavar="URL", help="where links to runs lead")
+    parser.add_argument(
+        "--ui", default="http://127.0.0.1:5000", metavar="URL", help="the address of MLflow's pages, for links to runs"
+    )
     add_store_options(parser)
     return parser

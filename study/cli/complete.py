@@ -1,4 +1,4 @@
-"""`study -sc ...`: what a shell asks for to complete a command line."""
+"""`study -sc ...`: the completion of command lines in a shell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study.cli.run import main as run
 
 
 def main(arguments: list[str]) -> int:
-    """Install completion, or answer the shell: first the subcommands, behind `run` whatever Hydra knows.
+    """Install completion, or answer the shell: with the subcommands first, and after `run` with Hydra's completions.
 
     Hydra's scripts call the program itself with `-sc query=SHELL` and the line in COMP_LINE.
     """

@@ -1,4 +1,4 @@
-"""`study doctor`: what this machine has for a study, and what to do about what it has not."""
+"""`study doctor`: what this machine offers a study, and the next step for what is missing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from study.cli.working_directory import import_from_working_directory, own_conf,
 
 
 def main(arguments: list[str]) -> int:
-    """Print what was found; return 0 when a study could run, else 1."""
+    """Print the findings; return 0 if a study can run, else 1."""
     parser = argparse.ArgumentParser(
-        prog="study doctor", description="Show backends, GPUs, data sets and stores; 0 when a study could run, else 1."
+        prog="study doctor",
+        description="Show backends, GPUs, data sets and stores. Status 0: a study can run; 1: not.",
     )
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that a backend gets to start (120)")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for a backend to start (default: 120)")
     parser.add_argument(
-        "--measure", action="store_true", help="first measure what trainers cost here, minutes; for trainer=auto"
+        "--measure",
+        action="store_true",
+        help="first measure the times of trainers here, for trainer=auto (takes minutes)",
     )
-    parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (300)")
+    parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (default: 300)")
     add_store_options(parser)
     options = parser.parse_args(arguments)
     import_from_working_directory()  # a user's own data sets are modules of it
-    # Imported late, for the libraries of the stores take seconds.
+    # Imported late: the libraries of the stores take seconds.
     from study.cli.actions.diagnostics import can_run, examine
     from study.cli.text_table import render_table
 
@@ -51,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _recorded_facts() -> object:
-    """Return what conf/trainer/auto.yaml records."""
+    """Return the costs that conf/trainer/auto.yaml records."""
     return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text())["facts"]
 
 

@@ -1,4 +1,4 @@
-"""`study export`: the best configuration as Hydra YAML, with where it comes from in its header."""
+"""`study export`: the best configuration as Hydra YAML, with its origin in the header."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("target", metavar="TARGET", help="EXPERIMENT/OPTIMIZER, EXPERIMENT/STUDY, or a run id")
     parser.add_argument("-o", "--output", help="the file, - for standard output (default: EXPERIMENT-STUDY.yaml)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     add_store_options(parser)
     options = parser.parse_args(arguments)
     from study.reproduction.export import export
@@ -47,7 +47,9 @@ def _write(path: Path, text: str, *, overwrite: bool) -> None:
             file.write(text)
     except FileExistsError as error:
         advice = "Add --overwrite to replace it, or name another file."
-        raise StudyError(f"--output={path}: expected no file there, and there is one. {advice}") from error
+        raise StudyError(f"--output={path}: expected a new file, and this one exists. {advice}") from error
     except OSError as error:
         advice = "Name a file in a folder that can be written to."
-        raise StudyError(f"--output={path}: it cannot be written ({error.strerror}). {advice}") from error
+        raise StudyError(
+            f"--output={path}: expected a file that can be written ({error.strerror}). {advice}"
+        ) from error

@@ -9,15 +9,15 @@ from study.cli.stores import add_store_options
 
 
 def main(arguments: list[str]) -> int:
-    """Make the pages; what does it takes seconds to import, so it waits until the words are understood."""
+    """Make the pages. The arguments are read first, since importing the action takes seconds."""
     parser = argparse.ArgumentParser(
         prog="study gallery",
         description="Make the pages of the published comparisons from the studies in the stores.",
-        epilog="An experiment is run by `study run -m experiment=NAME`, which makes its page as well.",
+        epilog="`study run -m experiment=NAME` runs an experiment, and makes its page too.",
     )
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these (default: all that were run)")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="where the pages go (default: mlruns/gallery of the folder)"
+        "--output", type=Path, metavar="DIR", help="folder of the pages (default: mlruns/gallery in --folder)"
     )
     parser.add_argument("--no-log", action="store_true", help="do not keep the pages in MLflow")
     add_store_options(parser)

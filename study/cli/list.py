@@ -1,4 +1,4 @@
-"""`study list`: experiments and studies, their progress and best so far."""
+"""`study list`: experiments and studies, their progress and best results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    # Imported late: MLflow takes seconds, which --help is not to wait for.
+    # Imported late: MLflow takes seconds, and --help does not need it.
     from study.cli.actions.overview import show_studies
     from study.tracking.connection import Connections
     from study.tracking.read_studies import read_experiments, read_studies
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _without_nan(value: Any) -> Any:
-    """Replace what JSON cannot hold, numbers that are not finite, by null; mappings become dictionaries."""
+    """Replace numbers that are not finite, which JSON cannot hold, by null; mappings become dictionaries."""
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

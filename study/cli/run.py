@@ -11,16 +11,16 @@ _HELP = """study run: search an optimizer's settings, confirm the best on fresh 
 usage: study run [-m] [--retry-failed] [KEY=VALUE ...]
 
   optimizer=adam                 one of a group (below)
-  optimizer.learning_rate=0.01   fix an argument: it is searched no more
+  optimizer.learning_rate=0.01   fix an argument: it is no longer searched
   optimizer.search_only=[learning_rate]
   optimizer.search.beta_1.low=0.8
   budget.n_trials=20 budget.n_epochs=10 budget.n_confirmations=10
   -m optimizer=sgd,adam          one study for each; also 'optimizer=glob(*)', 'study_seed=range(3)'
-  best=FILE                      train what `study export` wrote; enqueue=FILE begins a search with it
-  experiment_name=mine           the MLflow experiment, <dataset>-<model> unless said
+  best=FILE                      train a file of `study export`; enqueue=FILE begins a search with it
+  experiment_name=mine           the MLflow experiment (default: <dataset>-<model>)
 
-The same command again goes on where it was left; a larger budget.n_trials continues the search.
---retry-failed beside it trains the trials that failed again, each under its number.
+Run the same command again to continue a stopped study; raise budget.n_trials to search further.
+Add --retry-failed to train failed trials again, each under its number.
 
 {groups}
 
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _groups() -> str:
-    """Return what there is to choose from, read from the file names of conf/."""
+    """Return the options of each group, read from the file names of conf/."""
     folders = list(filter(None, (packaged_conf(), own_conf())))
     lines = []
     for group in sorted(path.name for path in packaged_conf().iterdir() if path.is_dir() and path.name[0].isalpha()):

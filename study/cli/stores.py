@@ -11,7 +11,7 @@ from study.core.errors import StoreError
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a store."""
-    parser.add_argument("--folder", type=Path, default=Path(), help="where mlruns/ is (default: here)")
+    parser.add_argument("--folder", type=Path, default=Path(), help="the folder that holds mlruns/ (default: here)")
     parser.add_argument("--tracking-uri", help="an MLflow store (default: mlruns/mlflow.db of the folder)")
 
 
@@ -24,14 +24,14 @@ def find_stores(options: argparse.Namespace) -> Stores:
     folder = options.folder.resolve()
     if options.tracking_uri is None and not _database(folder).exists():
         raise StoreError(
-            f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` makes. "
+            f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` creates. "
             "Run a study there, or name another folder with --folder or a store with --tracking-uri."
         )
     return local_stores(options)
 
 
 def local_stores(options: argparse.Namespace) -> Stores:
-    """Return the stores that a command's options name, whether they are there or not."""
+    """Return the stores that a command's options name, even if they do not exist."""
     folder = options.folder.resolve()
     return Stores(
         tracking_uri=options.tracking_uri or f"sqlite:///{_database(folder)}",

@@ -1,4 +1,4 @@
-"""`study sync`: deliver what waits for a tracking server."""
+"""`study sync`: deliver the records that wait for a tracking server."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
-    """Deliver the records of all studies of a folder that ended or were killed while their server was away."""
+    """Deliver the records of a folder's studies that ended, or were killed, while their server was unreachable."""
     parser = argparse.ArgumentParser(
         prog="study sync",
-        description="Deliver records that wait in mlruns/spool for a tracking server that was away.",
-        epilog="Nothing is written twice, however often a delivery is cut off. A running study delivers its own.",
+        description="Deliver records that wait in mlruns/spool for an unreachable tracking server.",
+        epilog="Nothing is written twice, even if deliveries are cut off. A running study delivers its own records.",
     )
-    parser.add_argument("--folder", type=Path, default=Path(), help="where mlruns/ is (default: here)")
+    parser.add_argument("--folder", type=Path, default=Path(), help="the folder that holds mlruns/ (default: here)")
     parser.add_argument(
-        "--tracking-uri", help="the server, where it has moved or needs a password (default: the one recorded)"
+        "--tracking-uri", help="the server, if it has moved or needs a password (default: the recorded one)"
     )
     options = parser.parse_args(arguments)
-    # Imported late: MLflow takes seconds, which --help is not to wait for.
+    # Imported late: MLflow takes seconds, and --help does not need it.
     from study.tracking.outbox.spool import waiting
     from study.tracking.outbox.sync import deliver_spool
 
@@ -30,16 +30,16 @@ def main(arguments: list[str]) -> int:
     for path in spools:
         try:
             delivered = deliver_spool(path, tracking_uri=options.tracking_uri)
-        except StudyError as error:  # another study's server may be there
+        except StudyError as error:  # another study's server may be reachable
             sys.stderr.write(f"study sync: {error}\n")
             n_failed += 1
             continue
         if delivered is None:
-            sys.stdout.write(f"{path.name}: its study is running and delivers it.\n")
+            sys.stdout.write(f"{path.name}: its study is running and delivers its own records.\n")
         else:
             sys.stdout.write(
                 f"{delivered.study}: {delivered.n_records} records delivered to {delivered.tracking_uri}.\n"
             )
     if not spools:
-        sys.stdout.write("Nothing waits to be delivered.\n")
+        sys.stdout.write("No records wait for delivery.\n")
     return 1 if n_failed else 0

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Wider than any table, so that none is truncated: it takes the width of its content.
+# Wider than any table, so that no table is truncated. A table takes the width of its content.
 _UNLIMITED = 100_000
 
 

@@ -15,16 +15,16 @@ def main(arguments: list[str]) -> int:
     """Start MLflow's server on the loopback interface, until it is stopped."""
     parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
     add_store_options(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine alone)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
     options = parser.parse_args(arguments)
-    # Imported late: MLflow takes seconds, which --help is not to wait for.
+    # Imported late: MLflow takes seconds, and --help does not need it.
     from study.tracking.experiment_views import VIEWS, view_path
     from study.tracking.read_studies import read_experiments
 
     stores = find_stores(options)
     address = f"http://{options.host}:{options.port}"
-    sys.stdout.write(f"MLflow on {redact(stores.tracking_uri)}: {address} (Ctrl-C ends it)\n")
+    sys.stdout.write(f"MLflow on {redact(stores.tracking_uri)}: {address} (stop it with Ctrl-C)\n")
     for name, experiment_id in read_experiments(stores.tracking_uri).items():
         sys.stdout.write(f"\n{name}\n")
         for view, (_, purpose) in VIEWS.items():
@@ -34,9 +34,9 @@ def main(arguments: list[str]) -> int:
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {
         **os.environ,
-        # Not on its command line, which every user of the machine can read, with the password that may be in it.
+        # Not on its command line: every user of the machine can read that, and the address may hold a password.
         "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
-        # The working directory's modules are the user's, and none of MLflow's.
+        # Keeps MLflow from importing the user's modules in the working directory.
         "PYTHONSAFEPATH": "1",
     }
     return subprocess.call(command, env=environment)

@@ -22,13 +22,13 @@ def import_from_working_directory() -> None:
     """Let Python find the working directory's modules first, as `python -m` does.
 
     Raises:
-        StudyError: A module there has the name of one that this project needs, which would not be found any more.
+        StudyError: A module there hides one of the same name that this project needs.
     """
     folder = Path.cwd()
     if hidden := hidden_modules(folder, sys.path):
         listed = ", ".join(f"{name} (of {origin})" for name, origin in hidden.items())
         raise StudyError(
-            f"modules of {folder}: expected names that hide nothing. These hide what this project needs: {listed}. "
+            f"modules of {folder}: expected names that hide no other module. These hide needed ones: {listed}. "
             "Rename them, or start from another folder."
         )
     sys.path.insert(0, os.fspath(folder))
@@ -46,14 +46,14 @@ def own_conf() -> Path | None:
 
 
 def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
-    """Return the modules that a folder's own would hide if it came first, each with where it is from.
+    """Return the modules that those of a folder would hide if Python searched it first, each with its origin.
 
     Those are modules of the standard library, of this project, and of the packages that it requires. A folder without
     `__init__.py` hides nothing: Python prefers a package found later.
 
     Args:
         folder: The folder.
-        places: The places where Python looks otherwise, as `sys.path`.
+        places: The other places that Python searches, as `sys.path`.
     """
     elsewhere = [place for place in places if Path(place or ".").resolve() != folder.resolve()]
     hidden = {}
@@ -83,14 +83,14 @@ def _module_names(folder: Path) -> set[str]:
 
 
 def _owners(module: str) -> set[str]:
-    """Return the installed distributions that bring a top-level module."""
-    from importlib.metadata import packages_distributions  # a tenth of a second, for the few who need it
+    """Return the installed distributions that provide a top-level module."""
+    from importlib.metadata import packages_distributions  # takes a tenth of a second, and is rarely needed
 
     return {_normalized(name) for name in packages_distributions().get(module, ())}
 
 
 def _required() -> set[str]:
-    """Return the installed distributions that this project requires, those that they require included."""
+    """Return the installed distributions that this project requires, directly or indirectly."""
     from importlib.metadata import PackageNotFoundError, requires
 
     found: set[str] = set()
@@ -102,7 +102,7 @@ def _required() -> set[str]:
         found.add(name)
         try:
             stated = requires(name) or []
-        except PackageNotFoundError:  # required on other machines
+        except PackageNotFoundError:  # required on other platforms
             continue
         left += [_normalized(match[0]) for line in stated if "extra ==" not in line if (match := _NAME.match(line))]
     return found

@@ -15,7 +15,7 @@ from study.config.instantiate import Unimportable, locate
 from study.config.moved_targets import moved_to
 from study.core.errors import Fault
 
-# Only the parts of each package that a config has a use for: keras.saving, say, can load anything.
+# Only the parts of each package that a config needs: keras.saving, for example, can load anything.
 _NAMESPACES = (
     "study.models",
     "study.datasets",
@@ -29,15 +29,15 @@ _NAMESPACES = (
     "optuna.samplers",
     "optuna.pruners",
 )
-# Functions of those that build whatever their arguments describe.
+# Functions of these parts that build whatever object their arguments describe.
 _BUILDERS = ("deserialize", "get", "serialize")
 _FAMILIES = frozenset(namespace.partition(".")[0] for namespace in _NAMESPACES)
 
 
 def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] = ()) -> list[Fault]:
-    """Refuse every `_target_` of a config, and every package it requires, that it may not name; see the module.
+    """Return a fault for every `_target_` and required package that a config may not name; see the module.
 
-    Nothing that is refused by its name is imported.
+    A target that is refused by its name is not imported.
 
     Args:
         raw: The resolved config.
@@ -46,10 +46,10 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
     """
     families = ", ".join((*_NAMESPACES, *allow))
     advice = (
-        "Choose one of them. If you trust another package and asked for it yourself, allow it: "
+        "Choose one of them. To use another package, which you trust and chose yourself, allow it: "
         "allow_targets=[PACKAGE] for study run, --allow PACKAGE for study reproduce."
     )
-    allowed = f"something of {families}, or of a module in {folder}"
+    allowed = f"an object of {families}, or of a module in {folder}"
     faults = []
     for key, target in _targets(raw):
         new = moved_to(target) if isinstance(target, str) else None
@@ -61,7 +61,7 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
 
 
 def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield everything that is to be called, by its key."""
+    """Yield the key and the value of every `_target_`."""
     if isinstance(section, Mapping):
         for key, value in section.items():
             here = f"{prefix}.{key}" if prefix else str(key)
@@ -75,17 +75,18 @@ def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
-    """Tell whether a name may be called; then it is imported, to see whether what it names is defined there."""
+    """Return whether a target may be called; an allowed one is imported, to check where its object is defined."""
     if not _may_be_imported(target, folder=folder, allow=allow):
         return False
     try:
         located = inspect.unwrap(locate(target))
     except (Unimportable, ValueError):
-        return True  # told with the other faults
+        return True  # reported with the other faults
     home = getattr(located, "__module__", None) or ""
     family, _, _ = target.partition(".")
-    # A module also holds what it imports: `from subprocess import run` makes no way around. Keras and Optuna define
-    # elsewhere what they offer here; of this project all but the modules for configs is out of bounds.
+    # A module also holds its imports, and `from subprocess import run` must be no way around the list. Keras and
+    # Optuna define elsewhere the objects that they offer here. Of this project only the modules for configs are
+    # allowed.
     is_defined_there = family != "study" and home.partition(".")[0] == family
     return is_defined_there or _may_be_imported(f"{home}.it", folder=folder, allow=allow)
 
@@ -103,7 +104,7 @@ def _may_be_imported(target: str, *, folder: Path, allow: Collection[str]) -> bo
 
 
 def _is_own(module: str, folder: Path) -> bool:
-    """Tell whether a top-level module lies in the folder itself; a package installed somewhere below does not."""
+    """Return whether a top-level module lies in the folder itself, not in a package folder somewhere below."""
     try:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -111,6 +112,6 @@ def _is_own(module: str, folder: Path) -> bool:
     if found is None:
         return False
     places = list(found.submodule_search_locations or ()) or [found.origin or ""]
-    # The folder where the command was started is in general both; a launcher's worker, say, runs in another.
+    # Both are usually the folder where the command was started; a launcher's worker, for example, runs in another.
     own = {(here / name).resolve() for here in (folder, Path.cwd()) for name in (module, f"{module}.py")}
     return all(Path(place).resolve() in own for place in places)

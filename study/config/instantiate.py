@@ -48,12 +48,12 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter]:
     """Return the named parameters that a target accepts, `self` and catch-alls left out.
 
     Raises:
-        Unimportable: The target cannot be imported, or does not say what it takes.
+        Unimportable: The target cannot be imported, or has no readable signature.
     """
     try:
         return _parameters(locate(target))
     except ValueError as error:  # as of built-in functions
-        raise Unimportable(f"{target!r} does not tell its arguments") from error
+        raise Unimportable(f"{target!r} has no readable signature") from error
 
 
 @functools.lru_cache(maxsize=64)  # asked several times for every trial
@@ -64,7 +64,7 @@ def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def like_default(value: Any, default: object) -> Any:
-    """Return an integer as a float where the default is a float, since Keras refuses an integer rate."""
+    """Return an integer as a float if the default is a float, since Keras refuses an integer rate."""
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if is_integer and isinstance(default, float) else value
 

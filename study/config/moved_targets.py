@@ -21,7 +21,7 @@ _RENAMED_ARGUMENTS = {"study.models.landscape.build": {"surface": "function"}}
 
 
 def moved_to(target: str) -> str | None:
-    """Return where a dotted path has moved; None where it has not, or where the user has a module of that name.
+    """Return the new place of a dotted path; None if it has not moved, or if the user has a module of that name.
 
     Examples:
         >>> moved_to("study.search_pruners.BatchQuantile")
@@ -36,7 +36,7 @@ def moved_to(target: str) -> str | None:
 
 
 def renamed_argument(target: str, name: str) -> str | None:
-    """Return the new name of a target's argument; None where it has not been renamed.
+    """Return the new name of a target's argument; None if it was not renamed.
 
     Examples:
         >>> renamed_argument("study.models.landscape.build", "surface")
@@ -72,7 +72,7 @@ def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
 
 
 def _is_defined(target: str) -> bool:
-    """Tell whether the module of a dotted path defines its last part, without importing anything."""
+    """Return whether the module of a dotted path defines its last part, without importing anything."""
     module, _, name = target.rpartition(".")
     origin = getattr(_found(module), "origin", None)
     if origin is None or not origin.endswith(".py"):

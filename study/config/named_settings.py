@@ -22,10 +22,10 @@ ANY = "any"
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """A config whose setting has been taken.
+    """A config with its setting applied.
 
     Attributes:
-        raw: The config; of its `settings` the name of the one that was taken is left, with nothing more to fix.
+        raw: The config. Its `settings` keep only the name of the applied setting, which fixes nothing more.
         origins: By key of the section `optimizer`, the key of `settings` that its value comes from.
     """
 
@@ -34,10 +34,10 @@ class Resolved:
 
 
 def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
-    """Take the setting that a config names: fix the arguments that it gives for the config's optimizer.
+    """Apply the setting that a config names: fix the arguments that it gives for the config's optimizer.
 
-    A setting that fixes anything leaves nothing to be searched. An empty setting, or a null, leaves the optimizer as
-    it is. A resolved config resolves to itself.
+    If a setting fixes any argument, nothing is searched. An empty setting, or null, leaves the optimizer as it is. A
+    resolved config resolves to itself.
 
     Raises:
         ConfigError: There is no such setting, it has nothing for the optimizer, or it is no section of arguments.
@@ -65,7 +65,7 @@ def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
 
     Args:
         raw: The resolved config.
-        given: The texts of the values that a user gave, by dotted key; null is no value.
+        given: The values that a user gave, as text, by dotted key; without nulls.
 
     Raises:
         ConfigError: Such an argument was given.
@@ -73,8 +73,8 @@ def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
     faults = []
     for key, origin in resolve_setting(raw).origins.items():
         if key in given:
-            advice = f"Take {key} out of the command, or choose another setting; setting=null takes none."
-            faults.append(Fault(key=key, value=given[key], allowed=f"no value beside {origin}", advice=advice))
+            advice = f"Remove {key} from the command, or choose another setting, or setting=null."
+            faults.append(Fault(key=key, value=given[key], allowed=f"no value together with {origin}", advice=advice))
     if faults:
         raise ConfigError(faults)
 
@@ -91,14 +91,14 @@ def told_by_origin(error: ConfigError, origins: Mapping[str, str]) -> ConfigErro
 
 
 def _chosen(chosen: Any, settings: Any, faults: list[Fault]) -> Mapping[str, Any]:
-    """Return what a setting gives, by optimizer."""
+    """Return the arguments of a setting, by optimizer."""
     known = list(settings) if isinstance(settings, Mapping) else []
     if not isinstance(settings, Mapping | None):
         advice = "Write settings: {shared: {any: {learning_rate: 0.001}}, tuned: {}}."
         faults.append(Fault(key="settings", value=settings, allowed="a section of named settings", advice=advice))
     elif chosen not in known:
-        allowed = f"one of {', '.join(map(str, known))}" if known else "null, since settings names none"
-        advice = did_you_mean(str(chosen), map(str, known)) if known else "Leave it out, or describe it in settings."
+        allowed = f"one of {', '.join(map(str, known))}" if known else "null, since settings is empty"
+        advice = did_you_mean(str(chosen), map(str, known)) if known else "Leave it out, or add it to settings."
         faults.append(Fault(key="setting", value=chosen, allowed=allowed, advice=advice))
     found = settings.get(chosen) if not faults and isinstance(settings, Mapping) else {}
     if not isinstance(found, Mapping | None):
@@ -111,7 +111,7 @@ def _chosen(chosen: Any, settings: Any, faults: list[Fault]) -> Mapping[str, Any
 def _arguments(
     given: Mapping[str, Any], raw: Mapping[str, Any], *, key: str, faults: list[Fault]
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the key and the values of what a setting gives the config's optimizer; None where it gives nothing."""
+    """Return the key and the arguments of a setting for the config's optimizer; None if it has none."""
     if faults or not given:
         return key, None
     optimizer = Reader(raw).value("optimizer.name", default=None)
@@ -119,7 +119,7 @@ def _arguments(
         return key, None  # refused when the optimizer is read
     if optimizer not in given and ANY not in given:
         allowed = f"an optimizer that {key} names: {', '.join(map(str, given))}"
-        advice = f"Give {key}.{optimizer} or {key}.{ANY}, or choose another setting; an empty one searches."
+        advice = f"Set {key}.{optimizer} or {key}.{ANY}, or choose another setting; an empty setting allows a search."
         faults.append(Fault(key="optimizer", value=optimizer, allowed=allowed, advice=advice))
         return key, None
     key = f"{key}.{optimizer if optimizer in given else ANY}"
@@ -129,6 +129,6 @@ def _arguments(
         faults.append(Fault(key=key, value=arguments, allowed="a section of arguments", advice=advice))
         return key, None
     for name in (name for name in arguments or {} if name in NOT_ARGUMENTS):
-        advice = f"Take it out; a setting fixes arguments such as {key}.learning_rate."
+        advice = f"Remove it; a setting fixes arguments such as {key}.learning_rate."
         faults.append(Fault(key=f"{key}.{name}", value=(arguments or {})[name], allowed="an argument", advice=advice))
     return key, arguments or {}

@@ -30,7 +30,7 @@ from study.core.search_space import Range, Value
 
 # Keys of a section that describe it and are no arguments of its target.
 _DESCRIPTION = ("name", "requires")
-# Update rules in NumPy, and those of our own trainers that train with them.
+# Update rules in NumPy, and our trainers that use them.
 _RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
 
 
@@ -39,24 +39,22 @@ def parse(
 ) -> StudyConfig:
     """Read and check a resolved config.
 
-    Checking arguments imports what the targets name, Keras among it: its backend must have been chosen before.
+    Checking arguments imports the targets, and Keras with them. So Keras's backend must be chosen before.
 
     Args:
         raw: The resolved config as plain mappings and lists.
         folder: Where relative paths start.
-        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
-        allow: Packages beside those of `study.config.allowlist` that the config may name; None: those it allows
-            itself, which is for a config of the user's own making.
+        labels: Names for the study; the first free one is taken. Empty: the optimizer's name.
+        allow: Packages that the config may name, besides those of `study.config.allowlist`. None: the config's own
+            `allow_targets`; only for a config that the user wrote.
 
     Raises:
-        ConfigError: Something is wrong; it holds every fault, but where it names what it may not: then that alone.
+        ConfigError: The config has faults. The error holds all of them; if some are forbidden targets, only those.
     """
     read = Reader(raw)
     if is_too_deep(raw):
-        advice = "Take out what is nested in itself."
-        raise ConfigError(
-            [Fault(key="(config)", value="...", allowed="sections in sections, a few deep", advice=advice)]
-        )
+        advice = "Remove the section that contains itself."
+        raise ConfigError([Fault(key="(config)", value="...", allowed="a few levels of sections", advice=advice)])
     allowed = read.texts("allow_targets") if allow is None else allow
     if faults := target_faults(raw, folder=folder, allow=allowed):
         raise ConfigError(faults)
@@ -67,7 +65,7 @@ def parse(
 
 
 def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str]) -> StudyConfig:
-    """Read every key; where one has a fault, something takes its place."""
+    """Read every key; a placeholder replaces a faulty value."""
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
     optimizer = read_optimizer(read)
@@ -128,22 +126,27 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
         arguments = {k: v for k, v in described.items() if k != "_target_"}
         own = [argument for argument in arguments if argument in supplied]
         for argument in own:
-            read.fault(f"{key}.{argument}", arguments[argument], allowed="no value", advice="It is filled in.")
+            read.fault(
+                f"{key}.{argument}",
+                arguments[argument],
+                allowed="no value",
+                advice="Remove it: the study fills it in.",
+            )
         read.faults += signature_faults(key, str(target), arguments)
     return Component(name=name, section=described)
 
 
 def _model(read: Reader) -> Component:
-    """Read the model; its kind, where it says one, is for `trainer=auto`."""
+    """Read the model and its optional kind, which `trainer=auto` uses."""
     kind = read.value("model.kind", default=None)
     if kind is not None and kind not in KINDS:
-        advice = "Name what it mostly computes, or leave it out: trainer=auto then takes the trainer for anything."
+        advice = "Name its main operation, or leave it out: trainer=auto then takes a trainer for any model."
         read.fault("model.kind", kind, allowed=f"one of {', '.join(KINDS)}", advice=advice)
     return _component(read, "model", supplied=("input_shape", "n_outputs"), without=("kind",))
 
 
 def _sampler(read: Reader) -> Component:
-    """Read the sampler, whose `n_startup_trials` says how many are asked for at once."""
+    """Read the sampler; its `n_startup_trials` sets the number of trials proposed at once."""
     read.integer("sampler.n_startup_trials", minimum=0, optional=True)
     return _component(read, "sampler")
 
@@ -229,14 +232,14 @@ def _objective(read: Reader, task: Task) -> Objective:
 
 
 def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
-    """Read the point of the first trial: of a given one what is searched here, which must lie in its range."""
+    """Read the first trial's point: the searched arguments of the given point, each of which must lie in its range."""
     given = read.value("enqueue", default=None)
     if given is None:
         return {}
     point = {key: given[key] for key in ranges if key in given} if isinstance(given, Mapping) else {}
     if not point:
         advice = "Search one of its arguments, or leave enqueue out."
-        read.fault("enqueue", given, allowed=f"a value for what is searched: {', '.join(ranges)}", advice=advice)
+        read.fault("enqueue", given, allowed=f"a value for a searched argument: {', '.join(ranges)}", advice=advice)
     for argument, value in point.items():
         if not ranges[argument].holds(value):
             advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."

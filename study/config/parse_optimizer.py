@@ -18,8 +18,8 @@ _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 def read_optimizer(read: Reader) -> OptimizerConfig:
     """Return the optimizer of a config; faults go to the reader.
 
-    An argument with a value is fixed. The others are searched where `search` has a range for them, or for those
-    named in `search_only` alone. An argument that is neither keeps the value in `untuned`, else Keras's own.
+    An argument with a value is fixed. The others are searched if `search` has a range for them; with `search_only`,
+    only those named there. An argument that is neither keeps the value in `untuned`, else Keras's own.
     """
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
@@ -56,8 +56,8 @@ def _read_ranges(
             allowed = f"arguments with a range: {', '.join(search)}"
             read.fault("optimizer.search_only", argument, allowed=allowed, advice=did_you_mean(argument, search))
         elif argument in fixed:
-            advice = f"Take optimizer.{argument} out of the command, or out of optimizer.search_only."
-            read.fault(f"optimizer.{argument}", fixed[argument], allowed="null for what is searched", advice=advice)
+            advice = f"Remove optimizer.{argument} from the command or from optimizer.search_only."
+            read.fault(f"optimizer.{argument}", fixed[argument], allowed="null for a searched argument", advice=advice)
     ranges = {}
     for argument, entry in search.items():
         if known and argument not in known:
@@ -70,7 +70,7 @@ def _read_ranges(
 
 
 def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
-    """Return one range, or None when something is wrong with it."""
+    """Return one range, or None if it has a fault."""
     key = f"optimizer.search.{argument}"
     if not isinstance(entry, Mapping):
         advice = f"Write {key}.low=... and {key}.high=..., or {key}.choices=[...]."
@@ -127,7 +127,7 @@ def _read_argument(read: Reader, argument: str, value: Any, default: Any) -> Val
             )
     elif isinstance(default, int | float):
         if not is_number(value):
-            advice = f"Correct optimizer.{argument}, or leave it out to have it searched."
+            advice = f"Correct optimizer.{argument}, or leave it out to search it."
             read.fault(f"optimizer.{argument}", value, allowed="a finite number", advice=advice)
         else:
             value = like_default(value, default)

@@ -27,7 +27,7 @@ def read_stores(read: Reader, folder: Path) -> Stores:
         tracking_uri=tracking_uri,
         artifacts=folder / read.path("storage.artifacts"),
         optuna_journal=folder / journal if journal else None,
-        # Named, since the driver that SQLAlchemy takes for postgresql:// is another in another version.
+        # Named explicitly: SQLAlchemy's default driver for postgresql:// depends on its version.
         optuna_url=re.sub(r"^postgresql://", "postgresql+psycopg://", optuna_url) or None,
         stale_after_s=read.number("storage.stale_after_s", optional=True, above=0) or Stores.stale_after_s,
     )
@@ -38,6 +38,6 @@ def _address(read: Reader, key: str) -> str:
     address = read.address(key)
     if redact(address) == address:
         return address
-    advice = "Take it out and set PGPASSWORD or ~/.pgpass for PostgreSQL, MLFLOW_TRACKING_PASSWORD for MLflow."
+    advice = "Remove it and set PGPASSWORD or ~/.pgpass for PostgreSQL, MLFLOW_TRACKING_PASSWORD for MLflow."
     read.fault(key, address, allowed="an address without a password, since configs are recorded", advice=advice)
     return ""

@@ -27,7 +27,7 @@ class Reader:
         self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
 
     def value(self, key: str, default: Any = _MISSING) -> Any:
-        """Return what stands under a key; a missing key without a default is a fault."""
+        """Return the value of a key; a missing key without a default is a fault."""
         node: Any = self._raw
         for part in key.split("."):
             if not isinstance(node, Mapping) or part not in node:
@@ -59,10 +59,10 @@ class Reader:
         return ""
 
     def name(self, key: str, *, optional: bool = False) -> str:
-        """Return a string that can be part of a file's name and of a question to a database."""
+        """Return a string that can be part of a file name and of a database query."""
         found = self.text(key, optional=optional)
         if not found.isprintable() or len(found) > _LONGEST_NAME or any(sign in found for sign in _QUOTES):
-            allowed = f"at most {_LONGEST_NAME} characters that can be printed, without quotes and backslashes"
+            allowed = f"at most {_LONGEST_NAME} printable characters, without quotes and backslashes"
             self.fault(key, found, allowed=allowed, advice=f"Shorten or correct {key}.")
             return ""
         return found
@@ -71,7 +71,7 @@ class Reader:
         """Return a string that can be an address; empty without one."""
         found = self.text(key, optional=True)
         if not found.isprintable():
-            self.fault(key, found, allowed="an address of characters that can be printed", advice=f"Correct {key}.")
+            self.fault(key, found, allowed="an address of printable characters", advice=f"Correct {key}.")
             return ""
         return found
 

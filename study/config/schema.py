@@ -22,7 +22,7 @@ Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
 
-# Keys that may change while the study stays the same one.
+# Keys that may change without making it another study.
 NOT_IDENTITY = (
     "budget.name",
     "budget.n_trials",
@@ -57,7 +57,7 @@ _SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """Something that a `_target_` builds.
+    """An object that a `_target_` builds.
 
     Attributes:
         name: The YAML's name.
@@ -75,10 +75,10 @@ class Task:
     Attributes:
         loss: The loss.
         metrics: The metrics beside it.
-        train_metrics: What an epoch's `loss` and metrics without `val_` are: `running`, Keras's means over the
-            epoch's batches, each taken before its step; or `evaluated`, those of the model after the epoch on the
-            first training examples.
-        shuffle: Whether each epoch has an order of its own; else the examples come as they are stored.
+        train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
+            epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
+            training examples.
+        shuffle: Whether each epoch has its own order; otherwise examples come in their stored order.
     """
 
     loss: Section
@@ -105,7 +105,7 @@ class OptimizerConfig:
     Attributes:
         name: The YAML's name.
         target: The Keras class.
-        fixed: Arguments with a value of their own; all others keep Keras's defaults.
+        fixed: Arguments with a given value; all others keep Keras's defaults.
         ranges: Arguments to be searched; empty for a fixed setting.
     """
 
@@ -148,18 +148,18 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """The worst value attainable, which a diverged trial gets; far off but finite for an unbounded metric."""
+        """The worst attainable value, which a diverged trial gets; extreme but finite for an unbounded metric."""
         if any(share in self.metric for share in _SHARES):
             return 0.0 if self.direction == "maximize" else 1.0
         return -1e9 if self.direction == "maximize" else 1e9
 
     def better(self, a: float, b: float) -> bool:
-        """Tell whether objective `a` is better than `b`."""
+        """Return whether objective `a` is better than `b`."""
         return a > b if self.direction == "maximize" else a < b
 
 
 def resolve_direction(metric: str, direction: str) -> Direction:
-    """Return the direction asked for; `auto` minimizes what is a loss or an error by its name."""
+    """Return the requested direction; `auto` minimizes a metric whose name says loss or error."""
     if direction == "auto":
         return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
     return "minimize" if direction == "minimize" else "maximize"
@@ -171,7 +171,7 @@ class Stores:
 
     Attributes:
         tracking_uri: The MLflow store.
-        artifacts: Where a store without a server keeps artifacts; logs lie beside it.
+        artifacts: The folder of artifacts for a store without a server; logs lie beside it.
         optuna_journal: The search, for workers on one machine.
         optuna_url: The search, for workers on many machines; the journal is not used then.
         stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
@@ -199,8 +199,8 @@ class StudyConfig:
 
     Attributes:
         backend: The Keras backend that trains.
-        labels: Names for the study when `study_name` is null; the first that is free is taken.
-        max_failed_trials: Trials that may fail one after the other before the study stops; None: any number.
+        labels: Names for the study if `study_name` is null; the first free one is taken.
+        max_failed_trials: Trials that may fail in a row before the study stops; None: any number.
         retry_failed: Whether trials that failed in an earlier run are trained again.
         enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
@@ -236,15 +236,15 @@ class StudyConfig:
 
     @property
     def n_trials(self) -> int:
-        """Trials to run: the budget's, or one where nothing is searched."""
+        """Trials to run: the budget's number, or one if nothing is searched."""
         return self.budget.n_trials if self.optimizer.ranges else 1
 
     @property
     def n_at_once(self) -> int:
-        """Trials that the search proposes at most at once: all, but for a sampler that learns from finished ones.
+        """Largest number of trials proposed at once: all, except for a sampler that learns from finished trials.
 
-        Such a sampler has an argument `n_startup_trials`. It gets batches as large as its start-up or a tenth of the
-        trials, since no trial of a batch is based on another one of it.
+        Such a sampler has an argument `n_startup_trials`. Its batches have the size of its start-up or a tenth of the
+        trials, since no trial of a batch can learn from another.
         """
         startup = self.sampler.section.get("n_startup_trials")
         return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
@@ -256,7 +256,7 @@ class StudyConfig:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that identify the study: its config without what may grow or move."""
+        """Twelve hexadecimal digits that identify the study: its config without the keys that may change."""
         return digest_of(self.raw, experiment_name=self.experiment_name)
 
 

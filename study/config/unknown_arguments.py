@@ -1,6 +1,6 @@
 """Faults for arguments that a target does not take: a mistyped key of a section is refused here.
 
-Hydra refuses a mistyped key before that, where the key stands in no file.
+Hydra refuses a mistyped key earlier if no file lists it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
     Args:
         prefix: The config section's key, such as `optimizer`.
         target: The dotted path.
-        arguments: What it is to be called with, by name.
+        arguments: The arguments of the call, by name.
     """
     try:
         known = parameters(target)
@@ -28,7 +28,7 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
         if new := moved_to(target):
             advice = f"It has moved: write {new}."
         return [
-            Fault(key=f"{prefix}._target_", value=target, allowed=f"something importable ({error})", advice=advice)
+            Fault(key=f"{prefix}._target_", value=target, allowed=f"an importable object ({error})", advice=advice)
         ]
     return [
         Fault(

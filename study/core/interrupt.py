@@ -1,4 +1,4 @@
-"""Ctrl-C: once ends a command cleanly, twice at once."""
+"""Ctrl-C: the first one ends a command cleanly, the second one immediately."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
 
-# As a shell counts a process that a signal ended.
+# The exit status that shells give to a process ended by this signal.
 STOPPED_AT_ONCE = 128 + signal.SIGINT
 
 
 @contextlib.contextmanager
 def two_stage_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C of the block raise KeyboardInterrupt, and the second end the process at once.
+    """Let the first Ctrl-C of the block raise KeyboardInterrupt, and the second end the process immediately.
 
-    What is written at an end takes time where a store is slow; whoever has none presses again. Nothing is lost by it
-    that `kill -9` would not lose: the same command goes on from there.
+    The last writes take time if a store is slow; a second Ctrl-C skips them. This loses no more than `kill -9` does:
+    the same command continues the study.
 
     Signals reach the main thread alone; elsewhere, and where Ctrl-C is ignored, nothing changes.
     """
@@ -44,9 +44,9 @@ def _first(terminal: TextIO) -> Callable[[int, FrameType | None], None]:
         nonlocal pressed
         pressed += 1
         if pressed > 1:
-            os.write(terminal.fileno(), b"\nstopped at once.\n")
+            os.write(terminal.fileno(), b"\nstopped immediately.\n")
             os._exit(STOPPED_AT_ONCE)
-        os.write(terminal.fileno(), b"\nstopping: what has ended is written; Ctrl-C again stops at once.\n")
+        os.write(terminal.fileno(), b"\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n")
         signal.default_int_handler(number, frame)
 
     return handle

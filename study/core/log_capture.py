@@ -1,4 +1,4 @@
-"""Keep what libraries write to standard error out of sight, in a log file."""
+"""Redirect the standard error of libraries to a log file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import TextIO
 
 from study.core.redaction import redact
 
-# What our stand-in for sys.stderr carries, so that a nested capture finds the terminal and not the outer log.
+# Attribute of our stand-in for sys.stderr, through which a nested capture finds the terminal, not the outer log.
 _TERMINAL = "terminal_behind_the_log"
 
 
 @contextmanager
 def captured(log_path: Path) -> Iterator[TextIO]:
-    """Send standard error to a file and hand out a stream to where it led before.
+    """Send standard error to a file, and yield a stream to its former destination.
 
     The file descriptor itself is redirected, since TensorFlow and XLA log from C++ and child processes inherit it.
     Handlers of the root logger are put aside for one that writes to the file; warnings follow `sys.stderr` there.
-    Everything is as it was on leaving, also after an exception, which is passed on. A nested capture logs to its own
+    On exit everything is restored, also after an exception, which is passed on. A nested capture logs to its own
     file and yields the same terminal.
 
     Args:
@@ -46,10 +46,10 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2), closefd=True))
         os.dup2(log_fd, 2)
         undo.callback(os.dup2, previous_fd, 2)
-        # A stream on descriptor 2 itself, never closed: library handlers that bind it outlive the capture unharmed.
+        # A stream on descriptor 2 itself, never closed: library handlers that hold it keep working after the capture.
         stand_in = _text(2, closefd=False)
         setattr(stand_in, _TERMINAL, terminal)
-        # absl closes the stream of its handler when Hydra sets logging up; Optuna's formatter asks the same one on.
+        # absl closes its handler's stream when Hydra sets up logging; Optuna's formatter still uses the same stream.
         setattr(stand_in, "close", lambda: None)  # noqa: B010 - a method, which mypy would not let us assign
         undo.callback(delattr, stand_in, _TERMINAL)
         undo.callback(stand_in.flush)
@@ -62,7 +62,7 @@ def captured(log_path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[None]:
-    """Remove a new log and its new folders where the block fails before the study has a store.
+    """Remove a new log and its new folders if the block fails before the study has a store.
 
     Args:
         log_path: The log.
@@ -75,7 +75,7 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
         if log_path in new and (journal is None or not journal.exists()):
             log_path.unlink(missing_ok=True)
             for folder in new[1:]:
-                with contextlib.suppress(OSError):  # somebody else has put something there
+                with contextlib.suppress(OSError):  # another process has put a file there
                     folder.rmdir()
         raise
 

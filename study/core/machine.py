@@ -12,12 +12,12 @@ NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 
 
 def machine() -> str:
-    """Return the processor, how many of its cores may be used, and the cards that may be, in one line."""
+    """Return the processor, its number of usable cores, and the usable cards, in one line."""
     return ", ".join((processor(), f"{n_cores()} cores", *cards()))
 
 
 def processor() -> str:
-    """Return the processor's model; only Linux has it in a file, elsewhere the platform's word must do."""
+    """Return the processor's model, from a file on Linux, else as the platform names it."""
     listed = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
@@ -25,17 +25,17 @@ def processor() -> str:
 
 def n_cores() -> int:
     """Return the number of cores that this process may use."""
-    # Kernels split their sums by the number of threads, which is that of the cores allowed.
+    # Kernels split their sums by the number of threads, which is the number of allowed cores.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_folder() -> Path:
-    """Return where this user keeps what can be made again: compiled programs, empty stores, measurements."""
+    """Return this user's folder for files that can be made again: compiled programs, empty stores, measurements."""
     return Path.home() / ".cache" / "optimizer-study"
 
 
 def cards() -> tuple[str, ...]:
-    """Return the names of NVIDIA's cards, those left out that `CUDA_VISIBLE_DEVICES` hides by their numbers."""
+    """Return the names of NVIDIA's cards, without those that `CUDA_VISIBLE_DEVICES` hides by number."""
     folders = sorted(NVIDIA_CARDS.iterdir()) if NVIDIA_CARDS.is_dir() else []
     names = [_card(folder / "information") for folder in folders]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -43,7 +43,7 @@ def cards() -> tuple[str, ...]:
         return tuple(names)
     asked = [word.strip() for word in visible.split(",")]
     if any(not word.lstrip("-").isdecimal() for word in asked if word):
-        return tuple(names)  # cards by another name than their number
+        return tuple(names)  # the variable names cards in another way than by number
     return tuple(names[int(word)] for word in asked if word and 0 <= int(word) < len(names))
 
 

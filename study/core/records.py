@@ -22,7 +22,7 @@ class RunRecord:
         number: The trial's index in its study; of a confirmation, its repetition.
         state: The state in which it ended; None while it runs, and if it was cut off.
         status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
-        superseded: A confirmation of a point that a continued search has left behind.
+        superseded: True for a confirmation of a point that, after a continued search, is no longer the best.
         params: Hyperparameters under Keras's argument names, `trial_number`, `run_seed`, `order_seed`, `optimizer`.
         metrics: The last value of each metric.
         started: Seconds since 1970.
@@ -67,7 +67,7 @@ class StudyRecord:
         status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
         n_trials: Trials planned.
         tags: All tags of the study's run.
-        params: The resolved config, flattened, without what may grow.
+        params: The resolved config, flattened, without the keys that may grow.
         metrics: The last value of each metric of the study's run.
         trials: Trials in the order of their numbers.
         confirmations: Confirmations in the order of their configs and repetitions, superseded ones included.

@@ -13,7 +13,7 @@ _IN_ADDRESS = re.compile(r"(?P<before>://[^:/@\s'\"]*:)(?P<password>[^\s'\"]+)(?
 _IN_QUERY = re.compile(r"(?P<before>[?&](?:password|passwd|secret)=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
 _SECRET = r"(?:password|passwd|secret|api_key|access_key|auth_token|access_token)"
 _IN_YAML = re.compile(rf"(?P<before>^[\s-]*(?:\w*_)?{_SECRET}: +)(?P<password>\S.*)", re.IGNORECASE | re.MULTILINE)
-# Each with a text that stands wherever the pattern matches.
+# Each with a text that every match of the pattern contains.
 _PATTERNS = (("://", _IN_ADDRESS), ("=", _IN_QUERY), (": ", _IN_YAML))
 _INTERPOLATION = re.compile(r"\$\{[^{}]*\}")
 # Keys whose text is always a secret.
@@ -24,7 +24,7 @@ def redact(text: str) -> str:
     """Hide the passwords of all addresses in a text, and those on lines of YAML.
 
     Nothing is cached, since a cache would keep the passwords. Most texts are short and hold no mark of a secret, which
-    is quick to see.
+    is quick to check.
     """
     for mark, pattern in _PATTERNS:
         if mark in text:
@@ -57,7 +57,7 @@ def written_out(unresolved: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (key, redacted(text, key=key))
         for key, text in _texts(unresolved)
-        # An interpolation is not a secret. So it is taken out, and what is left is checked for one.
+        # An interpolation is not a secret. So it is removed, and the rest is checked for a secret.
         if redacted(plain := _INTERPOLATION.sub("", text), key=key) != plain
     ]
 

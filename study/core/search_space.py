@@ -54,7 +54,7 @@ class Range:
         return f"a number from {self.low} to {self.high}, the range searched"
 
     def holds(self, value: Value) -> bool:
-        """Tell whether a value of the argument lies in the range."""
+        """Return whether a value of the argument lies in the range."""
         if self.choices is not None:
             return value in self.choices
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

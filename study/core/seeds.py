@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# One stream a purpose: a run seed of a confirmation never meets one that the search has seen.
+# One stream for each purpose: the run seed of a confirmation is never one of the search.
 _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 
 
@@ -29,15 +29,15 @@ def confirmation_order_seed(order_seed: int, repetition: int) -> int:
 
 
 def sampler_seed(study_seed: int, trial_number: int) -> int:
-    """Return the seed that the sampler proposes trial `trial_number` with."""
+    """Return the sampler's seed for the proposal of trial `trial_number`."""
     return _draw(study_seed, _SAMPLER, trial_number)
 
 
 def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool = True) -> NDArray[np.int32]:
     """Return the order in which an epoch visits the training examples, shape (n_examples,).
 
-    It depends on the epoch's index alone, so training can resume at any epoch. Without `shuffle` it is that of the
-    data.
+    It depends on the epoch's index alone, so training can resume at any epoch. Without `shuffle` it is the data's
+    order.
     """
     if not shuffle:
         return np.arange(n_examples, dtype=np.int32)
@@ -45,7 +45,7 @@ def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool =
 
 
 def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
-    """Return what an epoch of a training in NumPy draws the masks of dropout from."""
+    """Return the random generator for the dropout masks of one epoch of a training in NumPy."""
     return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 

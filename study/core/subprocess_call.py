@@ -54,13 +54,13 @@ def call_in_subprocess(
         function: The function, as `module:name`.
         *arguments: Its arguments, which are pickled.
         timeout_s: Seconds after which the process is killed; None: never.
-        environment: Variables beside those of this process.
-        quiet: Keep what the process prints from the terminal.
+        environment: Variables in addition to those of this process.
+        quiet: Keep the output of the process off the terminal.
 
     Raises:
         StudyError: The function raised a StudyError. This one has its message and its exit status.
         ProcessDiedError: The process ended without an answer, for example by another exception.
-        TimeoutError: The process was not done in time.
+        TimeoutError: The process did not finish in time.
     """
     with tempfile.TemporaryDirectory() as scratch:  # only this user can read it
         folder = Path(scratch)
@@ -89,7 +89,7 @@ def answer(scratch: str) -> int:
             returned = pkgutil.resolve_name(function)(*arguments)
     except StudyError as error:  # errors with arguments of their own cannot be unpickled
         failed = (str(error), error.exit_status)
-    except KeyboardInterrupt:  # the calling process says how to go on
+    except KeyboardInterrupt:  # the calling process says how to continue
         return 1
     (folder / _ANSWER).write_bytes(pickle.dumps((returned, failed)))
     return 0

@@ -74,7 +74,7 @@ class TrialResult:
         history: One value per epoch for each metric, in order.
         summary: Scalars known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
             `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`,
-            `compiled_batch_size` at its begin, `compiled_batch_size_at_end` if that is another; `diverged_at_step`
+            `compiled_batch_size` at its start, `compiled_batch_size_at_end` if that differs; `diverged_at_step`
             for a diverged trial with a non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
         error: The traceback of a failed trial.
         weights: The final weights in the order of `model.get_weights()`, when asked for.
@@ -113,7 +113,7 @@ def nothing(*_: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Together:
-    """The calls of a trainer of many trials at once, beside `on_epoch`.
+    """The calls, besides `on_epoch`, that a trainer of many trials at once makes.
 
     Attributes:
         epoch_ended: Called once all trials that still train have reported an epoch. Takes the trials that diverged in
@@ -131,7 +131,7 @@ class Together:
     ending: Callable[[int], None] = nothing
 
 
-# For a caller that ignores all of it.
+# For a caller that ignores all of these calls.
 UNWATCHED = Together(epoch_ended=lambda _: ())
 
 

@@ -33,7 +33,7 @@ class Whereabouts:
 
     Attributes:
         place: The first place that has it, in words or as a path; None when it is not on this machine.
-        ways: What would bring it here.
+        ways: Ways to get it onto this machine.
     """
 
     place: str | None
@@ -47,9 +47,9 @@ class Dataset:
     Attributes:
         name: The data set's name.
         source: Where the data came from, in words or as a path.
-        train: What optimizers are fitted on.
-        validation: What trials are selected on.
-        test: What only confirmations are evaluated on.
+        train: The split for training.
+        validation: The split for the selection of trials.
+        test: The split that only confirmations are evaluated on.
         n_outputs: Width of a model's output: the number of classes, or of numbers to predict.
     """
 
@@ -77,7 +77,7 @@ class Dataset:
 
 
 def misplaced_labels(dataset: Dataset, *, n_outputs: int) -> str | None:
-    """Say which class indices an output of some width has no place for; None where all of them have one.
+    """Describe the class indices that an output of a given width has no place for; None if there are none.
 
     Args:
         dataset: A data set whose targets are class indices.

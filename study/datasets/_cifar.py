@@ -77,7 +77,7 @@ def _read_binary(content: bytes, file: Path) -> Batch:
 def _read_pickle(content: bytes, file: Path) -> Batch:
     try:
         held = _SafeUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # damaged pickles raise nearly every exception there is, MemoryError among them
+    except Exception as error:  # damaged pickles raise nearly any exception, even MemoryError
         found = f"something that cannot be unpickled ({type(error).__name__}: {error})"
         expected = "a pickled dictionary of NumPy arrays, lists and bytes"
         raise data_error(file, found=found, expected=expected, advice=_ADVICE) from error
@@ -109,7 +109,7 @@ class _SafeUnpickler(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few constructors that arrays and bytes are pickled with."""
+        """Return one of the few constructors in pickles of arrays and bytes."""
         # NumPy 2 moved numpy.core to numpy._core; published pickles have the old name.
         allowed = _constructors().get((module.replace("numpy._core", "numpy.core"), name))
         if allowed is None:
@@ -118,7 +118,7 @@ class _SafeUnpickler(pickle.Unpickler):
 
 
 def _constructors() -> dict[tuple[str, str], Callable[..., Any]]:
-    """Return what arrays are rebuilt with, by the names that pickles use; asked of NumPy by pickling an array."""
+    """Return the functions that rebuild arrays, by their names in pickles; found by pickling an array."""
     empty = np.empty(0, np.uint8)
     return {
         ("numpy", "ndarray"): np.ndarray,

@@ -22,7 +22,7 @@ def read_idx_folder(folder: Path, *, shape: ImageShape) -> Images:
     """Read the four files of a data set in MNIST's format.
 
     Raises:
-        DataError: A file is missing, or does not hold what it should.
+        DataError: A file is missing, or has other content than expected.
     """
     files = find_idx(folder)
     missing = [stem.format("-") for stem, file in zip(_STEMS, files, strict=True) if file is None]
@@ -57,7 +57,7 @@ def read_idx(file: Path, *, n_dimensions: int) -> NDArray[np.uint8]:
     if content[:4] != magic:
         found = f"the first bytes {content[:4].hex(' ') or '(none)'}"
         expected = f"{magic.hex(' ')}, an IDX file of unsigned bytes in {n_dimensions} dimension(s)"
-        raise data_error(file, found=found, expected=expected, advice="Give the file that its name promises.")
+        raise data_error(file, found=found, expected=expected, advice="Give an IDX file of this kind.")
     if len(content) < n_header:
         expected = f"a header of {n_header} bytes"
         raise data_error(file, found=f"{len(content)} bytes", expected=expected, advice=_ADVICE)

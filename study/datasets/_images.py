@@ -1,4 +1,4 @@
-"""Labeled images as they are stored, checked against what a data set should hold."""
+"""Labeled images as they are stored, checked against the data set's shape and classes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Images:
 
 
 def data_error(file: Path | str, *, found: object, expected: str, advice: str) -> DataError:
-    """Return the error for a file that does not hold what it should."""
+    """Return the error for a file with other content than expected."""
     return DataError(f"{file}: found {found}, expected {expected}. {advice}")
 
 
@@ -47,7 +47,7 @@ def checked_pair(
     Args:
         x: Pixels, shape (n, height, width, channels), or (n, height, width) for a single channel.
         y: Class indices, shape (n,) or (n, 1).
-        x_file: What messages call the place where the pixels came from.
+        x_file: Name of the pixels' place in messages.
         y_file: The same for the labels.
         shape: Height, width and channels that the images should have.
 

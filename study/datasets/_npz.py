@@ -22,7 +22,7 @@ def read_npz(file: Path, *, shape: ImageShape) -> Images:
     advice = "Give an NPZ file written by numpy.savez with these four arrays."
     expected = f"an NPZ file with {', '.join(_NAMES)}"
     try:
-        # A lone array or a pickle is no archive, and numpy.load would answer each in another way.
+        # A lone array or a pickle is no archive, and numpy.load would treat each in another way.
         with zipfile.ZipFile(file) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
         missing = [name for name in _NAMES if name not in held]
@@ -30,7 +30,7 @@ def read_npz(file: Path, *, shape: ImageShape) -> Images:
             raise data_error(file, found=f"no {', no '.join(missing)}", expected=expected, advice=advice)
         with np.load(file, allow_pickle=False) as arrays:
             x_train, y_train, x_test, y_test = (arrays[name] for name in _NAMES)
-    # RuntimeError: zipfile says so of encryption, and by a subclass of an unknown method of compression.
+    # RuntimeError: zipfile raises it for encryption, and a subclass for an unknown compression method.
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         found = f"something that cannot be read ({error})"
         raise data_error(file, found=found, expected=expected, advice=advice) from error

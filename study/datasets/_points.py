@@ -1,4 +1,4 @@
-"""Points of a function of one number, with noise on what is to be predicted."""
+"""Points of a function of one number, with noise on the target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
 
-# Of the validation and of the test split: enough that their mean loss is the function's and not the draw's.
+# Examples of the validation and of the test split: enough that their mean loss hardly depends on the draw.
 N_HELD_OUT = 500
 _SPLITS = ("train", "validation", "test")
 
@@ -40,7 +40,7 @@ def draw_points(
         A data set with x and y of shape (n, 1), float32.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
+        ConfigError: An argument is invalid.
     """
     _check(n_train, noise, split_seed, numbers or {})
     splits = {}
@@ -69,7 +69,9 @@ def _check(n_train: Any, noise: Any, split_seed: Any, numbers: Mapping[str, Any]
     ]
     for key, value in numbers.items():
         if not _is_number(value):
-            faults.append(Fault(key=key, value=value, allowed="a finite number", advice=f"Set {key}=1.0, say."))
+            faults.append(
+                Fault(key=key, value=value, allowed="a finite number", advice=f"Set for instance {key}=1.0.")
+            )
     if not _is_number(noise) or noise < 0:
         advice = "Set dataset.noise=0.1, or 0 for none."
         faults.append(Fault(key="dataset.noise", value=noise, allowed="a number of at least 0", advice=advice))

@@ -22,7 +22,7 @@ class PublishedImages:
     Attributes:
         name: Its name, which is also its module in `keras.datasets`.
         shape: Height, width and channels of its images.
-        cached: What Keras calls it below `datasets/` of its home folder, older names last.
+        cached: Its names below `datasets/` of Keras's home folder, older names last.
         formats: What a folder given by the user may hold, in words.
         package: A Debian package that has it, and the folder that the package installs.
     """
@@ -42,14 +42,14 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
         path: A folder or an NPZ file given by the user; then nothing else is tried.
 
     Raises:
-        DataError: No source has it, the given place is not there, or a file does not hold what it should. A damaged
-            file in a cache raises too: to pass over it would hide it for good.
+        DataError: No source has it, the given place is not there, or a file has other content than expected. A damaged
+            file in a cache raises too: skipping it would hide it forever.
     """
     if path is not None:
         place = Path(path).expanduser()
         if not place.exists():
             expected = f"a folder with {published.formats}, or one NPZ file"
-            advice = "Correct dataset.path, or set dataset.path=null to have the data set looked for."
+            advice = "Correct dataset.path, or set dataset.path=null to search the usual places."
             raise data_error(f"dataset.path={path}", found="nothing there", expected=expected, advice=advice)
         return _read(place, published)
     places = list(_places(published))
@@ -60,7 +60,7 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
 
 
 def look_up(published: PublishedImages) -> Whereabouts:
-    """Say where a data set would be read from without `dataset.path`; nothing is read or downloaded."""
+    """Return where a data set would be read from without `dataset.path`; nothing is read or downloaded."""
     places = list(_places(published))
     place = next((str(place) for place in places if _is_complete(place)), None)
     return Whereabouts(place=place, ways=() if place else tuple(_ways(published, places)))
@@ -68,7 +68,7 @@ def look_up(published: PublishedImages) -> Whereabouts:
 
 def _places(published: PublishedImages) -> Iterator[Path]:
     """Yield the local places of a data set in the order in which they are tried."""
-    # Keras's own rule, spelt out so that looking into the cache does not cost seconds of importing Keras.
+    # Keras's own rule, written out here: importing Keras to look into the cache would take seconds.
     home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
     for name in published.cached:
         yield home / "datasets" / name
@@ -77,7 +77,7 @@ def _places(published: PublishedImages) -> Iterator[Path]:
 
 
 def _is_complete(place: Path) -> bool:
-    """Tell whether all files of a data set are there; an interrupted download leaves some of them."""
+    """Return whether all files of a data set are there; an interrupted download leaves some of them."""
     return place.is_file() or all(find_idx(place)) or all(find_batches(_batches_folder(place)))
 
 
@@ -111,7 +111,7 @@ def _download(published: PublishedImages, places: list[Path]) -> Images:
         import keras
 
         (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, published.name).load_data()
-    except Exception as error:  # Keras turns a network's failure into a bare Exception
+    except Exception as error:  # Keras raises a bare Exception if the network fails
         raise DataError(_not_found(published, places, error)) from error
     where = f"keras.datasets.{published.name}"
     return Images(
@@ -139,7 +139,7 @@ def _ways(published: PublishedImages, places: list[Path]) -> list[str]:
         f"set dataset.path to a folder with {published.formats}, "
         "or to one NPZ file with x_train, y_train, x_test and y_test",
         f"put it into Keras's cache as {places[0]}",
-        "run once with a network, so that Keras downloads it",
+        "run once with a network connection, so that Keras downloads it",
     ]
     if published.package is not None:
         ways.insert(2, f"install Debian's package: apt install {published.package[0]}")

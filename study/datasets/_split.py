@@ -1,4 +1,4 @@
-"""Take the validation split away from the training examples and scale all three splits."""
+"""Take the validation split from the training examples, and scale all three splits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SplitPlan:
         split_seed: Seed of the draw, 0 or more.
 
     Raises:
-        ConfigError: With a fault for each argument that cannot be followed.
+        ConfigError: Some arguments are invalid; the error has a fault for each.
     """
 
     n_validation: int

@@ -35,13 +35,13 @@ def load(
         A data set with x of shape (n, 32, 32, 3), float32, and y of shape (n,), int32.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
-        DataError: No source has the data set, or a file does not hold what it should.
+        ConfigError: An argument is invalid.
+        DataError: No source has the data set, or a file has other content than expected.
     """
     plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
     return split_images(find_images(_PUBLISHED, path=path), plan, name="cifar10")
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return look_up(_PUBLISHED)

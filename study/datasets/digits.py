@@ -13,7 +13,7 @@ from study.datasets._images import Images
 from study.datasets._split import SplitPlan, split_images
 
 _PIXEL_MAX = 16
-# The last fifth; a test split that no seed moves is the same for every study there ever was.
+# The last fifth. No seed moves the test split, so all studies have the same one.
 _N_TEST = 360
 
 
@@ -30,7 +30,7 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
         A data set with x of shape (n, 8, 8, 1), float32, and y of shape (n,), int32.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
+        ConfigError: An argument is invalid.
     """
     plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
     # Imported late: scikit-learn takes a second, and no other data set needs it.
@@ -49,5 +49,5 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="scikit-learn's load_digits")

@@ -1,6 +1,6 @@
-"""A data set for a landscape as model, which needs none: one example of zeros, the same in all three splits.
+"""A data set for landscapes as models, which need no data: one example of zeros, the same in all three splits.
 
-An epoch is then one step, and validation is where the optimizer stands after it.
+An epoch is then one step, and validation gives the optimizer's position after it.
 
 Source: none; the landscape is the model (models/landscape.py).
 """
@@ -33,5 +33,5 @@ def load() -> Dataset:
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="made here")

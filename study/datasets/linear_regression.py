@@ -15,8 +15,8 @@ def load(
     """Draw the points.
 
     Args:
-        slope: What a model's weight is to become.
-        intercept: What its bias is to become.
+        slope: The best value of a model's weight.
+        intercept: The best value of its bias.
         n_train: Examples of the training split.
         noise: Deviation of the noise.
         split_seed: Seed of the noise.
@@ -25,7 +25,7 @@ def load(
         A data set with x and y of shape (n, 1), float32.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
+        ConfigError: An argument is invalid.
     """
     return draw_points(
         "linear_regression",
@@ -38,5 +38,5 @@ def load(
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="made by a formula")

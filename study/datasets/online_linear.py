@@ -1,4 +1,4 @@
-"""Linear costs that come round in a cycle: an online problem, in which the order of the examples is the problem.
+"""Linear costs that repeat in a cycle: an online problem, in which the order of the examples is the difficulty.
 
 Source: S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, section 3: f_t(x) is C x
 where t mod 3 is 1 and -x elsewhere, C > 2, and x lies in [-1, 1].
@@ -14,7 +14,7 @@ import numpy as np
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
 
-# The cost and the position: what model=bounded_point puts out.
+# The cost and the position: the outputs of model=bounded_point.
 _N_OUTPUTS = 2
 
 
@@ -33,7 +33,7 @@ def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
     """
     given: list[object] = list(costs) if isinstance(costs, list | tuple) else []
     if not given or not all(map(_is_finite, given)):
-        allowed, advice = "a list of finite numbers, one at least", "Write dataset.costs=[3,-1,-1]."
+        allowed, advice = "a list of finite numbers, at least one", "Write dataset.costs=[3,-1,-1]."
         raise ConfigError([Fault(key="dataset.costs", value=costs, allowed=allowed, advice=advice)])
     slopes = np.asarray(given, dtype=np.float32)[:, None]
     cycle = Split(x=slopes, y=np.zeros((len(slopes), _N_OUTPUTS), np.float32))
@@ -48,7 +48,7 @@ def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="made here")
 
 

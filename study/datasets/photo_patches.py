@@ -1,7 +1,7 @@
-"""Square patches of two photographs that scikit-learn bundles: which of the two is a patch from?
+"""Square patches of two photographs that scikit-learn bundles: the task is to tell from which of the two a patch is.
 
 The splits come from strips of the photographs that have no pixel in common; within a strip patches overlap. Each patch
-can be normalized by itself, so that neither brightness nor contrast tells the photographs apart.
+can be normalized by itself, so that neither brightness nor contrast identifies the photograph.
 
 Source: scikit-learn's load_sample_images: china.jpg, "Summer Palace" by S. Tarkowski, and flower.jpg by dany13, both
 of 427 x 640 pixels, CC BY 2.0.
@@ -24,7 +24,7 @@ STRIPS: Mapping[str, tuple[int, ...]] = {"train": (0, 2, 4), "validation": (1,),
 _N_STRIPS = 5
 _PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 _PIXEL_MAX = 255
-# Of a normalized patch: in the middle of a pixel's range, as wide as leaves nearly all within it.
+# Of a normalized patch: the middle of a pixel's range, and a width that keeps nearly all values within it.
 _MEAN, _DEVIATION = 0.5, 0.25
 
 
@@ -51,7 +51,7 @@ def load(
         A data set with x of shape (n, side, side, 3), float32, and y of shape (n,), int32: 0 is China, 1 the flower.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
+        ConfigError: An argument is invalid.
     """
     # Imported late: scikit-learn takes a second, and most other data sets do not need it.
     from sklearn.datasets import load_sample_image
@@ -75,7 +75,7 @@ def load(
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="scikit-learn's load_sample_images")
 
 

@@ -24,11 +24,11 @@ Numbers = NDArray[np.float32]
 def load(*, window: int = 20, n_validation: int = 29, n_test: int = 29) -> Dataset:
     """Cut the series into windows, each with the year after it, and split them in the order of time.
 
-    The scale is that of the years up to the last training target alone: their least value becomes 0, their greatest
-    1. So what comes later may lie outside, as the record of 1957 does.
+    The scale is that of the years up to the last training target alone: their least value becomes 0, their greatest 1.
+    So later values may lie outside, as the record of 1957 does.
 
     Args:
-        window: Years that a forecast sees.
+        window: Years in the input of a forecast.
         n_validation: Windows for validation, those before the test split.
         n_test: Windows for the test split, the last ones.
 
@@ -68,13 +68,13 @@ def series() -> Numbers:
 
 
 def persistence(split: Split) -> Numbers:
-    """Forecast that every year is as the one before it, shape (n, 1): what a forecaster must do better than."""
+    """Forecast every year as the one before it, shape (n, 1): the baseline that a forecaster must beat."""
     last: Numbers = split.x[:, -1]
     return last
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place=_PLACE)
 
 
@@ -94,7 +94,7 @@ def _check(n_years: int, *, window: Any, n_validation: Any, n_test: Any) -> None
         longest = n_years - n_validation - n_test - 1
         if n_test > n_years - 3:
             key, value, most = "dataset.n_test", n_test, n_years - 3
-            advice = f"Set dataset.n_test to {most} or less; dataset.n_validation and dataset.window take some, too."
+            advice = f"Set dataset.n_test to {most} or less; dataset.n_validation and dataset.window need years, too."
         elif longest < 1:
             key, value, most = "dataset.n_validation", n_validation, n_years - n_test - 2
             advice = "Lower dataset.n_validation or dataset.n_test."
@@ -103,7 +103,7 @@ def _check(n_years: int, *, window: Any, n_validation: Any, n_test: Any) -> None
             advice = f"Set dataset.window to {longest} or less, or lower dataset.n_validation or dataset.n_test."
         allowed = (
             f"at most {most}: the series has {n_years} years, {n_validation} windows are for validation and {n_test} "
-            "for the test split, and one at least must be left to train on"
+            "for the test split, and at least one must be left to train on"
         )
         faults = [Fault(key=key, value=value, allowed=allowed, advice=advice)]
     if faults:

@@ -23,11 +23,11 @@ def load(*, n_train: int = 1000, noise: float = 0.1, split_seed: int) -> Dataset
         A data set with x and y of shape (n, 1), float32.
 
     Raises:
-        ConfigError: An argument that cannot be followed.
+        ConfigError: An argument is invalid.
     """
     return draw_points("toy_regression", np.square, n_train=n_train, noise=noise, split_seed=split_seed)
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place="made by a formula")

@@ -1,9 +1,8 @@
 """Documents of made-up words that follow Zipf's law, in which one rare word decides the class.
 
 Source: made here. The law, by which the r-th most frequent word is r times rarer than the first, is that of G. K.
-Zipf, "Human Behavior and the Principle of Least Effort", 1949; that infrequent features which tell much are what
-adaptive optimizers are for is the claim of J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods", JMLR 12,
-2011.
+Zipf, "Human Behavior and the Principle of Least Effort", 1949; the claim that adaptive optimizers suit infrequent but
+informative features is that of J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods", JMLR 12, 2011.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ def load(
     """Draw the documents.
 
     Words are numbered by rank, the most frequent is 0, and drawn with probability proportional to 1 / (rank + 1). A
-    document is `length - 1` of the `n_common` most frequent words, which mean nothing, and at a random place one of
-    the others, each of which belongs to a class. Validation and test draw that word evenly from those that are *rare
-    in training*: they decide 1 to `rare_at_most` of its documents. So accuracy there is accuracy on rare words, while
-    the training documents hold frequent ones as well.
+    document is `length - 1` of the `n_common` most frequent words, which belong to no class, and at a random place one
+    of the others, each of which belongs to a class. Validation and test draw that word evenly from those that are
+    *rare in training*: they decide 1 to `rare_at_most` of its documents. So accuracy there is accuracy on rare words,
+    while the training documents hold frequent ones as well.
 
     Args:
         n_train: Documents to train on.
         n_validation: Documents for validation.
         n_test: Documents for the test split.
         vocabulary: Words in all.
-        n_common: Words that mean nothing, the most frequent ones.
+        n_common: The most frequent words, which belong to no class.
         length: Words of a document.
-        n_classes: Classes; each has as many deciding words as any other, one more or less.
-        rare_at_most: Training documents that a rare word decides at most.
+        n_classes: Number of classes; their numbers of deciding words differ by at most one.
+        rare_at_most: Largest number of training documents that a rare word decides.
         split_seed: Seed of all draws.
 
     Returns:
@@ -88,7 +87,9 @@ def _rare_words(trained: NDArray[Any], vocabulary: int, *, rare_at_most: int) ->
     rare = np.flatnonzero((seen >= 1) & (seen <= rare_at_most))
     if not len(rare):
         advice = "Raise dataset.rare_at_most or dataset.vocabulary, or lower dataset.n_train."
-        allowed = f"a number that some word's training documents reach: the rarest has {seen[seen > 0].min()}"
+        allowed = (
+            f"at least the number of training documents of some deciding word: the rarest has {seen[seen > 0].min()}"
+        )
         raise ConfigError([Fault(key="dataset.rare_at_most", value=rare_at_most, allowed=allowed, advice=advice)])
     return rare
 
@@ -100,7 +101,7 @@ def zipf(first: int, last: int) -> NDArray[np.float64]:
 
 
 def whereabouts() -> Whereabouts:
-    """Say where it would be read from."""
+    """Return where it would be read from."""
     return Whereabouts(place=_PLACE)
 
 
@@ -119,8 +120,8 @@ def _check(arguments: dict[str, Any]) -> None:
     vocabulary, n_common, n_classes = (arguments[f"dataset.{key}"] for key in ("vocabulary", "n_common", "n_classes"))
     if not faults and vocabulary < n_common + n_classes:
         allowed = (
-            f"at least {n_common + n_classes}: dataset.n_common={n_common} words mean nothing, and each of "
-            f"dataset.n_classes={n_classes} classes needs one that does"
+            f"at least {n_common + n_classes}: dataset.n_common={n_common} words belong to no class, and each of "
+            f"dataset.n_classes={n_classes} classes needs one word"
         )
         advice = "Raise it, or lower dataset.n_common or dataset.n_classes."
         faults = [Fault(key="dataset.vocabulary", value=vocabulary, allowed=allowed, advice=advice)]

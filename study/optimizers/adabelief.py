@@ -1,4 +1,4 @@
-"""AdaBelief: Adam whose second moment is that of the gradient's deviation from its average."""
+"""AdaBelief: Adam with the second moment of the gradient's deviation from its average."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         m <- b1 m + (1 - b1) g,  s <- b2 s + (1 - b2) (g - m)^2 + epsilon,
         w <- w - lr (m / (1 - b1^t)) / (sqrt(s / (1 - b2^t)) + epsilon).
 
-    Its epsilon enters s at every update and so adds up to epsilon / (1 - b2): one that suits Adam is far too large.
+    Its epsilon enters s at every update, so it adds up to epsilon / (1 - b2): a value for Adam is far too large.
 
     Args:
         learning_rate: The rate, lr.
-        beta_1: Share of the first moment that stays.
-        beta_2: Share of the second moment that stays.
+        beta_1: Decay rate of the first moment.
+        beta_2: Decay rate of the second moment.
         epsilon: Keeps the divisor from 0.
-        weight_decay: As every optimizer of Keras takes it, and so the arguments after it.
+        weight_decay: As in every optimizer of Keras, like the arguments after it.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
@@ -39,7 +39,7 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.
         name: Name of the optimizer.
-        **kwargs: Nothing else; Keras refuses it.
+        **kwargs: No further arguments; Keras refuses them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the moments."""
+        """Create the moments."""
         if self.built:
             return
         super().build(variables)

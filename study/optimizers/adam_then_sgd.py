@@ -21,28 +21,28 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
 
         m <- b1 m + (1 - b1) g,  a <- b2 a + (1 - b2) g^2,  u = sqrt(1 - b2^k) / (1 - b1^k) m / (sqrt(a) + epsilon).
 
-    The rate at which a step of SGD is as long, projected on u, is gamma = lr u.u / u.g; its average, corrected for
-    its start at 0, is Lambda:
+    Gamma = lr u.u / u.g is the rate at which a step of SGD, projected on u, has the same length. Its average,
+    corrected for its start at 0, is Lambda:
 
         l <- b2 l + (1 - b2) gamma where u.g is not 0,  Lambda = l / (1 - b2^k).
 
     Adam ends after the update at which |Lambda - gamma| < tolerance, k > 1, or, with `switch_fraction`, after that
-    share of the steps. From then on v <- b1 v + (1 - b1) g, v having begun at 0 anew, and w <- w - Lambda v, with
-    Lambda as it was. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
+    share of the steps. From then on v <- b1 v + (1 - b1) g, where v starts again at 0, and w <- w - Lambda v, with a
+    constant Lambda. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
 
     Two points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
     and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
 
     Args:
         learning_rate: Adam's rate, lr.
-        beta_1: Share of the first moment, later of the velocity, that stays.
-        beta_2: Share of the second moment, and of the average of gamma, that stays.
+        beta_1: Decay rate of the first moment, later of the velocity.
+        beta_2: Decay rate of the second moment, and of the average of gamma.
         epsilon: Keeps the divisor from 0.
         switch_fraction: Share of all steps that Adam takes; None: until Lambda has settled.
-        tolerance: How near gamma is to Lambda when it has settled; the paper's second epsilon.
+        tolerance: The distance of gamma from Lambda below which Lambda has settled; the paper's second epsilon.
         sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
-        n_steps: Batches of the whole training, which `switch_fraction` is a share of; the trainer sets it.
-        weight_decay: As every optimizer of Keras takes it, and so the arguments after it.
+        n_steps: Batches of the whole training, for `switch_fraction`; the trainer sets it.
+        weight_decay: As in every optimizer of Keras, like the arguments after it.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
@@ -52,7 +52,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.
         name: Name of the optimizer.
-        **kwargs: Nothing else; Keras refuses it.
+        **kwargs: No further arguments; Keras refuses them.
 
     Raises:
         ValueError: `switch_fraction` is not from 0 to 1, or comes without `n_steps`.
@@ -100,7 +100,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.sgd_learning_rate, self.n_steps = sgd_learning_rate, n_steps
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the moments, the average of gamma / lr, and Lambda / lr, which is 0 as long as Adam trains."""
+        """Create the moments, the average of gamma / lr, and Lambda / lr, which is 0 as long as Adam trains."""
         if self.built:
             return
         super().build(variables)
@@ -176,8 +176,10 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 
 def _check_switch(switch_fraction: float | None, n_steps: int | None) -> None:
-    """Refuse a share of the steps that is no share, or whose number of steps is missing."""
+    """Refuse a `switch_fraction` outside 0 to 1, or one without `n_steps`."""
     if switch_fraction is not None and not 0 <= switch_fraction <= 1:
         raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
     if switch_fraction is not None and n_steps is None:
-        raise ValueError("n_steps=None: expected the steps that switch_fraction is a share of. Give n_steps too.")
+        raise ValueError(
+            "n_steps=None: expected the number of all steps, which switch_fraction needs. Give n_steps too."
+        )

@@ -14,7 +14,7 @@ from study.config.instantiate import Section, locate
 
 @dataclass(frozen=True, kw_only=True)
 class Landscape:
-    """A function of one or more coordinates, and where it is walked on.
+    """A function of one or more coordinates, with its start and its domain.
 
     Attributes:
         height: The function; it takes its coordinates one by one, numbers or arrays of equal shape.
@@ -33,12 +33,12 @@ class Landscape:
 
     def heights(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the heights at positions of shape (..., n_dimensions), shape (...)."""
-        with np.errstate(all="ignore"):  # a path that diverges leaves all numbers behind
+        with np.errstate(all="ignore"):  # a diverging path overflows
             return np.asarray(self.height(*np.moveaxis(positions, -1, 0)), dtype=np.float64)
 
 
 def read_landscape(model: Section) -> Landscape | None:
-    """Return the landscape of a model's section; None of any other model.
+    """Return the landscape of a model's section; None for any other model.
 
     The section comes from a config that was checked (`study.config.allowlist`), since the function that it names is
     imported.

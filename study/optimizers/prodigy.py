@@ -27,11 +27,11 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     Args:
         learning_rate: A factor on the estimate, lr. A schedule acts on it.
-        beta_1: Share of the first moment that stays.
-        beta_2: Share of the second moment that stays; its root is the share of r and s that does.
+        beta_1: Decay rate of the first moment.
+        beta_2: Decay rate of the second moment; its root is the decay rate of r and s.
         epsilon: Keeps the divisor from 0.
         initial_distance: d before the first update; too small costs a few updates, too large is never corrected.
-        weight_decay: As every optimizer of Keras takes it, and so the arguments after it; it takes lr, without d.
+        weight_decay: As in every optimizer of Keras, like the arguments after it; its rate is lr, without d.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
@@ -41,7 +41,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.
         name: Name of the optimizer.
-        **kwargs: Nothing else; Keras refuses it.
+        **kwargs: No further arguments; Keras refuses them.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.initial_distance = initial_distance
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the moments, the sums, and room for the first weights."""
+        """Create the moments, the sums, and variables for the first weights."""
         if self.built:
             return
         super().build(variables)

@@ -35,8 +35,8 @@ class Descent:
 
     Attributes:
         learning_rate: The rate, which the velocity holds.
-        momentum: Share of the velocity that is kept.
-        nesterov: Whether a step goes on by the velocity that the next would have.
+        momentum: Decay rate of the velocity.
+        nesterov: Whether a step looks ahead by the next velocity, as in Nesterov's form above.
     """
 
     learning_rate: float
@@ -44,9 +44,9 @@ class Descent:
     nesterov: bool = False
 
     def limit(self, curvature: float) -> float:
-        """Return the rate from which on a direction of that curvature, above 0, does not converge.
+        """Return the smallest rate at which a direction of a given curvature, above 0, does not converge.
 
-        2/λ, with momentum 2(1 + β)/λ, and of Nesterov's form 2(1 + β)/((1 + 2β)λ).
+        It is 2/λ, with momentum 2(1 + β)/λ, and in Nesterov's form 2(1 + β)/((1 + 2β)λ).
         """
         slowed = 1 + 2 * self.momentum if self.nesterov else 1.0
         return 2 * (1 + self.momentum) / (slowed * curvature)
@@ -97,7 +97,7 @@ class Quadratic:
 
 
 def warning(config: StudyConfig) -> str | None:
-    """Return a warning where the study's fixed rate lies above the limit of its landscape; else None."""
+    """Return a warning if the study's fixed rate lies above the limit of its landscape; else None."""
     landscape = read_landscape(config.model.section)
     descent = fixed_descent(config.optimizer)
     if landscape is None or descent is None or config.schedule.section.get("_target_") is not None:
@@ -128,9 +128,9 @@ def warning(config: StudyConfig) -> str | None:
 
 
 def fixed_descent(optimizer: OptimizerConfig) -> Descent | None:
-    """Return an optimizer as gradient descent with a fixed rate; None of other rules, and where it is searched.
+    """Return an optimizer as gradient descent with a fixed rate; None for other rules, and for a searched rate.
 
-    Clipping, weight decay and averages make other rules of it.
+    With clipping, weight decay or averages it is another rule.
     """
     plain = {"learning_rate", "momentum", "nesterov"}
     given = {name: value for name, value in optimizer.fixed.items() if value not in (None, False)}
@@ -145,10 +145,10 @@ def fixed_descent(optimizer: OptimizerConfig) -> Descent | None:
 
 
 def as_quadratic(landscape: Landscape) -> Quadratic | None:
-    """Return a landscape by its eigenvectors, None where it is not quadratic, or has no stationary point.
+    """Return a landscape by its eigenvectors; None if it is not quadratic, or has no stationary point.
 
-    Differences over the whole domain give the exact derivatives of a quadratic function; whether it is one is seen on
-    a grid of other points.
+    Differences over the whole domain give the exact derivatives of a quadratic function. A grid of other points shows
+    whether the landscape is quadratic.
     """
     n = landscape.n_dimensions
     middle, reach = landscape.domain.mean(axis=1), np.diff(landscape.domain, axis=1)[:, 0] / 2

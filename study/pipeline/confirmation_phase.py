@@ -1,4 +1,4 @@
-"""The second phase of a study: the best point and the untuned optimizer, trained on fresh seeds by all its workers."""
+"""The second phase of a study: all its workers train the best point and the untuned optimizer on fresh seeds."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
             if result.weights is not None and result.state == "complete"
         ]
         kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
-        if context.tracker.settle():  # while the record is on its way to a server, others do not see what is done
+        if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
             # This worker keeps its claim on the best one, since no other worker has its weights.
             context.search.claims.finish(but=None if kept is None else kept.claim)
         if not ended:
@@ -66,9 +66,9 @@ def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
 
 
 def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed | None) -> Weights | None:
-    """Return the weights of the study's best confirmation where this worker is the one to keep its model.
+    """Return the weights of the study's best confirmation if this worker is to keep its model.
 
-    That is the worker that trained it; where that one is dead, another trains it once more.
+    The worker that trained it keeps it; if that worker is dead, another one trains it again.
     """
     kind, hyperparameters = next(iter(_to_confirm(context.config, best).items()))
     ranks = [
@@ -89,7 +89,7 @@ def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed
 
 
 def confirm_untuned(context: StudyContext) -> bool:
-    """Train some confirmations of the untuned optimizer, which need no best point; tell whether any were due."""
+    """Train some confirmations of the untuned optimizer, which need no best point; return whether any were due."""
     if not context.config.optimizer.ranges:
         return False
     due = _due(context, ["default"]).get("default", ())
@@ -122,7 +122,7 @@ def confirmation(
 
 
 def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
-    """Return what is to be confirmed: the hyperparameters by kind."""
+    """Return the hyperparameters to confirm, by kind."""
     untuned = config.optimizer.arguments({})
     if not config.optimizer.ranges:
         return {"fixed": untuned}
@@ -133,7 +133,7 @@ def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[Confirmatio
 
 
 def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
-    """Mark the confirmations of other points than these."""
+    """Mark the confirmations of all other points as superseded."""
     finished = context.tracker.finished("confirmation")
     for kind, hyperparameters in settings.items():
         expected = {key: text_of(value) for key, value in hyperparameters.items()}
@@ -144,7 +144,7 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
         ]
         if outdated:
             context.view.message(
-                f"The search went on after the test split had been seen, and its best point changed: "
+                f"The search continued after the test split had been used, and its best point changed: "
                 f"{len(outdated)} confirmations are kept and marked as superseded."
             )
             context.tracker.supersede(kind, outdated)
@@ -153,7 +153,7 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
 def _confirm_some(
     context: StudyContext, kind: ConfirmationConfig, hyperparameters: Mapping[str, Value], numbers: Sequence[int]
 ) -> list[tuple[TrialResult, float]]:
-    """Train confirmations that no other worker has taken on, as many as fit; they stay claimed."""
+    """Train confirmations that no other worker has claimed, as many as fit; they stay claimed."""
     due = [confirmation(context.config, r, hyperparameters, keep_weights=kind != "default") for r in numbers]
     claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
     if not claimed:
@@ -166,12 +166,12 @@ def _confirm_some(
 
 
 def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
-    """Return what is largest for the best, the first of equals."""
+    """Return a sort key that is largest for the best, and for the first of equals."""
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
 def _due(context: StudyContext, kinds: Iterable[ConfirmationConfig]) -> dict[ConfirmationConfig, list[int]]:
-    """Return the confirmations that no worker has ended, of the kinds that lack some."""
+    """Return the confirmations that no worker has finished, of the incomplete kinds."""
     done = context.tracker.finished("confirmation").keys()
     numbers = range(context.config.budget.n_confirmations)
     due = {kind: [number for number in numbers if (kind, number) not in done] for kind in kinds}

@@ -11,7 +11,7 @@ from statistics import median
 from study.config.schema import Direction
 from study.core.trainer_interface import BestTrial, Kind, State
 
-# Up to so many trials at once are listed one by one; more are summed up.
+# Up to this many parallel trials are listed one by one; more are summed up.
 MOST_SHOWN = 4
 
 
@@ -57,7 +57,7 @@ class Progress:
         metric: The metric of all values and objectives.
         direction: `maximize` if a large value is good.
         n_trials: Trials of the study.
-        n_left: Trials and confirmations to be run from `started` on.
+        n_left: Trials and confirmations to run from `started` on.
         started: When the study was started, by the monotonic clock.
         n_ended: Those that have ended since.
         best: The best trial so far.
@@ -112,7 +112,7 @@ class Progress:
         of = "trials" if kind == "trial" else f"confirmations ({kind})"
         counts = Counter(one.state for one in ended)
         states = ", ".join(f"{counts[state]} {state}" for state in sorted(counts))
-        # A pruned trial's value is of an earlier epoch, a diverged one's only the worst there is.
+        # A pruned trial's value is from an earlier epoch; a diverged trial's is only the worst possible one.
         values = [one.objective for one in ended if one.state == "complete" and one.objective is not None]
         return f"{len(ended)} {of} ({min(numbers)} to {max(numbers)}): {states}{self._spread(values)}"
 

@@ -80,7 +80,7 @@ class View:
             metric: The metric of `value`, `objective` and `best`.
             n_trials: Trials of the study, those done before included.
             n_done: Trials done before.
-            n_confirmations: Confirmations of all settings that are still to run; for the time left.
+            n_confirmations: Confirmations of all settings that are still to run; to estimate the time left.
             direction: `maximize` if a large value is good.
         """
         with self._lock:
@@ -92,7 +92,7 @@ class View:
                 n_left=n_trials - n_done + n_confirmations,
                 started=time.monotonic(),
             )
-        done = f", {n_done} of them done before" if n_done else ""
+        done = f", {n_done} of them already done" if n_done else ""
         self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
 
     def trial_started(self, kind: Kind, number: int) -> None:
@@ -134,7 +134,7 @@ class View:
             self._write(f"{progress.batch_text(kind, ended)}{best_text}")
 
     def study_ended(self, *, best: BestTrial | None, seconds: float) -> None:
-        """End the study after that time."""
+        """End the study, which took `seconds`."""
         with self._lock:
             progress, self._progress = self._progress, None
         if progress:

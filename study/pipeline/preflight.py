@@ -24,16 +24,16 @@ from study.training.backend import select_backend
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
-    """Read and check a resolved config, taking its setting and, where it leaves that open, choosing its trainer.
+    """Read and check a resolved config: apply its setting, and choose its trainer if it leaves that open.
 
     Args:
         raw: The resolved config, as `study run --cfg job --resolve` prints it.
         folder: Where relative paths start; None: the working directory.
-        labels: Names for the study, the first that is free is taken; none: the optimizer's name.
+        labels: Names for the study; the first free one is taken. Empty: the optimizer's name.
 
     Raises:
-        ConfigError: Something is wrong with the config; it holds every fault.
-        StoreError: A store is there and cannot be used.
+        ConfigError: The config has faults; the error holds all of them.
+        StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
     folder = (folder or Path.cwd()).resolve()
@@ -43,7 +43,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         raw = _advised(raw, folder=folder)
     trainer = raw.get("trainer")
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
-    # Checking needs some backend; whether this process can train on the one asked for is seen when it is to.
+    # Checking needs some backend. Training shows whether this process can use the requested one.
     with contextlib.suppress(BackendError):
         select_backend(backend if isinstance(backend, str) else "(none)")
     try:
@@ -58,7 +58,7 @@ def check_stores(config: StudyConfig) -> None:
     """Check without writing that the stores can be used and that `study_name` belongs to no other study.
 
     Raises:
-        StoreError: A store is there and cannot be used.
+        StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
     check_store(config.stores.tracking_uri)
@@ -73,7 +73,7 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
         folder: Where relative paths start.
 
     Raises:
-        ConfigError: Some job has a fault; it holds those of all jobs.
+        ConfigError: Some job has a fault; the error holds the faults of all jobs.
         DataError: A data set cannot be loaded.
         StoreError: The Optuna journal cannot be read.
         StudyError: A model cannot be built, or a `study_name` belongs to another study.
@@ -96,13 +96,13 @@ def load_dataset(config: StudyConfig) -> Dataset:
     """Load the study's data set.
 
     Raises:
-        DataError: It cannot be loaded, or has labels of more classes than it says.
+        DataError: It cannot be loaded, or has labels of more classes than it declares.
         ConfigError: An argument is wrong.
     """
     dataset: Dataset = instantiate(config.dataset.section)
     if config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=dataset.n_outputs)):
         raise DataError(
-            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, for its n_outputs is "
+            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, since its n_outputs is "
             f"{dataset.n_outputs}. Correct the labels, or let load() return the number of classes as n_outputs."
         )
     return dataset
@@ -124,13 +124,13 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
-            f"they do not fit. {error}"
+            f"they do not fit together. {error}"
         ) from error
     return trainer
 
 
 def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:
-    """Choose the trainer, before anything is checked: checking imports Keras with its backend."""
+    """Choose the trainer before anything is checked: checking imports Keras with its backend."""
     read = Reader(raw)
     named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
     experiment = read.value("experiment_name", default=None) or "-".join(map(str, named))
@@ -160,17 +160,17 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
                 )
             except (ValueError, TypeError) as error:
                 raise StudyError(
-                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit. {error}"
+                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit together. {error}"
                 ) from error
             built.add((data_key, model_key))
 
 
 def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
-    """Refuse a model whose output has no place for some class; training would give wrong numbers, not an error."""
+    """Refuse a model whose output is too narrow for the classes: training would give wrong numbers, not an error."""
     shape = getattr(model, "output_shape", None)  # a subclass of keras.Model does not say
     width = shape[-1] if isinstance(shape, tuple) and shape else None
     if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):
         raise ValueError(
-            f"The model's output has a width of {width}, and {told}. Build its last layer with the n_outputs that it "
-            "is given, or choose another model."
+            f"The model's output has a width of {width}, and {told}. Build its last layer with the n_outputs that "
+            "build() receives, or choose another model."
         )

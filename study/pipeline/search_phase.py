@@ -11,7 +11,7 @@ from study.pipeline.train_batch import Scored, end_trials, show_ended, start_tri
 from study.search.failed_trials import Failures, all_failed
 from study.search.pruners import waits_for_finished_trials
 
-# Seconds between two looks at the other workers.
+# Seconds between two checks of the other workers.
 POLL_S = 0.2
 
 
@@ -100,7 +100,7 @@ class SearchLoop:
     def _spend(self, ended: Scored) -> None:
         """Report ended trials to the search, and stop the study if too many fail in a row."""
         if ended:
-            self._context.tracker.flush()  # what Optuna counts as spent has its record
+            self._context.tracker.flush()  # each trial that Optuna counts as spent must have its record
             self._context.search.tell_all(ended)
             show_ended(self._context, "trial", ended)
             self._failures.note([result for result, _ in ended])
@@ -110,7 +110,7 @@ class SearchLoop:
         return limit is not None and time.monotonic() - self._started >= limit
 
     def _others_train(self, meanwhile: Callable[[], bool]) -> bool:
-        """Return whether other workers still train trials; use the time for other things first."""
+        """Return whether other workers still train trials; do other work in the meantime."""
         search, n_trials = self._context.search, self._context.config.n_trials
         if not (search.others_train() if self._time_is_over() else search.n_spent < n_trials):
             return False
@@ -120,12 +120,12 @@ class SearchLoop:
 
 
 def _warn_of_blind_pruner(context: StudyContext, n_at_once: int) -> None:
-    """Warn where a pruner compares with ended trials, and many trials begin before one has ended."""
+    """Warn if a pruner compares with finished trials, and many trials begin before one has finished."""
     pruner, n_trials = context.config.pruner, context.config.n_trials
     if n_at_once <= 1 or not waits_for_finished_trials(pruner.section):
         return
     whom = "none" if n_at_once >= n_trials else f"none of the first {n_at_once}"
     context.view.message(
-        f"pruner={pruner.name} compares with trials that have ended, and {n_at_once} of {n_trials} are trained at "
+        f"pruner={pruner.name} compares with finished trials, but {n_at_once} of {n_trials} trials are trained at "
         f"once: it stops {whom}. Use pruner=successive_halving or pruner=batch_quantile, which compare within a batch."
     )

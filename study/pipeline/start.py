@@ -31,7 +31,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
-        with search.alone():  # one worker after the other: the first makes the run that all go on with
+        with search.alone():  # one worker at a time: the first creates the run that all others use
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=environment())
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)

@@ -51,7 +51,7 @@ def train_batch(
 def start_trials(context: StudyContext, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
     """Record and show that trials begin."""
     if kind == "trial" and context.search.were_begun(trials):
-        context.tracker.finished("trial")  # it learns of the runs that dead workers left, and replaces them
+        context.tracker.finished("trial")  # reads the runs that dead workers left, and replaces them
     for trial in trials:
         context.tracker.start(kind, trial, in_bulk=in_bulk)
         context.view.trial_started(kind, trial.number)
@@ -79,7 +79,7 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
 
 
 def score(result: TrialResult, objective: Objective) -> float:
-    """Return a trial's objective: the metric at its last epoch, the worst value where it diverged.
+    """Return a trial's objective: the metric at its last epoch, or the worst value if it diverged.
 
     A failed trial has none, which is NaN.
     """
@@ -99,12 +99,12 @@ class _BatchFollower:
         self._reported: list[tuple[Trial, int, float]] = []
 
     def on_epoch(self, trial: Trial, report: EpochReport) -> bool:
-        """Record an epoch; nothing is decided before the others have reported theirs."""
+        """Record an epoch; the decision waits until all trials have reported it."""
         self._reported.append((trial, report.epoch, _note_epoch(self._context, self._kind, trial, report)))
         return True
 
     def epoch_ended(self, diverged: Sequence[Trial]) -> set[int]:
-        """Return the numbers of the trials that are to be stopped."""
+        """Return the numbers of the trials to stop."""
         reported, self._reported = self._reported, []
         stopped = self._context.search.judge(reported) if self._kind == "trial" else set()
         for number in stopped:

@@ -21,7 +21,7 @@ _SECTIONS = (
     "budget.n_steps",
     "deterministic",
 )
-# Keys below these that only the search or the composing reads.
+# Keys below these that only the search or the composition reads.
 _UNREAD = (
     "dataset.task.batch_size",
     "dataset.task.objective",
@@ -35,10 +35,10 @@ _NAMES = ("name", "_target_")
 
 
 def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config with values changed, and with nothing to be searched.
+    """Return the config with changed values, and without a search.
 
     Raises:
-        StudyError: A key is not there, is a whole section, or has no effect on training.
+        StudyError: A key does not exist, is a whole section, or has no effect on training.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(raw))
     known = dict(leaves(raw))
@@ -46,28 +46,28 @@ def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
         is_argument = _is_argument(key)
         if not depends(key) or (key not in known and not is_argument) or isinstance(value, Mapping):
             near = difflib.get_close_matches(key, [name for name in known if depends(name)], n=3)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"It is one of {', '.join(_SECTIONS)} or below."
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Choose a key in {', '.join(_SECTIONS)}."
             raise StudyError(f"{key}={text_of(value)}: expected a single value that training depends on. {hint}")
         *parents, last = key.split(".")
         node = changed
         for parent in parents:
             node = node[parent]
         node[last] = value
-    changed.pop("enqueue", None)  # and with it what only the search reads
+    changed.pop("enqueue", None)  # only the search reads it
     if isinstance(changed.get("optimizer"), dict):
         changed["optimizer"]["search_only"] = []
     return changed
 
 
 def apply_to_arguments(arguments: Mapping[str, Value], changes: Mapping[str, Any]) -> dict[str, Value]:
-    """Return the optimizer's arguments with those changed that the changes name; null takes one out."""
+    """Return the optimizer's arguments with the changes applied; null removes an argument."""
     own = {key.removeprefix("optimizer."): value for key, value in changes.items() if _is_argument(key)}
     merged = {**arguments, **{key: tuple(v) if isinstance(v, list) else v for key, v in own.items()}}
     return {key: value for key, value in merged.items() if key not in own or value is not None}
 
 
 def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) -> None:
-    """Let a trainer begin at the start, whatever the study left on disk, in a program of the size it had then."""
+    """Let a trainer begin without the study's checkpoints, in a program of the size that the study compiled."""
     trainer = raw.get("trainer", {})
     if "checkpoint_every_n_epochs" in trainer:
         trainer["checkpoint_every_n_epochs"] = None
@@ -83,7 +83,7 @@ def changes_between(
     Args:
         raw: The recorded config.
         edited: The sections of the file.
-        arguments: The recorded arguments of the optimizer, which a search has drawn.
+        arguments: The recorded arguments of the optimizer, drawn by a search.
     """
     recorded = dict(leaves(raw)) | {f"optimizer.{key}": value for key, value in arguments.items()}
     return {

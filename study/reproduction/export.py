@@ -1,4 +1,4 @@
-"""Write a recorded configuration as Hydra YAML, and where it comes from."""
+"""Write a recorded configuration as Hydra YAML, with its origin."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def export(target: RecordedRun, *, exported_on: datetime.date) -> str:
 
 
 def _sections(target: RecordedRun) -> dict[str, Any]:
-    """Return the recorded config with the run's own values fixed and without what only a search needs."""
+    """Return the recorded config with the run's own values fixed, and without the keys for a search."""
     raw = target.raw
     recorded = raw["optimizer"]
     arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in target.hyperparameters.items()}
     optimizer = {"name": recorded["name"], "_target_": recorded["_target_"], **arguments, "search_only": []}
     sections: dict[str, Any] = {key: dict(raw[key]) for key in _SECTIONS}
     if sections["dataset"].get("split_seed") == raw["split_seed"]:
-        del sections["dataset"]["split_seed"]  # conf/ derives it, and would not where it stands here
+        del sections["dataset"]["split_seed"]  # conf/ derives it, but not if it stands here
     sections["budget"] = {key: raw["budget"].get(key) for key in _BUDGET}
     return {"optimizer": optimizer, **sections, **{key: raw[key] for key in _VALUES}}
 

@@ -1,4 +1,4 @@
-"""The file that `study export` writes: a configuration as Hydra YAML, where it comes from in its header."""
+"""The file that `study export` writes: a configuration as Hydra YAML, with its origin in the header."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_exported(path: Path) -> Exported:
     """Read an exported configuration, or one written by hand in its form.
 
     Raises:
-        StudyError: The file is not there, or is no such configuration.
+        StudyError: The file does not exist, or is no such configuration.
     """
     expected = "Give a file that `study export` wrote."
     try:
@@ -75,7 +75,7 @@ def read_exported(path: Path) -> Exported:
             f"{path}: expected a configuration as YAML, which cannot be read: {reason}. {expected}"
         ) from error
     if is_too_deep(content):
-        raise StudyError(f"{path}: expected sections in sections, a few deep, and these are nested deeper. {expected}")
+        raise StudyError(f"{path}: expected a few levels of sections, and these are nested deeper. {expected}")
     if not isinstance(content, Mapping) or not isinstance(content.get("optimizer"), Mapping):
         raise StudyError(f"{path}: expected a configuration with a section `optimizer`, and it has none. {expected}")
     sections = {key: value for key, value in content.items() if key != "defaults"}
@@ -84,8 +84,8 @@ def read_exported(path: Path) -> Exported:
     if unknown:
         allowed = ", ".join((*GROUPS, *_OTHERS))
         raise StudyError(f"{path}: {unknown[0]}: expected sections and values among {allowed}. {expected}")
-    if any("${" in word for word in _words(sections)):  # it would be looked up here, in the environment, say
-        raise StudyError(f"{path}: expected values, and there is a reference, ${{...}}, to something else. {expected}")
+    if any("${" in word for word in _words(sections)):  # it would be resolved here, for example from the environment
+        raise StudyError(f"{path}: expected values, not a reference ${{...}}. {expected}")
     return Exported(path=path, sections=sections, provenance=header if isinstance(header, Mapping) else {})
 
 
@@ -100,7 +100,7 @@ def _words(section: Any) -> Iterator[str]:
 
 
 def _header(text: str) -> str:
-    """Return the YAML that stands commented out below the word provenance."""
+    """Return the YAML in the comments below the word provenance."""
     lines = iter(text.splitlines())
     for line in lines:
         if line.strip() == _PROVENANCE:

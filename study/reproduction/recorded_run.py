@@ -40,9 +40,9 @@ class RecordedRun:
         study: Its study.
         run: The trial or confirmation.
         raw: The study's resolved config.
-        data_digests: Digests of the data; several where a study was continued on other data.
+        data_digests: Digests of the data; several if a study was continued on other data.
         exported: Sections of the exported file that named the run, as they stand there now; empty without one.
-        moved: Places of `_target_`s that have moved since, old to new, where they were translated.
+        moved: Translated places of `_target_`s that have moved since, old to new.
     """
 
     tracking_uri: str
@@ -69,9 +69,9 @@ class RecordedRun:
         return "".join(f"{old} is now {new}\n" for old, new in self.moved.items())
 
     def translated(self) -> RecordedRun:
-        """Return the run with each `_target_` that has moved at its new place.
+        """Return the run with the new place of each `_target_` that has moved.
 
-        A module of that name that Python finds is the user's own and stays, so the working directory must be on
+        If Python finds a module of the old name, it is the user's own and stays. So the working directory must be on
         Python's path.
         """
         raw, moved = translate_moved(self.raw)
@@ -103,7 +103,7 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
 
 
 def find_study(tracking_uri: str, name: str, *, connections: Connections | None = None) -> StudyRecord:
-    """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name goes first.
+    """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name comes first.
 
     Raises:
         StoreError: The store cannot be read.
@@ -152,7 +152,7 @@ def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> Recor
         run = _best_confirmation(study)
     if study is None or run is None:
         raise StudyError(
-            f"TARGET={run_id}: expected a run of a study, and this one, or its study, was deleted in experiment "
+            f"TARGET={run_id}: expected an existing run, and this one, or its study, was deleted in experiment "
             f"{experiment}. Restore it with `mlflow runs restore --run-id {run_id}`, or choose another."
         )
     if not run.finished or run.state == "failed":
@@ -166,7 +166,7 @@ def _exported_run(tracking_uri: str, path: Path, connections: Connections) -> Re
     run_id = exported.provenance.get("run_id")
     if not isinstance(run_id, str):
         raise StudyError(
-            f"{path}: expected the header that `study export` writes, and it has none with a run_id. "
+            f"{path}: expected the header that `study export` writes, and it has none with a key run_id. "
             f"Export the configuration again, or name {_FORMS}."
         )
     found = _find_run(tracking_uri, run_id, connections)
@@ -211,7 +211,7 @@ def _best_confirmation(study: StudyRecord) -> RunRecord:
         progress = study.tags.get("progress", f"{len(study.trials)}/{study.n_trials}")
         raise StudyError(
             f"TARGET={study.experiment}/{study.name}: expected a study with a confirmed best, and this one has none "
-            f"({progress} trials done). Run it on with budget.n_confirmations=5, or name one of its trials by run id."
+            f"({progress} trials done). Continue it with budget.n_confirmations=5, or name a trial by its run id."
         )
     return min(confirmed, key=lambda run: run.number)
 

@@ -29,21 +29,21 @@ from study.reproduction.retrain import Difference, Retrained, RetrainRequest, re
 from study.statistics.intervals import Interval, mean_interval
 from study.tracking.read_studies import read_histories
 
-# Relative, where versions or the device differ: other kernels sum in another order.
+# Relative tolerance if versions or the device differ: other kernels sum in another order.
 LOOSE_TOLERANCE = 1e-3
-# No budget has so many confirmations, so seeds of repetitions from here on are unused.
+# No budget has this many confirmations, so the seeds of repetitions from this number on are unused.
 _FIRST_FRESH = 1_000_000
 _LOOSENING = ("device", "python", PROJECT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricComparison:
-    """A metric as it was recorded, and as it was when the run was trained again.
+    """A metric as recorded, and as it was when the run was trained again.
 
     Attributes:
         metric: Its name.
         n_compared: Epochs compared; 1 for a test metric.
-        largest: The largest relative difference; infinite where one has more epochs or is not a number.
+        largest: The largest relative difference; infinite if one side has more epochs or is not a number.
         at: The epoch of the largest difference, from 1; None where there is no difference.
         recorded: The recorded value there, at the last epoch where there is no difference.
         again: The value there now.
@@ -59,15 +59,15 @@ class MetricComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """The result of training a run again, with likely causes where it was not reproduced.
+    """The result of training a run again, with likely causes if it was not reproduced.
 
     Attributes:
-        trained: Whether it was trained again; a difference in data or versions stops it unless forced.
+        trained: Whether it was trained again; unless forced, a difference in data or versions stops it.
         reproduced: Whether every difference is within the tolerance, and the run ended alike.
         tolerance: The largest relative difference allowed; 0: bit for bit.
         comparisons: One for each metric.
         recorded_state: How the run ended.
-        state: How it ended now; None where it was not trained.
+        state: How it ended now; None if it was not trained.
         differences: The differences from the recording: likely causes.
         device: The device that trained.
     """
@@ -117,16 +117,16 @@ def reproduce(
     Args:
         target: The run.
         folder: Where relative paths start.
-        changes: Values of the config to be changed, by dotted key.
-        tolerance: The largest relative difference allowed; None: 0 where everything is as it was recorded, else
+        changes: New values of the config, by dotted key.
+        tolerance: The largest relative difference allowed; None: 0 if everything is as recorded, else
             `LOOSE_TOLERANCE`.
-        force: Train also where the data or the versions of what computes differ.
-        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+        force: Train even if the data or the versions of computing packages differ.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:
         DataError: The data set cannot be loaded.
         StoreError: The store cannot be read.
-        StudyError: The config cannot be read, or a change is of no key that training depends on.
+        StudyError: The config cannot be read, or training does not depend on a changed key.
     """
     run = target.run
     recorded = _recorded(target)
@@ -173,16 +173,16 @@ def repeat(
 
     Args:
         target: The run whose configuration it is.
-        n_seeds: How many seeds.
+        n_seeds: Number of seeds.
         folder: Where relative paths start.
-        changes: Values of the config to be changed, by dotted key.
-        force: Train also where the data or the versions of what computes differ.
-        allow: Packages that the recorded config may call, beside those of `study.config.allowlist`.
+        changes: New values of the config, by dotted key.
+        force: Train even if the data or the versions of computing packages differ.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:
         DataError: The data set cannot be loaded.
         StoreError: The store cannot be read.
-        StudyError: The config cannot be read, or a change is of no key that training depends on.
+        StudyError: The config cannot be read, or training does not depend on a changed key.
     """
     trials = _fresh_trials(target, n_seeds)
     again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow)
@@ -239,7 +239,7 @@ def _compare_metric(metric: str, recorded: Sequence[float], again: Sequence[floa
 
 
 def _relative(a: float, b: float) -> float:
-    """Return the difference of two numbers relative to the larger; NaN and infinities equal themselves alone."""
+    """Return the difference of two numbers relative to the larger; NaN and infinities equal only themselves."""
     if a == b or (math.isnan(a) and math.isnan(b)):
         return 0.0
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -301,7 +301,7 @@ def _fresh_trials(target: RecordedRun, n_seeds: int) -> list[Trial]:
     trials: list[Trial] = []
     for repetition in itertools.count(_FIRST_FRESH):
         run_seed = confirmation_run_seed(int(target.raw["study_seed"]), repetition)
-        if str(run_seed) not in used:  # drawn seeds can meet by chance
+        if str(run_seed) not in used:  # drawn seeds can coincide
             fresh = confirmation_order_seed(int(target.raw["order_seed"]), repetition)
             n = len(trials)
             trials.append(Trial(number=n, hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True))

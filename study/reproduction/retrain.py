@@ -17,7 +17,7 @@ from study.pipeline.preflight import build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.environment import environment
 
-# Things that may change the last digits, and the commit, which names all other changes.
+# Subjects that may change the last digits, and the commit, which identifies all other changes.
 _BESIDE = ("device", "python", PROJECT, "git_commit")
 
 
@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainRequest:
-    """Trials to train again, and what they were recorded with.
+    """Trials to train again, and their recorded conditions.
 
     Attributes:
         raw: The resolved config.
@@ -51,10 +51,9 @@ class RetrainRequest:
         trials: The trials.
         stop_after: Epochs after which a pruned trial had been stopped; None trains to the end.
         tags: Versions and device, as the study's tags hold them.
-        data_digests: Digests of the data; any of them is the same.
-        force: Train also where a difference would stop it.
-        allow: Packages beside those of `study.config.allowlist` that the recorded config may name, since the user
-            says so.
+        data_digests: Digests of the recorded data; any one of them may match.
+        force: Train even if a difference would stop it.
+        allow: Packages that the user allows the recorded config to name, besides those of `study.config.allowlist`.
     """
 
     raw: Mapping[str, Any]
@@ -91,7 +90,7 @@ class Retrained:
 def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
-    Keras holds one backend a process, so where it holds another than the one asked for a fresh process trains.
+    Keras holds one backend per process. If this process holds another one, a fresh process trains.
 
     Raises:
         BackendError: The backend is unknown or not installed.
@@ -132,7 +131,7 @@ def compare_conditions(
     Args:
         tags: The recorded versions and device; a subject without a tag is not compared.
         now: The versions and the device now, by the same keys.
-        data_digests: The digests recorded; none where none was.
+        data_digests: The recorded digests; empty if there are none.
         data_digest: The digest now.
         backend: The backend that trains.
     """

@@ -16,7 +16,7 @@ Completed = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command `study` as installing makes it, with this Python."""
+    """The command `study` as an installation creates it, with this Python."""
     path = tmp_path_factory.mktemp("bin") / "study"
     path.write_text(f"#!{sys.executable}\nimport sys\n\nfrom study.cli import main\n\nsys.exit(main())\n")
     path.chmod(0o755)
@@ -25,7 +25,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """An environment in which our packages are found from any folder, and no backend is chosen yet."""
+    """An environment that finds our packages from any folder, without a chosen backend."""
     kept = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "COLUMNS")}
     return {**kept, "PYTHONPATH": str(ROOT / ".ci" / "editable")}
 
@@ -50,7 +50,7 @@ def study(program: Path, environment: Mapping[str, str]) -> Callable[..., Comple
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Call a command in this process, which has paid for its imports; only for what does not train."""
+    """Call a command in this process, which has done its imports; only for commands that do not train."""
     from study.cli import main
 
     def call(*arguments: str, cwd: Path) -> tuple[int, str, str]:

@@ -53,9 +53,9 @@ def test_help_without_a_command_names_them_all_and_run_names_the_choices(here, t
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["rnu"], "no command 'rnu'; there are run,"),
+        (["rnu"], "COMMAND='rnu': expected one of run,"),
         (["list", "--nope"], "unrecognized arguments: --nope"),
-        (["list"], "expected a folder with mlruns/mlflow.db, which the first `study run` makes"),
+        (["list"], "expected a folder with mlruns/mlflow.db, which the first `study run` creates"),
         (["ui"], "expected a folder with mlruns/mlflow.db"),
         (["list", "--folder", "nowhere"], "nowhere: expected a folder with mlruns"),
         (["run", "--nope"], "unrecognized arguments: --nope"),
@@ -100,7 +100,7 @@ def test_a_key_both_fixed_and_searched_is_told(here, tmp_path):
     words = ["optimizer.learning_rate=0.1", "optimizer.search.learning_rate.low=0.01"]
     status, _, err = here("run", *words, cwd=tmp_path)
     assert status == 2
-    assert "optimizer.learning_rate=0.1: expected no value beside optimizer.search.learning_rate.low" in err
+    assert "optimizer.learning_rate=0.1: expected no value together with optimizer.search.learning_rate.low" in err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +124,7 @@ def test_a_missing_or_truncated_data_file_is_told_before_any_job_of_a_sweep(here
 def test_a_model_that_does_not_fit_is_told_before_any_job_of_a_sweep(here, tmp_path):
     status, _, err = here("run", "-m", "model=linear,cnn_3c3d", cwd=tmp_path)
     assert status == 2
-    assert "model=cnn_3c3d dataset=digits: they do not fit" in err
+    assert "model=cnn_3c3d dataset=digits: they do not fit together" in err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The findings, output and status of `study doctor`; test_studies.py asks backends, here they are replaced."""
+"""The findings, output and status of `study doctor`; test_studies.py starts backends; here they are replaced."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_empty_folder_will_do_and_stays_empty(here, tmp_path):
     assert (status, err) == (0, "")
     assert out.rstrip().endswith("A study can run here.")
     assert "GPU: H200" in out
-    assert f"{tmp_path}/mlruns/mlflow.db, which the first study makes" in out
+    assert f"{tmp_path}/mlruns/mlflow.db, which the first study creates" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ def test_a_password_on_the_command_line_is_refused_and_not_shown(here: Any, tmp_
     status, out, err = here("run", *how, f"tracking_uri=postgresql://me:{PASSWORD}@host/db", cwd=tmp_path)
     assert (status, list(tmp_path.iterdir())) == (2, [])
     assert PASSWORD not in out + err
-    assert "tracking_uri=postgresql://me:***@host/db: expected no password that is written out" in err
+    assert "tracking_uri=postgresql://me:***@host/db: expected no password in plain text" in err
     assert "PGPASSWORD" in err
 
 
@@ -45,7 +45,7 @@ def test_the_config_is_printed_without_those_of_the_environment(
 def test_what_a_config_may_not_name_is_refused(here: Any, tmp_path: Path, word: str) -> None:
     status, out, err = here("run", word.replace("+", ""), cwd=tmp_path)
     assert (status, out, list(tmp_path.iterdir())) == (2, "", [])
-    assert "_target_=os.system: expected something of study.models" in err
+    assert "_target_=os.system: expected an object of study.models" in err
 
 
 @pytest.mark.parametrize(("words", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])

@@ -185,7 +185,7 @@ def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, study, progra
                 process.send_signal(signal.SIGINT)
     told = "".join(seen)
     assert process.returncode == 1, told
-    assert told.endswith("study run: stopped. The same command goes on from here.\n")
+    assert told.endswith("study run: stopped. Run the same command again to continue.\n")
     assert "Traceback" not in told
     (before,) = listed(study, tmp_path)["digits-mlp"]
     finished = [run["run_id"] for run in before["trials"] if run["state"]]
@@ -194,9 +194,9 @@ def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, study, progra
 
     status, screen = on_a_terminal([str(program), *words], cwd=tmp_path, env={**environment, "TERM": "xterm"})
     assert status == 0, screen
-    assert f"8 trials, {len(finished)} of them done before" in screen
+    assert f"8 trials, {len(finished)} of them already done" in screen
     assert "\x1b[" in screen  # `live: auto` on a terminal redraws
-    assert " of 8)" in screen.partition("done before")[2]  # what it shows while it trains
+    assert " of 8)" in screen.partition("already done")[2]  # what it shows while it trains
     (after,) = listed(study, tmp_path)["digits-mlp"]
     assert after["status"] == "FINISHED"
     assert [run["number"] for run in after["trials"] if run["state"]] == list(range(8))

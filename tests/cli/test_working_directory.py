@@ -70,5 +70,5 @@ def test_a_command_names_it_before_anything_else(command: str, here, folder: Pat
     arguments = ["e/adam"] if command == "reproduce" else []
     status, out, err = here(command, *arguments, cwd=folder)
     assert (status, out) == (2, "")
-    assert err.startswith(f"study {command}: modules of {folder}: expected names that hide nothing.")
+    assert err.startswith(f"study {command}: modules of {folder}: expected names that hide no other module.")
     assert sorted(folder.iterdir()) == [folder / "random.py"]

@@ -1,4 +1,4 @@
-"""Every YAML in conf/ composes into a valid study, carries its file's name, and builds what it names."""
+"""Every YAML in conf/ composes into a valid study, has its file's name, and builds the object that it names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ids(file: Path) -> str:
 
 
 def choice(file: Path) -> tuple[str, str]:
-    """Return the group that a file is an option of, and what the option is called."""
+    """Return the group of a file's option, and the option's name."""
     group = file.parent.relative_to(FOLDER).as_posix()
     if group.startswith("budget/"):  # a budget of one experiment: budget=published/NAME
         return "budget", file.relative_to(FOLDER / "budget").with_suffix("").as_posix()
@@ -224,5 +224,5 @@ def _middle(searched):
 
 
 def _beside(file):
-    """Return what a file needs beside it: rules in NumPy are for one trainer."""
+    """Return the overrides that a file needs: rules in NumPy need one trainer."""
     return ["trainer=numpy"] if "study.optimizers.reference." in file.read_text() else []

@@ -34,7 +34,7 @@ def train(trainers: dict[str, FitTrainer], yaml: dict[str, Any], **point: Any) -
     result = trainers[yaml["_target_"]].train([trial], keep_going)[0]
     assert result.state == "complete", result.error
     assert result.weights is not None
-    # TensorFlow's relu turns NaN into 0, so that the loss alone would hide weights that are none.
+    # TensorFlow's relu turns NaN into 0, so the loss alone would hide NaN weights.
     assert all(np.isfinite(weight).all() for weight in result.weights)
     return dict(result.summary)
 

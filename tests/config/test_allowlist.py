@@ -19,7 +19,7 @@ from study.reproduction.retrain import RetrainRequest, retrain
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user's folder with a module, a package, and something installed in an environment that lies in it."""
+    """A user's folder with a module, a package, and a package installed in an environment inside the folder."""
     (tmp_path / "own_guarded.py").write_text(
         "from os import system\nfrom subprocess import run as run_it\ndef build(**_): ...\nclass Layer: ...\n"
     )
@@ -45,7 +45,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "study.datasets.digits.load",
         "study.training.fit.FitTrainer",
         "study.models.mlp.build",
-        "study.models.nothing.build",  # told with the other faults
+        "study.models.nothing.build",  # reported with the other faults
         "own_guarded.build",
         "own_guarded.Layer",
         "own_package.nets.build",
@@ -69,7 +69,7 @@ def test_what_a_study_is_made_of_is_allowed(own: Path, target: str | None) -> No
             "conf.x",
             "hydra.main",
         ),
-        # A module of this project holds what it imports from the rest of it, and that is no way around.
+        # A module of this project holds its imports from the rest of the project; that is no way around the list.
         *("study.training.auto.ConfigError", "study.search.samplers.sampler_seed"),
         *("own_guarded.system", "own_guarded.run_it", "installed_elsewhere.build", "own_guarded.build.__call__.x()"),
         *("", ".", "os", "..os.system", "own_guarded", 3, ["os.system"]),
@@ -105,7 +105,7 @@ def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own
     raw["model"] = {"name": "m", "_target_": "installed_elsewhere.build"}
     raw["allow_targets"] = ["installed_elsewhere"]
     assert parse(raw, folder=own).model.section["_target_"] == "installed_elsewhere.build"
-    with pytest.raises(ConfigError, match=r"model\._target_=installed_elsewhere\.build: expected something of"):
+    with pytest.raises(ConfigError, match=r"model\._target_=installed_elsewhere\.build: expected an object of"):
         parse(raw, folder=own, allow=())
 
 
@@ -127,5 +127,5 @@ def test_an_exported_file_refers_to_nothing_outside(tmp_path: Path) -> None:
 def test_a_config_that_holds_itself_is_told(own: Path, raw: dict[str, Any]) -> None:
     damaged = copy.deepcopy(raw)
     damaged["model"]["hidden"] = damaged
-    with pytest.raises(ConfigError, match="a few deep"):
+    with pytest.raises(ConfigError, match="a few levels"):
         parse(damaged, folder=own)

@@ -16,7 +16,7 @@ BEFORE = {"model": {"_target_": "models.mlp.build"}, "pruner": {"_target_": "stu
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder; the checkout's own folder, which has models/ too, is out of sight."""
+    """A user's folder; the checkout's own folder, which also has models/, is not on the path."""
     root = Path(__file__).parents[2]
     without = [place for place in sys.path if place and Path(place).resolve() != root]
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(root / ".ci" / "editable"), *without])

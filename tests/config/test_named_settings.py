@@ -71,7 +71,7 @@ def test_a_config_that_knows_no_settings_is_left_alone() -> None:
     ("config", "told"),
     [
         (raw("shard"), ["setting=shard", "one of shared, tuned, few, bare", "Did you mean shared?"]),
-        (raw("shared", settings={}), ["setting=shared", "null, since settings names none"]),
+        (raw("shared", settings={}), ["setting=shared", "null, since settings is empty"]),
         (raw(3), ["setting=3", "one of shared"]),
         (raw("few", optimizer="adam"), ["optimizer=adam", "settings.few names: sgd", "settings.few.any"]),
         (raw("shared", settings=[1]), ["settings=[1]", "a section of named settings"]),
@@ -86,7 +86,9 @@ def test_a_fault_tells_key_value_allowed_and_advice(config: dict[str, Any], told
 
 
 def test_an_argument_typed_beside_the_setting_that_fixes_it_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value beside settings\.shared"):
+    with pytest.raises(
+        ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value together with settings\.shared"
+    ):
         refuse_given(raw("shared"), {"optimizer.learning_rate": "0.1"})
     refuse_given(raw("shared"), {"optimizer.epsilon": "0.1"})
     refuse_given(raw("tuned"), {"optimizer.learning_rate": "0.1"})

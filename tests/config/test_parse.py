@@ -54,12 +54,12 @@ def test_all_faults_are_told_at_once(compose):
 
 
 def test_a_key_both_fixed_and_in_search_only_is_refused(compose):
-    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate=0\.1: expected null for what is searched"):
+    with pytest.raises(ConfigError, match=r"optimizer\.learning_rate=0\.1: expected null for a searched argument"):
         compose("optimizer.learning_rate=0.1", "optimizer.search_only=[learning_rate]")
 
 
 def test_a_key_typed_both_as_value_and_as_range_is_refused(compose):
-    with pytest.raises(ConfigError, match=r"no value beside optimizer\.search\.learning_rate\.low"):
+    with pytest.raises(ConfigError, match=r"no value together with optimizer\.search\.learning_rate\.low"):
         compose("optimizer.learning_rate=0.1", "optimizer.search.learning_rate.low=0.01")
 
 

@@ -1,4 +1,4 @@
-"""Whatever stands in a config: a study that can run, or one error in words, and nothing written."""
+"""Any content of a config gives a study that can run, or one error in words, and nothing written."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from study.core.interrupt import STOPPED_AT_ONCE, two_stage_interrupt
 
 ROOT = Path(__file__).parents[2]
-# A command that takes very long to end, as with a slow store.
+# A command with a very slow end, as with a slow store.
 SLOW_TO_END = """
 import sys, time
 from study.core.interrupt import two_stage_interrupt
@@ -51,7 +51,7 @@ def test_once_ends_cleanly() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out.split()) == (1, ["ending", "ended", "stopped"])
-    assert err == "\nstopping: what has ended is written; Ctrl-C again stops at once.\n"
+    assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
 
 
 def test_twice_stops_at_once() -> None:
@@ -63,7 +63,7 @@ def test_twice_stops_at_once() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (STOPPED_AT_ONCE, "")
-    assert err.endswith("\nstopped at once.\n")
+    assert err.endswith("\nstopped immediately.\n")
     assert "Traceback" not in err
 
 

@@ -1,4 +1,4 @@
-"""MNIST's format: what is read, from which names, and every way in which a file can be wrong."""
+"""MNIST's format: the contents, the file names, and every way in which a file can be wrong."""
 
 import gzip
 import struct

@@ -1,4 +1,4 @@
-"""The parabola and the line: the formula, the noise, and what the seed moves."""
+"""The parabola and the line: the formula, the noise, and the effect of the seed."""
 
 import numpy as np
 import pytest

@@ -159,7 +159,7 @@ def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
     assert said.endswith(f" records delivered to {server.uri}.\n")
     assert faults_of(folder, n_trials=3) == []
     assert main(["sync", "--folder", str(folder)]) == 0
-    assert capsys.readouterr().out == "Nothing waits to be delivered.\n"
+    assert capsys.readouterr().out == "No records wait for delivery.\n"
 
 
 @pytest.mark.parametrize("capacity", [1, 2])

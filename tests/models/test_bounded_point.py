@@ -1,4 +1,4 @@
-"""One number in an interval: what it puts out, where it stops, what it refuses."""
+"""One number in an interval: its outputs, its limits, and the arguments that it refuses."""
 
 import keras
 import numpy as np

@@ -15,7 +15,7 @@ CONFIGS = sorted((Path(study.models.__file__).parents[1] / "conf" / "model").glo
 ARCHITECTURES = {
     file.stem for file in Path(study.models.__file__).parent.glob("[!_]*.py") if "\ndef build(" in file.read_text()
 }
-# What a model is built for where it takes no images, by architecture.
+# Input and output of models that take no images, by architecture.
 SHAPES = {"word_embedding": (12,), "landscape": (1,)}
 
 

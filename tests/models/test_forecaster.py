@@ -1,4 +1,4 @@
-"""The forecaster's output has the activation that was asked for, and what an activation can and cannot put out."""
+"""The forecaster's output has the requested activation, and the activation's bounds."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""He's initialization keeps the size of what passes; a factor on it grows or shrinks it layer by layer."""
+"""He's initialization keeps the size of signals; with a factor on it, they grow or shrink layer by layer."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A landscape as a model: where it is, how high, what is refused, and that others can load it."""
+"""A landscape as a model: its position, its height, refused arguments, and loading without this project."""
 
 import subprocess
 import sys
@@ -97,7 +97,8 @@ def test_a_start_outside_the_domain(start):
 @pytest.mark.parametrize("start", [[1], [1, 2, 3], 5, "ab", None, [1, "2"], [1, float("nan")], [True, 1]])
 def test_a_start_that_is_no_position(start):
     refused(
-        r"model\.start=.*: expected a finite number for each of .* 2\. Write model\.start=\[1\.0,1\.0\]", start=start
+        r"model\.start=.*: expected a finite number for each coordinate, .* 2\. Write model\.start=\[1\.0,1\.0\]",
+        start=start,
     )
 
 

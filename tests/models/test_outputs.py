@@ -1,4 +1,4 @@
-"""Metrics of what a regression puts out, against NumPy."""
+"""Metrics of a regression's outputs, against NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The net to write from scratch: its layers, the spread of its start, and what it refuses."""
+"""The net to write from scratch: its layers, the spread of its initialization, and refused arguments."""
 
 import keras
 import numpy as np

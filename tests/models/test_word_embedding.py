@@ -1,4 +1,4 @@
-"""The mean of the words' vectors, mapped to the classes; nothing but numbers of words goes in."""
+"""The mean of the words' vectors, mapped to the classes; only word numbers are accepted."""
 
 import keras
 import numpy as np

@@ -20,7 +20,7 @@ def start() -> list[Array]:
 
 
 def gradients() -> list[list[Array]]:
-    """Return what every update is given: noise about a mean, so that signs change and averages do not vanish."""
+    """Return the gradients of every update: noise around a mean, so that signs change and averages do not vanish."""
     rng = np.random.default_rng(20)
     return [[SIZES * (rng.normal(size=w.shape) + 0.5) for w in start()] for _ in range(N_STEPS)]
 

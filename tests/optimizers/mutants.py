@@ -14,7 +14,7 @@ NAMES = {"beta_1": "beta_2", "beta_2": "beta_1", "maximum": "minimum"}
 
 
 def mutants(mutated: type, *, method: str) -> Iterator[tuple[str, Any]]:
-    """Yield every mutant, told by what is other in it."""
+    """Yield every mutant, with a name that says its change."""
     module = sys.modules[mutated.__module__]
     tree = ast.parse(inspect.getsource(module))
     size = len(list(_arithmetic(tree, mutated.__name__, method)))
@@ -33,7 +33,7 @@ def mutants(mutated: type, *, method: str) -> Iterator[tuple[str, Any]]:
 
 
 def _arithmetic(tree: ast.Module, class_name: str, method: str) -> Iterator[ast.expr]:
-    """Yield what is computed in a method; types are not computed with."""
+    """Yield the expressions that a method computes, without types."""
     (owner,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
     (function,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == method)
     yield from _expressions(function)

@@ -104,7 +104,7 @@ def test_a_schedule_acts_on_the_derived_rate() -> None:
     ("arguments", "told"),
     [
         ({"switch_fraction": 1.5, "n_steps": 10}, "switch_fraction=1.5: expected a share"),
-        ({"switch_fraction": 0.5}, "n_steps=None: expected the steps"),
+        ({"switch_fraction": 0.5}, "n_steps=None: expected the number of all steps"),
         ({"switch_step": 3}, "not recognized"),
     ],
 )

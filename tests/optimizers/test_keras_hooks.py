@@ -19,5 +19,5 @@ def test_a_version_without_them_is_refused_in_words() -> None:
         def _get_variable_index(self, variable: object) -> int:
             raise NotImplementedError
 
-    with pytest.raises(BackendError, match=r"expected that an optimizer has _backend_update_step, .*Install keras>="):
+    with pytest.raises(BackendError, match=r"expected optimizers with _backend_update_step, .*Install keras>="):
         require_hooks(Renamed)

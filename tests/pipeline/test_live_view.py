@@ -72,7 +72,7 @@ def test_without_a_terminal_each_event_is_a_line_and_epochs_are_silent() -> None
         "confirmation 0 (best) complete: val_accuracy 0.9123",
         "digits-mlp/adam: best val_accuracy 0.9123 (trial 0) after 8.3 s",
     ]
-    assert lines_of(n_done=1)[0] == "digits-mlp/adam: 2 trials, 1 of them done before"
+    assert lines_of(n_done=1)[0] == "digits-mlp/adam: 2 trials, 1 of them already done"
 
 
 def test_a_study_in_which_nothing_succeeded_says_so() -> None:

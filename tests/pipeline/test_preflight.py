@@ -1,4 +1,4 @@
-"""Labels that a data set or a model has no place for are told before anything is stored."""
+"""Labels that do not fit the data set or the model are reported before anything is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def test_labels_beyond_what_the_data_set_says_are_refused(twelve, compose, monke
     config = compose("optimizer=sgd")
     monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
     told = (
-        r"dataset=digits: the training split has labels from 0 to 11, expected 0 to 9, for its n_outputs is 10\. Corr"
+        r"dataset=digits: the training split has labels from 0 to 11, expected 0 to 9, "
+        r"since its n_outputs is 10\. Corr"
     )
     with pytest.raises(DataError, match=told):
         preflight.load_dataset(config)
@@ -33,7 +34,10 @@ def test_labels_beyond_what_the_data_set_says_are_refused(twelve, compose, monke
 
 
 def test_labels_beyond_the_models_output_are_refused(twelve, compose):
-    told = r"model=mlp dataset=digits .*do not fit\. The model's output has a width of 10, and the training split has"
+    told = (
+        r"model=mlp dataset=digits .*do not fit together\. "
+        r"The model's output has a width of 10, and the training split has"
+    )
     with pytest.raises(StudyError, match=told):
         preflight.build_trainer(compose("optimizer=sgd"), twelve)
 

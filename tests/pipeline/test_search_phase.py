@@ -31,7 +31,7 @@ class SideBySide:
         self.batches: list[list[int]] = []
 
     def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
-        """Gives all places away when a batch has ended."""
+        """Offers all places when a batch has ended."""
         results = []
         while trials:
             self.batches.append([trial.number for trial in trials])
@@ -95,7 +95,7 @@ class Tracker:
 
 @pytest.fixture
 def searched(compose: Any) -> Any:
-    """Search with the trainer above and return what it was given, what was told, and what was shown."""
+    """Search with the trainer above; return the trials that it got, the reports to the search, and the lines shown."""
 
     def search(trainer: SideBySide, *overrides: str) -> SimpleNamespace:
         config, tracker, stream = compose(*overrides), Tracker(), io.StringIO()
@@ -197,9 +197,7 @@ def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pyt
 )
 def test_a_pruner_that_sees_nobody_is_told(searched: Any, pruner: str, n_trials: int, told: str | None) -> None:
     found = searched(SideBySide(), f"pruner={pruner}", f"budget.n_trials={n_trials}")
-    warnings = [
-        line for line in found.lines if line.startswith(f"pruner={pruner} compares with trials that have ended")
-    ]
+    warnings = [line for line in found.lines if line.startswith(f"pruner={pruner} compares with finished trials")]
     assert len(warnings) == (told is not None)
     if told is not None:
         assert told in warnings[0]

@@ -52,7 +52,7 @@ def file(target, tmp_path):
 
 @pytest.fixture
 def fixed_compose(tmp_path):
-    """Compose with nothing but what a test says, as a command line would."""
+    """Compose with only the words of a test, as a command line would."""
 
     def build(*words: str) -> StudyConfig:
         (job,) = compose_jobs(prepare(words), multirun=False)
@@ -180,7 +180,7 @@ def test_enqueue_outside_a_range_is_a_fault_by_name(file, fixed_compose):
 
 
 def test_enqueue_where_nothing_of_it_is_searched_is_a_fault(file, fixed_compose):
-    with pytest.raises(ConfigError, match=r"enqueue=.*what is searched"):
+    with pytest.raises(ConfigError, match=r"enqueue=.*a searched argument"):
         fixed_compose(f"enqueue={file}", "optimizer.learning_rate=0.1", "optimizer.beta_1=0.9", "optimizer.search={}")
 
 

@@ -49,7 +49,7 @@ def _prepare(folder, empty_store):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, compose_quick, empty_store):
-    """A study that all tests look at; whoever changes its record or data puts it back."""
+    """A study that all tests read; a test that changes its record or data restores it."""
     folder = _prepare(tmp_path_factory.mktemp("study"), empty_store)
     config = compose_quick(*DATA, "study_name=adam", folder=folder)
     run_study(config)
@@ -289,7 +289,7 @@ def test_what_is_not_there_is_told_with_the_nearest_names(command, name, told):
         ("trainer.batch_size", "KEY=VALUE"),
         ("trainer.batch_size=0", "at least 1"),
         ("--seeds=0", "1 or more"),
-        ("--tolerance=-1", "from 0"),
+        ("--tolerance=-1", "at least 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(command, word, told):

@@ -41,11 +41,11 @@ class _Read:
 
 
 def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    """Compare experiments, write the page, keep it in MLflow, and say what came out.
+    """Compare experiments, write the page, keep it in MLflow, and print the answers.
 
     Args:
-        options: What `study compare` was asked for.
-        arguments: The same as typed, which the page shows.
+        options: The parsed options of `study compare`.
+        arguments: The arguments as typed; the page shows them.
     """
     uri = find_stores(options).tracking_uri
     names = list(dict.fromkeys(options.experiments))
@@ -90,7 +90,7 @@ def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 def _check_output(output: Path) -> None:
     if not output.parent.is_dir() or output.is_dir():
-        raise StudyError(f"--output={output}: expected a file in a folder that is there. Name another.")
+        raise StudyError(f"--output={output}: expected a file in an existing folder. Name another.")
 
 
 def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -> _Read:
@@ -130,13 +130,13 @@ def _file_name(names: Sequence[str]) -> str:
 
 
 def _pictures(comparison: Comparison) -> dict[str, str]:
-    """Return SVG documents by file name; parallel coordinates are for the page, where lines can be pointed at."""
+    """Return SVG documents by file name; parallel coordinates are left to the page, which is interactive."""
     drawn = comparison.figures.values()
     return {f"{figure.name}.svg": to_svg(figure) for figure in drawn if not figure.name.startswith("parallel-")}
 
 
 def _named(comparisons: Sequence[Comparison], pictures: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return the pictures of all experiments by file name; of several, the experiment's name comes first."""
+    """Return the pictures of all experiments by file name; with several, the experiment's name comes first."""
     prefixes = [f"{_file_name([comparison.experiment.name])}-" for comparison in comparisons]
     if len(prefixes) == 1:
         return dict(pictures[0])
@@ -155,7 +155,9 @@ def _write(output: Path, page: str, pictures: Mapping[str, str], folder: Path | 
                 (folder / name).write_text(picture, encoding="utf-8")
                 written.append(folder / name)
     except OSError as error:
-        raise StudyError(f"--output={output} --figures={folder}: cannot be written ({error}). Name others.") from error
+        raise StudyError(
+            f"--output={output} --figures={folder}: cannot be written ({error}). Name other places."
+        ) from error
     return written
 
 

@@ -32,14 +32,14 @@ _EXTRAS = {"torch": "optimizer-study[torch]"}
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked for.
+    """One result of the examination.
 
     Attributes:
         kind: `package`, `backend`, `dataset`, `store` or `advice`.
-        name: What it is called.
-        state: `ok`; `missing`: not there, which may do; `broken`: there, and of no use.
-        detail: A version, a place, or what is wrong.
-        advice: What to do about it; empty where nothing is to be done.
+        name: The name of what was examined.
+        state: `ok`; `missing`: absent, and perhaps not needed; `broken`: present but unusable.
+        detail: A version, a place, or the error.
+        advice: The next step; empty if none is needed.
     """
 
     kind: Literal["package", "backend", "dataset", "store", "advice"]
@@ -50,13 +50,13 @@ class Finding:
 
 
 def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeout_s: float) -> list[Finding]:
-    """Look at everything that a study needs.
+    """Examine everything that a study needs.
 
     Args:
         targets: The `_target_` of each data set, by its name.
-        facts: What conf/trainer/auto.yaml records.
+        facts: The costs that conf/trainer/auto.yaml records.
         stores: The stores to be read.
-        timeout_s: Seconds that a backend gets to start.
+        timeout_s: Seconds allowed for a backend to start.
     """
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
@@ -65,14 +65,14 @@ def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeou
 
 
 def can_run(findings: Sequence[Finding]) -> bool:
-    """Tell whether a study could run: some backend and some data set work, and no store is broken."""
+    """Return whether a study can run: at least one backend and one data set work, and no store is broken."""
     working = {finding.kind for finding in findings if finding.state == "ok"}
     broken = {finding.kind for finding in findings if finding.state == "broken"}
     return {"backend", "dataset"} <= working and "store" not in broken
 
 
 def _packages() -> list[Finding]:
-    """Return the versions of Python and of what every study uses."""
+    """Return the versions of Python and of the packages that every study uses."""
     found = [Finding(kind="package", name="python", state="ok", detail=platform.python_version())]
     for name in _PACKAGES:
         version = _version(name)
@@ -112,7 +112,7 @@ def _dataset(name: str, target: str) -> Finding:
         advice = f"Put {module} where Python finds it."
         return Finding(kind="dataset", name=name, state="broken", detail=str(error), advice=advice)
     if ask is None:
-        return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, which alone knows where it looks")
+        return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, which does not report where it looks")
     found = ask()
     if found.place is not None:
         return Finding(kind="dataset", name=name, state="ok", detail=found.place)
@@ -121,7 +121,7 @@ def _dataset(name: str, target: str) -> Finding:
 
 
 def _stores(stores: Stores) -> list[Finding]:
-    """Read the stores without making them."""
+    """Read the stores without creating them."""
     database = stores.tracking_uri.removeprefix("sqlite:///")
     return [
         _store(
@@ -143,8 +143,8 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
     if local is not None and not local.exists():
         folder = next(parent for parent in local.absolute().parents if parent.exists())
         if os.access(folder, os.W_OK):
-            return Finding(kind="store", name=name, state="missing", detail=f"{place}, which the first study makes")
-        advice = "Give leave to write there, or start from another folder."
+            return Finding(kind="store", name=name, state="missing", detail=f"{place}, which the first study creates")
+        advice = "Allow writing there, or start from another folder."
         return Finding(kind="store", name=name, state="broken", detail=f"{folder} cannot be written to", advice=advice)
     try:
         return Finding(kind="store", name=name, state="ok", detail=f"{place}, {count()}")
@@ -153,7 +153,7 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
 
 
 def _advice(recorded: object) -> list[Finding]:
-    """Show what `trainer=auto` goes by."""
+    """Show the costs by which `trainer=auto` chooses."""
     try:
         facts = {kind: find_facts(recorded, kind=kind) for kind in KINDS}
     except StudyError as error:

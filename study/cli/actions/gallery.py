@@ -28,7 +28,7 @@ from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
 
-# The sizes that an experiment may have been run in, the largest first.
+# Budgets that an experiment may have been run with, the largest first.
 _BUDGETS = ("published/{}", "gallery/{}", "smoke")
 
 
@@ -39,8 +39,8 @@ class Run:
     Attributes:
         name: The experiment's name.
         experiment: Its name in MLflow.
-        digests: Its studies; None: all that the store has of it.
-        overrides: What was typed behind `study run -m`; None where that is not known.
+        digests: The digests of its studies; None: all of its studies in the store.
+        overrides: The words typed after `study run -m`; None if they are unknown.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Run:
     overrides: tuple[str, ...] | None = None
 
     def command(self, material: Material) -> str:
-        """Return the command that runs it, as it was typed, else from the budget of its studies."""
+        """Return the command that runs it: as it was typed, or else with the budget of its studies."""
         words = self.overrides
         if words is None:
             budgets = {config["budget"].get("name") for config in material.configs.values()}
@@ -59,11 +59,11 @@ class Run:
 
 
 def make_gallery(options: argparse.Namespace) -> int:
-    """Make the pages of experiments; without names of all that were run, and the page that leads to them.
+    """Make the pages of the named experiments; without names, those of all that were run, and an index.
 
     Raises:
-        StudyError: An experiment that was asked for was not run, or not to its end, or cannot be shown; the others'
-            pages are made all the same.
+        StudyError: A requested experiment was not run, or not to its end, or cannot be shown. A page that fails does
+            not stop the pages of the others.
     """
     uri = find_stores(options).tracking_uri
     output = options.output or options.folder / "mlruns" / "gallery"
@@ -102,7 +102,7 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Pa
     """Make an experiment's page, write it with its pictures, and keep them in MLflow.
 
     Raises:
-        StudyError: The store has not what the page needs, or the page cannot be written.
+        StudyError: The store lacks data that the page needs, or the page cannot be written.
     """
     found = load_experiment(run.name)
     material = read_material(uri, run.name, experiment=run.experiment, digests=run.digests)
@@ -131,9 +131,10 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Pa
 
 
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
-    """Make the page of the experiment that a command line ran, where it has one.
+    """Make the page of the experiment that a command line ran, if there is such a page.
 
-    A run that cannot be shown, such as a part of the experiment, gets a message and does not fail.
+    If the run cannot be shown, for example because it is a part of the experiment, a message says so; this is no
+    failure.
     """
     typed = {override.key: override.value for override in read_overrides(overrides)}
     name = str(typed.get("experiment", ""))
@@ -144,7 +145,7 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
     try:
         make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
     except StudyError as error:
-        sys.stderr.write(f"study run: no page was made of it. {error}\n")
+        sys.stderr.write(f"study run: no page was made for this run. {error}\n")
 
 
 def studies_of(name: str, budget: str) -> set[str]:
@@ -154,9 +155,9 @@ def studies_of(name: str, budget: str) -> set[str]:
 
 
 def _find_run(uri: str, name: str, connections: Connections) -> Run | None:
-    """Return in which size the store has an experiment to its end; None where it has it in none.
+    """Return the largest complete run of an experiment in the store; None without one.
 
-    Studies of none of our sizes, such as those of a user's own overrides, are shown together.
+    Studies with none of our budgets, such as those with a user's own overrides, are shown together.
     """
     records = read_studies(uri, name, trials=False, connections=connections)
     present = {record.study_id: record.status for record in records}

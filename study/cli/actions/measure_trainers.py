@@ -1,4 +1,4 @@
-"""`study doctor --measure`: train small studies of conf/ with every trainer and backend, and keep what they took."""
+"""`study doctor --measure`: train small studies of conf/ with every trainer and backend, and keep the times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from study.training.auto_costs import Cost, keep_measured
 
 @dataclass(frozen=True, kw_only=True)
 class _Workload:
-    """A small study of one kind of net; so many trials side by side, on a CPU and on a GPU."""
+    """A small study of one kind of net, and its number of parallel trials on a CPU and on a GPU."""
 
     overrides: tuple[str, ...]
     n_at_once: tuple[int, int]
@@ -27,7 +27,7 @@ class _Workload:
 _WORKLOADS = {
     "dense": _Workload(overrides=("model=mlp", "budget.n_epochs=5"), n_at_once=(16, 64)),
     "recurrent": _Workload(overrides=("model=lstm", "budget.n_epochs=5"), n_at_once=(16, 64)),
-    # Trials long enough that it is not their start alone which is measured.
+    # Trials are long enough that more than their start is measured.
     "convolutional": _Workload(overrides=("model=cnn_2c2d", "budget.n_epochs=3"), n_at_once=(4, 64)),
 }
 _COMMON = ("dataset=digits", "optimizer=adam", "optimizer.search_only=[learning_rate]", "live=false")
@@ -35,10 +35,10 @@ _ONE_BY_ONE = 3
 
 
 def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
-    """Measure each kind of net with each trainer and backend, write a line on each, and keep what was measured.
+    """Measure each kind of net with each trainer and backend, write a line on each, and keep the measurements.
 
     Args:
-        timeout_s: Seconds for each of them; one that takes longer is reported and left out.
+        timeout_s: Seconds for each measurement; one that takes longer is reported and left out.
         stream: The stream for a line on each.
 
     Raises:
@@ -49,7 +49,7 @@ def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > n_cores() / 2:
         stream.write(
-            f"This machine is busy (load {busy:.1f} on {n_cores()} cores), and seconds taken now will be off.\n"
+            f"This machine is busy (load {busy:.1f} on {n_cores()} cores), so times measured now are inaccurate.\n"
         )
     began = time.monotonic()
     measured: dict[str, list[Cost]] = {}

@@ -16,11 +16,11 @@ _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned",
 
 
 def show_studies(experiments: Collection[tuple[str, str]], *, connections: Connections | None = None) -> None:
-    """Print one table for each experiment, and how to see more.
+    """Print one table for each experiment, and the command that shows more.
 
     Args:
         experiments: Pairs of a tracking URI and an experiment's name.
-        connections: Those of the command.
+        connections: The command's connections; None: new ones.
     """
     connections = connections or Connections()
     for tracking_uri, experiment in sorted(experiments):
@@ -56,7 +56,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 
 
 def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
-    """Return the test metric to show: the one that the study selects by, else an accuracy or so before the loss."""
+    """Return the test metric to show: the one that the study selects by, else any metric before a loss."""
     found = sorted(name for name in names if name.startswith("test_"))
     selected = metric_of(study.params).test
     if selected in found:

@@ -61,17 +61,17 @@ def _show_reproduction(target: RecordedRun, outcome: Reproduction) -> int:
     if outcome.reproduced:
         exact = all(comparison.largest == 0 for comparison in outcome.comparisons)
         write(f"\nreproduced {'bit for bit' if exact else allowed}\n")
-        _list("though not all is as it was recorded", outcome.differences)
+        _list("although these differ from the recording", outcome.differences)
         return 0
     write(f"\nNOT reproduced: expected equality {allowed}\n")
     if outcome.state != outcome.recorded_state:
-        write(f"  the run ended as {outcome.recorded_state}, and now as {outcome.state}\n")
+        write(f"  the recorded run ended as {outcome.recorded_state}, this one as {outcome.state}\n")
     if outcome.differences:
         _list("likely causes", outcome.differences)
     else:
         mode = "" if target.raw.get("deterministic") else " It was recorded with deterministic=false."
-        write(f"  Data, versions, device and config are as they were recorded.{mode}\n")
-        write("  Something else differs: threads given to the libraries, or environment variables that they read.\n")
+        write(f"  Data, versions, device and config are as recorded.{mode}\n")
+        write("  Something else differs, such as the number of threads or an environment variable of a library.\n")
     return 1
 
 
@@ -90,15 +90,15 @@ def _show_repetition(outcome: Repetition) -> int:
     render_table(("run_seed", "state", *names), rows, stream=sys.stdout)
     sys.stdout.write("\nmean [95 % t interval]\n")
     render_table(("metric", "fresh seeds", "recorded confirmations"), _estimate_rows(outcome), stream=sys.stdout)
-    _list("not all is as it was recorded", outcome.differences)
+    _list("differences from the recording", outcome.differences)
     return 0 if all(result.state == "complete" for result in outcome.results) else 1
 
 
 def _show_stopped(differences: Sequence[Difference]) -> int:
     stopping = [difference for difference in differences if difference.stops]
-    _list("NOT reproduced, and not trained: this would be another training", stopping)
+    _list("NOT reproduced, and not trained, since these differences change the training", stopping)
     _list("also", [difference for difference in differences if not difference.stops])
-    sys.stdout.write("--force trains all the same.\n")
+    sys.stdout.write("Add --force to train anyway.\n")
     return 1
 
 

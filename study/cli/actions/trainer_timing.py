@@ -24,8 +24,8 @@ class Seconds:
     """The time of a study of n trainings: `fixed_s + n * trial_s`.
 
     Attributes:
-        fixed_s: From the start of the process: imports, data, and all that compiling adds to the first trials.
-        trial_s: Each training once everything is compiled.
+        fixed_s: From the start of the process: imports, data, and the time that compiling adds to the first trials.
+        trial_s: One training once everything is compiled.
     """
 
     fixed_s: float
@@ -33,14 +33,14 @@ class Seconds:
 
 
 def measure(raw: Mapping[str, Any], *, timeout_s: float) -> Seconds:
-    """Train the trials of a resolved config twice in a child process that finds no compiled program of an earlier one.
+    """Train the trials of a resolved config twice, in a child process without compiled programs of earlier ones.
 
     Args:
         raw: The resolved config; nothing is stored.
         timeout_s: Seconds after which the child is ended.
 
     Raises:
-        StudyError: The child was not done in time, or failed.
+        StudyError: The child did not finish in time, or failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:

@@ -1,4 +1,4 @@
-"""Run a study in this process, or in a fresh one where it needs another Keras backend than this one holds."""
+"""Run a study in this process, or in a fresh one if it needs another Keras backend."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
 
 
 def read_and_run(config: StudyConfig) -> StudyOutcome:
-    """Run a study in a child process, its config read once more.
+    """Run a study in a child process, which reads its config again.
 
     The calling process checked arguments with its own backend; here they are checked with the one that trains. Reading
-    takes less than a millisecond once Keras is imported, which must be before the study's time starts.
+    takes less than a millisecond once Keras is imported. Keras must be imported before the study's time starts.
     """
     return run_study(load_config(config.raw, folder=config.folder, labels=config.labels))

@@ -27,7 +27,7 @@ from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-# Overrides that no study is named by: all studies of an experiment share them, or they change no result.
+# Overrides left out of the names of studies: all studies of an experiment share them, or they change no result.
 _NOT_TELLING = (
     "dataset",
     "model",
@@ -63,7 +63,7 @@ class _OwnConf(SearchPathPlugin):
     """Adds the working directory's conf/; `glob(*)` and completion do not look into `hydra.searchpath`."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folder where there is one that is not the package's own."""
+        """Append the folder if it exists and is not the package's own."""
         if (own := own_conf()) is not None:
             search_path.append(provider="working directory", path=f"file://{own}")
 
@@ -80,7 +80,7 @@ class Job:
         overrides: Its overrides, as words.
         values: The same, parsed.
         raw: Its resolved config.
-        labels: Names for its study: one of the values in which the jobs differ, then one of all telling values.
+        labels: Names for its study: first one of the values in which the jobs differ, then one of all naming values.
     """
 
     overrides: tuple[str, ...]
@@ -98,11 +98,11 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     Raises:
         StudyError: `best` or `enqueue` names a file that is no exported configuration.
     """
-    # Hydra's parser wants its flags first; people do not.
+    # Hydra's parser needs its flags first; users type them anywhere.
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
     appended = [f"++{word}" if word.startswith(_OPEN) and "=" in word else word for word in words]
     Plugins.instance().register(_OwnConf)
-    # Of schemas that have the names of our files Hydra only warns, in every process of a launcher.
+    # Hydra only warns about schemas with the names of our files, but does so in every process of a launcher.
     schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
     for name in ("joblib.yaml", "submitit_slurm.yaml"):
         schemas.pop(name, None)
@@ -134,7 +134,7 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
         single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
         return [_split(single)]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
-        return []  # another sweeper makes its jobs one after the other; each is checked when it starts
+        return []  # another sweeper makes its jobs one by one; each is checked at its start
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
@@ -149,8 +149,8 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
 
     Args:
         own: The composed config without Hydra's node.
-        overrides: What the job overrides.
-        telling: The keys that the jobs of the command line differ in.
+        overrides: The job's overrides.
+        telling: The keys in which the jobs of the command line differ.
 
     Raises:
         ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
@@ -190,8 +190,8 @@ def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
         _, _, argument = key.partition("optimizer.search.")
         fixed = f"optimizer.{argument.split('.')[0]}"
         if argument and fixed in given:
-            advice = f"Take {fixed} or {key} out of the command."
-            faults.append(Fault(key=fixed, value=given[fixed], allowed=f"no value beside {key}", advice=advice))
+            advice = f"Remove {fixed} or {key} from the command."
+            faults.append(Fault(key=fixed, value=given[fixed], allowed=f"no value together with {key}", advice=advice))
     if faults:
         raise ConfigError(faults)
 
@@ -202,7 +202,7 @@ def _refuse_passwords(unresolved: Any) -> None:
         "Keep it in an environment variable, such as DB_PASSWORD, and write '${oc.env:DB_PASSWORD}' in its place; "
         "PostgreSQL also reads PGPASSWORD and ~/.pgpass, MLflow's client MLFLOW_TRACKING_PASSWORD."
     )
-    allowed = "no password that is written out"
+    allowed = "no password in plain text"
     found = written_out(unresolved)
     if found:
         raise ConfigError([Fault(key=key, value=shown, allowed=allowed, advice=advice) for key, shown in found])

@@ -13,13 +13,14 @@ from study.reproduction.exported_file import GROUPS, Exported, read_exported
 
 
 def translate(words: Sequence[str]) -> list[str]:
-    """Store the files that a command line names as options of Hydra's groups `best` and `enqueue`, and choose these.
+    """Make options of Hydra's groups `best` and `enqueue` from the files that a command line names, and choose them.
 
-    Kept in Hydra's own store they are there for every job and launcher, and what a user types wins over them as over
-    any option. A section whose group a user chooses is left out: the values of one model are not those of another.
+    Hydra's own store holds them, so every job and launcher finds them. Values that a user types override them, as they
+    override any option. If a user chooses an option of a group, the file's section for it is left out: the values of
+    one model do not fit another.
 
     Raises:
-        StudyError: A file is not there, or is no exported configuration.
+        StudyError: A file does not exist, or is no exported configuration.
     """
     chosen = {word.partition("=")[0] for word in words}
     translated = []
@@ -40,9 +41,9 @@ def translate(words: Sequence[str]) -> list[str]:
 
 
 def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
-    """Return what is merged for `best`: the groups' options and on them the file's values."""
+    """Return the config to merge for `best`: the groups' options, overridden by the file's values."""
     kept = {key: value for key, value in exported.sections.items() if key not in without}
     named = [{f"override /{group}": kept[group]["name"]} for group in GROUPS if "name" in kept.get(group, {})]
-    if "optimizer" in kept:  # a given point is trained as it is; ranges of other arguments are not searched
+    if "optimizer" in kept:  # a given point is trained as it is, without a search over other arguments
         kept["optimizer"] = {"search_only": [], **kept["optimizer"]}
     return {"defaults": named, **kept}

@@ -35,10 +35,10 @@ class CommandLine:
     """A command line as Hydra reads it.
 
     Attributes:
-        arguments: All of it.
+        arguments: All its words.
         overrides: The `KEY=VALUE` words.
         multirun: Whether -m was given.
-        is_question: Whether it asks for something other than a run.
+        is_question: Whether it asks for information, not for a run.
         is_composed: Whether answering composes a config.
     """
 
@@ -50,7 +50,7 @@ class CommandLine:
 
 
 class JobError(Exception):
-    """A job ended with an error of the program's; the message is its traceback without passwords."""
+    """A job ended with an unexpected error; the message is its traceback without passwords."""
 
 
 def read_arguments(arguments: Sequence[str]) -> CommandLine:
@@ -69,7 +69,7 @@ def read_arguments(arguments: Sequence[str]) -> CommandLine:
 
 
 def answer(command_line: CommandLine) -> int:
-    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; a bad composition is status 2."""
+    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; status 2 if it cannot compose the config."""
     if command_line.is_composed:
         try:
             compose_jobs(command_line.overrides, multirun=False)
@@ -87,7 +87,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     """Check all jobs, run them through Hydra, and show the studies side by side.
 
     Raises:
-        ConfigError: A job has a fault; it holds those of all jobs, and none has started.
+        ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
     """
     from study.core.log_capture import captured
 
@@ -95,7 +95,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         from study.pipeline.preflight import check
 
         configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
-    # Other launchers copy what they are given to each of their processes, where nothing has been checked.
+    # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
     with _argv(command_line.arguments):
         _application(differing_keys(jobs), checked)()
@@ -111,12 +111,12 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
 def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
     """Run one job's study and return its best objective, NaN when no trial completed.
 
-    An outer Hydra sweep over anything else can optimize what this returns.
+    An outer Hydra sweep over anything else can optimize the returned value.
 
     Args:
         own: The job's config.
-        telling: The keys that the jobs of the command line differ in.
-        checked: Jobs that this process has checked, and their configs.
+        telling: The keys in which the jobs of the command line differ.
+        checked: Jobs that this process has checked, with their configs.
     """
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
@@ -129,7 +129,7 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         if not _runs_here():
-            raise JobError(str(error)) from None  # a launcher takes the end of a process for the loss of its machine
+            raise JobError(str(error)) from None  # to a launcher, a process that exits is a lost machine
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
@@ -137,10 +137,11 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
 
 
 def _config_of(job: Job, checked: Checked) -> StudyConfig:
-    """Return the config of a job that was checked before it started, else read it.
+    """Return the checked config of a job, or read its config.
 
-    Hydra has composed the job once more. The config is the one that was checked if both the overrides and all resolved
-    values are the same; a value such as the time makes it another one. Earlier jobs have written to the stores.
+    Hydra has composed the job once more. If the overrides and all resolved values are equal, the config is the checked
+    one; a value such as the time makes it another one. The stores are checked again, because earlier jobs wrote to
+    them.
     """
     from study.pipeline.preflight import check_stores, load_config
 

@@ -40,7 +40,7 @@ def read_overrides(words: Iterable[str]) -> tuple[TypedValue, ...]:
 
 
 def given_texts(values: Iterable[TypedValue]) -> dict[str, str]:
-    """Return the text of each key that is given a value other than null; the last value of a key counts."""
+    """Return the text of each key with a value other than null; the last value of a key counts."""
     last = {typed.key: typed for typed in values if not typed.deletes}
     return {key: typed.text for key, typed in last.items() if typed.value is not None}
 
@@ -60,18 +60,18 @@ def parse_changes(words: Sequence[str]) -> dict[str, Any]:
                 f"{word}: expected one value. Write a list as [a,b], and put a text with commas in quotes."
             )
         if "${" in typed.text:
-            raise StudyError(f"{word}: expected a value, and there is a reference, ${{...}}, to something else.")
+            raise StudyError(f"{word}: expected a value, not a reference ${{...}}. Write out the value.")
         changes[typed.key] = typed.value
     return changes
 
 
 def _parse_change(word: str) -> Override:
-    expected = f"{word}: expected KEY=VALUE behind the target, such as trainer.batch_size=64."
+    expected = f"{word}: expected KEY=VALUE after the target, such as trainer.batch_size=64."
     try:
         (override,) = OverridesParser.create().parse_overrides([word])
     except HydraException as error:
         if word.find("=") > 0:
-            expected = f"{word}: expected a value of Hydra's grammar. {error}"
+            expected = f"{word}: expected a value in Hydra's grammar. {error}"
         raise StudyError(expected) from error
     if override.is_delete() or not override.key_or_group:
         raise StudyError(expected)

@@ -1,8 +1,8 @@
-"""The update rules as their papers print them, in NumPy: what Keras's optimizers are held against.
+"""The update rules as their papers print them, in NumPy: the reference for Keras's optimizers.
 
-A rule is made of numbers alone and is pure: `init` gives what it remembers before the first update, `step` maps
-weights, gradients and that to new ones. Where Keras computes another rule than the paper, an argument of the rule
-says so, the paper's form being the default; `of_keras` gives the rule that Keras computes.
+A rule has only numbers as fields, and is pure: `init` returns its state before the first update, `step` maps weights,
+gradients and state to new weights and a new state. If Keras computes another rule than the paper, an argument of the
+rule selects the form; the paper's form is the default. `of_keras` returns the rule that Keras computes.
 """
 
 from study.optimizers.reference.adam import Adam, AdaMax, AdamW, AMSGrad, Nadam

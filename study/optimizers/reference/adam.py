@@ -19,8 +19,8 @@ class Adam:
 
     Attributes:
         learning_rate: The rate, lr; the paper's alpha.
-        beta_1: Share of the first moment that stays.
-        beta_2: Share of the second moment that stays.
+        beta_1: Decay rate of the first moment.
+        beta_2: Decay rate of the second moment.
         epsilon: Keeps the divisor from 0.
         epsilon_form: Where epsilon stands. `paper`: as above. `epsilon_hat`: the end of the paper's section 2, and
             Keras, lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), which is the paper's with an epsilon larger
@@ -76,8 +76,8 @@ class AdamW:
     Attributes:
         learning_rate: The rate, lr; the paper's alpha.
         weight_decay: The paper's lambda.
-        beta_1: Share of the first moment that stays.
-        beta_2: Share of the second moment that stays.
+        beta_1: Decay rate of the first moment.
+        beta_2: Decay rate of the second moment.
         epsilon: Keeps the divisor from 0.
         decay_times_rate: The decay is lr weight_decay w instead, as in Keras.
         epsilon_form: As in `Adam`.
@@ -128,11 +128,11 @@ class AMSGrad:
 
     Attributes:
         learning_rate: The rate, lr; the paper's alpha_t, which its theorem lets fall as 1 / sqrt(t).
-        beta_1: Share of the first moment that stays.
-        beta_2: Share of the second moment that stays.
+        beta_1: Decay rate of the first moment.
+        beta_2: Decay rate of the second moment.
         epsilon: Keeps the divisor from 0.
-        bias_correction: Multiply the rate by sqrt(1 - b2^t) / (1 - b1^t), as Keras does on top of the maximum, which
-            it takes over the second moment that is not corrected.
+        bias_correction: Multiply the rate by sqrt(1 - b2^t) / (1 - b1^t), as Keras does in addition to the maximum,
+            which it takes over the uncorrected second moment.
     """
 
     learning_rate: float = 0.001
@@ -200,15 +200,15 @@ class Nadam:
 
     mu_t = b1 (1 - 0.96^(decay t) / 2), M_t = mu_1 ... mu_t, m <- mu_t m + (1 - mu_t) g, v <- b2 v + (1 - b2) g^2,
     w <- w - lr (mu_(t+1) m / (1 - M_(t+1)) + (1 - mu_t) g / (1 - M_t)) / (sqrt(v / (1 - b2^t)) + epsilon).
-    Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, algorithm 2 and section 3; there a further
-    factor b2 stands before v, which the author's report of 2015 does not have, nor Keras, nor this.
+    Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, algorithm 2 and section 3; the paper has a
+    further factor b2 before v. The author's report of 2015, Keras and this rule do not.
 
     Attributes:
         learning_rate: The rate, lr.
-        beta_1: What mu_t goes to.
-        beta_2: Share of the second moment that stays.
+        beta_1: Limit of mu_t.
+        beta_2: Decay rate of the second moment.
         epsilon: Keeps the divisor from 0.
-        schedule_decay: The schedule's decay, 0.004 in the paper; Keras has none of it, which is 1.
+        schedule_decay: The schedule's decay, 0.004 in the paper; Keras has no such factor, which means 1.
         scheduled_average: The first moment is averaged with mu_t; Keras averages it with b1 throughout.
     """
 
@@ -232,7 +232,7 @@ class Nadam:
         def mu(updates: Array) -> Array:
             return self.beta_1 * (1 - 0.5 * 0.96 ** (self.schedule_decay * updates))
 
-        # Numbers of Python, which leave weights of float32 in float32.
+        # Python's numbers, which keep float32 weights in float32.
         here, ahead = (float(value) for value in mu(np.array([t, t + 1.0])))
         product = float(np.prod(mu(np.arange(1.0, t + 1))))
         kept = here if self.scheduled_average else self.beta_1

@@ -18,7 +18,7 @@ class Adagrad:
 
     Attributes:
         learning_rate: The rate, lr.
-        initial_accumulator_value: What a starts at.
+        initial_accumulator_value: Initial value of a.
         epsilon: Keeps the divisor from 0.
         epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
     """
@@ -57,10 +57,10 @@ class RMSprop:
 
     Attributes:
         learning_rate: The rate, lr.
-        rho: Share of the average that stays.
-        momentum: Share of the last step that is made again.
+        rho: Decay rate of the average.
+        momentum: Share of the last step that each step repeats.
         epsilon: Keeps the divisor from 0.
-        centered: Take the square of the average gradient away from the average square.
+        centered: Subtract the square of the average gradient from the average square.
         epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
     """
 

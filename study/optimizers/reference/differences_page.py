@@ -25,13 +25,13 @@ from study.optimizers.reference.keras_differences import (
 
 # Ratios of float64 that differ by less than this are the same.
 _SAME = 1e-9
-# Others that differ by less than this are shown as what they differ by.
+# Others that differ from 1 by less than this are shown as 1 plus or minus the difference.
 _NEARLY = 1e-3
 _WIDTH = 119
 
 
 def page(measured: Mapping[str, MeasuredDifference]) -> str:
-    """Return the page as Markdown, with what was measured of each rule, by its name."""
+    """Return the page as Markdown, from the measurements by rule name."""
     header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
     rows = [_row(difference, measured[difference.name]) for difference in KERAS_DIFFERENCES]
     defaults = [row for difference in KERAS_DIFFERENCES if (row := _defaults(difference))]
@@ -56,7 +56,7 @@ def page(measured: Mapping[str, MeasuredDifference]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, and write the page to the path that is given."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only where it was asked for it beforehand
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only if it was enabled before
     with double_precision():
         measured = {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
     Path(arguments[0]).write_text(page(measured), encoding="utf-8")

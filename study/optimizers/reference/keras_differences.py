@@ -68,7 +68,7 @@ class KerasDifference:
 
 
 _INSIDE_THE_ROOT = "epsilon is added inside the root"
-# Every rule beside what Keras has under its name; hyperparameters are the same on both sides.
+# Every rule and the Keras optimizer of the same name; hyperparameters are the same on both sides.
 KERAS_DIFFERENCES = (
     KerasDifference(paper=SGD(), keras="SGD", source="Robbins & Monro 1951", where=NOWHERE, effect="-"),
     KerasDifference(

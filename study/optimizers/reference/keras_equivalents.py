@@ -1,4 +1,4 @@
-"""The rules that Keras's optimizers compute, each with the arguments by which it departs from its paper."""
+"""The rules that Keras's optimizers compute, each with the arguments that make it differ from its paper."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def of_keras(target: str, arguments: Mapping[str, Value | None]) -> Rule:
 
     Args:
         target: The optimizer's dotted path, such as `keras.optimizers.Adam`; or that of a rule of this package, which
-            is then made as it stands.
-        arguments: What it is called with; what is left out or None has Keras's default.
+            is then built directly.
+        arguments: Its arguments; those left out or None take Keras's defaults.
 
     Raises:
         ValueError: There is no rule for the optimizer, or the rule lacks one of the arguments.
@@ -33,16 +33,16 @@ def of_keras(target: str, arguments: Mapping[str, Value | None]) -> Rule:
     builders |= {f"{__package__}.{rule.__name__}": rule for rule in _RULES}
     if target not in builders:
         raise ValueError(
-            f"optimizer._target_={target}: expected one that has a reference rule: {', '.join(_KERAS)} "
+            f"optimizer._target_={target}: expected one with a reference rule: {', '.join(_KERAS)} "
             f"of keras.optimizers, or a rule of {__package__}. Choose one of them, or train with trainer=fit."
         )
     build = builders[target]
     known = inspect.signature(build).parameters
     for name, value in arguments.items():
-        # Keras's extras are off at None and false; what averages of weights would be made with is of no account then.
+        # Keras's extra arguments are off at None and false. Settings of an average of weights have no effect then.
         if name not in known and value is not None and value is not False and not name.startswith("ema_"):
             raise ValueError(
-                f"optimizer.{name}={value!r}: expected an argument that the reference rule of {target} has: "
+                f"optimizer.{name}={value!r}: expected an argument of the reference rule of {target}: "
                 f"{', '.join(known)}. Leave it out, or train with trainer=fit."
             )
     return build(**{name: value for name, value in arguments.items() if name in known and value is not None})

@@ -1,4 +1,4 @@
-"""Reference rules that follow the gradient itself: gradient descent, and what remembers the last steps."""
+"""Reference rules that follow the gradient itself: gradient descent, and rules that remember the last steps."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Nesterov:
 
 @dataclass(frozen=True, kw_only=True)
 class Lion:
-    """Lion: the sign of an average of gradients, another one being remembered.
+    """Lion: the sign of one average of gradients; the state is another average.
 
     c = b1 m + (1 - b1) g, w <- w - lr (sign(c) + weight_decay w), m <- b2 m + (1 - b2) g.
     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, algorithm 2.

@@ -19,7 +19,8 @@ class State:
 
     Attributes:
         t: Updates made so far.
-        slots: One entry for each quantity that the rule keeps, such as a velocity; of it one array for each weight.
+        slots: One entry for each quantity that the rule keeps, such as a velocity; each entry has one array per
+            weight.
     """
 
     t: int = 0
@@ -41,7 +42,7 @@ class Rule(Protocol):
         Args:
             parameters: The weights.
             gradients: The gradient at them, an array of the same shape for each.
-            state: What `init` or the last update returned.
+            state: The state from `init` or the last update.
             epoch: Index of the pass over the data, from 0; most rules count updates instead.
 
         Returns:
@@ -71,7 +72,7 @@ def each(
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Divide, 0 by 0 giving 0: a weight that never had a gradient stays where it is without an epsilon, too."""
+    """Divide, with 0 / 0 = 0: a weight that never had a gradient does not move, even without an epsilon."""
     with np.errstate(divide="ignore"):
         return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=(numerator != 0))
 

@@ -29,7 +29,7 @@ def folder(tmp_path, empty_store, monkeypatch) -> Path:
 
 @pytest.fixture
 def experiment(folder, compose_quick) -> str:
-    """Two studies in a real store, their results made up."""
+    """Two studies in a real store, with invented results."""
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     dataset = Dataset(name="digits", source="made up", train=split, validation=split, test=split, n_outputs=2)
     for name, level in TESTS.items():
@@ -104,7 +104,10 @@ def test_a_figure_is_drawn_once_for_the_page_and_the_files(experiment, monkeypat
     ("arguments", "told"),
     [
         (["digits-mpl"], "EXPERIMENT=digits-mpl: expected one of digits-mlp. Did you mean digits-mlp?"),
-        (["digits-mlp", "--output", "no/such/page.html"], "--output=no/such/page.html: expected a file in a folder"),
+        (
+            ["digits-mlp", "--output", "no/such/page.html"],
+            "--output=no/such/page.html: expected a file in an existing folder",
+        ),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(folder, experiment, capsys, arguments, told):

@@ -15,7 +15,7 @@ from study.training.auto_costs import VARIABLE, find_facts, measured_path
 
 @pytest.fixture(autouse=True)
 def measured(monkeypatch, tmp_path_factory):
-    """Stand in for the measuring; return what was asked for."""
+    """Replace the measurement; return the requests."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv(VARIABLE, str(folder / "measured.json"))
     monkeypatch.setenv("KERAS_HOME", str(folder))

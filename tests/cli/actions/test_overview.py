@@ -1,4 +1,4 @@
-"""The table of studies: which test metric it shows, and numbers of any size."""
+"""The table of studies: its test metric, and numbers of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measurement is the cost of the training once it is warm, apart from all that comes once."""
+"""The measurement separates the cost of a warm training from all costs that occur once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from study.core.trainer_interface import EpochReport, TrialResult
 
 
 class Scripted:
-    """A trainer whose first call sleeps for what compiling takes, and each call for its trials."""
+    """A trainer whose first call sleeps as long as compiling takes, and each call as long as its trials take."""
 
     def __init__(self, capacity, *, state="complete"):
         self.capacity, self.state, self.sizes = capacity, state, []

@@ -16,7 +16,7 @@ WORDS = ("dataset=digits", "model=mlp", "trainer=fit", "trainer.backend=tensorfl
 
 @pytest.fixture
 def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[StudyConfig], int]]:
-    """Launch jobs that train nothing; return the configs that were to run, and how many were read."""
+    """Launch jobs that train nothing; return the configs to run, and the number of configs read."""
     ran: list[StudyConfig] = []
     read: list[Any] = []
     parse = preflight.parse

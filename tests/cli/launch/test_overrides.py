@@ -50,7 +50,7 @@ def test_a_change_may_be_typed_with_the_plus_signs_of_study_run() -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("trainer.batch_size", r"trainer\.batch_size: expected KEY=VALUE behind the target"),
+        ("trainer.batch_size", r"trainer\.batch_size: expected KEY=VALUE after the target"),
         ("=64", "=64: expected KEY=VALUE"),
         ("~a=1", "~a=1: expected KEY=VALUE"),
         ("a=1,2", r"a=1,2: expected one value. Write a list as \[a,b\]"),
@@ -98,6 +98,6 @@ def test_studies_are_named_by_the_text_of_telling_overrides() -> None:
 def test_null_in_any_spelling_may_stand_beside_a_range() -> None:
     _job("++optimizer.learning_rate=NULL", "++optimizer.search.learning_rate.low=0.01")
     with pytest.raises(
-        ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value beside optimizer\.search"
+        ConfigError, match=r"optimizer\.learning_rate=0\.1: expected no value together with optimizer\.search"
     ):
         _job("++optimizer.learning_rate=0.1", "++optimizer.search.learning_rate.low=0.01")

@@ -380,5 +380,5 @@ def test_a_searched_argument_that_no_rule_has_is_told_before_any_trial() -> None
     config = make_config(model=TINY)
     ranges = {"weight_decay": Range(argument="weight_decay", low=1e-4, high=0.1, scale="log")}
     config = replace(config, optimizer=replace(config.optimizer, ranges=ranges))
-    with pytest.raises(StudyError, match=r"optimizer\.weight_decay=0\.0001: expected an argument that the reference"):
+    with pytest.raises(StudyError, match=r"optimizer\.weight_decay=0\.0001: expected an argument of the reference"):
         NumpyTrainer(config, digits(), backend=keras.backend.backend(), batch_size=32, eval_batch_size=64)
