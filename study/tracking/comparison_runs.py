@@ -37,7 +37,9 @@ def read_context(tracking_uri: str, experiment: str, *, connections: Connections
     with store_errors(tracking_uri, "the experiment cannot be read"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
+            raise StoreError(
+                f"experiment={experiment}: expected an experiment in {redact(tracking_uri)}. `study list` shows them."
+            )
         runs = find_runs(client, found.experiment_id, "tags.role = 'study'")
     digests = {run.info.run_id: each.dataset.digest for run in runs for each in run.inputs.dataset_inputs}
     return ExperimentContext(experiment_id=str(found.experiment_id), digests=digests)
@@ -72,7 +74,9 @@ def log_comparison(
     with store_errors(tracking_uri, "the comparison cannot be recorded"):
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            raise StoreError(f"experiment={experiment}: there is none in {redact(tracking_uri)}. See study list.")
+            raise StoreError(
+                f"experiment={experiment}: expected an experiment in {redact(tracking_uri)}. `study list` shows them."
+            )
         own = {**mlflow_schema.source_tags(), "role": "comparison", "mlflow.source.name": "study compare", **tags}
         created = client.create_run(found.experiment_id, mlflow_schema.now_ms(), own, run_name="comparison")
         run_id = str(created.info.run_id)

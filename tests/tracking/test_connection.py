@@ -156,8 +156,8 @@ def test_passwords_stay_out_of_messages():
     assert "me:***@host" in str(caught.value)
 
 
-def test_an_unknown_experiment_is_told_with_the_known_ones(database):
-    with pytest.raises(StoreError, match=r"experiment=tiny: there is none .* one of these: Default"):
+def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named(database):
+    with pytest.raises(StoreError, match=r"experiment=tiny: expected the name .* one of these: Default"):
         read_studies(f"sqlite:///{database}", "tiny")
 
 

@@ -1,4 +1,4 @@
-"""`trainer=auto`: the choice, that it leaves no trace in the study's identity, and what a bad fact is told as."""
+"""`trainer=auto`: its choice, the study's identity, which does not depend on it, and the message for a bad fact."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_small_gain_is_not_worth_other_numbers(load):
             ("vectorized", "jax"),
             "vectorized on jax: it alone takes trainer.capacity=8",
         ),
-        (["model.kind=null"], ("fit", "tensorflow"), "model.kind is not said"),
+        (["model.kind=null"], ("fit", "tensorflow"), "model.kind is not set"),
         (["model.kind=recurrent"], ("fit", "tensorflow"), "gains too little"),
     ],
 )
@@ -215,5 +215,7 @@ def test_measuring_replaces_this_machine_alone():
 
 @pytest.mark.parametrize("facts", [[1], {"cpu": {"dense": [{"trainer": "fit", "backend": "jax", "fixed_s": -1}]}}])
 def test_facts_of_conf_that_cannot_be_read_are_told(facts):
-    with pytest.raises(ConfigError, match=r"trainer\.facts=.*: expected by device and kind a list of trainer, back"):
+    with pytest.raises(
+        ConfigError, match=r"trainer\.facts=.*: expected for each device and kind a list of trainer, back"
+    ):
         find_facts(facts, kind="dense")
