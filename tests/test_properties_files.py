@@ -96,7 +96,7 @@ def test_random_bytes_as_an_idx_file_are_read_or_refused(tmp_path: Path, content
 
 @settings(QUICKLY, max_examples=150)
 @given(damage=damages())
-def test_a_damaged_npz_file_is_read_or_refused(tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "mnist.npz"
     y = np.zeros(5, np.int64)
     np.savez(path, x_train=IMAGES, y_train=y, x_test=IMAGES, y_test=y)
