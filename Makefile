@@ -1,4 +1,4 @@
-# Every target works alone, first: what it needs is installed into .venv and remembered there.
+# Every target works in a fresh checkout: it first installs its packages into .venv, and marks them there as installed.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -7,7 +7,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-# Two workers: each holds TensorFlow. A file stays in one, so that its fixtures are made once.
+# Two workers, since each holds TensorFlow in memory. All tests of a file run in one worker, so its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: demo gallery gallery-full server test test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
@@ -19,23 +19,23 @@ server: $(VENV)/installed-distributed ## start PostgreSQL and MLflow here for tr
 	$(BIN)/python .ci/server
 
 EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
-gallery: $(VENV)/installed ## run every published comparison in a size for two cores (about an hour), and write docs/gallery
+gallery: $(VENV)/installed ## run every published comparison at a size for two cores (about an hour), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
 	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name did not run to its end" >&2; \
 	done
 	$(BIN)/study gallery --output docs/gallery
 
-gallery-full: $(VENV)/installed ## run every published comparison in its published size (many hours), and write docs/gallery
+gallery-full: $(VENV)/installed ## run every published comparison at its published size (many hours), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  $(BIN)/study run -m experiment=$$name || echo "$$name did not run to its end" >&2; \
 	done
 	$(BIN)/study gallery --output docs/gallery
 
-test: $(VENV)/installed-dev ## install what tests need, then run them
+test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
-test-faults: $(VENV)/installed-dev ## kill, stop, fill and cut off what a study needs, many times (an hour; PostgreSQL where it is there)
+test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests
 
 postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL (needs Debian's postgresql)
@@ -47,11 +47,11 @@ browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium 
 rules: $(VENV)/installed-dev ## measure where Keras departs from the papers' rules, for docs/update_rules.md
 	$(BIN)/python -m study.optimizers.reference.differences_page docs/update_rules.md
 
-house: $(VENV)/installed-dev ## show the folders of study/ and which imports which; BASE=<commit> shows that commit first
+house: $(VENV)/installed-dev ## show the folders of study/ and the imports between them; BASE=<commit> shows that commit first
 	$(BIN)/python -m benchmarks.house $(BASE)
 
 same-numbers: $(VENV)/installed-dev ## run the same studies at BASE=<commit> and at HEAD, and compare every loss bit by bit
-	$(BIN)/python -m benchmarks.same_numbers $(if $(BASE),$(BASE),$(error same-numbers: say BASE=<commit>))
+	$(BIN)/python -m benchmarks.same_numbers $(if $(BASE),$(BASE),$(error same-numbers: expected BASE=<commit>. Set it))
 
 lint: $(VENV)/installed-dev ## check format, rules, types and plain English
 	$(BIN)/ruff format --check .
@@ -59,7 +59,7 @@ lint: $(VENV)/installed-dev ## check format, rules, types and plain English
 	$(BIN)/mypy
 	$(BIN)/python .ci/plain_english
 
-format: $(VENV)/installed-dev ## rewrite the code in the house's format
+format: $(VENV)/installed-dev ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -69,19 +69,19 @@ lock: $(VENV)/installed-dev ## pin the dependencies of pyproject.toml anew
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --extra distributed -c requirements.lock -o requirements-distributed.lock
 
-audit: $(VENV)/installed-dev ## look the locked dependencies up among known vulnerabilities (needs a network)
+audit: $(VENV)/installed-dev ## check the locked dependencies for known vulnerabilities (needs a network)
 	@.ci/audit $(BIN)/uv requirements-dev.lock
 
 wheel: $(VENV)/installed ## build the package into dist/
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
-clean: ## remove what was installed and built; the stores in mlruns/ stay
+clean: ## remove .venv, builds and caches; the stores in mlruns/ stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
-# The dev lock holds the base lock's pins, so either file may come first.
+# The dev lock has the same pins as the base lock, so the two may be installed in any order.
 $(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --editable .

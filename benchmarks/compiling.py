@@ -1,4 +1,4 @@
-"""The time that this process traced and compiled, whoever asked for it."""
+"""The time that this process spends on tracing and compiling, whichever code causes it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 class CompileClock:
     """Listens to JAX, or to TensorFlow, from now on.
 
-    JAX tells how long it traced, lowered and compiled. TensorFlow's tracing of its graphs is timed; what it does to a
-    graph when that is first run is not told by anything.
+    JAX reports the time of tracing, lowering and compiling. For TensorFlow, this class measures the tracing of graphs.
+    TensorFlow does not report the time that it spends on a graph at its first run.
     """
 
     def __init__(self, backend: str) -> None:
@@ -20,7 +20,7 @@ class CompileClock:
 
     @property
     def seconds(self) -> float:
-        """The time in which something was traced or compiled; one inside another counts once."""
+        """The time spent on tracing or compiling; nested intervals count once."""
         total, until = 0.0, 0.0
         for began, ended in sorted(self._spans):
             total += max(0.0, ended - max(began, until))

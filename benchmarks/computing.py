@@ -1,4 +1,4 @@
-"""The time that the device of a vectorized study computes, from the call of a program until its results are there."""
+"""The computing time of the device in a vectorized study: from the call of each program until its results exist."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from study.training.vectorized.compiler import Compiler
 class ComputeClock:
     """Watches from now on the epochs and the evaluations of all programs, in a thread that waits for each result.
 
-    Where a program is called before the one before it has ended, its time begins there. Initial weights are left out.
+    If a program is called before the previous one has ended, its time begins at that end. Initial weights are left
+    out.
 
     Attributes:
-        first_step_at: When the first epoch began, once it was compiled.
+        first_step_at: The time at which the first epoch began, after compilation.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class ComputeClock:
         def watched(compiler: Compiler, key: Any, *args: Any, **kwargs: Any) -> Any:
             began, waited = time.time(), Compiler.seconds
             results = call(compiler, key, *args, **kwargs)
-            # What is not given away to the next epoch: losses, and the metrics of an evaluation.
+            # Results that the next epoch does not reuse as memory: losses, and the metrics of an evaluation.
             result = {"epoch": 1, "measure": 0}.get(key[0] if isinstance(key, tuple) else key)
             if result is not None and not compiler._is_ahead:
                 began += Compiler.seconds - waited
@@ -41,7 +42,7 @@ class ComputeClock:
         Compiler.call = watched  # type: ignore[method-assign]
 
     def seconds(self, *, since: float = 0.0) -> float:
-        """Return for how long something was computed since a time, of the calls whose results have been fetched."""
+        """Return the computing time since a given time, over the calls whose results were fetched."""
         return sum(max(0.0, ended - max(began, since)) for began, ended in list(self._spans))
 
     def _watch(self) -> None:

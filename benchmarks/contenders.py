@@ -1,7 +1,7 @@
-"""The contenders: this project's trainers, a plain Optuna + Keras loop, other tuners, each in a process of its own.
+"""The contenders: this project's trainers, a plain Optuna + Keras loop, and other tuners, each in its own process.
 
-Keras Tuner needs the packages keras-tuner, kt-legacy and tensorboard; Ray Tune needs ray[tune]. None of them is a
-dependency of this project: a tuner that is not installed is left out and named.
+Keras Tuner needs the packages keras-tuner, kt-legacy and tensorboard. Ray Tune needs ray[tune]. They are not
+dependencies of this project: a tuner that is not installed is left out, and the output names it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def study(workload: Workload, n_trials: int, *words: str) -> None:
 
 
 def vectorized(workload: Workload, n_trials: int, *words: str) -> dict[str, float]:
-    """Run `trainer=vectorized`; tell when its first compiled step began, and what its programs took.
+    """Run `trainer=vectorized`; report the start of its first compiled step, and the time of its programs.
 
     Args:
-        workload: What is trained.
+        workload: The data and the model.
         n_trials: Trials of the search.
         words: Further overrides.
     """
@@ -54,7 +54,7 @@ def fit(workload: Workload, n_trials: int) -> dict[str, float]:
 
 
 def plain(workload: Workload, n_trials: int) -> dict[str, float]:
-    """Do what a tutorial does: an Optuna study whose objective builds a model and calls `fit`."""
+    """Run the loop of a tutorial: an Optuna study whose objective builds a model and calls `fit`."""
     import keras
     import optuna
 
@@ -100,7 +100,7 @@ def keras_tuner(workload: Workload, n_trials: int) -> dict[str, float]:
 
 
 def ray_tune(workload: Workload, n_trials: int) -> dict[str, float]:
-    """Run Ray Tune with as many workers as it takes by itself; the arrays are handed over once."""
+    """Run Ray Tune with its default number of workers; the arrays are passed to it once."""
     import ray
     from ray import tune
 
@@ -136,7 +136,7 @@ def fitted(workload: Workload, dataset: Any, model: Any) -> float:
 
 
 def training(workload: Workload, dataset: Any) -> dict[str, Any]:
-    """Return what `fit` is called with."""
+    """Return the arguments of `fit`."""
     return {
         "x": dataset.train.x,
         "y": dataset.train.y,
@@ -149,7 +149,7 @@ def training(workload: Workload, dataset: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """Somebody who tunes: what runs, on which backend, and what it needs."""
+    """A tuner: its function, its backend, and the packages that it needs."""
 
     run: Callable[[Workload, int], dict[str, float]]
     backend: str

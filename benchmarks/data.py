@@ -1,4 +1,4 @@
-"""Data sets of the benchmarks alone, cut or made to a size that a benchmark has the time for."""
+"""Data sets for the benchmarks only, cut or generated at a size that keeps a benchmark short."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def first_images(*, n_train: int, n_validation: int, split_seed: int) -> Dataset
     Args:
         n_train: Examples to train on.
         n_validation: Examples before these, to validate on.
-        split_seed: Nothing is drawn.
+        split_seed: Ignored, since nothing is drawn.
     """
     whole = fashion_mnist.load(n_validation=n_validation, validation="first", split_seed=split_seed)
     train = Split(x=whole.train.x[:n_train], y=whole.train.y[:n_train])
@@ -28,7 +28,7 @@ def first_images(*, n_train: int, n_validation: int, split_seed: int) -> Dataset
 
 
 def cifar_shaped(*, n_train: int, n_validation: int, split_seed: int) -> Dataset:
-    """Make images of CIFAR-10's shape: noise around a picture for each of ten classes.
+    """Make images of CIFAR-10's shape: noise around one picture for each of ten classes.
 
     Args:
         n_train: Examples to train on.

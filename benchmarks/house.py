@@ -1,11 +1,11 @@
 """Show the structure of study/: its entries, its floors, and the arrows between its folders, read from the imports.
 
-An entry is a folder or a module that lies in study/ itself. An arrow leads from an entry to another one that some
-module of it imports. The floors are the entries of the longest chain of arrows.
+An entry is a folder or a module directly in study/. An arrow leads from an entry to another entry that one of its
+modules imports. The floors are the entries of the longest chain of arrows.
 
     python -m benchmarks.house [COMMIT ...]
 
-The commits are shown one after the other, and then the files as they lie here.
+The output shows the commits one after the other, and then the files of this checkout.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def show(root: Path, title: str) -> None:
 
 
 def entries(root: Path) -> list[str]:
-    """Return the names of what lies in study/."""
+    """Return the names of the entries in study/."""
     return sorted(path.name for path in (root / "study").iterdir() if path.name != "__pycache__")
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Return the modules of study/ by their dotted names; what lies elsewhere and is linked there is left out."""
+    """Return the modules of study/ by their dotted names, without those behind symbolic links."""
     package = root / "study"
     found = {}
     for path in package.rglob("*.py"):
@@ -88,7 +88,7 @@ def longest_chain(graph: Graph) -> list[str]:
     """Return the nodes of the longest chain, from its top.
 
     Raises:
-        ValueError: The graph has a circle, which is named.
+        ValueError: The graph has a circle; the message names it.
     """
     found: dict[str, list[str]] = {}
 

@@ -1,4 +1,4 @@
-"""The machine: what it is, how fast it multiplies, how much memory a process and its children take."""
+"""The machine: its description, its speed of multiplication, the memory of a process and its children."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import psutil
 from study.core.machine import n_cores, processor
 
 ROOT = Path(__file__).parents[1]
-TOLD = "benchmark told: "
+TOLD = "benchmark result: "
 _SIDES = (512, 1024, 2048)
 _KEPT_UP_S = 1.0
 _POLL_S = 0.1
@@ -31,7 +31,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """The end of a child process: its wall time in seconds, its time, its peak of resident memory, and its answer."""
+    """The end of a child process: seconds of wall time, the time of its end, peak resident memory, and its result."""
 
     seconds: float
     ended_at: float
@@ -40,10 +40,10 @@ class Ended:
 
 
 def run(command: list[str], *, folder: Path, environment: dict[str, str]) -> Ended:
-    """Run a child to its end, adding up the resident memory of it and its own children ten times a second.
+    """Run a child process to its end; add up the resident memory of it and its own children ten times a second.
 
     Raises:
-        SystemExit: It failed.
+        SystemExit: The child failed.
     """
     with (folder / "stdout").open("w+") as out, (folder / "stderr").open("w+") as err:
         began = time.perf_counter()
@@ -65,7 +65,7 @@ def run(command: list[str], *, folder: Path, environment: dict[str, str]) -> End
 
 
 def child_environment(*, home: Path, backend: str) -> dict[str, str]:
-    """Return the environment of a child that finds the data sets, and no caches but those of `home`."""
+    """Return the environment of a child that finds the data sets, but only the caches in `home`."""
     kept = {key: value for key, value in os.environ.items() if key != "JAX_COMPILATION_CACHE_DIR"}
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     return {
@@ -81,12 +81,12 @@ def child_environment(*, home: Path, backend: str) -> dict[str, str]:
 
 
 def tell(**values: Any) -> None:
-    """Tell the process that runs this child something."""
+    """Send values to the process that runs this child."""
     print(f"\n{TOLD}{json.dumps(values)}", flush=True)
 
 
 def describe() -> dict[str, Any]:
-    """Describe the machine as it stands."""
+    """Describe the machine and its present load."""
     return {
         "processor": processor(),
         "n_cores": n_cores(),
@@ -101,7 +101,8 @@ def describe() -> dict[str, Any]:
 def multiply() -> dict[str, Any]:
     """Return the rate of the product of two float32 matrices in GFLOP/s, by NumPy and by JAX, and JAX's device.
 
-    Of the quickest size, what is kept up for a second, as a training has to; the quickest single product is `burst`.
+    The rate is the one sustained for a second at the quickest size, as a training needs. `burst` is the rate of the
+    quickest single product.
     """
     import jax
     import numpy as np
@@ -129,13 +130,13 @@ def multiply() -> dict[str, Any]:
         "burst": burst,
         "device": "gpu" if gpu else "cpu",
         "gpu": f"{len(jax.local_devices())} x {device.device_kind}" if gpu else None,
-        # Somebody who has a GPU does not multiply on the processor.
+        # With a GPU, the processor's rate does not count.
         "gflops": rates["jax"] if gpu else max(rates.values()),
     }
 
 
 def ask(name: str, *arguments: str, backend: str = "jax") -> dict[str, Any]:
-    """Call `multiply`, or a workload's `gigaflops`, in a process of its own."""
+    """Call `multiply`, or a workload's `gigaflops`, in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, name, *arguments]
         environment = child_environment(home=Path.home(), backend=backend)
@@ -143,7 +144,7 @@ def ask(name: str, *arguments: str, backend: str = "jax") -> dict[str, Any]:
 
 
 def keep(path: Path, found: Mapping[str, Any]) -> None:
-    """Write what was found as JSON, with five digits of each number."""
+    """Write the results as JSON, with five digits of each number."""
 
     def rounded(value: Any) -> Any:
         if isinstance(value, Mapping):

@@ -1,9 +1,9 @@
-"""The costs of a study besides training, and the growth of its memory.
+"""Measure the cost of a study besides training, and the growth of its memory.
 
-Runs whole studies as a user starts them and accounts every second of wall time to the innermost of: training
-(everything inside the trainer, validation included), search (Optuna), tracking (MLflow), data, start-up (imports,
-checks, opening the stores) and the rest. Prints shares of the wall time without start-up, and the resident memory
-after trial 10 and after the last one. Nothing is written outside a temporary folder.
+Run whole studies as a user starts them. Assign every second of wall time to the innermost of: training (everything
+inside the trainer, validation included), search (Optuna), tracking (MLflow), data, start-up (imports, checks, opening
+the stores) and the rest. Print shares of the wall time without start-up, and the resident memory after trial 10 and
+after the last one. Write nothing outside a temporary folder.
 
     python benchmarks/overhead.py                 # both workloads, about ten minutes on two cores
     python benchmarks/overhead.py digits-mlp --n-trials 50
@@ -33,7 +33,7 @@ COMMON = ["budget.n_confirmations=1", "live=false"]
 
 
 class Ledger:
-    """Accounts wall time to the innermost name on a stack."""
+    """Assigns wall time to the innermost name on a stack."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -43,7 +43,7 @@ class Ledger:
 
     @contextmanager
     def account(self, name: str) -> Iterator[None]:
-        """Account the time inside to a name."""
+        """Assign the time inside to a name."""
         self._switch()
         self._stack.append(name)
         try:
@@ -58,12 +58,12 @@ class Ledger:
         self._since = now
 
     def started(self) -> None:
-        """Account what lies outside everything else to opening the study no more, but to closing it."""
+        """From now on, assign time outside all other names to closing the study, no longer to opening it."""
         self._switch()
         self._stack[0] = "closing"
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """Return a function whose time is accounted to a name."""
+        """Return a function whose time is assigned to a name."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             with self.account(name):
@@ -73,7 +73,7 @@ class Ledger:
 
 
 class Proxy:
-    """Stands in for an object and accounts every call of its methods."""
+    """Stands in for an object and assigns the time of every call of its methods."""
 
     def __init__(self, subject: Any, ledger: Ledger, name: str) -> None:
         self._subject, self._ledger, self._name = subject, ledger, name
@@ -84,7 +84,7 @@ class Proxy:
 
 
 def measure(overrides: list[str]) -> dict[str, Any]:
-    """Run one study in this process and return what it cost."""
+    """Run one study in this process and return its costs."""
     ledger = Ledger()
     import psutil
 
@@ -152,7 +152,7 @@ def report(name: str, measured: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure the workloads asked for, each in a process and a folder of its own."""
+    """Measure the chosen workloads, each in its own process and folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)} (default: all)")
     parser.add_argument("--n-trials", type=int, help="instead of the workload's own number")

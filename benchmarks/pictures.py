@@ -1,4 +1,4 @@
-"""The measurements as SVG pictures; equal numbers give equal files."""
+"""SVG pictures of the measurements; the same numbers give the same files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OURS, _OTHERS = "#1f6fb4", "#9a9a9a"
 
 
 def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
-    """Draw a point for each contender's trials a minute, a panel for each workload at its largest study."""
+    """Draw the trials a minute of each contender as a point, in a panel for each workload's largest study."""
     figure = Figure(figsize=(8, 0.7 + 2.6 * len(workloads)), layout="constrained")
     panels = figure.subplots(len(workloads), 1, squeeze=False)[:, 0]
     for axes, (name, found) in zip(panels, sorted(workloads.items()), strict=True):
@@ -23,7 +23,9 @@ def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
         rows = sorted(found["studies"][n].items(), key=lambda item: -item[1]["seconds"])
         labels, values = [label for label, _ in rows], [60 * int(n) / row["seconds"] for _, row in rows]
         ours = [_OURS if label.startswith(("vectorized", "fit-")) else _OTHERS for label in labels]
-        axes.scatter(values, labels, c=ours, s=60, zorder=2)  # points: on a logarithm bars have nowhere to begin
+        axes.scatter(
+            values, labels, c=ours, s=60, zorder=2
+        )  # points, since bars have no natural start on a logarithmic axis
         for label, value in zip(labels, values, strict=True):
             told = f"{value:.3g}" if value < 100 else f"{value:,.0f}"
             axes.annotate(told, (value, label), (8, -3.5), textcoords="offset points")
@@ -37,7 +39,7 @@ def draw_throughput(workloads: Mapping[str, Any], path: Path) -> None:
 
 
 def draw_capacity(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw what a trial costs against the number trained at once."""
+    """Draw the cost of a trial against the number trained at once."""
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     for key, label in (
@@ -54,7 +56,7 @@ def draw_capacity(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 
 
 def draw_store(samplers: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Draw what a trial costs, and the memory, against the number of trials in the store."""
+    """Draw the cost of a trial, and the memory, against the number of trials in the store."""
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     panels = figure.subplots(1, 3)
     parts = (("alone_ms", "one by one, ms a trial"), ("batch_ms", "in a batch, ms a trial"), ("mib", "memory, MiB"))

@@ -1,9 +1,9 @@
-"""Write docs/benchmarks.md and its pictures from the results that are kept.
+"""Write docs/benchmarks.md and its pictures from the stored results.
 
     python benchmarks/publish.py
 
 It reads benchmarks/results/{throughput,scaling}-{cpu,gpu}.json, which `throughput.py --out` and `scaling.py --out`
-write; what is not there is said to be not measured.
+write. For missing results the page says that they were not measured.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ ROOT = Path(__file__).parents[1]
 NOT_MEASURED = "Not measured."
 _HEAD = """# Benchmarks
 
-Written by `python benchmarks/publish.py` from what `benchmarks/throughput.py` and `benchmarks/scaling.py` measured;
-their docstrings say how, and anybody can run them. Compare numbers within a table, which were measured side by side on
-one machine, never across tables.
+`python benchmarks/publish.py` writes this page from the measurements of `benchmarks/throughput.py` and
+`benchmarks/scaling.py`. Their docstrings describe the method, and you can run them yourself. Compare numbers within a
+table only: those were measured side by side on one machine.
 
-- *seconds*: a whole study as a user starts it: process, imports, compilation, search and every record; of this
-  project's trainers the confirmations too, which no other contender has. For contenders that train one by one they
-  are computed from two runs of different length.
+- *seconds*: the time of a whole study as a user starts it: process, imports, compilation, search and every record. For
+  this project's trainers it includes the confirmations, which the others do not have. For contenders that train one by
+  one it is computed from two runs of different length.
 - *compiling*: tracing, lowering and compiling by JAX; tracing alone by TensorFlow.
 - *peak*: resident memory of the process and its children together.
-- *s a trial*: without start-up: of `vectorized` the compiled programs alone, of the others all that a trial after the
-  first takes.
-- *GFLOP/s*: the multiplications and additions that the matrix products of a trial need, forward, backward and in the
-  validation, by the time of a trial; *of product* is their share of what the machine's own fastest float32 matrix
-  product keeps up for a second, measured before and after in the same run (without a rate `at best`: of the
-  quickest single product). For dense layers that is 6 operations for each weight and example, but 4 in the first
-  layer, since the gradient of the data is not needed.
-- *`vectorized` is*: how many times as many trials a minute.
-- *again*: a second study in the same home, where JAX has kept the compiled programs.
+- *s a trial*: the time of a trial without start-up. For `vectorized` it is the time of the compiled programs alone,
+  for the others the whole time of a trial after the first.
+- *GFLOP/s*: the multiplications and additions in the matrix products of a trial, divided by the time of a trial. They
+  include the forward pass, the backward pass and the validation. For dense layers they are 6 operations for each
+  weight and example, but 4 in the first layer, since the gradient of the data is not needed.
+- *of product*: the GFLOP/s as a share of the rate that the machine's own fastest float32 matrix product sustains for a
+  second, measured before and after in the same run. If the machine's line gives no rate `at best`, it is a share of
+  the rate of the quickest single product.
+- *`vectorized` is*: the trials a minute of `vectorized`, divided by those of the row.
+- *again*: a second study in the same home, where JAX has cached the compiled programs.
 """
 
 
@@ -53,7 +54,7 @@ def document(results: Mapping[str, Mapping[str, Any]], pictures: Path) -> str:
     """Draw the pictures and return the page.
 
     Args:
-        results: What is kept, by `throughput-cpu`, `throughput-gpu`, `scaling-cpu` and `scaling-gpu`.
+        results: The stored results, by `throughput-cpu`, `throughput-gpu`, `scaling-cpu` and `scaling-gpu`.
         pictures: The folder of the pictures.
     """
     parts = [_HEAD]
@@ -93,7 +94,7 @@ def _scaling(found: Mapping[str, Any], device: str, pictures: Path) -> list[str]
         lines += [capacity_table(capacity["rows"]), "", f"- {machine_line(capacity['machine'])}\n"]
     else:
         lines.append(f"{NOT_MEASURED}\n")
-    if device == "gpu":  # nothing in the store knows of a GPU
+    if device == "gpu":  # the store does not depend on a GPU
         return lines
     lines.append("### Cost of a trial against the number in the store\n")
     if store := found.get("store"):

@@ -1,8 +1,7 @@
-"""The time that `study compare` takes, and the size of its page.
+"""Measure the time of `study compare`, and the size of its page.
 
-Fills a store with made-up studies (8 optimizers, 200 trials of 50 epochs, 10 confirmations unless told otherwise),
-then runs the command as a user does, in a process of its own, and prints seconds of wall time and
-of processor, and megabytes.
+Fill a store with made-up studies (by default 8 optimizers, 200 trials of 50 epochs, 10 confirmations). Then run the
+command as a user does, in its own process. Print seconds of wall time and of processor time, and megabytes.
 
     python benchmarks/report.py
     python benchmarks/report.py --n-trials 1000

@@ -1,12 +1,12 @@
-"""Run the same commands at two commits, and compare every loss that MLflow then holds, bit by bit.
+"""Run the same commands at two commits, and compare every loss in MLflow bit by bit.
 
-A change that moves code and is to change no number shows it so. Each commit runs from its own files, in a folder of
-its own, with this machine's Python and packages.
+Use it to show that a refactoring changes no number. Each commit runs from its own files, in its own folder, with this
+machine's Python and packages.
 
     python -m benchmarks.same_numbers BASE [--head HEAD] [COMMAND ...]
 
-BASE and HEAD are commits; without HEAD, HEAD is meant. A COMMAND is a line of arguments to `study run`; without any,
-sgd and adam run on three trainers, and the experiment two_dimensions.
+BASE and HEAD are commits. The default of --head is the checked-out commit. A COMMAND is a line of arguments to
+`study run`. Without any, sgd and adam run on three trainers, and the experiment two_dimensions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMANDS = (
     "-m experiment=two_dimensions",
 )
 METRICS = ("loss", "val_loss")
-# Of each value: the experiment, the study, the run's part in it, the metric and the step.
+# The key of each value: the experiment, the study, the run's role in it, the metric and the step.
 Key = tuple[str, str, str, str, int]
 
 _VALUES = """
@@ -113,7 +113,7 @@ def values_in(database: Path) -> dict[Key, bytes]:
 
 
 def differences(base: dict[Key, bytes], head: dict[Key, bytes]) -> list[str]:
-    """Name what one side lacks, and what is not equal bit by bit."""
+    """Name the values that one side lacks, and those that are not equal bit by bit."""
     told = []
     for key in sorted(base.keys() | head.keys()):
         was, now = (

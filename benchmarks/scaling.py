@@ -1,11 +1,11 @@
-"""The growth of the cost of a trial: with the number trained at once, and with the number in the store.
+"""Measure the growth of a trial's cost with the number trained at once, and with the number in the store.
 
 `capacity`: studies of digits-mlp with `trainer=vectorized` at capacity 1 ... 2048, each in a fresh process, with as
-many trials (at least 64) and one confirmation: what the compiled programs took, what the study took from its first
-step on, and what the whole process took, start-up and compilation included, each per trial.
+many trials (at least 64) and one confirmation. Three times per trial: of the compiled programs; of the study from its
+first step on; of the whole process, start-up and compilation included.
 
-`store`: the real search and the real records around a trainer that returns at once, up to 10 000 trials; what a trial
-costs by then when run alone and in a batch of 50, and the resident memory, for random, quasi-random and TPE search.
+`store`: the real search and the real records around a trainer that returns at once, up to 10 000 trials. The cost of a
+trial at that number, run alone and in a batch of 50, and the resident memory, for random, quasi-random and TPE search.
 
     python benchmarks/scaling.py                                         # both, about 15 minutes on two cores
     python benchmarks/scaling.py store --samplers random --most 1000
@@ -65,7 +65,7 @@ def child(*arguments: str, backend: str) -> machine.Ended:
 
 
 def answer(part: str, *arguments: str) -> None:
-    """Do a part in this process, and tell."""
+    """Run a part in this process, and send the result."""
     if part == "capacity":
         from benchmarks.contenders import vectorized
 
@@ -80,7 +80,7 @@ def answer(part: str, *arguments: str) -> None:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save the results."""
     if sys.argv[1:2] == ["--child"]:
         answer(*sys.argv[2:])
         return
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--workload", choices=WORKLOADS, default="digits-mlp", help="of the part capacity")
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=SAMPLERS)
     parser.add_argument("--most", type=int, default=MARKS[-1], help="trials in the store at the end")
-    parser.add_argument("--out", type=Path, help="JSON; a part that it holds already is replaced")
+    parser.add_argument("--out", type=Path, help="JSON file; its results of the same part are replaced")
     options = parser.parse_args()
     if unknown := set(options.parts) - {"capacity", "store"}:
         parser.error(f"unknown part {unknown.pop()}: choose capacity or store")

@@ -1,4 +1,4 @@
-"""The measurements as Markdown tables."""
+"""The measurements as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OURS = ("vectorized", "vectorized, again", "fit-tensorflow", "fit-jax")
 
 
 def throughput_table(found: Mapping[str, Any], n: int) -> str:
-    """Return a row for each contender; on the right how many times as fast as it each of ours is."""
+    """Return a row for each contender; the columns on the right have the speed of our trainers relative to it."""
     rows, rate = found["studies"][str(n)], found["machine"]["gflops"]
     headers = ["contender", "seconds", "trials/min", "compiling, s", "peak, MiB", "s a trial", "GFLOP/s", "of product"]
     headers += [f"`{name}` is" for name in OURS if name in rows]
@@ -23,14 +23,14 @@ def throughput_table(found: Mapping[str, Any], n: int) -> str:
 
 
 def throughput_notes(found: Mapping[str, Any], n: int) -> str:
-    """Return in words what the table does not hold."""
+    """Return notes on measurements that are not in the table."""
     rows, lines = found["studies"][str(n)], [machine_line(found["machine"])]
     for name in ("vectorized", "vectorized, again"):
         if row := rows.get(name):
             computed = row["compute_after_first_step"]
             lines.append(
                 f"`{name}`: from the first compiled step to the end of the process {row['after_first_step']:.2f} s, "
-                f"{row['after_first_step'] / computed:.2f} times the {computed:.2f} s that its programs then computed."
+                f"{row['after_first_step'] / computed:.2f} times the {computed:.2f} s in which its programs computed."
             )
     for backend in ("tensorflow", "jax"):
         fit, plain = rows.get(f"fit-{backend}"), rows.get(f"plain-{backend}")
@@ -56,12 +56,12 @@ def machine_line(machine: Mapping[str, Any]) -> str:
     if "gflops" in machine:
         text += f"; its own float32 matrix product: {machine['gflops']:.0f} GFLOP/s"
     if "burst" in machine:
-        text += f" kept up for a second, {machine['burst']:.0f} at best"
+        text += f" sustained for a second, {machine['burst']:.0f} at best"
     return text + "."
 
 
 def capacity_table(rows: Sequence[Mapping[str, float]]) -> str:
-    """Return what a trial costs at each capacity."""
+    """Return the cost of a trial at each capacity."""
     headers = ["capacity", "trials", "program, ms a trial", "study from the first step on", "whole process"]
     headers += ["compiling, s", "peak, MiB"]
     keys = ("program_ms", "study_ms", "whole_ms", "compile", "peak_mib")
@@ -70,7 +70,7 @@ def capacity_table(rows: Sequence[Mapping[str, float]]) -> str:
 
 
 def store_table(samplers: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Return what a trial costs when so many are in the store, by sampler."""
+    """Return the cost of a trial by the number of trials in the store, for each sampler."""
     headers = ["sampler", "trials in the store", "one by one, ms", "processor, ms", "in a batch, ms", "processor, ms"]
     keys = ("alone_ms", "alone_cpu_ms", "batch_ms", "batch_cpu_ms")
     body = []
@@ -82,7 +82,7 @@ def store_table(samplers: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
 
 
 def store_notes(samplers: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Return what the last trial costs beside the 100th, and how memory grew since."""
+    """Return the cost of the last trial relative to the 100th, and the growth of memory between them."""
     lines = []
     for sampler, rows in samplers.items():
         last, early = rows[-1], next((row for row in rows if row["n_trials"] == 100), rows[0])
@@ -97,8 +97,8 @@ def store_notes(samplers: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
             if key in early and key in last
         ]
         growth = f"{last['mib'] - early['mib']:+.0f} MiB ({last['mib'] / early['mib'] - 1:+.1%})"
-        beside = f"trial {last['n_trials']:.0f} costs, beside trial {early['n_trials']:.0f}"
-        lines.append(f"- {sampler}: {beside}, {', '.join(parts)}; memory {growth}.")
+        beside = f"cost of trial {last['n_trials']:.0f} relative to trial {early['n_trials']:.0f}"
+        lines.append(f"- {sampler}, {beside}: {', '.join(parts)}; memory {growth}.")
     return "\n".join(lines)
 
 
@@ -108,7 +108,7 @@ def times(ratio: float) -> str:
 
 
 def markdown(headers: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table; what is not in the first column stands to the right."""
+    """Return a table; all columns but the first are aligned to the right."""
     lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -1,20 +1,21 @@
 """Trials per minute: this project's `vectorized` and `fit` beside a plain Optuna + Keras loop and other tuners.
 
-Every contender runs in a fresh process, an empty folder and an empty home (no cache is warm), started as a user
-starts it, interleaved over the rounds; of each number the median over the rounds counts. Those that train one by one
-run few trials: their time for a study is their start-up plus so many times their time for one trial, both from two
-runs of different length. `vectorized` runs whole studies, each twice: with nothing compiled yet, which is what counts,
-and with the compiled programs that JAX has kept. This project's times include the confirmations and their records.
+Every contender runs in a fresh process, an empty folder and an empty home (so all caches are cold), started as a user
+starts it. In each round all contenders run in turn. Of each number, the median over the rounds counts. Contenders that
+train one by one run few trials. Their time for a study is their start-up plus the number of trials times their time
+for one trial, both computed from two runs of different length. `vectorized` runs whole studies, each twice: with
+nothing compiled yet, which is the time that counts, and with the compiled programs that JAX has cached. This project's
+times include the confirmations and their records.
 
     python benchmarks/throughput.py                                     # every workload, hours on two cores
     python benchmarks/throughput.py --workloads digits-mlp --rounds 1   # about ten minutes
     python benchmarks/throughput.py --contenders vectorized plain-jax --n-trials 512 2048
     python benchmarks/throughput.py --out benchmarks/results/throughput-cpu.json
 
-Run it in a checkout that is installed with `pip install -e .`. Keras Tuner and Ray Tune are no dependencies:
-`pip install --no-deps --target PEERS keras-tuner kt-legacy tensorboard tensorboard-data-server ray fsspec pyarrow
-tensorboardX` and PYTHONPATH=PEERS bring them (and what pip then names as missing); without them they are left out and
-named.
+Run it in a checkout that is installed with `pip install -e .`. Keras Tuner and Ray Tune are not dependencies. To add
+them: `pip install --no-deps --target PEERS keras-tuner kt-legacy tensorboard tensorboard-data-server ray fsspec
+pyarrow tensorboardX`, then the packages that pip names as missing, and set PYTHONPATH=PEERS. Tuners that are not
+installed are left out, and the output names them.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from benchmarks.contenders import CONTENDERS, fit
 from benchmarks.tables import throughput_notes, throughput_table
 from benchmarks.workloads import WORKLOADS, Workload
 
-# What is kept of a run, by contender and the number of trials.
+# The measurements of a run, by contender and the number of trials.
 Runs = dict[tuple[str, int], list[dict[str, float]]]
 
 
 class NoSlopeError(Exception):
-    """Raised where the longer of two runs was not the slower one."""
+    """Raised if the longer of two runs was not the slower one."""
 
 
 def measure(
     name: str, contenders: list[str], n_trials: list[int], *, n_slow: tuple[int, int] | None, rounds: int
 ) -> dict[str, Any]:
-    """Run everybody on a workload and return the medians, by number of trials and contender."""
+    """Run all contenders on a workload and return the medians, by number of trials and contender."""
     workload, cold, warm = WORKLOADS[name], defaultdict(list), defaultdict(list)
     two_runs = {contender: n_slow or _two_runs(contender, workload) for contender in contenders}
     described, work = machine.describe(), machine.ask("gigaflops", name)["gigaflops"]
@@ -90,7 +91,7 @@ def _two_runs(contender: str, workload: Workload) -> tuple[int, int]:
 
 
 def timed(contender: str, workload: str, n_trials: int, home: Path) -> dict[str, float]:
-    """Run a contender in a fresh process; return seconds, peak memory, and what else it told."""
+    """Run a contender in a fresh process; return seconds, peak memory, and the numbers that it sent."""
     environment = machine.child_environment(home=home, backend=CONTENDERS[contender].backend)
     script = Path(__file__).with_name("contenders.py")
     with tempfile.TemporaryDirectory() as folder:
@@ -125,7 +126,7 @@ def extrapolate(runs: Runs, contender: str, n_slow: tuple[int, int], n: int, *, 
 
 
 def whole(runs: list[dict[str, float]], n: int, workload: Workload, *, work: float) -> dict[str, float]:
-    """Return the numbers of a study that was run as it is, its confirmations counted as work."""
+    """Return the numbers of a study that was run in full, its confirmations counted as work."""
     middle = medians(runs)
     trained = n + 2 * workload.n_confirmations
     return middle | {"a_trial": middle["compute"] / trained, "gflops": work * trained / middle["compute"]}
@@ -137,17 +138,19 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print and keep."""
+    """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, help="default: all that this machine can do")
-    parser.add_argument("--n-trials", nargs="+", type=int, help="instead of the workload's own numbers")
-    parser.add_argument("--n-slow", nargs=2, type=int, help="trials of the two runs of those that train one by one")
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, help="default: all that this machine can run")
+    parser.add_argument("--n-trials", nargs="+", type=int, help="default: the workload's own numbers")
+    parser.add_argument(
+        "--n-slow", nargs=2, type=int, help="trials of the two runs of a contender that trains one by one"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
-    parser.add_argument("--out", type=Path, help="JSON; workloads that it holds already are replaced")
+    parser.add_argument("--out", type=Path, help="JSON file; its results of the same workloads are replaced")
     options = parser.parse_args()
     if os.getloadavg()[0] > 0.5:
-        print(f"load {os.getloadavg()[0]:.1f}: somebody else computes here, so what follows is not to be trusted")
+        print(f"load {os.getloadavg()[0]:.1f}: other programs compute here, so these results are not reliable")
     there = {name: all(map(importlib.util.find_spec, CONTENDERS[name].needs)) for name in options.contenders}
     on_gpu = machine.ask("multiply")["device"] == "gpu"
     missing = [name for name, is_there in there.items() if not is_there]

@@ -1,9 +1,9 @@
-"""The idle time of the workers of one study, with trials of unequal length; beside it a sweeper's batches.
+"""Measure the idle time of the workers of one study with trials of unequal length, beside a sweeper's batches.
 
-Real processes share a real study with a stub trainer that sleeps, so that what is measured is the sharing alone.
-A sweeper that asks for as many trials as there are workers, and waits for the slowest of each batch before it asks
-again, is computed from the same lengths. Idle is
-the time between a worker's joining and the end of the last trial in which it trains nothing.
+Real processes share a real study with a stub trainer that sleeps, so only the sharing is measured. For comparison, the
+idle time of a sweeper is computed from the same lengths. The sweeper asks for as many trials as there are workers, and
+waits for the slowest of each batch before it asks again. A worker is idle while it trains nothing, between its joining
+and the end of the last trial.
 
     python -m benchmarks.workers [--workers 4] [--trials 120] [--mean-s 3.0] [--optuna-url postgresql+psycopg://...]
 """
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def share(seconds: np.ndarray, options: argparse.Namespace) -> dict[int, list[tuple[float, float]]]:
-    """Return when each worker trained what, as pairs of seconds by process."""
+    """Return the start and end of each training in seconds, by process."""
     program = Program()
     with tempfile.TemporaryDirectory() as folder:
         crew = Crew(program, Path(folder))
@@ -75,13 +75,13 @@ def tail_share(spans: dict[int, list[tuple[float, float]]]) -> float:
 
 
 def mean_gap(spans: dict[int, list[tuple[float, float]]]) -> float:
-    """Return the seconds between two trials of a worker: to record one and to ask for another."""
+    """Return the mean seconds between two trials of a worker: to record one and to ask for another."""
     gaps = [b[0] - a[1] for worker in spans.values() for a, b in itertools.pairwise(worker)]
     return float(np.mean(gaps))
 
 
 def idle_share_of_batches(seconds: np.ndarray, n_workers: int) -> float:
-    """Return the idle part where each batch of trials ends with its slowest."""
+    """Return the idle part of the time if each batch of trials ends with its slowest."""
     batches = [seconds[first : first + n_workers] for first in range(0, len(seconds), n_workers)]
     return 1 - seconds.sum() / (n_workers * sum(batch.max() for batch in batches))
 

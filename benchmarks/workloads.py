@@ -1,4 +1,4 @@
-"""The trainings of all contenders, and the number of multiplications and additions that each takes."""
+"""The workloads, the same for all contenders, and their numbers of multiplications and additions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A model on data for so many epochs.
+    """A model, data and a number of epochs.
 
     Attributes:
         dataset: One of conf/dataset, or a function of benchmarks/data.py.
@@ -21,13 +21,13 @@ class Workload:
         batch_size: Examples a step.
         n_epochs: Epochs a trial.
         n_trials: Trials of a study.
-        n_trials_gpu: Numbers of trials of the studies on a GPU; none: it is not run there.
+        n_trials_gpu: Numbers of trials of the studies on a GPU; empty: it is not run there.
         n_slow: Trials of the two runs of a contender that trains one by one.
-        n_slow_fit: The same of this project's `fit`, whose trials after the first cost less; none: as the others.
+        n_slow_fit: The same for this project's `fit`, whose trials after the first cost less; None: as `n_slow`.
         n_confirmations: Confirmations of each of the two settings, which this project trains after the search.
         data: Arguments of the function of benchmarks/data.py.
         arguments: Arguments of the model.
-        on_cpu: Whether a CPU can do it in a time that somebody would wait for.
+        on_cpu: Whether a CPU can run it in an acceptable time.
     """
 
     dataset: str
@@ -113,7 +113,7 @@ WORKLOADS = {
 
 
 def overrides(workload: Workload) -> list[str]:
-    """Return the arguments of `study run` that say what is trained."""
+    """Return the arguments of `study run` for the workload."""
     words = [*_dataset(workload), f"model={workload.model}", f"trainer.batch_size={workload.batch_size}"]
     words += [f"model.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in workload.arguments.items()]
     return [*words, f"budget.n_epochs={workload.n_epochs}", f"budget.n_confirmations={workload.n_confirmations}"]
@@ -125,7 +125,7 @@ def _dataset(workload: Workload) -> list[str]:
 
 
 def write_conf(workload: Workload, folder: Path) -> None:
-    """Write the data set's YAML into a folder's own conf/, where it is one of benchmarks/data.py."""
+    """Write the data set's YAML into a folder's own conf/, if it is one of benchmarks/data.py."""
     if not workload.data:
         return
     lines = [f"name: {workload.dataset}", f"_target_: benchmarks.data.{workload.dataset}"]
@@ -139,7 +139,7 @@ def write_conf(workload: Workload, folder: Path) -> None:
 
 
 def load(workload: Workload) -> Any:
-    """Load the data set, with the splits that this project takes; `write_conf` has prepared the working directory."""
+    """Load the data set with this project's splits; `write_conf` must have prepared the working directory."""
     from study.cli.launch.compose import compose_jobs, prepare
     from study.pipeline.preflight import load_config, load_dataset
 
@@ -159,9 +159,9 @@ def build(workload: Workload, dataset: Any) -> Any:
 def gigaflops(workload: Workload) -> float:
     """Return the multiplications and additions of the matrix products of one trial's training and validation, in 1e9.
 
-    A product with a matrix takes two for each weight and example, forward, and as many for each of its two gradients;
-    the gradient of the data itself is not needed. So a net of dense layers takes six for each weight and example but
-    four in its first layer. What is not a product (activations, optimizer) is not counted.
+    A product with a matrix takes two for each weight and example, forward, and as many for each of its two gradients.
+    The gradient of the data is not needed. So a net of dense layers takes six for each weight and example, but four in
+    its first layer. Operations that are not products (activations, optimizer) are not counted.
     """
     dataset = load(workload)
     layers = [cost for layer in build(workload, dataset).layers if (cost := _forward(layer))]

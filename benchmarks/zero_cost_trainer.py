@@ -1,4 +1,4 @@
-"""A study whose trials cost nothing: the real search and the real records around a trainer that returns at once."""
+"""A study with trials of no cost: the real search and the real records around a trainer that returns at once."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from study.pipeline.search_phase import search as run_search
 from study.search.ask_tell import open_search
 from study.tracking.study_tracker import open_study
 
-# Trials measured one by one before a mark, and in the batch before these.
+# The number of trials that are measured one by one before a mark, and of those in the batch before them.
 ALONE, BATCH = 20, 50
 
 
 class ZeroCostTrainer:
-    """Answers with numbers made of the point, one epoch a trial.
+    """Returns numbers computed from the point, one epoch a trial.
 
     Args:
         capacity: Trials at once.
@@ -55,15 +55,15 @@ class ZeroCostTrainer:
 
 
 def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[str, float]]:
-    """Run the search of a study in a folder and return what a trial costs when so many are in the store.
+    """Run the search of a study in a folder and return the cost of a trial by the number of trials in the store.
 
-    Just before each mark `ALONE` trials are run one by one, as `fit` runs them, and before these a batch of `BATCH`,
-    as `vectorized` does; the way in between is made in batches.
+    Just before each mark, `ALONE` trials run one by one, as in `fit`. Before them a batch of `BATCH` runs, as in
+    `vectorized`. All other trials run in batches.
 
     Returns:
-        For each mark `n_trials`, `mib` of resident memory, milliseconds of a trial run alone (the median), wall time
-        `alone_ms` and processor time of all threads `alone_cpu_ms`, and those of a trial in a batch, `batch_ms` and
-        `batch_cpu_ms`, where there was room for one.
+        For each mark `n_trials`; `mib` of resident memory; milliseconds of a trial run alone (the median), wall time
+        `alone_ms` and processor time of all threads `alone_cpu_ms`; and those of a trial in a batch, `batch_ms` and
+        `batch_cpu_ms`, if a batch fitted before the mark.
     """
     overrides = ["optimizer=adam", "dataset=digits", f"sampler={sampler}", f"budget.n_trials={max(marks)}"]
     overrides += ["budget.n_epochs=1", "live=false", "tracking.system_metrics=false"]
@@ -93,7 +93,7 @@ def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[st
 
 @dataclass(frozen=True)
 class Lap:
-    """A batch: trials in the store after it, trials of it, what one of these cost, and the memory in MiB."""
+    """A batch: trials in the store after it, trials in it, the cost of one of them, and the memory in MiB."""
 
     n_trials: int
     size: int
@@ -103,7 +103,7 @@ class Lap:
 
 
 class _Clock:
-    """Keeps the laps of a search."""
+    """Records the laps of a search."""
 
     def __init__(self) -> None:
         self.n_trials = self.size = 0
@@ -111,7 +111,7 @@ class _Clock:
         self._process, self._began, self._cpu_began = psutil.Process(), 0.0, 0.0
 
     def lap(self) -> None:
-        """End a batch, where one has begun, and begin another."""
+        """End a batch, if one has begun, and begin another."""
         if self.size:
             wall, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu_began
             self.n_trials += self.size
@@ -121,7 +121,7 @@ class _Clock:
 
 
 def _how_many(n_done: int, marks: Sequence[int]) -> int:
-    """Return how many trials to ask for next."""
+    """Return the number of trials to ask for next."""
     mark = min((mark for mark in marks if mark > n_done), default=n_done)
     left = mark - ALONE - n_done
     if left <= 0:

@@ -1,12 +1,12 @@
 import os
 
-# Before any test imports a library: no GPU memory is grabbed, nothing is sent home, C++ logs stay quiet.
+# Set before any test imports a library: no allocation of all GPU memory, no telemetry, no C++ logs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
-# One process holds one backend; TensorFlow traces quickest. Other tests run JAX in processes of their own.
+# One process holds one backend; TensorFlow traces quickest. Tests of JAX start their own processes.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import pytest
 
 from study.config.schema import StudyConfig
 
-# A study that trains in a second: small net, few epochs, nothing recorded that takes time.
+# A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (
     "trainer.backend=tensorflow",
     "++model.hidden=[16]",
@@ -44,7 +44,7 @@ def compose_quick() -> Callable[..., StudyConfig]:
 
 @pytest.fixture
 def compose(compose_quick: Callable[..., StudyConfig], tmp_path: Path) -> Callable[..., StudyConfig]:
-    """Compose a quick study in a temporary folder of the test's own, unless told another."""
+    """Compose a quick study, by default in a temporary folder of the test's own."""
     return lambda *overrides, folder=tmp_path: compose_quick(*overrides, folder=folder)
 
 

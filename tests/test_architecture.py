@@ -9,9 +9,9 @@ from benchmarks.house import arrows, entries, imported, longest_chain, modules
 
 ROOT = Path(__file__).parents[1]
 
-# The entries of study/, top to bottom. One imports from layers below its own, and from itself; those of one layer do
-# not know one another. The seam (study/core/trainer_interface.py), held by study/pipeline/, joins search, training and
-# tracking.
+# The entries of study/, top to bottom. An entry imports from layers below its own, and from itself. Entries of one
+# layer do not import one another. The seam (study/core/trainer_interface.py), used by study/pipeline/, joins search,
+# training and tracking.
 LAYERS = (
     ("cli",),
     ("run", "gallery", "reproduction"),
@@ -22,7 +22,7 @@ LAYERS = (
     ("core",),
 )
 
-# A library is known in its home only, so that another version of it touches one place.
+# A library is imported in its home only, so that another version of it changes one place.
 TRAINING = ("models", "study/training", "study/optimizers", "study/datasets/_sources.py")
 HOMES = {
     "hydra": ("study/cli",),
@@ -38,8 +38,8 @@ HOMES = {
     "rich": ("study/pipeline/live_view.py", "study/cli"),
 }
 
-# The folders beside study/ that Python sees below it, and who may import from them.
-PLACED = {"conf": ("study/cli",), "models": ("models",)}  # configs name models, code does not
+# The folders beside study/ that Python sees below it, and the folders that may import from them.
+PLACED = {"conf": ("study/cli",), "models": ("models",)}  # only configs name models, code does not
 
 MAX_LINES, MAX_FUNCTION_LINES = 400, 40
 MAX_ENTRIES = 17
@@ -96,7 +96,7 @@ def test_imports_run_down_only_and_libraries_stay_at_home() -> None:
     assert violations(sources()) == []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_no_module_imports_itself_through_others() -> None:
     assert len(longest_chain(arrows(ROOT))) > len(LAYERS)  # a circle would be named
 
 
@@ -131,7 +131,7 @@ def test_a_planted_violation_is_caught(path: str, source: str, told: str) -> Non
     assert told in caught[-1] or told in caught[0]
 
 
-def test_what_is_allowed_is_not_caught() -> None:
+def test_an_allowed_import_is_not_caught() -> None:
     allowed = {
         "study/cli/run.py": "import hydra, rich\nfrom study.run import run_study",
         "study/search/ask_tell.py": "import optuna\nfrom study.core.search_space import Range",
@@ -147,7 +147,7 @@ def test_a_circle_is_named() -> None:
         longest_chain(graph)
 
 
-def test_modules_are_short_and_say_what_they_hold() -> None:
+def test_modules_are_short_and_have_clear_names() -> None:
     lengths = {path: len(source.splitlines()) for path, source in sources().items()}
     assert {path: n for path, n in lengths.items() if n > MAX_LINES} == {}
     assert [path for path in lengths if PurePosixPath(path).stem in VAGUE_NAMES] == []
@@ -176,7 +176,7 @@ def test_functions_fit_on_a_screen() -> None:
 
 
 def twins(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the names that stand twice, or differ by a leading underscore or a plural alone."""
+    """Return the names that occur twice, or differ only by a leading underscore or a plural."""
     plain = sorted(name.lstrip("_").lower() for name in names)
     known = set(plain)
     twice = [(name, name) for name, n in Counter(plain).items() if n > 1]
@@ -198,5 +198,5 @@ def test_no_two_modules_differ_by_a_plural() -> None:
     assert [pair for pair in twins(stems) if pair not in EXPERIMENTS] == []
 
 
-def test_twins_are_found() -> None:
+def test_similar_names_are_found() -> None:
     assert twins(["Batch", "Batches", "Lane", "_Lane", "Adam", "AdamW"]) == [("lane", "lane"), ("batch", "batches")]

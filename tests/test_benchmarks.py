@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmarks, and a run of each of their parts; no test asserts a measured time."""
+"""Tests of the benchmarks' own computations, and of each part's run; no test asserts a measured value."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_operations_of_layers_are_those_counted_by_hand():
     assert workloads._forward(keras.layers.Flatten()) is None
 
 
-def test_a_study_is_reckoned_from_two_runs_of_different_length():
+def test_a_study_is_computed_from_two_runs_of_different_length():
     def run(seconds, compiling):
         return {"seconds": seconds, "compile": compiling, "peak_mib": seconds}
 
@@ -75,7 +75,7 @@ def test_a_study_is_reckoned_from_two_runs_of_different_length():
     assert row == {"seconds": 14 + 2 * 98, "a_trial": 2, "peak_mib": 26, "gflops": 2, "compile": 2 + 98}
 
 
-def test_a_longer_run_that_was_quicker_is_no_measurement():
+def test_a_longer_run_that_was_quicker_is_refused_as_a_measurement():
     runs = {("a", n): [{"seconds": 10.0 - n, "peak_mib": 1.0}] for n in (2, 8)}
     with pytest.raises(
         throughput.NoSlopeError, match=r"a: the median of 8 trials was quicker than that of 2\. Run it on an idle"
@@ -83,14 +83,14 @@ def test_a_longer_run_that_was_quicker_is_no_measurement():
         throughput.extrapolate(runs, "a", (2, 8), 100, work=1.0)
 
 
-def test_confirmations_are_work_too():
+def test_confirmations_count_as_work():
     workload = WORKLOADS["digits-mlp"]
     runs = [{"seconds": 9.0, "peak_mib": 1.0, "compile": 2.0, "compute": 4.0, "after_first_step": 5.0}]
     row = throughput.whole(runs, 30, workload, work=1.0)
     assert (row["a_trial"], row["gflops"]) == (4.0 / 40, 10.0)
 
 
-def test_the_table_holds_ratios_and_what_is_unknown():
+def test_the_table_holds_ratios_and_marks_unknown_values():
     lines = tables.throughput_table(found(), 200).splitlines()
     assert lines[0].endswith("| of product | `vectorized` is | `fit-jax` is |")
     assert lines[2] == "| `vectorized` | 10.0 | 1200.0 | 3.0 | 900 | 0.02 | 25 | 50% | 1 x | 0.025 x |"
@@ -103,7 +103,7 @@ def test_the_table_holds_ratios_and_what_is_unknown():
     assert "Abacus, 2 cores, 4 GiB, no GPU" in notes
 
 
-def test_what_was_not_measured_is_said_to_be(tmp_path):
+def test_the_page_says_which_workloads_were_not_measured(tmp_path):
     assert "Not measured." in publish.document({}, tmp_path)
     capacity = {"capacity": 4, "n_trials": 64, "program_ms": 9.0, "study_ms": 12.0, "whole_ms": 80.0}
     rows = [{**capacity, "compile": 2.0, "peak_mib": 900.0}]
@@ -116,7 +116,7 @@ def test_what_was_not_measured_is_said_to_be(tmp_path):
     page = publish.document({"throughput-cpu": {"digits-mlp": found()}, "scaling-cpu": scaled}, tmp_path)
     without, on_gpu = page.split("## On a GPU")
     assert "| `vectorized` | 10.0 |" in without
-    assert "tpe: trial 10000 costs, beside trial 100, one by one 2.50 times" in without
+    assert "tpe, cost of trial 10000 relative to trial 100: one by one 2.50 times" in without
     assert "memory +90 MiB (+10.0%)" in without
     assert "|" not in on_gpu
     assert on_gpu.count("Not measured.") == 6
@@ -138,7 +138,7 @@ def test_every_workload_composes(own_folder, name):
     assert config.dataset.section.items() >= workload.data.items()
 
 
-def test_images_of_cifars_shape_are_those_of_their_seed():
+def test_images_of_cifars_shape_depend_on_their_seed_alone():
     from benchmarks.data import cifar_shaped
 
     one, same, other = (cifar_shaped(n_train=6, n_validation=4, split_seed=seed) for seed in (1, 1, 2))
@@ -153,14 +153,14 @@ def test_compilation_inside_another_counts_once():
     assert clock.seconds == 5.0
 
 
-def test_marks_are_met_with_trials_alone_before_each(own_folder):
+def test_trials_run_alone_before_each_mark(own_folder):
     rows = zero_cost_trainer.measure("random", marks=[25, 100], folder=own_folder)
     assert [row["n_trials"] for row in rows] == [25, 100]
     assert "batch_ms" not in rows[0]
     assert all(rows[1][key] > 0 for key in ("alone_ms", "alone_cpu_ms", "batch_ms", "batch_cpu_ms", "mib"))
 
 
-def test_a_child_is_weighed_and_a_failure_told(tmp_path):
+def test_the_memory_of_a_child_is_measured_and_its_failure_reported(tmp_path):
     told = f"import time; block = bytearray(80 << 20); time.sleep(0.5); print({machine.TOLD!r} + '{{\"a\": 1}}')"
     environment = machine.child_environment(home=tmp_path, backend="jax")
     ended = machine.run([sys.executable, "-c", told], folder=tmp_path, environment=environment)
@@ -177,7 +177,7 @@ def test_a_contender_is_measured_in_a_process_of_its_own(tmp_path):
     assert run["seconds"] >= run["after_first_step"] >= run["compute_after_first_step"] > 0
     assert run["compute"] > run["compute_after_first_step"]
     assert run["peak_mib"] > 100
-    assert any((tmp_path / ".cache").iterdir())  # what is kept for the next one is kept in the home given
+    assert any((tmp_path / ".cache").iterdir())  # caches for the next one are in the given home
 
 
 def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, capsys):
@@ -197,7 +197,7 @@ def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, ca
     arguments = ["--workloads", "tiny", "--rounds", "3", "--contenders", "vectorized", "plain-jax", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["throughput.py", *arguments])
     throughput.main()
-    # Twice whole, with nothing compiled and with what was kept, then two lengths; and all of it again.
+    # Two full runs, with nothing compiled and with cached programs, then two lengths; then all of it again.
     round_ = [("vectorized", "tiny", 2)] * 2 + [("plain-jax", "tiny", 1), ("plain-jax", "tiny", 2)]
     assert asked == round_ * 3
     rows = json.loads(out.read_text())["tiny"]["studies"]["2"]
@@ -209,7 +209,7 @@ def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, ca
     assert "no GPU: not measured on one" in capsys.readouterr().out
 
 
-def test_the_marks_asked_for_end_with_the_most(monkeypatch):
+def test_the_marks_end_with_the_largest_number_asked_for(monkeypatch):
     asked = []
 
     def child(*arguments, backend):
@@ -235,7 +235,7 @@ def test_the_losses_of_a_store_are_read_by_study_run_and_epoch(tmp_path):
     assert same_numbers.differences(found, dict(found)) == []
 
 
-def test_values_differ_when_a_bit_does_and_nan_equals_nan():
+def test_values_differ_if_one_bit_differs_and_nan_equals_nan():
     keys = [("e", "adam", "trial 0", "loss", step) for step in range(4)]
     values = [0.1, -0.0, float("nan"), float("inf")]
     base = {key: struct.pack("<d", value) for key, value in zip(keys, values, strict=True)}

@@ -64,7 +64,7 @@ print(json.dumps(histories))
 
 
 def _train_twice(backend: str, folder: Path) -> list[dict[str, dict[str, Any]]]:
-    """Train every optimizer in two processes that run beside one another; numbers by optimizer and by name.
+    """Train every optimizer in two processes at the same time; return numbers by optimizer and by name.
 
     The second one trains two other trials first.
     """
@@ -99,7 +99,7 @@ def test_two_processes_agree_bit_for_bit_for_every_optimizer(backend, tmp_path):
         assert first[optimizer].pop("states of others") == []
         diverged += second[optimizer].pop("states of others")[1] == "diverged"
         assert first[optimizer] == second[optimizer], optimizer
-        assert second[optimizer]["structures"] == 1, optimizer  # all three were trained by the same traced step
+        assert second[optimizer]["structures"] == 1, optimizer  # the same traced step trained all three
     assert diverged > len(OPTIMIZERS) // 2  # some, such as Adafactor, bound their steps
     losses = {tuple(history["loss"]) for history in first.values()}
-    assert len(losses) > len(OPTIMIZERS) // 2  # they are not one training told many times
+    assert len(losses) > len(OPTIMIZERS) // 2  # the trainings differ from one another

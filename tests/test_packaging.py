@@ -39,7 +39,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def in_wheel(file: Path) -> str:
-    """Return the place of a file of the checkout in a wheel, where Python sees `study` alone."""
+    """Return the path in a wheel of a file of the checkout; all Python modules are below `study`."""
     path = file.relative_to(ROOT)
     return (Path("study") / path if path.parts[0] in ("conf", "models") else path).as_posix()
 
@@ -58,7 +58,7 @@ def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel: Pa
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])
 def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The entry of an install on Python's path: a folder with the wheel's files, or that of an editable install."""
+    """The folder that an install puts on Python's path: one with the wheel's files, or that of an editable install."""
     if request.param == "wheel":
         site = tmp_path_factory.mktemp("site")
         zipfile.ZipFile(request.getfixturevalue("wheel")).extractall(site)
@@ -73,7 +73,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def study(installed: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as its console script does, with nothing on Python's path but the install and the libraries."""
+    """Run the command as its console script does, with only the install and the libraries on Python's path."""
     call = "import sys; from study.cli import main; sys.exit(main(sys.argv[1:]))"
     environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1", "KERAS_BACKEND": ""}
     return run(sys.executable, "-c", call, *arguments, cwd=cwd, environment=environment)
@@ -118,10 +118,11 @@ def load(split_seed):
 SMOKE = ("optimizer=sgd", "budget=smoke", "budget.n_confirmations=0", "tracking.log_model=false", "live=false")
 
 
-def test_a_folder_of_the_users_own_models_conf_data_and_tests_works(
+def test_a_users_folder_with_models_conf_data_and_tests_works(
     installed: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    with_init = "wheel" in request.node.name  # each install meets packages or plain folders, both in turn take long
+    # One install gets packages, the other plain folders, since testing both with each takes long.
+    with_init = "wheel" in request.node.name
     files = {
         "models/mynet.py": NET,
         "conf/model/mynet.yaml": "name: mynet\n_target_: models.mynet.build\nwidth: 8\n",
@@ -142,14 +143,14 @@ def test_a_folder_of_the_users_own_models_conf_data_and_tests_works(
 
 
 def own_dataset() -> str:
-    """Return the YAML of a data set that takes nothing but its split's seed."""
+    """Return the YAML of a data set whose only argument is the seed of its split."""
     bundled = yaml.safe_load((ROOT / "conf" / "dataset" / "digits.yaml").read_text())
     own = {"name": "mine", "_target_": "data.mine.load", "split_seed": "${split_seed}", "task": bundled["task"]}
     return yaml.safe_dump(own)
 
 
-def test_a_models_module_of_the_users_own_is_no_harm(installed: str, tmp_path: Path) -> None:
-    (tmp_path / "models.py").write_text("raise SystemExit('it was imported')\n")
+def test_a_users_own_models_module_does_no_harm(installed: str, tmp_path: Path) -> None:
+    (tmp_path / "models.py").write_text("raise SystemExit('this module was imported')\n")
     done = study(installed, "run", "model=mlp", "trainer=numpy", *SMOKE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "digits-mlp/sgd-trainer=numpy: best val_accuracy" in done.stderr
@@ -180,7 +181,7 @@ def test_a_lock_pins_and_hashes_all_and_names_no_host(lock: str) -> None:
 
 
 @pytest.mark.parametrize(("lock", "extra"), [*zip(LOCKS, (None, "dev", "distributed"), strict=True)])
-def test_the_locks_cover_what_the_project_asks_for_and_agree(lock: str, extra: str | None) -> None:
+def test_the_locks_cover_the_projects_dependencies_and_agree(lock: str, extra: str | None) -> None:
     base, locked = pins(LOCKS[0]), pins(lock)
     dependencies = PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(extra, [])
     names = {re.split(r"[\[<>=~! ]", dependency)[0].lower() for dependency in dependencies}
@@ -192,7 +193,7 @@ def test_the_locks_cover_what_the_project_asks_for_and_agree(lock: str, extra: s
 
 @pytest.fixture
 def only_path(tmp_path: Path) -> Path:
-    """A PATH of its own, to which a test adds Pythons."""
+    """An empty PATH, to which a test adds Pythons."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "rm").symlink_to("/bin/rm")
@@ -209,7 +210,7 @@ def make_venv(only_path: Path, venv: Path) -> subprocess.CompletedProcess[str]:
     return run(ROOT / ".ci" / "make_venv", venv, cwd=only_path, environment={"PATH": str(only_path)})
 
 
-def test_without_a_fitting_python_the_message_says_what_to_install(only_path: Path, tmp_path: Path) -> None:
+def test_without_a_supported_python_the_message_says_what_to_install(only_path: Path, tmp_path: Path) -> None:
     program(only_path / "python3", 'if [ "$1" = --version ]; then echo Python 3.9.2; else exit 1; fi')
     done = make_venv(only_path, tmp_path / "venv")
     assert done.returncode == 2
@@ -218,7 +219,7 @@ def test_without_a_fitting_python_the_message_says_what_to_install(only_path: Pa
     assert "3.11, 3.12 or 3.13" in done.stderr
 
 
-def test_an_unfit_python3_is_passed_over(only_path: Path, tmp_path: Path) -> None:
+def test_an_unsupported_python3_is_skipped(only_path: Path, tmp_path: Path) -> None:
     program(only_path / "python3", "exit 1")
     program(only_path / "python3.12", f'exec "{sys.executable}" "$@"')
     done = make_venv(only_path, tmp_path / "venv")
@@ -226,7 +227,7 @@ def test_an_unfit_python3_is_passed_over(only_path: Path, tmp_path: Path) -> Non
     assert (tmp_path / "venv" / "bin" / "pip").exists()
 
 
-def test_a_python_without_venv_is_told_of_and_leaves_nothing(only_path: Path, tmp_path: Path) -> None:
+def test_a_python_without_venv_is_reported_and_leaves_nothing_behind(only_path: Path, tmp_path: Path) -> None:
     stub = f'[[ "$2" == *ensurepip* ]] && exit 1\nexec "{sys.executable}" "$@"'
     program(only_path / "python3", stub)
     done = make_venv(only_path, tmp_path / "venv")

@@ -1,4 +1,4 @@
-"""Every data set with every model: a pair that fits trains, one that does not is refused in clear words."""
+"""Every data set with every model: a pair that fits is trained, any other pair is refused with a clear message."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WRITERS = {"mnist": write_idx, "fashion_mnist": write_npz, "cifar10": write_cifa
 
 @pytest.fixture(scope="module", params=DATASETS)
 def workload(request, tmp_path_factory):
-    """The name of a data set, the data, and what a command line says to get them."""
+    """The name of a data set, the data, and a function that returns its config for a model."""
     from study.cli.launch.compose import compose_jobs, prepare
 
     words = [f"dataset={request.param}", "optimizer=sgd", "optimizer.learning_rate=0.001"]
@@ -73,7 +73,7 @@ def workload(request, tmp_path_factory):
 
 
 def misfit(dataset, model):
-    """Return the model's refusal of a data set's shapes; None where it takes them."""
+    """Return a pattern of the message with which a model refuses a data set's shapes; None if it accepts them."""
     shape, section = dataset.input_shape, yaml.safe_load((FOLDER / "model" / f"{model}.yaml").read_text())
     if section["_target_"] == "study.models.landscape.build":
         if shape != (1,):
@@ -94,7 +94,7 @@ def misfit(dataset, model):
 @pytest.mark.parametrize("name", sorted({*DATASETS} - {*WRITERS}))
 def test_a_data_set_without_files_of_its_own_is_bundled(name):
     whereabouts = importlib.import_module(f"study.datasets.{name}").whereabouts()
-    assert whereabouts.place is not None, "say in WRITERS how to write a tiny copy of the new data set"
+    assert whereabouts.place is not None, "add a function that writes a tiny copy of the new data set to WRITERS"
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -110,13 +110,13 @@ def test_a_pair_trains_a_smoke_trial_or_says_why_not(workload, model):
     trial = Trial(number=0, hyperparameters=config.optimizer.arguments({}), run_seed=1, order_seed=2, test=True)
     (result,) = trainer.train([trial], lambda _, report: epochs.append(report) or True)
     assert result.error is None
-    assert result.state in ("complete", "diverged")  # two steps on noise promise no lower loss
+    assert result.state in ("complete", "diverged")  # two steps on noise need not lower the loss
     n_examples = N_STEPS * min(BATCH_SIZE, len(dataset.train))
     assert (result.summary["n_steps"], result.summary["n_examples"]) == (N_STEPS, n_examples)
     assert len(epochs) == -(-n_examples // len(dataset.train))
     assert math.isfinite(result.history["loss"][-1])
     value = result.history[config.objective.metric][-1]
     assert math.isfinite(value)
-    # The height of a landscape and the cost of a point have no lower end.
+    # The height of a landscape and the cost of a point have no lower bound.
     lowest = 0 if config.task.loss["_target_"].startswith("keras.losses.") else -math.inf
     assert lowest <= value <= (1 if config.task.has_classes else math.inf)

@@ -1,4 +1,4 @@
-"""Whatever stands in a file that is read: what it says, or one error in words, and the file as it was."""
+"""Reading any file content returns it or raises one error with a message, and leaves the file unchanged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
 
 
 def told(read: Callable[[], object]) -> str:
-    """The words of the error that reading ends with; empty without one."""
+    """Return the message of the error that reading raises; empty if it raises no error."""
     try:
         read()
     except StudyError as error:
@@ -45,7 +45,7 @@ def told(read: Callable[[], object]) -> str:
 
 @st.composite
 def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Cut a file off, overwrite a stretch of it, flip a bit, or put something in."""
+    """Draw a damage: cut a file off, overwrite a part of it, flip a bit, or insert something."""
     how = draw(st.sampled_from(["cut", "overwrite", "flip", "insert", "replace"]))
     where, junk = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
     bit = draw(st.integers(0, 7))
@@ -83,14 +83,14 @@ def _idx_is_read_or_told(folder: Path, content: bytes) -> None:
 
 @settings(QUICKLY, max_examples=300)
 @given(damage=damages(), packed=st.booleans())
-def test_a_damaged_idx_file_is_read_or_told(tmp_path: Path, damage: Any, packed: bool) -> None:
+def test_a_damaged_idx_file_is_read_or_refused(tmp_path: Path, damage: Any, packed: bool) -> None:
     _idx_is_read_or_told(tmp_path, damage(PACKED if packed else PLAIN))
 
 
 @QUICKLY
 @given(content=st.binary(max_size=64))
-@example(content=bytes((0, 0, 8, 3)) + b"\xff" * 12)  # its header promises more than there is room for
-def test_random_bytes_are_no_idx_file(tmp_path: Path, content: bytes) -> None:
+@example(content=bytes((0, 0, 8, 3)) + b"\xff" * 12)  # its header declares more data than the file holds
+def test_random_bytes_as_an_idx_file_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     _idx_is_read_or_told(tmp_path, content)
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None
 
 @pytest.fixture(scope="module")
 def journal(compose_quick: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyConfig, bytes]:
-    """The journal of a search of a few trials, and its study."""
+    """The journal of a search with a few trials, and its study."""
     folder = tmp_path_factory.mktemp("search")
     config = compose_quick("budget.n_trials=6", folder=folder)
     with open_search(config) as search:
@@ -130,7 +130,7 @@ def _journal_is_read_or_told(journal: tuple[StudyConfig, bytes], damage: Any) ->
     error = told(lambda: _go_on(config))
     assert not error or str(path) in error or "study_name" in error
     told_again = told(lambda: count_studies(config.stores))
-    assert bool(told_again) <= bool(error), "what was written behind a broken entry cannot be read"
+    assert bool(told_again) <= bool(error), "an entry written behind a broken one cannot be read"
 
 
 def _go_on(config: StudyConfig) -> None:
@@ -143,14 +143,14 @@ def _go_on(config: StudyConfig) -> None:
 
 @QUICKLY
 @given(damage=damages())
-def test_a_damaged_journal_is_read_or_told(journal: Any, damage: Any) -> None:
+def test_a_damaged_journal_is_read_or_refused(journal: Any, damage: Any) -> None:
     _journal_is_read_or_told(journal, damage)
 
 
 @pytest.mark.faults
 @AT_LENGTH
 @given(damage=damages())
-def test_a_damaged_journal_is_read_or_told_at_length(journal: Any, damage: Any) -> None:
+def test_a_damaged_journal_is_read_or_refused_at_length(journal: Any, damage: Any) -> None:
     _journal_is_read_or_told(journal, damage)
 
 
@@ -185,12 +185,12 @@ def _database_is_read_or_told(database: Path, folder: Path, damage: Any) -> None
 
 @settings(QUICKLY, max_examples=25)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_told(database: Path, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_refused(database: Path, tmp_path: Path, damage: Any) -> None:
     _database_is_read_or_told(database, tmp_path, damage)
 
 
 @pytest.mark.faults
 @settings(AT_LENGTH, max_examples=400)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_told_at_length(database: Path, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_refused_at_length(database: Path, tmp_path: Path, damage: Any) -> None:
     _database_is_read_or_told(database, tmp_path, damage)

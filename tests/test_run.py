@@ -24,7 +24,7 @@ def _study(config):
 
 
 def _histories(config):
-    """Every metric of every run, by role, setting and number."""
+    """Return every metric of every run, by role, setting and number."""
     record = _study(config)
     runs = [*record.trials, *record.confirmations]
     read = read_histories(
@@ -51,13 +51,13 @@ def ready(tmp_path, empty_store, compose):
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory, compose_quick, empty_store):
-    """A study run once for the tests that only look at what it left."""
+    """A study that is run once, for tests that only inspect its results."""
     folder = _with_store(tmp_path_factory.mktemp("study"), empty_store)
     config = compose_quick("budget.n_trials=5", folder=folder)
     return config, run_study(config)
 
 
-def test_the_same_numbers_stand_in_optuna_in_mlflow_and_in_the_table(outcome, capsys):
+def test_optuna_mlflow_and_the_table_hold_the_same_numbers(outcome, capsys):
     config, result = outcome
     journal = optuna.storages.journal.JournalFileBackend(str(config.stores.optuna_journal))
     in_optuna = optuna.load_study(
@@ -125,7 +125,7 @@ def test_two_fresh_folders_give_bit_identical_histories(outcome, compose, tmp_pa
     assert len(histories) == 9
 
 
-def test_more_trials_continue_the_search_and_supersede_what_is_no_longer_best(ready):
+def test_more_trials_continue_the_search_and_supersede_earlier_best_points(ready):
     first = ready("budget.n_trials=1", "optimizer.search.learning_rate.high=2.0e-5", "budget.n_confirmations=1")
     run_study(first)
     more = ready("budget.n_trials=6", "optimizer.search.learning_rate.high=2.0e-5", "budget.n_confirmations=1")
@@ -158,7 +158,7 @@ def test_a_diverged_trial_spends_its_number_with_the_worst_objective(ready):
     assert (run.state, run.metrics["objective"], run.status) == ("diverged", 0.0, "FINISHED")
 
 
-def test_a_model_that_raises_fails_its_trials_and_is_told(ready, tmp_path, monkeypatch):
+def test_a_model_that_raises_fails_its_trials_and_the_study_names_the_error(ready, tmp_path, monkeypatch):
     (tmp_path / "fragile.py").write_text(
         "import keras\n"
         "def build(input_shape, n_outputs, hidden, activation, output_activation, dropout, batch_norm, l2):\n"
@@ -222,7 +222,7 @@ def test_another_backend_than_the_loaded_one_is_refused(compose, tmp_path):
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
 
 
-def test_a_missing_data_set_leaves_nothing(compose, tmp_path):
+def test_a_missing_data_set_leaves_nothing_behind(compose, tmp_path):
     config = compose("dataset=mnist", f"dataset.path={tmp_path}/nowhere")
     with pytest.raises(DataError, match="nowhere"):
         run_study(config)

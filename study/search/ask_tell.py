@@ -1,4 +1,4 @@
-"""The search behind ask, report and tell; only this room knows Optuna."""
+"""The search behind ask, report and tell; Optuna is imported in this folder only."""
 
 from __future__ import annotations
 
@@ -241,9 +241,9 @@ class Search:
 
     def _taken_over(self, n: int) -> StudyError:
         return StudyError(
-            f"{n} of this worker's trials were taken over by others, who had not heard of it for "
-            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or cut off from "
-            "the server. Start it again, and it takes part again."
+            f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
+            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
+            "from the server. Start it again, and it takes part again."
         )
 
 

@@ -56,7 +56,7 @@ class Failures:
                 self._in_a_row.clear()
         if self._limit is not None and len(self._in_a_row) >= self._limit:
             told = f"the last {len(self._in_a_row)} trials that ended have all failed"
-            advice = f"{_NEXT} max_failed_trials=null, or a larger one than {self._limit}, goes on all the same."
+            advice = f"{_NEXT} To allow more failures, set max_failed_trials=null, or a number above {self._limit}."
             raise FailedTrialsError(f"{told}, {_alike(self._in_a_row)}{advice}")
 
 

@@ -38,7 +38,7 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
             raise StudyError(
                 f"study_name={config.study_name}: this name belongs to another study of {config.experiment_name} "
                 f"(digest {known[config.study_name]}, this one is {config.digest}). Choose another study_name, or "
-                "leave it out to have one made from what sets the study apart."
+                "leave it out: the study is then named by the settings in which it differs."
             )
         return config.study_name
     for name, digest in known.items():

@@ -1,1 +1,1 @@
-"""The record of studies, and the only room that knows MLflow: `study_tracker` writes, `read_studies` reads back."""
+"""The record of studies in MLflow, imported in this folder only: `study_tracker` writes, `read_studies` reads back."""

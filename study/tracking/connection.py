@@ -147,7 +147,7 @@ def _check_database(uri: str, *, create: bool) -> None:
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
         if "database is locked" in str(error):
-            advice = "Another program has held it for seconds: wait for that one, or end it, and do this again."
+            advice = "Another program has held it for seconds. Wait until it ends, or end it; then try again."
         raise _error(uri, f"it cannot be read as a database ({reason_of(error)})", advice) from error
     if not tables:
         if not create:

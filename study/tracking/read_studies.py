@@ -70,7 +70,7 @@ def read_studies(
         if found is None:
             names = ", ".join(sorted(e.name for e in client.search_experiments())) or "none"
             raise StoreError(
-                f"experiment={experiment}: no experiment of this name in {redact(tracking_uri)}. "
+                f"experiment={experiment}: expected the name of an experiment in {redact(tracking_uri)}. "
                 f"Choose one of these: {names}; or correct tracking_uri."
             )
         parents = find_runs(client, found.experiment_id, "tags.role = 'study'")

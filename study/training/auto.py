@@ -87,9 +87,9 @@ def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, 
         wanted = ", ".join(f"trainer.{key}={value}" for key, value in _wanted(raw).items() if key not in _SHARED)
         return usual, f"it alone takes {wanted}"
     if kind is None:
-        return usual, "model.kind is not said, and it trains any model"
+        return usual, "model.kind is not set, and it trains any model"
     if limit is not None:
-        return usual, "budget.time_limit_s is kept between trials, so they are trained one by one"
+        return usual, "budget.time_limit_s is checked between trials, so they are trained one by one"
     facts = find_facts(raw["trainer"].get("facts"), kind=str(kind))
     costs = [cost for cost in facts.costs if cost.trainer in usable and cost.backend in backends and _here(cost)]
     return _cheapest(costs, facts, usual=usual, kind=str(kind), n=n_trainings(raw))
@@ -100,8 +100,8 @@ def _cheapest(costs: Sequence[Cost], facts: Facts, *, usual: Option, kind: str, 
     device = "GPU" if cards() else "CPU"
     known = {(cost.trainer, cost.backend): cost.seconds(n) for cost in ranked(costs, n=n)}
     if usual not in known:
-        advice = "`study doctor --measure` finds out what is quickest"
-        return usual, f"what it costs to train {kind} nets on this {device} is not known; {advice}"
+        advice = "`study doctor --measure` measures it"
+        return usual, f"the cost of training {kind} nets on this {device} is not known; {advice}"
     best = next(iter(known))
     ratio = known[usual] / max(known[best], 1e-9)
     of = f"for {n} trainings of a small {kind} net on a {device}, by {facts.source}"
@@ -119,7 +119,7 @@ def _trainers(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found = Reader(raw).value("trainer.candidates", default=None)
     if isinstance(found, Mapping) and found and all(isinstance(section, Mapping) for section in found.values()):
         return {str(name): section for name, section in found.items()}
-    advice = "Choose trainer=fit, or take conf/trainer/auto.yaml as it came."
+    advice = "Choose trainer=fit, or restore the original conf/trainer/auto.yaml."
     raise ConfigError([Fault(key="trainer.candidates", value=found, allowed="sections of trainers", advice=advice)])
 
 

@@ -15,7 +15,7 @@ from study.config.schema import BACKENDS, KINDS
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.machine import cache_folder, cards, machine
 
-# An environment variable that names another file of measurements than the user's own.
+# The environment variable for a file of measurements to use instead of the user's own.
 VARIABLE = "OPTIMIZER_STUDY_MEASURED"
 _FIELDS = ("trainer", "backend", "fixed_s", "trial_s")
 
@@ -62,8 +62,8 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
     try:
         return Facts(costs=read_costs(node.get(device, {}).get(kind, [])), source="conf/trainer/auto.yaml")
     except (ValueError, AttributeError) as error:
-        allowed = f"by device and kind a list of {', '.join(_FIELDS)} ({error})"
-        advice = "Correct it, or take conf/trainer/auto.yaml as it came."
+        allowed = f"for each device and kind a list of {', '.join(_FIELDS)} ({error})"
+        advice = "Correct it, or restore the original conf/trainer/auto.yaml."
         raise ConfigError([Fault(key="trainer.facts", value=recorded, allowed=allowed, advice=advice)]) from error
 
 

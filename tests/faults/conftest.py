@@ -1,12 +1,12 @@
 """The harness that injects faults: it kills real processes, stops real servers and fills real file systems.
 
-How it works. `victims` (victims.py, a process of its own) forks a process for every study that is to suffer; the test
-orders it by options and gets its exit status. An order may kill it right before its n-th write to any store
-(`kill_at`), hold it before a trial until a file `go-<number>` appears (`gates`), or put the spool before a local
-database (`spooled`). What a study leaves is looked at from outside, through `study/tracking/read_studies.py`.
+`victims` (victims.py, a separate process) forks a process for every study that gets a fault. The test orders a study
+by options and gets its exit status. An order may kill the study right before its n-th write to any store (`kill_at`),
+hold it before a trial until a file `go-<number>` appears (`gates`), or put the spool before a local database
+(`spooled`). The test reads the results of a study from outside, through `study/tracking/read_studies.py`.
 
-Each fault has a short form that runs in the default suite, and a full one with the marker `faults`; `counted` prints
-how often a fault was injected.
+Each fault has a short form in the default suite, and a full form with the marker `faults`. `counted` prints the number
+of injected faults.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def victims() -> Iterator[Victims]:
 
 @pytest.fixture
 def new_folder(tmp_path: Path, empty_store: Path) -> Callable[[str], Path]:
-    """Makes a folder for a study, its MLflow store made beforehand, which saves half a second."""
+    """Makes a folder for a study, with a prepared MLflow store, which saves half a second."""
 
     def new_folder(name: str) -> Path:
         folder = tmp_path / name
@@ -78,7 +78,7 @@ def new_folder(tmp_path: Path, empty_store: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """States how often a fault was injected, whether or not the test passes."""
+    """Prints the number of injected faults, also if the test fails."""
 
     def counted(text: str) -> None:
         with capsys.disabled():

@@ -1,7 +1,8 @@
 """Workers of one study with a stub trainer, in processes that may be killed while others go on.
 
-The program reads one JSON object a line: an order is a worker, which is forked off and answered by its process id;
-`{"join": true}` waits for all and answers with their exit statuses. Importing takes seconds, forking nothing.
+The program reads one JSON object a line. For an order it forks a worker and answers with the process id.
+For `{"join": true}` it waits for all workers and answers with their exit statuses. Forking saves the seconds of the
+imports.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Crew:
         self._program, self._pids = program, set[int]()
 
     def start(self, n: int = 1, **options: Any) -> list[int]:
-        """Start workers; `seconds_of` trains trial i for its i-th, in turn, and trial `hangs` until it is killed."""
+        """Start workers; trial i takes the i-th value of `seconds_of`, cyclically; trial `hangs` runs until killed."""
         started = [self._program.ask({"folder": str(self.folder), **options}) for _ in range(n)]
         self._pids |= set(started)
         return started
@@ -70,32 +71,32 @@ class Crew:
         return ended
 
     def end(self) -> None:
-        """Leave none of them alive."""
+        """Kill all workers."""
         for pid in self._pids:
             self.kill(pid)
         self.join()
 
     def told(self) -> list[tuple[float, str, str, int]]:
-        """Return what the trainers wrote down: time, `began` or `ended`, what, and the process."""
+        """Return the trainers' notes: time, `began` or `ended`, name of the training, and process id."""
         lines = (
             (self.folder / "trained.txt").read_text().splitlines() if (self.folder / "trained.txt").exists() else []
         )
         return [(float(t), what, name, int(pid)) for t, what, name, pid in (line.split("\t") for line in lines)]
 
     def wait_for(self, n_ended: int) -> None:
-        """Return when so many trainings have come to their end."""
+        """Return when so many trainings have ended."""
         deadline = time.monotonic() + 120
         while (n := sum(what == "ended" for _, what, _, _ in self.told())) < n_ended:
             assert time.monotonic() < deadline, f"{n} of {n_ended} have ended"
             time.sleep(0.02)
 
     def busy(self) -> dict[str, int]:
-        """Return what is being trained, with the process that does."""
+        """Return the running trainings, each with the id of its process."""
         last = {name: (what, pid) for _, what, name, pid in self.told()}
         return {name: pid for name, (what, pid) in last.items() if what == "began"}
 
     def trained_again(self) -> list[str]:
-        """Return what was begun again although the worker that had begun it was not killed."""
+        """Return the trainings that began twice although the first worker was not killed."""
         began: dict[str, list[int]] = {}
         for _, what, name, pid in self.told():
             if what == "began":
@@ -132,7 +133,7 @@ def work(order: dict[str, Any]) -> None:
 
 
 def _take_part(config: Any, trainer: Any) -> None:
-    """Run a study as `study.run` does, but for what needs Keras."""
+    """Run a study as `study.run` does, without the parts that need Keras."""
     from study.pipeline.confirmation_phase import confirm, confirm_untuned
     from study.pipeline.context import StudyContext
     from study.pipeline.finalize import record
@@ -175,7 +176,7 @@ def _is_first(marker: Path) -> bool:
 def _write(folder: Path, what: str, names: list[str]) -> None:
     lines = "".join(f"{time.time()}\t{what}\t{name}\t{os.getpid()}\n" for name in names)
     with (folder / "trained.txt").open("a") as file:
-        file.write(lines)  # one write, which the system appends as a whole
+        file.write(lines)  # one write, which the system appends in one piece
 
 
 def _fork(order: dict[str, Any]) -> int:
@@ -197,7 +198,7 @@ def _fork(order: dict[str, Any]) -> int:
 
 def main() -> None:
     """Follow the orders."""
-    # Once, for all who are forked.
+    # Imported once, for all forked processes.
     import study.pipeline.finalize  # noqa: F401
     import tests.faults.victims  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Look at what a study of the stub trainer left, from outside."""
+"""Inspect the results of a study of the stub trainer, from outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXPECTED_STEPS = list(range(1, N_EPOCHS + 1))
 
 
 def faults_of(folder: Path, *, n_trials: int) -> list[str]:
-    """Return what is wrong with a finished study: a run too many or too few, a metric missing, doubled or changed."""
+    """Return the faults of a finished study: extra or missing runs, missing, doubled or changed metrics."""
     config = build_config(folder, n_trials=n_trials)
     uri = config.stores.tracking_uri
     client = MlflowClient(uri, registry_uri=uri)

@@ -8,7 +8,7 @@ from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 
 MODES = ("refused", "taken", "late")
-# Of a study of two trials and two confirmations; past the last one nothing fails.
+# The deliveries of a study with two trials and two confirmations; beyond the last one nothing fails.
 N_DELIVERIES = 30
 
 
@@ -29,12 +29,12 @@ def deliver_with_faults(victims: Any, new_folder: Any, mode: str, places: range)
 def test_some_deliveries_that_fail_are_repeated_and_nothing_is_doubled(
     victims: Any, new_folder: Any, mode: str, first: int
 ) -> None:
-    # A run's creation is the first, and the one that could be doubled.
+    # The first delivery creates a run; only this one could create a duplicate.
     assert deliver_with_faults(victims, new_folder, mode, range(first, 8, 3)) == {}
 
 
 def retry_with_faults(victims: Any, new_folder: Any, mode: str, places: range) -> dict[int, str]:
-    """Let a delivery of a retried trial fail; return by its place what is wrong then."""
+    """Let the deliveries of a retried trial at `places` fail in turn; return the faults by place."""
     found = {}
     for at in places:
         folder = new_folder(f"retry-{mode}-{at}")

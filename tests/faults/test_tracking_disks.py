@@ -32,7 +32,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if made.returncode != 0:
         pytest.skip(f"no file system may be mounted here: {made.stderr.strip()}")
     yield place
-    # Lazily: MLflow's pool in this process keeps what was read open.
+    # Lazy unmount, since MLflow's pool in this process keeps files open.
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
@@ -42,7 +42,7 @@ def fill(disk: Path, *, but: int) -> None:
 
 
 def message_of(folder: Path) -> str:
-    """The message that a study ended with."""
+    """Return the last message of a study."""
     return (folder / "message.txt").read_text()
 
 
@@ -69,7 +69,9 @@ def hold_and_break(
     return message_of(folder)
 
 
-def test_a_full_disk_under_the_database(victims: Any, new_folder: Any, empty_store: Path, small_disk: Path) -> None:
+def test_a_full_disk_under_the_database_stops_the_study(
+    victims: Any, new_folder: Any, empty_store: Path, small_disk: Path
+) -> None:
     database = small_disk / "mlflow.db"
     shutil.copyfile(empty_store, database)
     uri, folder = f"sqlite:///{database}", new_folder("a")
@@ -82,7 +84,7 @@ def test_a_full_disk_under_the_database(victims: Any, new_folder: Any, empty_sto
     assert {(number, "complete") for number in range(4)} <= {*trials_in(database)}
 
 
-def test_a_full_disk_under_the_spool(victims: Any, new_folder: Any, small_disk: Path) -> None:
+def test_a_full_disk_under_the_spool_stops_the_study(victims: Any, new_folder: Any, small_disk: Path) -> None:
     folder = new_folder("a")
     (folder / "mlruns" / "spool").symlink_to(small_disk)
     message = hold_and_break(victims, folder, lambda: fill(small_disk, but=0), spooled=True)
@@ -93,12 +95,12 @@ def test_a_full_disk_under_the_spool(victims: Any, new_folder: Any, small_disk: 
     assert faults_of(folder, n_trials=2) == []
 
 
-def test_a_disk_that_is_read_only(victims: Any, new_folder: Any, empty_store: Path, small_disk: Path) -> None:
+def test_a_read_only_disk_is_reported(victims: Any, new_folder: Any, empty_store: Path, small_disk: Path) -> None:
     database = small_disk / "mlflow.db"
     shutil.copyfile(empty_store, database)
     uri, folder = f"sqlite:///{database}", new_folder("a")
     assert victims.live(folder, uri=uri, n_trials=2) == 0
-    # A folder's mode would not do: root may write to it.
+    # A read-only folder would not be enough: root may write to it.
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert victims.live(folder, uri=uri, n_trials=3) == 2
     assert f"tracking_uri={uri}: the study cannot be recorded (" in message_of(folder)
@@ -133,7 +135,7 @@ def test_a_database_that_was_cut_off(victims: Any, new_folder: Any, kept: float)
     assert "malformed" in message_of(folder)
 
 
-def test_a_damaged_spool_is_kept_and_told(victims: Any, new_folder: Any) -> None:
+def test_a_damaged_spool_is_kept_and_reported(victims: Any, new_folder: Any) -> None:
     folder = new_folder("a")
     assert victims.live(folder, n_trials=2, spooled=True) == 0
     digest = read_studies(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny-mlp")[0].study_id

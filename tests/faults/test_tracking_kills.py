@@ -9,7 +9,7 @@ import pytest
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 
-# By what the study is: its trials one by one, side by side, and one by one through the spool of a server.
+# The forms of a study: trials one by one, side by side, and one by one through the spool of a server.
 FORMS = {"one by one": {}, "in batches": {"capacity": 2}, "spooled": {"spooled": True}}
 N_TRIALS = 2
 
@@ -17,7 +17,7 @@ N_TRIALS = 2
 def kill_and_resume(
     victims: Any, new_folder: Callable[[str], Path], form: dict[str, Any], *, every: int, first: int
 ) -> tuple[int, dict[int, list[str]]]:
-    """Kill a study at each n-th write and resume it; return how many times, and what was wrong by n."""
+    """Kill a study at each n-th write and resume it; return the number of kills, and the faults by n."""
     whole = new_folder("whole")
     assert victims.live(whole, n_trials=N_TRIALS, **form) == 0, (whole / "stderr.txt").read_text()
     assert faults_of(whole, n_trials=N_TRIALS) == []
@@ -34,14 +34,16 @@ def kill_and_resume(
 
 
 @pytest.mark.parametrize("form", list(FORMS))
-def test_a_study_killed_at_some_writes_ends_as_if_nothing_had_been(victims: Any, new_folder: Any, form: str) -> None:
+def test_a_study_killed_at_some_writes_ends_like_an_uninterrupted_one(
+    victims: Any, new_folder: Any, form: str
+) -> None:
     _, found = kill_and_resume(victims, new_folder, FORMS[form], every=29, first=17)
     assert found == {}
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("form", list(FORMS))
-def test_a_study_killed_at_every_write_ends_as_if_nothing_had_been(
+def test_a_study_killed_at_every_write_ends_like_an_uninterrupted_one(
     victims: Any, new_folder: Any, counted: Any, form: str
 ) -> None:
     n_kills, found = kill_and_resume(victims, new_folder, FORMS[form], every=1, first=1)

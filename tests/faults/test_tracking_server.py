@@ -42,7 +42,7 @@ class Server:
         command += ["--artifacts-destination", str(self._folder / "served")]
         environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self._folder / "server.txt").open("a") as log:
-            # A group of its own: its workers are stopped with it.
+            # A separate process group, so that the server's workers are stopped with it.
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         until(self._answers, "the server starts")
 
@@ -75,7 +75,7 @@ def server(folder: Path) -> Iterator[Server]:
 def until(is_true: Any, what: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not is_true():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        assert time.monotonic() < deadline, f"timed out waiting until {what}"
         time.sleep(0.02)
 
 
@@ -105,7 +105,7 @@ def stop_again_and_again(
         reached(folder, before)
         server.send(signal.SIGSTOP if stop == 0 else signal.SIGKILL)
         (folder / f"go-{before}").touch()
-        reached(folder, behind)  # it trains on without a server
+        reached(folder, behind)  # training goes on without a server
         assert n_told(folder) == behind
         time.sleep(seconds)
         if stop == 0:
@@ -134,7 +134,7 @@ def test_a_study_whose_server_is_stopped_three_times_for_half_a_minute(
 def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
     victims: Any, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # put back what sync sets
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # restore the variables that sync sets
     options = {"uri": server.uri, "n_trials": 3, "patience_s": 0.5}
     victims.order(folder, **options, gates=[1])
     reached(folder, 1)
@@ -196,7 +196,7 @@ def test_a_study_killed_with_records_that_wait_is_resumed_with_its_server(
     assert victims.ended() == KILLED
     assert len(spools(folder)) == 1
 
-    # Without its server it cannot be resumed, and says so in one line.
+    # Without its server the study cannot be resumed; the message is one line.
     assert victims.live(folder, uri=server.uri, n_trials=3) == 2
     assert "no server answers" in (folder / "message.txt").read_text()
 

@@ -1,4 +1,4 @@
-"""Real trainers are killed at random moments; the study that goes on must end as one that was left alone."""
+"""Kill real trainers at random moments; a resumed study must end with the numbers of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def start(folder: Path, trainer: str) -> subprocess.Popen[str]:
 
 
 def came_to(folder: Path) -> dict[tuple[str, int], Any]:
-    """Return the results of a study, by run: its state, its numbers but for seconds, and its histories."""
+    """Return the outcome of a study by run: state, numbers except seconds, and histories."""
     uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
     (study,) = read_studies(uri, EXPERIMENT)
     runs = [*study.trials, *study.confirmations]
@@ -58,7 +58,7 @@ def came_to(folder: Path) -> dict[tuple[str, int], Any]:
 
 
 def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tuple[int, list[str]]:
-    """Kill studies until it was done so often, each gone on with to its end; return the studies, and those wrong."""
+    """Kill and resume studies until there were `n_kills` kills; return the number of studies, and the wrong ones."""
     began = time.monotonic()
     assert start(folder / "whole", trainer).wait() == 0, (folder / "whole" / "told.txt").read_text()
     seconds, whole = time.monotonic() - began, came_to(folder / "whole")
@@ -71,13 +71,13 @@ def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tu
             process, began = start(one, trainer), time.monotonic()
             if killed < n_kills:
                 try:
-                    # Imports take the first half; what comes before them cannot lose anything.
+                    # Imports take the first half; a kill during the imports cannot lose anything.
                     process.wait(timeout=seconds * draw.uniform(0.4, 1.0))
                 except subprocess.TimeoutExpired:
                     process.kill()
                     killed += 1
             status = process.wait()
-        # The machine may have more time for the next one than it had for the first.
+        # The next study may run faster than the first one.
         seconds = min(seconds, time.monotonic() - began)
         if status != 0 or came_to(one) != whole:
             wrong.append(f"study {n_studies}: status {status}")
@@ -85,14 +85,16 @@ def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tu
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_killed_study_ends_as_one_left_alone(tmp_path: Path, trainer: str) -> None:
+def test_a_killed_study_ends_like_an_uninterrupted_one(tmp_path: Path, trainer: str) -> None:
     _, wrong = kill_at_random(trainer, tmp_path, n_kills=1, seed=1)
     assert wrong == []
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_study_killed_again_and_again_ends_as_one_left_alone(tmp_path: Path, trainer: str, counted: Any) -> None:
+def test_a_study_killed_again_and_again_ends_like_an_uninterrupted_one(
+    tmp_path: Path, trainer: str, counted: Any
+) -> None:
     n_studies, wrong = kill_at_random(trainer, tmp_path, n_kills=50, seed=2)
     counted(f"{trainer}: killed 50 times in {n_studies} studies, {len(wrong)} of them wrong")
     assert wrong == []

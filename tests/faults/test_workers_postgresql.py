@@ -37,8 +37,8 @@ SECRET = "3HtX-secret"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """PostgreSQL as `make server` starts it; yields its database's address."""
-    # Not in pytest's own folder, which belongs to one user alone: PostgreSQL does not run as root.
+    """PostgreSQL as `make server` starts it; yields the address of its database."""
+    # Not in pytest's folder, which only its owner may enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="study-server-"))
     folder.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -60,7 +60,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def url(server: str, request: pytest.FixtureRequest) -> str:
-    """A database of the test's own."""
+    """A separate database for each test."""
     name = request.node.name.partition("[")[0][:60]
     engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -86,7 +86,7 @@ def crew(tmp_path: Path, program: Program, empty_store: Path) -> Iterator[Crew]:
 
 
 def check(crew: Crew, url: str, *, n_trials: int) -> None:
-    """Look at what stands in PostgreSQL and in MLflow's store, and at what the trainers did."""
+    """Check PostgreSQL, MLflow's store and the trainers' notes."""
     storage = optuna.storages.RDBStorage(url)
     study = optuna.load_study(study_name="tiny-mlp/adam", storage=storage)
     complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
@@ -116,12 +116,12 @@ def test_eight_workers_three_killed_two_late(crew: Crew, url: str, counted: Call
     counted(f"8 workers on PostgreSQL, 3 killed, 2 joined late: 60 of 60 trials, {again} taken over")
 
 
-def test_a_worker_that_was_paused_notices_that_its_trial_is_not_its_own(crew: Crew, url: str) -> None:
+def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew: Crew, url: str) -> None:
     options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "seconds_of": [6.0, 0.0]}
     (paused,) = crew.start(1, **options)
     while not crew.busy():
         time.sleep(0.01)
-    time.sleep(3)  # the start is written: SQLite's lock, that of one machine, would be kept by a paused process
+    time.sleep(3)  # wait until the start is written, since a paused process would keep SQLite's lock
     os.kill(paused, signal.SIGSTOP)
     crew.killed.add(paused)
     (other,) = crew.start(1, **options)
@@ -135,7 +135,7 @@ def test_a_worker_that_was_paused_notices_that_its_trial_is_not_its_own(crew: Cr
     check(crew, url, n_trials=3)
 
 
-def test_a_password_is_told_nowhere(crew: Crew, url: str) -> None:
+def test_a_password_appears_in_no_message(crew: Crew, url: str) -> None:
     wrong = url.replace("study@", f"stranger:{SECRET}@")
     crew.start(1, n_trials=1, optuna_url=wrong)
     (status,) = crew.join().values()
@@ -150,7 +150,7 @@ def test_a_password_is_told_nowhere(crew: Crew, url: str) -> None:
 def test_the_same_through_ray_which_starts_killed_workers_anew(
     crew: Crew, url: str, counted: Callable[[str], None]
 ) -> None:
-    # A process of its own: Ray's threads and warnings are not for this one.
+    # A separate process, since Ray starts threads and emits warnings.
     order = {"folder": str(crew.folder), "n_trials": 40, "optuna_url": url, "stale_after_s": 3.0}
     order["seconds_of"] = [0.2, 0.5, 0.1, 0.9]
     command = [sys.executable, "-m", "tests.faults.through_ray", json.dumps(order)]

@@ -1,4 +1,4 @@
-"""Run eight stub workers as tasks of a Ray cluster on this machine; what they are to do is the argument, as JSON."""
+"""Run eight stub workers as tasks of a Ray cluster on this machine; the argument is their order as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.crew import ROOT, work
 
 
 def main() -> None:
-    """Wait for all of them; one that is killed is started anew by Ray."""
+    """Wait for all workers; Ray starts a killed one anew."""
     order = json.loads(sys.argv[1])
     path = os.pathsep.join([str(ROOT), *sys.path])
     ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})

@@ -1,7 +1,7 @@
 """Whole studies of a stub trainer in processes that can be killed, without a library that takes seconds to import.
 
-This program reads one JSON object a line, forks a process for each and answers with its exit status when it has
-ended; so hundreds of studies start in milliseconds each, out of a process without threads. See conftest.py.
+This program reads one JSON object a line, forks a process for each, and answers with the exit status when the process
+has ended. So each of hundreds of studies starts in milliseconds, from a process without threads. See conftest.py.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ def build_config(
 
 
 def metrics_of(trial: Trial, epoch: int) -> dict[str, float]:
-    """Return what the stub trainer reports: a function of the trial alone, as real training is."""
+    """Return the metrics of the stub trainer: as in a real training, they depend on the trial alone."""
     value = float(np.random.default_rng([trial.run_seed, epoch]).random())
     return {"loss": 1.0 - value, "val_accuracy": value}
 
 
 class StubTrainer:
-    """Reports numbers; before each trial it calls `before`, and the trial `fails` fails after its first epoch."""
+    """Reports numbers; calls `before` before each trial; the trial `fails` fails after its first epoch."""
 
     def __init__(
         self, *, capacity: int = 1, before: Callable[[Trial], None] = lambda _trial: None, fails: int | None = None
@@ -139,13 +139,13 @@ class StubTrainer:
 
 
 def tiny_dataset() -> Dataset:
-    """Return what a stub trainer trains on."""
+    """Return the data set of a stub trainer."""
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
 
 
 def run_stub_study(config: StudyConfig, trainer: Any) -> None:
-    """Run a study as `study.run` does, but for what needs Keras."""
+    """Run a study as `study.run` does, without the parts that need Keras."""
     shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
     view: Any = SimpleNamespace(**dict.fromkeys(shown, _ignore))
     dataset = tiny_dataset()
@@ -163,11 +163,11 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
 
 
 def make_flaky(*, at: int, mode: str) -> None:
-    """Let the n-th write of the background thread fail as a server's answer does, counting from 1.
+    """Let the n-th write of the background thread fail as if the server's answer had failed, counting from 1.
 
     Args:
-        at: Which write.
-        mode: `refused`: it is not done. `taken`: it is done. `late`: it is done when three others have been done.
+        at: The number of the write.
+        mode: `refused`: it is not done. `taken`: it is done. `late`: it is done after three others.
     """
     count, late = [0], []
 
@@ -227,7 +227,7 @@ def _ignore(*_: Any, **__: Any) -> None:
 def _live(order: dict[str, Any]) -> int:
     """Run one study as ordered and return an exit status."""
     folder = Path(order["folder"])
-    if order.get("spooled"):  # what a server's store would be to it, without its minutes
+    if order.get("spooled"):  # treat the database as a server's store, without a server's long waits
         open_runs.is_database = lambda _uri: False
     if flaky := order.get("flaky"):
         make_flaky(**flaky)

@@ -1,4 +1,4 @@
-"""Walks on landscapes with Keras and prints where it led; its own process, for its backend and its precision.
+"""Walk on landscapes with Keras and print the positions; run as a process, for its backend and precision.
 
 python tests/landscapes/landscape_cases.py FOLDER TRAINER BACKEND
 """
@@ -29,7 +29,7 @@ CONF = Path(__file__).parents[2] / "conf"
 QUIET = ("tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 HOW = (f"trainer={TRAINER}", f"trainer.backend={BACKEND}", "trainer.precision=float64")
 LANDSCAPES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
-# Rules in NumPy alone are none of Keras's.
+# Keras cannot train with rules that exist in NumPy only.
 OPTIMIZERS = sorted(
     path.stem for path in (CONF / "optimizer").glob("*.yaml") if "study.optimizers.reference." not in path.read_text()
 )
@@ -41,7 +41,7 @@ def configs(*overrides: str) -> list[StudyConfig]:
 
 
 def studied(*overrides: str) -> dict[str, Any]:
-    """Run an experiment; of each study's trials the state, and what MLflow holds of the loss and the position."""
+    """Run an experiment; return, for each trial, its state, and the loss and position from MLflow."""
     found: dict[str, Any] = {}
     for config in configs(*overrides, *HOW):
         outcome = run_study(config)

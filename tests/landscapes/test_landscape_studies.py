@@ -1,4 +1,4 @@
-"""Walks on landscapes through Keras, held against the rules: with fit on TensorFlow, and vectorized on JAX."""
+"""Walks on landscapes through Keras, compared with the rules: `fit` on TensorFlow, and `vectorized` on JAX."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OPTIMIZERS = sorted(
     if "study.optimizers.reference." not in path.read_text()
 )
 LANDSCAPES = ("ellipse", "rotated", "beale", "saddle", "bowl", "double_well")
-# Keras 3.15 computes another rule on TensorFlow than on JAX: there `momentum.value` is the variable itself, so what
-# its step calls the old momentum is the new one. The test fails once Keras mends it.
+# Keras 3.15 computes another rule on TensorFlow than on JAX. On TensorFlow `momentum.value` is the variable itself, so
+# the step uses the new momentum as the old one. The test fails once Keras corrects it.
 UNLIKE = ("schedule_free_adamw",)
 FIVE = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
 Found = dict[str, Any]
@@ -70,7 +70,7 @@ def ellipse() -> Landscape:
 
 @pytest.mark.parametrize("optimizer", FIVE)
 def test_step_30_in_mlflow_is_the_value_of_the_recursion(found: Found, optimizer: str) -> None:
-    """S7: the published rule to 1e-6, and Keras's own rule, which differs in where epsilon stands, to rounding."""
+    """S7: the published rule to 1e-6, and Keras's own rule, which adds epsilon elsewhere, to rounding."""
     landscape = ellipse()
     quadratic = as_quadratic(landscape)
     assert quadratic is not None
@@ -121,7 +121,7 @@ def test_at_a_decay_of_exactly_1_kerass_step_is_over_the_root_of_epsilon(found: 
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_walks_and_both_trainers_go_the_same_way(
+def test_every_optimizer_takes_the_same_path_with_both_trainers(
     fitted: Found, vectorized: Found, optimizer: str
 ) -> None:
     ways = [each["every optimizer"][optimizer] for each in (fitted, vectorized)]
@@ -134,7 +134,7 @@ def test_every_optimizer_walks_and_both_trainers_go_the_same_way(
         assert positions.shape == (3, 3)
         assert not np.array_equal(positions[0, 1 : 1 + start.n_dimensions], start.start)
         assert positions[:, 0] == pytest.approx(start.heights(positions[:, 1 : 1 + start.n_dimensions]), rel=1e-12)
-    # TensorFlow makes float32 of a Python number, such as the start of an accumulator, before float64.
+    # TensorFlow converts a Python number, such as the start of an accumulator, to float32 before float64.
     alike = ways[0]["positions"] == [pytest.approx(row, rel=2e-7, abs=1e-9) for row in ways[1]["positions"]]
     assert alike == (optimizer not in UNLIKE)
 

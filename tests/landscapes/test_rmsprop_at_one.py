@@ -1,4 +1,4 @@
-"""S9 in NumPy: at a decay of exactly 1 the divisor is epsilon by the published rule, its root by Keras's."""
+"""S9 in NumPy: at a decay of exactly 1 the divisor is epsilon by the published rule, and its root by Keras's rule."""
 
 import math
 

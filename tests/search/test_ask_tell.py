@@ -34,7 +34,7 @@ def test_points_lie_within_their_ranges(compose):
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "qmc", "cmaes", "grid"])
-def test_a_search_in_two_sittings_proposes_what_one_sitting_would(compose, tmp_path, sampler):
+def test_a_search_in_two_sessions_proposes_the_points_of_one_session(compose, tmp_path, sampler):
     overrides = ("budget.n_trials=6", f"sampler={sampler}")
     undisturbed = _points(compose(*overrides, folder=tmp_path / "a"), batch=1)
     first = _points(compose("budget.n_trials=4", f"sampler={sampler}", folder=tmp_path / "b"), batch=1)
@@ -45,7 +45,7 @@ def test_a_search_in_two_sittings_proposes_what_one_sitting_would(compose, tmp_p
 @pytest.mark.parametrize(
     ("sampler", "is_blind"), [("random", True), ("qmc", True), ("grid", True), ("tpe", False), ("cmaes", False)]
 )
-def test_a_blind_search_proposes_the_same_before_and_after_it_is_told(compose, tmp_path, sampler, is_blind):
+def test_a_blind_search_proposes_the_same_before_and_after_results(compose, tmp_path, sampler, is_blind):
     points = []
     for folder, told_late in (("a", False), ("b", True)):
         config = compose("budget.n_trials=6", f"sampler={sampler}", folder=tmp_path / folder)
@@ -111,7 +111,7 @@ def _judge(search, trial):
 
 
 @pytest.mark.parametrize("write", [_tell, _judge])
-def test_a_worker_whose_trials_were_taken_over_learns_it_as_it_writes(compose, monkeypatch, write):
+def test_a_worker_whose_trials_were_taken_over_stops_when_it_writes(compose, monkeypatch, write):
     config = compose("budget.n_trials=4", "pruner=median")
     with open_search(config) as paused, open_search(config) as other:
         trials = paused.ask(3)
@@ -143,14 +143,14 @@ def test_there_is_no_best_when_all_diverged(compose):
         assert search.best() is None
 
 
-def test_a_minimized_objective_has_the_smallest_as_best(compose):
+def test_the_best_of_a_minimized_objective_is_the_smallest(compose):
     with open_search(compose("objective.metric=val_loss")) as search:
         trials = search.ask(3)
         _spend(search, trials)
         assert search.best().objective == min(t.hyperparameters["learning_rate"] for t in trials)
 
 
-def test_the_median_pruner_stops_what_is_worse_than_half(compose):
+def test_the_median_pruner_stops_trials_worse_than_half(compose):
     config = compose("pruner=median", "pruner.n_startup_trials=2", "budget.n_trials=3")
     with open_search(config) as search:
         for value in (0.8, 0.9):
@@ -177,7 +177,7 @@ def test_an_explicit_name_of_another_study_is_refused(compose):
         compose("study_name=mine", "study_seed=5")
 
 
-def test_a_journal_that_is_none_is_told(compose, tmp_path):
+def test_a_file_that_is_no_journal_is_refused(compose, tmp_path):
     journal = tmp_path / "mlruns" / "optuna.journal"
     journal.parent.mkdir()
     journal.write_text("no journal\nat all\n")
@@ -186,7 +186,7 @@ def test_a_journal_that_is_none_is_told(compose, tmp_path):
     assert journal.read_text() == "no journal\nat all\n"
 
 
-def test_a_folder_that_cannot_be_written_is_told(compose, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(compose, tmp_path):
     (tmp_path / "mlruns").write_text("a file where the folder should be")
     config = compose()
     with pytest.raises(StoreError, match=r"storage\.optuna_journal"), open_search(config):

@@ -55,7 +55,7 @@ def test_the_study_stops_when_so_many_fail_one_after_the_other() -> None:
     assert caught.value.exit_status == 1
 
 
-def test_errors_that_are_alike_are_told_once() -> None:
+def test_equal_errors_are_reported_once() -> None:
     assert "all 2 trials have failed, with the same error:\n  A: 1\n" in str(all_failed(["A: 1", "A: 1"]))
     assert "its only trial has failed, with this error:\n  A: 1\n" in str(all_failed(["A: 1"]))
 
@@ -73,13 +73,13 @@ def test_no_limit_stops_nothing() -> None:
         "torch.OutOfMemoryError: CUDA out of memory",
     ],
 )
-def test_for_want_of_memory_smaller_sizes_are_named(compose: Callable[..., StudyConfig], error: str) -> None:
+def test_a_lack_of_memory_advises_smaller_sizes(compose: Callable[..., StudyConfig], error: str) -> None:
     told = explained(result(0, error=error), compose()).error
     assert told is not None
     assert last_line(told).startswith("Out of memory: lower trainer.batch_size=32, trainer.eval_batch_size=")
 
 
-def test_another_error_is_told_as_it_is_but_for_passwords(compose: Callable[..., StudyConfig]) -> None:
+def test_another_error_is_reported_unchanged_except_for_passwords(compose: Callable[..., StudyConfig]) -> None:
     assert explained(result(0, error=TRACEBACK), compose()).error == TRACEBACK
     assert explained(result(0), compose()).error is None
     assert explained(result(0, error="E: http://a:b@c"), compose()).error == "E: http://a:***@c"
@@ -102,7 +102,7 @@ def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_
     with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
         assert search.ask(6) == []
     with open_search(compose("budget.n_trials=6", "sampler=tpe", "retry_failed=true")) as search:
-        # One fails again, which is not tried a third time.
+        # One fails again; it is not tried a third time.
         assert _end(search, failing={4}) == [first[1], first[4]]
         assert search.n_spent == 6
         assert search.errors == ["A: 1"]

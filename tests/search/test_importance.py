@@ -32,11 +32,11 @@ def test_the_argument_that_decides_comes_first_and_shares_sum_to_one():
 
 
 @pytest.mark.parametrize(("n_trials", "score"), [(3, float), (20, lambda _: 0.5)])
-def test_with_too_little_to_weigh_there_is_no_answer(n_trials, score):
+def test_too_little_data_has_no_importances(n_trials, score):
     points = [{"learning_rate": 0.1, "beta_1": 0.9, "kind": 0.0}] * n_trials
     assert importances(points, [score(i) for i in range(n_trials)], RANGES) == {}
 
 
-def test_one_argument_has_nothing_to_be_weighed_against():
+def test_a_single_argument_has_no_importance():
     ranges = {"learning_rate": RANGES["learning_rate"]}
     assert importances([{"learning_rate": 0.1}] * 20, list(range(20)), ranges) == {}

@@ -16,7 +16,7 @@ VALUES = [0.1, 0.8, 0.3, 0.9, 0.5, 0.7, 0.2, 0.6, 0.4]
 
 
 def survivors(config, *, order=range(9), n_epochs=4, sign=1.0):
-    """Train nine trials in one batch whose values never change, and return who is left after each epoch."""
+    """Train nine trials of constant values in one batch, and return the trials that are left after each epoch."""
     with open_search(config) as search:
         trials = search.ask(9)
         alive, left = set(range(9)), []
@@ -36,7 +36,7 @@ def halving(compose, tmp_path, name, *overrides):
 
 
 def test_successive_halving_keeps_a_third_of_its_first_batch(compose, tmp_path):
-    # The rungs lie at the steps 1 and 3. Optuna counts a trial's own value once more there: of four the best.
+    # The rungs are at steps 1 and 3. Optuna counts a trial's own value twice there: the best of four remains.
     left = survivors(halving(compose, tmp_path, "a"))
     assert left == [list(range(9)), [1, 3, 5], [1, 3, 5], [3]]
 
@@ -69,7 +69,7 @@ def test_a_rung_is_reached_once(compose, tmp_path):
 
 def test_the_quantile_is_of_those_that_reported_the_epoch(compose):
     config = compose("pruner=batch_quantile", "pruner.n_warmup_epochs=1", "budget.n_trials=9")
-    # None at the first epoch, then a quarter of 9, of 7, and of 6.
+    # None at the first epoch, then a quarter of 9, of 7 and of 6.
     assert [len(left) for left in survivors(config)] == [9, 7, 5, 4]
 
 
@@ -101,13 +101,13 @@ def test_the_worst_share_is_stopped(direction, sign, quantile, n_stopped):
     assert [pruner.prune(study, trial) for trial in trials] == [i < n_stopped for i in range(8)]
 
 
-def test_what_is_no_number_is_stopped_and_does_not_count():
+def test_a_trial_with_nan_is_stopped_and_does_not_count():
     study, trials = frozen_study([[float("nan")], [1.0], [2.0], []])
     pruner = BatchQuantile(quantile=0.5, n_min_trials=3)
     assert [pruner.prune(study, trial) for trial in trials] == [True, False, False, False]
 
 
-def test_epochs_between_are_left_alone():
+def test_no_trial_is_stopped_at_epochs_in_between():
     judged = []
     for epoch in range(6):
         study, trials = frozen_study([[v] * (epoch + 1) for v in range(4)])
@@ -119,12 +119,12 @@ def test_epochs_between_are_left_alone():
 @pytest.mark.parametrize(
     ("argument", "value"), [("quantile", 1.0), ("quantile", -0.1), ("every_n_epochs", 0), ("n_min_trials", 0)]
 )
-def test_a_wrong_argument_is_told(argument, value):
+def test_a_wrong_argument_is_refused(argument, value):
     with pytest.raises(ValueError, match=rf"pruner\.{argument}={value}: expected a number"):
         BatchQuantile(**{"quantile": 0.5, argument: value})
 
 
-def test_an_unknown_argument_is_told(compose):
+def test_an_unknown_argument_is_refused(compose):
     with pytest.raises(ConfigError, match=r"pruner\.quantil"):
         compose("pruner=batch_quantile", "+pruner.quantil=0.5")
 
@@ -134,7 +134,7 @@ def test_pruners_that_see_nothing_in_a_first_batch(compose):
     for name in ("median", "hyperband", "patient", "successive_halving", "batch_quantile", "none"):
         section = compose(f"pruner={name}").pruner.section
         assert waits_for_finished_trials(section) == (name in blind), name
-        # And that is so: no trial of a batch is stopped by them.
+        # Check it: these pruners stop no trial of a batch.
         if name in blind:
             pruner = instantiate(section)
             study = optuna.create_study(direction="maximize", pruner=pruner)

@@ -13,7 +13,7 @@ def _tell(search, trials, objectives, *, state="complete"):
 
 
 @pytest.mark.parametrize("sampler", ["random", "qmc"])
-def test_no_trial_costs_a_look_at_all_others(compose, monkeypatch, sampler):
+def test_no_trial_needs_a_read_of_all_others(compose, monkeypatch, sampler):
     with open_search(compose("budget.n_trials=12", f"sampler={sampler}")) as search:
         _tell(search, search.ask(2), [0.1, 0.2])
         monkeypatch.setattr(JournalStorage, "get_all_trials", None)  # would not survive a call
@@ -31,7 +31,7 @@ def test_two_workers_see_one_anothers_trials(compose):
         assert [trial.number for trial in (*ours, *theirs)] == [0, 1, 2, 3]
         _tell(other, theirs, [0.9, 0.5])
         _tell(one, ours, [0.9, 0.7])
-        # Of equals the earlier in number is the best, whichever ended first.
+        # Of equal trials the one with the smaller number is the best, whichever ended first.
         assert one.best() == other.best()
         assert one.best().number == 0
         assert [trial.number for trial in other.ask(9)] == [4, 5]

@@ -1,4 +1,4 @@
-"""Several processes on one study: what they share, and what a killed one leaves to the others."""
+"""Several processes on one study share its work, and take over the work of a killed one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def crew(tmp_path: Path, program: Program) -> Iterator[Crew]:
 
 @pytest.fixture
 def store(tmp_path: Path, empty_store: Path) -> None:
-    """An MLflow store made beforehand, which saves a second."""
+    """A prepared MLflow store, which saves a second."""
     (tmp_path / "mlruns").mkdir()
     shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
 
 
 def check(crew: Crew, *, n_trials: int, n_confirmations: int) -> None:
-    """Look at what stands in MLflow's store, and at what the trainers did."""
+    """Check MLflow's store and the trainers' notes."""
     (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
     assert [run.number for run in record.trials] == list(range(n_trials))
     assert {run.state for run in record.trials} == {"complete"}
@@ -48,7 +48,7 @@ def check(crew: Crew, *, n_trials: int, n_confirmations: int) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_workers_share_trials_and_confirmations_and_one_that_is_killed_is_no_loss(crew: Crew) -> None:
+def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(crew: Crew) -> None:
     pids = crew.start(4, n_trials=9, n_confirmations=2, hangs=3, seconds_of=[0.1, 0.0, 0.2])
     crew.wait_for(8 + 2)  # while trial 3 hangs, the others have trained the rest, and confirmed the untuned optimizer
     victim = crew.busy()["trial 3"]

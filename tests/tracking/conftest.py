@@ -93,7 +93,7 @@ def open_tracker(dataset: Dataset) -> Callable[[StudyConfig], StudyTracker]:
 
 @pytest.fixture
 def record() -> Callable[..., TrialResult]:
-    """Records one run from start to end, as the story of a study does."""
+    """Records one run from start to end, as a study does."""
 
     def record(
         tracker: StudyTracker,

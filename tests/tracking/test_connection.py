@@ -37,7 +37,7 @@ def test_reading_a_store_that_is_not_there_creates_nothing(tmp_path, content):
     assert content is None or path.read_bytes() == b""
 
 
-def test_a_locked_store_is_not_told_as_a_damaged_one(tmp_path, monkeypatch):
+def test_a_locked_store_is_not_reported_as_damaged(tmp_path, monkeypatch):
     path = tmp_path / "mlflow.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("CREATE TABLE experiments (name TEXT)")
@@ -48,7 +48,7 @@ def test_a_locked_store_is_not_told_as_a_damaged_one(tmp_path, monkeypatch):
             read_experiments(f"sqlite:///{path}")
 
 
-def test_a_corrupt_file_is_told_at_once_and_left_as_it_is(tmp_path):
+def test_a_corrupt_file_is_refused_at_once_and_left_unchanged(tmp_path):
     path = tmp_path / "mlflow.db"
     path.write_bytes(b"this is no database" * 100)
     with pytest.raises(StoreError, match=r"cannot be read as a database .*not a database.* Move the damaged file"):
@@ -91,7 +91,7 @@ def test_a_database_that_was_replaced_is_inspected_again(database):
         connections.client(uri)
 
 
-def test_a_place_that_cannot_be_written_to(tmp_path):
+def test_a_store_in_an_unwritable_place_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"file/mlflow\.db: the store cannot be created .* Choose a folder"):
         connect(f"sqlite:///{tmp_path}/file/mlflow.db", create=True)
@@ -102,7 +102,7 @@ def stamp(database: Path, revision: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
-def test_a_store_of_a_newer_mlflow(database):
+def test_a_store_of_a_newer_mlflow_is_refused(database):
     stamp(database, "ffffffffffff")
     content = database.read_bytes()
     with pytest.raises(StoreError, match=r"written by a newer version of MLflow than 3.* Install the MLflow"):
@@ -110,7 +110,7 @@ def test_a_store_of_a_newer_mlflow(database):
     assert database.read_bytes() == content
 
 
-def test_a_store_of_an_older_mlflow(database):
+def test_a_store_of_an_older_mlflow_is_refused(database):
     stamp(database, "451aebb31d03")  # MLflow 1.0
     with pytest.raises(StoreError, match=r"an older version of MLflow .* mlflow db upgrade sqlite:///"):
         connect(f"sqlite:///{database}", create=True)
@@ -125,12 +125,12 @@ def test_a_database_of_another_program_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns", "databricks", "sqlite:///:memory:", "sqlite://"])
-def test_forms_of_stores_that_are_not_supported(uri):
+def test_unsupported_forms_of_stores_are_refused(uri):
     with pytest.raises(StoreError, match="Set tracking_uri to sqlite:"):
         connect(uri, create=True)
 
 
-def test_a_server_that_does_not_answer_is_told_at_once():
+def test_a_server_that_does_not_answer_is_reported_at_once():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -138,7 +138,7 @@ def test_a_server_that_does_not_answer_is_told_at_once():
             connect(uri, create=True)
 
 
-def test_a_reason_is_the_databases_own_and_not_a_hint_before_it():
+def test_a_reason_is_the_databases_own_message_without_the_hint_before_it():
     hint = "(raised as a result of Query-invoked autoflush; this flush may be occurring prematurely)"
     database = OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True)
     database.add_detail(hint)
@@ -156,8 +156,8 @@ def test_passwords_stay_out_of_messages():
     assert "me:***@host" in str(caught.value)
 
 
-def test_an_unknown_experiment_is_told_with_the_known_ones(database):
-    with pytest.raises(StoreError, match=r"experiment=tiny: no experiment of this name .* one of these: Default"):
+def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named(database):
+    with pytest.raises(StoreError, match=r"experiment=tiny: expected the name .* one of these: Default"):
         read_studies(f"sqlite:///{database}", "tiny")
 
 
@@ -165,7 +165,7 @@ def create_experiment(uri: str, number: int) -> None:
     connect(uri, create=True).create_experiment(f"experiment {number}")
 
 
-def test_several_processes_can_be_the_first(tmp_path):
+def test_several_processes_can_create_the_store_at_the_same_time(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=create_experiment, args=(uri, number)) for number in range(2)]

@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 from study.tracking.experiment_views import VIEWS, view_path, write_views
 
 
-def test_views_are_kept_with_the_experiment_and_collect_what_is_searched(open_tracker, make_config):
+def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments(open_tracker, make_config):
     config = make_config()
     with open_tracker(config) as tracker:
         client, experiment_id = MlflowClient(config.stores.tracking_uri), tracker.experiment_id

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 
-# A process holds one Keras backend for good, and this test wants JAX whatever the others chose.
+# A process keeps its first Keras backend, and this test needs JAX whatever other tests chose.
 _PROGRAM = """
 import sys
 

@@ -69,7 +69,7 @@ def test_runs_of_other_programs_in_the_experiment_do_not_disturb(stored):
     assert len(read_studies(uri, "tiny-mlp")) == 2
 
 
-def test_a_missing_artifact_is_told_with_its_name(stored):
+def test_the_error_for_a_missing_artifact_has_its_name(stored):
     (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
     with pytest.raises(StoreError, match=r"artifact nothing\.html of run"):
         read_artifact_text(stored.stores.tracking_uri, study.run_id, "nothing.html")

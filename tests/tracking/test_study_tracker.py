@@ -94,7 +94,7 @@ def test_children_hold_the_schema(make_config, open_tracker, record):
         "loss": pytest.approx(0.4),
         "val_accuracy": 0.6,
         "objective": 0.6,
-        "best_val_accuracy": 0.9,  # the best epoch's, beside the objective, which is the last one's
+        "best_val_accuracy": 0.9,  # the value of the best epoch; the objective is that of the last epoch
         "seconds_train": 1.5,
         "n_steps": 20.0,
     }
@@ -141,7 +141,7 @@ def test_epochs_are_steps_from_one_and_steps_keep_their_numbers(make_config, ope
     assert (steps.tolist(), values.tolist()) == ([1, 5, 11, 15], [3.0, 2.0, 2.0, 1.0])
 
 
-def test_values_that_are_not_finite_come_back(make_config, open_tracker, record):
+def test_values_that_are_not_finite_are_read_back(make_config, open_tracker, record):
     config = make_config()
     with open_tracker(config) as tracker:
         record(tracker, "trial", 0, values=(math.inf, -math.inf, math.nan), state="diverged", objective=0.0)
@@ -154,7 +154,7 @@ def test_values_that_are_not_finite_come_back(make_config, open_tracker, record)
 
 def test_a_long_trial_is_written_whole(make_config, open_tracker):
     config = make_config()
-    n_steps = 2345  # more than MLflow takes in one call
+    n_steps = 2345  # more than MLflow accepts in one call
     with open_tracker(config) as tracker:
         tracker.start("trial", trial_of(0))
         steps = {"step": np.arange(1.0, n_steps + 1), "step_loss": np.arange(float(n_steps))}
@@ -205,7 +205,7 @@ def test_training_does_not_wait_for_the_store(make_config, open_tracker, record,
         monkeypatch.setattr(MlflowClient, "log_batch", slow)
         record(tracker, "trial", 0)
         record(tracker, "trial", 1)
-        assert not release.is_set()  # everything was reported although nothing could be written
+        assert not release.is_set()  # everything was reported before anything was written
         release.set()
     assert [run.metrics["objective"] for run in read(config)[0].trials] == [0.75, 0.75]
 
@@ -243,13 +243,13 @@ def test_a_run_left_by_a_crash_is_replaced_when_its_trial_starts_again(make_conf
     crashed.start("trial", trial_of(1))
     crashed.start("trial", trial_of(2))
     crashed.flush()
-    crashed._writer.close()  # and no word about how it ended, as when a process is killed
+    crashed._writer.close()  # and no end is recorded, as when a process is killed
 
     with open_tracker(config) as tracker:
         assert set(tracker.finished()) == {("trial", 0)}
         record(tracker, "trial", 1)
     trials = read(config)[0].trials
-    # The third was never started again: it must not look as if it still ran.
+    # The third was never started again: it must not appear as running.
     assert [(run.number, run.state, run.status) for run in trials] == [
         (0, "complete", "FINISHED"),
         (1, "complete", "FINISHED"),
@@ -272,7 +272,7 @@ def test_the_run_of_another_living_process_is_left_alone(make_config, open_track
 
 
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "KILLED")])
-def test_an_exception_marks_the_study_and_what_it_was_doing(make_config, open_tracker, error, status):
+def test_an_exception_marks_the_study_and_its_running_trial(make_config, open_tracker, error, status):
     config = make_config()
 
     def interrupted() -> None:
@@ -300,7 +300,7 @@ def test_superseded_confirmations_stay_and_free_their_numbers(make_config, open_
     assert sorted((run.number, run.superseded) for run in confirmations) == [(0, False), (0, True), (1, True)]
 
 
-def test_a_write_that_fails_is_told_at_the_next_call_and_nothing_hangs(make_config, open_tracker, monkeypatch):
+def test_a_failed_write_raises_at_the_next_call_and_nothing_hangs(make_config, open_tracker, monkeypatch):
     config = make_config()
 
     def broken(*_, **__):
@@ -333,7 +333,7 @@ def test_artifacts_lie_in_the_configured_folder(make_config, open_tracker, tmp_p
     assert (folder / "logs" / "run.log").read_text() == "a line"
 
 
-def test_what_is_reported_for_a_trial_that_never_started_is_a_mistake(make_config, open_tracker):
+def test_a_report_for_a_trial_that_never_started_raises(make_config, open_tracker):
     with (
         open_tracker(make_config()) as tracker,
         pytest.raises(ValueError, match="trial 4 was not started"),
@@ -365,7 +365,7 @@ def test_passwords_are_not_kept(make_config, open_tracker, database):
 
 
 def cut_off_after(open_tracker, config, trial, values) -> str:
-    """Leave a trial's run as a process does that is killed, and return its id."""
+    """Leave a trial's run as a killed process does, and return its id."""
     crashed = open_tracker(config)
     crashed.start("trial", trial)
     for epoch, value in enumerate(values):
@@ -391,12 +391,12 @@ def train(tracker, trial, values, *, in_bulk=False, error=None) -> None:
         ((0.1, 0.2), (0.1, 0.2, math.nan), True, True),
         ((0.1, math.nan, math.inf), (0.1, math.nan, math.inf), True, True),
         ((), (0.1, 0.2), True, True),
-        ((0.1, 0.2), (0.1, 0.25, 0.3), True, False),  # the first epoch agreed, and stands in the new run as well
-        ((0.1, 0.2, 0.3), (0.1, 0.2), True, False),  # it was pruned later the first time
+        ((0.1, 0.2), (0.1, 0.25, 0.3), True, False),  # the first epoch agreed, and is in the new run as well
+        ((0.1, 0.2, 0.3), (0.1, 0.2), True, False),  # the first attempt was pruned later
         ((0.1, 0.2), (0.1, 0.2, 0.3), False, False),
     ],
 )
-def test_the_run_of_a_trial_that_was_cut_off_goes_on_where_its_history_is_this_trainings(
+def test_the_run_of_an_interrupted_trial_continues_if_the_training_repeats_its_history(
     make_config, open_tracker, recorded, trained, deterministic, goes_on
 ):
     config = make_config(deterministic=deterministic)
@@ -426,7 +426,7 @@ def test_the_run_of_another_point_or_seed_is_replaced(make_config, open_tracker,
     assert run.run_id != before
 
 
-def test_every_run_tells_the_versions_it_was_trained_with(make_config, open_tracker, dataset):
+def test_every_run_records_the_versions_it_was_trained_with(make_config, open_tracker, dataset):
     config = make_config()
     before = cut_off_after(open_tracker, config, trial_of(0), (0.1,))
     assert client_of(config).get_run(before).data.tags["keras"] == "3.15.0"
@@ -437,7 +437,7 @@ def test_every_run_tells_the_versions_it_was_trained_with(make_config, open_trac
         tracker.end("trial", TrialResult(trial=trial_of(1), state="complete", history={}, summary={}), objective=0.0)
     runs = [client_of(config).get_run(run.run_id) for run in read(config)[0].trials]
     assert [run.data.tags["keras"] for run in runs] == ["3.16.0", "3.16.0"]
-    assert before not in {run.info.run_id for run in runs}  # what another version began it does not end
+    assert before not in {run.info.run_id for run in runs}  # a run of another version is not continued
 
 
 @pytest.mark.parametrize("in_bulk", [False, True])
@@ -445,12 +445,12 @@ def test_every_run_tells_the_versions_it_was_trained_with(make_config, open_trac
     ("is_database", "again", "goes_on"),
     [
         (True, (0.5, 0.75), True),
-        (True, (0.25, 0.75), True),  # what made it fail was mended, and changed what it reports
+        (True, (0.25, 0.75), True),  # the cause of the failure was corrected, which changed the metrics
         (False, (0.5, 0.75), True),
-        (False, (0.25, 0.75), False),  # a server takes no metric back
+        (False, (0.25, 0.75), False),  # a server cannot delete a metric
     ],
 )
-def test_the_run_of_a_failed_trial_that_is_tried_again_goes_on_and_forgets_what_it_came_to(
+def test_the_run_of_a_retried_trial_continues_without_its_failed_outcome(
     make_config, open_tracker, dataset, monkeypatch, in_bulk, is_database, again, goes_on
 ):
     if not is_database:
@@ -488,7 +488,7 @@ def test_the_studys_run_holds_each_number_of_its_progress_once(make_config, open
     assert sorted(steps) == [1, 2]
 
 
-def test_a_study_is_summed_up_without_being_read_where_all_its_trials_are_known(
+def test_a_study_is_summarized_without_a_read_if_all_its_trials_are_known(
     make_config, open_tracker, record, monkeypatch
 ):
     with open_tracker(make_config()) as tracker:
@@ -517,7 +517,7 @@ def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tra
     assert read_artifact_text(config.stores.tracking_uri, run_id, "model.keras") == "weights"
 
 
-def test_a_study_goes_on_from_what_it_knows_while_its_server_is_away(make_config, open_tracker, record, monkeypatch):
+def test_a_study_continues_from_its_own_copy_while_its_server_is_away(make_config, open_tracker, record, monkeypatch):
     config = make_config()
     monkeypatch.setattr("study.tracking.open_runs.is_database", lambda _uri: False)
     monkeypatch.setattr("study.tracking.outbox.writer_thread.PATIENCE_S", 0.5)

@@ -1,4 +1,4 @@
-"""Trains trials whole, and cut off after each epoch and resumed by a new trainer; its own process, for its backend.
+"""Train trials without a break, and interrupted after each epoch and resumed by a new trainer; run as a process.
 
 python tests/training/checkpoint_cases.py (fit|vectorized) BACKEND FOLDER
 """
@@ -69,7 +69,7 @@ def trials(points: list[dict[str, Any]], *, test: bool) -> list[Any]:
 def train(
     folder: str, points: list[dict[str, Any]], config: dict[str, Any], *, die_after: int | None, test: bool
 ) -> Any:
-    """Train, and be killed when the last trial has reported its n-th epoch."""
+    """Train, and raise `Killed` when the last trial has reported its n-th epoch."""
     told: list[list[Any]] = []
 
     def on_epoch(one: Any, report: Any) -> bool:

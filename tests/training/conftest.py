@@ -3,5 +3,5 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# `training_workload` is named by `_target_` in hand-made configs, and tests are no packages.
+# Configs of tests name `training_workload` in `_target_`, and the folders of tests are not packages.
 sys.path.append(str(Path(__file__).parent))

@@ -11,7 +11,7 @@ TRACES: list[str] = []
 
 
 class Traced(keras.layers.Layer):  # type: ignore[misc]
-    """Notes each time that it is called, which a traced program does only when it is traced."""
+    """Counts its Python calls; a traced program calls it only while it is traced."""
 
     def call(self, x: Any) -> Any:
         TRACES.append("call")
@@ -19,7 +19,7 @@ class Traced(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Counting(keras.layers.Layer):  # type: ignore[misc]
-    """Computes with how often Python has called it."""
+    """Computes with the number of its Python calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class DrawsWhenTraced(keras.layers.Layer):  # type: ignore[misc]
 
 
 class OldRandomness(keras.layers.Layer):  # type: ignore[misc]
-    """Draws with an operation of TensorFlow that keeps its state to itself."""
+    """Draws with an operation of TensorFlow that holds its state internally."""
 
     def call(self, x: Any) -> Any:
         import tensorflow as tf
@@ -75,7 +75,7 @@ def with_drawn_constant(input_shape: tuple[int, ...], n_outputs: int) -> Any:
 
 
 class Descent(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """Gradient descent whose step is the rate times `speed`, kept in one way or another."""
+    """Gradient descent whose step is the rate times `speed`, stored in one of several ways."""
 
     def __init__(self, learning_rate: float = 0.1, speed: float = 1.0, way: str = "plain") -> None:
         super().__init__(learning_rate=learning_rate)
@@ -113,7 +113,7 @@ class Descent(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 
 class Box:
-    """Holds a number in an unexpected place."""
+    """Holds a number in an object of unknown type."""
 
     def __init__(self, content: float) -> None:
         self.content = content

@@ -1,4 +1,4 @@
-"""`trainer=auto`: the choice, that it leaves no trace in the study's identity, and the message for a bad fact."""
+"""`trainer=auto`: its choice, the study's identity, which does not depend on it, and the message for a bad fact."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COSTS = [
 
 @pytest.fixture(autouse=True)
 def own(tmp_path_factory, monkeypatch):
-    """A machine without a card and with a file of measurements of its own."""
+    """A machine without a GPU, with its own file of measurements."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv(VARIABLE, str(folder / "cache" / "measured.json"))
     monkeypatch.setattr(machine, "NVIDIA_CARDS", folder / "cards")
@@ -30,7 +30,7 @@ def own(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def load(tmp_path):
-    """Compose and check a study; the typed words alone decide."""
+    """Compose and check a study from the given overrides alone."""
     from study.cli.launch.compose import compose_jobs, prepare
     from study.pipeline.preflight import load_config
 
@@ -96,11 +96,11 @@ def test_a_small_gain_is_not_worth_other_numbers(load):
             ("vectorized", "jax"),
             "vectorized on jax: it alone takes trainer.capacity=8",
         ),
-        (["model.kind=null"], ("fit", "tensorflow"), "model.kind is not said"),
+        (["model.kind=null"], ("fit", "tensorflow"), "model.kind is not set"),
         (["model.kind=recurrent"], ("fit", "tensorflow"), "gains too little"),
     ],
 )
-def test_what_else_decides(load, words, expected, told):
+def test_other_arguments_that_decide_the_choice(load, words, expected, told):
     keep_measured({"dense": COSTS, "recurrent": [COSTS[0], Cost(trainer="fit", backend="jax", **QUICK)][::-1]})
     config = load(*words)
     assert chosen(config) == expected
@@ -114,7 +114,7 @@ def test_arguments_that_no_trainer_takes_together_are_a_fault(load):
         load("trainer.backend=mxnet")
 
 
-def test_on_a_card_nothing_is_known_until_measured(load, own, monkeypatch):
+def test_on_a_gpu_no_cost_is_known_until_measured(load, own, monkeypatch):
     (own / "cards" / "0").mkdir(parents=True)
     (own / "cards" / "0" / "information").write_text("Model: \t\t H200\nIRQ: 1\n")
     assert machine.machine().endswith("cores, H200")
@@ -123,13 +123,13 @@ def test_on_a_card_nothing_is_known_until_measured(load, own, monkeypatch):
     assert "study doctor --measure" in config.raw["advice"]
     keep_measured({"dense": COSTS})
     assert chosen(load("budget.n_trials=1000")) == ("vectorized", "jax")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # another machine: no card, and conf/ knows it
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # another machine: no GPU, and conf/ has its costs
     assert machine.cards() == ()
     assert find_facts({}, kind="dense").costs == ()
 
 
 @pytest.mark.parametrize(("visible", "n"), [("0,1", 2), ("1", 1), ("-1", 0), ("0,7", 1), ("GPU-8f2", 2)])
-def test_cards_are_those_that_may_be_used(own, monkeypatch, visible, n):
+def test_only_visible_gpus_count(own, monkeypatch, visible, n):
     for name in "ab":
         (own / "cards" / name).mkdir(parents=True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -143,7 +143,7 @@ def test_conf_knows_dense_recurrent_and_convolutional_nets_on_a_cpu(load):
     assert chosen(load("budget.n_trials=50", "model=cnn_2c2d")) == ("fit", "tensorflow")
 
 
-def test_a_study_that_began_goes_on_with_what_it_began_with(load):
+def test_a_study_continues_with_the_trainer_that_it_began_with(load):
     from study.search.ask_tell import open_search
 
     keep_measured({"dense": COSTS})
@@ -156,7 +156,7 @@ def test_a_study_that_began_goes_on_with_what_it_began_with(load):
     assert chosen(load("budget.n_trials=500", "study_seed=1")) == ("vectorized", "jax")
 
 
-def test_a_study_says_what_was_chosen_and_resumes_with_the_trainer_spelled_out(load, capfd):
+def test_a_study_reports_the_choice_and_resumes_with_the_trainer_spelled_out(load, capfd):
     from study.run import run_study
     from study.tracking.read_studies import read_studies
 
@@ -172,7 +172,7 @@ def test_a_study_says_what_was_chosen_and_resumes_with_the_trainer_spelled_out(l
     assert record.params["trainer.name"] == "fit"
 
 
-def test_the_advice_is_recorded_and_a_wrong_kind_is_told_with_all_other_faults(load):
+def test_the_advice_is_recorded_and_a_wrong_kind_is_reported_with_all_other_faults(load):
     from study.tracking.mlflow_schema import config_params, config_tags
 
     config = load()
@@ -190,7 +190,7 @@ def test_the_advice_is_recorded_and_a_wrong_kind_is_told_with_all_other_faults(l
      '{"machines": {"here": {"date": "x", "costs": {"dense": [{"trainer": "fit"}]}}}}',
      '{"machines": {"here": {"date": "x", "costs": {"dense": {"fit": 1}}}}}'],
 )  # fmt: skip
-def test_measurements_that_cannot_be_read_are_told_and_can_be_measured_again(load, content):
+def test_unreadable_measurements_raise_an_error_and_can_be_measured_again(load, content):
     path = measured_path()
     path.parent.mkdir()
     path.write_text(content.replace("here", machine.machine()))
@@ -214,6 +214,8 @@ def test_measuring_replaces_this_machine_alone():
 
 
 @pytest.mark.parametrize("facts", [[1], {"cpu": {"dense": [{"trainer": "fit", "backend": "jax", "fixed_s": -1}]}}])
-def test_facts_of_conf_that_cannot_be_read_are_told(facts):
-    with pytest.raises(ConfigError, match=r"trainer\.facts=.*: expected by device and kind a list of trainer, back"):
+def test_unreadable_facts_of_conf_raise_an_error(facts):
+    with pytest.raises(
+        ConfigError, match=r"trainer\.facts=.*: expected for each device and kind a list of trainer, back"
+    ):
         find_facts(facts, kind="dense")

@@ -37,7 +37,7 @@ def config(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "backend"), [("fit", "tensorflow"), ("fit", "jax"), ("vectorized", "jax")])
-def test_what_was_cut_off_ends_as_if_it_had_not_been(kind: str, backend: str, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(kind: str, backend: str, tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     command = [sys.executable, str(Path(__file__).with_name("checkpoint_cases.py")), kind, backend, str(tmp_path)]
     environment = kept | {"PYTHONPATH": str(ROOT)}
@@ -47,7 +47,7 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been(kind: str, backend: str, tm
     assert len(found) == 3
     for name, case in found.items():
         assert [file for file in case["kept"] if file.endswith(".npz")], name
-        assert case["left"] == []  # those of trials that ended are removed
+        assert case["left"] == []  # checkpoints of trials that ended are removed
         assert case["whole"]["states"] == ["complete"] * 3
         for part in ("states", "told", "summary", "weights"):
             assert case["resumed"][part] == case["whole"][part], (name, part)
@@ -66,7 +66,7 @@ def test_a_checkpoint_comes_back_bit_by_bit(config: Any) -> None:
     assert np.isnan(found.notes["epochs"][1])
 
 
-def test_a_checkpoint_is_of_these_trials_alone(config: Any) -> None:
+def test_a_checkpoint_belongs_to_its_trials_alone(config: Any) -> None:
     ours = CheckpointFiles(config, 1)
     ours.save(TRIALS, Snapshot(arrays=[], notes={}), n_lanes=4)
     (one,) = TRIALS
@@ -86,7 +86,7 @@ def test_a_checkpoint_is_of_these_trials_alone(config: Any) -> None:
     assert ours.load(TRIALS, n_lanes=4) is None
 
 
-def test_a_torn_file_is_no_checkpoint(config: Any, tmp_path: Path) -> None:
+def test_an_incomplete_file_is_ignored_as_a_checkpoint(config: Any, tmp_path: Path) -> None:
     ours = CheckpointFiles(config, 1)
     ours.save(TRIALS, Snapshot(arrays=[np.arange(1000)], notes={}))
     (file,) = (tmp_path / "checkpoints").rglob("*.npz")
@@ -103,12 +103,12 @@ def test_when_checkpoints_are_due(config: Any, every: int | None, due: list[int]
 
 
 @pytest.mark.parametrize("every", [0, -1, True, 1.5, "often"])
-def test_a_number_that_is_none_is_refused(config: Any, every: Any) -> None:
+def test_an_invalid_number_of_epochs_is_refused(config: Any, every: Any) -> None:
     with pytest.raises(StudyError, match=r"trainer.checkpoint_every_n_epochs=.*whole number of at least 1"):
         CheckpointFiles(config, every)
 
 
-def test_a_folder_that_cannot_be_written_is_told(config: Any, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(config: Any, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file in the way")
     with pytest.raises(StoreError, match="the checkpoint cannot be written"):
         CheckpointFiles(config, 1).save(TRIALS, Snapshot(arrays=[], notes={}))

@@ -32,7 +32,7 @@ def test_a_model_that_needs_its_values_is_built() -> None:
     assert all(np.isfinite(weight).all() for weight in outline(scaled).get_weights())
 
 
-def test_a_model_of_given_weights_is_as_one_that_was_built_and_set(tmp_path: Path) -> None:
+def test_a_model_of_given_weights_equals_one_that_was_built_and_then_set(tmp_path: Path) -> None:
     def with_all() -> Any:
         layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
         return keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])

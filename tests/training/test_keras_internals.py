@@ -1,4 +1,4 @@
-"""A version of Keras without a private member is refused where numbers depend on it, and done without elsewhere."""
+"""A version of Keras without a private member is refused if numbers depend on the member, and accepted otherwise."""
 
 from __future__ import annotations
 

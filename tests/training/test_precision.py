@@ -1,4 +1,4 @@
-"""Precisions are what everything made afterwards has, and one study's leaves nothing to the next."""
+"""A precision applies to everything made afterwards, and does not carry over from one study to the next."""
 
 from __future__ import annotations
 

@@ -60,18 +60,18 @@ def test_bound_arrays_stand_for_their_formulas() -> None:
         (lambda n: n < 1, 0.9, 1.1),
         (lambda n: n <= 0.5, 0.5, 0.6),
         (lambda n: 1 - n > 0.25, 0.6, 0.8),
-        (lambda n: math.sqrt(n) > 0, 0.5, 0.6),  # a number taken out of it is part of the program
+        (lambda n: math.sqrt(n) > 0, 0.5, 0.6),  # a number extracted from it is part of the program
     ],
 )
 def test_decisions_hold_for_trials_that_answer_alike(decide: Any, served: float, not_served: float) -> None:
     known = frame(n=0.5)
-    assert known.serves({"n": not_served})  # nothing has been asked yet
+    assert known.serves({"n": not_served})  # no decision so far
     assert decide(known.number("n"))
     assert known.serves({"n": served})
     assert not known.serves({"n": not_served})
 
 
-def test_numbers_are_no_text_and_not_nothing() -> None:
+def test_a_symbol_differs_from_a_text_and_from_none() -> None:
     known = frame(n=0.5)
     number = known.number("n")
     assert number is not None
@@ -81,7 +81,7 @@ def test_numbers_are_no_text_and_not_nothing() -> None:
     assert len({number, known.number("n")}) == 1
 
 
-def test_tensorflow_gets_what_a_variable_holds_in_the_type_it_asks_for() -> None:
+def test_tensorflow_gets_the_value_of_a_variable_in_the_type_it_asks_for() -> None:
     import tensorflow as tf
 
     known = frame(beta=0.99999)

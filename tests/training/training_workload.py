@@ -1,4 +1,4 @@
-"""A small real workload for the trainers' tests, built by hand from the study's dataclasses."""
+"""A small real workload for the trainers' tests, built directly from the study's dataclasses."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def one_weight(input_shape: tuple[int, ...], n_outputs: int) -> Any:  # noqa: AR
 
 @keras.saving.register_keras_serializable()
 class ExplodingLoss(keras.losses.Loss):  # type: ignore[misc]
-    """1000 w^2, whatever the target."""
+    """The loss 1000 w^2, for any target."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002
         return 1000.0 * keras.ops.square(y_pred[:, 0])

@@ -144,6 +144,6 @@ def _first_free(locks: Path, study: str) -> FileLock:
 def _unusable(journal: Path, error: Exception) -> StoreError:
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
-        f"({type(error).__name__}: {error}). Give a journal that Optuna wrote, in a folder that can be written to, "
+        f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "
         "or move the file away to begin anew."
     )

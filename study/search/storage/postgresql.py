@@ -217,5 +217,5 @@ def _told(url: str) -> Iterator[None]:
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise StoreError(
             f"storage.optuna_url={url}: PostgreSQL cannot be used ({reason}). Check that it runs, that the database "
-            "exists and that PGPASSWORD or ~/.pgpass opens it; the same command continues the study."
+            "exists and that PGPASSWORD or ~/.pgpass has its password; the same command continues the study."
         ) from error

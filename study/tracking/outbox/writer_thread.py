@@ -230,7 +230,9 @@ class WriterThread:
             except Exception as error:
                 if not is_passing(error):
                     raise
-                _logger.warning("%s: doubles are looked for when the study is opened again: %s", self._where, error)
+                _logger.warning(
+                    "%s: duplicate runs are not removed until the study is opened again: %s", self._where, error
+                )
 
     def _write_pending(self, run: str | None = None) -> None:
         """Write the metrics that wait for a run, or for all of them."""
@@ -249,13 +251,13 @@ class WriterThread:
                     raise
                 if self._away is None:
                     _logger.warning(
-                        "%s takes nothing now, records wait in %s: %s", self._where, self._spool.path, error
+                        "%s accepts no records now; they wait in %s: %s", self._where, self._spool.path, error
                     )
                 self._away = error
             if self._abandon.wait(min(_FIRST_PAUSE_S * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)):
                 raise _Abandoned
         if self._away is not None:
-            _logger.warning("%s takes records again", self._where)
+            _logger.warning("%s accepts records again", self._where)
             self._away = None
         with self._lock:
             self._n_delivered += n_entries

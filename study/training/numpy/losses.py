@@ -61,8 +61,8 @@ def read_loss(section: Section) -> Loss:
     for key, value in section.items():
         if key in _IDLE and value not in _IDLE[key]:
             raise StudyError(
-                f"trainer=numpy dataset.task.loss.{key}={value}: expected {_IDLE[key][0]}, for nothing else is "
-                "written out in NumPy. Take it out, or choose trainer=fit."
+                f"trainer=numpy dataset.task.loss.{key}={value}: expected {_IDLE[key][0]}, since no other value is "
+                "written out in NumPy. Leave it out, or choose trainer=fit."
             )
     return _LOSSES[name](bool(section.get("from_logits", False)))
 

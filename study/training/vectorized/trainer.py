@@ -147,9 +147,9 @@ class VectorizedTrainer:
                 return lane, structure
         if len(self._structures) == _MAX_PROGRAMS:
             raise StudyError(
-                f"trainer=vectorized optimizer={self._config.optimizer.name}: expected trials that one program can "
-                f"train, and these need more than {_MAX_PROGRAMS}, since it is part of the program what is decided "
-                f"by: {self._structures[-1].decided_by}. Use trainer=fit trainer.backend=jax, which trains one by one."
+                f"trainer=vectorized optimizer={self._config.optimizer.name}: expected trials that need at most "
+                f"{_MAX_PROGRAMS} programs, and these need more. The program depends on: "
+                f"{self._structures[-1].decided_by}. Use trainer=fit trainer.backend=jax, which trains one by one."
             )
         structure = VectorizedStructure(
             self._config,
@@ -183,7 +183,7 @@ class VectorizedTrainer:
         return results
 
     def _scheduler(self, key: GroupKey, groups: TrialGroups, due: list[Lane], together: Together) -> LaneScheduler:
-        """Return what trains a group; only a caller that offers more trials lets its batches change."""
+        """Return the scheduler of a group. Its batches may change only if the caller offers more trials."""
         structure, test = key
         can_change = together.more is not None
         # Lanes at different epochs take equally many steps in each of them only where all epochs have the same length.
@@ -234,11 +234,11 @@ class VectorizedTrainer:
 def _check(backend: str, capacity: object) -> None:
     if backend != "jax":
         raise BackendError(
-            f"trainer.backend={backend}: expected jax, which alone can train many trials in one program. "
+            f"trainer.backend={backend}: expected jax, the only one that can train many trials in one program. "
             f"Set trainer.backend=jax, or use trainer=fit trainer.backend={backend}."
         )
     if capacity != "auto" and (not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1):
         raise StudyError(
             f"trainer.capacity={capacity!s}: expected a whole number of at least 1, or auto. "
-            "Set trainer.capacity=auto to fill the memory, or to a smaller number than now."
+            "Set trainer.capacity=auto to fill the memory, or to a whole number."
         )

@@ -58,21 +58,21 @@ def test_an_interruption_waits_until_the_entries_are_written(tmp_path: Path) -> 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_entry_that_a_crash_has_torn_is_dropped_by_the_next(tmp_path: Path) -> None:
+def test_an_incomplete_entry_of_a_crash_is_dropped_by_the_next_one(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     Journal(path).append_logs([{"n": 0}, {"n": 1}])
     with path.open("ab") as file:
         file.write(b'{"n":2,"tor')
     journal = Journal(path)
-    journal.check_end()  # somebody may be writing it at this moment
+    journal.check_end()  # another process may be writing it
     with journal.together():
         journal.append_logs([{"n": 3}])
     assert [entry["n"] for entry in Journal(path).read_logs(0)] == [0, 1, 3]
 
 
 @pytest.mark.parametrize("last", [b"{not json}\n", b"1\n", b"\n", b"\xff\n"])
-def test_an_entry_that_is_none_is_told_before_anything_is_written_behind_it(tmp_path: Path, last: bytes) -> None:
+def test_an_invalid_entry_raises_before_anything_is_written_behind_it(tmp_path: Path, last: bytes) -> None:
     path = tmp_path / "journal"
     path.write_bytes(b'{"n":0}\n' + last)
-    with pytest.raises(ValueError):  # noqa: PT011 - of whichever kind
+    with pytest.raises(ValueError):  # noqa: PT011 - the message depends on the kind of damage
         Journal(path).check_end()

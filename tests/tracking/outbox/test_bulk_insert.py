@@ -70,7 +70,7 @@ def written(config: Any) -> list[dict[str, Any]]:
 def test_runs_written_at_once_are_those_written_one_by_one(
     make_config: Any, open_tracker: Any, tmp_path: Path, empty_store: Path, monkeypatch: Any, is_database: bool
 ) -> None:
-    if not is_database:  # what a server's store would be to it
+    if not is_database:  # treat the database as a server's store
         monkeypatch.setattr("study.tracking.open_runs.is_database", lambda _uri: False)
     stores = []
     for in_bulk in (False, True):
@@ -87,7 +87,7 @@ def test_runs_written_at_once_are_those_written_one_by_one(
 @pytest.mark.parametrize(
     ("make_unknown", "reason"),
     [
-        # Not tried twice: with another version, as with a server, a failed run keeps the metrics of its end twice.
+        # No retries here: with another version, as with a server, a retried run has the metrics of its end twice.
         (lambda patch: patch.setattr(mlflow, "__version__", "3.18.0"), "MLflow 3.18.0 is not 3.17"),
         (
             lambda patch: patch.setitem(bulk_insert._COLUMNS, "SqlTag", frozenset({"key", "run_uuid", "text"})),
@@ -96,7 +96,7 @@ def test_runs_written_at_once_are_those_written_one_by_one(
         (lambda patch: patch.delattr(models, "SqlParam"), "has other columns in SqlParam than expected"),
     ],
 )
-def test_an_mlflow_that_is_not_known_gets_the_same_runs_one_by_one(
+def test_an_unknown_mlflow_gets_the_same_runs_one_by_one(
     make_config: Any,
     open_tracker: Any,
     tmp_path: Path,
@@ -106,7 +106,7 @@ def test_an_mlflow_that_is_not_known_gets_the_same_runs_one_by_one(
     make_unknown: Callable[[Any], None],
     reason: str,
 ) -> None:
-    stores, n_times = [], 1 if "3.18" in reason else 2  # the second time, runs stand in the trials' places
+    stores, n_times = [], 1 if "3.18" in reason else 2  # the second time, the trials have runs already
     for is_known in (True, False):
         path = tmp_path / f"{is_known}.db"
         shutil.copyfile(empty_store, path)
@@ -122,7 +122,7 @@ def test_an_mlflow_that_is_not_known_gets_the_same_runs_one_by_one(
             stores.append(written(config))
     assert stores[0] == stores[1]
     warnings = [record.getMessage() for record in caplog.records if "one by one" in record.getMessage()]
-    assert len(warnings) == n_times  # one for each time that the study was opened
+    assert len(warnings) == n_times  # one for each opening of the study
     assert all(reason in warning for warning in warnings)
 
 
@@ -130,7 +130,7 @@ def test_the_installed_mlflow_is_known() -> None:
     assert bulk_insert.unknown_part() == ""
 
 
-def test_nothing_stands_before_the_flush_and_a_repeated_trial_takes_its_place(
+def test_nothing_is_stored_before_the_flush_and_a_repeated_trial_replaces_the_first(
     make_config: Any, open_tracker: Any
 ) -> None:
     config = make_config(n_trials=4)
@@ -145,7 +145,7 @@ def test_nothing_stands_before_the_flush_and_a_repeated_trial_takes_its_place(
     assert histories
 
 
-def test_one_transaction_for_all(make_config: Any, open_tracker: Any, monkeypatch: Any) -> None:
+def test_all_runs_are_written_in_one_transaction(make_config: Any, open_tracker: Any, monkeypatch: Any) -> None:
     calls: list[str] = []
     for name in ("create_run", "log_batch"):
         method = getattr(SqlAlchemyStore, name)

@@ -33,7 +33,7 @@ def test_entries_come_back_as_they_were(tmp_path: Path) -> None:
     assert read_spool(spool.path) == (ADDRESS, ENTRIES[:1])
 
 
-def test_a_line_that_was_cut_off_is_none(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_left_out(tmp_path: Path) -> None:
     spool = open_spool(tmp_path, "d", ADDRESS)
     spool.append(ENTRIES)
     content = spool.path.read_bytes()
@@ -43,14 +43,14 @@ def test_a_line_that_was_cut_off_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]\n", b'{"a": 1}\n', b"\xff\xfe\n"])
-def test_a_file_that_is_no_spool(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_spool_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "d-0.jsonl"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"d-0\.jsonl: expected records of a study"):
         read_spool(path)
 
 
-def test_each_worker_has_a_spool_and_only_what_the_dead_left_can_be_taken(tmp_path: Path) -> None:
+def test_each_worker_has_a_spool_and_only_those_of_dead_workers_can_be_taken(tmp_path: Path) -> None:
     first, second = (open_spool(tmp_path, "d", ADDRESS) for _ in range(2))
     other = open_spool(tmp_path, "other", ADDRESS)
     assert waiting(tmp_path, "d") == [first.path, second.path]
@@ -65,7 +65,7 @@ def test_each_worker_has_a_spool_and_only_what_the_dead_left_can_be_taken(tmp_pa
         assert is_ours
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="records for the server cannot be kept here"):
         open_spool(tmp_path / "file", "d", ADDRESS)

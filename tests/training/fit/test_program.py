@@ -24,7 +24,7 @@ MLP = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "ba
 ADAM = "keras.optimizers.Adam"
 DESCENT = "fit_workload.Descent"
 COSINE = {key: value for key, value in workload.read_yamls("schedule")["warmup_cosine"].items() if key != "name"}
-# Compiling takes JAX long, so not all.
+# JAX compiles slowly, so only some of the tests run there.
 JAX_CASES = (
     "dropout or schedule or decay or averages or accumulation or recurrent or clipvalue or traced or decides "
     "or own or failure or memory or state"
@@ -56,7 +56,7 @@ def assert_same(one: TrialResult, other: TrialResult) -> None:
 
 
 def assert_like_first(config: dict[str, Any], trials: list[Trial], *, kept: bool = True) -> Any:
-    """Train all in one trainer, and the last alone in another."""
+    """Train all trials in one trainer, and the last one alone in another; assert the same numbers."""
     used, fresh = make_trainer(**config), make_trainer(**config)
     results = [train(used, one) for one in trials]
     assert_same(results[-1], train(fresh, trials[-1]))
@@ -99,7 +99,7 @@ def test_a_trial_after_others_equals_the_first(config: dict[str, Any], extra: di
     assert last.state == "complete"
     assert_same(last, train(make_trainer(**config), trial(3, learning_rate=0.1, **extra)))
     assert used._program._model is model is not None
-    # The clip of JAX takes no stand-in for a number, which then is part of the step.
+    # JAX's clip does not accept a symbol for a number. The number is then part of the step.
     assert len(used._program._structures) == (1 if ON_TENSORFLOW or "clipvalue" not in extra else 2)
 
 
@@ -130,7 +130,7 @@ def test_steps_that_are_kept_are_few() -> None:
 
 @pytest.mark.parametrize(
     ("way", "n_structures"),
-    # A number of its own name, of another, made when built: all one step. One that is out of sight is part of it.
+    # One step serves all trials if the number is kept under its name or derived from it; else it is part of the step.
     [("plain", 1), ("derived", 1), ("renamed", 2), ("hidden", 2), ("taken out", 2), ("array", 2)],
 )
 def test_an_optimizer_of_ones_own(way: str, n_structures: int) -> None:
@@ -171,7 +171,7 @@ def test_what_a_graph_keeps_to_itself_is_built_anew(layer: str) -> None:
         ("study.training.fit.graph.is_stateful_operation", lambda _name: True),
     ],
 )
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="looks into graphs of TensorFlow")
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="inspects graphs of TensorFlow")
 def test_a_member_that_another_version_lacks_costs_time_only(
     monkeypatch: pytest.MonkeyPatch, member: str, unknown: Any
 ) -> None:
@@ -227,13 +227,13 @@ def test_memory_is_flat() -> None:
         return int(process.memory_info().rss)
 
     early = resident_after(range(20))
-    # A trial that is traced anew leaves a megabyte or more.
+    # A trial that is traced anew leaves a megabyte or more in memory.
     assert resident_after(range(20, 120)) - early < 30 * 2**20
 
 
 def test_all_this_holds_on_jax(tmp_path: Path) -> None:
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[3])}
-    # A second trainer's programs are those of the first, and compiled once; tests/test_determinism.py does without.
+    # A second trainer reuses the compiled programs of the first; tests/test_determinism.py compares fresh processes.
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", JAX_CASES, __file__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -50,7 +50,7 @@ def test_a_trial_is_trained_reported_and_measured() -> None:
     assert summary["seconds_train"] > 0
     assert summary["seconds_compile"] > 0
     assert summary["seconds_evaluate"] > 0
-    # The last epoch's validation and the test split, computed again by hand from the weights returned.
+    # The last epoch's validation and the test split, computed again from the returned weights.
     model, dataset = trainer.build_model(result.weights), workload.digits()
     for prefix, split in (("val", dataset.validation), ("test", dataset.test)):
         logits = keras.ops.convert_to_numpy(model(split.x)).astype(np.float64)
@@ -194,7 +194,7 @@ def test_divergence_is_found_within_a_block_of_steps() -> None:
     assert result.summary["n_steps"] == 32
 
 
-def test_a_finite_wreck_is_diverged_and_still_tested() -> None:
+def test_a_finite_loss_above_the_first_is_diverged_and_still_tested() -> None:
     result, _ = train(make_trainer(), make_trial(learning_rate=1e6, test=True))
     assert result.state == "diverged"
     assert result.summary["final_loss"] > result.summary["initial_loss"]
@@ -203,7 +203,7 @@ def test_a_finite_wreck_is_diverged_and_still_tested() -> None:
 
 
 def test_losses_of_single_steps() -> None:
-    # With a rate of next to nothing the model stands still, so that each batch's loss can be had from the model.
+    # With a rate close to zero the model does not change, so the model gives each batch's loss.
     trainer = make_trainer(every_n_steps=3, n_epochs=2)
     result, reports = train(trainer, make_trial(learning_rate=1e-30, keep_weights=True))
     model, dataset = trainer.build_model(result.weights), workload.digits()
@@ -259,7 +259,7 @@ def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the caller's own"), KeyboardInterrupt()])
-def test_what_the_caller_raises_passes_through(error: BaseException) -> None:
+def test_an_exception_of_the_caller_passes_through(error: BaseException) -> None:
     def on_epoch(_report: EpochReport) -> bool:
         raise error
 
@@ -289,7 +289,7 @@ def test_bfloat16_computes_in_it_and_leaves_no_trace() -> None:
     np.testing.assert_allclose(plain.history["loss"], result.history["loss"], rtol=0.02)
 
 
-def test_averaged_weights_are_what_is_validated_and_tested() -> None:
+def test_averaged_weights_are_validated_and_tested() -> None:
     trainer = make_trainer()
     point = {"learning_rate": 0.3, "ema_momentum": 0.9}
     averaged, _ = train(trainer, make_trial(use_ema=True, test=True, keep_weights=True, **point))
@@ -315,7 +315,7 @@ def test_evaluated_metrics_are_those_of_the_model_after_the_epoch(use_ema: bool)
         assert evaluated.history[name] == running.history[name]
     assert evaluated.history["loss"] != running.history["loss"]
     assert evaluated.history["loss"] == [report.metrics["loss"] for report in reports]
-    # The last epoch's are those of the final model, dropout off and averages taken.
+    # The last epoch's metrics are those of the final model, without dropout and with averaged weights.
     assert evaluated.history["loss"][-1] == evaluated.summary["final_loss"]
     split = workload.digits().train
     trainer = make_trainer(model=DROPOUT)

@@ -1,4 +1,4 @@
-"""The written-out backward pass against differences of the written-out forward pass, in NumPy alone."""
+"""The backward pass in NumPy, compared with finite differences of the forward pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.training.numpy.network import ACTIVATIONS, Activation, Dense, Dropout
 
 SHAPES = ((6, 5), (5,), (5, 3), (3,))
 LOGITS = {"from_logits": True}
-# By loss: whether outputs are logits, and which last activation makes what the loss takes.
+# By loss: whether outputs are logits, and the last activation that fits the loss.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "binary logits": ({"_target_": "keras.losses.BinaryCrossentropy", **LOGITS}, "linear"),
     "binary": ({"_target_": "keras.losses.BinaryCrossentropy"}, "sigmoid"),
@@ -102,7 +102,7 @@ def test_at_keep_one_a_uniform_draw_keeps_all_and_a_normal_one_84_percent() -> N
     uniform = forward(layers, [], x, noise=Noise(generator=np.random.default_rng(0))).outputs[-1]
     normal = forward(layers, [], x, noise=Noise(generator=np.random.default_rng(0), draw="normal")).outputs[-1]
     assert (uniform == 1).all()
-    # The standard normal distribution at 1; what is dropped is made up for by nothing.
+    # The standard normal distribution function at 1; dropped units are not compensated.
     assert normal.mean() == pytest.approx(0.8413, abs=0.005)
     assert set(np.unique(normal)) == {0.0, 1.0}
 

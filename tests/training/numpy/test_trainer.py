@@ -1,4 +1,4 @@
-"""Training in NumPy beside Keras: its gradients, its losses, its histories; and what is refused."""
+"""Training in NumPy compared with Keras: gradients, losses, histories; and refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if keras.backend.backend() != "tensorflow":
 
 TINY = {"_target_": "training_workload.tiny"}
 DROPOUT = {"_target_": "training_workload.tiny", "dropout": 0.3}
-# Keras computes in float32, so that hundreds of additions of numbers near 1 are off by some 1e-6.
+# Keras computes in float32, so hundreds of additions of numbers near 1 have an error of about 1e-6.
 TOLERANCE = {"rel": 1e-4, "abs": 1e-5}
 
 
@@ -295,7 +295,7 @@ def test_float32_is_close_to_float64() -> None:
     assert runs[0].summary["optimizer_state_bytes"] == 2 * runs[1].summary["optimizer_state_bytes"]
 
 
-def test_metrics_mean_what_they_mean_in_fit() -> None:
+def test_metrics_have_the_same_meaning_as_in_fit() -> None:
     task = make_config(model=TINY).task
     metrics = KerasMetrics(workload.tiny((8, 8, 1), 10), task)
     outputs = np.eye(10)[[3, 4, 5, 6]]
@@ -371,12 +371,12 @@ def test_a_model_that_is_no_such_chain_is_refused(model: Any, told: str) -> None
         ({"loss": LOSS | {"ignore_class": 3}}, r"dataset\.task\.loss\.ignore_class=3"),
     ],
 )
-def test_what_is_not_written_out_is_told_before_any_trial(options: dict[str, Any], told: str) -> None:
+def test_an_unsupported_config_is_refused_before_any_trial(options: dict[str, Any], told: str) -> None:
     with pytest.raises(StudyError, match=told):
         make_trainer(**options)
 
 
-def test_a_searched_argument_that_no_rule_has_is_told_before_any_trial() -> None:
+def test_a_searched_argument_that_no_rule_has_is_refused_before_any_trial() -> None:
     config = make_config(model=TINY)
     ranges = {"weight_decay": Range(argument="weight_decay", low=1e-4, high=0.1, scale="log")}
     config = replace(config, optimizer=replace(config.optimizer, ranges=ranges))

@@ -33,10 +33,10 @@ SETTINGS = (
     *("in order", "evaluated", "evaluated, averages, recurrent"),
 )
 INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "shared")
-# After 14 to 16 steps; float32 rounds to 6e-8, and products are summed in another order where lanes are multiplied
-# at once.
+# After 14 to 16 steps; float32 rounds to 6e-8, and products are summed in another order if lanes are multiplied
+# together.
 TOLERANCE = 2e-6
-LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation of next to nothing
+LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 
 Answers = Callable[[str], dict[str, Any]]
@@ -87,16 +87,18 @@ def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
     for ours, reference in zip(found["four"], found["one"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
     assert found["four"][0]["summary"]["compiled_batch_size"] == 8
-    assert found["ahead"] == [False]  # confirmations, which do not share their batches, are trained in the same one
+    assert found["ahead"] == [False]  # confirmations, each with its own batches, are trained in the same program
     assert found["programs"] == 1
-    assert found["on a gpu: ahead"] == [False, True]  # the confirmations' program is made while the search trains
+    assert found["on a gpu: ahead"] == [False, True]  # the confirmations' program is compiled while the search trains
     assert found["on a gpu: programs"] == 2
     for ours, reference in zip(found["on a gpu"], found["one"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
     for (confirmed,) in (found["confirmed"], found["on a gpu: confirmed"]):
-        assert confirmed["summary"]["compiled_batch_size"] == 8  # six, and two more so that all have equal shares
+        assert (
+            confirmed["summary"]["compiled_batch_size"] == 8
+        )  # six, and two more so that all devices have equal shares
         assert confirmed["summary"]["test_accuracy"] > 0.1
-    # Orthogonal weights, drawn two on a device, once had all devices wait for one another.
+    # Orthogonal weights, drawn two at a time on a device, once caused a deadlock of the devices.
     assert [r["state"] for r in found["recurrent"]] == ["complete"] * 8
 
 
@@ -129,12 +131,12 @@ def test_everything_else_trains_as_in_fit(answers: Answers, name: str) -> None:
     assert [r["state"] for r in found["vectorized"]] == states.get(name, ["complete"] * 2)
 
 
-def test_every_case_is_looked_at(answers: Answers) -> None:
+def test_every_case_is_tested(answers: Answers) -> None:
     assert set(SETTINGS) == set(answers("settings"))
     assert set(INITIAL) == set(answers("initial_weights"))
 
 
-def test_an_exploding_loss_is_told_by_its_step(answers: Answers) -> None:
+def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers: Answers) -> None:
     exploding = answers("settings")["exploding"]
     k = next(k for k in range(100) if 1000 * 1999.0 ** (2 * k) > 3.4e38)
     assert exploding["vectorized"][0]["summary"]["diverged_at_step"] == k + 1
@@ -149,13 +151,13 @@ def test_initial_weights_are_those_of_fit_bit_by_bit(answers: Answers, name: str
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
         moving = {i for i, w in enumerate(reference["weights"]) if name == "regularized" and i in (3, 4)}
         for index, (mine, other) in enumerate(zip(ours["weights"], reference["weights"], strict=True)):
-            if index in moving:  # batch normalization's averages, which one step has moved
+            if index in moving:  # batch normalization's averages, which one step has changed
                 np.testing.assert_allclose(mine, other, rtol=1e-6)
             else:
                 assert mine == other
 
 
-def test_neighbors_change_no_bit(answers: Answers) -> None:
+def test_neighboring_lanes_change_no_bit(answers: Answers) -> None:
     found = answers("neighbors")
     assert found["states of the wild"] == ["diverged"] * 3
     assert found["n_programs"] == 1  # new numbers compile nothing
@@ -197,7 +199,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers: Answer
 
 
 def assert_alike(ours: list[dict[str, Any]], reference: list[dict[str, Any]]) -> None:
-    """Assert the same numbers but for the last digits."""
+    """Assert the same numbers except for the last digits."""
     for mine, other in zip(ours, reference, strict=True):
         assert mine["state"] == other["state"], mine["error"]
         assert mine["history"].keys() == other["history"].keys()
@@ -220,7 +222,7 @@ def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
     smaller = found["smaller"]
     assert smaller["programs"] == [[2, True], [8, True]]
     assert_alike(smaller["results"], found["still"]["results"])
-    assert smaller["asked"] == [6]  # and never again, for there are none
+    assert smaller["asked"] == [6]  # and never again, since no trials are left
     at_end = [r["summary"].get("compiled_batch_size_at_end", 8) for r in smaller["results"]]
     assert at_end[2] == at_end[7] == 2
     assert {r["summary"]["compiled_batch_size"] for r in smaller["results"]} == {8}
@@ -243,7 +245,7 @@ def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> 
 
 def test_places_that_are_free_are_passed_over_or_filled(answers: Answers) -> None:
     found = answers("places")
-    # Three trials are stopped at their first epoch, three at the second; a batch that stays is an epoch ahead.
+    # Three trials are stopped at their first epoch, three at the second. A batch of constant size runs an epoch ahead.
     assert found["still"]["trained"] == [8, 8, 5, 2]
     assert found["emptied"]["trained"] == [8, 5, 2, 2]
     assert found["filled"]["trained"] == [8, 5, 8, 5]
@@ -277,12 +279,12 @@ def test_trials_that_are_due_take_free_places_first(answers: Answers) -> None:
     assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
 
 
-def test_a_caller_has_time_at_the_beginning_and_towards_the_end(answers: Answers) -> None:
+def test_a_caller_is_called_at_the_beginning_and_towards_the_end(answers: Answers) -> None:
     reports = [[[0, epoch], [1, epoch]] for epoch in range(3)]
     assert answers("lanes")["told"] == ["begun", *reports[0], ["ending", 1], *reports[1], ["ending", 0], *reports[2]]
 
 
-def test_a_caller_that_raises_when_asked_for_more_is_heard(answers: Answers) -> None:
+def test_an_exception_of_a_caller_asked_for_more_trials_passes_through(answers: Answers) -> None:
     assert "the caller's own" in answers("lanes")["refusal"]
 
 
@@ -300,7 +302,9 @@ def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers: Ans
         ("jax", True, StudyError, "trainer.capacity=True"),
     ],
 )
-def test_what_cannot_be_is_refused(backend: str, capacity: Any, error: type[Exception], told: str) -> None:
+def test_an_invalid_backend_or_capacity_is_refused(
+    backend: str, capacity: Any, error: type[Exception], told: str
+) -> None:
     arguments: dict[str, Any] = {"batch_size": 32, "eval_batch_size": 64, "precision": "float32"}
     with pytest.raises(error, match=told):
         VectorizedTrainer(None, None, backend=backend, capacity=capacity, **arguments)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Trains the same trials with `vectorized` and with `fit` on JAX and prints both; its own process, for its backend.
+"""Train the same trials with `vectorized` and with `fit` on JAX, and print both results; run as a process, for JAX.
 
-python tests/training/vectorized_cases.py optimizers
+python tests/training/vectorized/vectorized_cases.py optimizers
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
@@ -28,7 +28,7 @@ from study.training.vectorized.trainer import VectorizedTrainer
 DROPOUT = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
 ADAM = "keras.optimizers.Adam"
-# No step or evaluation has fewer examples than the others, so that half as much is compiled.
+# All steps and evaluations have the same number of examples, so half as much is compiled.
 WHOLE = {"batch_size": 25, "eval_batch_size": 50}
 
 
@@ -42,7 +42,7 @@ def vectorized(
     ahead: bool = False,
     **config: Any,
 ) -> VectorizedTrainer:
-    """Make a trainer; unless a case is about it, no program of confirmations is compiled beside the search's."""
+    """Make a trainer; by default, no program of confirmations is compiled beside the search's."""
     made = make_config(**config)
     budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
     optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
@@ -80,7 +80,7 @@ def record(result: TrialResult, reports: list[EpochReport]) -> dict[str, Any]:
 
 
 def run(trainer: Any, trials: list[Trial], stop: dict[int, int] | None = None) -> list[dict[str, Any]]:
-    """Train; `stop` has the epoch after which a trial is stopped."""
+    """Train; `stop` has the epoch after which each trial is stopped."""
     reports: dict[int, list[EpochReport]] = {t.number: [] for t in trials}
 
     def on_epoch(reported: Trial, report: EpochReport) -> bool:
@@ -115,7 +115,7 @@ def optimizers() -> dict[str, Any]:
 
 
 def settings() -> dict[str, Any]:
-    """Whatever else changes a training: schedules, clipping, averages, models, budgets, precision."""
+    """Other settings that change a training: schedules, clipping, averages, models, budgets, precision."""
     adam = {"learning_rate": 0.003, "beta_2": 0.99999}
     sgd = {"learning_rate": 0.1}
     pair = [trial(0, **adam), trial(1, learning_rate=0.001, beta_2=0.9)]
@@ -222,7 +222,7 @@ def initial_weights() -> dict[str, Any]:
 
 
 def memory() -> dict[str, Any]:
-    """A device that takes two trials at once, and a bound that the program's own analysis keeps."""
+    """A device that can hold two trials at once, and a memory limit that the program's own analysis respects."""
     from study.training.vectorized.compiler import Compiler
 
     trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
@@ -251,7 +251,7 @@ def memory() -> dict[str, Any]:
 
 
 def devices() -> dict[str, Any]:
-    """The same trials shared out over four devices, and on one, since seven lanes have no equal shares."""
+    """The same trials divided among four devices, and on one device, since seven lanes have no equal shares."""
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
     found: dict[str, Any] = {}
     for name, n in (("four", 8), ("one", 7)):
@@ -275,7 +275,7 @@ def devices() -> dict[str, Any]:
 
 
 def abreast() -> dict[str, Any]:
-    """The same trials one after the other, and stepping all together, each with its own order too."""
+    """The same trials one after the other, and all stepping together, also each with its own order."""
     config: dict[str, Any] = {"n_trials": 8, "model": DROPOUT}
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
     reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
@@ -301,13 +301,13 @@ def abreast_as_on_a_gpu() -> Iterator[None]:
 
 
 def lanes() -> dict[str, Any]:
-    """Batches that shrink and whose places are filled, beside the same trials in batches that stay as they are."""
+    """Batches that shrink or are refilled, compared with the same trials in batches of constant size."""
     with abreast_as_on_a_gpu():
         return changing()
 
 
 def places() -> dict[str, Any]:
-    """Batches whose places are passed over when they are free, and filled; how many were trained in each epoch."""
+    """Batches whose free places are skipped or refilled; the number of lanes trained in each epoch."""
     from study.training.vectorized.program import VectorizedProgram
 
     epoch, trained = VectorizedProgram.epoch, list[int]()
@@ -332,7 +332,7 @@ def places() -> dict[str, Any]:
 
 
 def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
-    """Return trials, after which epoch each is stopped, and the study."""
+    """Return trials, the epoch after which each is stopped, and the study."""
     trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
     stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
     return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED}
@@ -346,7 +346,7 @@ def changing() -> dict[str, Any]:
         found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
         found[name]["programs"] = sizes(trainer)
     found["rest"] = run(vectorized(**config), trials[8:], stop)
-    # Where an epoch is cut short its lanes cannot be at different ones: places stay free.
+    # If an epoch is cut short, its lanes cannot be at different epochs: places stay free.
     trainer = vectorized(n_trials=8, n_epochs=None, n_steps=10, model=MASKED)
     found["cut short"] = in_batches(trainer, trials[:8], stop, trials[8:])
     # Other structures are trained afterwards; a broken one fails alone.
@@ -360,7 +360,7 @@ def changing() -> dict[str, Any]:
 def in_batches(
     trainer: Any, trials: list[Trial], stop: dict[int, int], rest: list[Trial], *, changes: bool = True
 ) -> dict[str, Any]:
-    """Train; new trials come from `rest`, and each end is reported once."""
+    """Train; new trials come from `rest`, and each trial that ended is reported once."""
     due, ended, asked, diverged = list(rest), list[TrialResult](), list[int](), list[int]()
     reported: list[tuple[int, int]] = []
 
@@ -392,7 +392,7 @@ def sizes(trainer: VectorizedTrainer) -> list[Any]:
 
 
 def told(trials: list[Trial]) -> list[Any]:
-    """The calls that a caller receives for a batch, in order."""
+    """Return the calls that a batch makes to its caller, in their order."""
     order: list[Any] = []
     together = Together(
         epoch_ended=lambda _: (),
@@ -406,7 +406,7 @@ def told(trials: list[Trial]) -> list[Any]:
 
 
 def refusal(trials: list[Trial]) -> str:
-    """An exception that the caller raises when asked for more passes through."""
+    """Return the caller's own error from a request for more trials; it must pass through."""
 
     def more(_n: int, _results: Any) -> list[Trial]:
         raise KeyError("the caller's own")
@@ -420,7 +420,7 @@ def refusal(trials: list[Trial]) -> str:
 
 
 def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
-    """Memory runs out where places are filled: all begin anew, fewer at once, and nothing is reported twice."""
+    """Memory runs out while places are filled: all trials begin anew, fewer at once; nothing is reported twice."""
     from study.training.vectorized.compiler import NoRoomError
     from study.training.vectorized.program import VectorizedProgram
 
