@@ -21,7 +21,7 @@ def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_
     for name, span in spans.items():
         assert f"2.00 points better than that of {name} ({span})" in first
     assert second.startswith(f"adam reaches {100 * found.rows[0].tuned.estimate:.2f} %")
-    assert third.startswith("Behind it, momentum and sgd cannot be told apart (difference ")
+    assert third.startswith("Behind it, momentum and sgd show no significant difference (difference ")
 
 
 def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_experiment):
@@ -31,7 +31,7 @@ def test_equal_optimizers_have_no_winner_and_both_are_named(make_study, make_exp
     assert (found.answer.kind, found.answer.winner) == ("none", None)
     assert found.answer.sentences[0].startswith(
         "No clear winner among these 2 tuned configurations: "
-        "adam, the best on validation, cannot be told apart from sgd; its mean test accuracy is "
+        "adam, the best on validation, shows no significant difference from sgd; its mean test accuracy is "
     )
 
 
@@ -74,8 +74,8 @@ def test_a_loss_is_better_when_lower(make_study, make_experiment):
 @pytest.mark.parametrize(
     ("tests", "told"),
     [
-        ([0.8], "Nothing can be told apart from one confirmation seed"),
-        ([], "Nothing can be said yet: there are no confirmations"),
+        ([0.8], "No significance test is possible with one confirmation seed"),
+        ([], "No result yet: there are no confirmations"),
     ],
 )
 def test_without_enough_seeds_nothing_is_claimed(make_study, make_experiment, tests, told):
