@@ -1,4 +1,4 @@
-"""The view across workloads: ranks with Nemenyi's critical difference, and performance profiles."""
+"""Comparison across workloads: ranks with Nemenyi's critical difference, and performance profiles."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class AcrossWorkloads:
 
     Attributes:
         experiments: The experiments.
-        labels: The entries that all of them have, the best average rank first.
+        labels: The entries that all experiments have, the best average rank first.
         optimizers: The optimizer's YAML name of each entry.
-        missing: Entries that some experiment lacks, which are left out.
+        missing: Entries left out because some experiment lacks them.
         scores: Mean test results, larger is better, shape (n_experiments, n_labels).
         ranks: Average ranks, shape (n_labels,).
-        friedman: Whether all rank alike; None with fewer than three workloads.
-        critical_difference: By how much ranks must differ; None with fewer than three workloads.
+        friedman: Test that all optimizers rank alike; None with fewer than three workloads.
+        critical_difference: Least significant difference of ranks; None with fewer than three workloads.
         taus: Factors of the performance profile, shape (n_taus,); empty where no target is met.
         profile: Share of the workloads within tau times the fastest, shape (n_taus, n_labels).
-        profile_scores: Its integral, shape (n_labels,).
+        profile_scores: Integral of the profile, shape (n_labels,).
     """
 
     experiments: tuple[str, ...]
@@ -55,7 +55,7 @@ class AcrossWorkloads:
 
 
 def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
-    """Return the view across experiments; None where fewer than two share two entries with test results."""
+    """Return the comparison across experiments; None unless two or more share two entries with test results."""
     tables = [_means(comparison) for comparison in comparisons]
     everywhere = sorted(set.intersection(*(set(table) for table in tables)))
     if len(comparisons) < 2 or len(everywhere) < 2:
@@ -99,29 +99,29 @@ def workloads_section(found: AcrossWorkloads) -> tuple[PageSection, dict[str, Fi
 
 
 def sentence(found: AcrossWorkloads) -> str:
-    """Say what the workloads together tell, and how little where they are few."""
+    """State the result over all workloads, and its limits where they are few."""
     n, best = len(found.experiments), found.labels[0]
     said = f"{best} has the best average rank, {found.ranks[0]:.2f} of {len(found.labels)}, over {n} workloads"
     if found.friedman is None or found.critical_difference is None:
-        return f"{said}; {n} workloads are too few for a test of ranks, three are the least."
+        return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
     behind = [
         label
         for label, rank in zip(found.labels[1:], found.ranks[1:], strict=True)
         if rank - found.ranks[0] >= found.critical_difference
     ]
     if not behind or not found.friedman.p <= 0.05:
-        told = "no optimizer can be told from the best"
+        told = "no optimizer differs significantly from the best"
     elif len(behind) == len(found.labels) - 1:
-        told = "it ranks before every other"
+        told = "it ranks significantly before every other"
     else:
-        told = f"it ranks before {', '.join(behind)}, and cannot be told from the others"
-    few = f" {n} workloads can tell little: only a difference of {found.critical_difference:.2f} ranks would count."
+        told = f"it ranks significantly before {', '.join(behind)}, with no significant difference from the others"
+    few = f" {n} workloads give little evidence: significance needs {found.critical_difference:.2f} ranks."
     p = "" if math.isnan(found.friedman.p) else f" (Friedman p = {found.friedman.p:.3f})"
     return f"{said}; {told}{p}.{few if n < 10 else ''}"
 
 
 def _means(comparison: Comparison) -> dict[str, float]:
-    """Return mean test results by label, turned so that larger is better."""
+    """Return mean test results by label, with the sign changed where smaller is better."""
     sign = comparison.experiment.metric.sign
     return {row.label: sign * row.tuned.estimate for row in comparison.rows if row.tuned is not None}
 
@@ -140,8 +140,8 @@ def _table(found: AcrossWorkloads) -> str:
         last = f'<td class="num">{found.profile_scores[index]:.2f}</td>' if found.taus.size else ""
         rank = f'<td class="num strong">{found.ranks[index]:.2f}</td>'
         rows.append(f'<tr><th scope="row">{escape(label)}</th>{rank}{cells}{last}</tr>')
-    missing = f" Left out, as some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
-    caption = f"Mean test results and their average rank, 1 the best.{missing}"
+    missing = f" Left out because some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
+    caption = f"Mean test results and their average rank; 1 is the best.{missing}"
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Ranks"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>"
@@ -185,11 +185,11 @@ def _ranks_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:
 
 
 def _critical_difference_trace(best: float, difference: float, *, y: float) -> dict[str, Any]:
-    """Return a bar from the best rank to the last rank that does not differ from it."""
+    """Return a bar from the best rank, as long as the critical difference."""
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": "not told from the best",
+        "name": "not significantly different from the best",
         "x": [best, best + difference],
         "y": [y, y],
         "line": {"color": "#7d7d7d", "width": 4},
@@ -213,7 +213,7 @@ def _profile_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure
     return Figure(
         name="profile",
         title="Performance profile",
-        description="Share of the workloads on which the target is met within a factor of the fastest's steps.",
+        description="Share of the workloads on which the target is met within a factor of the fewest steps.",
         traces=traces,
         x={"title": "factor of the fewest steps"},
         y={"title": "workloads", "tickformat": ".0%", "range": [-0.03, 1.05]},

@@ -14,12 +14,12 @@ _FEW_SEEDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Caution:
-    """One thing to be known.
+    """One warning.
 
     Attributes:
         topic: A word or two, such as `Unequal budgets`.
-        text: What is the case and what to do.
-        serious: Whether the comparison may be wrong because of it; such stand beside the answer.
+        text: The fact, and the next step.
+        serious: Whether it can make the comparison wrong; serious warnings stand beside the answer. Default: False.
     """
 
     topic: str
@@ -46,7 +46,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
 
 
 def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
-    """Return why a study's trials are no independent random search, by study; empty where all are."""
+    """Return why trials are not an independent random search, by study; empty where all of them are."""
     reasons = {}
     for study in experiment.studies:
         if not study.ranges:
@@ -63,7 +63,7 @@ def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
 
 def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:
     for why in experiment.differing:
-        yield Caution(topic="Not comparable", text=f"{why} Compared all the same, by --force.", serious=True)
+        yield Caution(topic="Not comparable", text=f"{why} Compared anyway because of --force.", serious=True)
 
 
 def _running(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -82,7 +82,7 @@ def _lengths(experiment: ComparedExperiment) -> Iterator[Caution]:
         lengths.setdefault(length(study), []).append(study.record.name)
     if len(lengths) > 1:
         told = "; ".join(f"{many} for {', '.join(sorted(names))}" for many, names in sorted(lengths.items()))
-        text = f"The studies trained for different lengths: {told}. What trains longer has an advantage of its own."
+        text = f"The studies trained for different lengths: {told}. Longer training is an advantage in itself."
         yield Caution(topic="Unequal training", text=text, serious=True)
 
 
@@ -103,14 +103,15 @@ def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
         told = ", ".join(f"{name} {count}" for name, count in sorted(more.items()))
         yield Caution(
             topic="Unequal budgets",
-            text=f"All searches are cut to their first {n} trials, which all ended ones have ({told} had more).",
+            text=f"All searches are cut to their first {n} trials, the number that all finished searches have "
+            f"({told} had more).",
             serious=True,
         )
     beyond = [study.record.name for study in experiment.studies if study.confirmed_beyond]
     if beyond:
         text = (
-            f"The confirmed configuration of {', '.join(beyond)} was found beyond the first {n} trials: what the cut "
-            "search would have chosen was never confirmed. Give every study the same budget.n_trials."
+            f"The confirmed configuration of {', '.join(beyond)} was found beyond the first {n} trials; the best "
+            "configuration within them was never confirmed. Give every study the same budget.n_trials."
         )
         yield Caution(topic="Unequal budgets", text=text, serious=True)
 
@@ -119,9 +120,9 @@ def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
     for study in experiment.studies:
         if study.n_superseded:
             text = (
-                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search went on after "
-                "the test split had been seen, and its best point changed; the choice to go on may have used the "
-                "test result."
+                f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search continued "
+                "after the test split had been seen, and its best point changed; the decision to continue may have "
+                "used the test result."
             )
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
 
@@ -133,8 +134,8 @@ def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caut
     most = max(len(study.tuned) for entry in entries for study in entry.studies)
     if most > len(outcome.units):
         text = (
-            f"Of up to {most} confirmation seeds only {len(outcome.units)} are shared by all; the others are not in "
-            "the differences."
+            f"Of up to {most} confirmation seeds, all entries share only {len(outcome.units)}; the differences leave "
+            "out the others."
         )
         yield Caution(topic="Seeds not shared", text=text)
 
@@ -143,7 +144,7 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
     if outcome.unit == "seed" and 0 < len(outcome.units) < _FEW_SEEDS:
         n = len(outcome.units)
         are = "seeds are" if n > 1 else "seed is"
-        text = f"{n} confirmation {are} few; {_FEW_SEEDS} are advised (budget.n_confirmations={_FEW_SEEDS})."
+        text = f"{n} confirmation {are} few; {_FEW_SEEDS} are recommended (budget.n_confirmations={_FEW_SEEDS})."
         yield Caution(topic="Few seeds", text=text)
 
 
@@ -163,8 +164,8 @@ def _edges(rows: Sequence[Row]) -> Iterator[Caution]:
         for edge in row.edges:
             text = (
                 f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end "
-                f"({edge.limit:g}) of its range. Widen it (optimizer.search.{edge.argument}.{edge.edge}) and search "
-                "again, for all alike."
+                f"({edge.limit:g}) of its range. Widen the range (optimizer.search.{edge.argument}.{edge.edge}) and "
+                "search again, with the same range for all."
             )
             yield Caution(topic="Optimum near an edge", text=text)
 
@@ -176,18 +177,16 @@ def _diverged(rows: Sequence[Row]) -> Iterator[Caution]:
         if row.n_trials and (n := row.states.get("diverged", 0))
     ]
     if told:
-        yield Caution(topic="Diverged trials", text=f"Counted as the worst result, never dropped: {', '.join(told)}.")
+        yield Caution(topic="Diverged trials", text=f"Counted as the worst result, not left out: {', '.join(told)}.")
     failed = [f"{row.label} {row.states['failed']}" for row in rows if row.states.get("failed")]
     if failed:
-        yield Caution(
-            topic="Failed trials", text=f"An exception ended them, see their error.txt: {', '.join(failed)}."
-        )
+        yield Caution(topic="Failed trials", text=f"Ended by an exception; see their error.txt: {', '.join(failed)}.")
 
 
 def _samplers(experiment: ComparedExperiment) -> Iterator[Caution]:
     for name, reason in sorted(pruned_or_adaptive(experiment).items()):
         text = (
-            f"{name} used {reason}: its trials are not independent draws, so there is no tuning curve, and it had "
-            "another kind of budget than random search."
+            f"{name} used {reason}: its trials are not independent draws, so there is no tuning curve, and its "
+            "budget is of another kind than that of random search."
         )
         yield Caution(topic="Not random search", text=text)

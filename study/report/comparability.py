@@ -1,4 +1,4 @@
-"""Check that studies can be compared at all."""
+"""Check that studies can be compared."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check_comparable(
     if reasons and not force:
         raise StudyError(
             f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss. "
-            f"{' '.join(reasons)} Run them anew under experiment names of their own, or compare them all the same "
-            "with --force, which the page will say."
+            f"{' '.join(reasons)} Run them again, each under its own experiment name, or compare them anyway with "
+            "--force; the page then says so."
         )
     return tuple(reasons)
 

@@ -1,4 +1,4 @@
-"""Everything that a comparison of one experiment says, computed once for the page, the figures and the JSON."""
+"""All results of the comparison of one experiment, computed once for the page, the figures and the JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Comparison:
     """A comparison of one experiment.
 
     Attributes:
-        experiment: Its studies and what is compared of them.
-        outcome: Who was compared, and the verdict.
+        experiment: The experiment with its studies.
+        outcome: The scores compared, and the verdict.
         rows: The summary table.
-        answer: The sentence.
-        cautions: What must be known.
-        tuning: Tuning curves by label.
-        no_tuning: Why there are no tuning curves; empty where there are some.
+        answer: The answer in sentences.
+        cautions: The warnings.
+        tuning: Tuning curves by label; empty if none can be drawn.
+        no_tuning: The reason why there are no tuning curves; empty if there are some.
         training: Training curves by label.
         rates: Searches over the learning rate by label.
         targets: Times to the target by label.
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def look(self) -> dict[str, Style]:
-        """The style of each entry, by label."""
+        """The style of each entry in the figures, by label."""
         entries = self.experiment.entries
         return dict(
             zip([e.label for e in entries], styles([entry.optimizer for entry in entries]), strict=True),
@@ -61,7 +61,7 @@ class Comparison:
 
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
-        """The figures by name, those that there is something to draw for; drawn once for the page and the files."""
+        """The figures by name, without those that have no data; drawn once for the page and the files."""
         experiment, look, metric = self.experiment, self.look, self.experiment.metric
         candidate = self.outcome.candidate
         drawn = [
@@ -90,7 +90,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
     no_tuning = ""
     if reasons:
         told = "; ".join(f"{name} used {reason}" for name, reason in sorted(reasons.items()))
-        no_tuning = f"A tuning curve is valid for independent random search without a pruner alone: {told}."
+        no_tuning = f"A tuning curve is valid only for independent random search without a pruner: {told}."
     elif not tuning:
         no_tuning = "There are too few trials for a tuning curve."
     return Comparison(
@@ -108,5 +108,5 @@ def compare(experiment: ComparedExperiment) -> Comparison:
 
 
 def _each(experiment: ComparedExperiment, of: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return what a function finds for each entry, by label, but for those without."""
+    """Return the result of a function for each entry, by label, without entries for which it returns None."""
     return {entry.label: found for entry in experiment.entries if (found := of(entry)) is not None}

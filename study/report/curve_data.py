@@ -1,4 +1,4 @@
-"""The numbers behind the curves: tuning, training, sensitivity to the learning rate, time to target."""
+"""Data of the curves: tuning, training, sensitivity to the learning rate, time to target."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
 
 Floats = NDArray[np.float64]
-# One point of accuracy, or this share of the best value of an unbounded metric.
+# One point of accuracy; for an unbounded metric, this share of its best value.
 _TOLERANCE = 0.01
 _ENOUGH_TRIALS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfTrials:
-    """The best of n random trials: the median with its band, and the mean, which may be infinite."""
+    """Best of n random trials: the median with its band, and the mean (infinite where it does not exist)."""
 
     median: TuningCurve
     mean: Floats
@@ -51,12 +51,12 @@ class TrainingQuartiles:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRates:
-    """A search seen over the learning rate; scores of diverged trials are NaN here.
+    """Trials of a search over the learning rate; scores of diverged trials are NaN here.
 
     Attributes:
-        rates: One a trial, shape (n_trials,).
+        rates: One for each trial, shape (n_trials,).
         scores: Validation objective, shape (n_trials,).
-        diverged: Which diverged, shape (n_trials,).
+        diverged: True for trials that diverged, shape (n_trials,).
         numbers: Trial numbers.
         sensitivity: Envelope and width; None with too few trials.
     """
@@ -70,14 +70,14 @@ class LearningRates:
 
 @dataclass(frozen=True, kw_only=True)
 class TimesToTarget:
-    """When confirmations first met the target on validation; infinite for never.
+    """Times until confirmations first meet the target on validation; infinite for never.
 
     Attributes:
-        steps: Per confirmation, shape (n_runs,).
-        seconds: Per confirmation, shape (n_runs,).
-        median_steps: Over the confirmations.
-        median_seconds: Over the confirmations.
-        n_met: How many met it.
+        steps: Optimizer steps of each confirmation, shape (n_runs,).
+        seconds: Seconds of training of each confirmation, shape (n_runs,).
+        median_steps: Median over the confirmations.
+        median_seconds: Median over the confirmations.
+        n_met: Number of confirmations that met it.
     """
 
     steps: Floats
@@ -88,7 +88,7 @@ class TimesToTarget:
 
 
 def best_of_trials(entry: Entry, metric: ObjectiveMetric) -> BestOfTrials | None:
-    """Return the tuning curve of an entry's trials; None where there are too few."""
+    """Return the tuning curve of an entry's trials; None with too few of them."""
     scores = _trial_scores(entry.trials, metric)
     if not entry.searched or len(scores) < _ENOUGH_TRIALS:
         return None
@@ -99,7 +99,7 @@ def best_of_trials(entry: Entry, metric: ObjectiveMetric) -> BestOfTrials | None
 
 
 def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> TrainingQuartiles | None:
-    """Return the training curves over an entry's confirmations; None where no history is known."""
+    """Return the training curves over an entry's confirmations; None without a history."""
     metric = experiment.metric
     validation = _matrix(entry.tuned, metric.name, experiment)
     if validation is None:
@@ -114,7 +114,7 @@ def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> Training
 
 
 def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | None:
-    """Return an entry's search over the learning rate; None where it was not searched."""
+    """Return an entry's trials over the learning rate; None if it was not searched."""
     if not any("learning_rate" in study.ranges for study in entry.studies):
         return None
     runs = [run for run in entry.trials if number_of(run, "learning_rate") > 0 and run.state != "failed"]
@@ -138,7 +138,7 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
 
 
 def times_to_target(entry: Entry, experiment: ComparedExperiment) -> TimesToTarget | None:
-    """Return when an entry's confirmations met the target; None without a target or histories."""
+    """Return the times at which an entry's confirmations met the target; None without a target or histories."""
     metric = experiment.metric
     values = _matrix(entry.tuned, metric.name, experiment)
     if metric.target is None or values is None:
@@ -160,15 +160,15 @@ def times_to_target(entry: Entry, experiment: ComparedExperiment) -> TimesToTarg
 
 
 def _trial_scores(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> Floats:
-    """Return trials' objectives; a failed one has spent its trial for the worst value."""
+    """Return the objectives of trials; a failed trial counts as the worst value."""
     found = [metric.validation(run) for run in runs]
     return np.array([metric.worst if value is None else value for value in found])
 
 
 def _matrix(runs: Sequence[RunRecord], metric: str, experiment: ComparedExperiment) -> Floats | None:
-    """Return a metric by run and epoch, shape (n_runs, n_epochs); runs that ended early are filled up.
+    """Return a metric by run and epoch, shape (n_runs, n_epochs), padded with NaN for runs that ended early.
 
-    A diverged run goes on with the worst value where there is one, so that a curve is not that of the survivors.
+    A diverged run continues with the worst value if that is finite, so that a curve is not that of the survivors.
     """
     histories = [
         (run, experiment.histories[run.run_id][metric][1])
@@ -194,7 +194,7 @@ def _quartiles(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _per_epoch(runs: Sequence[RunRecord], key: str, experiment: ComparedExperiment) -> float:
-    """Return the median over runs of a total divided by the epochs done; NaN where it is not known."""
+    """Return the median over runs of a total divided by the epochs done; NaN if unknown."""
     rates = [rate for run in runs if math.isfinite(rate := _rate(run, key, experiment))]
     return float(np.median(rates)) if rates else math.nan
 

@@ -14,20 +14,20 @@ from study.report.comparison import Comparison
 
 
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
-    """Return the numbers of the page, ready for JSON; NaN and infinite numbers are null.
+    """Return all results, ready for JSON; NaN and infinite numbers are null.
 
     Keys:
-        experiments: A list, one object an experiment:
+        experiments: A list, one object for each experiment:
             experiment, metric (name, direction, target, test), n_trials (the common budget);
             answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
             summary: a list as the table shows it, best first: label, optimizer, tuned and untuned (estimate, low,
                 high, level, n), over_studies, gain, validation, search_best, configuration, n_trials, n_planned,
                 states, seconds_per_trial, state_bytes, edges, running, run_ids;
-            comparison: unit, units, labels, scores (by label, one a unit), left_out;
+            comparison: unit, units, labels, scores (by label, one for each unit), left_out;
             differences: the candidate against each other: other, mean, low, high, p, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
-            no_tuning_curves: why there are none;
+            no_tuning_curves: the reason why there are none;
             warnings: topic, text, serious;
             studies: name, run_id, status, study_seed, digest, git_commit.
         across: null, or sentence, experiments, labels, ranks, friedman, critical_difference, profile_scores.
@@ -120,7 +120,7 @@ def _across(workloads: AcrossWorkloads | None) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value made of what JSON knows."""
+    """Return a value built from JSON's types."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

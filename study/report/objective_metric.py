@@ -1,4 +1,4 @@
-"""The metric that studies are compared by: its name, its bounds, its values as text."""
+"""The metric that studies are compared by: its name, its bounds and its notation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ObjectiveMetric:
     Attributes:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
-        target: A value of the metric worth reaching; None without a target.
+        target: The value of the metric to reach; None without a target.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ObjectiveMetric:
 
     @property
     def is_share(self) -> bool:
-        """True if the metric lies between 0 and 1."""
+        """True for a metric between 0 and 1."""
         return abs(self._worst) <= 1
 
     @property
@@ -63,11 +63,11 @@ class ObjectiveMetric:
         return 1.0 if self.direction == "maximize" else -1.0
 
     def validation(self, run: RunRecord) -> float | None:
-        """Return a run's objective: the worst value where it diverged, None where it failed or goes on."""
+        """Return a run's objective: the worst value if it diverged, None if it failed or is still running."""
         return self._score(run, "objective")
 
     def tested(self, run: RunRecord) -> float | None:
-        """Return a run's test score: the worst value where it diverged, None where it failed or goes on."""
+        """Return a run's test score: the worst value if it diverged, None if it failed or is still running."""
         return self._score(run, self.test)
 
     def text(self, value: float) -> str:
@@ -77,7 +77,7 @@ class ObjectiveMetric:
         return f"{100 * value:.2f}{SPACE}%" if self.is_share else f"{value:.4g}"
 
     def span(self, low: float, high: float) -> str:
-        """Return an interval, its unit once; empty if an end is not finite."""
+        """Return an interval with its unit once; empty if an end is not finite."""
         if not (math.isfinite(low) and math.isfinite(high)):
             return ""
         if self.is_share:
@@ -91,11 +91,11 @@ class ObjectiveMetric:
         return f"{prefix}{number}{SPACE}points" if self.is_share else f"{prefix}{number}"
 
     def change_span(self, low: float, high: float) -> str:
-        """Return an interval of differences, without unit; an end of exactly 0 excludes it."""
+        """Return an interval of differences, without unit; an end of exactly 0 is open."""
         if not (math.isfinite(low) and math.isfinite(high)):
             return ""
         ends = [f"{MINUS if end < 0 else ''}{self._number(abs(end))}" for end in (low, high)]
-        # Where Holm's procedure rejects but for no more than the sign, its limit is 0 and open.
+        # Where Holm's procedure establishes only the sign, its limit is 0 and open.
         if low == 0 < high:
             return f"above 0 to {ends[1]}"
         return f"{ends[0]} to below 0" if low < 0 == high else f"{ends[0]} to {ends[1]}"
@@ -107,7 +107,7 @@ class ObjectiveMetric:
     def _number(self, value: float) -> str:
         if not self.is_share:
             return f"{value:.3g}"
-        # A hundredth of a point is as fine as a test split of 10 000 examples counts.
+        # A hundredth of a point is one of 10 000 test examples.
         return f"{100 * value:.2f}"
 
     def _score(self, run: RunRecord, metric: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Pair the entries over the seeds that they share, and decide between them."""
+"""Pairing of the entries over the seeds that they share, and the verdict of `decide`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from study.report.studies import ComparedExperiment, ComparedStudy, Entry
 from study.statistics.winner import Verdict, decide
 
 Floats = NDArray[np.float64]
-# A repetition and its seeds: what two confirmations must share to be paired.
+# A repetition and its seeds. Two confirmations with the same key are a pair.
 Key = tuple[int, str, str]
 Unit = Literal["seed", "study"]
 ENOUGH_STUDIES = 3
@@ -22,17 +22,17 @@ ENOUGH_STUDIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The entries compared, their scores over shared seeds, and the verdict.
+    """The scores compared, and the verdict on them.
 
     Attributes:
         labels: Entries in the comparison.
         scores: Their test scores, shape (n_entries, n_units); column u has the same seeds for all.
         validation: Their mean validation objective over the same confirmations, shape (n_entries,).
-        unit: What a column is: a confirmation `seed`, or a whole `study` where there are three study seeds or more.
+        unit: Meaning of a column: a confirmation `seed`, or a whole `study` from three study seeds on.
         units: The repetition, or the study seed, of each column.
-        left_out: Why entries are not in the comparison, by label.
-        verdict: What the scores say of the candidate; None where nothing can be compared.
-        behind: Entries that came after a winner, and the verdict among them; None where there are fewer than two.
+        left_out: Reasons why entries are not in the comparison, by label.
+        verdict: The verdict on the candidate; None where nothing can be compared.
+        behind: Entries behind the winner, and the verdict among them; None without a winner or with fewer than two.
     """
 
     labels: tuple[str, ...]
@@ -54,13 +54,13 @@ def decide_outcome(experiment: ComparedExperiment) -> Outcome:
     """Compare the entries over the seeds that they share.
 
     The candidate is the entry with the best mean validation objective over the confirmations of its configuration,
-    not the one with the best single trial: a search's best score is the luckiest of many and finds the best of
-    eight optimizers in 61 % of simulated comparisons, the mean over confirmations in 84 %. The test split has no
-    part in the choice.
+    not the one with the best single trial. The best score of a search is the luckiest of many: it finds the best of
+    eight optimizers in 61 % of simulated comparisons, the mean over confirmations in 84 %. The choice does not use
+    the test split.
 
-    With three shared study seeds or more a unit is a study: the mean over its confirmations, so that the luck of the
-    search is in the intervals. With fewer it is a confirmation seed, averaged over the studies where there are two,
-    and the verdict holds for these tuned configurations.
+    With three shared study seeds or more, a unit is a study: the mean over its confirmations. The intervals then
+    include the luck of the search. With fewer, a unit is a confirmation seed, averaged over the studies where there
+    are two, and the verdict holds for these tuned configurations.
     """
     metric = experiment.metric
     left_out = {entry.label: reason for entry in experiment.entries if (reason := _reason(entry, metric))}
@@ -95,9 +95,9 @@ def decide_outcome(experiment: ComparedExperiment) -> Outcome:
 
 
 def _reason(entry: Entry, metric: ObjectiveMetric) -> str | None:
-    """Return why an entry cannot take part, None where it can."""
+    """Return why an entry cannot be compared; None where it can."""
     if any(study.confirmed_beyond for study in entry.studies):
-        return "its confirmed configuration was found beyond the trials that all had"
+        return "its confirmed configuration was found beyond the trials that all searches have"
     if not entry.complete:
         return "it has not ended"
     if not all(study.tuned for study in entry.studies):
@@ -113,7 +113,7 @@ def _paired(entries: Sequence[Entry], metric: ObjectiveMetric) -> tuple[Unit, tu
     seeds = sorted(set.intersection(*(set(found) for found in by_seed))) if by_seed else []
     keys = {seed: sorted(set.intersection(*(set(found[seed]) for found in by_seed))) for seed in seeds}
     shared = {seed: found for seed, found in keys.items() if found}
-    # What is averaged to a unit: all confirmations of a study, or one repetition of every study.
+    # Averaged into one unit: all confirmations of a study, or one repetition of every study.
     cells: dict[int, list[tuple[int, Key]]] = {}
     unit: Unit = "study" if len(shared) >= ENOUGH_STUDIES else "seed"
     for seed, found in shared.items():
@@ -141,7 +141,7 @@ def _scores(study: ComparedStudy, metric: ObjectiveMetric) -> dict[Key, tuple[fl
 def _behind(
     labels: tuple[str, ...], scores: Floats, validation: Floats, verdict: Verdict, metric: ObjectiveMetric
 ) -> tuple[tuple[str, ...], Verdict] | None:
-    """Compare those that came after the winner with the best of them on validation."""
+    """Compare the entries behind the winner with the best of them on validation."""
     others = [index for index in range(len(labels)) if index != verdict.candidate]
     if len(others) < 2:
         return None

@@ -1,4 +1,4 @@
-"""The ranges that a study searched, read back from its recorded config."""
+"""Ranges that a study searched, read from its recorded config."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PREFIX = "optimizer.search."
 def searched_ranges(record: StudyRecord) -> dict[str, Range]:
     """Return the ranges that a study searched, by argument, in the order recorded.
 
-    An optional range may stand in the config and not be searched, and a fixed argument is not: what counts is that
-    trials carry a value for the argument that the config does not fix.
+    An optional range may stand in the config without being searched, and a fixed argument is never searched. So a
+    range counts if trials have a value for the argument and the config does not fix it.
     """
     given = {key for run in record.trials for key in run.params}
     found: dict[str, Range] = {}

@@ -1,4 +1,4 @@
-"""An experiment's studies, ready to be compared: entries, each with the trials and confirmations that count."""
+"""Entries of an experiment, read from its records: the trials and confirmations of each that are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
 from study.report.searched_ranges import searched_ranges
 
-# By run and by metric: steps and values, each of shape (n_logged,).
+# Steps and values by run and metric, each of shape (n_logged,).
 Histories = Mapping[str, Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]]]
 ReadHistories = Callable[[Sequence[str], Sequence[str]], Histories]
 
@@ -27,18 +27,18 @@ _NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedStudy:
-    """One study, cut to the budget that all studies had.
+    """One study, cut to the budget that all studies have in common.
 
     Attributes:
         record: The study as the store holds it.
-        ranges: What it searched, by argument; empty for a fixed setting.
-        n_spent: Trials that ended, those beyond the common budget included.
+        ranges: The ranges searched, by argument; empty for a fixed setting.
+        n_spent: Number of trials that ended, including those beyond the common budget.
         trials: The trials that ended within the common budget, in the order of their numbers.
-        best: The best completed one of them.
-        tuned: Confirmations of `best`, or of the fixed setting, by repetition; failed ones left out.
-        untuned: Confirmations of the untuned optimizer, by repetition; failed ones left out.
-        n_superseded: Confirmations that a continued search left behind.
-        confirmed_beyond: Confirmations exist, but of a point found beyond the common budget.
+        best: The best completed trial of `trials`; None if none completed.
+        tuned: Confirmations of `best`, or of the fixed setting, by repetition; without failed ones.
+        untuned: Confirmations of the untuned optimizer, by repetition; without failed ones.
+        n_superseded: Number of confirmations of an earlier best point, superseded by a continued search.
+        confirmed_beyond: Whether the only confirmations are of a point found beyond the common budget.
     """
 
     record: StudyRecord
@@ -58,7 +58,7 @@ class ComparedStudy:
 
     @property
     def complete(self) -> bool:
-        """True if everything planned was done, or the study ended by itself, as at a time limit."""
+        """True if all planned runs are done, or the study ended by itself, for instance at a time limit."""
         planned = int(self.record.tags.get("n_confirmations", 0))
         done = self.n_spent >= self.record.n_trials and len(self.tuned) >= planned
         return done or self.record.status == "FINISHED"
@@ -66,7 +66,7 @@ class ComparedStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An optimizer as it was searched or fixed; its studies differ in their seeds alone.
+    """An optimizer in the comparison, searched or fixed; its studies differ only in their seeds.
 
     Attributes:
         label: Its name in the report.
@@ -80,7 +80,7 @@ class Entry:
 
     @property
     def searched(self) -> bool:
-        """True if anything was searched."""
+        """True if an argument was searched."""
         return any(study.ranges for study in self.studies)
 
     @property
@@ -105,13 +105,13 @@ class ComparedExperiment:
 
     Attributes:
         name: The experiment's name.
-        metric: What is compared.
-        entries: What is compared, by label.
-        n_trials: The budget of trials that all ended searches had; None where nothing was searched.
-        digests: The data set's digest by the study's run, as far as they are known.
-        histories: Per confirmation its metrics by epoch.
-        importances: By label the importance of each argument searched.
-        differing: Why the studies are not comparable, where it was asked to compare them all the same.
+        metric: The metric compared.
+        entries: The entries compared, in the order of their labels.
+        n_trials: The budget of trials that all finished searches have in common; None where nothing was searched.
+        digests: The data set's digest by the study's run, where known.
+        histories: Metrics by epoch of each confirmation.
+        importances: Importance of each searched argument, by label.
+        differing: Reasons why the studies are not comparable, if they are compared anyway.
     """
 
     name: str
@@ -142,14 +142,14 @@ def gather(
     read_histories: ReadHistories,
     force: bool = False,
 ) -> ComparedExperiment:
-    """Gather an experiment's studies.
+    """Gather an experiment's studies for a comparison.
 
     Args:
         experiment: The experiment's name.
         records: Its studies.
         digests: The data set's digest by the study's run.
-        read_histories: Returns the histories of given runs and metrics; asked for confirmations alone.
-        force: Compare studies that are not comparable.
+        read_histories: Returns the histories of given runs and metrics; called for confirmations only.
+        force: Compare studies that are not comparable; default False.
 
     Raises:
         StudyError: There is no study with a trial, or the studies are not comparable.
@@ -157,7 +157,7 @@ def gather(
     started = [record for record in records if record.trials or record.confirmations]
     if not started:
         raise StudyError(
-            f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, this one has "
+            f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
             f"{len(records)} studies and no trial. Run one with study run, or name another; study list shows them."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
@@ -183,7 +183,7 @@ def point_of(run: RunRecord) -> dict[str, str]:
 
 
 def number_of(run: RunRecord, argument: str) -> float:
-    """Return a hyperparameter as a number; NaN where it is missing or no number."""
+    """Return a hyperparameter as a number; NaN if it is missing or not a number."""
     try:
         return float(run.params[argument])
     except (KeyError, ValueError):
@@ -191,12 +191,12 @@ def number_of(run: RunRecord, argument: str) -> float:
 
 
 def _ended(record: StudyRecord) -> dict[int, RunRecord]:
-    """Return the trials that ended, by number; of two with one number the later."""
+    """Return the trials that ended, by number; the later of two with the same number."""
     return {run.number: run for run in record.trials if run.state is not None}
 
 
 def _common_budget(records: Sequence[StudyRecord]) -> int | None:
-    """Return the number of trials that every ended search spent; of all searches where none has ended."""
+    """Return the number of trials that every finished search spent, or every search if none has finished."""
     searches = [record for record in records if searched_ranges(record)]
     ended = [record for record in searches if record.status == "FINISHED"]
     return min((len(_ended(record)) for record in ended or searches), default=None)
@@ -209,7 +209,7 @@ def _study(record: StudyRecord, *, metric: ObjectiveMetric, budget: int | None) 
     best = max(completed, key=lambda run: (metric.sign * (metric.validation(run) or 0.0), -run.number), default=None)
     fixed = [run for run in record.confirmations if run.config == "fixed"]
     of_best = [run for run in record.confirmations if run.config == "best"]
-    # The best point of a cut search may have been confirmed before the search went on: then those count.
+    # The best point of a cut search may have been confirmed before the search continued: use those confirmations.
     ours = [run for run in of_best if best is not None and _same_point(run, best)] if ranges else fixed
     untuned = [run for run in record.confirmations if run.config == "default" and not run.superseded]
     return ComparedStudy(
@@ -230,7 +230,7 @@ def _same_point(run: RunRecord, trial: RunRecord) -> bool:
 
 
 def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunRecord, ...]:
-    """Return the runs that have a test score, one a repetition: of two the one that counts still, then the later."""
+    """Return the runs with a test score, one for each repetition: of two, the one not superseded, then the later."""
     by_number: dict[int, RunRecord] = {}
     for run in sorted(runs, key=lambda run: (not run.superseded, run.started)):
         if metric.tested(run) is not None:
@@ -239,7 +239,7 @@ def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunReco
 
 
 def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
-    """Put the studies together that differ in their seeds alone."""
+    """Group the studies that differ only in their seeds."""
     grouped: dict[tuple[tuple[str, str], ...], list[ComparedStudy]] = defaultdict(list)
     for study in studies:
         params = study.record.params.items()
@@ -248,7 +248,7 @@ def _entries(studies: Sequence[ComparedStudy]) -> tuple[Entry, ...]:
     optimizers = [group[0].record.optimizer for group in groups]
     entries = [
         Entry(
-            # Of several seeds the first one's name would tell of a seed.
+            # The name of one study of several would name its seed.
             label=optimizer if len(group) > 1 and optimizers.count(optimizer) == 1 else group[0].record.name,
             optimizer=optimizer,
             studies=tuple(group),

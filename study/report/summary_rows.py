@@ -1,4 +1,4 @@
-"""The numbers of the summary table, an entry a row."""
+"""Numbers of the summary table, one row for each entry."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One entry's row of the summary table.
+    """A row of the summary table.
 
     Attributes:
         label: The entry's name.
         optimizer: The optimizer's YAML name.
         tuned: Mean test score over the confirmations with a bootstrap interval; None without confirmations.
-        over_studies: Mean test score over studies with Student's t interval, from three study seeds on.
-        untuned: The same for the untuned optimizer; None where it was not trained.
+        over_studies: Mean test score over studies with Student's t interval; None with fewer than three study seeds.
+        untuned: The same as `tuned` for the untuned optimizer; None where it was not trained.
         gain: Tuned minus untuned, positive where tuning helped; None where one is missing.
-        validation: Mean validation objective over the confirmations; None without.
+        validation: Mean validation objective over the confirmations; None without confirmations.
         search_best: Best validation objective of the search, which is biased upwards.
         configuration: The best configuration of each study: searched arguments, as recorded.
-        n_trials: Trials spent, those beyond the common budget included.
+        n_trials: Trials spent, including those beyond the common budget.
         n_planned: Trials planned.
-        states: Trials by how they ended.
+        states: Number of trials by the state in which they ended.
         seconds_per_trial: Median seconds of training, compilation and evaluation; None where unknown.
         state_bytes: Bytes of the optimizer's state; None where unknown.
         edges: Optima near the edge of their range.
-        running: Whether it has not ended.
+        running: Whether a study of the entry is unfinished.
         run_ids: The studies' runs in the store.
     """
 
@@ -70,11 +70,11 @@ class Row:
 
 
 def summarize(experiment: ComparedExperiment, *, rng: np.random.Generator) -> tuple[Row, ...]:
-    """Return a row for each entry, the best mean test score first and those without one last.
+    """Return a row for each entry: the best mean test score first, entries without a score last.
 
     Args:
         experiment: The experiment.
-        rng: Where the bootstrap draws from.
+        rng: Generator for the bootstrap.
     """
     rows = [_row(entry, experiment.metric, rng) for entry in experiment.entries]
     sign = experiment.metric.sign
@@ -140,7 +140,7 @@ def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
 
 
 def _configuration(entry: Entry, index: int) -> dict[str, str]:
-    """Return what the best trial of a study set: the arguments searched, or what was fixed."""
+    """Return the configuration of a study's best trial: the searched arguments, or the fixed learning rate."""
     study = entry.studies[index]
     if study.best is None:
         return {}

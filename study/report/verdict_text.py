@@ -1,4 +1,4 @@
-"""The answer in a sentence: the better optimizer and by how much, or that there is no clear winner."""
+"""The answer in a sentence: the better optimizer and by how much, or no significant difference."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.statistics.winner import CandidateDifference, Verdict
 
-# Control characters around a name, which no name holds: plain text drops them, HTML makes it bold.
+# Control characters around a name: plain text drops them, HTML shows the name in bold. No name contains them.
 _OPEN, _CLOSE = "\x02", "\x03"
-_ALL_NAMED = 3  # up to so many differences are listed; of more, the smallest alone
+_ALL_NAMED = 3  # up to so many differences are listed one by one; of more, only the smallest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The comparison's answer in words.
+    """The answer of a comparison.
 
     Attributes:
-        kind: `winner`, `none` where no winner is clear, or `open` where nothing can be said yet.
-        winner: The winner's label; None but for `winner`.
-        marked: The sentence and those that qualify it, names marked.
+        kind: `winner`; `none` without a clear winner; `open` without enough results.
+        winner: The winner's label; None unless `kind` is `winner`.
+        marked: The answer and the sentences that qualify it, with names marked.
     """
 
     kind: Literal["winner", "none", "open"]
@@ -47,7 +47,7 @@ class Answer:
 
 
 def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
-    """Return the answer in words; the verdict alone names a winner."""
+    """State the result of the comparison; only the verdict names a winner."""
     verdict = outcome.verdict
     if verdict is None:
         return Answer(kind="open", winner=None, marked=(_nothing(experiment, outcome, rows), *_left_out(outcome)))
@@ -57,7 +57,8 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     if verdict.n_seeds < 2:
         marked = (
-            f"No difference can be tested with one {_unit(outcome, 1)}: {_reached(row, experiment.metric, outcome)} "
+            f"No significance test is possible with one {_unit(outcome, 1)}: "
+            f"{_reached(row, experiment.metric, outcome)} "
             "Confirm on more seeds (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
@@ -84,7 +85,7 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     if behind.winner:
         third = f"Behind it, {_name(labels[behind.candidate])} is better than the rest."
     elif behind.tied:
-        # One sentence for the best of the rest on validation, and those that it cannot be told from.
+        # One sentence for the best of the rest on validation and those that do not differ significantly from it.
         tied = [labels[behind.candidate], *(labels[index] for index in behind.tied)]
         third = f"Behind it, {_listed(tied)} show no significant difference{_closest(metric, behind)}."
     else:
@@ -127,11 +128,11 @@ def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequenc
         word = "better" if each.mean >= 0 else "worse"
         size = metric.change(abs(each.mean), signed=False)
         told.append(f"{size} {word} than that of {_name(outcome.labels[each.other])} ({_ends(metric, each)})")
-    return ("at the closest " if many else "") + _joined(told)
+    return ("in the closest case " if many else "") + _joined(told)
 
 
 def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[CandidateDifference]) -> str:
-    """Return the differences from a few, or the span of those from many."""
+    """Return each difference for a few optimizers, or the span of the differences for many."""
     if len(tied) <= _ALL_NAMED:
         told = _differences(metric, outcome, tied)
         plural = "s" if len(tied) > 1 else ""
@@ -140,18 +141,18 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     unit = f"{SPACE}points" if metric.is_share else ""
     return (
         f"its mean test {metric.spoken} differs from theirs by {metric.change_span(min(means), max(means))}{unit}, "
-        f"and every corrected 95{SPACE}% interval holds zero"
+        f"and every corrected 95{SPACE}% interval contains zero"
     )
 
 
 def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
-    """Return the corrected interval in the sense of the difference's sign; an end at 0 is open."""
+    """Return the corrected interval, turned so that it has the sign of the difference; an end at 0 is open."""
     low, high = (each.low_holm, each.high_holm) if each.mean >= 0 else (-each.high_holm, -each.low_holm)
     return metric.change_span(low, high)
 
 
 def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
-    """Return, for exactly one tie, the difference that could not be told from none."""
+    """Return the difference that is not significant and its interval; empty unless there is exactly one tie."""
     if len(verdict.tied) != 1:
         return ""
     each = next(each for each in verdict.differences if each.other == verdict.tied[0])
@@ -175,10 +176,10 @@ def _these(outcome: Outcome, n: int) -> str:
 def _scope(outcome: Outcome) -> str:
     if outcome.unit == "study":
         n = len(outcome.units)
-        return f"The intervals hold the luck of the search too: every optimizer was searched under {n} study seeds."
+        return f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds."
     return (
-        "This speaks of these tuned configurations, not of the optimizers: the luck of the search is in it. "
-        "Three study seeds or more would tell (study run -m study_seed=0,1,2)."
+        "This result is about these tuned configurations, not about the optimizers: it depends on the luck of the "
+        "search. To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
     )
 
 
@@ -191,12 +192,12 @@ def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     metric = experiment.metric
     found = [row for row in rows if row.search_best is not None and math.isfinite(row.search_best)]
     if not found:
-        return "Nothing can be said yet: no trial has completed."
+        return "No result yet: no trial has completed."
     best = max(found, key=lambda row: metric.sign * (row.search_best or 0.0))
     reached = metric.text(best.search_best or 0.0)
     return (
-        f"Nothing can be said yet: there are no confirmations to compare. The best validation {metric.spoken} so "
-        f"far, {reached}, is of {_name(best.label)}, and biased by the luck of the search."
+        f"No result yet: there are no confirmations to compare. The best validation {metric.spoken} so far is "
+        f"{reached}, by {_name(best.label)}; the luck of the search biases it."
     )
 
 

@@ -74,8 +74,8 @@ def test_a_loss_is_better_when_lower(make_study, make_experiment):
 @pytest.mark.parametrize(
     ("tests", "told"),
     [
-        ([0.8], "No difference can be tested with one confirmation seed"),
-        ([], "Nothing can be said yet: there are no confirmations"),
+        ([0.8], "No significance test is possible with one confirmation seed"),
+        ([], "No result yet: there are no confirmations"),
     ],
 )
 def test_without_enough_seeds_nothing_is_claimed(make_study, make_experiment, tests, told):

@@ -18,10 +18,10 @@ _BANDS_AT_ONCE = 3
 def tuning_figure(
     curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric, look: Mapping[str, Style], *, candidate: str | None
 ) -> Figure:
-    """Draw how good the best of n random trials is.
+    """Draw the tuning curves: the best of n random trials.
 
-    Many bands hide one another: of more than three only the candidate's is shown at first, and one name in the
-    legend brings in the others.
+    Many bands hide one another. With more than three, only the candidate's band is shown at first; one name in the
+    legend shows the others.
     """
     bands: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ def target_figure(
     *,
     over: Literal["steps", "seconds"],
 ) -> Figure | None:
-    """Draw the share of the confirmations that have met the target by a step or a second."""
+    """Draw the share of the confirmations that have met the target, over steps or seconds."""
     times = {label: np.sort(getattr(found, over)) for label, found in targets.items()}
     finite = [values[np.isfinite(values)] for values in times.values()]
     if not any(values.size for values in finite):
@@ -121,7 +121,7 @@ def _finite(values: Any) -> Any:
 
 
 def _range_of_curves(curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric) -> list[float] | None:
-    """Return a range that shows where the curves end; the first trials of a wide search are far below."""
+    """Return a range that fits the ends of the curves; the first trials of a wide search are far below."""
     ends = np.concatenate([_finite(curve.median.value)[curve.median.n.size // 4 :] for curve in curves.values()])
     return _padded(ends, metric)
 
@@ -136,7 +136,7 @@ def _padded(values: Any, metric: ObjectiveMetric) -> list[float] | None:
     known = values[np.isfinite(values)]
     if known.size == 0:
         return None
-    # What lies far behind the rest would press the rest together.
+    # Values far behind the rest would compress the rest.
     behind, best = np.quantile(known, (0.05, 1.0) if metric.direction == "maximize" else (0.95, 0.0))
     pad = 0.06 * max(abs(float(best - behind)), 1e-3)
     low, high = sorted((float(behind), float(best)))

@@ -1,4 +1,4 @@
-"""A figure in Plotly's terms, apart from who draws it: the page, or Matplotlib for SVG."""
+"""Figure in Plotly's terms, for both renderers: Plotly on the page and Matplotlib for SVG."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Figure:
 
     Attributes:
         name: Its id on the page and the stem of its file.
-        title: What it shows.
-        description: The figure in words, for a reader who cannot see it.
+        title: Its title.
+        description: Text for readers who cannot see it.
         traces: Plotly's traces, of type `scatter` or `bar`.
         x: Plotly's x axis.
         y: Plotly's y axis.
         height: In pixels.
-        extra: Plotly's layout besides.
+        extra: More entries of Plotly's layout.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Figure:
     extra: Mapping[str, Any] | None = None
 
     def spec(self) -> dict[str, Any]:
-        """Return data and layout for Plotly; colors of text and lines are the page's to set."""
+        """Return data and layout for Plotly; the page sets the colors of text and lines."""
         layout = {
             "xaxis": _axis(self.x),
             "yaxis": _axis(self.y),
@@ -54,7 +54,7 @@ class Figure:
 
 
 def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: float = 2.0) -> dict[str, Any]:
-    """Return a line; of a long one every n-th point."""
+    """Return a line; a long one keeps at most 200 points."""
     some = thinned(len(x))
     return {
         "type": "scatter",
@@ -70,7 +70,7 @@ def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: fl
 
 
 def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opacity: float = 0.12) -> dict[str, Any]:
-    """Return the area between two lines, which hides and shows with the line of its name."""
+    """Return the area between two lines; the legend hides it together with the line of the same name."""
     some = thinned(len(x))
     x, low, high = x[some], low[some], high[some]
     known = np.isfinite(low) & np.isfinite(high)
@@ -90,7 +90,7 @@ def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opaci
 
 
 def thinned(n: int) -> NDArray[np.int64]:
-    """Return at most 200 indices of n, evenly spread, both ends among them."""
+    """Return at most 200 of n indices, evenly spaced and with both ends."""
     return np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(np.int64))
 
 

@@ -18,7 +18,7 @@ from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry, number_of
 
 Floats = NDArray[np.float64]
-# From the best trials to the worst, light enough for a dark page and dark enough for a light one.
+# From the best trials to the worst. The colors are visible on a dark page and on a light one.
 _GROUPS = (
     ("best tenth", 0.1, "#d55e00", 2.4),
     ("best quarter", 0.25, "#c98a00", 1.6),
@@ -179,7 +179,7 @@ def _crosses(each: LearningRates, *, label: str, style: Style, floor: float) -> 
 
 
 def _place(run: RunRecord, searched: Range) -> float:
-    """Return where a value lies on its range, from 0 to 1 on the scale that it was searched on."""
+    """Return the place of a value in its range, from 0 to 1 on the scale of the search."""
     if searched.choices is not None:
         texts = [str(choice) for choice in searched.choices]
         text = run.params.get(searched.argument, "")
@@ -193,7 +193,7 @@ def _place(run: RunRecord, searched: Range) -> float:
 
 
 def _result_axis(scores: Floats, metric: ObjectiveMetric) -> Any:
-    """Return a function from a score to its place: its rank, as the scores of a wide search press together."""
+    """Return a function from a score to its place: the rank, because the best scores of a wide search lie close."""
     ordered = np.sort(metric.sign * scores)
 
     def place(score: float) -> float:

@@ -1,4 +1,4 @@
-"""Styles of optimizers: one color, dash and marker for each name, the same on every figure."""
+"""Style of an optimizer in all figures: its name fixes one color, dash and marker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# After Okabe and Ito (2008), whose colors the color-blind tell apart; yellow, orange and sky blue are darkened and
-# black is gray, so that each has a contrast of about three to one on white and on a dark page.
+# After Okabe and Ito (2008), whose colors the color-blind can distinguish. Yellow, orange and sky blue are darkened
+# and black is gray, so that each has a contrast of about three to one on white and on a dark page.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#c9699f", "#c98a00", "#3b97d3", "#8a8300", "#7d7d7d")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross")
-# Eight that are compared most often come first and differ in color alone; append to this, or colors change.
+# The eight compared most often come first and differ only in color. Append new names: any other order changes colors.
 _KNOWN = (
     "adam",
     "momentum",
@@ -35,7 +35,7 @@ _KNOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """The look of one entry's lines and markers.
+    """Style of the lines and markers of one entry.
 
     Attributes:
         color: `#rrggbb`.
@@ -54,7 +54,7 @@ class Style:
 
 
 def styles(optimizers: Sequence[str]) -> list[Style]:
-    """Return the style of each entry; the second and third entry of one optimizer differ in dash and marker.
+    """Return the style of each entry; further entries of one optimizer differ in dash and marker.
 
     Args:
         optimizers: The optimizer's name of each entry.

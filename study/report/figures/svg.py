@@ -1,4 +1,4 @@
-"""Figures as SVG files, for papers and slides, drawn by Matplotlib from what the page draws."""
+"""Figures as SVG files for papers and slides: Matplotlib draws the same figures as the page."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
 
 
 def _color(text: str) -> Any:
-    """Return a color as Matplotlib takes it; it knows no `rgba(...)`."""
+    """Return a color in Matplotlib's form, which has no `rgba(...)`."""
     if not text.startswith("rgba("):
         return to_rgba(text)
     red, green, blue, opacity = (float(part) for part in text[5:-1].split(","))

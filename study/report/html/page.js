@@ -9,7 +9,7 @@
   const font = getComputedStyle(document.body).fontFamily;
   const config = { displayModeBar: false, responsive: true };
 
-  // Only colors of text and lines: what is data keeps its color in both schemes.
+  // Only colors of text and lines: data keep their colors in both schemes.
   function colors(theme) {
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -33,13 +33,13 @@
 
   const all = () => [...document.querySelectorAll(".plot")];
   const drawn = () => all().filter((element) => element.dataset.drawn);
-  // A folded figure has no width to be drawn in.
+  // A folded figure has no width, so it is drawn when it opens.
   all().filter((element) => !element.closest("details:not([open])")).forEach(draw);
   document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", () => {
     if (details.open) details.querySelectorAll(".plot").forEach(draw);
   }));
   dark.addEventListener("change", () => drawn().forEach((element) => Plotly.relayout(element, colors(themed()))));
-  // Paper is light and narrow whatever the screen is.
+  // Print light and narrow, whatever the screen is.
   addEventListener("beforeprint", () => drawn().forEach((element) => Plotly.relayout(element, { ...colors(themes.light), width: 660 })));
   addEventListener("afterprint", () => drawn().forEach((element) => Plotly.relayout(element, { ...colors(themed()), width: null, autosize: true })));
   document.documentElement.dataset.ready = "yes";

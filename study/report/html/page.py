@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing but itself."""
+"""The comparison page, one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from study.report.html.sections import PageSection, answer_block, sections
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOrigin:
-    """The origin of a page: its command, its time, and the store that it links to.
+    """The origin of a page.
 
     Attributes:
         command: The command that makes it.
         ui: The base address of MLflow's pages, for links.
         experiment_ids: MLflow's id of each experiment.
-        made: When, as text.
+        made: The time when the page is made, as text.
     """
 
     command: str
@@ -45,9 +45,9 @@ def render(
     """Return the page as HTML.
 
     Args:
-        comparisons: One an experiment.
-        origin: Its command, its time, and the store that it links to.
-        workloads: The view across the experiments, where there are several.
+        comparisons: One for each experiment.
+        origin: The origin of the page.
+        workloads: The comparison across the experiments; default None: without it.
     """
     drawn: dict[str, Figure] = {}
     parts: list[PageSection] = []
@@ -132,5 +132,5 @@ def _document(
 
 
 def _json(specs: Mapping[str, Any]) -> str:
-    """Return JSON that can stand inside a script element."""
+    """Return JSON that is safe inside a script element."""
     return str(to_json_plotly(specs)).replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""The sections of the page on one experiment, in the order of reading."""
+"""Sections of the page on one experiment, in reading order."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _VERSIONS = ("python", "keras", "tensorflow", "jax", "torch", "optuna", "mlflow"
 
 @dataclass(frozen=True, kw_only=True)
 class PageSection:
-    """A part of the page with a heading that can be linked to.
+    """A section of the page with a heading that links can point to.
 
     Attributes:
         anchor: Its id.
         title: Its heading.
-        html: What stands below.
-        level: 1 for an experiment of several, 2 within one.
+        html: The content below the heading.
+        level: 1 for one of several experiments, 2 (the default) within an experiment.
     """
 
     anchor: str
@@ -41,7 +41,7 @@ class PageSection:
 
 
 def answer_block(comparison: Comparison) -> str:
-    """Return the sentence, what qualifies it, and the serious cautions."""
+    """Return the answer, the sentences that qualify it, and the serious warnings."""
     first, *others = comparison.answer.markup
     serious = [caution for caution in comparison.cautions if caution.serious]
     listed = "".join(f"<li><b>{escape(each.topic)}.</b> {escape(each.text)}</li>" for each in serious)
@@ -59,7 +59,7 @@ def sections(
 
     Args:
         comparison: The comparison.
-        prefix: Put before every anchor, so that several experiments can share a page.
+        prefix: Prefix of every anchor; it keeps the experiments of one page apart.
         drawn: The figures by their names on the page.
         link: A link to a run, with `{}` for its id.
         command: The command that makes the page.
@@ -96,9 +96,9 @@ def _tuning(comparison: Comparison, plot: str) -> str:
     if not plot:
         return f"<p>{escape(comparison.no_tuning)}</p>"
     return (
-        "<p>The best validation result to expect of a random search with so many trials: the median over all subsets, "
-        "with a band that holds for all numbers of trials at once. Where bands overlap the search budget does not "
-        f"tell the optimizers apart.</p>{plot}"
+        "<p>The best validation result to expect from a random search with so many trials: the median over all "
+        "subsets, with a band that holds for all numbers of trials at once. Where bands overlap, the trials show no "
+        f"significant difference between the optimizers.</p>{plot}"
     )
 
 
@@ -107,8 +107,8 @@ def _training(plot: Callable[..., str]) -> str:
     if not drawn:
         return "<p>There are no histories of confirmations to draw.</p>"
     return (
-        "<p>Median and quartiles over the confirmation seeds of each best configuration. Seconds are of training "
-        f'alone, spread evenly over the epochs.</p><div class="pair">{drawn}</div>'
+        "<p>Median and quartiles over the confirmation seeds of each best configuration. Seconds are training time "
+        f'only, spread evenly over the epochs.</p><div class="pair">{drawn}</div>'
     )
 
 
@@ -116,20 +116,21 @@ def _sensitivity(comparison: Comparison, plot: str) -> str:
     if not plot:
         return "<p>No learning rate was searched.</p>"
     return (
-        "<p>Every trial over its learning rate; the line is the upper envelope, as the other hyperparameters vary "
-        "too. Crosses along the edge diverged. With fewer than 25 trials a width is much too small."
+        "<p>The result of every trial over its learning rate. The line is the upper envelope, because the other "
+        "hyperparameters vary too. Crosses along the edge are diverged trials. With fewer than 25 trials, a width is "
+        "much too small."
         f"</p>{plot}{tables.sensitivity_table(comparison)}"
     )
 
 
 def _paired(comparison: Comparison, plot: str) -> str:
     if not plot:
-        return "<p>There are no shared seeds to take differences over.</p>"
+        return "<p>There are no shared seeds, so there are no paired differences.</p>"
     candidate = escape(comparison.outcome.candidate or "")
     return (
         f"<p>{candidate} is the candidate: it has the best mean validation result over the confirmations of its "
-        "configuration, a choice in which the test split has no part. Differences are of test results under shared "
-        f"seeds; the intervals are corrected by Holm's procedure and hold together.</p>{plot}"
+        "configuration. This choice does not use the test split. Differences are between test results under shared "
+        f"seeds. The intervals are simultaneous, corrected by Holm's procedure.</p>{plot}"
         f"{tables.differences_table(comparison)}"
     )
 
@@ -142,17 +143,15 @@ def _target(comparison: Comparison, plot: Callable[..., str]) -> str:
         return "<p>There are no histories of confirmations.</p>"
     drawn = plot("target-steps", "target-seconds")
     return (
-        f"<p>When the confirmations first had a validation {escape(metric.spoken)} of "
-        f"{metric.text(metric.target)}, counted at the ends of epochs.</p>"
+        f"<p>The time until the confirmations first reach a validation {escape(metric.spoken)} of "
+        f"{metric.text(metric.target)}, checked at the end of each epoch.</p>"
         f'<div class="pair">{drawn}</div>{tables.target_table(comparison)}'
     )
 
 
 def _importance(plot: str) -> str:
     if not plot:
-        return (
-            "<p>Where fewer than two hyperparameters were searched, or in few trials, there is nothing to weigh.</p>"
-        )
+        return "<p>Importance needs at least two searched hyperparameters and enough trials.</p>"
     return (
         "<p>The share of the variance of the validation result that each hyperparameter accounts for over its whole "
         f"range (functional ANOVA, by Optuna). Diverged trials count as the worst result.</p>{plot}"
@@ -169,8 +168,8 @@ def _parallel(comparison: Comparison, prefix: str, drawn: Mapping[str, Figure]) 
                 f"<details{is_open}><summary>{escape(entry.label)}</summary>{_plot(name, drawn[name])}</details>"
             )
     if not parts:
-        return "<p>Where fewer than two hyperparameters were searched there is nothing to draw.</p>"
-    return f"<p>A line is a trial; the last axis is the rank of its validation result.</p>{''.join(parts)}"
+        return "<p>Parallel coordinates need at least two searched hyperparameters.</p>"
+    return f"<p>Each line is a trial; the last axis is the rank of its validation result.</p>{''.join(parts)}"
 
 
 def _cautions(comparison: Comparison) -> str:
@@ -190,14 +189,14 @@ def _making(comparison: Comparison, *, link: str, command: str) -> str:
     )
     return (
         f"<p>Versions: {versions or 'not recorded'}.</p>{tables.studies_table(comparison, link=link)}"
-        "<p>Links open MLflow where <code>study ui</code> runs; inside MLflow's own viewer they are dead.</p>"
+        "<p>Links open MLflow while <code>study ui</code> runs; they do not work inside MLflow's own viewer.</p>"
         f"<h3>Commands</h3><pre>{escape(chr(10).join(commands))}</pre>"
         f"<details><summary>Settings that all studies share</summary><p class='settings'>{settings}</p></details>"
     )
 
 
 def _shared(of_each: Sequence[Mapping[str, str]]) -> str:
-    """Return what all agree in, and for what they differ in all values."""
+    """Return each setting with its value, or with up to four different values."""
     keys = sorted({key for each in of_each for key in each})
     parts = []
     for key in keys:

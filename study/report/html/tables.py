@@ -1,4 +1,4 @@
-"""The tables of the page, as HTML that scrolls within its own box."""
+"""Tables of the page as HTML, each in a box that scrolls."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _summary_cells(
 
 
 def differences_table(comparison: Comparison) -> str:
-    """Return the candidate's paired differences; empty without any."""
+    """Return the candidate's paired differences; empty without differences."""
     verdict, metric, look = comparison.outcome.verdict, comparison.experiment.metric, comparison.look
     if verdict is None or not verdict.differences or verdict.n_seeds < 2:
         return ""
@@ -86,7 +86,7 @@ def differences_table(comparison: Comparison) -> str:
         ("corrected interval", "num"),
         ("p, Holm", "num"),
         ("P(beats)", "num"),
-        ("significant", ""),
+        ("significant difference", ""),
     ]
     body = []
     for each in sorted(verdict.differences, key=lambda each: each.mean):
@@ -109,7 +109,7 @@ def differences_table(comparison: Comparison) -> str:
 
 
 def sensitivity_table(comparison: Comparison) -> str:
-    """Return the width of the region of good learning rates; empty without one."""
+    """Return the widths of the regions of good learning rates; empty without an estimate."""
     look = comparison.look
     found = [(label, each) for label, each in comparison.rates.items() if each.sensitivity is not None]
     if not found:
@@ -119,7 +119,7 @@ def sensitivity_table(comparison: Comparison) -> str:
     body = []
     for label, each in sorted(found, key=lambda item: -_width(item[1].sensitivity)):
         width = each.sensitivity
-        assert width is not None  # those without were left out above
+        assert width is not None  # others were left out above
         is_open = width.open_low or width.open_high
         cells = [
             (_name(label, look[label]), ""),
@@ -133,7 +133,7 @@ def sensitivity_table(comparison: Comparison) -> str:
 
 
 def target_table(comparison: Comparison) -> str:
-    """Return the times to the target; empty where there is no target."""
+    """Return the times to the target; empty without a target."""
     look = comparison.look
     if not comparison.targets:
         return ""
@@ -157,7 +157,7 @@ def target_table(comparison: Comparison) -> str:
 
 
 def studies_table(comparison: Comparison, *, link: str) -> str:
-    """Return what each study was made with."""
+    """Return the settings, seeds and data of each study."""
     head = [
         ("study", ""),
         ("status", ""),
@@ -171,7 +171,7 @@ def studies_table(comparison: Comparison, *, link: str) -> str:
         ("started (UTC)", ""),
     ]
     body = [_row(_made(study, comparison, link=link)) for study in comparison.experiment.studies]
-    return _table(head, body, caption="What each study was made with; its config.yaml in MLflow has everything.")
+    return _table(head, body, caption="Settings of each study; its config.yaml in MLflow has all of them.")
 
 
 def _made(study: ComparedStudy, comparison: Comparison, *, link: str) -> list[tuple[str, str]]:
@@ -198,7 +198,7 @@ def _table(head: Sequence[tuple[str, str]], body: Sequence[str], *, caption: str
 
 
 def _row(cells: Sequence[tuple[str, str]], *, kind: str = "") -> str:
-    """Return a row; cells are HTML, the first one is its header."""
+    """Return a row; cells are HTML, and the first one is the row's header."""
     first, *others = cells
     data = "".join(f'<td class="{style}">{content}</td>' for content, style in others)
     return f'<tr class="{kind}"><th scope="row">{first[0]}</th>{data}</tr>'

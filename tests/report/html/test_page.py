@@ -123,7 +123,7 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
     assert three.labels[0] == "adam"
     assert three.ranks[0] == 1.0
     assert three.critical_difference > 1
-    assert "can tell little" in sentence(three)
+    assert "give little evidence" in sentence(three)
     assert numbers([comparison] * 3, three)["across"]["labels"] == list(three.labels)
     found = read(render([comparison] * 3, origin=ORIGIN, workloads=three))
     assert len(found.ids) == len(set(found.ids))
