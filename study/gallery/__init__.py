@@ -1,9 +1,9 @@
-"""The gallery: published comparisons, each with a page that shows what came out of it here.
+"""The gallery: published comparisons, each with a page that shows its results here.
 
 An experiment's module, `study/gallery/experiments/<name>.py`, holds `ABOUT`, an `About`, and
 `show(material) -> PageContents`. It computes every number and every sentence of its page from the material; no result
-is written into it. Where two studies are not enough for a page, `SMALLEST` holds the overrides of a sweep that is, for
-the tests.
+is written into it. If a page needs more than two studies, `SMALLEST` holds the overrides of the smallest sweep for
+it; tests use them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Suffix = Literal["svg", "png", "gif", "html"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """The subject of an experiment, before anything was run.
+    """Subject of an experiment, known before it runs.
 
     Attributes:
         title: The page's title.
-        question: What is asked.
-        source: Who published the comparison, and where.
-        claim: What was claimed there.
-        traps: What misled there, or easily misleads, a sentence or two each.
+        question: The question.
+        source: Authors and place of the published comparison.
+        claim: The claim of the source.
+        traps: Points that misled there or easily mislead, a sentence or two each; default: none.
     """
 
     title: str
@@ -42,7 +42,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Everything a page is made from.
+    """Data that a page is made from.
 
     Attributes:
         name: The experiment's name.
@@ -63,9 +63,9 @@ class Picture:
 
     Attributes:
         name: The stem of its file.
-        caption: What it shows, a sentence or more.
+        caption: Its content, in a sentence or more.
         data: The file's bytes.
-        suffix: What kind of file it is; `html` is a document of its own, with its scripts inside.
+        suffix: The kind of file; `html` is a complete document with its scripts.
     """
 
     name: str
@@ -79,9 +79,9 @@ class Table:
     """A table of the page.
 
     Attributes:
-        caption: What it shows.
+        caption: Its content.
         header: The columns' names.
-        rows: The cells as text, one a column; the first cell names its row.
+        rows: The cells as text, one for each column; the first cell is the name of the row.
     """
 
     caption: str
@@ -91,12 +91,12 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContents:
-    """The contents of an experiment's page.
+    """Contents of an experiment's page.
 
     Attributes:
         pictures: In their order on the page.
         tables: In their order on the page.
-        findings: Sentences computed from the numbers that were seen, whether the claim held among them.
+        findings: Sentences computed from the results; one of them says whether the claim holds.
     """
 
     pictures: tuple[Picture, ...]

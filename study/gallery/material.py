@@ -1,4 +1,4 @@
-"""Find the gallery's experiments, and read from the stores what a page is made from."""
+"""Find the gallery's experiments, and read the data of their pages from the stores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class GalleryExperiment:
 
     Attributes:
         name: The experiment's name.
-        about: What it is about.
+        about: Its subject.
         show: Makes the contents of its page.
     """
 
@@ -59,16 +59,16 @@ def load_experiment(name: str) -> GalleryExperiment:
 def read_material(
     tracking_uri: str, name: str, *, experiment: str | None = None, digests: Collection[str] | None = None
 ) -> Material:
-    """Read what an experiment's page is made from.
+    """Read the data of an experiment's page.
 
-    Studies are gathered though they may differ in more than their optimizers: what an experiment varies is its own
-    choice, and its page says what it compares.
+    The studies may differ in more than their optimizers: each experiment chooses what it varies, and its page says
+    what it compares.
 
     Args:
         tracking_uri: The store.
         name: The experiment's name.
-        experiment: Its name in MLflow; None: the same.
-        digests: The studies to be shown; None: all that the store has of it.
+        experiment: Its name in MLflow; default None: the same name.
+        digests: The studies to show; default None: all that the store has of it.
 
     Raises:
         StoreError: The store cannot be read, or has no such experiment.
@@ -109,13 +109,13 @@ def make_contents(experiment: GalleryExperiment, material: Material) -> PageCont
     except (LookupError, StopIteration) as error:
         have = ", ".join(record.name for record in material.experiment.records)
         raise StudyError(
-            f"experiment={experiment.name}: its page needs studies that are not in the store, which has {have} "
-            f"({type(error).__name__}: {error}). Run the whole: study run -m experiment={experiment.name}."
+            f"experiment={experiment.name}: expected all studies of its page in the store, found {have} "
+            f"({type(error).__name__}: {error}). Run all of them: study run -m experiment={experiment.name}."
         ) from error
 
 
 class _MetricReader:
-    """Values of metrics of runs; a metric is read once for all runs, since each question costs a connection."""
+    """Values of metrics of runs. Each query costs a connection, so a metric is read once for all runs."""
 
     def __init__(self, tracking_uri: str, records: Sequence[StudyRecord], connections: Connections) -> None:
         self._uri, self._connections = tracking_uri, connections
@@ -123,7 +123,7 @@ class _MetricReader:
         self._read: dict[str, Mapping[str, NDArray[np.float64]]] = {}
 
     def __call__(self, run: RunRecord, metric: str) -> NDArray[np.float64]:
-        """Return the values in the order of the steps, none where the run has no such metric."""
+        """Return the values in the order of the steps; empty if the run has no such metric."""
         if metric not in self._read:
             found = read_histories(self._uri, self._run_ids, [metric], connections=self._connections)
             self._read[metric] = {run_id: by[metric][1] for run_id, by in found.items() if metric in by}

@@ -1,4 +1,4 @@
-"""An experiment's page, an HTML file that needs nothing but itself, and the page that leads to all of them."""
+"""An experiment's page, a self-contained HTML file, and the index of all pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study.core.packages import VERSIONS
 from study.gallery import About, Material, PageContents, Picture, Table
 
 _MIME = {"svg": "image/svg+xml", "png": "image/png", "gif": "image/gif"}
-# The parts of a budget in words: of one, and of several.
+# Names of the parts of a budget: singular and plural.
 _BUDGET = {
     "n_trials": ("trial of a search", "trials of a search"),
     "n_epochs": ("epoch", "epochs"),
@@ -28,18 +28,18 @@ _IN_REPOSITORY = (
     "of them and makes the pages in this folder; `study gallery` makes those of your own runs."
 )
 _NUMBER = re.compile("[+.\u2212-]?\\d.*")
-# A picture is shown in its own size, so broad ones are scrolled on a telephone instead of made illegible.
+# Pictures keep their size: on a telephone, broad ones scroll instead of shrinking until they are illegible.
 _BROAD = 620.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOrigin:
-    """The origin of a page: the run that it shows, and its time.
+    """The origin of a page.
 
     Attributes:
         command: The command that ran the experiment.
-        published: The budget of the published size; None where it is not known.
-        made: When the page was made, as text.
+        published: The budget of the published size; None if unknown.
+        made: The time when the page was made, as text.
     """
 
     command: str
@@ -73,17 +73,17 @@ def render(about: About, shown: PageContents, material: Material, *, origin: Run
 
 
 def render_index(pages: Sequence[tuple[str, About, PageContents]], *, made: str) -> str:
-    """Return the page that leads to all others, with the first picture of each from its folder.
+    """Return the index of the pages, with the first picture of each from its folder.
 
     Args:
-        pages: Name, description and contents of each experiment, in their order.
-        made: When it was made, as text.
+        pages: Name, subject and contents of each experiment, in their order.
+        made: The time when it was made, as text.
     """
     rooms = "".join(_room(name, about, shown) for name, about, shown in pages)
     body = (
         '<header><p class="eyebrow">Gallery</p><h1>Published comparisons of optimizers</h1>'
-        '<p class="lead">Each was run here by one command on the machinery of every other study; each page says what '
-        f"was claimed, and whether it held.</p></header><main><ul class=rooms>{rooms}</ul></main>"
+        '<p class="lead">Each was run here by one command, with the same program as every other study. Each page '
+        f"gives the claim and the result.</p></header><main><ul class=rooms>{rooms}</ul></main>"
         f"<footer>Made {escape(made)} by <code>study gallery</code>.</footer>"
     )
     return _document("Published comparisons of optimizers", body)
@@ -121,17 +121,19 @@ def cover_file(name: str, picture: Picture) -> str:
 def budget_differences(
     budgets: Iterable[Mapping[str, Any]], published: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], bool]:
-    """Return what was not as published, in words such as `3 epochs instead of 20`, and whether anything was less.
+    """Return the differences from the published budget, and whether anything is smaller.
+
+    A difference is text such as `3 epochs instead of 20`.
 
     Args:
-        budgets: Those of the studies.
-        published: The published one.
+        budgets: The budgets of the studies.
+        published: The published budget.
     """
     given = list(budgets)
     told, less = [], False
     for key, (one, many) in _BUDGET.items():
         found = sorted({budget[key] for budget in given if isinstance(budget.get(key), int)})
-        # A training is so many epochs or so many steps long.
+        # The length of a training is given in epochs or in steps.
         counted = key
         if not isinstance(published.get(key), int) and key in _LENGTHS:
             counted = next(iter(_LENGTHS - {key}))
@@ -156,7 +158,7 @@ def _reduction(material: Material, published: Mapping[str, Any] | None) -> str:
 
 
 def _how(material: Material) -> dict[str, str]:
-    """Return how the studies were run: budget, seeds, trainer, time, versions."""
+    """Return budget, seeds, trainer, time and versions of the studies."""
     configs, records = list(material.configs.values()), material.experiment.records
     told = {
         "Studies": _studies(material),
@@ -207,12 +209,12 @@ def _part(config: Mapping[str, Any], key: str) -> str:
 
 
 def _values(values: Iterable[Any]) -> str:
-    """Return the different values as text, those that are there."""
+    """Return the different values as text, without None."""
     return escape(", ".join(dict.fromkeys(str(value) for value in values if value is not None)))
 
 
 def _counted(texts: Iterable[str]) -> str:
-    """Return the different texts; of several, with how many studies have each."""
+    """Return the different texts; if there are several, with the number of studies that have each."""
     found = Counter(texts)
     return escape("; ".join(found if len(found) == 1 else (f"{text} ({n} studies)" for text, n in found.items())))
 
@@ -221,7 +223,7 @@ def _figure(picture: Picture) -> str:
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>"
     if picture.suffix == "html":
         document = escape(picture.data.decode("utf-8"), quote=True)
-        # The document's scripts run, but in a place of their own.
+        # The document's scripts run in a sandbox.
         frame = f'<iframe sandbox="allow-scripts" title="{escape(picture.name)}" srcdoc="{document}"></iframe>'
         return f'<figure class="shown"><div class="sheet">{frame}</div>{caption}</figure>'
     broad = " broad" if _width(picture) > _BROAD else ""
@@ -243,7 +245,7 @@ def _file(name: str, picture: Picture) -> str:
 
 
 def _width(picture: Picture) -> float:
-    """Return the width of an SVG in pixels; 0 for other kinds, which are made as wide as the page has room."""
+    """Return the width of an SVG in pixels; 0 for other kinds, which fit the page."""
     found = re.search(rb'<svg[^>]*?\swidth="([\d.]+)pt"', picture.data[:2000]) if picture.suffix == "svg" else None
     return float(found.group(1)) * 96 / 72 if found else 0.0
 

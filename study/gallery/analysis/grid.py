@@ -1,4 +1,4 @@
-"""Studies as the cells of a grid: their scores over seeds, and the significant differences between them."""
+"""Studies as cells of a grid: their scores over seeds, and the significant differences between them."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """Their mean; NaN without scores, or where it is not finite."""
+        """Their mean; NaN without scores or where it is not finite."""
         return float(np.mean(self.values)) if self.is_finite else math.nan
 
     @property
     def spread(self) -> float:
-        """Their standard deviation; NaN with a single one, or where it is not finite."""
+        """Their standard deviation; NaN with a single score or where it is not finite."""
         return float(np.std(self.values, ddof=1)) if self.is_finite and len(self.scores) > 1 else math.nan
 
     @property
     def is_finite(self) -> bool:
-        """True if there are scores, and all of them are finite."""
+        """True if there are scores and all of them are finite."""
         return bool(self.scores) and bool(np.all(np.isfinite(self.values)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """The difference between a cell's test score and another's.
+    """Difference of a cell's test score from a reference cell's.
 
     Attributes:
-        place: The cell's.
+        place: The cell's place.
         mean: Mean difference over shared seeds, in the metric's own direction.
-        low: Lower limit of the interval, corrected for all cells that were compared; 0: above 0.
-        high: Upper limit; 0: below 0.
+        low: Lower limit of the interval, corrected for all cells compared; exactly 0 means "above 0".
+        high: Upper limit; exactly 0 means "below 0".
     """
 
     place: Place
@@ -79,7 +79,7 @@ class Gap:
 
     @property
     def is_told(self) -> bool:
-        """True if the interval excludes zero."""
+        """True for a significant difference: the interval excludes zero."""
         return self.low >= 0 < self.mean or self.high <= 0 > self.mean
 
 
@@ -96,12 +96,12 @@ def cells(
 ) -> dict[Place, Cell]:
     """Return the experiment's studies by row and column.
 
-    Where several studies have one place, as under several settings, it is the first that searched nothing.
+    If several studies have the same place, as under several settings, a study that searched nothing comes first.
 
     Args:
-        material: What the page is made from.
+        material: The page's data.
         row: Returns the row of a resolved config.
-        column: Returns its column.
+        column: Returns its column; default: the optimizer's name.
     """
     found: dict[Place, Cell] = {}
     for study in sorted(material.experiment.studies, key=lambda study: (bool(study.ranges), study.seed)):
@@ -121,14 +121,14 @@ def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
 def matrix(
     grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], of: Callable[[Cell], float]
 ) -> Floats:
-    """Return a number of each cell, shape (n_rows, n_columns); NaN where there is no cell."""
+    """Return one number for each cell, shape (n_rows, n_columns); NaN for a missing cell."""
     return np.array([[of(grid[r, c]) if (r, c) in grid else math.nan for c in columns] for r in rows])
 
 
 def score_map(
     grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], metric: ObjectiveMetric, *, number: str
 ) -> bytes:
-    """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is how they are written."""
+    """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is their format."""
     return heat_map(
         matrix(grid, rows, columns, lambda cell: cell.mean if cell.is_finite else math.inf),
         rows=rows,
@@ -141,7 +141,7 @@ def score_map(
 
 
 def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[[Cell], float]) -> list[Cell]:
-    """Return cells by a score, the best first; those without a finite one come last."""
+    """Return cells sorted by a score, the best first and those without a finite score last."""
 
     def key(cell: Cell) -> tuple[bool, float, Place]:
         value = by(cell)
@@ -151,9 +151,10 @@ def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[
 
 
 def gaps(reference: Cell, others: Collection[Cell]) -> dict[Place, Gap]:
-    """Return what others score above one, with Holm's simultaneous 95 % intervals over shared seeds.
+    """Return the differences of other cells from a reference, with Holm's simultaneous 95 % intervals.
 
-    Cells that diverged, or share fewer than two seeds with it, are left out.
+    Differences are paired over shared seeds. Cells that diverged or share fewer than two seeds with the reference are
+    left out.
     """
     compared, means, errors, sizes = [], [], [], []
     for other in others:

@@ -1,4 +1,4 @@
-"""Shared by the pages of landscapes: their studies, the last losses, and the pictures."""
+"""Common parts of the pages on landscapes: studies, their paths and last losses, and their pictures."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from study.report.studies import ComparedStudy
 def studies_of(
     material: Material, *, model: str | None = None, setting: str | None = None, order: Sequence[str] = ()
 ) -> list[ComparedStudy]:
-    """Return the studies of a model and a setting, by their optimizers in a given order, others behind.
+    """Return the studies of a model and a setting, in a given order of optimizers, others last.
 
     Raises:
-        LookupError: No study has them.
+        LookupError: No study fits.
     """
     configs = material.configs
     found = [
@@ -36,7 +36,7 @@ def studies_of(
 
 
 def run_of(study: ComparedStudy) -> RunRecord:
-    """Return the run that a study is shown by: its best trial, or its first where all diverged.
+    """Return the run that represents a study: its best trial, or its first if all diverged.
 
     Raises:
         LookupError: It has no trial.
@@ -47,30 +47,30 @@ def run_of(study: ComparedStudy) -> RunRecord:
 
 
 def landscape_walked(material: Material, studies: Sequence[ComparedStudy]) -> Landscape:
-    """Return the landscape of studies that share it."""
+    """Return the landscape that studies share."""
     return landscape_of(material.configs[studies[0].record.name])
 
 
 def scene_of(material: Material, studies: Sequence[ComparedStudy]) -> Scene:
-    """Return the ways of studies on the landscape that they share."""
+    """Return the paths of studies on the landscape that they share."""
     return build_scene(landscape_walked(material, studies), [walked(material, study) for study in studies])
 
 
 def last_loss(material: Material, run: RunRecord) -> float:
-    """Return the loss after a run's last step; infinite where it had become no number by then."""
+    """Return the loss after a run's last step; infinite if it was not finite or the run stopped before."""
     losses = material.history(run, "loss")
     asked = int(run.metrics.get("n_steps", len(losses)))
     return float(losses[-1]) if len(losses) and len(losses) >= asked and np.isfinite(losses[-1]) else float("inf")
 
 
 def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> tuple[Picture, ...]:
-    """Return a scene as still contours, as a moving picture and as a page to step through."""
-    where = f"{scene.start_text}; rates are those in the legend"
+    """Return a scene as contours, as an animation and as an interactive page."""
+    where = f"{scene.start_text}; the legend gives the rates"
     n_steps = max(path.n_steps for path in scene.paths)
     return (
         Picture(
             name=f"{name}-contours",
-            caption=f"{title}: the way of each optimizer in {n_steps} steps, from the {where}.",
+            caption=f"{title}: the path of each optimizer in {n_steps} steps, from the {where}.",
             data=still(scene, title=title, apart=apart),
             suffix="svg",
         ),
@@ -82,7 +82,7 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
         ),
         Picture(
             name=f"{name}-interactive",
-            caption=f"{title}, to be played and stepped through; a name's box hides its path.",
+            caption=f"{title}: play the paths or go step by step; the box of a name hides its path.",
             data=interactive(scene, title=title),
             suffix="html",
         ),
@@ -90,11 +90,11 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
 
 
 def detour(path: Floats) -> float:
-    """Return how many times as long a way is as the straight line between its ends."""
+    """Return the length of a path over that of the straight line between its ends; infinite for a closed path."""
     straight = float(np.linalg.norm(path[-1] - path[0]))
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) / straight if straight else float("inf")
 
 
 def number(value: float) -> str:
-    """Return a number for a table or a sentence; a loss that is no number any more has gone beyond all of them."""
+    """Return a number for a table or a sentence; a loss that is not finite is `beyond all numbers`."""
     return f"{value:.4g}" if np.isfinite(value) else "beyond all numbers"

@@ -1,4 +1,4 @@
-"""Tables and sentences that many pages share: optimizers at a shared setting beside the same ones tuned."""
+"""Tables and sentences of many pages: rankings of optimizers at a shared setting and tuned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from study.statistics.holm import holm_two_sided, t_ratio
 from study.statistics.intervals import Interval, mean_interval, paired_difference
 
 _LEVEL = 0.05
-# Pairs that a sentence names.
+# Most pairs that a sentence names.
 _MOST_PAIRS = 5
 
 
@@ -29,9 +29,9 @@ class Ranking:
 
     Attributes:
         setting: The setting's name.
-        names: The optimizers, by their mean test score; those that diverged come last.
+        names: The optimizers by their mean test score; those that diverged come last.
         intervals: The mean over seeds with its 95 % t interval, by optimizer; None where it is not finite.
-        told_apart: Pairs, the better first, whose difference Holm's correction over all pairs leaves significant.
+        told_apart: Pairs with a significant difference, the better first; Holm's correction is over all pairs.
     """
 
     setting: str
@@ -45,7 +45,7 @@ class Ranking:
 
 
 def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
-    """Return the entries by setting and by optimizer, in the order of their labels; `""` is no setting."""
+    """Return the entries by setting and by optimizer, in the order of their labels; `""` means no setting."""
     found: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in material.experiment.entries:
         setting = material.configs[entry.studies[0].record.name].get("setting") or ""
@@ -74,12 +74,12 @@ def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric)
 def rankings_table(
     rankings: Sequence[Ranking], entries: Mapping[str, Mapping[str, Entry]], metric: ObjectiveMetric
 ) -> Table:
-    """Return rankings side by side: place, mean and interval of each optimizer, and the rate that it trained with.
+    """Return rankings side by side: place, mean, interval and learning rate of each optimizer.
 
     Args:
-        rankings: One a setting; rows are in the order of the last one.
+        rankings: One for each setting; rows are in the order of the last one.
         entries: The entries by setting and by optimizer.
-        metric: What is compared.
+        metric: The metric compared.
     """
     header = ["optimizer"]
     for each in rankings:
@@ -95,30 +95,34 @@ def rankings_table(
             row.append(rate_text(entries[each.setting][name]))
         rows.append(tuple(row))
     settings = " and ".join(each.setting for each in rankings)
-    caption = f"Places by mean test {metric.spoken}: {settings}. Intervals are over seeds, one optimizer at a time."
+    caption = f"Places by mean test {metric.spoken}: {settings}. Intervals are over seeds, for each optimizer alone."
     return Table(caption=caption, header=tuple(header), rows=tuple(rows))
 
 
 def verdict(before: Ranking, after: Ranking) -> str:
-    """Return whether the order under one setting is the order under another, as far as the seeds can tell."""
+    """Return the verdict on the claim that a ranking stays the same once each optimizer is tuned.
+
+    Args:
+        before: The ranking at a shared setting.
+        after: The ranking of the tuned optimizers.
+    """
     shared = [name for name in before.names if name in after.names]
     turned = [(a, b) for a, b in combinations(shared, 2) if after.place(a) > after.place(b)]
     sure = _sure(turned, before, after)
-    first, second = f"the ranking under {before.setting}", f"the one under {after.setting}"
+    said = f"under {before.setting} and under {after.setting}"
     if sure:
-        n = "one pair changes its" if len(sure) == 1 else f"{len(sure)} pairs change their"
+        n = "one pair" if len(sure) == 1 else f"{len(sure)} pairs"
         return (
-            f"Contradicted: {first} is not {second}. {n.capitalize()} order, with a significant difference both times."
+            "Contradicted: the ranking changes once each optimizer is tuned. Significant differences "
+            f"{said}, in opposite directions: {n}."
         )
     if turned:
-        return (
-            f"Undecided: {first} differs from {second}, but no pair that changes its order is significant both times."
-        )
-    return f"Confirmed: {first} is {second}. All {len(shared)} have the same order."
+        return f"Not decided: pairs change their order, but none with a significant difference both {said}."
+    return f"Confirmed: the ranking is the same {said}, for all {len(shared)} optimizers."
 
 
 def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
-    """Return sentences on what another setting changes: the best, Kendall's tau, who is worse, and what turned."""
+    """Return sentences on the changes by another setting: the best, Kendall's tau, losses, pairs in a new order."""
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
@@ -132,43 +136,46 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
         )
     ]
     if worse := _worse(before, after, metric):
-        sentences.append(f"Worse under {after.setting} than under {before.setting}, by their means: {worse}.")
+        sentences.append(f"Worse mean under {after.setting} than under {before.setting}: {worse}.")
     sure = _sure(turned, before, after)
     if sure:
         listed = ", ".join(f"{a} before {b}" for a, b in sure[:_MOST_PAIRS])
         rest = f", and {len(sure) - _MOST_PAIRS} more" if len(sure) > _MOST_PAIRS else ""
-        sentences.append(f"Significantly different both times, and in the opposite order afterwards: {listed}{rest}.")
+        sentences.append(f"Significant differences under both, with the opposite order afterwards: {listed}{rest}.")
     counts = [
         f"{len([pair for pair in each.told_apart if set(pair) <= set(shared)])} under {each.setting}"
         for each in (before, after)
     ]
     sentences.append(
-        f"Significant pairs (paired t tests over shared seeds, Holm over all pairs): {' and '.join(counts)}."
+        "Pairs with a significant difference (paired t tests over shared seeds, Holm over all pairs): "
+        f"{' and '.join(counts)}."
     )
     return tuple(sentences)
 
 
 def rate_text(entry: Entry) -> str:
-    """Return the learning rate that an entry was confirmed with, of several studies each."""
+    """Return the learning rate of an entry's confirmations; the different rates if it has several studies."""
     rates = [study.tuned[0].params.get("learning_rate", "default") for study in entry.studies if study.tuned]
     return ", ".join(dict.fromkeys(_short(rate) for rate in rates))
 
 
 def _sure(turned: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
-    """Return the pairs that turn and that the seeds tell apart both before and after."""
+    """Return the pairs in a new order that differ significantly both before and after."""
     return [(a, b) for a, b in turned if (a, b) in before.told_apart and (b, a) in after.told_apart]
 
 
 def _best(ranked: Ranking) -> str:
-    """Return the first, and from whom the seeds do not tell it."""
+    """Return the first optimizer, and the second if the difference is not significant."""
     first, *others = ranked.names
     if not others or None in (ranked.intervals[first], ranked.intervals[others[0]]):
         return first
-    return first if (first, others[0]) in ranked.told_apart else f"{first} (not told from {others[0]})"
+    return (
+        first if (first, others[0]) in ranked.told_apart else f"{first} (no significant difference from {others[0]})"
+    )
 
 
 def _worse(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
-    """Return the optimizers with a worse mean under one setting than under another, and by how much."""
+    """Return the optimizers with a worse mean under the second setting, and by how much; empty if there are none."""
     told = []
     for name in before.names:
         was, now = before.intervals[name], after.intervals.get(name)

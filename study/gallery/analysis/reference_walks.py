@@ -1,4 +1,4 @@
-"""Published rules, walked in NumPy on quadratic landscapes: what the recorded paths are held against."""
+"""Paths of published rules on quadratic landscapes, computed in NumPy, to compare the recorded paths with."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from study.gallery.figures.paths import Floats
 from study.optimizers.reference import SGD, Adagrad, Adam, Momentum, RMSprop, Rule, State
 from study.optimizers.stability import Quadratic
 
-# Of the article, added to the divisor. Keras adds as much, for Adagrad and RMSprop inside the root.
+# Epsilon of the article, added to the divisor. Keras adds the same value, for Adagrad and RMSprop inside the root.
 EPSILON = 1e-7
 
 
 def article_rule(optimizer: Mapping[str, Any]) -> Rule:
     """Return the rule of the article for the optimizer's section of a resolved config.
 
-    Epsilon stands outside the root. Adam has its rate corrected for bias and its moments not, the form that its
-    authors give at the end of their section 2 and that Keras has, too.
+    Epsilon stands outside the root. Adam corrects its rate for bias instead of its moments. Its authors give this
+    form at the end of their section 2, and Keras has it too.
 
     Raises:
-        LookupError: The article has no such optimizer, or the section does not fix what its rule needs.
+        LookupError: The article has no such optimizer, or the section does not fix an argument of its rule.
     """
     given = {name: float(value) for name, value in optimizer.items() if isinstance(value, int | float)}
     rate = given["learning_rate"]
@@ -38,24 +38,24 @@ def article_rule(optimizer: Mapping[str, Any]) -> Rule:
             return Adam(learning_rate=rate, epsilon=EPSILON, epsilon_form="epsilon_hat")
         case "rmsprop":
             return RMSprop(learning_rate=rate, rho=given["rho"], epsilon=EPSILON)
-    raise LookupError(f"optimizer={optimizer['name']}: the article has none of this name")
+    raise LookupError(f"optimizer={optimizer['name']}: the article has no optimizer of this name")
 
 
 def walk(
     quadratic: Quadratic, rule: Rule, start: Floats, *, n_steps: int, state: State | None = None
 ) -> tuple[Floats, State]:
-    """Walk by a rule.
+    """Take steps by a rule.
 
     Args:
         quadratic: The landscape.
         rule: The rule.
-        start: Where to begin.
-        n_steps: How many steps to take.
-        state: What the rule remembers of an earlier walk; None: nothing.
+        start: The first position.
+        n_steps: Number of steps.
+        state: The rule's state after an earlier walk; default None: a fresh state.
 
     Returns:
-        The positions before the first and after each step, shape (n_steps + 1, n_dimensions), and what the rule
-        remembers at the end.
+        The positions before the first and after each step, shape (n_steps + 1, n_dimensions), and the rule's last
+        state.
     """
     positions = [np.asarray(start, dtype=np.float64)]
     state = rule.init(positions) if state is None else state

@@ -18,7 +18,7 @@ Seed = tuple[int, str]
 
 
 def seed_of(run: RunRecord) -> Seed:
-    """Return the repetition and seed that pair a run with one of another optimizer or cell."""
+    """Return the key that pairs a run with one of another optimizer or cell."""
     return run.number, run.params.get("run_seed", "")
 
 
@@ -28,7 +28,7 @@ def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, 
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
-    """Return the last value of a metric of each run that has a finite one, those that diverged in the end included."""
+    """Return the last value of a metric for each run with a finite value, including runs that diverged later."""
     values = np.array([run.metrics.get(metric, np.nan) for run in runs], dtype=np.float64)
     return values[np.isfinite(values)]
 
@@ -43,13 +43,13 @@ def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
     interval = mean_of(values)
     if interval is None:
         return "none finite"
-    # An interval stays within the metric's bounds: no accuracy is above 1.
+    # Cut off impossible values, such as accuracies above 1.
     low, high = metric.bounds
     return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), metric)
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
-    """Return a mean with its interval as text; `diverged` without one."""
+    """Return a mean with its interval, or `diverged` without a mean."""
     if interval is None:
         return "diverged"
     span = metric.span(interval.low, interval.high)
@@ -57,7 +57,7 @@ def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them; `none` without any."""
+    """Return names as a list in a sentence; `none` for an empty list."""
     if len(names) < 2:
         return names[0] if names else "none"
     return f"{', '.join(names[:-1])} and {names[-1]}"

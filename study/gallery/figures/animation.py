@@ -1,4 +1,4 @@
-"""Paths on a landscape as a moving picture: every optimizer takes its steps at the same time."""
+"""Animation of paths on a landscape: all optimizers take their steps at the same time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from study.gallery.figures.paths import Scene, draw_ground
 _MOST_FRAMES = 60
 _FRAME_MS = 90
 _HOLD_MS = 1600
-# Shades of each color in the file, from full to the white of the ground, where lines are smoothed.
+# Shades of each color in the file, from full color to white: anti-aliased lines need them.
 _SHADES = 8
 _GRAYS = 32
 _DPI = 96
@@ -27,7 +27,7 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
 
     Args:
         scene: The landscape and the paths.
-        title: The picture's title; the step stands beside it.
+        title: The picture's title; each frame adds its step.
     """
     figure = new_figure(height=4.5)
     figure.set_dpi(_DPI)
@@ -43,13 +43,13 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
     tidy(axes, title=_title(title, n_steps), x=scene.axes[0], y=scene.axes[1])
     legend(figure, axes)
     canvas.draw()  # type: ignore[no-untyped-call]
-    figure.set_layout_engine("none")  # where everything stands is settled by the first frame
+    figure.set_layout_engine("none")  # keep the layout of the first frame
     palette = _palette([path.style.color for path in scene.paths])
     frames = []
     for step in frame_steps(n_steps):
         for trail, head, points in zip(trails, heads, scene.points, strict=True):
             trail.set_data(*points[: step + 1].T)
-            head.set_data(*points[step : step + 1].T)  # none where the path has left the picture
+            head.set_data(*points[step : step + 1].T)  # empty after the path has left the picture
         axes.set_title(_title(title, step), fontsize=axes.title.get_fontsize(), loc="left", fontweight="bold")
         canvas.draw()  # type: ignore[no-untyped-call]
         pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
@@ -64,12 +64,12 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
 
 
 def frame_steps(n_steps: int) -> list[int]:
-    """Return the steps that have a frame, first and last included: all of them while they are few."""
+    """Return the steps that have a frame, first and last included: all steps if there are at most 59."""
     return [int(step) for step in np.unique(np.linspace(0, n_steps, min(n_steps + 1, _MOST_FRAMES)).round())]
 
 
 def _palette(colors: Sequence[str]) -> Image.Image:
-    """Return an image that holds the colors of all frames; one found for each frame would mix up like colors."""
+    """Return an image with the colors of all frames; a palette for each frame would merge similar colors."""
     grays = np.linspace(0, 255, _GRAYS)[:, np.newaxis].repeat(3, axis=1)
     full = np.array([to_rgb(color) for color in dict.fromkeys(colors)]).reshape(-1, 1, 3) * 255
     white = np.linspace(0, 1, _SHADES, endpoint=False)[:, np.newaxis]

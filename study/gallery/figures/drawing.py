@@ -1,4 +1,4 @@
-"""Shared by all drawn pictures of the gallery: size, letters, and writing to files."""
+"""Common parts of the gallery's drawn pictures: size, letters, legend, and SVG output."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-# In inches. On a telephone a picture is as wide as the screen, so it is drawn no wider than its letters bear.
+# In inches. A telephone shrinks a picture to its screen, so a wider one would have letters that are too small.
 WIDTH = 5.8
 _LETTERS = 9.5
-# In a legend, in inches: a line with the room around it, and a letter.
+# Widths in a legend, in inches: a line with its margins, and a letter.
 _HANDLE, _LETTER = 0.55, 0.08
 _PATH, _COORDINATE = re.compile(rb' d="[^"]*"'), re.compile(rb"-?\d+\.\d{3,}")
 DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
@@ -24,7 +24,7 @@ def new_figure(*, height: float, width: float = WIDTH) -> Figure:
 
 
 def tidy(axes: Any, *, title: str = "", x: str = "", y: str = "") -> None:
-    """Give axes their words, and take away the lines that carry nothing."""
+    """Set title and labels of axes, and hide the top and right lines."""
     axes.set_title(title, fontsize=_LETTERS + 1, loc="left", fontweight="bold")
     axes.set_xlabel(x, fontsize=_LETTERS)
     axes.set_ylabel(y, fontsize=_LETTERS)
@@ -42,9 +42,9 @@ def legend(figure: Figure, axes: Any) -> None:
 
 
 def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, the same bytes whenever it is drawn."""
+    """Return a figure as SVG; the same figure gives the same bytes."""
     text = io.BytesIO()
-    # Without a salt of our own, Matplotlib draws the names inside the file by lot.
+    # Without a fixed salt, Matplotlib makes the ids inside the file random.
     with matplotlib.rc_context({"svg.hashsalt": "gallery", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
     return _rounded(text.getvalue())

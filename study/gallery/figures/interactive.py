@@ -1,4 +1,4 @@
-"""Paths on a landscape as a page of its own, to be played, stepped through, and looked at one by one."""
+"""Paths on a landscape as an interactive page: play them, go step by step, or hide single ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from study.gallery.figures.paths import Floats, Scene
 
-# Of the picture, in the units of its drawing.
+# Size of the picture, in the units of the drawing.
 _WIDTH, _HEIGHT = 640.0, 420.0
 _DASHES = {"solid": "", "dash": "8 5", "dot": "2 4", "dashdot": "8 4 2 4", "longdash": "14 6"}
 
 
 def interactive(scene: Scene, *, title: str) -> bytes:
-    """Return the page: one HTML document that asks for nothing else.
+    """Return the page, one self-contained HTML document.
 
     Args:
         scene: The landscape and the paths.
@@ -33,7 +33,7 @@ def interactive(scene: Scene, *, title: str) -> bytes:
         "GROUND": ground,
         "AXES": " and ".join(map(html.escape, scene.axes)),
         "VIEW": html.escape(_view_text(scene)),
-        # Nothing in a script may look like the end of it.
+        # Text in the data must not close the script element.
         "DATA": json.dumps(_data(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "SCRIPT": script,
     }
@@ -60,7 +60,7 @@ def _data(scene: Scene) -> dict[str, object]:
 
 
 def _placed(points: Floats, view: Floats) -> list[list[float]]:
-    """Return points in the units of the drawing, whose second axis points down."""
+    """Return points in the units of the drawing; its second axis points down."""
     shares = (points - view[:, 0]) / (view[:, 1] - view[:, 0])
     placed = np.stack([shares[:, 0] * _WIDTH, (1 - shares[:, 1]) * _HEIGHT], axis=-1)
     return [[round(float(x), 1), round(float(y), 1)] for x, y in placed]

@@ -24,9 +24,9 @@ class Curve:
 
     Attributes:
         label: Its name in the legend.
-        values: One row a run, shape (n_runs, n_points); NaN where a run had ended.
-        x: Where the points stand, shape (n_points,); None: 1, 2, ...
-        style: How it is drawn; None: as the optimizer that the label begins with.
+        values: One row for each run, shape (n_runs, n_points); NaN after a run ended.
+        x: Positions of the points, shape (n_points,); default None: 1, 2, ...
+        style: Its style; default None: the style of the optimizer that the label begins with.
     """
 
     label: str
@@ -49,12 +49,12 @@ def loss_curves(
 
     Args:
         curves: The lines.
-        x: What the horizontal axis shows.
-        y: What the vertical axis shows.
-        title: The title.
-        log: Draw the vertical axis on a log scale, where all values are above 0.
-        window: Points that `smoothed` averages over, an odd number; 1: as they are.
-        height: In inches.
+        x: Label of the horizontal axis; default `epoch`.
+        y: Label of the vertical axis; default `training loss`.
+        title: The title; default: none.
+        log: Draw the vertical axis on a log scale if all values are above 0; default True.
+        window: Number of points that `smoothed` averages over, odd; default 1: no smoothing.
+        height: Height in inches; default 3.6.
     """
     figure = new_figure(height=height)
     axes = figure.add_subplot()
@@ -81,12 +81,12 @@ def step_losses(
     """Draw the recorded losses of batches over the steps: each optimizer's median over its seeds.
 
     Args:
-        material: What the page is made from.
-        entries: By optimizer.
+        material: The page's data.
+        entries: The entries by optimizer.
         name: The picture's name.
-        told: The setting, in the words of the caption.
-        window: Recorded batches that the moving average is over, an odd number.
-        title: The picture's title.
+        told: Text of the setting for the caption.
+        window: Number of recorded batches in the moving average, odd.
+        title: The picture's title; default: none.
     """
     every = int(next(iter(material.configs.values()))["tracking"]["every_n_steps"])
     curves = []
@@ -105,7 +105,7 @@ def step_losses(
 
 
 def stacked(histories: Sequence[ArrayLike]) -> Floats:
-    """Return histories as rows, shape (n_runs, n_points); shorter ones end in NaN, and so does what is infinite."""
+    """Return histories as rows, shape (n_runs, n_points); shorter ones are padded with NaN, and so is infinity."""
     rows = [np.asarray(history, dtype=np.float64) for history in histories]
     filled = np.full((len(rows), max((len(row) for row in rows), default=0)), np.nan)
     for row, values in zip(filled, rows, strict=True):
@@ -114,11 +114,11 @@ def stacked(histories: Sequence[ArrayLike]) -> Floats:
 
 
 def smoothed(values: ArrayLike, window: int) -> Floats:
-    """Return a moving average under a Kaiser window, the ends mirrored.
+    """Return a moving average with a Kaiser window, mirrored at the ends.
 
     Args:
-        values: One row a run, shape (..., n_points).
-        window: Points in the window, an odd number; 1 changes nothing.
+        values: One row for each run, shape (..., n_points).
+        window: Number of points in the window, odd; 1 changes nothing.
 
     Source:
         J. F. Kaiser and R. W. Schafer (1980), On the use of the I0-sinh window for spectrum analysis; beta is 2.
@@ -134,7 +134,7 @@ def smoothed(values: ArrayLike, window: int) -> Floats:
 
 
 def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
-    """Return where the points stand, and lower quartile, median and upper quartile there."""
+    """Return the positions of the points, and lower quartile, median and upper quartile there."""
     values = smoothed(np.atleast_2d(curve.values), window)
     n = values.shape[1]
     at = np.arange(1, n + 1, dtype=np.float64) if curve.x is None else np.asarray(curve.x, dtype=np.float64)
@@ -142,7 +142,7 @@ def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floa
     some = np.any(np.isfinite(values), axis=0)
     if np.any(some):
         quartiles[:, some] = np.nanquantile(values[:, some], (0.25, 0.5, 0.75), axis=0)
-    # More points than the picture is wide are not seen, and each is written into the file.
+    # More points than the picture is wide cannot be seen, and each makes the file larger.
     chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(np.int64))
     low, middle, high = (row[chosen] for row in quartiles)
     return at[chosen], (low, middle, high)

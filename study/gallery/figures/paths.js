@@ -65,7 +65,7 @@
     show();
   });
   slider.max = last;
-  slider.value = last; // all of it, until it is played
+  slider.value = last; // show whole paths until Play is pressed
   slider.addEventListener("input", () => { stop(); show(); });
   show();
 })();

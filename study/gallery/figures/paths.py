@@ -1,4 +1,4 @@
-"""The ways that optimizers went on a landscape: read from recorded positions, and drawn on contours or on a curve."""
+"""Paths of optimizers on a landscape: read from recorded positions, and drawn on contours or on a curve."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Floats = NDArray[np.float64]
 # Points of the grid that contours are computed on, along each coordinate.
 _N_GRID = 101
 _N_LEVELS = 12
-# A path ends in a picture where it is so many widths of the domain away from it.
+# A path is drawn up to so many widths of the domain away from it.
 _REACH = 1.0
 _LINE = "#b8bec6"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerPath:
-    """The way of one optimizer.
+    """The path of one optimizer.
 
     Attributes:
-        label: Its name in the legend, the rate included.
-        positions: Where it stood before the first and after each step, shape (n_steps + 1, n_dimensions).
+        label: Its name in the legend, with the rate.
+        positions: Positions before the first and after each step, shape (n_steps + 1, n_dimensions).
         diverged: Whether it was recorded as diverged.
-        style: How it is drawn.
+        style: Its style.
     """
 
     label: str
@@ -47,25 +47,25 @@ class OptimizerPath:
 
     @property
     def n_steps(self) -> int:
-        """Steps that were recorded; fewer than asked for where the loss was no number any more."""
+        """Number of recorded steps; fewer than planned if the loss stopped being finite."""
         return len(self.positions) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The parts that all pictures of a landscape are drawn from, in the plane of the picture.
+    """Data of all pictures of a landscape, in the plane of the picture.
 
-    That is x1 and x2 on a landscape of two coordinates, and x1 and the height on a curve.
+    The plane is x1 and x2 for a landscape of two coordinates, and x1 and the height for a curve.
 
     Attributes:
         lines: Contours from low to high, or the curve, each a list of polylines of shape (n_points, 2).
         view: Lowest and highest value of both axes, shape (2, 2).
-        axes: What the axes show.
-        start: Where all paths begin, shape (2,).
-        start_text: The same in words.
+        axes: Labels of the axes.
+        start: The common start of all paths, shape (2,).
+        start_text: The start as text.
         paths: The paths.
-        points: For each path its points up to where it leaves the picture, shape (n_points, 2).
-        heights: For each path the height before the first and after each step, shape (n_steps + 1,).
+        points: Points of each path until it leaves the picture, shape (n_points, 2).
+        heights: Heights of each path before the first and after each step, shape (n_steps + 1,).
     """
 
     lines: tuple[tuple[Floats, ...], ...]
@@ -82,7 +82,7 @@ def landscape_of(config: Mapping[str, Any]) -> Landscape:
     """Return the landscape of a study's resolved config.
 
     Raises:
-        LookupError: Its model is no landscape.
+        LookupError: Its model is not a landscape.
     """
     landscape = read_landscape(config["model"])
     if landscape is None:
@@ -98,14 +98,14 @@ def walked(
     label: str | None = None,
     style: Style | None = None,
 ) -> OptimizerPath:
-    """Return the way that a run of a study went, by the positions that it recorded.
+    """Return the path of a study's run, from the positions that it recorded.
 
     Args:
-        material: What the page is made from.
+        material: The page's data.
         study: The study.
-        run: The run; None: the study's best trial, or its first where none is.
-        label: A name for the legend; None: the optimizer's, and its rate.
-        style: How it is drawn; None: as its optimizer is everywhere.
+        run: The run; default None: the study's best trial, or its first without a best one.
+        label: Name in the legend; default None: the optimizer's name and its rate.
+        style: Its style; default None: the optimizer's usual style.
 
     Raises:
         LookupError: The study has no trial.
@@ -128,7 +128,7 @@ def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
     """Return the learning rate that a run trained with: searched, or fixed in the study's config.
 
     Raises:
-        LookupError: Neither names one: the optimizer kept its own.
+        LookupError: Neither names a rate: the optimizer used its default.
     """
     if "learning_rate" in run.params:
         return float(run.params["learning_rate"])
@@ -139,7 +139,7 @@ def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
 
 
 def build_scene(landscape: Landscape, paths: Sequence[OptimizerPath]) -> Scene:
-    """Return what the pictures of some paths on a landscape are drawn from."""
+    """Return the scene of some paths on a landscape."""
     heights = tuple(landscape.heights(path.positions) for path in paths)
     if landscape.n_dimensions == 1:
         curve, view = _curve(landscape)
@@ -168,9 +168,9 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
 
     Args:
         scene: The landscape and the paths.
-        title: The picture's title.
-        apart: Draw each path in a picture of its own, side by side.
-        columns: How many stand side by side.
+        title: The picture's title; default: none.
+        apart: Draw each path in its own panel; default False.
+        columns: Number of panels side by side; default 3.
     """
     n = len(scene.paths) if apart else 1
     columns = min(columns, n)
@@ -204,7 +204,7 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
 
 
 def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
-    """Draw what the paths lie on: contours or a curve, and the start."""
+    """Draw the landscape, as contours or a curve, and the start."""
     n = len(scene.lines)
     for level, lines in enumerate(scene.lines):
         depth = 1.0 if n == 1 else 0.35 + 0.65 * (1 - level / max(n - 1, 1))
@@ -237,7 +237,7 @@ def _contours(landscape: Landscape) -> tuple[tuple[Floats, ...], ...]:
 
 
 def _curve(landscape: Landscape) -> tuple[Floats, Floats]:
-    """Return the graph of a function of one coordinate, and the part of the plane that shows it."""
+    """Return the graph of a function of one coordinate, and the part of the plane to show."""
     ((low, high),) = landscape.domain
     x = np.linspace(low, high, 4 * _N_GRID)
     heights = landscape.heights(x[:, np.newaxis])
@@ -247,7 +247,7 @@ def _curve(landscape: Landscape) -> tuple[Floats, Floats]:
 
 
 def _within_reach(points: Floats, view: Floats) -> Floats:
-    """Return the points up to the first that is far off, which is drawn nearer on the line that leads to it."""
+    """Return the points up to the first one far away, which is moved nearer on the line that leads to it."""
     span = view[:, 1] - view[:, 0]
     low, high = view[:, 0] - _REACH * span, view[:, 1] + _REACH * span
     far = ~np.all((points >= low) & (points <= high), axis=-1)

@@ -1,4 +1,4 @@
-"""Rankings side by side: every optimizer's score with its interval, under one setting and under another."""
+"""Rankings side by side: the score of every optimizer with its interval, under each setting."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def rankings_picture(rankings: Sequence[Ranking], metric: ObjectiveMetric, *, ti
     """Draw the mean test score of each optimizer under each setting with its interval, as SVG.
 
     Args:
-        rankings: One a setting; rows are in the order of the last one, and each point tells its place.
-        metric: What is compared.
-        title: The title.
+        rankings: One for each setting; rows are in the order of the last one, and each point shows its place.
+        metric: The metric compared.
+        title: The title; default: none.
     """
     names = rankings[-1].names
     figure = new_figure(height=1.3 + 0.42 * len(names))
