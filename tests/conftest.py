@@ -9,12 +9,8 @@ os.environ["DO_NOT_TRACK"] = "true"
 # One process holds one backend; TensorFlow traces quickest. Tests of JAX start their own processes.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-
-from study.config.schema import StudyConfig
 
 # A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (
@@ -30,12 +26,12 @@ QUICK = (
 
 
 @pytest.fixture(scope="session")
-def compose_quick() -> Callable[..., StudyConfig]:
+def compose_quick():
     """Compose and check a quick study of the real conf/ with overrides, its stores in a given folder."""
     from study.cli.launch.compose import compose_jobs, prepare
     from study.pipeline.preflight import load_config
 
-    def build(*overrides: str, folder: Path) -> StudyConfig:
+    def build(*overrides, folder):
         (job,) = compose_jobs(prepare([*QUICK, *overrides]), multirun=False)
         return load_config(job.raw, folder=folder, labels=job.labels)
 
@@ -43,13 +39,13 @@ def compose_quick() -> Callable[..., StudyConfig]:
 
 
 @pytest.fixture
-def compose(compose_quick: Callable[..., StudyConfig], tmp_path: Path) -> Callable[..., StudyConfig]:
+def compose(compose_quick, tmp_path):
     """Compose a quick study, by default in a temporary folder of the test's own."""
     return lambda *overrides, folder=tmp_path: compose_quick(*overrides, folder=folder)
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_store(tmp_path_factory):
     """A migrated MLflow store without studies; copying it is quicker than migrating another."""
     from study.tracking.connection import connect
 

@@ -1,6 +1,5 @@
 import ast
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -50,12 +49,12 @@ VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc"}
 DEPTH = {entry: depth for depth, layer in enumerate(LAYERS) for entry in layer}
 
 
-def sources() -> dict[str, str]:
+def sources():
     files = [*modules(ROOT).values(), *(ROOT / "models").glob("*.py"), ROOT / "conf" / "__init__.py"]
     return {path.relative_to(ROOT).as_posix(): path.read_text() for path in files}
 
 
-def violations(files: Mapping[str, str]) -> list[str]:
+def violations(files):
     return [
         f"{path}:{line} imports {module}: {reason}"
         for path, source in sorted(files.items())
@@ -64,7 +63,7 @@ def violations(files: Mapping[str, str]) -> list[str]:
     ]
 
 
-def refusal(path: PurePosixPath, module: str) -> str:
+def refusal(path, module):
     package, *rest = module.split(".")
     if module.startswith("."):
         return "write the whole name"
@@ -88,19 +87,19 @@ def refusal(path: PurePosixPath, module: str) -> str:
     return "" if ours == theirs or DEPTH[theirs] > DEPTH[ours] else f"{theirs} is not below {ours}"
 
 
-def entry_of(path: PurePosixPath) -> str:
+def entry_of(path):
     return path.parts[1].removesuffix(".py")
 
 
-def test_imports_run_down_only_and_libraries_stay_at_home() -> None:
+def test_imports_run_down_only_and_libraries_stay_at_home():
     assert violations(sources()) == []
 
 
-def test_no_module_imports_itself_through_others() -> None:
+def test_no_module_imports_itself_through_others():
     assert len(longest_chain(arrows(ROOT))) > len(LAYERS)  # a circle would be named
 
 
-def test_study_has_few_entries_and_each_stands_in_a_layer() -> None:
+def test_study_has_few_entries_and_each_stands_in_a_layer():
     names = {name.removesuffix(".py") for name in entries(ROOT)}
     assert names - {"__init__", "conf", "models"} == set(DEPTH)
     assert len(names) <= MAX_ENTRIES
@@ -124,14 +123,14 @@ def test_study_has_few_entries_and_each_stands_in_a_layer() -> None:
         ("study/pipeline/start.py", "import study.conf", "study.conf lives in study/cli"),
     ],
 )
-def test_a_planted_violation_is_caught(path: str, source: str, told: str) -> None:
+def test_a_planted_violation_is_caught(path, source, told):
     caught = violations({path: source})
     assert caught
     assert all(violation.startswith(f"{path}:") for violation in caught)
     assert told in caught[-1] or told in caught[0]
 
 
-def test_an_allowed_import_is_not_caught() -> None:
+def test_an_allowed_import_is_not_caught():
     allowed = {
         "study/cli/run.py": "import hydra, rich\nfrom study.run import run_study",
         "study/search/ask_tell.py": "import optuna\nfrom study.core.search_space import Range",
@@ -141,19 +140,40 @@ def test_an_allowed_import_is_not_caught() -> None:
     assert violations(allowed) == []
 
 
-def test_a_circle_is_named() -> None:
+def test_a_circle_is_named():
     graph = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset({"b"})}
     with pytest.raises(ValueError, match="a circle: b -> c -> b"):
         longest_chain(graph)
 
 
-def test_modules_are_short_and_have_clear_names() -> None:
+def test_modules_are_short_and_have_clear_names():
     lengths = {path: len(source.splitlines()) for path, source in sources().items()}
     assert {path: n for path, n in lengths.items() if n > MAX_LINES} == {}
     assert [path for path in lengths if PurePosixPath(path).stem in VAGUE_NAMES] == []
 
 
-def functions(source: str) -> dict[str, int]:
+def annotated(source):
+    """Return the functions of a source, with their lines, that annotate a parameter or their result."""
+    return [
+        f"{node.name}:{node.lineno}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for parameters in [[n for n in ast.walk(node.args) if isinstance(n, ast.arg)]]
+        if node.returns is not None or any(each.annotation is not None for each in parameters)
+    ]
+
+
+def test_functions_of_tests_carry_no_annotations():
+    found = {path.relative_to(ROOT): annotated(path.read_text()) for path in (ROOT / "tests").rglob("*.py")}
+    assert {str(path): names for path, names in found.items() if names} == {}
+
+
+def test_an_annotation_is_found():
+    source = "def f(x): ...\ndef g(*x: int): ...\ndef h() -> None: ...\n"
+    assert annotated(source) == ["g:2", "h:3"]
+
+
+def functions(source):
     """Return the number of lines of each function, its docstring left out."""
     found = {}
     for node in ast.walk(ast.parse(source)):
@@ -165,7 +185,7 @@ def functions(source: str) -> dict[str, int]:
     return found
 
 
-def test_functions_fit_on_a_screen() -> None:
+def test_functions_fit_on_a_screen():
     long = {
         f"{path}:{name}": n
         for path, source in sources().items()
@@ -175,7 +195,7 @@ def test_functions_fit_on_a_screen() -> None:
     assert long == {}
 
 
-def twins(names: Iterable[str]) -> list[tuple[str, str]]:
+def twins(names):
     """Return the names that occur twice, or differ only by a leading underscore or a plural."""
     plain = sorted(name.lstrip("_").lower() for name in names)
     known = set(plain)
@@ -183,7 +203,7 @@ def twins(names: Iterable[str]) -> list[tuple[str, str]]:
     return twice + [(name, f"{name}{end}") for name in sorted(known) for end in ("s", "es") if f"{name}{end}" in known]
 
 
-def test_every_class_has_a_name_of_its_own() -> None:
+def test_every_class_has_a_name_of_its_own():
     names = [
         node.name
         for source in sources().values()
@@ -193,10 +213,10 @@ def test_every_class_has_a_name_of_its_own() -> None:
     assert twins(names) == []
 
 
-def test_no_two_modules_differ_by_a_plural() -> None:
+def test_no_two_modules_differ_by_a_plural():
     stems = {PurePosixPath(path).stem for path in sources()}
     assert [pair for pair in twins(stems) if pair not in EXPERIMENTS] == []
 
 
-def test_similar_names_are_found() -> None:
+def test_similar_names_are_found():
     assert twins(["Batch", "Batches", "Lane", "_Lane", "Adam", "AdamW"]) == [("lane", "lane"), ("batch", "batches")]

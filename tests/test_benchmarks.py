@@ -1,7 +1,5 @@
 """Tests of the benchmarks' own computations, and of each part's run; no test asserts a measured value."""
 
-from __future__ import annotations
-
 import json
 import os
 import struct

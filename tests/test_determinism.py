@@ -3,15 +3,12 @@
 On TensorFlow and on JAX; one process trains two other trials first, and the second of them diverges.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,7 +60,7 @@ print(json.dumps(histories))
 """
 
 
-def _train_twice(backend: str, folder: Path) -> list[dict[str, dict[str, Any]]]:
+def _train_twice(backend, folder):
     """Train every optimizer in two processes at the same time; return numbers by optimizer and by name.
 
     The second one trains two other trials first.

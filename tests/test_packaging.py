@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-distributed.lock")
 
 
-def run(
-    *command: str | Path, cwd: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def run(*command, cwd, environment=None):
     return subprocess.run(
         list(map(str, command)),
         cwd=cwd,
@@ -30,7 +27,7 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
     built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
     assert built.returncode == 0, built.stderr
@@ -38,13 +35,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def in_wheel(file: Path) -> str:
+def in_wheel(file):
     """Return the path in a wheel of a file of the checkout; all Python modules are below `study`."""
     path = file.relative_to(ROOT)
     return (Path("study") / path if path.parts[0] in ("conf", "models") else path).as_posix()
 
 
-def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel):
     packages = [ROOT / name for name in ("conf", "hydra_plugins", "models", "study")]
     kinds = ("*.py", "*.yaml", "*.csv", "*.css", "*.js", "*.html")
     files = {file for package in packages for kind in kinds for file in package.rglob(kind)}
@@ -57,7 +54,7 @@ def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel: Pa
 
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])
-def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def installed(request, tmp_path_factory):
     """The folder that an install puts on Python's path: one with the wheel's files, or that of an editable install."""
     if request.param == "wheel":
         site = tmp_path_factory.mktemp("site")
@@ -72,14 +69,14 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         return held.read(added).decode().strip()
 
 
-def study(installed: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def study(installed, *arguments, cwd):
     """Run the command as its console script does, with only the install and the libraries on Python's path."""
     call = "import sys; from study.cli import main; sys.exit(main(sys.argv[1:]))"
     environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1", "KERAS_BACKEND": ""}
     return run(sys.executable, "-c", call, *arguments, cwd=cwd, environment=environment)
 
 
-def test_an_install_gives_python_one_name(installed: str, tmp_path: Path) -> None:
+def test_an_install_gives_python_one_name(installed, tmp_path):
     names = ["study", "study.conf", "study.models.mlp", "conf", "models", "tests", "benchmarks"]
     call = f"import importlib.util as u, study; print(study.__file__); print([bool(u.find_spec(n)) for n in {names}])"
     environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1"}
@@ -90,7 +87,7 @@ def test_an_install_gives_python_one_name(installed: str, tmp_path: Path) -> Non
     assert found == "[True, True, True, False, False, False, False]"
 
 
-def test_the_command_works_outside_the_checkout(installed: str, tmp_path: Path) -> None:
+def test_the_command_works_outside_the_checkout(installed, tmp_path):
     done = study(installed, "run", "optimizer=momentum", "budget=smoke", "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "name: momentum" in done.stdout
@@ -118,9 +115,7 @@ def load(split_seed):
 SMOKE = ("optimizer=sgd", "budget=smoke", "budget.n_confirmations=0", "tracking.log_model=false", "live=false")
 
 
-def test_a_users_folder_with_models_conf_data_and_tests_works(
-    installed: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_users_folder_with_models_conf_data_and_tests_works(installed, request, tmp_path):
     # One install gets packages, the other plain folders, since testing both with each takes long.
     with_init = "wheel" in request.node.name
     files = {
@@ -142,35 +137,35 @@ def test_a_users_folder_with_models_conf_data_and_tests_works(
     assert "mine-mlp/sgd: best val_accuracy" in done.stderr
 
 
-def own_dataset() -> str:
+def own_dataset():
     """Return the YAML of a data set whose only argument is the seed of its split."""
     bundled = yaml.safe_load((ROOT / "conf" / "dataset" / "digits.yaml").read_text())
     own = {"name": "mine", "_target_": "data.mine.load", "split_seed": "${split_seed}", "task": bundled["task"]}
     return yaml.safe_dump(own)
 
 
-def test_a_users_own_models_module_does_no_harm(installed: str, tmp_path: Path) -> None:
+def test_a_users_own_models_module_does_no_harm(installed, tmp_path):
     (tmp_path / "models.py").write_text("raise SystemExit('this module was imported')\n")
     done = study(installed, "run", "model=mlp", "trainer=numpy", *SMOKE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "digits-mlp/sgd-trainer=numpy: best val_accuracy" in done.stderr
 
 
-def test_the_entry_point_exists() -> None:
+def test_the_entry_point_exists():
     module, _, function = PROJECT["scripts"]["study"].partition(":")
     done = run(sys.executable, "-c", f"from {module} import {function}; {function}(['--help'])", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "usage: study" in done.stdout
 
 
-def pins(lock: str) -> dict[tuple[str, str], str]:
+def pins(lock):
     pattern = r"^([\w.-]+)==([^\s;]+)( ;[^\\]*)? \\$"
     found = re.findall(pattern, (ROOT / lock).read_text(), re.MULTILINE)
     return {(name, marker.strip()): version for name, version, marker in found}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_pins_and_hashes_all_and_names_no_host(lock: str) -> None:
+def test_a_lock_pins_and_hashes_all_and_names_no_host(lock):
     text = (ROOT / lock).read_text()
     assert "://" not in text
     assert "--index" not in text
@@ -181,7 +176,7 @@ def test_a_lock_pins_and_hashes_all_and_names_no_host(lock: str) -> None:
 
 
 @pytest.mark.parametrize(("lock", "extra"), [*zip(LOCKS, (None, "dev", "distributed"), strict=True)])
-def test_the_locks_cover_the_projects_dependencies_and_agree(lock: str, extra: str | None) -> None:
+def test_the_locks_cover_the_projects_dependencies_and_agree(lock, extra):
     base, locked = pins(LOCKS[0]), pins(lock)
     dependencies = PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(extra, [])
     names = {re.split(r"[\[<>=~! ]", dependency)[0].lower() for dependency in dependencies}
@@ -192,7 +187,7 @@ def test_the_locks_cover_the_projects_dependencies_and_agree(lock: str, extra: s
 
 
 @pytest.fixture
-def only_path(tmp_path: Path) -> Path:
+def only_path(tmp_path):
     """An empty PATH, to which a test adds Pythons."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -201,16 +196,16 @@ def only_path(tmp_path: Path) -> Path:
     return folder
 
 
-def program(path: Path, body: str) -> None:
+def program(path, body):
     path.write_text(f"#!/bin/bash\n{body}\n")
     path.chmod(0o755)
 
 
-def make_venv(only_path: Path, venv: Path) -> subprocess.CompletedProcess[str]:
+def make_venv(only_path, venv):
     return run(ROOT / ".ci" / "make_venv", venv, cwd=only_path, environment={"PATH": str(only_path)})
 
 
-def test_without_a_supported_python_the_message_says_what_to_install(only_path: Path, tmp_path: Path) -> None:
+def test_without_a_supported_python_the_message_says_what_to_install(only_path, tmp_path):
     program(only_path / "python3", 'if [ "$1" = --version ]; then echo Python 3.9.2; else exit 1; fi')
     done = make_venv(only_path, tmp_path / "venv")
     assert done.returncode == 2
@@ -219,7 +214,7 @@ def test_without_a_supported_python_the_message_says_what_to_install(only_path: 
     assert "3.11, 3.12 or 3.13" in done.stderr
 
 
-def test_an_unsupported_python3_is_skipped(only_path: Path, tmp_path: Path) -> None:
+def test_an_unsupported_python3_is_skipped(only_path, tmp_path):
     program(only_path / "python3", "exit 1")
     program(only_path / "python3.12", f'exec "{sys.executable}" "$@"')
     done = make_venv(only_path, tmp_path / "venv")
@@ -227,7 +222,7 @@ def test_an_unsupported_python3_is_skipped(only_path: Path, tmp_path: Path) -> N
     assert (tmp_path / "venv" / "bin" / "pip").exists()
 
 
-def test_a_python_without_venv_is_reported_and_leaves_nothing_behind(only_path: Path, tmp_path: Path) -> None:
+def test_a_python_without_venv_is_reported_and_leaves_nothing_behind(only_path, tmp_path):
     stub = f'[[ "$2" == *ensurepip* ]] && exit 1\nexec "{sys.executable}" "$@"'
     program(only_path / "python3", stub)
     done = make_venv(only_path, tmp_path / "venv")
@@ -237,7 +232,7 @@ def test_a_python_without_venv_is_reported_and_leaves_nothing_behind(only_path: 
     assert not (tmp_path / "venv").exists()
 
 
-def test_root_gets_the_missing_venv_installed(only_path: Path, tmp_path: Path) -> None:
+def test_root_gets_the_missing_venv_installed(only_path, tmp_path):
     installed = tmp_path / "installed"
     stub = f'[[ "$2" == *ensurepip* && ! -e "{installed}" ]] && exit 1\nexec "{sys.executable}" "$@"'
     program(only_path / "python3", stub)

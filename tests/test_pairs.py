@@ -1,7 +1,5 @@
 """Every data set with every model: a pair that fits is trained, any other pair is refused with a clear message."""
 
-from __future__ import annotations
-
 import importlib
 import math
 from pathlib import Path

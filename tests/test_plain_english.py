@@ -1,9 +1,6 @@
-from __future__ import annotations
-
 import importlib.machinery
 import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -11,7 +8,7 @@ PROGRAM = Path(__file__).parents[1] / ".ci" / "plain_english"
 
 
 @pytest.fixture(scope="module")
-def plain_english() -> ModuleType:
+def plain_english():
     loader = importlib.machinery.SourceFileLoader("plain_english", str(PROGRAM))
     spec = importlib.util.spec_from_loader("plain_english", loader)
     assert spec is not None
@@ -25,7 +22,7 @@ REPORTED, NOT_THERE = "is " + "told", "is " + "none"
 
 
 @pytest.mark.parametrize("word", ["What", "Which", "How", "Who", "Whether", "Where"])
-def test_a_docstring_that_opens_with_a_question_word_is_found(plain_english: ModuleType, word: str) -> None:
+def test_a_docstring_that_opens_with_a_question_word_is_found(plain_english, word):
     source = f'"""Fine."""\n\n\nclass A:\n    """{word} it is."""\n\n    def f(self):\n        """Do it."""\n'
     assert list(plain_english.check("a.py", source)) == [f"a.py:5: the docstring opens with {word!r}"]
 
@@ -40,7 +37,7 @@ def test_a_docstring_that_opens_with_a_question_word_is_found(plain_english: Mod
         ("a.yaml", f"a: 1\nb: 2 # it {REPORTED}\n", "a.yaml:2"),
     ],
 )
-def test_a_phrase_is_found_in_prose(plain_english: ModuleType, name: str, text: str, found: str) -> None:
+def test_a_phrase_is_found_in_prose(plain_english, name, text, found):
     (finding,) = plain_english.check(name, text)
     assert finding.startswith(f"{found}: ")
 
@@ -55,5 +52,5 @@ def test_a_phrase_is_found_in_prose(plain_english: ModuleType, name: str, text: 
         ("a.md", "The best of the rest.\n"),
     ],
 )
-def test_code_and_quotations_are_free(plain_english: ModuleType, name: str, text: str) -> None:
+def test_code_and_quotations_are_free(plain_english, name, text):
     assert list(plain_english.check(name, text)) == []

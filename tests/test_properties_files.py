@@ -1,21 +1,15 @@
 """Reading any file content returns it or raises one error with a message, and leaves the file unchanged."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import shutil
 import struct
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.trainer_interface import TrialResult
 from study.datasets._idx import read_idx
@@ -34,7 +28,7 @@ QUICKLY = settings(
 AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
 
 
-def told(read: Callable[[], object]) -> str:
+def told(read):
     """Return the message of the error that reading raises; empty if it raises no error."""
     try:
         read()
@@ -44,13 +38,13 @@ def told(read: Callable[[], object]) -> str:
 
 
 @st.composite
-def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+def damages(draw):
     """Draw a damage: cut a file off, overwrite a part of it, flip a bit, or insert something."""
     how = draw(st.sampled_from(["cut", "overwrite", "flip", "insert", "replace"]))
     where, junk = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
     bit = draw(st.integers(0, 7))
 
-    def damage(content: bytes) -> bytes:
+    def damage(content):
         at = int(where * (len(content) - 1))
         return {
             "cut": content[:at],
@@ -63,7 +57,7 @@ def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
     return damage
 
 
-def _idx(array: Any) -> bytes:
+def _idx(array):
     header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.tobytes()
 
@@ -73,7 +67,7 @@ PLAIN = _idx(IMAGES)
 PACKED = gzip.compress(PLAIN)
 
 
-def _idx_is_read_or_told(folder: Path, content: bytes) -> None:
+def _idx_is_read_or_told(folder, content):
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
     error = told(lambda: read_idx(path, n_dimensions=3))
@@ -83,20 +77,20 @@ def _idx_is_read_or_told(folder: Path, content: bytes) -> None:
 
 @settings(QUICKLY, max_examples=300)
 @given(damage=damages(), packed=st.booleans())
-def test_a_damaged_idx_file_is_read_or_refused(tmp_path: Path, damage: Any, packed: bool) -> None:
+def test_a_damaged_idx_file_is_read_or_refused(tmp_path, damage, packed):
     _idx_is_read_or_told(tmp_path, damage(PACKED if packed else PLAIN))
 
 
 @QUICKLY
 @given(content=st.binary(max_size=64))
 @example(content=bytes((0, 0, 8, 3)) + b"\xff" * 12)  # its header declares more data than the file holds
-def test_random_bytes_as_an_idx_file_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
+def test_random_bytes_as_an_idx_file_are_read_or_refused(tmp_path, content):
     _idx_is_read_or_told(tmp_path, content)
 
 
 @settings(QUICKLY, max_examples=150)
 @given(damage=damages())
-def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_npz_file_is_read_or_told(tmp_path, damage):
     path = tmp_path / "mnist.npz"
     y = np.zeros(5, np.int64)
     np.savez(path, x_train=IMAGES, y_train=y, x_test=IMAGES, y_test=y)
@@ -108,7 +102,7 @@ def test_a_damaged_npz_file_is_read_or_told(tmp_path: Path, damage: Any) -> None
 
 
 @pytest.fixture(scope="module")
-def journal(compose_quick: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyConfig, bytes]:
+def journal(compose_quick, tmp_path_factory):
     """The journal of a search with a few trials, and its study."""
     folder = tmp_path_factory.mktemp("search")
     config = compose_quick("budget.n_trials=6", folder=folder)
@@ -119,7 +113,7 @@ def journal(compose_quick: Any, tmp_path_factory: pytest.TempPathFactory) -> tup
     return config, config.stores.optuna_journal.read_bytes()
 
 
-def _journal_is_read_or_told(journal: tuple[StudyConfig, bytes], damage: Any) -> None:
+def _journal_is_read_or_told(journal, damage):
     config, whole = journal
     path = config.stores.optuna_journal
     content = damage(whole)
@@ -133,7 +127,7 @@ def _journal_is_read_or_told(journal: tuple[StudyConfig, bytes], damage: Any) ->
     assert bool(told_again) <= bool(error), "an entry written behind a broken one cannot be read"
 
 
-def _go_on(config: StudyConfig) -> None:
+def _go_on(config):
     with open_search(config) as search:
         assert 0 <= search.n_spent <= 6
         search.best()
@@ -143,19 +137,19 @@ def _go_on(config: StudyConfig) -> None:
 
 @QUICKLY
 @given(damage=damages())
-def test_a_damaged_journal_is_read_or_refused(journal: Any, damage: Any) -> None:
+def test_a_damaged_journal_is_read_or_refused(journal, damage):
     _journal_is_read_or_told(journal, damage)
 
 
 @pytest.mark.faults
 @AT_LENGTH
 @given(damage=damages())
-def test_a_damaged_journal_is_read_or_refused_at_length(journal: Any, damage: Any) -> None:
+def test_a_damaged_journal_is_read_or_refused_at_length(journal, damage):
     _journal_is_read_or_told(journal, damage)
 
 
 @pytest.fixture(scope="module")
-def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(empty_store, tmp_path_factory):
     """A store with an experiment, a study and a trial."""
     from mlflow.tracking import MlflowClient
 
@@ -172,7 +166,7 @@ def database(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
-def _database_is_read_or_told(database: Path, folder: Path, damage: Any) -> None:
+def _database_is_read_or_told(database, folder, damage):
     path = folder / "mlflow.db"
     content = damage(database.read_bytes())
     path.write_bytes(content)
@@ -185,12 +179,12 @@ def _database_is_read_or_told(database: Path, folder: Path, damage: Any) -> None
 
 @settings(QUICKLY, max_examples=25)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_refused(database: Path, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_refused(database, tmp_path, damage):
     _database_is_read_or_told(database, tmp_path, damage)
 
 
 @pytest.mark.faults
 @settings(AT_LENGTH, max_examples=400)
 @given(damage=damages())
-def test_a_damaged_database_is_read_or_refused_at_length(database: Path, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_database_is_read_or_refused_at_length(database, tmp_path, damage):
     _database_is_read_or_told(database, tmp_path, damage)

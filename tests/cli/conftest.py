@@ -1,10 +1,7 @@
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ Completed = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(tmp_path_factory):
     """The command `study` as an installation creates it, with this Python."""
     path = tmp_path_factory.mktemp("bin") / "study"
     path.write_text(f"#!{sys.executable}\nimport sys\n\nfrom study.cli import main\n\nsys.exit(main())\n")
@@ -24,17 +21,17 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
+def environment():
     """An environment that finds our packages from any folder, without a chosen backend."""
     kept = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "COLUMNS")}
     return {**kept, "PYTHONPATH": str(ROOT / ".ci" / "editable")}
 
 
 @pytest.fixture(scope="session")
-def study(program: Path, environment: Mapping[str, str]) -> Callable[..., Completed]:
+def study(program, environment):
     """Run the command in a folder, in a process of its own."""
 
-    def run(*arguments: str, cwd: Path, **variables: str) -> Completed:
+    def run(*arguments, cwd, **variables):
         return subprocess.run(
             [str(program), *arguments],
             cwd=cwd,
@@ -49,11 +46,11 @@ def study(program: Path, environment: Mapping[str, str]) -> Callable[..., Comple
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def here(monkeypatch, capfd):
     """Call a command in this process, which has done its imports; only for commands that do not train."""
     from study.cli import main
 
-    def call(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    def call(*arguments, cwd):
         monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "path", [*sys.path])
         capfd.readouterr()
@@ -67,10 +64,10 @@ def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture(scope="session")
-def contents() -> Callable[[Path], dict[str, str]]:
+def contents():
     """Digests of all files below a folder, and its folders, to see that nothing was written."""
 
-    def digests(folder: Path) -> dict[str, str]:
+    def digests(folder):
         return {
             str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
             for path in sorted(folder.rglob("*"))

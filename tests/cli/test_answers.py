@@ -1,7 +1,5 @@
 """The answers of the command without training: help, questions about the config, completion, refusals."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The findings, output and status of `study doctor`; test_studies.py starts backends; here they are replaced."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,9 +1,5 @@
-from __future__ import annotations
-
 import os
 import subprocess
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +9,7 @@ PASSWORD = "hunter2"
 
 
 @pytest.mark.parametrize("how", [(), ("-m",), ("--cfg", "job")])
-def test_a_password_on_the_command_line_is_refused_and_not_shown(here: Any, tmp_path: Path, how: Any) -> None:
+def test_a_password_on_the_command_line_is_refused_and_not_shown(here, tmp_path, how):
     status, out, err = here("run", *how, f"tracking_uri=postgresql://me:{PASSWORD}@host/db", cwd=tmp_path)
     assert (status, list(tmp_path.iterdir())) == (2, [])
     assert PASSWORD not in out + err
@@ -21,7 +17,7 @@ def test_a_password_on_the_command_line_is_refused_and_not_shown(here: Any, tmp_
     assert "PGPASSWORD" in err
 
 
-def test_one_in_the_users_own_conf_is_refused_too(here: Any, tmp_path: Path) -> None:
+def test_one_in_the_users_own_conf_is_refused_too(here, tmp_path):
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
     text = f"# @package _global_\ntracking_uri: http://me:{PASSWORD}@host\n"
     (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(text)
@@ -30,9 +26,7 @@ def test_one_in_the_users_own_conf_is_refused_too(here: Any, tmp_path: Path) -> 
     assert PASSWORD not in out + err
 
 
-def test_the_config_is_printed_without_those_of_the_environment(
-    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_config_is_printed_without_those_of_the_environment(here, tmp_path, monkeypatch):
     monkeypatch.setenv("DB_PASSWORD", PASSWORD)
     words = ["tracking_uri='postgresql://me:${oc.env:DB_PASSWORD}@host/db'", "--cfg", "job", "--resolve"]
     status, out, err = here("run", *words, cwd=tmp_path)
@@ -42,17 +36,15 @@ def test_the_config_is_printed_without_those_of_the_environment(
 
 
 @pytest.mark.parametrize("word", ["model._target_=os.system", "+dataset.task.metrics=[{_target_:os.system,name:x}]"])
-def test_what_a_config_may_not_name_is_refused(here: Any, tmp_path: Path, word: str) -> None:
+def test_what_a_config_may_not_name_is_refused(here, tmp_path, word):
     status, out, err = here("run", word.replace("+", ""), cwd=tmp_path)
     assert (status, out, list(tmp_path.iterdir())) == (2, "", [])
     assert "_target_=os.system: expected an object of study.models" in err
 
 
 @pytest.mark.parametrize(("words", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
-def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(
-    tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch, words: Any, host: str
-) -> None:
-    called: list[Any] = []
+def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(tmp_path, empty_store, monkeypatch, words, host):
+    called = []
     monkeypatch.setattr(subprocess, "call", lambda command, env: called.append((command, env)) or 0)
     uri = f"sqlite:///{empty_store}"
     assert ui.main(["--folder", str(tmp_path), "--tracking-uri", uri, *words]) == 0

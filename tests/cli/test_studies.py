@@ -1,7 +1,5 @@
 """The command runs whole studies in processes of their own: a comparison, two backends, an interruption."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
@@ -10,13 +8,13 @@ from study.core.errors import StudyError
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     return tmp_path
 
 
-def test_a_module_that_hides_what_is_needed_is_named_with_where_that_is_from(folder: Path) -> None:
+def test_a_module_that_hides_what_is_needed_is_named_with_where_that_is_from(folder):
     for name in ("study.py", "random.py", "keras/__init__.py", "mynet.py", "models/__init__.py", "conf/__init__.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
@@ -28,12 +26,12 @@ def test_a_module_that_hides_what_is_needed_is_named_with_where_that_is_from(fol
     assert sys.path == before
 
 
-def test_a_package_that_another_one_requires_is_needed_too(folder: Path) -> None:
+def test_a_package_that_another_one_requires_is_needed_too(folder):
     (folder / "sqlalchemy.py").touch()  # of Optuna and MLflow
     assert hidden_modules(folder, sys.path) == {"sqlalchemy": "sqlalchemy"}
 
 
-def test_compiled_modules_and_those_that_hide_a_namespace_are_named(folder: Path) -> None:
+def test_compiled_modules_and_those_that_hide_a_namespace_are_named(folder):
     for name in ("keras.pyc", "json.so", "google.py"):
         (folder / name).touch()
     (folder / "hydra_plugins").mkdir()
@@ -43,13 +41,13 @@ def test_compiled_modules_and_those_that_hide_a_namespace_are_named(folder: Path
     assert "protobuf" in found["google"]
 
 
-def test_links_that_lead_nowhere_and_folders_with_the_name_of_a_file_hide_nothing(folder: Path) -> None:
+def test_links_that_lead_nowhere_and_folders_with_the_name_of_a_file_hide_nothing(folder):
     (folder / "keras.py").symlink_to(folder / "nowhere")
     (folder / "random.py").mkdir()
     assert hidden_modules(folder, sys.path) == {}
 
 
-def test_names_that_hide_nothing_that_is_needed_are_free(folder: Path) -> None:
+def test_names_that_hide_nothing_that_is_needed_are_free(folder):
     for name in ("models.py", "conf.py", "tests.py", "benchmarks.py", "data.py", "pytest.py", "my-net.py"):
         (folder / name).touch()
     (folder / "keras").mkdir()  # without __init__.py Python prefers the one that is installed
@@ -59,13 +57,13 @@ def test_names_that_hide_nothing_that_is_needed_are_free(folder: Path) -> None:
     assert sys.path[0] == str(folder)
 
 
-def test_a_checkout_does_not_hide_itself() -> None:
+def test_a_checkout_does_not_hide_itself():
     root = Path(__file__).parents[2]
     assert hidden_modules(root, [str(root / ".ci" / "editable"), *sys.path]) == {}
 
 
 @pytest.mark.parametrize("command", ["run", "reproduce", "doctor"])
-def test_a_command_names_it_before_anything_else(command: str, here, folder: Path) -> None:
+def test_a_command_names_it_before_anything_else(command, here, folder):
     (folder / "random.py").write_text("raise SystemExit(7)\n")
     arguments = ["e/adam"] if command == "reproduce" else []
     status, out, err = here(command, *arguments, cwd=folder)

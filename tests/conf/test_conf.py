@@ -1,7 +1,5 @@
 """Every YAML in conf/ composes into a valid study, has its file's name, and builds the object that it names."""
 
-from __future__ import annotations
-
 import importlib.util
 import types
 from pathlib import Path
@@ -28,11 +26,11 @@ FILES = sorted(FOLDER.rglob("*.yaml"))
 GROUPS = sorted({file.parent.relative_to(FOLDER).as_posix() for file in FILES if file.parent != FOLDER})
 
 
-def ids(file: Path) -> str:
+def ids(file):
     return file.relative_to(FOLDER).as_posix()
 
 
-def choice(file: Path) -> tuple[str, str]:
+def choice(file):
     """Return the group of a file's option, and the option's name."""
     group = file.parent.relative_to(FOLDER).as_posix()
     if group.startswith("budget/"):  # a budget of one experiment: budget=published/NAME
@@ -40,11 +38,11 @@ def choice(file: Path) -> tuple[str, str]:
     return group, file.stem
 
 
-def names(group: str) -> list[str]:
+def names(group):
     return sorted(file.stem for file in (FOLDER / group).glob("*.yaml"))
 
 
-def installed(section: object) -> bool:
+def installed(section):
     """Return true if the packages that a file needs are installed."""
     needed = section.get("requires", ()) if isinstance(section, dict) else ()
     return all(importlib.util.find_spec(name) is not None for name in needed)

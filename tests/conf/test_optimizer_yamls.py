@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -10,7 +6,6 @@ from training_workload import keep_going, make_trainer, make_trial
 
 from study.config.instantiate import parameters
 from study.training.build_optimizer import build_optimizer
-from study.training.fit.trainer import FitTrainer
 
 EVERY = workload.read_yamls("optimizer")
 # Rules in NumPy are no optimizers of Keras; tests/training/test_numpy.py trains with them.
@@ -19,17 +14,17 @@ NOT_ARGUMENTS = {"name", "_target_", "search", "search_only", "untuned"}
 CONSTANT = {"_target_": None}
 
 
-def arguments(yaml: dict[str, Any]) -> dict[str, Any]:
+def arguments(yaml):
     return {key: value for key, value in yaml.items() if key not in NOT_ARGUMENTS and value is not None}
 
 
 @pytest.fixture(scope="module")
-def trainers() -> dict[str, FitTrainer]:
+def trainers():
     targets = {yaml["_target_"] for yaml in YAMLS.values()}
     return {target: make_trainer(optimizer=target) for target in targets}
 
 
-def train(trainers: dict[str, FitTrainer], yaml: dict[str, Any], **point: Any) -> dict[str, float]:
+def train(trainers, yaml, **point):
     trial = make_trial(keep_weights=True, **(arguments(yaml) | point))
     result = trainers[yaml["_target_"]].train([trial], keep_going)[0]
     assert result.state == "complete", result.error
@@ -39,7 +34,7 @@ def train(trainers: dict[str, FitTrainer], yaml: dict[str, Any], **point: Any) -
     return dict(result.summary)
 
 
-def test_every_optimizer_of_keras_has_a_yaml() -> None:
+def test_every_optimizer_of_keras_has_a_yaml():
     classes = {
         name
         for name, member in vars(keras.optimizers).items()
@@ -51,7 +46,7 @@ def test_every_optimizer_of_keras_has_a_yaml() -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_keys_are_the_constructors_arguments(name: str) -> None:
+def test_the_keys_are_the_constructors_arguments(name):
     yaml = EVERY[name]
     assert yaml["name"] == name
     known = set(parameters(yaml["_target_"])) - {"name"}
@@ -62,7 +57,7 @@ def test_the_keys_are_the_constructors_arguments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_ranges_contain_their_middle_and_the_default_where_they_can(name: str) -> None:
+def test_ranges_contain_their_middle_and_the_default_where_they_can(name):
     yaml = YAMLS[name]
     known = parameters(yaml["_target_"])
     for argument, entry in yaml["search"].items():
@@ -75,13 +70,13 @@ def test_ranges_contain_their_middle_and_the_default_where_they_can(name: str) -
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_the_untuned_optimizer_lowers_the_loss(name: str, trainers: dict[str, FitTrainer]) -> None:
+def test_the_untuned_optimizer_lowers_the_loss(name, trainers):
     summary = train(trainers, YAMLS[name], **YAMLS[name]["untuned"])
     assert summary["final_loss"] < summary["initial_loss"]
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_the_middle_of_the_ranges_lowers_the_loss(name: str, trainers: dict[str, FitTrainer]) -> None:
+def test_the_middle_of_the_ranges_lowers_the_loss(name, trainers):
     yaml = YAMLS[name]
     point = {argument: workload.midpoint(entry) for argument, entry in yaml["search"].items()}
     if "epsilon" in point and yaml["search"]["epsilon"].get("optional"):
@@ -96,14 +91,14 @@ def test_the_middle_of_the_ranges_lowers_the_loss(name: str, trainers: dict[str,
     ids=lambda extra: next(iter(extra)),
 )
 @pytest.mark.parametrize("name", ["momentum", "muon"])
-def test_clipping_and_averaging_train(name: str, extra: dict[str, Any], trainers: dict[str, FitTrainer]) -> None:
+def test_clipping_and_averaging_train(name, extra, trainers):
     summary = train(trainers, YAMLS[name], learning_rate=0.02, **extra)
     assert summary["final_loss"] < summary["initial_loss"]
 
 
-def test_accumulated_gradients_are_those_of_a_larger_batch() -> None:
+def test_accumulated_gradients_are_those_of_a_larger_batch():
     point = {"learning_rate": 0.3, "keep_weights": True}
-    budget: dict[str, Any] = {"n_epochs": None}
+    budget = {"n_epochs": None}
     small = make_trainer(batch_size=20, n_steps=10, **budget)
     large = make_trainer(batch_size=40, n_steps=5, **budget)
     accumulated = small.train([make_trial(gradient_accumulation_steps=2, **point)], keep_going)[0]
@@ -114,7 +109,7 @@ def test_accumulated_gradients_are_those_of_a_larger_batch() -> None:
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_muon_leaves_the_output_layer_and_the_biases_to_adamw() -> None:
+def test_muon_leaves_the_output_layer_and_the_biases_to_adamw():
     model = workload.tiny((8, 8, 1), 10)
     optimizer = build_optimizer("keras.optimizers.Muon", arguments(YAMLS["muon"]), schedule=CONSTANT, n_steps=10)
     optimizer.build(model.trainable_variables)

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +13,7 @@ YAMLS = {
     for name, yaml in workload.read_yamls("schedule").items()
 }
 # Step to factor, by hand, for a training of 200 steps.
-FACTORS: dict[str, dict[int, float]] = {
+FACTORS = {
     "constant": {0: 1.0, 100: 1.0, 200: 1.0},
     "cosine": {0: 1.0, 50: (1 + math.cos(math.pi / 4)) / 2, 100: 0.5, 200: 0.0},
     "exponential": {0: 1.0, 100: 0.1, 200: 0.01},
@@ -27,12 +24,12 @@ FACTORS: dict[str, dict[int, float]] = {
 SGD = "keras.optimizers.SGD"
 
 
-def test_every_schedule_has_values_by_hand() -> None:
+def test_every_schedule_has_values_by_hand():
     assert set(YAMLS) == set(FACTORS)
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_factors_times_the_rate(name: str) -> None:
+def test_factors_times_the_rate(name):
     for point, rate in (({"learning_rate": 2}, 2.0), ({}, 0.01)):
         optimizer = build_optimizer(SGD, point, schedule=YAMLS[name], n_steps=200)
         for step, factor in FACTORS[name].items():
@@ -41,7 +38,7 @@ def test_factors_times_the_rate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", YAMLS)
-def test_every_schedule_trains(name: str) -> None:
+def test_every_schedule_trains(name):
     trainer = make_trainer(schedule=YAMLS[name])
     result = trainer.train([make_trial(learning_rate=0.3)], keep_going)[0]
     assert result.state == "complete", result.error
@@ -49,12 +46,12 @@ def test_every_schedule_trains(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(YAMLS) - {"constant"}))
-def test_a_training_of_one_step_has_a_schedule(name: str) -> None:
+def test_a_training_of_one_step_has_a_schedule(name):
     optimizer = build_optimizer(SGD, {"learning_rate": 0.5}, schedule=YAMLS[name], n_steps=1)
     assert math.isfinite(float(optimizer.learning_rate))
 
 
-def test_training_stops_moving_where_the_factor_is_zero() -> None:
+def test_training_stops_moving_where_the_factor_is_zero():
     halt = YAMLS["step"] | {"boundaries": [{"fraction_of_steps": 0.5}], "values": [1.0, 0.0]}
     trial = make_trial(learning_rate=0.3, keep_weights=True)
     halted = make_trainer(schedule=halt).train([trial], keep_going)[0]
@@ -66,24 +63,24 @@ def test_training_stops_moving_where_the_factor_is_zero() -> None:
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_shares_of_the_steps_are_filled_in_at_any_depth() -> None:
+def test_shares_of_the_steps_are_filled_in_at_any_depth():
     section = {
         "_target_": "builtins.dict",
         "nested": [{"fraction_of_steps": 0.25}, {"deeper": ({"fraction_of_steps": 1e-9},)}],
         "plain": 3,
     }
-    expected: dict[str, Any] = {"nested": [50, {"deeper": [1]}], "plain": 3}
+    expected = {"nested": [50, {"deeper": [1]}], "plain": 3}
     assert build_schedule(section, n_steps=200) == expected
 
 
-def test_a_scheduled_rate_can_be_written_down_and_read_again() -> None:
+def test_a_scheduled_rate_can_be_written_down_and_read_again():
     optimizer = build_optimizer(SGD, {"learning_rate": 0.5}, schedule=YAMLS["cosine"], n_steps=200)
     scheduled = optimizer._learning_rate
     again = type(scheduled).from_config(scheduled.get_config())
     assert float(again(100)) == pytest.approx(0.25)
 
 
-def test_numbers_are_coerced_as_keras_wants_them() -> None:
+def test_numbers_are_coerced_as_keras_wants_them():
     muon = "keras.optimizers.Muon"
     point = {"learning_rate": 1, "ns_steps": 3, "gradient_accumulation_steps": 2, "momentum": 0, "nesterov": False}
     coerced = coerce(muon, {**point, "exclude_layers": ("output", "head"), "weight_decay": 1})

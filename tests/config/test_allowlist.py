@@ -1,24 +1,18 @@
-from __future__ import annotations
-
 import copy
 import json
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from study.config.allowlist import target_faults
 from study.config.parse import parse
-from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
 from study.reproduction.exported_file import read_exported
 from study.reproduction.retrain import RetrainRequest, retrain
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own(tmp_path, monkeypatch):
     """A user's folder with a module, a package, and a package installed in an environment inside the folder."""
     (tmp_path / "own_guarded.py").write_text(
         "from os import system\nfrom subprocess import run as run_it\ndef build(**_): ...\nclass Layer: ...\n"
@@ -52,7 +46,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         None,
     ],
 )
-def test_what_a_study_is_made_of_is_allowed(own: Path, target: str | None) -> None:
+def test_what_a_study_is_made_of_is_allowed(own, target):
     assert target_faults({"model": {"_target_": target}}, folder=own) == []
 
 
@@ -75,7 +69,7 @@ def test_what_a_study_is_made_of_is_allowed(own: Path, target: str | None) -> No
         *("", ".", "os", "..os.system", "own_guarded", 3, ["os.system"]),
     ],
 )
-def test_everything_else_is_refused_with_one_clear_message(own: Path, target: Any) -> None:
+def test_everything_else_is_refused_with_one_clear_message(own, target):
     raw = {"dataset": {"task": {"metrics": ["accuracy", {"name": "m", "_target_": target}]}}}
     (fault,) = target_faults(raw, folder=own)
     assert str(fault).startswith("dataset.task.metrics.1._target_=")
@@ -83,13 +77,13 @@ def test_everything_else_is_refused_with_one_clear_message(own: Path, target: An
     assert "allow_targets=[PACKAGE]" in str(fault)
 
 
-def test_a_package_that_the_user_allows_is_allowed(own: Path) -> None:
+def test_a_package_that_the_user_allows_is_allowed(own):
     raw = {"model": {"_target_": "installed_elsewhere.build"}}
     assert target_faults(raw, folder=own, allow=["installed_elsewhere"]) == []
     assert target_faults(raw, folder=own, allow=["installed"]) != []
 
 
-def test_nothing_refused_is_imported(own: Path) -> None:
+def test_nothing_refused_is_imported(own):
     (own / ".venv" / "site-packages" / "booby_trap.py").write_text("raise SystemExit('it ran')\n")
     raw = {"model": {"_target_": "booby_trap.build", "requires": ["booby_trap"]}}
     assert len(target_faults(raw, folder=own)) == 1
@@ -97,11 +91,11 @@ def test_nothing_refused_is_imported(own: Path) -> None:
 
 
 @pytest.fixture
-def raw(compose: Callable[..., StudyConfig]) -> dict[str, Any]:
+def raw(compose):
     return json.loads(json.dumps(compose().raw))  # type: ignore[no-any-return]
 
 
-def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own: Path, raw: dict[str, Any]) -> None:
+def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own, raw):
     raw["model"] = {"name": "m", "_target_": "installed_elsewhere.build"}
     raw["allow_targets"] = ["installed_elsewhere"]
     assert parse(raw, folder=own).model.section["_target_"] == "installed_elsewhere.build"
@@ -109,7 +103,7 @@ def test_a_config_of_ones_own_may_allow_a_package_and_a_recorded_one_may_not(own
         parse(raw, folder=own, allow=())
 
 
-def test_a_recorded_config_runs_no_code_of_its_own(own: Path, raw: dict[str, Any]) -> None:
+def test_a_recorded_config_runs_no_code_of_its_own(own, raw):
     raw["dataset"] = {**raw["dataset"], "_target_": "os.system"}
     raw["allow_targets"] = ["os"]
     request = RetrainRequest(raw=raw, folder=own, trials=[], tags={}, data_digests=[])
@@ -117,14 +111,14 @@ def test_a_recorded_config_runs_no_code_of_its_own(own: Path, raw: dict[str, Any
         retrain(request)
 
 
-def test_an_exported_file_refers_to_nothing_outside(tmp_path: Path) -> None:
+def test_an_exported_file_refers_to_nothing_outside(tmp_path):
     path = tmp_path / "best.yaml"
     path.write_text("optimizer: {name: sgd, learning_rate: '${oc.env:HOME}'}\n")
     with pytest.raises(StudyError, match="a reference"):
         read_exported(path)
 
 
-def test_a_config_that_holds_itself_is_told(own: Path, raw: dict[str, Any]) -> None:
+def test_a_config_that_holds_itself_is_told(own, raw):
     damaged = copy.deepcopy(raw)
     damaged["model"]["hidden"] = damaged
     with pytest.raises(ConfigError, match="a few levels"):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import doctest
 import sys
 from pathlib import Path
@@ -15,7 +13,7 @@ BEFORE = {"model": {"_target_": "models.mlp.build"}, "pruner": {"_target_": "stu
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A user's folder; the checkout's own folder, which also has models/, is not on the path."""
     root = Path(__file__).parents[2]
     without = [place for place in sys.path if place and Path(place).resolve() != root]
@@ -25,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_target_that_has_moved_is_named_with_its_new_place() -> None:
+def test_a_target_that_has_moved_is_named_with_its_new_place():
     assert moved_to("models.mlp.build") == "study.models.mlp.build"
     assert moved_to("study.search_pruners.BatchQuantile") == "study.search.pruners.BatchQuantile"
     assert moved_to("study.search_samplers.grid_sampler") == "study.search.samplers.grid_sampler"
@@ -45,11 +43,11 @@ def test_a_target_that_has_moved_is_named_with_its_new_place() -> None:
         "x",
     ],
 )
-def test_what_has_not_moved_has_no_new_place(target: str) -> None:
+def test_what_has_not_moved_has_no_new_place(target):
     assert moved_to(target) is None
 
 
-def test_a_module_of_the_users_own_is_theirs(folder: Path) -> None:
+def test_a_module_of_the_users_own_is_theirs(folder):
     (folder / "models").mkdir()
     (folder / "models" / "mlp.py").write_text("raise SystemExit('it was imported')\n")
     assert moved_to("models.mlp.build") is None
@@ -57,7 +55,7 @@ def test_a_module_of_the_users_own_is_theirs(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_recorded_config_is_translated_and_what_moved_is_told() -> None:
+def test_a_recorded_config_is_translated_and_what_moved_is_told():
     raw = {**BEFORE, "dataset": {"task": {"metrics": ["accuracy", {"_target_": "models.landscape.Height"}]}}}
     translated, moved = translate_moved(raw)
     assert translated["model"] == {"_target_": "study.models.mlp.build"}
@@ -70,14 +68,14 @@ def test_a_recorded_config_is_translated_and_what_moved_is_told() -> None:
     assert translate_moved(translated) == (translated, {})
 
 
-def test_a_fault_names_the_new_place(folder: Path) -> None:
+def test_a_fault_names_the_new_place(folder):
     told = [str(fault) for fault in target_faults(BEFORE, folder=folder)]
     assert len(told) == 2
     assert "It has moved: write study.models.mlp.build." in told[0]
     assert "It has moved: write study.search.pruners.BatchQuantile." in told[1]
 
 
-def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(folder: Path) -> None:
+def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(folder):
     (folder / "models").mkdir()
     loss = {"dataset": {"task": {"loss": {"_target_": "models.landscape.Height"}}}}
     (fault,) = target_faults(loss, folder=folder)
@@ -87,7 +85,7 @@ def test_a_fault_names_the_new_place_beside_a_models_folder_of_the_users_own(fol
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_fault_names_the_new_key_of_a_landscape() -> None:
+def test_a_fault_names_the_new_key_of_a_landscape():
     arguments = {"surface": {"_target_": "models.surfaces.ellipse"}, "start": [-7.0, 2.0]}
     (fault,) = signature_faults("model", "study.models.landscape.build", arguments)
     assert str(fault).startswith("model.surface=")
@@ -96,7 +94,7 @@ def test_a_fault_names_the_new_key_of_a_landscape() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_argument_with_a_new_name_is_translated_too() -> None:
+def test_an_argument_with_a_new_name_is_translated_too():
     recorded = {"_target_": "models.landscape.build", "surface": {"_target_": "models.surfaces.bowl"}, "start": [1.0]}
     translated, moved = translate_moved({"model": recorded})
     assert translated == {

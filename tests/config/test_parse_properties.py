@@ -1,20 +1,15 @@
 """Any content of a config gives a study that can run, or one error in words, and nothing written."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import json
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.pipeline.preflight import load_config
 from study.reproduction.exported_file import read_exported
@@ -42,14 +37,14 @@ JUNK = st.one_of(
 )
 
 
-def _nested(depth: int) -> Any:
-    value: Any = 1
+def _nested(depth):
+    value = 1
     for _ in range(depth):
         value = {"deeper": value}
     return value
 
 
-def _paths(section: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def _paths(section, prefix=()):
     items = section.items() if isinstance(section, dict) else enumerate(section)
     for key, value in items:
         yield (*prefix, key)
@@ -57,9 +52,9 @@ def _paths(section: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
             yield from _paths(value, (*prefix, key))
 
 
-def _mutate(raw: dict[str, Any], path: tuple[Any, ...], how: str, junk: Any) -> None:
+def _mutate(raw, path, how, junk):
     *parents, last = path
-    node: Any = raw
+    node = raw
     for key in parents:
         try:
             node = node[key]
@@ -78,13 +73,13 @@ def _mutate(raw: dict[str, Any], path: tuple[Any, ...], how: str, junk: Any) -> 
 
 
 @pytest.fixture(scope="module")
-def valid(compose_quick: Callable[..., StudyConfig], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def valid(compose_quick, tmp_path_factory):
     folder = tmp_path_factory.mktemp("valid")
     words = ["optimizer=sgd", "sampler=tpe", "pruner=hyperband", "schedule=cosine"]
     return [json.loads(json.dumps(compose_quick(*some, folder=folder).raw)) for some in ((), words)]
 
 
-def _a_result_or_an_error(valid: list[dict[str, Any]], folder: Path, data: st.DataObject) -> None:
+def _a_result_or_an_error(valid, folder, data):
     raw = copy.deepcopy(data.draw(st.sampled_from(valid), label="config"))
     paths = list(_paths(raw))
     for _ in range(data.draw(st.integers(1, 3), label="mutations")):
@@ -101,7 +96,7 @@ def _a_result_or_an_error(valid: list[dict[str, Any]], folder: Path, data: st.Da
 
 @QUICKLY
 @given(data=st.data())
-def test_a_damaged_config_is_a_result_or_one_error(valid: Any, tmp_path: Path, data: st.DataObject) -> None:
+def test_a_damaged_config_is_a_result_or_one_error(valid, tmp_path, data):
     _a_result_or_an_error(valid, tmp_path, data)
 
 
@@ -110,7 +105,7 @@ def test_a_damaged_config_is_a_result_or_one_error(valid: Any, tmp_path: Path, d
     [None, True, -1, 10**400, math.nan, "", "\0", "\ud800", "x" * 5000, [], [None], [[]], {}, {"a": 1}, _nested(3000)],
     ids=lambda junk: f"{type(junk).__name__}",
 )
-def test_nothing_under_any_key_leads_to_a_traceback(valid: Any, tmp_path: Path, junk: Any) -> None:
+def test_nothing_under_any_key_leads_to_a_traceback(valid, tmp_path, junk):
     for path in _paths(valid[0]):
         raw = copy.deepcopy(valid[0])
         _mutate(raw, path, "replace", junk)
@@ -122,7 +117,7 @@ def test_nothing_under_any_key_leads_to_a_traceback(valid: Any, tmp_path: Path, 
 @pytest.mark.faults
 @AT_LENGTH
 @given(data=st.data())
-def test_a_damaged_config_is_a_result_or_one_error_at_length(valid: Any, tmp_path: Path, data: st.DataObject) -> None:
+def test_a_damaged_config_is_a_result_or_one_error_at_length(valid, tmp_path, data):
     _a_result_or_an_error(valid, tmp_path, data)
 
 
@@ -135,7 +130,7 @@ def test_a_damaged_config_is_a_result_or_one_error_at_length(valid: Any, tmp_pat
 @example(content=b"optimizer: " + b"[" * 5000)
 @example(content=b"optimizer: {name: sgd, learning_rate: '${oc.env:HOME}'}")
 @example(content=b"optimizer: {name: !!python/object/apply:os.system [true]}")
-def test_a_file_that_is_no_exported_configuration_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_exported_configuration_is_told(tmp_path, content):
     path = tmp_path / "best.yaml"
     path.write_bytes(content)
     error = None

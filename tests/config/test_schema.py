@@ -1,7 +1,5 @@
 """The name of a variant is no part of a study's identity; the values that it sets are."""
 
-from __future__ import annotations
-
 from study.config.schema import digest_of
 
 

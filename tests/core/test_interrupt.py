@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
@@ -34,7 +32,7 @@ except KeyboardInterrupt:
 """
 
 
-def started(how: str) -> subprocess.Popen[str]:
+def started(how):
     return subprocess.Popen(
         [sys.executable, "-c", SLOW_TO_END, how],
         cwd=ROOT,
@@ -44,7 +42,7 @@ def started(how: str) -> subprocess.Popen[str]:
     )
 
 
-def test_once_ends_cleanly() -> None:
+def test_once_ends_cleanly():
     with started("quick") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
@@ -54,7 +52,7 @@ def test_once_ends_cleanly() -> None:
     assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
 
 
-def test_twice_stops_at_once() -> None:
+def test_twice_stops_at_once():
     with started("slow") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
@@ -67,13 +65,13 @@ def test_twice_stops_at_once() -> None:
     assert "Traceback" not in err
 
 
-def test_the_handler_is_as_it_was_afterwards() -> None:
+def test_the_handler_is_as_it_was_afterwards():
     with pytest.raises(KeyboardInterrupt), two_stage_interrupt():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_where_interrupts_are_ignored_they_stay_so() -> None:
+def test_where_interrupts_are_ignored_they_stay_so():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with two_stage_interrupt():

@@ -8,7 +8,7 @@ import pytest
 from study.core.log_capture import captured
 
 
-def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(script, folder):
     preamble = (
         "import logging, os, sys, warnings\nfrom pathlib import Path\nfrom study.core.log_capture import captured\n"
     )
@@ -17,7 +17,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=root)
 
 
-def test_everything_on_stderr_goes_to_the_log_and_the_stream_to_the_terminal(tmp_path: Path) -> None:
+def test_everything_on_stderr_goes_to_the_log_and_the_stream_to_the_terminal(tmp_path):
     script = """
 log = Path(sys.argv[1]) / "logs" / "study.log"
 print("before", file=sys.stderr)
@@ -43,7 +43,7 @@ logging.getLogger("library").warning("logged after")
     assert "to the person" not in log
 
 
-def test_an_exception_passes_through_and_its_traceback_reaches_the_terminal(tmp_path: Path) -> None:
+def test_an_exception_passes_through_and_its_traceback_reaches_the_terminal(tmp_path):
     script = """
 with captured(Path(sys.argv[1]) / "study.log"):
     print("noise", file=sys.stderr)
@@ -56,7 +56,7 @@ with captured(Path(sys.argv[1]) / "study.log"):
     assert (tmp_path / "study.log").read_text() == "noise\n"
 
 
-def test_a_nested_capture_has_its_own_log_and_the_same_terminal(tmp_path: Path) -> None:
+def test_a_nested_capture_has_its_own_log_and_the_same_terminal(tmp_path):
     script = """
 folder = Path(sys.argv[1])
 with captured(folder / "outer.log") as outer:
@@ -75,7 +75,7 @@ with captured(folder / "outer.log") as outer:
     assert "outer logging" in outer
 
 
-def test_a_handler_made_during_a_capture_works_after_it(tmp_path: Path) -> None:
+def test_a_handler_made_during_a_capture_works_after_it(tmp_path):
     script = """
 with captured(Path(sys.argv[1]) / "study.log"):
     handler = logging.StreamHandler()
@@ -86,7 +86,7 @@ logging.getLogger("late").error("still heard")
     assert run(script, tmp_path).stderr == "still heard\n"
 
 
-def test_leaving_closes_every_descriptor_and_appending_keeps_the_log(tmp_path: Path) -> None:
+def test_leaving_closes_every_descriptor_and_appending_keeps_the_log(tmp_path):
     script = """
 log = Path(sys.argv[1]) / "study.log"
 count = lambda: len(os.listdir("/proc/self/fd"))
@@ -100,7 +100,7 @@ print(count() - start)
     assert (tmp_path / "study.log").read_text() == "line\n" * 3
 
 
-def test_a_log_that_cannot_be_written_redirects_nothing(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_redirects_nothing(tmp_path):
     stderr, handlers = sys.stderr, logging.root.handlers[:]
     with pytest.raises(IsADirectoryError), captured(tmp_path):
         pass
@@ -108,7 +108,7 @@ def test_a_log_that_cannot_be_written_redirects_nothing(tmp_path: Path) -> None:
     assert logging.root.handlers == handlers
 
 
-def test_it_works_where_sys_stderr_is_not_descriptor_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_works_where_sys_stderr_is_not_descriptor_2(tmp_path, capsys):
     stderr, handlers = sys.stderr, logging.root.handlers[:]
     with captured(tmp_path / "study.log"):
         sys.stderr.write("noise\n")

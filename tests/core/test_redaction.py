@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import logging
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -33,24 +30,24 @@ PASSWORD = "s3cr:t/x"
         ("postgresql://me@host/db", "postgresql://me@host/db"),
     ],
 )
-def test_passwords_are_hidden_and_nothing_else(text: str, shown: str) -> None:
+def test_passwords_are_hidden_and_nothing_else(text, shown):
     assert redact(text) == shown
     assert redact(shown) == shown
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="@'\"&"), min_size=1))
-def test_no_password_gets_through(password: str) -> None:
+def test_no_password_gets_through(password):
     assert redact(f"postgresql://me:{password}@host/db") == "postgresql://me:***@host/db"
 
 
-def test_no_text_is_kept() -> None:
+def test_no_text_is_kept():
     text = f"postgresql://me:{PASSWORD}@{id(PASSWORD)}/db"  # made here, so that only this test refers to it
     before = sys.getrefcount(text)
     redact(text)
     assert sys.getrefcount(text) == before
 
 
-def test_a_config_is_recorded_without_them() -> None:
+def test_a_config_is_recorded_without_them():
     raw = {"tracking_uri": f"http://me:{PASSWORD}@h", "dataset": {"db_password": "hunter2", "n": 3, "l": ["p", None]}}
     recorded = yaml.safe_dump(redacted(raw))
     assert PASSWORD not in recorded
@@ -58,13 +55,13 @@ def test_a_config_is_recorded_without_them() -> None:
     assert redacted(raw)["dataset"]["l"] == ["p", None]
 
 
-def test_errors_do_not_tell_them_wherever_they_are_shown() -> None:
+def test_errors_do_not_tell_them_wherever_they_are_shown():
     fault = Fault(key="storage.password", value="hunter2", allowed="x", advice="y")
     assert "hunter2" not in str(ConfigError([fault]))
     assert PASSWORD not in str(StoreError(f"postgresql://me:{PASSWORD}@h/d cannot be opened"))
 
 
-def test_logs_do_not_tell_them(tmp_path: Path) -> None:
+def test_logs_do_not_tell_them(tmp_path):
     log = tmp_path / "study.log"
     with captured(log):
         logging.getLogger("any").warning("connecting to %s", f"postgresql://me:{PASSWORD}@h/d")
@@ -80,7 +77,7 @@ def test_logs_do_not_tell_them(tmp_path: Path) -> None:
         (None, 0),
     ],
 )
-def test_a_password_that_is_written_out_is_found(value: str | None, n_faults: int) -> None:
+def test_a_password_that_is_written_out_is_found(value, n_faults):
     assert len(written_out({"storage": {"optuna_url": value}})) == n_faults
     assert all(PASSWORD not in shown for _, shown in written_out({"storage": {"optuna_url": value}}))
     assert written_out({"dataset": {"password": "${oc.env:DB}"}}) == []

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import signal
 import stat
@@ -62,7 +60,7 @@ def slow(folder, seconds):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path, monkeypatch):
     """A user's folder, which is the working directory and on no path."""
     (tmp_path / "own_calls.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
@@ -71,9 +69,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_function_of_the_working_directory_is_called_whatever_is_printed(
-    own: Path, capfd: pytest.CaptureFixture[str], quiet: bool
-) -> None:
+def test_a_function_of_the_working_directory_is_called_whatever_is_printed(own, capfd, quiet):
     given = ({"a": [1, 2.5, None]}, Path("x"), float("inf"))
     returned = call_in_subprocess("own_calls:echo", *given, quiet=quiet)
     assert returned["given"] == given
@@ -86,7 +82,7 @@ def test_a_function_of_the_working_directory_is_called_whatever_is_printed(
 
 @pytest.mark.parametrize("quiet", [False, True])
 @pytest.mark.usefixtures("own")
-def test_a_study_error_comes_back_with_its_message_and_status(quiet: bool) -> None:
+def test_a_study_error_comes_back_with_its_message_and_status(quiet):
     with pytest.raises(StudyError, match=r"^one and two$") as e:
         call_in_subprocess("own_calls:refuse", quiet=quiet)
     assert e.value.exit_status == 7
@@ -108,21 +104,21 @@ def test_a_study_error_comes_back_with_its_message_and_status(quiet: bool) -> No
     ],
 )
 @pytest.mark.usefixtures("own")
-def test_a_process_that_gives_no_answer_is_told(call: tuple[str, int], status: int, told: str) -> None:
+def test_a_process_that_gives_no_answer_is_told(call, status, told):
     with pytest.raises(ProcessDiedError, match=told) as e:
         call_in_subprocess(*call, quiet=True)
     assert e.value.status == status
 
 
 @pytest.mark.usefixtures("own")
-def test_variables_are_added_to_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_are_added_to_those_of_this_process(monkeypatch):
     monkeypatch.setenv("OWN_A", "1")
     assert call_in_subprocess("own_calls:variable", "OWN_A", environment={"OWN_B": "2"}) == "1"
     assert call_in_subprocess("own_calls:variable", "OWN_B", environment={"OWN_B": "2"}) == "2"
     assert "OWN_B" not in os.environ
 
 
-def test_a_process_that_takes_too_long_is_killed(own: Path) -> None:
+def test_a_process_that_takes_too_long_is_killed(own):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"not done within 0\.5 s"):
         call_in_subprocess("own_calls:slow", str(own), 60, timeout_s=0.5)
@@ -130,10 +126,10 @@ def test_a_process_that_takes_too_long_is_killed(own: Path) -> None:
 
 
 @pytest.mark.usefixtures("own")
-def test_files_of_a_call_are_private_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[Path, int]] = []
+def test_files_of_a_call_are_private_and_removed(monkeypatch):
+    seen = []
 
-    def look(folder: Path, **_: object) -> int:
+    def look(folder, **_):
         seen.append((folder, stat.S_IMODE(folder.stat().st_mode)))
         return 1
 
@@ -146,7 +142,7 @@ def test_files_of_a_call_are_private_and_removed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(("timeout", "waits"), [("None", True), ("60", False)])
-def test_ctrl_c_waits_for_a_child_that_may_be_writing(own: Path, timeout: str, waits: bool) -> None:
+def test_ctrl_c_waits_for_a_child_that_may_be_writing(own, timeout, waits):
     script = f"""
     from study.core.subprocess_call import call_in_subprocess
     try:

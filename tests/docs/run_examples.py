@@ -22,11 +22,9 @@ import shlex
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 # Records that take time and that no example shows.
 QUICK = ("tracking.system_metrics=false", "tracking.log_model=false")
@@ -42,14 +40,14 @@ class Block:
     text: str
 
 
-def blocks(page: str) -> list[Block]:
+def blocks(page):
     """Return the marked blocks of a page, in their order."""
     return [Block(kind=kind, file=file, text=text) for kind, file, text in _BLOCK.findall(page)]
 
 
-def run_page(page: str) -> Iterator[dict[str, Any]]:
+def run_page(page):
     """Write the files of a page, run its blocks, and yield the kind, the status and the output of each."""
-    names: dict[str, Any] = {}
+    names = {}
     for block in blocks(page):
         if block.kind == "file":
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
@@ -62,12 +60,12 @@ def run_page(page: str) -> Iterator[dict[str, Any]]:
             yield {"kind": "python", "status": status, "output": output}
 
 
-def _run_all(commands: str) -> int:
+def _run_all(commands):
     """Run commands, one a line, and return the status of the first that fails, or 0."""
     return next(filter(None, map(_run, commands.splitlines())), 0)
 
 
-def _run(command: str) -> int:
+def _run(command):
     """Run a command in this process and return its status."""
     program, *arguments = shlex.split(command)
     if program == "study":
@@ -80,7 +78,7 @@ def _run(command: str) -> int:
     raise ValueError(f"{command}: expected study or python")
 
 
-def _run_doctest(text: str, names: dict[str, Any]) -> int:
+def _run_doctest(text, names):
     """Run a doctest, which adds to the names, and return how many of its examples failed."""
     test = doctest.DocTestParser().get_doctest(text, names, "example", None, None)
     failed, _ = doctest.DocTestRunner(verbose=False).run(test, clear_globs=False)
@@ -88,7 +86,7 @@ def _run_doctest(text: str, names: dict[str, Any]) -> int:
     return failed
 
 
-def _captured(run: Callable[[], int]) -> tuple[int, str]:
+def _captured(run):
     """Call a function; return its status and what was written to the file descriptors 1 and 2."""
     with tempfile.TemporaryFile() as file:
         with _redirected(file.fileno()):
@@ -104,7 +102,7 @@ def _captured(run: Callable[[], int]) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def _redirected(target: int) -> Iterator[None]:
+def _redirected(target):
     kept = [os.dup(1), os.dup(2)]
     for stream in (1, 2):
         os.dup2(target, stream)

@@ -1,5 +1,4 @@
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ PAGES = sorted(
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-def holds_modules(folder: Path) -> bool:
+def holds_modules(folder):
     return any(folder.glob("*.py")) or any(folder.glob("*/*.py"))
 
 
-def folders(parent: Path) -> list[str]:
+def folders(parent):
     """Return the folders in a folder, as the page writes them, such as `tracking/outbox/`."""
     return [
         f"{path.relative_to(STUDY)}/" for path in sorted(parent.iterdir()) if path.is_dir() and holds_modules(path)
@@ -30,12 +29,12 @@ TOP = folders(STUDY)
 SUBFOLDERS = [name for top in TOP if not (STUDY / top).is_symlink() for name in folders(STUDY / top)]
 
 
-def diagram() -> str:
+def diagram():
     (fence,) = (fence for fence in FENCE.findall(PAGE.read_text()) if fence.startswith("```mermaid"))
     return fence
 
 
-def rows() -> dict[str, str]:
+def rows():
     """Return the libraries of each folder in the page's table."""
     text = PAGE.read_text()
     table = text[text.index("| folder | content | libraries") :].partition("\n\n")[0]
@@ -43,7 +42,7 @@ def rows() -> dict[str, str]:
     return {folder.strip().strip("`"): libraries for folder, _, libraries in cells}
 
 
-def steps() -> Iterator[tuple[str, str]]:
+def steps():
     """Yield the folder and the function of everything that the numbered lists of the page name."""
     for step in re.findall(r"^\d+\. .*(?:\n    ? .*)*", PAGE.read_text(), re.MULTILINE):
         folder = re.match(r"\d+\. `([\w/.]+)`:", step)
@@ -51,7 +50,7 @@ def steps() -> Iterator[tuple[str, str]]:
         yield from ((folder[1], function) for function in re.findall(r"`(\w+)\(\)`", step))
 
 
-def links(page: Path) -> list[str]:
+def links(page):
     """Return the files that a page links to, without addresses of the network and places within a page."""
     targets = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text()))
     relative = [target for target in targets if not re.match(r"[a-z]+:", target)]
@@ -59,22 +58,22 @@ def links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [*TOP, "run.py"])
-def test_the_diagram_shows_every_folder(name: str) -> None:
+def test_the_diagram_shows_every_folder(name):
     assert f'"{name}"' in diagram()
 
 
-def test_the_diagram_shows_the_layers_of_the_imports() -> None:
+def test_the_diagram_shows_the_layers_of_the_imports():
     blocks = re.findall(r"subgraph .*?\n(.*?)\n    end", diagram(), re.DOTALL)
     beside, *layers = [{name.removesuffix("/") for name in re.findall(r'\["(.+)"\]', block)} for block in blocks]
     assert beside == {"conf", "models", "hydra_plugins"}
     assert [{name.removesuffix(".py") for name in layer} for layer in layers] == [set(layer) for layer in LAYERS]
 
 
-def test_the_table_has_every_folder_and_nothing_else() -> None:
+def test_the_table_has_every_folder_and_nothing_else():
     assert set(rows()) == {*TOP, *SUBFOLDERS, "run.py"}
 
 
-def test_the_table_names_every_library_at_its_home() -> None:
+def test_the_table_names_every_library_at_its_home():
     named = {
         (library, folder.partition("/")[0])
         for folder, libraries in rows().items()
@@ -86,7 +85,7 @@ def test_the_table_names_every_library_at_its_home() -> None:
     assert {library for library, _ in named} == set(HOMES)
 
 
-def test_the_functions_on_the_way_of_a_trial_and_of_a_metric_exist() -> None:
+def test_the_functions_on_the_way_of_a_trial_and_of_a_metric_exist():
     missing = []
     named = list(steps())
     for folder, function in named:
@@ -99,11 +98,11 @@ def test_the_functions_on_the_way_of_a_trial_and_of_a_metric_exist() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_to_files(page: Path) -> None:
+def test_relative_links_lead_to_files(page):
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
-def test_every_decision_is_listed_under_its_title_and_dated() -> None:
+def test_every_decision_is_listed_under_its_title_and_dated():
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(
         r"^\d+\. \[(.+)\]\((\d{4}-[\w-]+\.md)\), (\d{4}-\d\d-\d\d)$", (folder / "README.md").read_text(), re.M

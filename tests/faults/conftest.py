@@ -9,15 +9,11 @@ Each fault has a short form in the default suite, and a full form with the marke
 of injected faults.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,27 +23,27 @@ ROOT = Path(__file__).parents[2]
 class Victims:
     """Studies in processes that may be killed, one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         command = [sys.executable, "-m", "tests.faults.victims"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def order(self, folder: Path, **options: Any) -> None:
+    def order(self, folder, **options):
         """Start a study in a folder."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"folder": str(folder), **options}) + "\n")
         self._process.stdin.flush()
 
-    def ended(self) -> int:
+    def ended(self):
         """Wait for it and return its exit status, 128 and the signal's number when it was killed."""
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
-    def live(self, folder: Path, **options: Any) -> int:
+    def live(self, folder, **options):
         """Run a study in a folder to its end."""
         self.order(folder, **options)
         return self.ended()
 
-    def close(self) -> None:
+    def close(self):
         """End the process that forks them."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -57,17 +53,17 @@ class Victims:
 
 
 @pytest.fixture(scope="session")
-def victims() -> Iterator[Victims]:
+def victims():
     opened = Victims()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def new_folder(tmp_path: Path, empty_store: Path) -> Callable[[str], Path]:
+def new_folder(tmp_path, empty_store):
     """Makes a folder for a study, with a prepared MLflow store, which saves half a second."""
 
-    def new_folder(name: str) -> Path:
+    def new_folder(name):
         folder = tmp_path / name
         (folder / "mlruns").mkdir(parents=True)
         shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
@@ -77,10 +73,10 @@ def new_folder(tmp_path: Path, empty_store: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def counted(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+def counted(capsys):
     """Prints the number of injected faults, also if the test fails."""
 
-    def counted(text: str) -> None:
+    def counted(text):
         with capsys.disabled():
             sys.stdout.write(f"\n{text}\n")
 

@@ -5,8 +5,6 @@ For `{"join": true}` it waits for all workers and answers with their exit status
 imports.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -17,7 +15,6 @@ import time
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,11 +22,11 @@ ROOT = Path(__file__).parents[2]
 class Program:
     """This program in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         command = [sys.executable, "-m", "tests.faults.crew"]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, order: dict[str, Any]) -> Any:
+    def ask(self, order):
         """Give an order and return the answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -37,7 +34,7 @@ class Program:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def close(self) -> None:
+    def close(self):
         """End it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -49,62 +46,62 @@ class Program:
 class Crew:
     """Starts, kills and waits for the workers of a study in a folder."""
 
-    def __init__(self, program: Program, folder: Path) -> None:
+    def __init__(self, program, folder):
         self.folder, self.killed = folder, set[int]()
         self._program, self._pids = program, set[int]()
 
-    def start(self, n: int = 1, **options: Any) -> list[int]:
+    def start(self, n=1, **options):
         """Start workers; trial i takes the i-th value of `seconds_of`, cyclically; trial `hangs` runs until killed."""
         started = [self._program.ask({"folder": str(self.folder), **options}) for _ in range(n)]
         self._pids |= set(started)
         return started
 
-    def kill(self, pid: int) -> None:
+    def kill(self, pid):
         """Kill a worker at once."""
         os.kill(pid, signal.SIGKILL)
         self.killed.add(pid)
 
-    def join(self) -> dict[int, int]:
+    def join(self):
         """Return the exit statuses of all workers when the last has ended, by process id."""
         ended = {int(pid): status for pid, status in self._program.ask({"join": True}).items()}
         self._pids -= set(ended)
         return ended
 
-    def end(self) -> None:
+    def end(self):
         """Kill all workers."""
         for pid in self._pids:
             self.kill(pid)
         self.join()
 
-    def told(self) -> list[tuple[float, str, str, int]]:
+    def told(self):
         """Return the trainers' notes: time, `began` or `ended`, name of the training, and process id."""
         lines = (
             (self.folder / "trained.txt").read_text().splitlines() if (self.folder / "trained.txt").exists() else []
         )
         return [(float(t), what, name, int(pid)) for t, what, name, pid in (line.split("\t") for line in lines)]
 
-    def wait_for(self, n_ended: int) -> None:
+    def wait_for(self, n_ended):
         """Return when so many trainings have ended."""
         deadline = time.monotonic() + 120
         while (n := sum(what == "ended" for _, what, _, _ in self.told())) < n_ended:
             assert time.monotonic() < deadline, f"{n} of {n_ended} have ended"
             time.sleep(0.02)
 
-    def busy(self) -> dict[str, int]:
+    def busy(self):
         """Return the running trainings, each with the id of its process."""
         last = {name: (what, pid) for _, what, name, pid in self.told()}
         return {name: pid for name, (what, pid) in last.items() if what == "began"}
 
-    def trained_again(self) -> list[str]:
+    def trained_again(self):
         """Return the trainings that began twice although the first worker was not killed."""
-        began: dict[str, list[int]] = {}
+        began = {}
         for _, what, name, pid in self.told():
             if what == "began":
                 began.setdefault(name, []).append(pid)
         return [name for name, pids in began.items() if not set(pids[:-1]) <= self.killed]
 
 
-def work(order: dict[str, Any]) -> None:
+def work(order):
     """Take part in a study until it ends."""
     from tests.faults.victims import StubTrainer, build_config
 
@@ -112,7 +109,7 @@ def work(order: dict[str, Any]) -> None:
     seconds_of = order.get("seconds_of", [0.0])
 
     class Trainer(StubTrainer):
-        def train(self, trials: Any, on_epoch: Any, together: Any = None) -> Any:
+        def train(self, trials, on_epoch, together=None):
             names = [_name(trial) for trial in trials]
             _write(folder, "began", names)
             if order.get("hangs") in [trial.number for trial in trials] and _is_first(folder / "hung"):
@@ -132,7 +129,7 @@ def work(order: dict[str, Any]) -> None:
     _take_part(config, Trainer())
 
 
-def _take_part(config: Any, trainer: Any) -> None:
+def _take_part(config, trainer):
     """Run a study as `study.run` does, without the parts that need Keras."""
     from study.pipeline.confirmation_phase import confirm, confirm_untuned
     from study.pipeline.context import StudyContext
@@ -159,13 +156,13 @@ def _take_part(config: Any, trainer: Any) -> None:
             record(context, best)
 
 
-def _name(trial: Any) -> str:
+def _name(trial):
     if not trial.test:
         return f"trial {trial.number}"
     return f"confirmation {trial.number} of {trial.hyperparameters.get('learning_rate', 'the untuned')}"
 
 
-def _is_first(marker: Path) -> bool:
+def _is_first(marker):
     try:
         marker.touch(exist_ok=False)
     except FileExistsError:
@@ -173,13 +170,13 @@ def _is_first(marker: Path) -> bool:
     return True
 
 
-def _write(folder: Path, what: str, names: list[str]) -> None:
+def _write(folder, what, names):
     lines = "".join(f"{time.time()}\t{what}\t{name}\t{os.getpid()}\n" for name in names)
     with (folder / "trained.txt").open("a") as file:
         file.write(lines)  # one write, which the system appends in one piece
 
 
-def _fork(order: dict[str, Any]) -> int:
+def _fork(order):
     child = os.fork()
     if child:
         return child
@@ -196,13 +193,13 @@ def _fork(order: dict[str, Any]) -> int:
         os._exit(status)
 
 
-def main() -> None:
+def main():
     """Follow the orders."""
     # Imported once, for all forked processes.
     import study.pipeline.finalize  # noqa: F401
     import tests.faults.victims  # noqa: F401
 
-    children: list[int] = []
+    children = []
     for line in sys.stdin:
         order = json.loads(line)
         if "join" in order:

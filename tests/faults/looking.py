@@ -1,10 +1,5 @@
 """Inspect the results of a study of the stub trainer, from outside."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
 import optuna
 from mlflow.tracking import MlflowClient
 
@@ -16,7 +11,7 @@ from tests.faults.victims import N_CONFIRMATIONS, N_EPOCHS, build_config, metric
 EXPECTED_STEPS = list(range(1, N_EPOCHS + 1))
 
 
-def faults_of(folder: Path, *, n_trials: int) -> list[str]:
+def faults_of(folder, *, n_trials):
     """Return the faults of a finished study: extra or missing runs, missing, doubled or changed metrics."""
     config = build_config(folder, n_trials=n_trials)
     uri = config.stores.tracking_uri
@@ -37,7 +32,7 @@ def faults_of(folder: Path, *, n_trials: int) -> list[str]:
     return found + _optuna_faults(folder, n_trials)
 
 
-def _wrong_metrics(client: MlflowClient, run: Any) -> list[str]:
+def _wrong_metrics(client, run):
     from study.core.trainer_interface import Trial
 
     seeds = {name: int(run.params[name]) for name in ("run_seed", "order_seed")}
@@ -52,7 +47,7 @@ def _wrong_metrics(client: MlflowClient, run: Any) -> list[str]:
     return found
 
 
-def _doubles(client: MlflowClient, run_id: str) -> list[str]:
+def _doubles(client, run_id):
     found = []
     for name in client.get_run(run_id).data.metrics:
         steps = [metric.step for metric in client.get_metric_history(run_id, name)]
@@ -61,8 +56,8 @@ def _doubles(client: MlflowClient, run_id: str) -> list[str]:
     return found
 
 
-def _optuna_faults(folder: Path, n_trials: int) -> list[str]:
-    storage: Any = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
+def _optuna_faults(folder, n_trials):
+    storage = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
     (study,) = (study for study in storage.get_all_studies() if not is_of_claims(study.study_name))
     trials = storage.get_all_trials(study._study_id)
     numbers = sorted(t.user_attrs["trial_number"] for t in trials if t.state == optuna.trial.TrialState.COMPLETE)

@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from study.tracking.read_studies import read_studies
@@ -12,7 +8,7 @@ MODES = ("refused", "taken", "late")
 N_DELIVERIES = 30
 
 
-def deliver_with_faults(victims: Any, new_folder: Any, mode: str, places: range) -> dict[int, list[str]]:
+def deliver_with_faults(victims, new_folder, mode, places):
     found = {}
     for at in places:
         folder = new_folder(f"{mode}-{at}")
@@ -26,14 +22,12 @@ def deliver_with_faults(victims: Any, new_folder: Any, mode: str, places: range)
 
 
 @pytest.mark.parametrize(("mode", "first"), [("refused", 2), ("taken", 1), ("late", 1)])
-def test_some_deliveries_that_fail_are_repeated_and_nothing_is_doubled(
-    victims: Any, new_folder: Any, mode: str, first: int
-) -> None:
+def test_some_deliveries_that_fail_are_repeated_and_nothing_is_doubled(victims, new_folder, mode, first):
     # The first delivery creates a run; only this one could create a duplicate.
     assert deliver_with_faults(victims, new_folder, mode, range(first, 8, 3)) == {}
 
 
-def retry_with_faults(victims: Any, new_folder: Any, mode: str, places: range) -> dict[int, str]:
+def retry_with_faults(victims, new_folder, mode, places):
     """Let the deliveries of a retried trial at `places` fail in turn; return the faults by place."""
     found = {}
     for at in places:
@@ -51,17 +45,13 @@ def retry_with_faults(victims: Any, new_folder: Any, mode: str, places: range) -
 
 
 @pytest.mark.parametrize(("mode", "first"), [("refused", 2), ("taken", 1), ("late", 3)])
-def test_a_retried_trial_keeps_its_run_when_a_delivery_fails(
-    victims: Any, new_folder: Any, mode: str, first: int
-) -> None:
+def test_a_retried_trial_keeps_its_run_when_a_delivery_fails(victims, new_folder, mode, first):
     assert retry_with_faults(victims, new_folder, mode, range(first, 9, 4)) == {}
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
-def test_a_retried_trial_keeps_its_run_whichever_delivery_fails(
-    victims: Any, new_folder: Any, counted: Any, mode: str
-) -> None:
+def test_a_retried_trial_keeps_its_run_whichever_delivery_fails(victims, new_folder, counted, mode):
     found = retry_with_faults(victims, new_folder, mode, range(1, N_DELIVERIES + 1))
     counted(f"{mode}: each of {N_DELIVERIES} deliveries of a retry failed once, {len(found)} studies wrong")
     assert found == {}
@@ -69,9 +59,7 @@ def test_a_retried_trial_keeps_its_run_whichever_delivery_fails(
 
 @pytest.mark.faults
 @pytest.mark.parametrize("mode", MODES)
-def test_every_delivery_that_fails_is_repeated_and_nothing_is_doubled(
-    victims: Any, new_folder: Any, counted: Any, mode: str
-) -> None:
+def test_every_delivery_that_fails_is_repeated_and_nothing_is_doubled(victims, new_folder, counted, mode):
     found = deliver_with_faults(victims, new_folder, mode, range(1, N_DELIVERIES + 1))
     counted(f"{mode}: each of {N_DELIVERIES} deliveries failed once, {len(found)} studies wrong")
     assert found == {}

@@ -1,13 +1,8 @@
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +14,7 @@ MIB = 2**20
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path):
     """A real file system of two MiB."""
     place = tmp_path / "disk"
     place.mkdir()
@@ -36,17 +31,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(disk: Path, *, but: int) -> None:
+def fill(disk, *, but):
     free = os.statvfs(disk)
     (disk / "filler").write_bytes(b"\0" * (free.f_bavail * free.f_frsize - but))
 
 
-def message_of(folder: Path) -> str:
+def message_of(folder):
     """Return the last message of a study."""
     return (folder / "message.txt").read_text()
 
 
-def trials_in(database: Path) -> list[tuple[int, str | None]]:
+def trials_in(database):
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     (study,) = read_studies(f"sqlite:///{database}", "tiny-mlp")
@@ -54,9 +49,7 @@ def trials_in(database: Path) -> list[tuple[int, str | None]]:
     return [(run.number, run.state) for run in study.trials]
 
 
-def hold_and_break(
-    victims: Any, folder: Path, breaking: Callable[[], None], *, uri: str | None = None, **options: Any
-) -> str:
+def hold_and_break(victims, folder, breaking, *, uri=None, **options):
     """Let a study train one trial, break something, and return the message that it ends with."""
     victims.order(folder, uri=uri, n_trials=40 if uri else 2, gates=[1], **options)
     try:
@@ -69,9 +62,7 @@ def hold_and_break(
     return message_of(folder)
 
 
-def test_a_full_disk_under_the_database_stops_the_study(
-    victims: Any, new_folder: Any, empty_store: Path, small_disk: Path
-) -> None:
+def test_a_full_disk_under_the_database_stops_the_study(victims, new_folder, empty_store, small_disk):
     database = small_disk / "mlflow.db"
     shutil.copyfile(empty_store, database)
     uri, folder = f"sqlite:///{database}", new_folder("a")
@@ -84,7 +75,7 @@ def test_a_full_disk_under_the_database_stops_the_study(
     assert {(number, "complete") for number in range(4)} <= {*trials_in(database)}
 
 
-def test_a_full_disk_under_the_spool_stops_the_study(victims: Any, new_folder: Any, small_disk: Path) -> None:
+def test_a_full_disk_under_the_spool_stops_the_study(victims, new_folder, small_disk):
     folder = new_folder("a")
     (folder / "mlruns" / "spool").symlink_to(small_disk)
     message = hold_and_break(victims, folder, lambda: fill(small_disk, but=0), spooled=True)
@@ -95,7 +86,7 @@ def test_a_full_disk_under_the_spool_stops_the_study(victims: Any, new_folder: A
     assert faults_of(folder, n_trials=2) == []
 
 
-def test_a_read_only_disk_is_reported(victims: Any, new_folder: Any, empty_store: Path, small_disk: Path) -> None:
+def test_a_read_only_disk_is_reported(victims, new_folder, empty_store, small_disk):
     database = small_disk / "mlflow.db"
     shutil.copyfile(empty_store, database)
     uri, folder = f"sqlite:///{database}", new_folder("a")
@@ -110,7 +101,7 @@ def test_a_read_only_disk_is_reported(victims: Any, new_folder: Any, empty_store
     assert victims.live(folder, uri=uri, n_trials=3) == 0, message_of(folder)
 
 
-def test_a_database_that_another_process_keeps_locked(victims: Any, new_folder: Any) -> None:
+def test_a_database_that_another_process_keeps_locked(victims, new_folder):
     folder = new_folder("a")
     database = folder / "mlruns" / "mlflow.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
@@ -124,7 +115,7 @@ def test_a_database_that_another_process_keeps_locked(victims: Any, new_folder: 
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.99])
-def test_a_database_that_was_cut_off(victims: Any, new_folder: Any, kept: float) -> None:
+def test_a_database_that_was_cut_off(victims, new_folder, kept):
     folder = new_folder("a")
     assert victims.live(folder, n_trials=2) == 0
     database = folder / "mlruns" / "mlflow.db"
@@ -135,7 +126,7 @@ def test_a_database_that_was_cut_off(victims: Any, new_folder: Any, kept: float)
     assert "malformed" in message_of(folder)
 
 
-def test_a_damaged_spool_is_kept_and_reported(victims: Any, new_folder: Any) -> None:
+def test_a_damaged_spool_is_kept_and_reported(victims, new_folder):
     folder = new_folder("a")
     assert victims.live(folder, n_trials=2, spooled=True) == 0
     digest = read_studies(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny-mlp")[0].study_id

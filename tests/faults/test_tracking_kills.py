@@ -1,9 +1,3 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests.faults.looking import faults_of
@@ -14,9 +8,7 @@ FORMS = {"one by one": {}, "in batches": {"capacity": 2}, "spooled": {"spooled":
 N_TRIALS = 2
 
 
-def kill_and_resume(
-    victims: Any, new_folder: Callable[[str], Path], form: dict[str, Any], *, every: int, first: int
-) -> tuple[int, dict[int, list[str]]]:
+def kill_and_resume(victims, new_folder, form, *, every, first):
     """Kill a study at each n-th write and resume it; return the number of kills, and the faults by n."""
     whole = new_folder("whole")
     assert victims.live(whole, n_trials=N_TRIALS, **form) == 0, (whole / "stderr.txt").read_text()
@@ -34,18 +26,14 @@ def kill_and_resume(
 
 
 @pytest.mark.parametrize("form", list(FORMS))
-def test_a_study_killed_at_some_writes_ends_like_an_uninterrupted_one(
-    victims: Any, new_folder: Any, form: str
-) -> None:
+def test_a_study_killed_at_some_writes_ends_like_an_uninterrupted_one(victims, new_folder, form):
     _, found = kill_and_resume(victims, new_folder, FORMS[form], every=29, first=17)
     assert found == {}
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("form", list(FORMS))
-def test_a_study_killed_at_every_write_ends_like_an_uninterrupted_one(
-    victims: Any, new_folder: Any, counted: Any, form: str
-) -> None:
+def test_a_study_killed_at_every_write_ends_like_an_uninterrupted_one(victims, new_folder, counted, form):
     n_kills, found = kill_and_resume(victims, new_folder, FORMS[form], every=1, first=1)
     counted(f"{form}: killed at each of {n_kills} writes, {len(found)} studies wrong")
     assert found == {}

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import os
 import signal
@@ -8,9 +6,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -29,14 +24,14 @@ DEADLINE_S = 240
 class Server:
     """A real MLflow server on a folder's database, which can be frozen, killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
         self._folder = folder
 
-    def start(self) -> None:
+    def start(self):
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{self._folder}/mlruns/mlflow.db", "--workers", "1"]
         command += ["--artifacts-destination", str(self._folder / "served")]
@@ -46,12 +41,12 @@ class Server:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         until(self._answers, "the server starts")
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, number):
         os.killpg(self._process.pid, number)
         if number == signal.SIGKILL:
             self._process.wait()
 
-    def _answers(self) -> bool:
+    def _answers(self):
         assert self._process.poll() is None, (self._folder / "server.txt").read_text()[-2000:]
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
             return True
@@ -59,12 +54,12 @@ class Server:
 
 
 @pytest.fixture
-def folder(new_folder: Any) -> Path:
+def folder(new_folder):
     return new_folder("served-study")
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
+def server(folder):
     server = Server(folder)
     server.start()
     yield server
@@ -72,30 +67,28 @@ def server(folder: Path) -> Iterator[Server]:
         server.send(signal.SIGKILL)
 
 
-def until(is_true: Any, what: str) -> None:
+def until(is_true, what):
     deadline = time.monotonic() + DEADLINE_S
     while not is_true():
         assert time.monotonic() < deadline, f"timed out waiting until {what}"
         time.sleep(0.02)
 
 
-def reached(folder: Path, trial: int) -> None:
+def reached(folder, trial):
     until((folder / f"reached-{trial}").exists, f"trial {trial} starts")
 
 
-def n_told(folder: Path) -> int:
-    storage: Any = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
+def n_told(folder):
+    storage = optuna.storages.JournalStorage(Journal(folder / "mlruns" / "optuna.journal"))  # type: ignore[arg-type]
     (study,) = (study for study in storage.get_all_studies() if not is_of_claims(study.study_name))
     return sum(trial.state.is_finished() for trial in storage.get_all_trials(study._study_id))
 
 
-def spools(folder: Path) -> list[Path]:
+def spools(folder):
     return list((folder / "mlruns" / "spool").glob("*.jsonl"))
 
 
-def stop_again_and_again(
-    victims: Any, folder: Path, server: Server, *, seconds: float, n_stops: int, n_trials: int
-) -> None:
+def stop_again_and_again(victims, folder, server, *, seconds, n_stops, n_trials):
     """Stop the server while trials are trained: frozen the first time, killed the others."""
     apart = (n_trials - 2) // (2 * n_stops)
     gates = [1 + apart * index for index in range(2 * n_stops)]
@@ -119,21 +112,19 @@ def stop_again_and_again(
     assert [path.read_text() for path in folder.rglob("notes/end.txt")] == ["the outcome"]
 
 
-def test_a_study_trains_on_while_its_server_is_frozen(victims: Any, folder: Path, server: Server) -> None:
+def test_a_study_trains_on_while_its_server_is_frozen(victims, folder, server):
     stop_again_and_again(victims, folder, server, seconds=3.0, n_stops=1, n_trials=5)
 
 
 @pytest.mark.faults
-def test_a_study_whose_server_is_stopped_three_times_for_half_a_minute(
-    victims: Any, folder: Path, server: Server, counted: Any
-) -> None:
+def test_a_study_whose_server_is_stopped_three_times_for_half_a_minute(victims, folder, server, counted):
     stop_again_and_again(victims, folder, server, seconds=30.0, n_stops=3, n_trials=40)
     counted("40 trials, the server stopped 3 times for 30 s: every metric is there once")
 
 
 def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
-    victims: Any, folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    victims, folder, server, monkeypatch, capsys
+):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # restore the variables that sync sets
     options = {"uri": server.uri, "n_trials": 3, "patience_s": 0.5}
     victims.order(folder, **options, gates=[1])
@@ -163,7 +154,7 @@ def test_records_of_a_study_whose_server_does_not_come_back_wait_for_study_sync(
 
 
 @pytest.mark.parametrize("capacity", [1, 2])
-def test_a_failed_trial_is_retried_under_its_run(victims: Any, folder: Path, server: Server, capacity: int) -> None:
+def test_a_failed_trial_is_retried_under_its_run(victims, folder, server, capacity):
     options = {"uri": server.uri, "n_trials": 2, "capacity": capacity}
     assert victims.live(folder, **options, fails=0) == 0, (folder / "stderr.txt").read_text()
     client = MlflowClient(server.uri)
@@ -184,9 +175,7 @@ def test_a_failed_trial_is_retried_under_its_run(victims: Any, folder: Path, ser
 
 
 @pytest.mark.faults
-def test_a_study_killed_with_records_that_wait_is_resumed_with_its_server(
-    victims: Any, folder: Path, server: Server
-) -> None:
+def test_a_study_killed_with_records_that_wait_is_resumed_with_its_server(victims, folder, server):
     victims.order(folder, uri=server.uri, n_trials=3, gates=[1, 2])
     reached(folder, 1)
     server.send(signal.SIGKILL)

@@ -1,7 +1,5 @@
 """Kill real trainers at random moments; a resumed study must end with the numbers of an uninterrupted one."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -9,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,7 +22,7 @@ TRAINERS = {
 OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
 
 
-def start(folder: Path, trainer: str) -> subprocess.Popen[str]:
+def start(folder, trainer):
     folder.mkdir(parents=True, exist_ok=True)
     words = ["run", "optimizer=adam", "dataset=digits", "model=mlp", "model.hidden=[8]", *TRAINERS[trainer]]
     words += [f"budget.n_trials={N_TRIALS}", "budget.n_epochs=20", f"budget.n_confirmations={N_CONFIRMATIONS}"]
@@ -37,7 +34,7 @@ def start(folder: Path, trainer: str) -> subprocess.Popen[str]:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=told, text=True)
 
 
-def came_to(folder: Path) -> dict[tuple[str, int], Any]:
+def came_to(folder):
     """Return the outcome of a study by run: state, numbers except seconds, and histories."""
     uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
     (study,) = read_studies(uri, EXPERIMENT)
@@ -47,7 +44,7 @@ def came_to(folder: Path) -> dict[tuple[str, int], Any]:
     assert {run.status for run in runs} == {"FINISHED"}
     names = {name for run in runs for name in run.metrics}
     histories = read_histories(uri, [run.run_id for run in runs], names)
-    found: dict[tuple[str, int], Any] = {}
+    found = {}
     for run in runs:
         assert (run.kind, run.number) not in found  # no number twice
         steps = {name: pair[0].tolist() for name, pair in histories[run.run_id].items()}
@@ -57,7 +54,7 @@ def came_to(folder: Path) -> dict[tuple[str, int], Any]:
     return found
 
 
-def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tuple[int, list[str]]:
+def kill_at_random(trainer, folder, *, n_kills, seed):
     """Kill and resume studies until there were `n_kills` kills; return the number of studies, and the wrong ones."""
     began = time.monotonic()
     assert start(folder / "whole", trainer).wait() == 0, (folder / "whole" / "told.txt").read_text()
@@ -85,16 +82,14 @@ def kill_at_random(trainer: str, folder: Path, *, n_kills: int, seed: int) -> tu
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_killed_study_ends_like_an_uninterrupted_one(tmp_path: Path, trainer: str) -> None:
+def test_a_killed_study_ends_like_an_uninterrupted_one(tmp_path, trainer):
     _, wrong = kill_at_random(trainer, tmp_path, n_kills=1, seed=1)
     assert wrong == []
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_a_study_killed_again_and_again_ends_like_an_uninterrupted_one(
-    tmp_path: Path, trainer: str, counted: Any
-) -> None:
+def test_a_study_killed_again_and_again_ends_like_an_uninterrupted_one(tmp_path, trainer, counted):
     n_studies, wrong = kill_at_random(trainer, tmp_path, n_kills=50, seed=2)
     counted(f"{trainer}: killed 50 times in {n_studies} studies, {len(wrong)} of them wrong")
     assert wrong == []

@@ -1,7 +1,5 @@
 """Workers on a real PostgreSQL: killed midway, joining late, and started through a real Ray cluster."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os
@@ -12,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -36,7 +33,7 @@ SECRET = "3HtX-secret"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server():
     """PostgreSQL as `make server` starts it; yields the address of its database."""
     # Not in pytest's folder, which only its owner may enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="study-server-"))
@@ -59,7 +56,7 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def url(server: str, request: pytest.FixtureRequest) -> str:
+def url(server, request):
     """A separate database for each test."""
     name = request.node.name.partition("[")[0][:60]
     engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
@@ -70,14 +67,14 @@ def url(server: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
+def program():
     opened = Program()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def crew(tmp_path: Path, program: Program, empty_store: Path) -> Iterator[Crew]:
+def crew(tmp_path, program, empty_store):
     (tmp_path / "mlruns").mkdir()
     shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
     lent = Crew(program, tmp_path)
@@ -85,7 +82,7 @@ def crew(tmp_path: Path, program: Program, empty_store: Path) -> Iterator[Crew]:
     lent.end()
 
 
-def check(crew: Crew, url: str, *, n_trials: int) -> None:
+def check(crew, url, *, n_trials):
     """Check PostgreSQL, MLflow's store and the trainers' notes."""
     storage = optuna.storages.RDBStorage(url)
     study = optuna.load_study(study_name="tiny-mlp/adam", storage=storage)
@@ -100,7 +97,7 @@ def check(crew: Crew, url: str, *, n_trials: int) -> None:
     assert crew.trained_again() == []
 
 
-def test_eight_workers_three_killed_two_late(crew: Crew, url: str, counted: Callable[[str], None]) -> None:
+def test_eight_workers_three_killed_two_late(crew, url, counted):
     options = {"n_trials": 60, "optuna_url": url, "stale_after_s": 3.0, "seconds_of": [0.2, 0.5, 0.1, 0.9]}
     crew.start(8, **options)
     for n_ended in (8, 14, 20):
@@ -116,7 +113,7 @@ def test_eight_workers_three_killed_two_late(crew: Crew, url: str, counted: Call
     counted(f"8 workers on PostgreSQL, 3 killed, 2 joined late: 60 of 60 trials, {again} taken over")
 
 
-def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew: Crew, url: str) -> None:
+def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew, url):
     options = {"n_trials": 3, "optuna_url": url, "stale_after_s": 2.0, "seconds_of": [6.0, 0.0]}
     (paused,) = crew.start(1, **options)
     while not crew.busy():
@@ -135,7 +132,7 @@ def test_a_paused_worker_notices_that_its_trial_was_taken_over(crew: Crew, url: 
     check(crew, url, n_trials=3)
 
 
-def test_a_password_appears_in_no_message(crew: Crew, url: str) -> None:
+def test_a_password_appears_in_no_message(crew, url):
     wrong = url.replace("study@", f"stranger:{SECRET}@")
     crew.start(1, n_trials=1, optuna_url=wrong)
     (status,) = crew.join().values()
@@ -147,9 +144,7 @@ def test_a_password_appears_in_no_message(crew: Crew, url: str) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra `distributed`)")
-def test_the_same_through_ray_which_starts_killed_workers_anew(
-    crew: Crew, url: str, counted: Callable[[str], None]
-) -> None:
+def test_the_same_through_ray_which_starts_killed_workers_anew(crew, url, counted):
     # A separate process, since Ray starts threads and emits warnings.
     order = {"folder": str(crew.folder), "n_trials": 40, "optuna_url": url, "stale_after_s": 3.0}
     order["seconds_of"] = [0.2, 0.5, 0.1, 0.9]

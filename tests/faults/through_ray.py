@@ -1,7 +1,5 @@
 """Run eight stub workers as tasks of a Ray cluster on this machine; the argument is their order as JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -11,7 +9,7 @@ import ray
 from tests.faults.crew import ROOT, work
 
 
-def main() -> None:
+def main():
     """Wait for all workers; Ray starts a killed one anew."""
     order = json.loads(sys.argv[1])
     path = os.pathsep.join([str(ROOT), *sys.path])

@@ -4,19 +4,15 @@ This program reads one JSON object a line, forks a process for each, and answers
 has ended. So each of hundreds of studies starts in milliseconds, from a process without threads. See conftest.py.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import sqlalchemy
@@ -36,7 +32,7 @@ from study.config.schema import (
 )
 from study.core.errors import StudyError
 from study.core.search_space import Range
-from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.core.trainer_interface import EpochReport, TrialResult
 from study.datasets import Dataset, Split
 from study.pipeline.confirmation_phase import confirm
 from study.pipeline.context import StudyContext
@@ -53,13 +49,13 @@ N_EPOCHS, N_CONFIRMATIONS = 2, 1
 
 
 def build_config(
-    folder: Path,
+    folder,
     *,
-    uri: str | None = None,
-    n_trials: int = 2,
-    deterministic: bool = True,
-    retry_failed: bool = False,
-) -> StudyConfig:
+    uri=None,
+    n_trials=2,
+    deterministic=True,
+    retry_failed=False,
+):
     """Return the config of a small study whose stores lie in a folder as `study run` lays them out."""
     uri = uri or f"sqlite:///{folder}/mlruns/mlflow.db"
     ranges = {"learning_rate": Range(argument="learning_rate", low=1e-4, high=1.0, scale="log")}
@@ -98,7 +94,7 @@ def build_config(
     )
 
 
-def metrics_of(trial: Trial, epoch: int) -> dict[str, float]:
+def metrics_of(trial, epoch):
     """Return the metrics of the stub trainer: as in a real training, they depend on the trial alone."""
     value = float(np.random.default_rng([trial.run_seed, epoch]).random())
     return {"loss": 1.0 - value, "val_accuracy": value}
@@ -107,13 +103,11 @@ def metrics_of(trial: Trial, epoch: int) -> dict[str, float]:
 class StubTrainer:
     """Reports numbers; calls `before` before each trial; the trial `fails` fails after its first epoch."""
 
-    def __init__(
-        self, *, capacity: int = 1, before: Callable[[Trial], None] = lambda _trial: None, fails: int | None = None
-    ) -> None:
+    def __init__(self, *, capacity=1, before=lambda _trial: None, fails=None):
         self.capacity = capacity
         self._before, self._fails = before, fails
 
-    def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
+    def train(self, trials, on_epoch, together=None):
         """Train side by side."""
         for trial in trials:
             self._before(trial)
@@ -126,10 +120,10 @@ class StubTrainer:
                 together.epoch_ended([])
         return [self._result(trial) for trial in trials]
 
-    def _has_failed(self, trial: Trial) -> bool:
+    def _has_failed(self, trial):
         return trial.number == self._fails and not trial.test
 
-    def _result(self, trial: Trial) -> TrialResult:
+    def _result(self, trial):
         if self._has_failed(trial):
             return TrialResult(trial=trial, state="failed", history={}, summary={"n_steps": 1.0}, error="it broke")
         reports = [metrics_of(trial, epoch) for epoch in range(N_EPOCHS)]
@@ -138,16 +132,16 @@ class StubTrainer:
         return TrialResult(trial=trial, state="complete", history=history, summary=summary)
 
 
-def tiny_dataset() -> Dataset:
+def tiny_dataset():
     """Return the data set of a stub trainer."""
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
 
 
-def run_stub_study(config: StudyConfig, trainer: Any) -> None:
+def run_stub_study(config, trainer):
     """Run a study as `study.run` does, without the parts that need Keras."""
     shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
-    view: Any = SimpleNamespace(**dict.fromkeys(shown, _ignore))
+    view = SimpleNamespace(**dict.fromkeys(shown, _ignore))
     dataset = tiny_dataset()
     with (
         open_search(config) as search,
@@ -162,7 +156,7 @@ def run_stub_study(config: StudyConfig, trainer: Any) -> None:
         tracker.artifact_text("the outcome", "notes/end.txt")
 
 
-def make_flaky(*, at: int, mode: str) -> None:
+def make_flaky(*, at, mode):
     """Let the n-th write of the background thread fail as if the server's answer had failed, counting from 1.
 
     Args:
@@ -171,8 +165,8 @@ def make_flaky(*, at: int, mode: str) -> None:
     """
     count, late = [0], []
 
-    def flaky(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
+    def flaky(method):
+        def call(*arguments, **options):
             if threading.current_thread().name != "tracking":
                 return method(*arguments, **options)
             count[0] += 1
@@ -197,11 +191,11 @@ def make_flaky(*, at: int, mode: str) -> None:
 
 
 @contextmanager
-def killed_at(write: int | None) -> Iterator[list[int]]:
+def killed_at(write):
     """Kill this process right before its n-th write, counting from 1, to any store; yields the count so far."""
     count = [0]
 
-    def about_to_write(*_: Any) -> None:
+    def about_to_write(*_):
         count[0] += 1
         if count[0] == write:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -212,19 +206,19 @@ def killed_at(write: int | None) -> Iterator[list[int]]:
     yield count
 
 
-def _after(first: Callable[..., None], then: Callable[..., Any]) -> Callable[..., Any]:
-    def both(*arguments: Any) -> Any:
+def _after(first, then):
+    def both(*arguments):
         first()
         return then(*arguments)
 
     return both
 
 
-def _ignore(*_: Any, **__: Any) -> None:
+def _ignore(*_, **__):
     pass
 
 
-def _live(order: dict[str, Any]) -> int:
+def _live(order):
     """Run one study as ordered and return an exit status."""
     folder = Path(order["folder"])
     if order.get("spooled"):  # treat the database as a server's store, without a server's long waits
@@ -233,7 +227,7 @@ def _live(order: dict[str, Any]) -> int:
         make_flaky(**flaky)
     writer_thread.PATIENCE_S = order.get("patience_s", writer_thread.PATIENCE_S)
 
-    def wait_for_leave(trial: Trial) -> None:
+    def wait_for_leave(trial):
         (folder / f"reached-{trial.number}").touch()
         while trial.number in order.get("gates", []) and not (folder / f"go-{trial.number}").exists():
             time.sleep(0.01)
@@ -253,7 +247,7 @@ def _live(order: dict[str, Any]) -> int:
     return 0
 
 
-def main() -> None:
+def main():
     """Fork a process for each order; answer when it has ended."""
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,10 +1,6 @@
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +20,8 @@ SEARCH = {
 }
 
 
-def run_of(study: str, config: str | None, number: int, score: float, *, rate: float, **changes: Any) -> RunRecord:
-    values: dict[str, Any] = {
+def run_of(study, config, number, score, *, rate, **changes):
+    values = {
         "run_id": f"{study}-{config}-{number}",
         "role": "trial" if config is None else "confirmation",
         "config": config,
@@ -41,7 +37,7 @@ def run_of(study: str, config: str | None, number: int, score: float, *, rate: f
     return RunRecord(**(values | changes))
 
 
-def study_of(name: str, scores: Sequence[float], *, fixed: bool, rate: float) -> StudyRecord:
+def study_of(name, scores, *, fixed, rate):
     """A finished study: one trial, and confirmations with these test scores."""
     optimizer, kind = name.split("-")[0], "fixed" if fixed else "best"
     confirmations = [run_of(name, kind, number, score, rate=rate) for number, score in enumerate(scores)]
@@ -65,7 +61,7 @@ def study_of(name: str, scores: Sequence[float], *, fixed: bool, rate: float) ->
     )
 
 
-def config_of(setting: str, **budget: int) -> dict[str, Any]:
+def config_of(setting, **budget):
     return {
         "setting": setting,
         "budget": {"n_trials": 3, "n_epochs": 2, "n_confirmations": 4, **budget},
@@ -78,22 +74,22 @@ def config_of(setting: str, **budget: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_run() -> Callable[..., RunRecord]:
+def make_run():
     return run_of
 
 
 @pytest.fixture
-def make_material() -> Callable[..., Material]:
+def make_material():
     """Material of studies given by name as scores; `-setting=shared` in a name makes it a fixed one."""
 
-    def make(studies: Mapping[str, Sequence[float]], **budget: int) -> Material:
+    def make(studies, **budget):
         records = [
             study_of(name, scores, fixed=name.endswith("shared"), rate=0.001 * (1 + index))
             for index, (name, scores) in enumerate(studies.items())
         ]
         rng = np.random.default_rng(3)
 
-        def history(run: RunRecord, metric: str) -> Any:
+        def history(run, metric):
             n = 4 if metric.startswith("val") else 40
             return run.metrics["objective"] * (2 + rng.standard_normal(n) / 10) / np.sqrt(1 + np.arange(n))
 
@@ -105,7 +101,7 @@ def make_material() -> Callable[..., Material]:
 
 
 @pytest.fixture
-def eight(make_material: Callable[..., Material]) -> Material:
+def eight(make_material):
     """Eight optimizers at a shared rate and tuned; the order of sgd and adam turns, beyond the noise of the seeds."""
     names = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamax", "nadam")
     rng = np.random.default_rng(0)
@@ -121,13 +117,13 @@ def eight(make_material: Callable[..., Material]) -> Material:
 
 
 @pytest.fixture
-def make_grid() -> Callable[..., Material]:
+def make_grid():
     """Material of studies given as config and scores, and where it matters trials (rate, score) and untuned scores.
 
     The metric is `accuracy`, or another whose name says that it is minimized.
     """
 
-    def make(studies: Sequence[Mapping[str, Any]], *, metric: str = "accuracy") -> Material:
+    def make(studies, *, metric="accuracy"):
         records, configs = [], {}
         for index, given in enumerate(studies):
             config = config_of("") | given["config"]
@@ -136,7 +132,7 @@ def make_grid() -> Callable[..., Material]:
             configs[made.name] = config
             records.append(_filled(made, given, metric))
 
-        def history(run: RunRecord, name: str) -> Any:
+        def history(run, name):
             return (
                 run.metrics["objective"] * np.linspace(2, 1, 8) if name in ("loss", *_named(metric)) else np.empty(0)
             )
@@ -147,14 +143,14 @@ def make_grid() -> Callable[..., Material]:
     return make
 
 
-def _named(metric: str) -> tuple[str, ...]:
+def _named(metric):
     return metric, f"val_{metric}", "step_loss"
 
 
-def _filled(made: StudyRecord, given: Mapping[str, Any], metric: str) -> StudyRecord:
+def _filled(made, given, metric):
     """Give a study its scores under shared seeds: those of its confirmations, its trials and the untuned optimizer."""
 
-    def run(config: str | None, number: int, score: float, rate: float) -> RunRecord:
+    def run(config, number, score, rate):
         state = "complete" if np.isfinite(score) else "diverged"
         metrics = {"objective": score, f"test_{metric}": score}
         return run_of(made.name, config, number, score, rate=rate, state=state, metrics=metrics)

@@ -1,24 +1,18 @@
 """Material for a page's test, made of that of the fixtures: other metrics, other configs, other histories."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from study.core.records import RunRecord
-from study.gallery import Material
 from study.report.studies import Entry
 
 
 def reshaped(
-    material: Material,
+    material,
     *,
-    metrics: Callable[[str, RunRecord], Mapping[str, float]],
-    config: Callable[[str], Mapping[str, Any]],
-    history: Callable[[RunRecord, str], Any],
-    metric: str,
-) -> Material:
+    metrics,
+    config,
+    history,
+    metric,
+):
     """Return material of an entry a study, whose confirmations and configs have more, by the study's name."""
     entries = []
     for study in (study for entry in material.experiment.entries for study in entry.studies):

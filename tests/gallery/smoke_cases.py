@@ -6,8 +6,6 @@ Prints a JSON object: by experiment the page's text, or what went wrong.
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
-from __future__ import annotations
-
 import contextlib
 import importlib
 import io
@@ -16,7 +14,6 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 from study.training.backend import select_backend
 
@@ -29,7 +26,7 @@ import numpy as np
 from study.cli import main
 from study.cli.actions.gallery import page_after_run
 from study.cli.launch.child_process import run_anywhere
-from study.cli.launch.compose import Job, compose_jobs, prepare
+from study.cli.launch.compose import compose_jobs, prepare
 from study.pipeline.preflight import load_config
 
 QUIET = ("budget=smoke", "tracking.system_metrics=false", "tracking.log_model=false", "live=false")
@@ -38,7 +35,7 @@ SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
 N_EXAMPLES = 256
 
 
-def run(name: str) -> str:
+def run(name):
     """Run two studies of an experiment, or those that its module says its page needs, and return its page."""
     smallest = getattr(importlib.import_module(f"study.gallery.experiments.{name}"), "SMALLEST", ())
     overrides = [f"experiment={name}", *QUIET, *smallest]
@@ -58,7 +55,7 @@ def run(name: str) -> str:
     return page.read_text()
 
 
-def images(job: Job) -> str | None:
+def images(job):
     """Write a small set of images in the place of one that must be downloaded, and return what names it."""
     dataset = job.raw["dataset"]
     shape = SHAPES.get(dataset["name"])
@@ -68,7 +65,7 @@ def images(job: Job) -> str | None:
     if not path.exists():
         rng = np.random.default_rng(0)
         kinds = rng.integers(0, 128, (10, *shape))
-        arrays: dict[str, Any] = {}
+        arrays = {}
         for split, n in (("train", dataset["n_validation"] + N_EXAMPLES), ("test", N_EXAMPLES)):
             labels = np.arange(n, dtype=np.uint8) % 10
             arrays[f"y_{split}"] = labels
@@ -77,7 +74,7 @@ def images(job: Job) -> str | None:
     return f"dataset.path={path.resolve()}"
 
 
-found: dict[str, dict[str, str]] = {}
+found = {}
 for experiment in NAMES:
     try:
         found[experiment] = {"page": run(experiment)}

@@ -1,15 +1,11 @@
 """Every experiment of conf/experiment has all that belongs to it, and runs to its page in its smallest form."""
 
-from __future__ import annotations
-
 import html
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +19,7 @@ NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 BUDGET = {"name", "n_trials", "n_epochs", "n_steps", "n_confirmations", "time_limit_s"}
 
 
-def header(name: str) -> str:
+def header(name):
     lines = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"
     end = next(index for index, line in enumerate(lines) if not line.startswith("#"))
@@ -31,14 +27,14 @@ def header(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def composed() -> Callable[..., Any]:
+def composed():
     from study.cli.launch.compose import compose_jobs, prepare
 
     return lambda *overrides: compose_jobs(prepare(overrides), multirun=False)
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+def smoke(tmp_path_factory):
     """Run all experiments in one process, which pays for its imports once."""
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     folder = tmp_path_factory.mktemp("gallery")
@@ -49,12 +45,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]
     return json.loads(ended.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
-def test_every_experiment_has_a_page_and_every_page_an_experiment() -> None:
+def test_every_experiment_has_a_page_and_every_page_an_experiment():
     assert list(known()) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_header_tells_question_source_command_time_and_result(name: str) -> None:
+def test_the_header_tells_question_source_command_time_and_result(name):
     told = header(name)
     assert "?" in told
     assert f"study run -m experiment={name}" in told or f"study run experiment={name}" in told
@@ -63,7 +59,7 @@ def test_the_header_tells_question_source_command_time_and_result(name: str) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_module_says_what_the_experiment_is_about(name: str) -> None:
+def test_the_module_says_what_the_experiment_is_about(name):
     about = load_experiment(name).about
     assert isinstance(about, About)
     assert about.question.endswith("?")
@@ -71,7 +67,7 @@ def test_the_module_says_what_the_experiment_is_about(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_has_a_published_budget_and_every_other_budget_wins(name: str, composed: Callable[..., Any]) -> None:
+def test_it_has_a_published_budget_and_every_other_budget_wins(name, composed):
     published = yaml.safe_load((CONF / "budget" / "published" / f"{name}.yaml").read_text())
     assert set(published) == BUDGET
     for options, expected in (
@@ -88,7 +84,7 @@ def test_it_has_a_published_budget_and_every_other_budget_wins(name: str, compos
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_smallest_form_runs_to_its_page(name: str, smoke: dict[str, dict[str, str]]) -> None:
+def test_its_smallest_form_runs_to_its_page(name, smoke):
     assert "error" not in smoke[name], smoke[name]["error"]
     page = smoke[name]["page"]
     about = load_experiment(name).about
@@ -97,13 +93,11 @@ def test_its_smallest_form_runs_to_its_page(name: str, smoke: dict[str, dict[str
     assert "Reduced." in page
 
 
-def test_the_command_makes_the_page_from_the_store(smoke: dict[str, dict[str, str]]) -> None:
+def test_the_command_makes_the_page_from_the_store(smoke):
     assert smoke["study gallery"] == {"status": "0", "error": "", "made": f"{NAMES[0]}.html"}
 
 
-def test_the_studies_of_an_experiment_are_known_before_they_are_run(
-    composed: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_the_studies_of_an_experiment_are_known_before_they_are_run(composed, tmp_path):
     from study.cli.actions.gallery import studies_of
     from study.pipeline.preflight import load_config
 

@@ -1,31 +1,25 @@
-from __future__ import annotations
-
 import argparse
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from study.cli.actions import gallery
 from study.core.errors import StudyError
-from study.gallery import Material
 
 NAME = "fashion_mnist_eight"
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping[str, str]], None]:
+def store(monkeypatch, eight):
     """Let the store hold studies of the experiment, given by digest as their status."""
 
-    def hold(studies: Mapping[str, str]) -> None:
+    def hold(studies):
         record = eight.experiment.records[0]
         records = [replace(record, study_id=digest, status=status) for digest, status in studies.items()]
         monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {NAME: "1"} if studies else {})
         monkeypatch.setattr(gallery, "read_studies", lambda *_, **__: records)
 
-    def read(*_: Any, digests: frozenset[str] | None = None, **__: Any) -> Material:
+    def read(*_, digests=None, **__):
         budget = min(digests).rsplit(" ", 1)[0] if digests else f"published/{NAME}"
         named = {
             key: {**config, "budget": {**config["budget"], "name": budget}} for key, config in eight.configs.items()
@@ -38,16 +32,16 @@ def store(monkeypatch: pytest.MonkeyPatch, eight: Material) -> Callable[[Mapping
 
 
 @pytest.fixture
-def studies(monkeypatch: pytest.MonkeyPatch) -> None:
+def studies(monkeypatch):
     """Let every size of the experiment consist of two studies."""
     monkeypatch.setattr(gallery, "studies_of", lambda _, budget: {f"{budget} a", f"{budget} b"})
 
 
-def options(tmp_path: Path, *names: str) -> argparse.Namespace:
+def options(tmp_path, *names):
     return argparse.Namespace(experiments=list(names), output=tmp_path, folder=tmp_path, no_log=True)
 
 
-def finished(*budgets: str) -> dict[str, str]:
+def finished(*budgets):
     return {f"{budget} {study}": "FINISHED" for budget in budgets for study in "ab"}
 
 
@@ -61,9 +55,7 @@ def finished(*budgets: str) -> dict[str, str]:
         ({"of one's own": "FINISHED"}, f"study run -m experiment={NAME}<"),
     ],
 )
-def test_the_best_size_that_was_run_to_its_end_is_shown(
-    store: Any, tmp_path: Path, held: dict[str, str], command: str
-) -> None:
+def test_the_best_size_that_was_run_to_its_end_is_shown(store, tmp_path, held, command):
     store(held)
     gallery.make_gallery(options(tmp_path, NAME))
     assert command in (tmp_path / f"{NAME}.html").read_text()
@@ -81,9 +73,7 @@ def test_the_best_size_that_was_run_to_its_end_is_shown(
         {"of one's own": "RUNNING"},
     ],
 )
-def test_what_was_not_run_to_its_end_is_told_with_the_command_that_runs_it(
-    store: Any, tmp_path: Path, held: dict[str, str]
-) -> None:
+def test_what_was_not_run_to_its_end_is_told_with_the_command_that_runs_it(store, tmp_path, held):
     store(held)
     with pytest.raises(StudyError, match=rf"not run here.*\n  study run -m experiment={NAME}"):
         gallery.make_gallery(options(tmp_path, NAME))
@@ -91,9 +81,7 @@ def test_what_was_not_run_to_its_end_is_told_with_the_command_that_runs_it(
 
 
 @pytest.mark.usefixtures("studies")
-def test_without_names_those_that_were_run_are_shown_and_the_others_told(
-    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_names_those_that_were_run_are_shown_and_the_others_told(store, tmp_path, monkeypatch):
     store(finished(f"published/{NAME}"))
     monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
     monkeypatch.setattr(gallery, "load_experiment", lambda _, load=gallery.load_experiment: load(NAME))
@@ -107,15 +95,13 @@ def test_without_names_those_that_were_run_are_shown_and_the_others_told(
 
 
 @pytest.mark.usefixtures("studies")
-def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
-    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(store, tmp_path, monkeypatch):
     store(finished(f"published/{NAME}"))
     monkeypatch.setattr(gallery, "known", lambda: ("another", NAME))
     monkeypatch.setattr(gallery, "load_experiment", lambda _, load=gallery.load_experiment: load(NAME))
     monkeypatch.setattr(gallery, "read_experiments", lambda _, **__: {"another": "1", NAME: "2"})
 
-    def show(_: Any, name: str, *, read: Any = gallery.read_material, **__: Any) -> Material:
+    def show(_, name, *, read=gallery.read_material, **__):
         if name == "another":
             raise StudyError("it lacks a study")
         return read()  # type: ignore[no-any-return]
@@ -126,12 +112,12 @@ def test_an_experiment_that_cannot_be_shown_keeps_no_other_from_its_page(
     assert f'href="{NAME}.html"' in (tmp_path / "index.html").read_text()
 
 
-def test_a_name_without_a_page_is_told_with_those_that_have_one(store: Any, tmp_path: Path) -> None:
+def test_a_name_without_a_page_is_told_with_those_that_have_one(store, tmp_path):
     store({})
     with pytest.raises(StudyError, match=rf"EXPERIMENT=other: expected one with a page: .*{NAME}"):
         gallery.make_gallery(options(tmp_path, "other"))
 
 
-def test_a_run_of_no_experiment_makes_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_no_experiment_makes_no_page(capsys):
     gallery.page_after_run(["optimizer=sgd"], [])
     assert capsys.readouterr() == ("", "")

@@ -1,14 +1,10 @@
-from __future__ import annotations
-
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
-from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery import About, PageContents, Picture, Table
 from study.gallery.page import RunOrigin, budget_differences, render, render_index, render_markdown
 
 ABOUT = About(
@@ -41,23 +37,23 @@ class Strict(HTMLParser):
 
     VOID = ("meta", "img", "br", "link")
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.open: list[str] = []
-        self.text: list[str] = []
+        self.open = []
+        self.text = []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002
         if tag not in self.VOID:
             self.open.append(tag)
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text.append(data)
 
 
-def read(page: str) -> str:
+def read(page):
     parser = Strict()
     parser.feed(page)
     assert parser.open == []
@@ -65,11 +61,11 @@ def read(page: str) -> str:
 
 
 @pytest.fixture
-def material(make_material: Callable[..., Material]) -> Material:
+def material(make_material):
     return make_material({"sgd-setting=shared": [0.5, 0.6], "sgd-setting=tuned": [0.7, 0.8]})
 
 
-def test_the_page_tells_everything_and_needs_nothing_but_itself(material: Material) -> None:
+def test_the_page_tells_everything_and_needs_nothing_but_itself(material):
     origin = RunOrigin(command="study run -m experiment=some", published=PUBLISHED, made="today")
     page = render(ABOUT, SHOWN, material, origin=origin)
     text = read(page)
@@ -91,14 +87,14 @@ def test_the_page_tells_everything_and_needs_nothing_but_itself(material: Materi
     assert not re.search(r'(?:src|href)="(?!data:|index\.html)', page)
 
 
-def test_a_document_inside_the_page_is_kept_apart(material: Material) -> None:
+def test_a_document_inside_the_page_is_kept_apart(material):
     page = render(ABOUT, SHOWN, material, origin=RunOrigin(command="", published=None, made=""))
     assert 'sandbox="allow-scripts"' in page
     assert "&lt;script&gt;let a = 1 &lt; 2" in page
     assert "<script>" not in page
 
 
-def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
+def test_a_budget_smaller_than_published_is_told(material):
     origin = RunOrigin(command="", published=PUBLISHED, made="")
     assert (
         "Run with 3 trials of a search instead of 20; 2 epochs instead of 20; 4 confirmation seeds instead of 10."
@@ -136,13 +132,11 @@ def test_a_budget_smaller_than_published_is_told(material: Material) -> None:
         ),
     ],
 )
-def test_what_differs_from_the_published_size_is_named_once(
-    budgets: Any, published: Any, told: tuple[str, ...], less: bool
-) -> None:
+def test_what_differs_from_the_published_size_is_named_once(budgets, published, told, less):
     assert budget_differences(budgets, published) == (told, less)
 
 
-def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
+def test_the_index_leads_to_every_page_and_shows_its_first_picture():
     page = render_index(
         [("some", ABOUT, SHOWN), ("bare", ABOUT, PageContents(pictures=(), tables=(), findings=()))], made=""
     )
@@ -154,7 +148,7 @@ def test_the_index_leads_to_every_page_and_shows_its_first_picture() -> None:
     assert "It holds." in text
 
 
-def test_the_index_can_be_read_where_the_repository_is() -> None:
+def test_the_index_can_be_read_where_the_repository_is():
     bare = PageContents(pictures=(), tables=(), findings=())
     text = render_markdown([("some", ABOUT, SHOWN), ("bare", ABOUT, bare)])
     assert "## Some < others" in text

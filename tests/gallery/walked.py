@@ -1,18 +1,14 @@
 """Material as studies on landscapes leave it, without a training: the ways are those of the reference rules."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from study.core.records import RunRecord, StudyRecord
 from study.gallery import Material
-from study.optimizers.landscape import Landscape, read_landscape
+from study.optimizers.landscape import read_landscape
 from study.optimizers.reference import of_keras
 from study.report.studies import gather
 
@@ -21,22 +17,22 @@ _H = 1e-30
 _PARAMS = {"study_seed": "0", "objective.metric": "val_loss", "objective.direction": "minimize"}
 
 
-def conf(group: str, name: str) -> dict[str, Any]:
+def conf(group, name):
     return yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
 
 
-def slope(landscape: Landscape, at: np.ndarray) -> np.ndarray:
+def slope(landscape, at):
     """The gradient to the last bit but one: a step along the imaginary axis takes no difference."""
     return np.array([landscape.height(*(at + 1j * _H * axis)).imag / _H for axis in np.eye(len(at))])
 
 
-def way(landscape: Landscape, optimizer: Mapping[str, Any], *, n_steps: int) -> np.ndarray:
+def way(landscape, optimizer, *, n_steps):
     """Positions after each step by Keras's rule, up to where they are numbers."""
     arguments = {
         k: v for k, v in optimizer.items() if k not in ("name", "_target_", "search", "search_only", "untuned")
     }
     rule = of_keras(optimizer["_target_"], arguments)
-    weights: list[np.ndarray] = [landscape.start]
+    weights = [landscape.start]
     state, positions = rule.init(weights), []
     with np.errstate(all="ignore"):
         for _ in range(n_steps):
@@ -50,22 +46,22 @@ def way(landscape: Landscape, optimizer: Mapping[str, Any], *, n_steps: int) -> 
 class Walks:
     """Collects studies and makes material of them."""
 
-    def __init__(self, name: str, *, n_steps: int) -> None:
+    def __init__(self, name, *, n_steps):
         self.name, self.n_steps = name, n_steps
-        self.records: list[StudyRecord] = []
-        self.configs: dict[str, dict[str, Any]] = {}
-        self.positions: dict[str, np.ndarray] = {}
-        self.landscapes: dict[str, Landscape] = {}
+        self.records = []
+        self.configs = {}
+        self.positions = {}
+        self.landscapes = {}
 
     def add(
         self,
-        optimizer: str,
-        model: str,
-        points: Sequence[Mapping[str, float]],
+        optimizer,
+        model,
+        points,
         *,
-        setting: str | None = None,
-        **fixed: float,
-    ) -> None:
+        setting=None,
+        **fixed,
+    ):
         """Add a study with a trial for each point; `fixed` are the arguments that its config fixes."""
         name = "-".join(filter(None, (optimizer, model, setting)))
         section, landscape = {**conf("optimizer", optimizer), **fixed}, read_landscape(conf("model", model))
@@ -80,9 +76,7 @@ class Walks:
         self.records.append(record)
         self.configs[name] = {"setting": setting, "optimizer": section, "model": conf("model", model)}
 
-    def _trial(
-        self, study: str, number: int, section: Mapping[str, Any], landscape: Landscape, point: Mapping[str, float]
-    ) -> RunRecord:
+    def _trial(self, study, number, section, landscape, point):
         run_id = f"{study}-{number}"
         self.positions[run_id] = way(landscape, {**section, **point}, n_steps=self.n_steps)
         self.landscapes[run_id] = landscape
@@ -95,10 +89,10 @@ class Walks:
             started=1e9, ended=1e9 + 1,
         )  # fmt: skip
 
-    def material(self) -> Material:
+    def material(self):
         """Return the material of all studies so far."""
 
-        def history(run: RunRecord, metric: str) -> np.ndarray:
+        def history(run, metric):
             positions = self.positions[run.run_id]
             if metric == "loss":
                 return self.landscapes[run.run_id].heights(positions)
@@ -108,17 +102,17 @@ class Walks:
         experiment = gather(self.name, self.records, digests={}, read_histories=lambda *_: {}, force=True)
         return Material(name=self.name, experiment=experiment, configs=self.configs, history=history)
 
-    def shift(self, study: str, by: float) -> None:
+    def shift(self, study, by):
         """Move the last recorded position of a study's first trial, as another rule would."""
         positions = self.positions[f"{study}-0"].copy()
         positions[-1] += by
         self.positions[f"{study}-0"] = positions
 
-    def without(self, study: str) -> None:
+    def without(self, study):
         """Forget a study."""
         self.records = [record for record in self.records if record.name != study]
 
-    def called(self, study: str, state: str) -> None:
+    def called(self, study, state):
         """Say of a study's trials that they ended otherwise."""
         self.records = [
             replace(record, trials=tuple(replace(run, state=state) for run in record.trials))
@@ -128,7 +122,7 @@ class Walks:
         ]
 
 
-def experiment(name: str, *, points: Mapping[str, Sequence[Mapping[str, float]]] | None = None) -> Walks:
+def experiment(name, *, points=None):
     """Return the studies of an experiment's file; `points` are those that a searched setting tried, by optimizer."""
     read = conf("experiment", name)
     walks = Walks(name, n_steps=conf("budget", f"published/{name}")["n_epochs"])

@@ -4,13 +4,10 @@ python tests/landscapes/landscape_cases.py FOLDER TRAINER BACKEND
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
-from __future__ import annotations
-
 import itertools
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from study.training.backend import select_backend
 
@@ -18,8 +15,7 @@ FOLDER, TRAINER, BACKEND = Path(sys.argv[1]), *sys.argv[2:4]
 select_backend(BACKEND)
 
 from study.cli.launch.compose import compose_jobs, prepare
-from study.config.schema import StudyConfig
-from study.core.trainer_interface import EpochReport, Trial
+from study.core.trainer_interface import Trial
 from study.datasets.landscape import load
 from study.pipeline.preflight import build_trainer, load_config
 from study.run import run_study
@@ -35,14 +31,14 @@ OPTIMIZERS = sorted(
 )
 
 
-def configs(*overrides: str) -> list[StudyConfig]:
+def configs(*overrides):
     jobs = compose_jobs(prepare([*overrides, *QUIET]), multirun=False)
     return [load_config(job.raw, folder=FOLDER, labels=job.labels) for job in jobs]
 
 
-def studied(*overrides: str) -> dict[str, Any]:
+def studied(*overrides):
     """Run an experiment; return, for each trial, its state, and the loss and position from MLflow."""
-    found: dict[str, Any] = {}
+    found = {}
     for config in configs(*overrides, *HOW):
         outcome = run_study(config)
         (record,) = [
@@ -69,12 +65,12 @@ def studied(*overrides: str) -> dict[str, Any]:
     return found
 
 
-def walked(*overrides: str, **point: Any) -> dict[str, Any]:
+def walked(*overrides, **point):
     """Train one trial of a study without any store, and return its state and positions."""
     (config,) = configs("dataset=landscape", "budget.n_epochs=3", *overrides, *HOW)
-    positions: list[list[float]] = []
+    positions = []
 
-    def on_epoch(_: Trial, report: EpochReport) -> bool:
+    def on_epoch(_, report):
         positions.append([report.metrics[name] for name in ("loss", "x1", "x2")])
         return True
 

@@ -1,7 +1,5 @@
 """Walks on landscapes through Keras, compared with the rules: `fit` on TensorFlow, and `vectorized` on JAX."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -15,7 +13,7 @@ import pytest
 import yaml
 
 from study.gallery.analysis.reference_walks import article_rule, walk
-from study.optimizers.landscape import Landscape, read_landscape
+from study.optimizers.landscape import read_landscape
 from study.optimizers.reference import of_keras
 from study.optimizers.stability import as_quadratic
 
@@ -33,11 +31,11 @@ FIVE = ("sgd", "momentum", "adagrad", "adam", "rmsprop")
 Found = dict[str, Any]
 
 
-def read(group: str, name: str) -> Any:
+def read(group, name):
     return yaml.safe_load((ROOT / "conf" / group / f"{name}.yaml").read_text())
 
 
-def run_cases(folder: Path, trainer: str, backend: str) -> Found:
+def run_cases(folder, trainer, backend):
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     command = [sys.executable, str(Path(__file__).with_name("landscape_cases.py")), str(folder), trainer, backend]
     environment = kept | {"PYTHONPATH": str(ROOT)}
@@ -47,29 +45,29 @@ def run_cases(folder: Path, trainer: str, backend: str) -> Found:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def fitted(tmp_path_factory):
     return run_cases(tmp_path_factory.mktemp("fit"), "fit", "tensorflow")
 
 
 @pytest.fixture(scope="module")
-def vectorized(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def vectorized(tmp_path_factory):
     return run_cases(tmp_path_factory.mktemp("vectorized"), "vectorized", "jax")
 
 
 @pytest.fixture(scope="module", params=["fit on tensorflow", "vectorized on jax"])
-def found(request: pytest.FixtureRequest) -> Found:
+def found(request):
     name = "fitted" if request.param.startswith("fit") else "vectorized"
     return request.getfixturevalue(name)  # type: ignore[no-any-return]
 
 
-def ellipse() -> Landscape:
+def ellipse():
     landscape = read_landscape(read("model", "ellipse"))
     assert landscape is not None
     return landscape
 
 
 @pytest.mark.parametrize("optimizer", FIVE)
-def test_step_30_in_mlflow_is_the_value_of_the_recursion(found: Found, optimizer: str) -> None:
+def test_step_30_in_mlflow_is_the_value_of_the_recursion(found, optimizer):
     """S7: the published rule to 1e-6, and Keras's own rule, which adds epsilon elsewhere, to rounding."""
     landscape = ellipse()
     quadratic = as_quadratic(landscape)
@@ -93,13 +91,13 @@ def test_step_30_in_mlflow_is_the_value_of_the_recursion(found: Found, optimizer
     assert trial["loss"] == trial["val_loss"]
 
 
-def test_closed_forms_of_sgd_are_reached(found: Found) -> None:
+def test_closed_forms_of_sgd_are_reached(found):
     (trial,) = found["two_dimensions"]["sgd published"]["trials"]
     x1, x2 = -7 * (1 - 0.95 * 0.1) ** 30, 2 * (1 - 0.95 * 2) ** 30
     assert trial["loss"]["30"] == pytest.approx(x1**2 / 20 + x2**2, rel=1e-12)
 
 
-def test_sgd_diverges_on_the_rotated_valley_and_converges_once_tuned(found: Found) -> None:
+def test_sgd_diverges_on_the_rotated_valley_and_converges_once_tuned(found):
     published, tuned = (found["rotated"][f"sgd {name}"] for name in ("published", "tuned"))
     (trial,) = published["trials"]
     assert trial["state"] == "diverged"
@@ -113,7 +111,7 @@ def test_sgd_diverges_on_the_rotated_valley_and_converges_once_tuned(found: Foun
     assert tuned["confirmed"] == ["complete"]
 
 
-def test_at_a_decay_of_exactly_1_kerass_step_is_over_the_root_of_epsilon(found: Found) -> None:
+def test_at_a_decay_of_exactly_1_kerass_step_is_over_the_root_of_epsilon(found):
     positions = found["decay 1"]["positions"]
     steps = [0.1 * gradient / math.sqrt(1e-7) for gradient in (-0.7, 4.0)]
     assert positions[0][1:] == pytest.approx([-7 - steps[0], 2 - steps[1]], rel=1e-14)
@@ -121,9 +119,7 @@ def test_at_a_decay_of_exactly_1_kerass_step_is_over_the_root_of_epsilon(found: 
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_takes_the_same_path_with_both_trainers(
-    fitted: Found, vectorized: Found, optimizer: str
-) -> None:
+def test_every_optimizer_takes_the_same_path_with_both_trainers(fitted, vectorized, optimizer):
     ways = [each["every optimizer"][optimizer] for each in (fitted, vectorized)]
     landscape = LANDSCAPES[OPTIMIZERS.index(optimizer) % len(LANDSCAPES)]
     start = read_landscape(read("model", landscape))
@@ -140,7 +136,7 @@ def test_every_optimizer_takes_the_same_path_with_both_trainers(
 
 
 @pytest.mark.parametrize("landscape", LANDSCAPES)
-def test_every_landscape_is_descended(found: Found, landscape: str) -> None:
+def test_every_landscape_is_descended(found, landscape):
     way = found["every landscape"][landscape]
     known = read_landscape(read("model", landscape))
     assert known is not None

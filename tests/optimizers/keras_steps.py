@@ -1,13 +1,7 @@
 """Weights under a fixed sequence of gradients, by Keras and by the reference rules."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-
-from study.optimizers.reference import Rule
 
 Array = NDArray[np.float64]
 # From far below any epsilon to far above it; the last weight never has a gradient.
@@ -15,17 +9,17 @@ SIZES = np.array([1e-8, 1e-5, 1e-3, 0.1, 1.0, 20.0, 0.0])
 N_STEPS = 100
 
 
-def start() -> list[Array]:
+def start():
     return [np.linspace(-1.0, 1.0, 7), np.linspace(0.5, 2.0, 14).reshape(2, 7)]
 
 
-def gradients() -> list[list[Array]]:
+def gradients():
     """Return the gradients of every update: noise around a mean, so that signs change and averages do not vanish."""
     rng = np.random.default_rng(20)
     return [[SIZES * (rng.normal(size=w.shape) + 0.5) for w in start()] for _ in range(N_STEPS)]
 
 
-def by_rule(rule: Rule) -> Array:
+def by_rule(rule):
     """Return the weights after every update, shape (n_steps, n_weights)."""
     weights, path = start(), []
     state = rule.init(weights)
@@ -35,7 +29,7 @@ def by_rule(rule: Rule) -> Array:
     return np.stack(path)
 
 
-def by_keras(optimizer: Any) -> Array:
+def by_keras(optimizer):
     """Return the weights after every update, shape (n_steps, n_weights); the optimizer is one of float64."""
     import keras
     import tensorflow as tf
@@ -50,5 +44,5 @@ def by_keras(optimizer: Any) -> Array:
     return np.stack(path)
 
 
-def flat(weights: list[Array]) -> Array:
+def flat(weights):
     return np.concatenate([w.ravel() for w in weights])

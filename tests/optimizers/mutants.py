@@ -1,19 +1,15 @@
 """Copies of a class whose method differs in one place: a sign, a power, where epsilon stands, one number or name."""
 
-from __future__ import annotations
-
 import ast
 import copy
 import inspect
 import sys
-from collections.abc import Iterator
-from typing import Any
 
-SWAPS: dict[type[ast.AST], type[ast.AST]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+SWAPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 NAMES = {"beta_1": "beta_2", "beta_2": "beta_1", "maximum": "minimum"}
 
 
-def mutants(mutated: type, *, method: str) -> Iterator[tuple[str, Any]]:
+def mutants(mutated, *, method):
     """Yield every mutant, with a name that says its change."""
     module = sys.modules[mutated.__module__]
     tree = ast.parse(inspect.getsource(module))
@@ -27,19 +23,19 @@ def mutants(mutated: type, *, method: str) -> Iterator[tuple[str, Any]]:
             if after is None:
                 break
             _replace(changed, node, after)
-            space: dict[str, Any] = {"__name__": module.__name__}
+            space = {"__name__": module.__name__}
             exec(compile(ast.fix_missing_locations(changed), module.__name__, "exec"), space)
             yield f"{before} -> {ast.unparse(after)}", space[mutated.__name__]
 
 
-def _arithmetic(tree: ast.Module, class_name: str, method: str) -> Iterator[ast.expr]:
+def _arithmetic(tree, class_name, method):
     """Yield the expressions that a method computes, without types."""
     (owner,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
     (function,) = (node for node in owner.body if isinstance(node, ast.FunctionDef) and node.name == method)
     yield from _expressions(function)
 
 
-def _expressions(node: ast.AST) -> Iterator[ast.expr]:
+def _expressions(node):
     if isinstance(node, ast.expr):
         yield node
     for field, value in ast.iter_fields(node):
@@ -50,7 +46,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.expr]:
                 yield from _expressions(child)
 
 
-def _mutate(node: ast.expr, kind: int) -> ast.expr | None:
+def _mutate(node, kind):
     """Return another expression, None where there is no (further) one."""
     match node:
         case ast.BinOp(op=ast.Pow(), left=left, right=right):
@@ -74,11 +70,11 @@ def _mutate(node: ast.expr, kind: int) -> ast.expr | None:
     return None
 
 
-def _plus_one(node: ast.expr) -> ast.expr:
+def _plus_one(node):
     return ast.BinOp(node, ast.Add(), ast.Constant(1))
 
 
-def _epsilon_inside(node: ast.BinOp) -> ast.expr | None:
+def _epsilon_inside(node):
     """sqrt(x) + epsilon -> sqrt(x + epsilon)"""
     match node:
         case ast.BinOp(left=ast.Call(func=ast.Attribute(attr="sqrt") as root, args=[x]), op=ast.Add(), right=right):
@@ -86,7 +82,7 @@ def _epsilon_inside(node: ast.BinOp) -> ast.expr | None:
     return None
 
 
-def _epsilon_outside(node: ast.Call) -> ast.expr | None:
+def _epsilon_outside(node):
     """sqrt(x + epsilon) -> sqrt(x) + epsilon"""
     match node.args:
         case [ast.BinOp(left=x, op=ast.Add(), right=ast.Attribute(attr="epsilon") as epsilon)]:
@@ -94,7 +90,7 @@ def _epsilon_outside(node: ast.Call) -> ast.expr | None:
     return None
 
 
-def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
+def _replace(tree, old, new):
     for parent in ast.walk(tree):
         for field, value in ast.iter_fields(parent):
             if value is old:

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import keras
 import keras_steps
@@ -12,9 +9,7 @@ from study.optimizers.adabelief import AdaBelief
 from study.optimizers.reference.keras_differences import double_precision
 
 
-def adabelief(
-    *, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-16
-) -> np.ndarray[Any, Any]:
+def adabelief(*, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-16):
     """Algorithm 2 of Zhuang et al. as printed."""
     w = keras_steps.flat(keras_steps.start())
     m, s = np.zeros_like(w), np.zeros_like(w)
@@ -28,13 +23,13 @@ def adabelief(
 
 
 @pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01}])
-def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
+def test_keras_takes_the_steps_of_the_paper(arguments):
     with double_precision():
         path = keras_steps.by_keras(AdaBelief(**arguments))
     np.testing.assert_allclose(path, adabelief(**arguments), rtol=1e-10, atol=1e-13)
 
 
-def test_the_first_two_steps_by_hand() -> None:
+def test_the_first_two_steps_by_hand():
     """Halves: moments 1, 5/2; surprises 1 and 3/2, s = 1/4 + 1, then 15/16 + 9/16 + 1."""
     with double_precision():
         w = keras.Variable([1.0], dtype="float64")
@@ -48,7 +43,7 @@ def test_the_first_two_steps_by_hand() -> None:
     np.testing.assert_allclose(path, [first, second], rtol=1e-14)
 
 
-def test_it_is_written_down_and_read_again() -> None:
+def test_it_is_written_down_and_read_again():
     optimizer = AdaBelief(beta_1=0.8, epsilon=1e-12, weight_decay=0.1)
     config = keras.optimizers.serialize(optimizer)["config"]
     assert AdaBelief.from_config(config).get_config() == optimizer.get_config()

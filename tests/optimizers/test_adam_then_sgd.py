@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -19,14 +17,14 @@ CONSTANT = {"_target_": None}
 
 def swats(
     *,
-    learning_rate: float = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-9,
-    tolerance: float = 1e-9,
-    switch_step: float = math.inf,
-    sgd_learning_rate: float | None = None,
-) -> tuple[Array, int]:
+    learning_rate=0.001,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-9,
+    tolerance=1e-9,
+    switch_step=math.inf,
+    sgd_learning_rate=None,
+):
     """Algorithm 1 of Keskar & Socher as printed, over all weights as one vector; the path, and when it switched."""
     w = keras_steps.flat(keras_steps.start())
     m, a, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
@@ -66,7 +64,7 @@ def swats(
         ({"switch_fraction": 0.0, "n_steps": 100}, {"switch_step": 0}, True),
     ],
 )
-def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any], given: dict[str, Any], switches: bool) -> None:
+def test_keras_takes_the_steps_of_the_paper(arguments, given, switches):
     theirs = {k: v for k, v in arguments.items() if k not in ("switch_fraction", "n_steps")}
     expected, switched = swats(**theirs, **given)
     assert bool(switched) == switches
@@ -76,14 +74,14 @@ def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any], given: di
     np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_a_share_of_the_steps_is_known_from_the_training() -> None:
+def test_a_share_of_the_steps_is_known_from_the_training():
     optimizer = build_optimizer(TARGET, {"switch_fraction": 0.25}, schedule=CONSTANT, n_steps=80)
     assert (optimizer.switch_fraction, optimizer.n_steps) == (0.25, 80)
     fixed = build_optimizer(TARGET, {"switch_fraction": 0.25, "n_steps": 40}, schedule=CONSTANT, n_steps=80)
     assert fixed.n_steps == 40
 
 
-def test_a_schedule_acts_on_the_derived_rate() -> None:
+def test_a_schedule_acts_on_the_derived_rate():
     """Half the rate from update 51 on: SGD, begun at 31, makes half the steps then."""
     halved = {
         "_target_": "keras.optimizers.schedules.PiecewiseConstantDecay",
@@ -108,12 +106,12 @@ def test_a_schedule_acts_on_the_derived_rate() -> None:
         ({"switch_step": 3}, "not recognized"),
     ],
 )
-def test_what_makes_no_switch_is_refused(arguments: dict[str, Any], told: str) -> None:
+def test_what_makes_no_switch_is_refused(arguments, told):
     with pytest.raises(ValueError, match=told):
         AdamThenSGD(**arguments)
 
 
-def test_it_is_written_down_and_read_again() -> None:
+def test_it_is_written_down_and_read_again():
     optimizer = AdamThenSGD(switch_fraction=0.5, n_steps=10, sgd_learning_rate=0.1, clipnorm=1.0)
     config = keras.optimizers.serialize(optimizer)["config"]
     assert AdamThenSGD.from_config(config).get_config() == optimizer.get_config()

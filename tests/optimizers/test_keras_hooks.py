@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import keras
 import pytest
 
@@ -7,16 +5,16 @@ from study.core.errors import BackendError
 from study.optimizers.keras_hooks import require_hooks, variable_index
 
 
-def test_the_known_version_has_the_hooks() -> None:
+def test_the_known_version_has_the_hooks():
     require_hooks(keras.optimizers.Optimizer)
     optimizer, variables = keras.optimizers.SGD(), [keras.Variable(0.0), keras.Variable(1.0)]
     optimizer.build(variables)
     assert [variable_index(optimizer, variable) for variable in variables] == [0, 1]
 
 
-def test_a_version_without_them_is_refused_in_words() -> None:
+def test_a_version_without_them_is_refused_in_words():
     class Renamed:
-        def _get_variable_index(self, variable: object) -> int:
+        def _get_variable_index(self, variable):
             raise NotImplementedError
 
     with pytest.raises(BackendError, match=r"expected optimizers with _backend_update_step, .*Install keras>="):

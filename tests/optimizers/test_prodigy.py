@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import keras
 import keras_steps
@@ -15,12 +12,12 @@ from study.optimizers.reference.keras_differences import double_precision
 
 def prodigy(
     *,
-    learning_rate: float = 1.0,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-8,
-    initial_distance: float = 1e-6,
-) -> tuple[np.ndarray[Any, Any], float]:
+    learning_rate=1.0,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    initial_distance=1e-6,
+):
     """Algorithm 4 of Mishchenko & Defazio as printed, over all weights as one vector; the path, and the last d."""
     w = first = keras_steps.flat(keras_steps.start())
     m, v, s = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
@@ -44,7 +41,7 @@ def prodigy(
         {"learning_rate": 0.5, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01, "initial_distance": 1e-3},
     ],
 )
-def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
+def test_keras_takes_the_steps_of_the_paper(arguments):
     expected, d = prodigy(**arguments)
     assert d > 10 * arguments.get("initial_distance", 1e-6), "the estimate never grew"
     with double_precision():
@@ -54,7 +51,7 @@ def test_keras_takes_the_steps_of_the_paper(arguments: dict[str, Any]) -> None:
     np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-13)
 
 
-def test_it_finds_the_rate_of_a_bowl_from_any_first_guess() -> None:
+def test_it_finds_the_rate_of_a_bowl_from_any_first_guess():
     """From w = 3 on |w - 1|: the estimate ends near the distance 2, whatever it began with, and so does the weight."""
     for guess in (1e-6, 1e-3):
         w = keras.Variable([3.0])
@@ -67,7 +64,7 @@ def test_it_finds_the_rate_of_a_bowl_from_any_first_guess() -> None:
         assert abs(float(w[0]) - 1.0) < 0.5
 
 
-def test_it_is_written_down_and_read_again() -> None:
+def test_it_is_written_down_and_read_again():
     optimizer = Prodigy(beta_1=0.8, initial_distance=1e-4, weight_decay=0.1)
     config = keras.optimizers.serialize(optimizer)["config"]
     assert Prodigy.from_config(config).get_config() == optimizer.get_config()

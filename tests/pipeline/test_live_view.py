@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ with open_view("auto", stream=sys.stderr) as view:
 """
 
 
-def on_a_terminal(script: str, **environment: str) -> str:
+def on_a_terminal(script, **environment):
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment}
     with subprocess.Popen([sys.executable, "-c", script], stderr=theirs, cwd=ROOT, env=environment) as process:
@@ -52,7 +51,7 @@ def on_a_terminal(script: str, **environment: str) -> str:
     return written.decode()
 
 
-def lines_of(mode: bool | str = "auto", *, n_done: int = 0, kinds: Sequence[str] = ("trial", "best")) -> list[str]:
+def lines_of(mode="auto", *, n_done=0, kinds=("trial", "best")):
     stream, best = io.StringIO(), BestTrial(number=0, point={}, objective=0.912345)
     with open_view(mode, stream=stream) as view:  # type: ignore[arg-type]
         view.study_started("adam", experiment="digits-mlp", metric="val_accuracy", n_trials=2, n_done=n_done)
@@ -65,7 +64,7 @@ def lines_of(mode: bool | str = "auto", *, n_done: int = 0, kinds: Sequence[str]
     return stream.getvalue().splitlines()
 
 
-def test_without_a_terminal_each_event_is_a_line_and_epochs_are_silent() -> None:
+def test_without_a_terminal_each_event_is_a_line_and_epochs_are_silent():
     assert lines_of() == [
         "digits-mlp/adam: 2 trials",
         "trial 0 (1 of 2) complete: val_accuracy 0.9123; best val_accuracy 0.9123 (trial 0)",
@@ -75,7 +74,7 @@ def test_without_a_terminal_each_event_is_a_line_and_epochs_are_silent() -> None
     assert lines_of(n_done=1)[0] == "digits-mlp/adam: 2 trials, 1 of them already done"
 
 
-def test_a_study_in_which_nothing_succeeded_says_so() -> None:
+def test_a_study_in_which_nothing_succeeded_says_so():
     stream = io.StringIO()
     with open_view("auto", stream=stream) as view:
         view.study_started("adam", experiment="e", metric="val_loss", n_trials=1, n_done=0)
@@ -88,7 +87,7 @@ def test_a_study_in_which_nothing_succeeded_says_so() -> None:
     ]
 
 
-def test_a_terminal_shows_the_running_trial_and_is_left_clean() -> None:
+def test_a_terminal_shows_the_running_trial_and_is_left_clean():
     written = on_a_terminal(STUDY)
     assert "trial 1 (2 of 2): epoch 1 of 2, val_accuracy 0.5" in written
     assert re.search(r"\d s so far, about \d", written)
@@ -98,31 +97,31 @@ def test_a_terminal_shows_the_running_trial_and_is_left_clean() -> None:
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1  # the cursor is hidden once, shown once
 
 
-def test_a_terminal_that_cannot_move_its_cursor_gets_lines() -> None:
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
     written = on_a_terminal(STUDY, TERM="dumb")
     assert "\x1b" not in written
     assert "trial 1 (2 of 2) complete: val_accuracy 0.75" in written
 
 
-def test_the_mode_overrules_what_the_stream_is() -> None:
+def test_the_mode_overrules_what_the_stream_is():
     assert any("\x1b" in line for line in lines_of(True))
     assert "\x1b" not in on_a_terminal(STUDY.replace('"auto"', "False"))
 
 
-def test_an_exception_ends_the_live_view_and_passes_through() -> None:
+def test_an_exception_ends_the_live_view_and_passes_through():
     stream = io.StringIO()
     with pytest.raises(ValueError, match="passed on"), open_view(True, stream=stream):
         raise ValueError("passed on")
     assert "\x1b[?25h" in stream.getvalue()  # the cursor is shown again
 
 
-def drawn(view: View) -> str:
+def drawn(view):
     stream = io.StringIO()
     Console(file=stream, width=100).print(view.render())
     return stream.getvalue()
 
 
-def test_the_time_left_counts_parts_of_trials_and_the_confirmations(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_counts_parts_of_trials_and_the_confirmations(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     view = View([].append, each_trial=True)
@@ -134,13 +133,13 @@ def test_the_time_left_counts_parts_of_trials_and_the_confirmations(monkeypatch:
     assert "30.0 s so far, about 2 min 10 s left" in drawn(view)
 
 
-def batch(view: View, *, n: int = 64, n_trials: int = 64) -> None:
+def batch(view, *, n=64, n_trials=64):
     view.study_started("a", experiment="e", metric="m", n_trials=n_trials, n_done=0, direction="minimize")
     for number in range(n):
         view.trial_started("trial", number)
 
 
-def test_a_batch_is_one_line_of_the_view() -> None:
+def test_a_batch_is_one_line_of_the_view():
     view = View([].append, each_trial=False)
     batch(view)
     assert "batch of 64, starting: 64 training\n" in drawn(view)
@@ -156,7 +155,7 @@ def test_a_batch_is_one_line_of_the_view() -> None:
     assert drawn(view).strip() == ""
 
 
-def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch() -> None:
+def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch():
     view = View([].append, each_trial=False)
     batch(view, n=6)
     for number in range(6):
@@ -164,14 +163,14 @@ def test_lanes_taken_over_by_new_trials_are_told_by_their_first_and_last_epoch()
     assert "batch of 6, epochs 1 to 2: 6 training\n" in drawn(view)
 
 
-def test_few_at_once_are_shown_one_by_one() -> None:
+def test_few_at_once_are_shown_one_by_one():
     view = View([].append, each_trial=False)
     batch(view, n=4)
     assert "trial 3 (4 of 64): starting" in drawn(view)
 
 
-def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another() -> None:
-    lines: list[str] = []
+def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another():
+    lines = []
     view = View(lines.append, each_trial=True)
     batch(view, n=6, n_trials=70)
     states = ["complete", "pruned", "diverged", "failed", "complete", "complete"]
@@ -188,7 +187,7 @@ def test_without_a_terminal_a_batch_is_a_line_and_what_failed_another() -> None:
     ]
 
 
-def test_ten_thousand_epochs_cost_less_than_a_second() -> None:
+def test_ten_thousand_epochs_cost_less_than_a_second():
     stream = io.StringIO()
     with open_view(True, stream=stream) as view:
         view.study_started("a", experiment="e", metric="m", n_trials=1, n_done=0)
@@ -198,7 +197,7 @@ def test_ten_thousand_epochs_cost_less_than_a_second() -> None:
         assert time.perf_counter() - started < 1.0
 
 
-def test_a_piped_table_is_markdown_with_every_character() -> None:
+def test_a_piped_table_is_markdown_with_every_character():
     stream = io.StringIO()
     long = "learning_rate=0.0123456789, " * 12
     render_table(["optimizer", "accuracy", "at"], [["adam [1]", "0.93", long], ["sgd", "0.9", ""]], stream=stream)

@@ -1,7 +1,5 @@
 """Labels that do not fit the data set or the model are reported before anything is stored."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

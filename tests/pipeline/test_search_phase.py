@@ -1,9 +1,6 @@
-from __future__ import annotations
-
 import io
 import itertools
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -26,11 +23,11 @@ class SideBySide:
 
     capacity = 4
 
-    def __init__(self, *, n_epochs: int = 3, diverging: tuple[int, ...] = (), failing: tuple[int, ...] = ()) -> None:
+    def __init__(self, *, n_epochs=3, diverging=(), failing=()):
         self.n_epochs, self.diverging, self.failing = n_epochs, diverging, failing
-        self.batches: list[list[int]] = []
+        self.batches = []
 
-    def train(self, trials: Any, on_epoch: Any, together: Any = None) -> list[TrialResult]:
+    def train(self, trials, on_epoch, together=None):
         """Offers all places when a batch has ended."""
         results = []
         while trials:
@@ -40,7 +37,7 @@ class SideBySide:
             results = [] if together.more else results
         return results
 
-    def _train(self, trials: Any, on_epoch: Any, together: Any) -> list[TrialResult]:
+    def _train(self, trials, on_epoch, together):
         states = {trial.number: "complete" for trial in trials}
         together.begun()
         for epoch in range(self.n_epochs):
@@ -68,36 +65,36 @@ class SideBySide:
         ]
 
 
-def value(number: int) -> float:
+def value(number):
     return 0.1 + number / 100
 
 
 class Tracker:
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+    def __init__(self):
+        self.told = []
 
-    def start(self, _kind: str, trial: Any, *, in_bulk: bool) -> None:
+    def start(self, _kind, trial, *, in_bulk):
         self.told.append(("start", trial.number, in_bulk))
 
-    def epoch(self, _kind: str, trial: Any, report: EpochReport) -> None:
+    def epoch(self, _kind, trial, report):
         self.told.append(("epoch", trial.number, report.epoch))
 
-    def end(self, _kind: str, result: TrialResult, *, objective: float) -> None:
+    def end(self, _kind, result, *, objective):
         assert objective == pytest.approx(score(result, OBJECTIVE), rel=0, nan_ok=True)
         self.told.append(("end", result.trial.number, result.state))
 
-    def write(self) -> None:
+    def write(self):
         self.told.append(("write",))
 
-    def flush(self) -> None:
+    def flush(self):
         self.told.append(("flush",))
 
 
 @pytest.fixture
-def searched(compose: Any) -> Any:
+def searched(compose):
     """Search with the trainer above; return the trials that it got, the reports to the search, and the lines shown."""
 
-    def search(trainer: SideBySide, *overrides: str) -> SimpleNamespace:
+    def search(trainer, *overrides):
         config, tracker, stream = compose(*overrides), Tracker(), io.StringIO()
         with open_search(config) as open_, open_view(False, stream=stream) as view:
             view.study_started("a", experiment="e", metric="val_accuracy", n_trials=config.n_trials, n_done=0)
@@ -117,7 +114,7 @@ def searched(compose: Any) -> Any:
     return search
 
 
-def test_trials_are_stopped_within_the_first_batch(searched: Any) -> None:
+def test_trials_are_stopped_within_the_first_batch(searched):
     trainer = SideBySide(diverging=(0,))
     found = searched(trainer, "pruner=batch_quantile", "pruner.quantile=0.5", "budget.n_trials=4")
     assert trainer.batches == [[0, 1, 2, 3]]
@@ -128,7 +125,7 @@ def test_trials_are_stopped_within_the_first_batch(searched: Any) -> None:
     assert found.best.number == 3
 
 
-def test_a_study_whose_trials_all_fail_stops_and_says_of_what(searched: Any) -> None:
+def test_a_study_whose_trials_all_fail_stops_and_says_of_what(searched):
     trainer = SideBySide(failing=tuple(range(40)))
     with pytest.raises(FailedTrialsError, match="the last 8 trials that ended have all failed, with 2 different") as e:
         searched(trainer, "budget.n_trials=40")
@@ -136,25 +133,25 @@ def test_a_study_whose_trials_all_fail_stops_and_says_of_what(searched: Any) -> 
     assert "RuntimeError: http://me:***@host" in str(e.value)
 
 
-def test_a_study_of_few_trials_that_all_fail_is_not_confirmed(searched: Any) -> None:
+def test_a_study_of_few_trials_that_all_fail_is_not_confirmed(searched):
     with pytest.raises(FailedTrialsError, match="all 3 trials have failed"):
         searched(SideBySide(failing=(0, 1, 2)), "budget.n_trials=3", "max_failed_trials=null")
 
 
-def test_a_study_some_of_whose_trials_fail_goes_on(searched: Any) -> None:
+def test_a_study_some_of_whose_trials_fail_goes_on(searched):
     found = searched(SideBySide(failing=(0, 1, 2, 4, 5, 6)), "budget.n_trials=8")
     assert [found.states[number] for number in (3, 7)] == ["COMPLETE"] * 2
     assert list(found.states.values()).count("FAIL") == 6
 
 
-def test_a_deterministic_study_fills_no_places(searched: Any) -> None:
+def test_a_deterministic_study_fills_no_places(searched):
     trainer = SideBySide()
     found = searched(trainer, "budget.n_trials=6")
     assert trainer.batches == [[0, 1, 2, 3], [4, 5]]
     assert found.told.count(("flush",)) == 2
 
 
-def test_a_batch_is_told_while_the_next_one_trains_where_no_proposal_needs_it(searched: Any) -> None:
+def test_a_batch_is_told_while_the_next_one_trains_where_no_proposal_needs_it(searched):
     found = searched(SideBySide(), "budget.n_trials=8")
     ended, written, told = (found.told.index(entry) for entry in (("end", 3, "complete"), ("write",), ("flush",)))
     assert ended < written < found.told.index(("start", 4, True)) < told < found.told.index(("epoch", 4, 0))
@@ -164,12 +161,12 @@ def test_a_batch_is_told_while_the_next_one_trains_where_no_proposal_needs_it(se
     assert learning.told.index(("flush",)) < learning.told.index(("start", 4, True))
 
 
-def test_a_batch_with_failures_is_told_before_the_next_one_trains(searched: Any) -> None:
+def test_a_batch_with_failures_is_told_before_the_next_one_trains(searched):
     found = searched(SideBySide(failing=(0,)), "budget.n_trials=8")
     assert found.told.index(("flush",)) < found.told.index(("start", 4, True))
 
 
-def test_places_are_filled_until_the_budget_is_spent(searched: Any) -> None:
+def test_places_are_filled_until_the_budget_is_spent(searched):
     trainer = SideBySide()
     found = searched(trainer, "budget.n_trials=9", "deterministic=false")
     assert trainer.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
@@ -183,7 +180,7 @@ def test_places_are_filled_until_the_budget_is_spent(searched: Any) -> None:
     assert [line for line in found.lines if line.startswith("trial 8 ")]
 
 
-def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_place_is_filled_after_the_time_limit(searched, monkeypatch):
     now = itertools.chain([0.0, 1.0], itertools.repeat(20.0))
     monkeypatch.setattr(search_phase, "time", SimpleNamespace(monotonic=lambda: next(now)))
     trainer = SideBySide()
@@ -195,7 +192,7 @@ def test_no_place_is_filled_after_the_time_limit(searched: Any, monkeypatch: pyt
     ("pruner", "n_trials", "told"),
     [("median", 4, "stops none."), ("median", 9, "stops none of the first 4."), ("batch_quantile", 9, None)],
 )
-def test_a_pruner_that_sees_nobody_is_told(searched: Any, pruner: str, n_trials: int, told: str | None) -> None:
+def test_a_pruner_that_sees_nobody_is_told(searched, pruner, n_trials, told):
     found = searched(SideBySide(), f"pruner={pruner}", f"budget.n_trials={n_trials}")
     warnings = [line for line in found.lines if line.startswith(f"pruner={pruner} compares with finished trials")]
     assert len(warnings) == (told is not None)
@@ -204,7 +201,7 @@ def test_a_pruner_that_sees_nobody_is_told(searched: Any, pruner: str, n_trials:
         assert "pruner=batch_quantile" in warnings[0]
 
 
-def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose: Any, tmp_path: Any) -> None:
+def test_a_vectorized_study_prunes_in_its_only_batch_and_again_the_same(compose, tmp_path):
     states = []
     for folder in ("a", "b"):
         config = compose(

@@ -1,14 +1,10 @@
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from study.core.records import RunRecord, StudyRecord
-from study.report.studies import ComparedExperiment, gather
+from study.report.studies import gather
 
 PARAMS = {
     "study_seed": "0",
@@ -35,15 +31,15 @@ SEARCHED = {
 
 
 def run_of(
-    study: str,
-    role: str,
-    number: int,
-    score: float,
+    study,
+    role,
+    number,
+    score,
     *,
-    config: str | None = None,
-    test: float | None = None,
-    **changes: Any,
-) -> RunRecord:
+    config=None,
+    test=None,
+    **changes,
+):
     metrics = {"objective": score, "val_accuracy": score, "seconds_train": 2.0, "n_steps": 40.0}
     if test is not None:
         metrics["test_accuracy"] = test
@@ -72,15 +68,15 @@ def run_of(
 
 
 def study_of(
-    name: str,
-    tests: Sequence[float],
+    name,
+    tests,
     *,
-    trials: Sequence[float] = (0.5, 0.6, 0.8, 0.4, 0.7, 0.3),
-    validation: float = 0.8,
-    untuned: Sequence[float] = (),
-    params: Mapping[str, str] | None = None,
-    **changes: Any,
-) -> StudyRecord:
+    trials=(0.5, 0.6, 0.8, 0.4, 0.7, 0.3),
+    validation=0.8,
+    untuned=(),
+    params=None,
+    **changes,
+):
     """A finished study: its trials' scores, and the test scores of its confirmations under shared seeds."""
     runs = tuple(run_of(name, "trial", number, score) for number, score in enumerate(trials))
     best = runs[int(np.argmax(trials))]
@@ -115,27 +111,25 @@ def study_of(
     return replace(made, **changes)
 
 
-def no_histories(run_ids: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+def no_histories(run_ids, metrics):
     steps = np.arange(1, 5)
     rising = {metric: (steps, np.array([0.4, 0.6, 0.72, 0.8])) for metric in metrics}
     return {run_id: rising for run_id in run_ids}
 
 
 @pytest.fixture
-def make_study() -> Callable[..., StudyRecord]:
+def make_study():
     return study_of
 
 
 @pytest.fixture
-def make_run() -> Callable[..., RunRecord]:
+def make_run():
     return run_of
 
 
 @pytest.fixture
-def make_experiment() -> Callable[..., ComparedExperiment]:
-    def make(
-        *studies: StudyRecord, force: bool = False, digests: Mapping[str, str] | None = None
-    ) -> ComparedExperiment:
+def make_experiment():
+    def make(*studies, force=False, digests=None):
         known = {study.run_id: "digest" for study in studies} | dict(digests or {})
         return gather("tiny-mlp", studies, digests=known, read_histories=no_histories, force=force)
 
@@ -143,7 +137,7 @@ def make_experiment() -> Callable[..., ComparedExperiment]:
 
 
 @pytest.fixture
-def planted(make_study, make_experiment) -> ComparedExperiment:
+def planted(make_study, make_experiment):
     """Two equal optimizers and a third that is better by exactly two points on average."""
     rng = np.random.default_rng(5)
     base = 0.80 + 0.004 * rng.standard_normal(10)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import datetime
 import shutil
 
@@ -9,7 +7,6 @@ import yaml
 
 from study.cli import main
 from study.cli.launch.compose import compose_jobs, prepare
-from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, StudyError
 from study.core.search_space import Range, to_arguments, to_coordinates
 from study.pipeline.preflight import load_config
@@ -54,7 +51,7 @@ def file(target, tmp_path):
 def fixed_compose(tmp_path):
     """Compose with only the words of a test, as a command line would."""
 
-    def build(*words: str) -> StudyConfig:
+    def build(*words):
         (job,) = compose_jobs(prepare(words), multirun=False)
         return load_config(job.raw, folder=tmp_path, labels=job.labels)
 

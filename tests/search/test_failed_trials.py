@@ -1,11 +1,5 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial, TrialResult
 from study.search.ask_tell import open_search
 from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, last_line
@@ -18,7 +12,7 @@ RuntimeError: it broke
 """
 
 
-def result(number: int, *, error: str | None = None) -> TrialResult:
+def result(number, *, error=None):
     trial = Trial(number=number, hyperparameters={}, run_seed=0, order_seed=0)
     return TrialResult(trial=trial, state="failed" if error else "complete", history={}, summary={}, error=error)
 
@@ -37,11 +31,11 @@ def result(number: int, *, error: str | None = None) -> TrialResult:
         (None, "(no message)"),
     ],
 )
-def test_the_line_that_names_the_error(error: str | None, line: str) -> None:
+def test_the_line_that_names_the_error(error, line):
     assert last_line(error) == line
 
 
-def test_the_study_stops_when_so_many_fail_one_after_the_other() -> None:
+def test_the_study_stops_when_so_many_fail_one_after_the_other():
     failures = Failures(3)
     failures.note([result(0, error="A: 1"), result(1, error="A: 1"), result(2)])
     failures.note([result(3, error="A: 1"), result(4, error="B: 2")])
@@ -55,12 +49,12 @@ def test_the_study_stops_when_so_many_fail_one_after_the_other() -> None:
     assert caught.value.exit_status == 1
 
 
-def test_equal_errors_are_reported_once() -> None:
+def test_equal_errors_are_reported_once():
     assert "all 2 trials have failed, with the same error:\n  A: 1\n" in str(all_failed(["A: 1", "A: 1"]))
     assert "its only trial has failed, with this error:\n  A: 1\n" in str(all_failed(["A: 1"]))
 
 
-def test_no_limit_stops_nothing() -> None:
+def test_no_limit_stops_nothing():
     Failures(None).note([result(n, error="A: 1") for n in range(100)])
 
 
@@ -73,19 +67,19 @@ def test_no_limit_stops_nothing() -> None:
         "torch.OutOfMemoryError: CUDA out of memory",
     ],
 )
-def test_a_lack_of_memory_advises_smaller_sizes(compose: Callable[..., StudyConfig], error: str) -> None:
+def test_a_lack_of_memory_advises_smaller_sizes(compose, error):
     told = explained(result(0, error=error), compose()).error
     assert told is not None
     assert last_line(told).startswith("Out of memory: lower trainer.batch_size=32, trainer.eval_batch_size=")
 
 
-def test_another_error_is_reported_unchanged_except_for_passwords(compose: Callable[..., StudyConfig]) -> None:
+def test_another_error_is_reported_unchanged_except_for_passwords(compose):
     assert explained(result(0, error=TRACEBACK), compose()).error == TRACEBACK
     assert explained(result(0), compose()).error is None
     assert explained(result(0, error="E: http://a:b@c"), compose()).error == "E: http://a:***@c"
 
 
-def _end(search: Any, *, failing: set[int]) -> list[tuple[int, dict[str, Any]]]:
+def _end(search, *, failing):
     asked = []
     while trials := search.ask(1):
         for trial in trials:
@@ -95,7 +89,7 @@ def _end(search: Any, *, failing: set[int]) -> list[tuple[int, dict[str, Any]]]:
     return asked
 
 
-def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_points(compose: Any) -> None:
+def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_points(compose):
     with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
         first = _end(search, failing={1, 4})
         assert search.errors == ["A: 1"] * 2
@@ -108,7 +102,7 @@ def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_
         assert search.errors == ["A: 1"]
 
 
-def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose: Any) -> None:
+def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose):
     with open_search(compose("budget.n_trials=3")) as search:
         first = _end(search, failing={1})
     with open_search(compose("budget.n_trials=3", "retry_failed=true")) as search:
@@ -118,6 +112,6 @@ def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose: Any) -> None
         assert (search.n_spent, search.errors) == (3, [])
 
 
-def test_retrying_does_not_make_a_study_another_one(compose: Any) -> None:
+def test_retrying_does_not_make_a_study_another_one(compose):
     digests = {compose(*words).digest for words in ((), ("retry_failed=true",), ("max_failed_trials=null",))}
     assert len(digests) == 1

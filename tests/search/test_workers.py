@@ -1,11 +1,7 @@
 """Several processes on one study share its work, and take over the work of a killed one."""
 
-from __future__ import annotations
-
 import collections
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,27 +10,27 @@ from tests.faults.crew import Crew, Program
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
+def program():
     opened = Program()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def crew(tmp_path: Path, program: Program) -> Iterator[Crew]:
+def crew(tmp_path, program):
     lent = Crew(program, tmp_path)
     yield lent
     lent.end()
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty_store: Path) -> None:
+def store(tmp_path, empty_store):
     """A prepared MLflow store, which saves a second."""
     (tmp_path / "mlruns").mkdir()
     shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
 
 
-def check(crew: Crew, *, n_trials: int, n_confirmations: int) -> None:
+def check(crew, *, n_trials, n_confirmations):
     """Check MLflow's store and the trainers' notes."""
     (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
     assert [run.number for run in record.trials] == list(range(n_trials))
@@ -48,7 +44,7 @@ def check(crew: Crew, *, n_trials: int, n_confirmations: int) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(crew: Crew) -> None:
+def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(crew):
     pids = crew.start(4, n_trials=9, n_confirmations=2, hangs=3, seconds_of=[0.1, 0.0, 0.2])
     crew.wait_for(8 + 2)  # while trial 3 hangs, the others have trained the rest, and confirmed the untuned optimizer
     victim = crew.busy()["trial 3"]
@@ -62,7 +58,7 @@ def test_workers_share_trials_and_confirmations_and_survive_the_death_of_one(cre
 
 
 @pytest.mark.usefixtures("store")
-def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(crew: Crew) -> None:
+def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(crew):
     crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
     crew.wait_for(2)
     crew.start(1, n_trials=6, n_confirmations=1, seconds_of=[0.2])
@@ -75,7 +71,7 @@ def test_a_worker_joins_late_and_a_study_that_has_ended_gives_it_nothing_to_do(c
     check(crew, n_trials=6, n_confirmations=1)
 
 
-def test_eight_workers_make_the_stores_of_one_folder_at_the_same_moment(crew: Crew) -> None:
+def test_eight_workers_make_the_stores_of_one_folder_at_the_same_moment(crew):
     crew.start(8, n_trials=10, n_confirmations=1)
     assert set(crew.join().values()) == {0}
     check(crew, n_trials=10, n_confirmations=1)

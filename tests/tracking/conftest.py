@@ -1,9 +1,6 @@
-from __future__ import annotations
-
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,15 +16,15 @@ from study.config.schema import (
     TrackingConfig,
 )
 from study.core.search_space import Range
-from study.core.trainer_interface import EpochReport, Kind, State, Trial, TrialResult
+from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
-from study.tracking.study_tracker import StudyTracker, open_study
+from study.tracking.study_tracker import open_study
 
 MakeConfig = Callable[..., StudyConfig]
 
 
 @pytest.fixture
-def database(tmp_path: Path, empty_store: Path) -> Path:
+def database(tmp_path, empty_store):
     path = tmp_path / "mlruns" / "mlflow.db"
     path.parent.mkdir()
     shutil.copyfile(empty_store, path)
@@ -35,8 +32,8 @@ def database(tmp_path: Path, empty_store: Path) -> Path:
 
 
 @pytest.fixture
-def make_config(tmp_path: Path, database: Path) -> MakeConfig:
-    def make(*, n_trials: int = 3, optimizer: str = "adam", uri: str | None = None, **changes: object) -> StudyConfig:
+def make_config(tmp_path, database):
+    def make(*, n_trials=3, optimizer="adam", uri=None, **changes):
         uri = uri or f"sqlite:///{database}"
         raw = {
             "dataset": {"name": "tiny", "path": None},
@@ -77,14 +74,14 @@ def make_config(tmp_path: Path, database: Path) -> MakeConfig:
 
 
 @pytest.fixture
-def dataset() -> Dataset:
+def dataset():
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
 
 
 @pytest.fixture
-def open_tracker(dataset: Dataset) -> Callable[[StudyConfig], StudyTracker]:
-    def open_tracker(config: StudyConfig) -> StudyTracker:
+def open_tracker(dataset):
+    def open_tracker(config):
         environment = {"keras": "3.15.0", "git_commit": "abc123"}
         return open_study(config, study_name=config.labels[0], dataset=dataset, environment=environment)
 
@@ -92,19 +89,19 @@ def open_tracker(dataset: Dataset) -> Callable[[StudyConfig], StudyTracker]:
 
 
 @pytest.fixture
-def record() -> Callable[..., TrialResult]:
+def record():
     """Records one run from start to end, as a study does."""
 
     def record(
-        tracker: StudyTracker,
-        kind: Kind,
-        number: int,
+        tracker,
+        kind,
+        number,
         *,
-        values: tuple[float, ...] = (0.5, 0.75),
-        state: State = "complete",
-        objective: float | None = None,
-        hyperparameters: Mapping[str, object] | None = None,
-    ) -> TrialResult:
+        values=(0.5, 0.75),
+        state="complete",
+        objective=None,
+        hyperparameters=None,
+    ):
         trial = Trial(
             number=number,
             hyperparameters={"learning_rate": 0.1 * (number + 1), "amsgrad": False, **(hyperparameters or {})},

@@ -1,10 +1,7 @@
-from __future__ import annotations
-
 import multiprocessing
 import socket
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -97,7 +94,7 @@ def test_a_store_in_an_unwritable_place_is_refused(tmp_path):
         connect(f"sqlite:///{tmp_path}/file/mlflow.db", create=True)
 
 
-def stamp(database: Path, revision: str) -> None:
+def stamp(database, revision):
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
@@ -161,7 +158,7 @@ def test_an_unknown_experiment_is_refused_and_the_known_ones_are_named(database)
         read_studies(f"sqlite:///{database}", "tiny")
 
 
-def create_experiment(uri: str, number: int) -> None:
+def create_experiment(uri, number):
     connect(uri, create=True).create_experiment(f"experiment {number}")
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 
@@ -76,7 +74,7 @@ def test_the_error_for_a_missing_artifact_has_its_name(stored):
 
 
 def test_reading_changes_nothing(stored, database):
-    def contents() -> list[str]:
+    def contents():
         with closing(sqlite3.connect(database)) as connection:
             return list(connection.iterdump())
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -26,11 +24,11 @@ def read(config):
     return read_studies(config.stores.tracking_uri, config.experiment_name)
 
 
-def client_of(config) -> MlflowClient:
+def client_of(config):
     return MlflowClient(config.stores.tracking_uri, registry_uri=config.stores.tracking_uri)
 
 
-def trial_of(number: int) -> Trial:
+def trial_of(number):
     return Trial(number=number, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)
 
 
@@ -275,7 +273,7 @@ def test_the_run_of_another_living_process_is_left_alone(make_config, open_track
 def test_an_exception_marks_the_study_and_its_running_trial(make_config, open_tracker, error, status):
     config = make_config()
 
-    def interrupted() -> None:
+    def interrupted():
         with open_tracker(config) as tracker:
             tracker.start("trial", trial_of(0))
             raise error("stop")
@@ -306,7 +304,7 @@ def test_a_failed_write_raises_at_the_next_call_and_nothing_hangs(make_config, o
     def broken(*_, **__):
         raise sqlite3.OperationalError("disk is full")
 
-    def record_on_a_broken_store() -> None:
+    def record_on_a_broken_store():
         with open_tracker(config) as tracker:
             monkeypatch.setattr(MlflowClient, "log_batch", broken)
             tracker.start("trial", trial_of(0))
@@ -364,7 +362,7 @@ def test_passwords_are_not_kept(make_config, open_tracker, database):
     assert b"pw4711" not in Path(database).read_bytes()
 
 
-def cut_off_after(open_tracker, config, trial, values) -> str:
+def cut_off_after(open_tracker, config, trial, values):
     """Leave a trial's run as a killed process does, and return its id."""
     crashed = open_tracker(config)
     crashed.start("trial", trial)
@@ -375,7 +373,7 @@ def cut_off_after(open_tracker, config, trial, values) -> str:
     return read(config)[0].trials[0].run_id
 
 
-def train(tracker, trial, values, *, in_bulk=False, error=None) -> None:
+def train(tracker, trial, values, *, in_bulk=False, error=None):
     tracker.start("trial", trial, in_bulk=in_bulk)
     for epoch, value in enumerate(values):
         tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics={"val_accuracy": value}))
@@ -526,7 +524,7 @@ def test_a_study_continues_from_its_own_copy_while_its_server_is_away(make_confi
     def away(*_, **__):
         raise MlflowException("the server is ill")
 
-    def without_a_server() -> None:
+    def without_a_server():
         with open_tracker(config) as tracker:
             record(tracker, "trial", 0)
             assert tracker.settle()

@@ -4,13 +4,10 @@ python tests/training/checkpoint_cases.py (fit|vectorized) BACKEND FOLDER
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
-from __future__ import annotations
-
 import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from study.training.backend import select_backend
 
@@ -24,7 +21,7 @@ from study.training.fit.trainer import FitTrainer
 from study.training.vectorized.trainer import VectorizedTrainer
 
 NET = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
-CASES: dict[str, dict[str, Any]] = {
+CASES = {
     "adam, dropout, batch norm": {"optimizer": "keras.optimizers.Adam", "model": NET},
     "momentum, schedule, per step": {
         "schedule": {"_target_": "keras.optimizers.schedules.CosineDecay", "initial_learning_rate": 1.0}
@@ -38,7 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
         "train_metrics": "evaluated",
     },
 }
-POINTS: dict[str, list[dict[str, Any]]] = {
+POINTS = {
     "adam, dropout, batch norm": [{"learning_rate": 0.003 * (i + 1)} for i in range(3)],
     "momentum, schedule, per step": [{"learning_rate": 0.02 * (i + 1), "momentum": 0.9} for i in range(3)],
     "averages, cut short, evaluated": [{"learning_rate": 0.003 * (i + 1), "use_ema": True} for i in range(3)],
@@ -49,7 +46,7 @@ class Killed(BaseException):
     """Ends a training as a kill would: no code handles it."""
 
 
-def trainer(folder: str, **config: Any) -> Any:
+def trainer(folder, **config):
     made = make_config(**({"n_epochs": 4} | config))
     budget = dataclasses.replace(made.budget, n_trials=3, n_confirmations=3)
     stores = dataclasses.replace(made.stores, artifacts=Path(FOLDER) / folder / "artifacts")
@@ -61,18 +58,16 @@ def trainer(folder: str, **config: Any) -> Any:
     return VectorizedTrainer(made, digits(), **common, capacity="auto", checkpoint_every_n_epochs=2)
 
 
-def trials(points: list[dict[str, Any]], *, test: bool) -> list[Any]:
+def trials(points, *, test):
     made = [make_trial(i, test=test, keep_weights=test, **point) for i, point in enumerate(points)]
     return [dataclasses.replace(one, run_seed=77 + one.number) for one in made]
 
 
-def train(
-    folder: str, points: list[dict[str, Any]], config: dict[str, Any], *, die_after: int | None, test: bool
-) -> Any:
+def train(folder, points, config, *, die_after, test):
     """Train, and raise `Killed` when the last trial has reported its n-th epoch."""
-    told: list[list[Any]] = []
+    told = []
 
-    def on_epoch(one: Any, report: Any) -> bool:
+    def on_epoch(one, report):
         if one.number == len(points) - 1 and die_after == report.epoch:
             raise Killed
         steps = {name: values.tolist() for name, values in report.steps.items()}

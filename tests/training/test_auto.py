@@ -1,7 +1,5 @@
 """`trainer=auto`: its choice, the study's identity, which does not depend on it, and the message for a bad fact."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

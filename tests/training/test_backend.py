@@ -1,11 +1,8 @@
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import pytest
@@ -30,7 +27,7 @@ print(json.dumps({"history": result.history, "state": result.state, "loaded": lo
 """
 
 
-def in_a_fresh_process(program: str, *arguments: str) -> Any:
+def in_a_fresh_process(program, *arguments):
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     environment = kept | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", program, *arguments]
@@ -39,14 +36,14 @@ def in_a_fresh_process(program: str, *arguments: str) -> Any:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def test_fresh_processes_of_the_other_backend_give_the_same_bits() -> None:
+def test_fresh_processes_of_the_other_backend_give_the_same_bits():
     first, second = (in_a_fresh_process(TRAIN, OTHER) for _ in range(2))
     assert first["state"] == "complete"
     assert len(first["history"]["val_loss"]) == 2
     assert first == second
 
 
-def test_a_fresh_process_gives_the_bits_of_this_one() -> None:
+def test_a_fresh_process_gives_the_bits_of_this_one():
     from training_workload import keep_going, make_trainer, make_trial
 
     trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
@@ -54,13 +51,13 @@ def test_a_fresh_process_gives_the_bits_of_this_one() -> None:
     assert in_a_fresh_process(TRAIN, LOADED)["history"] == here.history
 
 
-def test_the_loaded_backend_can_be_chosen_again_and_no_other() -> None:
+def test_the_loaded_backend_can_be_chosen_again_and_no_other():
     select_backend(LOADED)
     with pytest.raises(BackendError, match=f"holds Keras with the backend {LOADED}.*`study run` does it"):
         select_backend(OTHER)
 
 
-def test_every_core_is_a_device_of_jax_even_where_keras_was_imported_first() -> None:
+def test_every_core_is_a_device_of_jax_even_where_keras_was_imported_first():
     program = """
 import json, os
 os.environ["KERAS_BACKEND"] = "jax"
@@ -73,12 +70,12 @@ print(json.dumps(jax.local_device_count()))
     assert in_a_fresh_process(program) == n_cores()
 
 
-def test_an_unknown_backend_names_the_known_ones() -> None:
+def test_an_unknown_backend_names_the_known_ones():
     with pytest.raises(BackendError, match=r"trainer\.backend=theano: expected one of tensorflow, jax, torch"):
         select_backend("theano")
 
 
-def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_installed(monkeypatch):
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(BackendError, match=r"trainer\.backend=torch: it is not installed.*extra `torch`"):
@@ -89,9 +86,7 @@ def test_a_backend_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("backend", "variable"), [("jax", "XLA_PYTHON_CLIENT_PREALLOCATE"), ("tensorflow", "TF_FORCE_GPU_ALLOW_GROWTH")]
 )
-def test_the_environment_is_set_before_the_import(
-    monkeypatch: pytest.MonkeyPatch, backend: str, variable: str, deterministic: bool
-) -> None:
+def test_the_environment_is_set_before_the_import(monkeypatch, backend, variable, deterministic):
     monkeypatch.delitem(sys.modules, "keras")
     for name in ("KERAS_BACKEND", "XLA_FLAGS", variable):
         monkeypatch.setenv(name, "")  # so that it is put back

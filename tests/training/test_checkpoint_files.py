@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -32,12 +31,12 @@ class FakeConfig:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Any:
+def config(tmp_path):
     return FakeConfig(stores=FakeStores(artifacts=tmp_path / "artifacts"))
 
 
 @pytest.mark.parametrize(("kind", "backend"), [("fit", "tensorflow"), ("fit", "jax"), ("vectorized", "jax")])
-def test_an_interrupted_training_ends_like_an_uninterrupted_one(kind: str, backend: str, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(kind, backend, tmp_path):
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     command = [sys.executable, str(Path(__file__).with_name("checkpoint_cases.py")), kind, backend, str(tmp_path)]
     environment = kept | {"PYTHONPATH": str(ROOT)}
@@ -53,7 +52,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(kind: str, backe
             assert case["resumed"][part] == case["whole"][part], (name, part)
 
 
-def test_a_checkpoint_comes_back_bit_by_bit(config: Any) -> None:
+def test_a_checkpoint_comes_back_bit_by_bit(config):
     arrays = [np.asarray([0.1, np.nan, -0.0]), np.arange(6, dtype=np.int32).reshape(2, 3)]
     arrays.append(np.asarray([1.5, 2.5], dtype=ml_dtypes.bfloat16))
     CheckpointFiles(config, 2).save(TRIALS, Snapshot(arrays=arrays, notes={"epochs": [0.1, float("nan")]}), n_lanes=4)
@@ -66,11 +65,11 @@ def test_a_checkpoint_comes_back_bit_by_bit(config: Any) -> None:
     assert np.isnan(found.notes["epochs"][1])
 
 
-def test_a_checkpoint_belongs_to_its_trials_alone(config: Any) -> None:
+def test_a_checkpoint_belongs_to_its_trials_alone(config):
     ours = CheckpointFiles(config, 1)
     ours.save(TRIALS, Snapshot(arrays=[], notes={}), n_lanes=4)
     (one,) = TRIALS
-    others: list[dict[str, Any]] = [
+    others = [
         {"hyperparameters": {"learning_rate": 0.2}},
         {"run_seed": 9},
         {"order_seed": 9},
@@ -86,7 +85,7 @@ def test_a_checkpoint_belongs_to_its_trials_alone(config: Any) -> None:
     assert ours.load(TRIALS, n_lanes=4) is None
 
 
-def test_an_incomplete_file_is_ignored_as_a_checkpoint(config: Any, tmp_path: Path) -> None:
+def test_an_incomplete_file_is_ignored_as_a_checkpoint(config, tmp_path):
     ours = CheckpointFiles(config, 1)
     ours.save(TRIALS, Snapshot(arrays=[np.arange(1000)], notes={}))
     (file,) = (tmp_path / "checkpoints").rglob("*.npz")
@@ -97,18 +96,18 @@ def test_an_incomplete_file_is_ignored_as_a_checkpoint(config: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("every", "due"), [(None, []), (1, [0, 1, 2, 3]), (3, [2])])
-def test_when_checkpoints_are_due(config: Any, every: int | None, due: list[int]) -> None:
+def test_when_checkpoints_are_due(config, every, due):
     ours = CheckpointFiles(config, every)
     assert [epoch for epoch in range(4) if ours.are_due(epoch)] == due
 
 
 @pytest.mark.parametrize("every", [0, -1, True, 1.5, "often"])
-def test_an_invalid_number_of_epochs_is_refused(config: Any, every: Any) -> None:
+def test_an_invalid_number_of_epochs_is_refused(config, every):
     with pytest.raises(StudyError, match=r"trainer.checkpoint_every_n_epochs=.*whole number of at least 1"):
         CheckpointFiles(config, every)
 
 
-def test_a_folder_that_cannot_be_written_is_reported(config: Any, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(config, tmp_path):
     (tmp_path / "checkpoints").write_text("a file in the way")
     with pytest.raises(StoreError, match="the checkpoint cannot be written"):
         CheckpointFiles(config, 1).save(TRIALS, Snapshot(arrays=[], notes={}))

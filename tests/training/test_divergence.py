@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import doctest
 
 import numpy as np
@@ -21,18 +19,16 @@ from study.training.divergence import are_finite, has_diverged
         (2.0, 1.0, False, True),
     ],
 )
-def test_a_loss_above_the_first_one_and_broken_weights_count_as_diverged(
-    initial: float, final: float, finite: bool, diverged: bool
-) -> None:
+def test_a_loss_above_the_first_one_and_broken_weights_count_as_diverged(initial, final, finite, diverged):
     assert has_diverged({"initial_loss": initial, "final_loss": final}, weights_are_finite=finite) is diverged
 
 
-def test_one_broken_number_is_enough() -> None:
+def test_one_broken_number_is_enough():
     whole = np.ones((2, 2), np.float32)
     assert are_finite([whole, whole])
     for broken in (np.nan, np.inf, -np.inf):
         assert not are_finite([whole, np.array([1.0, broken], np.float32)])
 
 
-def test_the_example_holds() -> None:
+def test_the_example_holds():
     assert doctest.testmod(divergence).failed == 0

@@ -1,8 +1,3 @@
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -10,11 +5,11 @@ import pytest
 from study.training.initial_weights import built_with, outline
 
 
-def dense() -> Any:
+def dense():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 
 
-def test_an_outline_has_shapes_and_no_values() -> None:
+def test_an_outline_has_shapes_and_no_values():
     model = outline(dense)
     assert model.output_shape == (None, 2)
     assert [variable._value for variable in model.variables] == [None, None]
@@ -23,8 +18,8 @@ def test_an_outline_has_shapes_and_no_values() -> None:
     assert [variable._value for variable in model.variables] == [None, None]
 
 
-def test_a_model_that_needs_its_values_is_built() -> None:
-    def scaled() -> Any:
+def test_a_model_that_needs_its_values_is_built():
+    def scaled():
         model = dense()
         model.set_weights([2 * weight for weight in model.get_weights()])
         return model
@@ -32,8 +27,8 @@ def test_a_model_that_needs_its_values_is_built() -> None:
     assert all(np.isfinite(weight).all() for weight in outline(scaled).get_weights())
 
 
-def test_a_model_of_given_weights_equals_one_that_was_built_and_then_set(tmp_path: Path) -> None:
-    def with_all() -> Any:
+def test_a_model_of_given_weights_equals_one_that_was_built_and_then_set(tmp_path):
+    def with_all():
         layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
         return keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(2)])
 
@@ -52,15 +47,15 @@ def test_a_model_of_given_weights_equals_one_that_was_built_and_then_set(tmp_pat
     np.testing.assert_array_equal(again.predict(x, verbose=0), expected.predict(x, verbose=0))
 
 
-def test_a_model_of_given_weights_draws_none_of_its_own() -> None:
+def test_a_model_of_given_weights_draws_none_of_its_own():
     class Counted(keras.initializers.Initializer):
         n_calls = 0
 
-        def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        def __call__(self, shape, dtype=None):
             Counted.n_calls += 1
             return keras.ops.zeros(shape, dtype)
 
-    def counted() -> Any:
+    def counted():
         return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_initializer=Counted())])
 
     model = built_with(counted, [np.ones((3, 2)), np.zeros(2)])
@@ -68,6 +63,6 @@ def test_a_model_of_given_weights_draws_none_of_its_own() -> None:
     assert np.sum(model.get_weights()[0]) == 6
 
 
-def test_weights_of_another_shape_are_refused() -> None:
+def test_weights_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="shape"):
         built_with(dense, [np.ones((2, 3)), np.zeros(2)])

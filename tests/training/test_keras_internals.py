@@ -1,11 +1,7 @@
 """A version of Keras without a private member is refused if numbers depend on the member, and accepted otherwise."""
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import keras
 import numpy as np
@@ -22,7 +18,7 @@ DTYPES = "keras.src.backend.common.dtypes"
 MODULES = "keras.src.utils.module_utils"
 
 
-def tiny() -> Any:
+def tiny():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 
 
@@ -36,9 +32,7 @@ def tiny() -> Any:
         (None, lambda: keras_internals.n_calls(SimpleNamespace()), "its calls in `_inbound_nodes`"),
     ],
 )
-def test_an_unknown_version_is_refused_in_words(
-    monkeypatch: pytest.MonkeyPatch, module: str | None, call: Callable[[], Any], expected: str
-) -> None:
+def test_an_unknown_version_is_refused_in_words(monkeypatch, module, call, expected):
     if module is not None:
         monkeypatch.setitem(sys.modules, module, ModuleType(module))  # has none of the members
     monkeypatch.setattr(keras, "__version__", "9.0")
@@ -46,7 +40,7 @@ def test_an_unknown_version_is_refused_in_words(
         call()
 
 
-def test_the_known_version_has_all_members() -> None:
+def test_the_known_version_has_all_members():
     model = tiny()
     assert issubclass(keras_internals.data_adapter_class(), object)
     assert isinstance(model, keras_internals.functional_class()) or type(model) is keras.Sequential
@@ -59,25 +53,25 @@ def test_the_known_version_has_all_members() -> None:
     keras.utils.clear_session(free_memory=False)
 
 
-def test_without_the_table_of_types_only_float64_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_table_of_types_only_float64_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, DTYPES, ModuleType(DTYPES))
     keras_internals.keep_64_bits(False)
     use_precision("float32")
 
 
-def test_without_initializers_a_model_is_built_for_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_initializers_a_model_is_built_for_every_trial(monkeypatch):
     monkeypatch.setattr("study.training.initial_weights.initializer_of", lambda _variable: None)
     with pytest.raises(NotReplayableError, match="made in another way"):
         build_without_values(tiny)
     keras.utils.clear_session(free_memory=False)
 
 
-def test_without_a_list_of_layers_none_is_returned() -> None:
+def test_without_a_list_of_layers_none_is_returned():
     assert keras_internals.all_layers(SimpleNamespace()) is None
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_tensorflow_is_hidden_where_that_is_possible(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+def test_tensorflow_is_hidden_where_that_is_possible(monkeypatch, known):
     from keras.src.utils.module_utils import tensorflow
 
     before = tensorflow._available
@@ -88,7 +82,7 @@ def test_tensorflow_is_hidden_where_that_is_possible(monkeypatch: pytest.MonkeyP
     assert tensorflow._available is before
 
 
-def test_a_loaded_tensorflow_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loaded_tensorflow_is_not_hidden(monkeypatch):
     from keras.src.utils.module_utils import tensorflow
 
     monkeypatch.setitem(sys.modules, "tensorflow", sys.modules.get("tensorflow", ModuleType("tensorflow")))

@@ -1,7 +1,5 @@
 """A precision applies to everything made afterwards, and does not carry over from one study to the next."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import keras
@@ -11,18 +8,18 @@ import pytest
 from study.training.symbolic_numbers import Frame
 
 
-def frame(**values: float) -> Frame:
+def frame(**values):
     return Frame(values=values)
 
 
-def test_one_minus_a_number_is_exact() -> None:
+def test_one_minus_a_number_is_exact():
     known = frame(beta=0.99999)
     array = jnp.ones(3) * (1 - known.number("beta"))
     assert np.all(np.asarray(array) == np.float32(1 - 0.99999))
     assert np.float32(1) - np.float32(0.99999) != np.float32(1 - 0.99999)
 
 
-def test_formulas_are_computed_for_every_trial_in_float64() -> None:
+def test_formulas_are_computed_for_every_trial_in_float64():
     known = frame(a=0.1, b=3.0)
     a, b = known.number("a"), known.number("b")
     formulas = [2 * a, a - 1, -b, a / b, 1 / b, a**2, abs(-a), (1 - a) * b, +a + 1, 2**b]
@@ -35,7 +32,7 @@ def test_formulas_are_computed_for_every_trial_in_float64() -> None:
         assert [column[index] for column in columns] == [np.float32(value) for value in wanted]
 
 
-def test_bound_arrays_stand_for_their_formulas() -> None:
+def test_bound_arrays_stand_for_their_formulas():
     known = frame(a=0.5)
     a = known.number("a")
     jnp.asarray(1 - a)
@@ -63,7 +60,7 @@ def test_bound_arrays_stand_for_their_formulas() -> None:
         (lambda n: math.sqrt(n) > 0, 0.5, 0.6),  # a number extracted from it is part of the program
     ],
 )
-def test_decisions_hold_for_trials_that_answer_alike(decide: Any, served: float, not_served: float) -> None:
+def test_decisions_hold_for_trials_that_answer_alike(decide, served, not_served):
     known = frame(n=0.5)
     assert known.serves({"n": not_served})  # no decision so far
     assert decide(known.number("n"))
@@ -71,7 +68,7 @@ def test_decisions_hold_for_trials_that_answer_alike(decide: Any, served: float,
     assert not known.serves({"n": not_served})
 
 
-def test_a_symbol_differs_from_a_text_and_from_none() -> None:
+def test_a_symbol_differs_from_a_text_and_from_none():
     known = frame(n=0.5)
     number = known.number("n")
     assert number is not None
@@ -81,7 +78,7 @@ def test_a_symbol_differs_from_a_text_and_from_none() -> None:
     assert len({number, known.number("n")}) == 1
 
 
-def test_tensorflow_gets_the_value_of_a_variable_in_the_type_it_asks_for() -> None:
+def test_tensorflow_gets_the_value_of_a_variable_in_the_type_it_asks_for():
     import tensorflow as tf
 
     known = frame(beta=0.99999)
@@ -96,7 +93,7 @@ def test_tensorflow_gets_the_value_of_a_variable_in_the_type_it_asks_for() -> No
     assert (tf.ones((), tf.float64) * number).dtype == tf.float64
 
 
-def test_a_late_formula_decides_where_that_is_allowed() -> None:
+def test_a_late_formula_decides_where_that_is_allowed():
     known = frame(a=0.5)
     known.bind([])
     with pytest.raises(KeyError):

@@ -1,7 +1,5 @@
 """A version of TensorFlow without a private member costs time or memory, and changes nothing else."""
 
-from __future__ import annotations
-
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -12,7 +10,7 @@ from study.training.tensorflow_internals import captured_tensors, gradient_regis
 FRAMEWORK = "tensorflow.python.framework"
 
 
-def test_the_known_version_has_all_members() -> None:
+def test_the_known_version_has_all_members():
     tf = pytest.importorskip("tensorflow")
     graph = tf.function(lambda x: x + 1).get_concrete_function(tf.TensorSpec(())).graph
     assert captured_tensors(graph) == []
@@ -27,7 +25,7 @@ def test_the_known_version_has_all_members() -> None:
     assert any(name.startswith("CustomGradient") for name in set(gradient_registry()) - before)
 
 
-def test_an_unknown_version_works_without_the_members(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_version_works_without_the_members(monkeypatch):
     for name in (f"{FRAMEWORK}.ops", f"{FRAMEWORK}.op_def_registry"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))  # has none of the members
     monkeypatch.setitem(sys.modules, FRAMEWORK, ModuleType(FRAMEWORK))
@@ -36,6 +34,6 @@ def test_an_unknown_version_works_without_the_members(monkeypatch: pytest.Monkey
     assert captured_tensors(SimpleNamespace()) is None
 
 
-def test_an_unknown_operation_counts_as_stateful() -> None:
+def test_an_unknown_operation_counts_as_stateful():
     pytest.importorskip("tensorflow")
     assert is_stateful_operation("NoSuchOperation")

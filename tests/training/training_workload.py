@@ -1,12 +1,8 @@
 """A small real workload for the trainers' tests, built directly from the study's dataclasses."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -22,9 +18,8 @@ from study.config.schema import (
     StudyConfig,
     Task,
     TrackingConfig,
-    TrainMetrics,
 )
-from study.core.trainer_interface import EpochReport, Trial
+from study.core.trainer_interface import Trial
 from study.datasets import Dataset, Split
 from study.training.fit.trainer import FitTrainer
 
@@ -34,7 +29,7 @@ LOSS = {"_target_": "keras.losses.SparseCategoricalCrossentropy", "from_logits":
 
 
 @cache
-def digits(n_train: int = 200) -> Dataset:
+def digits(n_train=200):
     images, labels = load_digits(return_X_y=True)
     x, y = (images / 16.0).astype(np.float32).reshape(-1, 8, 8, 1), labels.astype(np.int32)
     train, validation, test = slice(n_train), slice(1000, 1100), slice(1100, 1200)
@@ -48,7 +43,7 @@ def digits(n_train: int = 200) -> Dataset:
     )
 
 
-def tiny(input_shape: tuple[int, ...], n_outputs: int, *, dropout: float = 0.0, batch_norm: bool = False) -> Any:
+def tiny(input_shape, n_outputs, *, dropout=0.0, batch_norm=False):
     inputs = keras.Input(input_shape)
     hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Flatten()(inputs))
     if batch_norm:
@@ -58,24 +53,24 @@ def tiny(input_shape: tuple[int, ...], n_outputs: int, *, dropout: float = 0.0, 
     return keras.Model(inputs, keras.layers.Dense(n_outputs, dtype="float32", name="output")(hidden))
 
 
-def broken(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def broken(input_shape, n_outputs):
     raise ValueError(f"no model for {input_shape} and {n_outputs}")
 
 
 def make_config(
     *,
-    model: Mapping[str, Any] | None = None,
-    optimizer: str = "keras.optimizers.SGD",
-    schedule: Mapping[str, Any] = CONSTANT,
-    metrics: tuple[Any, ...] = ("accuracy",),
-    loss: Mapping[str, Any] = LOSS,
-    n_epochs: int | None = 2,
-    n_steps: int | None = None,
-    every_n_steps: int | None = None,
-    deterministic: bool = True,
-    train_metrics: TrainMetrics = "running",
-    shuffle: bool = True,
-) -> StudyConfig:
+    model=None,
+    optimizer="keras.optimizers.SGD",
+    schedule=CONSTANT,
+    metrics=("accuracy",),
+    loss=LOSS,
+    n_epochs=2,
+    n_steps=None,
+    every_n_steps=None,
+    deterministic=True,
+    train_metrics="running",
+    shuffle=True,
+):
     nothing = Component(name="none", section={"_target_": None})
     return StudyConfig(
         dataset=Component(name="digits", section={}),
@@ -106,14 +101,14 @@ def make_config(
 
 def make_trainer(
     *,
-    dataset: Dataset | None = None,
-    backend: str | None = None,
-    batch_size: int = 32,
-    eval_batch_size: int = 64,
-    precision: str = "float32",
-    jit_compile: bool | str = "auto",
-    **config: Any,
-) -> FitTrainer:
+    dataset=None,
+    backend=None,
+    batch_size=32,
+    eval_batch_size=64,
+    precision="float32",
+    jit_compile="auto",
+    **config,
+):
     return FitTrainer(
         make_config(**config),
         dataset or digits(),
@@ -125,7 +120,7 @@ def make_trainer(
     )
 
 
-def make_trial(number: int = 0, *, test: bool = False, keep_weights: bool = False, **hyperparameters: Any) -> Trial:
+def make_trial(number=0, *, test=False, keep_weights=False, **hyperparameters):
     return Trial(
         number=number,
         hyperparameters=hyperparameters,
@@ -136,15 +131,15 @@ def make_trial(number: int = 0, *, test: bool = False, keep_weights: bool = Fals
     )
 
 
-def keep_going(_trial: Trial, _report: EpochReport) -> bool:
+def keep_going(_trial, _report):
     return True
 
 
-def read_yamls(folder: str) -> dict[str, dict[str, Any]]:
+def read_yamls(folder):
     return {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / folder).glob("*.yaml"))}
 
 
-def midpoint(entry: Mapping[str, Any]) -> Any:
+def midpoint(entry):
     if "choices" in entry:
         return entry["choices"][len(entry["choices"]) // 2]
     low, high = entry["low"], entry["high"]
@@ -158,13 +153,13 @@ def midpoint(entry: Mapping[str, Any]) -> Any:
     raise ValueError(entry["scale"])
 
 
-def softmax_regression(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def softmax_regression(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     dense = keras.layers.Dense(n_outputs, kernel_initializer="zeros", name="output")
     return keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
 
 
-def one_weight(input_shape: tuple[int, ...], n_outputs: int) -> Any:  # noqa: ARG001
+def one_weight(input_shape, n_outputs):  # noqa: ARG001
     inputs = keras.Input(input_shape)
     ones = keras.layers.Lambda(lambda x: x[:, 0, 0, :] * 0.0 + 1.0, output_shape=(1,))(inputs)
     return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)(ones))
@@ -174,18 +169,18 @@ def one_weight(input_shape: tuple[int, ...], n_outputs: int) -> Any:  # noqa: AR
 class ExplodingLoss(keras.losses.Loss):  # type: ignore[misc]
     """The loss 1000 w^2, for any target."""
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002
+    def call(self, y_true, y_pred):  # noqa: ARG002
         return 1000.0 * keras.ops.square(y_pred[:, 0])
 
 
-def recurrent(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def recurrent(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     rows = keras.layers.Reshape((input_shape[0], input_shape[1]))(inputs)
     hidden = keras.layers.LSTM(8, dropout=0.2)(rows)
     return keras.Model(inputs, keras.layers.Dense(n_outputs)(hidden))
 
 
-def drawn_by_numpy(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def drawn_by_numpy(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     flat = keras.layers.Flatten()(inputs)
     kernel = np.random.normal(size=(flat.shape[-1], n_outputs)) * 0.1  # noqa: NPY002
@@ -193,7 +188,7 @@ def drawn_by_numpy(input_shape: tuple[int, ...], n_outputs: int) -> Any:
     return keras.Model(inputs, dense(flat))
 
 
-def many_initializers(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def many_initializers(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs)
     for name in ("he_normal", "glorot_normal", "random_uniform", "orthogonal", "truncated_normal", "lecun_uniform"):
@@ -201,7 +196,7 @@ def many_initializers(input_shape: tuple[int, ...], n_outputs: int) -> Any:
     return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
 
 
-def with_fixed_seed(input_shape: tuple[int, ...], n_outputs: int) -> Any:
+def with_fixed_seed(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs)
     x = keras.layers.Dense(8, kernel_initializer=keras.initializers.HeNormal(seed=7))(x)

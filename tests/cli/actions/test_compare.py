@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +18,7 @@ TESTS = {"adam": 0.9, "sgd": 0.7}
 
 
 @pytest.fixture
-def folder(tmp_path, empty_store, monkeypatch) -> Path:
+def folder(tmp_path, empty_store, monkeypatch):
     (tmp_path / "mlruns").mkdir()
     shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
     monkeypatch.chdir(tmp_path)
@@ -28,7 +26,7 @@ def folder(tmp_path, empty_store, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def experiment(folder, compose_quick) -> str:
+def experiment(folder, compose_quick):
     """Two studies in a real store, with invented results."""
     split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
     dataset = Dataset(name="digits", source="made up", train=split, validation=split, test=split, n_outputs=2)

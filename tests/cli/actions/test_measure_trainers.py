@@ -1,7 +1,5 @@
 """`study doctor --measure`: what is measured, kept and shown; measuring itself is tested in tests/test_measure.py."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,14 +1,12 @@
 """The table of studies: its test metric, and numbers of any size."""
 
-from __future__ import annotations
-
 import pytest
 
 from study.cli.actions import overview
 from study.core.records import StudyRecord
 
 
-def study(metric: str, **means: float) -> StudyRecord:
+def study(metric, **means):
     shown = {f"{name}_{part}": value for name, value in means.items() for part in ("mean", "low", "high")}
     return StudyRecord(
         run_id="r", experiment="e", name="sgd", optimizer="sgd", dataset="d", model="m", study_id="s",
@@ -28,12 +26,12 @@ def study(metric: str, **means: float) -> StudyRecord:
     ],
 )
 def test_the_table_shows_the_metric_that_was_selected_by(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    metric: str,
-    means: dict[str, float],
-    shown: str,
-) -> None:
+    monkeypatch,
+    capsys,
+    metric,
+    means,
+    shown,
+):
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [study(metric, **means)])
     overview.show_studies({("sqlite:///nowhere", "e")})
     assert shown in capsys.readouterr().out

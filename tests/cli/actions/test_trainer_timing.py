@@ -1,7 +1,5 @@
 """The measurement separates the cost of a warm training from all costs that occur once."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,13 +1,6 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from study.cli import main
-from study.config.schema import StudyConfig
 from study.pipeline import preflight
 from study.run import StudyOutcome
 
@@ -15,13 +8,13 @@ WORDS = ("dataset=digits", "model=mlp", "trainer=fit", "trainer.backend=tensorfl
 
 
 @pytest.fixture
-def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[StudyConfig], int]]:
+def launched(tmp_path, monkeypatch):
     """Launch jobs that train nothing; return the configs to run, and the number of configs read."""
-    ran: list[StudyConfig] = []
-    read: list[Any] = []
+    ran = []
+    read = []
     parse = preflight.parse
 
-    def run(config: StudyConfig) -> StudyOutcome:
+    def run(config):
         ran.append(config)
         return StudyOutcome(experiment="e", name="n", best=None, tracking_uri="sqlite:///x.db", run_id="r")
 
@@ -30,14 +23,14 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
     monkeypatch.setattr(preflight, "parse", lambda raw, **given: read.append(raw) or parse(raw, **given))
     monkeypatch.chdir(tmp_path)
 
-    def launch(*words: str) -> tuple[list[StudyConfig], int]:
+    def launch(*words):
         assert main(["run", *WORDS, *words]) == 0
         return ran, len(read)
 
     return launch
 
 
-def test_a_job_that_was_checked_is_not_read_again(launched: Callable[..., tuple[list[StudyConfig], int]]) -> None:
+def test_a_job_that_was_checked_is_not_read_again(launched):
     ran, n_read = launched("-m", "optimizer=sgd,adam", "study_seed=1,2")
     assert n_read == 4
     assert [(config.optimizer.name, config.study_seed) for config in ran] == [
@@ -47,17 +40,15 @@ def test_a_job_that_was_checked_is_not_read_again(launched: Callable[..., tuple[
 
 
 def test_a_job_that_is_another_one_by_now_is_read_again(
-    launched: Callable[..., tuple[list[StudyConfig], int]],
-) -> None:
+    launched,
+):
     (config,), n_read = launched("optimizer=sgd", "study_name='at-${now:%f}'")
     assert n_read == 2
     assert str(config.study_name).startswith("at-")
 
 
-def test_stores_are_checked_again_when_a_job_starts(
-    launched: Callable[..., tuple[list[StudyConfig], int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checked: list[str] = []
+def test_stores_are_checked_again_when_a_job_starts(launched, monkeypatch):
+    checked = []
     monkeypatch.setattr(preflight, "check_name", lambda config: checked.append(config.optimizer.name))
     launched("-m", "optimizer=sgd,adam")
     assert checked == ["sgd", "adam", "sgd", "adam"]

@@ -1,26 +1,22 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from study.gallery import Material
 from study.gallery.analysis.rankings import by_setting, by_study, changes, ranking, verdict
 
 
-def rank(material: Material, setting: str):  # type: ignore[no-untyped-def]
+def rank(material, setting):  # type: ignore[no-untyped-def]
     return ranking(setting, by_setting(material)[setting], material.experiment.metric)
 
 
-def test_entries_are_told_apart_by_the_setting_of_their_config(eight: Material) -> None:
+def test_entries_are_told_apart_by_the_setting_of_their_config(eight):
     settings = by_setting(eight)
     assert set(settings) == {"shared", "tuned"}
     assert not any(entry.searched for entry in settings["shared"].values())
     assert all(entry.searched for entry in settings["tuned"].values())
 
 
-def test_only_differences_beyond_the_noise_of_the_seeds_are_told_apart(make_material: Callable[..., Material]) -> None:
+def test_only_differences_beyond_the_noise_of_the_seeds_are_told_apart(make_material):
     found = rank(
         make_material(
             {
@@ -36,13 +32,13 @@ def test_only_differences_beyond_the_noise_of_the_seeds_are_told_apart(make_mate
     assert found.intervals["adam"].estimate == pytest.approx(0.80025)
 
 
-def test_one_seed_tells_nothing_apart(make_material: Callable[..., Material]) -> None:
+def test_one_seed_tells_nothing_apart(make_material):
     found = rank(make_material({"sgd-setting=shared": [0.1], "adam-setting=shared": [0.9]}), "shared")
     assert found.names == ("adam", "sgd")
     assert found.told_apart == frozenset()
 
 
-def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]) -> None:
+def test_what_changes_is_counted_by_pairs(make_material):
     scores = {"sgd": (0.1, 0.9), "adam": (0.5, 0.5), "nadam": (0.6, 0.4)}
     material = make_material(
         {
@@ -59,7 +55,7 @@ def test_what_changes_is_counted_by_pairs(make_material: Callable[..., Material]
     assert "0 change their order (Kendall's tau 1.00)" in same[0]
 
 
-def test_who_lost_by_tuning_is_named_and_only_then(make_material: Callable[..., Material]) -> None:
+def test_who_lost_by_tuning_is_named_and_only_then(make_material):
     scores = {"sgd": (0.5, 0.6), "adam": (0.9, 0.7)}
     material = make_material(
         {
@@ -78,7 +74,7 @@ def test_who_lost_by_tuning_is_named_and_only_then(make_material: Callable[..., 
     assert "than under shared: adam (diverged)." in " ".join(changes(shared, diverged, metric))
 
 
-def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_material: Callable[..., Material]) -> None:
+def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_material):
     material = make_material(
         {
             "adam-setting=shared": [0.80, 0.81, 0.79, 0.801],
@@ -93,14 +89,14 @@ def test_a_best_that_the_seeds_do_not_tell_from_the_next_is_said_to_be(make_mate
     )
 
 
-def test_the_entry_of_a_study_is_found_by_its_name(eight: Material) -> None:
+def test_the_entry_of_a_study_is_found_by_its_name(eight):
     found = by_study(eight)
     assert len(found) == 16
     assert found["sgd-setting=tuned"].searched
     assert not found["sgd-setting=shared"].searched
 
 
-def test_a_turn_that_the_seeds_do_not_tell_apart_settles_nothing(make_material: Callable[..., Material]) -> None:
+def test_a_turn_that_the_seeds_do_not_tell_apart_settles_nothing(make_material):
     near = {"sgd": ([0.50, 0.52, 0.48], [0.51, 0.53, 0.49]), "adam": ([0.51, 0.47, 0.53], [0.50, 0.46, 0.52])}
     material = make_material(
         {

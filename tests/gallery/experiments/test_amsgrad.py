@@ -1,28 +1,23 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from study.gallery import Material
 from study.gallery.experiments.amsgrad import show
 from study.optimizers.reference import Adam, AMSGrad
 
 COSTS = (3.0, -1.0, -1.0)
 N_CYCLES = 400
-RULES: dict[str, type] = {"adam": Adam, "amsgrad": AMSGrad}
+RULES = {"adam": Adam, "amsgrad": AMSGrad}
 BETAS = {"theorem": {"beta_1": 0.0, "beta_2": 0.1}, "usual": {"beta_1": 0.9, "beta_2": 0.999}}
 
 
-def played(optimizer: str, setting: str) -> dict[str, list[float]]:
+def played(optimizer, setting):
     """Play the problem of the experiment in NumPy: what each cycle cost a step, and where x was after it."""
     x = [np.array([1.0])]
-    made: Any = RULES[optimizer](learning_rate=0.5, **BETAS[setting])
+    made = RULES[optimizer](learning_rate=0.5, **BETAS[setting])
     state, t = made.init(x), 0
-    told: dict[str, list[float]] = {"loss": [], "val_x": []}
+    told = {"loss": [], "val_x": []}
     for _ in range(N_CYCLES):
         paid = 0.0
         for cost in COSTS:
@@ -36,7 +31,7 @@ def played(optimizer: str, setting: str) -> dict[str, list[float]]:
 
 
 @pytest.fixture
-def material(make_material: Callable[..., Material]) -> Material:
+def material(make_material):
     # The fixture takes studies whose names end so for fixed settings, and tells those apart by their rates.
     names = [f"{optimizer}-setting={setting}-shared" for optimizer in RULES for setting in BETAS]
     made = make_material({name: [0.0] for name in names})
@@ -44,14 +39,14 @@ def material(make_material: Callable[..., Material]) -> Material:
     section = {"dataset": {"costs": list(COSTS)}, "model": {"low": -1.0, "high": 1.0}}
     configs = {name: {**section, "setting": name.split("=")[1].removesuffix("-shared")} for name in names}
 
-    def history(run: Any, metric: str) -> Any:
+    def history(run, metric):
         (name,) = (name for name in names if run.run_id.startswith(f"{name}-"))
         return np.asarray(histories[name][metric])
 
     return replace(made, configs=configs, history=history)
 
 
-def test_adam_goes_wrong_under_the_betas_of_the_proof_alone(material: Material) -> None:
+def test_adam_goes_wrong_under_the_betas_of_the_proof_alone(material):
     shown = show(material)
     by_setting = {sentence.split()[2]: sentence for sentence in shown.findings}
     assert "the claim holds: Adam ends at 1.000, AMSGrad at -0.9" in by_setting["theorem"]

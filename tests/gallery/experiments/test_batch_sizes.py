@@ -1,13 +1,7 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from reshaping import reshaped
 
-from study.gallery import Material
 from study.gallery.experiments.batch_sizes import show
 
 # Steps, examples a step, milliseconds a step, and the noise of a batch's loss.
@@ -16,20 +10,20 @@ EVERY = {"full": 1, "mini": 2, "single": 50}
 
 
 @pytest.fixture
-def batches(make_material: Callable[..., Material]) -> Material:
+def batches(make_material):
     studies = {f"sgd-batch={batch}-setting=shared": [0.9, 0.91, 0.92] for batch in BATCHES}
 
-    def of(name: str) -> str:
+    def of(name):
         return name.partition("batch=")[2].partition("-")[0]
 
-    def metrics(name: str, _run: Any) -> dict[str, float]:
+    def metrics(name, _run):
         n, size, milliseconds, _ = BATCHES[of(name)]
         return {"n_steps": n, "n_examples": n * size, "seconds_train": n * milliseconds / 1e3}
 
-    def config(name: str) -> dict[str, Any]:
+    def config(name):
         return {"setting": "shared", "batch": of(name), "tracking": {"every_n_steps": EVERY[of(name)]}}
 
-    def history(run: Any, _metric: str) -> Any:
+    def history(run, _metric):
         batch = of(run.run_id)
         n, *_, noise = BATCHES[batch]
         steps = np.arange(EVERY[batch], n + 1, EVERY[batch])
@@ -39,7 +33,7 @@ def batches(make_material: Callable[..., Material]) -> Material:
     return reshaped(make_material(studies), metrics=metrics, config=config, history=history, metric="val_accuracy")
 
 
-def test_each_axis_has_its_own_first(batches: Material) -> None:
+def test_each_axis_has_its_own_first(batches):
     shown = show(batches)
     told = shown.findings[0]
     # All fall alike by step, so the one that needs the fewest examples or seconds for a step is ahead there.
@@ -49,7 +43,7 @@ def test_each_axis_has_its_own_first(batches: Material) -> None:
     assert [picture.name for picture in shown.pictures] == ["loss-shared"]
 
 
-def test_noise_is_that_of_the_draw_and_not_of_the_descent(batches: Material) -> None:
+def test_noise_is_that_of_the_draw_and_not_of_the_descent(batches):
     shown = show(batches)
     noise = {row[0]: float(row[5]) for row in shown.tables[0].rows}
     assert noise["single examples, shared"] == pytest.approx(0.4 / 0.5, rel=0.15)

@@ -1,15 +1,11 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from study.gallery import Material
 from study.gallery.experiments.fashion_mnist_eight import show
 
 
-def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight: Material) -> None:
+def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight):
     shown = show(eight)
     (table,) = shown.tables
     assert table.rows[0][0] == "sgd"  # in the order of the tuned ranking
@@ -28,7 +24,7 @@ def test_both_rankings_stand_side_by_side_and_the_claim_is_judged(eight: Materia
     assert all(picture.data.startswith(b"<?xml") for picture in shown.pictures)
 
 
-def test_a_claim_that_holds_is_said(make_material: Callable[..., Material]) -> None:
+def test_a_claim_that_holds_is_said(make_material):
     scores = {"sgd": 0.80, "adagrad": 0.70, "adam": 0.85, "nadam": 0.84}
     studies = {
         f"{name}-setting={setting}": [score, score + 0.001, score - 0.001]
@@ -38,7 +34,7 @@ def test_a_claim_that_holds_is_said(make_material: Callable[..., Material]) -> N
     assert show(make_material(studies)).findings[0].startswith("Confirmed")
 
 
-def test_a_run_that_diverged_does_not_end_the_page(eight: Material) -> None:
+def test_a_run_that_diverged_does_not_end_the_page(eight):
     study = eight.experiment.entries[0].studies[0]
     broken = tuple(replace(run, state="diverged") for run in study.tuned)
     entry = replace(eight.experiment.entries[0], studies=(replace(study, tuned=broken),))
@@ -47,7 +43,7 @@ def test_a_run_that_diverged_does_not_end_the_page(eight: Material) -> None:
     assert any("0.00" in cell for row in table.rows for cell in row)
 
 
-def test_a_part_of_the_experiment_is_not_shown_as_the_whole(eight: Material) -> None:
+def test_a_part_of_the_experiment_is_not_shown_as_the_whole(eight):
     only = tuple(entry for entry in eight.experiment.entries if entry.label.endswith("tuned"))
     with pytest.raises(KeyError, match="shared"):
         show(replace(eight, experiment=replace(eight.experiment, entries=only)))

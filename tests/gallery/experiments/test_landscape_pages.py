@@ -1,7 +1,5 @@
 """The pages of landscapes: numbers as the rules give them, and verdicts that follow the numbers."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from reshaping import reshaped
 
 from study.datasets.linear_regression import load
-from study.gallery import Material
 from study.gallery.experiments.linear_regression import show
 
 DATASET = {
@@ -25,16 +19,16 @@ SPREAD = float(np.std(load(split_seed=0).validation.x))
 
 
 @pytest.fixture
-def line(make_material: Callable[..., Material]) -> Material:
+def line(make_material):
     studies = {
         f"{name}-setting={setting}": [0.1] * 3 for setting in ("published", "tuned") for name in ("sgd", "adam")
     }
 
-    def metrics(name: str, run: Any) -> dict[str, float]:
+    def metrics(name, run):
         slope = 1.5 if name == "sgd-setting=published" else 2.0
         return {"test_loss": 0.01, "val_output_spread": slope * SPREAD, "val_output_mean": -1.0 + 0.0 * run.number}
 
-    def history(run: Any, _metric: str) -> Any:
+    def history(run, _metric):
         return 5.0 * np.exp(-(0.02 if run.run_id.startswith("adam") else 0.01) * np.arange(320)) + 0.01
 
     return reshaped(
@@ -46,7 +40,7 @@ def line(make_material: Callable[..., Material]) -> Material:
     )
 
 
-def test_lines_are_told_from_where_the_outputs_lie(line: Material) -> None:
+def test_lines_are_told_from_where_the_outputs_lie(line):
     shown = show(line)
     rows = {row[:2]: row[2:] for row in shown.tables[1].rows}
     assert rows["least squares", ""] == ("2.0000", "-1.0000")

@@ -1,14 +1,9 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from reshaping import reshaped
 
-from study.gallery import Material
 from study.gallery.experiments.numpy_four import show
 
 RULES = ("sgd", "averaged_momentum", "paper_rmsprop", "paper_adam")
@@ -24,17 +19,17 @@ SETTINGS = {
 }
 
 
-def history(run: Any, metric: str) -> Any:
+def history(run, metric):
     n = np.arange(30)
     # The last batch jumps by 0.5 up and down, the loss of all by 0.05 and the fall.
     return 2 - 0.01 * n + (0.25 if metric == "step_loss" else 0.025) * (-1.0) ** n + 0.0 * run.number
 
 
 @pytest.fixture
-def four(make_material: Callable[..., Material]) -> Material:
+def four(make_material):
     studies = {f"{rule}-setting={setting}": [0.7, 0.71, 0.72] for setting in SETTINGS for rule in RULES}
 
-    def metrics(name: str, run: Any) -> dict[str, float]:
+    def metrics(name, run):
         rule, _, setting = name.partition("-setting=")
         return {"accuracy": SETTINGS[setting][rule] + 0.001 * run.number}
 
@@ -43,7 +38,7 @@ def four(make_material: Callable[..., Material]) -> Material:
     )
 
 
-def test_the_three_rankings_stand_beside_the_published_one(four: Material) -> None:
+def test_the_three_rankings_stand_beside_the_published_one(four):
     shown = show(four)
     slips, published, _ = shown.tables
     assert [row[0] for row in published.rows] == ["Adam", "RMSprop", "momentum", "mini-batch"]
@@ -62,7 +57,7 @@ def test_the_three_rankings_stand_beside_the_published_one(four: Material) -> No
     assert "Intervals of 6 of 6 pairs do not overlap" in shown.findings[0]
 
 
-def test_each_slip_is_told_with_what_it_changes(four: Material) -> None:
+def test_each_slip_is_told_with_what_it_changes(four):
     told = " ".join(show(four).findings)
     assert "The slip of dropout alone changes train accuracy: mini-batch \N{MINUS SIGN}2.00" in told
     assert "The slip of the spread alone changes train accuracy: mini-batch +0.00" in told
@@ -71,13 +66,13 @@ def test_each_slip_is_told_with_what_it_changes(four: Material) -> None:
     assert "jumps 10.0 times as far" in told
 
 
-def test_mini_batch_descent_stands_under_both_names_of_its_one_study(four: Material) -> None:
+def test_mini_batch_descent_stands_under_both_names_of_its_one_study(four):
     entries = tuple(entry for entry in four.experiment.entries if entry.label != "sgd-setting=corrected")
     shown = show(replace(four, experiment=replace(four.experiment, entries=entries)))
     assert {row[0]: row[1] for row in shown.tables[0].rows}["no slip"].startswith("80.10")  # that of its rules
 
 
-def test_pictures_are_drawn_for_the_rankings_and_the_plotted_cost(four: Material) -> None:
+def test_pictures_are_drawn_for_the_rankings_and_the_plotted_cost(four):
     pictures = show(four).pictures
     assert [picture.name for picture in pictures] == [
         "loss-published",

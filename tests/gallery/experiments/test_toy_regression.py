@@ -1,14 +1,8 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from reshaping import reshaped
 
 from study.datasets.toy_regression import load
-from study.gallery import Material
 from study.gallery.experiments.toy_regression import show
 
 DATASET = {
@@ -24,15 +18,15 @@ LOSSES = {"sgd": 0.08, "momentum": 0.02, "rmsprop": 0.013, "adam": 0.012}
 
 
 @pytest.fixture
-def toy(make_material: Callable[..., Material]) -> Material:
+def toy(make_material):
     settings = ("published", "relu_output", "tuned")
     studies = {f"{name}-setting={setting}": [0.1] * 4 for setting in settings for name in LOSSES}
 
-    def metrics(name: str, run: Any) -> dict[str, float]:
+    def metrics(name, run):
         dead = "relu_output" in name and run.number < 2
         return {"test_loss": ZERO if dead else LOSSES[name.partition("-")[0]] + 0.0001 * run.number}
 
-    def history(run: Any, _metric: str) -> Any:
+    def history(run, _metric):
         rates = {"sgd": 0.001, "momentum": 0.05, "rmsprop": 0.1, "adam": 0.2}
         return 0.01 + 0.3 * np.exp(-rates[run.run_id.partition("-")[0]] * np.arange(160))
 
@@ -45,7 +39,7 @@ def toy(make_material: Callable[..., Material]) -> Material:
     )
 
 
-def test_who_is_near_the_noise_first_and_how_many_nets_died(toy: Material) -> None:
+def test_who_is_near_the_noise_first_and_how_many_nets_died(toy):
     shown = show(toy)
     assert shown.findings[0].startswith("The claim holds at the published rates")
     assert "sgd not at all" in shown.findings[0]

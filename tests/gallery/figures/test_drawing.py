@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import re
 
 import numpy as np
@@ -10,7 +8,7 @@ from study.gallery.figures.heat_map import heat_map
 from study.gallery.figures.loss_curves import Curve, loss_curves, smoothed, stacked
 
 
-def test_smoothing_keeps_constants_and_lines_and_takes_noise_away() -> None:
+def test_smoothing_keeps_constants_and_lines_and_takes_noise_away():
     np.testing.assert_allclose(smoothed(np.full((2, 30), 3.0), 11), 3.0)
     line = np.arange(30.0)
     np.testing.assert_allclose(smoothed(line, 11)[5:-5], line[5:-5])
@@ -20,13 +18,13 @@ def test_smoothing_keeps_constants_and_lines_and_takes_noise_away() -> None:
     assert smoothed(np.array([1.0]), 11).tolist() == [1.0]
 
 
-def test_histories_of_unequal_length_are_stacked_and_what_is_infinite_is_left_out() -> None:
+def test_histories_of_unequal_length_are_stacked_and_what_is_infinite_is_left_out():
     rows = stacked([[1.0, 2.0, 3.0], [1.0], [np.inf, 4.0]])
     np.testing.assert_array_equal(rows, [[1, 2, 3], [1, np.nan, np.nan], [np.nan, 4, np.nan]])
     assert stacked([]).shape == (0, 0)
 
 
-def test_a_curve_that_ended_early_and_one_without_values_are_drawn() -> None:
+def test_a_curve_that_ended_early_and_one_without_values_are_drawn():
     curves = [
         Curve(label="sgd", values=np.array([[1.0, np.nan], [2.0, 1.0]])),
         Curve(label="adam", values=np.empty((1, 2)) * np.nan),
@@ -36,7 +34,7 @@ def test_a_curve_that_ended_early_and_one_without_values_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("lower_is_better", [True, False])
-def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_run(lower_is_better: bool) -> None:
+def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_run(lower_is_better):
     cells = [[0.1, np.inf], [np.nan, 0.4]]
     drawn = heat_map(
         cells,
@@ -51,7 +49,7 @@ def test_a_heat_map_writes_its_values_and_says_what_diverged_and_what_was_not_ru
         assert f"<!-- {told} -->" in text  # Matplotlib writes the text beside its letters' outlines
 
 
-def test_paths_keep_two_digits_and_all_else_stays() -> None:
+def test_paths_keep_two_digits_and_all_else_stays():
     figure = new_figure(height=2.0)
     axes = figure.add_subplot()
     axes.plot([0.0, 1 / 3, 1.0], [0.0, 2 / 7, 1.0])

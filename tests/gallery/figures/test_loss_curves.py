@@ -1,23 +1,19 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from study.gallery import Material
 from study.gallery.analysis.rankings import by_setting
 from study.gallery.figures import loss_curves as _loss_curves
-from study.gallery.figures.loss_curves import Curve, step_losses
+from study.gallery.figures.loss_curves import step_losses
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Curve]:
+def drawn(monkeypatch):
     """The curves that were drawn."""
-    curves: list[Curve] = []
+    curves = []
 
-    def draw(given: list[Curve], **_: object) -> bytes:
+    def draw(given, **_):
         curves.extend(given)
         return b"drawn"
 
@@ -25,9 +21,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Curve]:
     return curves
 
 
-def test_losses_stand_at_their_steps_and_what_recorded_none_is_left_out(
-    make_material: Callable[..., Material], drawn: list[Curve]
-) -> None:
+def test_losses_stand_at_their_steps_and_what_recorded_none_is_left_out(make_material, drawn):
     made = make_material({"sgd-setting=shared": [0.1, 0.2], "adam-setting=shared": [0.3, 0.4]})
     material = replace(
         made, history=lambda run, _: np.empty(0) if run.run_id.startswith("adam") else np.arange(3.0) + run.number

@@ -1,7 +1,5 @@
 """Drawn ways: what a picture is drawn from, and that each kind of picture shows all of it."""
 
-from __future__ import annotations
-
 import html
 import io
 import json
@@ -21,7 +19,7 @@ from study.report.figures.style import styles
 
 
 @pytest.fixture(scope="module")
-def walks() -> Walks:
+def walks():
     made = Walks("some", n_steps=12)
     made.add("sgd", "ellipse", [{}], learning_rate=0.95)
     made.add("momentum", "ellipse", [{}], learning_rate=0.1, momentum=0.9)

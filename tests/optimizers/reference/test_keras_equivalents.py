@@ -1,10 +1,6 @@
-from __future__ import annotations
-
 import inspect
 import math
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Any
 
 import keras_steps
 import numpy as np
@@ -32,13 +28,13 @@ from study.optimizers.reference import (
 from study.optimizers.reference.keras_differences import double_precision
 
 # Float64 on both sides; they differ in the order of a few operations alone.
-TOLERANCE: dict[str, Any] = {"rtol": 1e-11, "atol": 1e-13}
+TOLERANCE = {"rtol": 1e-11, "atol": 1e-13}
 # On TensorFlow, Keras makes float32 of a number on its way to float64. Both sides are given what float32 holds,
 # but the 0.96 of Nadam's schedule is written in Keras's code, and off by 4e-8 of itself.
-NADAM: dict[str, Any] = {"rtol": 1e-6, "atol": 1e-9}
+NADAM = {"rtol": 1e-6, "atol": 1e-9}
 
 # What Keras computes, at two settings each: of what has an epsilon, one at which it decides.
-KERAS: list[tuple[type, str, dict[str, Any]]] = [
+KERAS = [
     (SGD, "SGD", {}),
     (SGD, "SGD", {"learning_rate": 0.5, "nesterov": True}),
     (Momentum, "SGD", {"momentum": 0.9}),
@@ -69,9 +65,9 @@ KERAS: list[tuple[type, str, dict[str, Any]]] = [
 # The papers' forms from w = 1 under the gradients 2 and 4, worked out by hand.
 # With beta_1 = 1/2 the first moments are 1 and 5/2, corrected 2 and 10/3; with beta_2 = 3/4 the second ones are 1 and
 # 19/4, corrected 4 and 76/7.
-HALVES: dict[str, Any] = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75}
+HALVES = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.75}
 M2, V2 = 10 / 3, 76 / 7
-GOLDEN: list[tuple[type, dict[str, Any], list[float]]] = [
+GOLDEN = [
     (SGD, {"learning_rate": 0.1}, [0.8, 0.4]),
     # velocities -0.2, -0.5
     (Momentum, {"learning_rate": 0.1, "momentum": 0.5}, [0.8, 0.3]),
@@ -138,7 +134,7 @@ GOLDEN: list[tuple[type, dict[str, Any], list[float]]] = [
 EQUIVALENT = {"self.rho * others[0] + (1 - self.rho) * g -> self.rho * others[0] - (1 - self.rho) * g"}
 
 
-def steps(rule: Any, gradients: tuple[float, ...] = (2.0, 4.0)) -> list[float]:
+def steps(rule, gradients=(2.0, 4.0)):
     weights, path = [np.array([1.0])], []
     state = rule.init(weights)
     for gradient in gradients:
@@ -147,22 +143,22 @@ def steps(rule: Any, gradients: tuple[float, ...] = (2.0, 4.0)) -> list[float]:
     return path
 
 
-def made(name: str, arguments: dict[str, Any]) -> Any:
+def made(name, arguments):
     """Return the reference of Keras's rule at numbers that float32 holds."""
-    rule: Any = of_keras(f"keras.optimizers.{name}", arguments)
+    rule = of_keras(f"keras.optimizers.{name}", arguments)
     return type(rule)(**held_by_float32({field.name: getattr(rule, field.name) for field in fields(rule)}))
 
 
-def held_by_float32(arguments: dict[str, Any]) -> dict[str, Any]:
+def held_by_float32(arguments):
     return {k: float(np.float32(v)) if type(v) is float else v for k, v in arguments.items()}
 
 
-def agree(ours: Any, theirs: Any, rule: type) -> bool:
+def agree(ours, theirs, rule):
     return bool(np.allclose(ours, theirs, **(NADAM if rule is Nadam else TOLERANCE)))
 
 
 @pytest.fixture(scope="module")
-def keras_paths() -> list[np.ndarray[Any, Any]]:
+def keras_paths():
     """The paths that Keras computes for every entry of KERAS."""
     import keras
 
@@ -177,14 +173,12 @@ def keras_paths() -> list[np.ndarray[Any, Any]]:
 
 
 @pytest.mark.parametrize(("rule", "arguments", "expected"), GOLDEN)
-def test_the_papers_form_takes_the_steps_worked_out_by_hand(
-    rule: Callable[..., Any], arguments: dict[str, Any], expected: list[float]
-) -> None:
+def test_the_papers_form_takes_the_steps_worked_out_by_hand(rule, arguments, expected):
     np.testing.assert_allclose(steps(rule(**arguments)), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("index", range(len(KERAS)), ids=lambda i: f"{KERAS[i][0].__name__}-{i % 2}")
-def test_keras_and_the_reference_of_its_rule_agree_over_100_steps(index: int, keras_paths: Any) -> None:
+def test_keras_and_the_reference_of_its_rule_agree_over_100_steps(index, keras_paths):
     rule, name, arguments = KERAS[index]
     built = made(name, arguments)
     assert type(built) is rule
@@ -193,8 +187,8 @@ def test_keras_and_the_reference_of_its_rule_agree_over_100_steps(index: int, ke
 
 
 @pytest.mark.parametrize("rule", sorted({rule for rule, *_ in KERAS} | {AveragedMomentum}, key=lambda r: r.__name__))
-def test_no_mutant_of_a_rule_passes(rule: type, keras_paths: Any) -> None:
-    def passes(mutant: type) -> bool:
+def test_no_mutant_of_a_rule_passes(rule, keras_paths):
+    def passes(mutant):
         with np.errstate(all="ignore"):
             for (of, name, arguments), path in zip(KERAS, keras_paths, strict=True):
                 if of is rule:
@@ -210,14 +204,14 @@ def test_no_mutant_of_a_rule_passes(rule: type, keras_paths: Any) -> None:
     assert {told for told, mutant in found if survives(passes, mutant)} <= EQUIVALENT
 
 
-def survives(passes: Callable[[type], bool], mutant: type) -> bool:
+def survives(passes, mutant):
     try:
         return passes(mutant)
     except (ArithmeticError, IndexError, TypeError, ValueError):
         return False
 
 
-def test_nothing_is_changed_in_place() -> None:
+def test_nothing_is_changed_in_place():
     for rule in keras_equivalents._RULES:
         weights = [np.array([1.0, 2.0])]
         built = rule()
@@ -232,18 +226,18 @@ def test_nothing_is_changed_in_place() -> None:
                 np.testing.assert_array_equal(slot, value)
 
 
-def test_a_weight_without_gradients_stays_where_no_epsilon_keeps_the_divisor_from_0() -> None:
+def test_a_weight_without_gradients_stays_where_no_epsilon_keeps_the_divisor_from_0():
     for rule in (AMSGrad(), AdaMax(), Adagrad(epsilon=0.0), RMSprop(epsilon=0.0), Adam(epsilon=0.0)):
         assert steps(rule, (0.0, 0.0)) == [1.0, 1.0]
 
 
-def test_the_average_of_gradients_needs_ten_times_the_rate_of_the_velocity() -> None:
+def test_the_average_of_gradients_needs_ten_times_the_rate_of_the_velocity():
     averaged = keras_steps.by_rule(AveragedMomentum(learning_rate=0.1, momentum=0.9))
     velocity = keras_steps.by_rule(Momentum(learning_rate=0.01, momentum=0.9))
     np.testing.assert_allclose(averaged, velocity, rtol=1e-12)
 
 
-def test_nesterov_is_the_look_ahead_form_in_the_weights_looked_ahead_to() -> None:
+def test_nesterov_is_the_look_ahead_form_in_the_weights_looked_ahead_to():
     curvature, rate, momentum = np.array([0.3, 2.0]), 0.1, 0.9
     behind, velocity = np.array([1.0, -1.0]), np.zeros(2)
     rule = Nesterov(learning_rate=rate, momentum=momentum)
@@ -256,13 +250,13 @@ def test_nesterov_is_the_look_ahead_form_in_the_weights_looked_ahead_to() -> Non
     np.testing.assert_allclose(weights[0], behind + momentum * velocity, rtol=1e-12)
 
 
-def test_rmsprop_that_averages_nothing_divides_by_epsilon_or_by_its_root() -> None:
+def test_rmsprop_that_averages_nothing_divides_by_epsilon_or_by_its_root():
     outside = steps(RMSprop(learning_rate=0.01, rho=1.0, epsilon=1e-4), (2.0,))
     inside = steps(RMSprop(learning_rate=0.01, rho=1.0, epsilon=1e-4, epsilon_inside_root=True), (2.0,))
     np.testing.assert_allclose([outside[0], inside[0]], [1 - 0.02 / 1e-4, 1 - 0.02 / 1e-2], rtol=1e-13)
 
 
-def test_epsilon_hat_is_the_papers_epsilon_made_larger() -> None:
+def test_epsilon_hat_is_the_papers_epsilon_made_larger():
     hat = Adam(epsilon=0.01, epsilon_form="epsilon_hat")
     for t in (1, 2, 50):
         weights = [np.array([1.0])]
@@ -272,7 +266,7 @@ def test_epsilon_hat_is_the_papers_epsilon_made_larger() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
 
 
-def test_passes_count_what_they_are_told() -> None:
+def test_passes_count_what_they_are_told():
     weights, gradient = [np.array([1.0])], [np.array([2.0])]
     by_passes, by_updates = Adam(t_counts="passes"), Adam()
     state = State(t=4, slots=((np.array([0.3]),), (np.array([0.2]),)))
@@ -281,19 +275,19 @@ def test_passes_count_what_they_are_told() -> None:
 
 
 @pytest.mark.parametrize("argument", ["epsilon_form", "t_counts"])
-def test_an_unknown_form_is_refused(argument: str) -> None:
+def test_an_unknown_form_is_refused(argument):
     with pytest.raises(ValueError, match=f"Adam: {argument}='bogus': expected one of"):
         Adam(**{argument: "bogus"})  # type: ignore[arg-type]
 
 
-def test_every_rule_is_a_frozen_dataclass_that_names_its_source() -> None:
+def test_every_rule_is_a_frozen_dataclass_that_names_its_source():
     for rule in keras_equivalents._RULES:
         assert is_dataclass(rule)
         assert rule.__dataclass_params__.frozen  # type: ignore[attr-defined]
         assert "<-" in str(rule.__doc__)
 
 
-def test_defaults_are_those_of_keras() -> None:
+def test_defaults_are_those_of_keras():
     import keras
 
     for name, build in keras_equivalents._KERAS.items():
@@ -302,12 +296,12 @@ def test_defaults_are_those_of_keras() -> None:
             assert parameter.default == theirs[argument].default, (name, argument)
 
 
-def test_a_rule_is_taken_as_it_stands() -> None:
+def test_a_rule_is_taken_as_it_stands():
     made = of_keras("study.optimizers.reference.Adam", {"learning_rate": 0.1, "t_counts": "passes"})
     assert made == Adam(learning_rate=0.1, t_counts="passes")
 
 
-def test_what_is_off_needs_no_rule() -> None:
+def test_what_is_off_needs_no_rule():
     off = {"clipnorm": None, "weight_decay": None, "use_ema": False, "ema_momentum": 0.99}
     assert of_keras("keras.optimizers.SGD", {"learning_rate": 0.3} | off) == SGD(learning_rate=0.3)
 
@@ -320,13 +314,13 @@ def test_what_is_off_needs_no_rule() -> None:
         ("keras.optimizers.SGD", {"use_ema": True}, r"optimizer.use_ema=True: expected"),
     ],
 )
-def test_what_has_no_rule_is_refused(target: str, arguments: dict[str, Any], told: str) -> None:
+def test_what_has_no_rule_is_refused(target, arguments, told):
     with pytest.raises(ValueError, match=told):
         of_keras(target, arguments)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_centered_rmsprop_stays_finite_where_rounding_takes_the_spread_below_zero(dtype: type) -> None:
+def test_centered_rmsprop_stays_finite_where_rounding_takes_the_spread_below_zero(dtype):
     rule = RMSprop(rho=0.9, centered=True)
     gradients = [np.random.default_rng(0).random(200).astype(dtype)]
     weights, state = [np.zeros(200, dtype)], rule.init(gradients)
@@ -338,11 +332,11 @@ def test_centered_rmsprop_stays_finite_where_rounding_takes_the_spread_below_zer
 @pytest.mark.parametrize(
     ("rule", "n_slots"), [(RMSprop(), 1), (RMSprop(momentum=0.9), 2), (RMSprop(momentum=0.9, centered=True), 3)]
 )
-def test_rmsprop_keeps_what_it_needs(rule: RMSprop, n_slots: int) -> None:
+def test_rmsprop_keeps_what_it_needs(rule, n_slots):
     assert len(rule.init([np.zeros(3)]).slots) == n_slots
 
 
-def test_nadam_leaves_weights_of_float32_in_float32() -> None:
+def test_nadam_leaves_weights_of_float32_in_float32():
     weights = [np.zeros(3, np.float32)]
     moved, state = Nadam().step(weights, [np.ones(3, np.float32)], Nadam().init(weights))
     assert moved[0].dtype == np.float32

@@ -1,7 +1,5 @@
 """The page in a real Chromium, asked through chromedriver's HTTP interface: `pytest -m browser`."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket
@@ -9,9 +7,6 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,10 +22,10 @@ PLOT = "document.querySelector('[data-figure=validation-steps]')"
 
 
 class Chromium:
-    def __init__(self, session: str) -> None:
+    def __init__(self, session):
         self._session = session
 
-    def open(self, path: Path, *, width: int, dark: bool) -> None:
+    def open(self, path, *, width, dark):
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.cdp("Emulation.setEmulatedMedia", features=scheme)
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -38,20 +33,20 @@ class Chromium:
         _post(f"{self._session}/url", {"url": path.as_uri()})
         self.wait("document.documentElement.dataset.ready === 'yes'")
 
-    def cdp(self, command: str, **params: Any) -> Any:
+    def cdp(self, command, **params):
         return _post(f"{self._session}/goog/cdp/execute", {"cmd": command, "params": params})
 
-    def ask(self, expression: str) -> Any:
+    def ask(self, expression):
         return _post(f"{self._session}/execute/sync", {"script": f"return {expression};", "args": []})
 
-    def wait(self, expression: str, *, seconds: float = 30) -> None:
+    def wait(self, expression, *, seconds=30):
         end = time.monotonic() + seconds
         while not self.ask(expression):
             assert time.monotonic() < end, f"never came true: {expression}"
             time.sleep(0.05)
 
-    def move(self, x: float, y: float, *, click: bool = False) -> None:
-        steps: list[dict[str, Any]] = [
+    def move(self, x, y, *, click=False):
+        steps = [
             {"type": "pointerMove", "duration": 50, "x": round(x) - 3, "y": round(y) - 1},
             {"type": "pointerMove", "duration": 50, "x": round(x), "y": round(y)},
         ]
@@ -60,13 +55,13 @@ class Chromium:
         mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}
         _post(f"{self._session}/actions", {"actions": [mouse]})
 
-    def errors(self) -> list[str]:
+    def errors(self):
         logged = _post(f"{self._session}/se/log", {"type": "browser"})
         return [entry["message"] for entry in logged if entry["level"] in ("SEVERE", "WARNING")]
 
 
 @contextlib.contextmanager
-def chromium(folder: Path) -> Iterator[Chromium]:
+def chromium(folder):
     """Start a driver and a browser whose profile is in a folder, and end both."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -89,7 +84,7 @@ def chromium(folder: Path) -> Iterator[Chromium]:
         driver.wait(timeout=30)
 
 
-def _wait_for(base: str) -> None:
+def _wait_for(base):
     end = time.monotonic() + 30
     while True:
         try:
@@ -100,7 +95,7 @@ def _wait_for(base: str) -> None:
             time.sleep(0.1)
 
 
-def _post(address: str, content: dict[str, Any]) -> Any:
+def _post(address, content):
     request = urllib.request.Request(address, json.dumps(content).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["value"]

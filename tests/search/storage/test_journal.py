@@ -1,19 +1,14 @@
-from __future__ import annotations
-
 import os
 import signal
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from study.config.schema import StudyConfig
 from study.search.ask_tell import open_search
 from study.search.storage.journal import Journal
 
 
-def test_entries_are_seen_at_once_and_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[int] = []
+def test_entries_are_seen_at_once_and_waited_for_once(tmp_path, monkeypatch):
+    waits = []
     monkeypatch.setattr(os, "fsync", waits.append)
     journal, other = Journal(tmp_path / "journal"), Journal(tmp_path / "journal")
     journal.append_logs([{"n": 0}])
@@ -33,21 +28,19 @@ def test_entries_are_seen_at_once_and_waited_for_once(tmp_path: Path, monkeypatc
     ("sampler", "n_trials", "n_at_once"),
     [("random", 60, 60), ("qmc", 60, 60), ("tpe", 60, 10), ("tpe", 300, 30), ("cmaes", 60, 6), ("cmaes", 3, 1)],
 )
-def test_a_sampler_that_learns_is_asked_for_fewer_at_once(
-    compose: Callable[..., StudyConfig], sampler: str, n_trials: int, n_at_once: int
-) -> None:
+def test_a_sampler_that_learns_is_asked_for_fewer_at_once(compose, sampler, n_trials, n_at_once):
     config = compose(f"sampler={sampler}", f"budget.n_trials={n_trials}")
     assert config.n_at_once == n_at_once
     with open_search(config) as search:
         assert len(search.ask(256)) == n_at_once
 
 
-def test_an_interruption_waits_until_the_entries_are_written(tmp_path: Path) -> None:
+def test_an_interruption_waits_until_the_entries_are_written(tmp_path):
     path = tmp_path / "journal"
     journal = Journal(path)
     append = journal._append
 
-    def interrupted(logs: list[dict[str, int]]) -> None:
+    def interrupted(logs):
         signal.raise_signal(signal.SIGINT)
         append(logs)
 
@@ -58,7 +51,7 @@ def test_an_interruption_waits_until_the_entries_are_written(tmp_path: Path) -> 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_incomplete_entry_of_a_crash_is_dropped_by_the_next_one(tmp_path: Path) -> None:
+def test_an_incomplete_entry_of_a_crash_is_dropped_by_the_next_one(tmp_path):
     path = tmp_path / "journal"
     Journal(path).append_logs([{"n": 0}, {"n": 1}])
     with path.open("ab") as file:
@@ -71,7 +64,7 @@ def test_an_incomplete_entry_of_a_crash_is_dropped_by_the_next_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize("last", [b"{not json}\n", b"1\n", b"\n", b"\xff\n"])
-def test_an_invalid_entry_raises_before_anything_is_written_behind_it(tmp_path: Path, last: bytes) -> None:
+def test_an_invalid_entry_raises_before_anything_is_written_behind_it(tmp_path, last):
     path = tmp_path / "journal"
     path.write_bytes(b'{"n":0}\n' + last)
     with pytest.raises(ValueError):  # noqa: PT011 - the message depends on the kind of damage

@@ -1,10 +1,5 @@
-from __future__ import annotations
-
 import math
 import shutil
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
@@ -20,7 +15,7 @@ VALUES = {0: (0.5, 0.75), 1: (0.9, math.nan), 2: (0.1, math.inf), 3: ()}
 STATES = {0: "complete", 1: "diverged", 2: "pruned", 3: "failed"}
 
 
-def train(tracker: Any, *, in_bulk: bool) -> None:
+def train(tracker, *, in_bulk):
     trials = [Trial(number=n, hyperparameters={"learning_rate": 0.1}, run_seed=n, order_seed=2) for n in VALUES]
     for trial in trials:
         tracker.start("trial", trial, in_bulk=in_bulk)
@@ -30,14 +25,14 @@ def train(tracker: Any, *, in_bulk: bool) -> None:
                 metrics = {"val_accuracy": VALUES[trial.number][epoch], "a name?": 0.1}
                 tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch + 1, metrics=metrics))
     for trial in trials:
-        state: Any = STATES[trial.number]
+        state = STATES[trial.number]
         history = {"val_accuracy": VALUES[trial.number]}
         error = "Traceback: it broke" if state == "failed" else None
         result = TrialResult(trial=trial, state=state, history=history, summary={"n_steps": 2.0}, error=error)
         tracker.end("trial", result, objective=0.5 + trial.number / 10)
 
 
-def written(config: Any) -> list[dict[str, Any]]:
+def written(config):
     client = MlflowClient(config.stores.tracking_uri, registry_uri=config.stores.tracking_uri)
     (study,) = read_studies(config.stores.tracking_uri, config.experiment_name)
     found = []
@@ -68,8 +63,8 @@ def written(config: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("is_database", [True, False])
 def test_runs_written_at_once_are_those_written_one_by_one(
-    make_config: Any, open_tracker: Any, tmp_path: Path, empty_store: Path, monkeypatch: Any, is_database: bool
-) -> None:
+    make_config, open_tracker, tmp_path, empty_store, monkeypatch, is_database
+):
     if not is_database:  # treat the database as a server's store
         monkeypatch.setattr("study.tracking.open_runs.is_database", lambda _uri: False)
     stores = []
@@ -97,15 +92,15 @@ def test_runs_written_at_once_are_those_written_one_by_one(
     ],
 )
 def test_an_unknown_mlflow_gets_the_same_runs_one_by_one(
-    make_config: Any,
-    open_tracker: Any,
-    tmp_path: Path,
-    empty_store: Path,
-    monkeypatch: Any,
-    caplog: Any,
-    make_unknown: Callable[[Any], None],
-    reason: str,
-) -> None:
+    make_config,
+    open_tracker,
+    tmp_path,
+    empty_store,
+    monkeypatch,
+    caplog,
+    make_unknown,
+    reason,
+):
     stores, n_times = [], 1 if "3.18" in reason else 2  # the second time, the trials have runs already
     for is_known in (True, False):
         path = tmp_path / f"{is_known}.db"
@@ -126,13 +121,11 @@ def test_an_unknown_mlflow_gets_the_same_runs_one_by_one(
     assert all(reason in warning for warning in warnings)
 
 
-def test_the_installed_mlflow_is_known() -> None:
+def test_the_installed_mlflow_is_known():
     assert bulk_insert.unknown_part() == ""
 
 
-def test_nothing_is_stored_before_the_flush_and_a_repeated_trial_replaces_the_first(
-    make_config: Any, open_tracker: Any
-) -> None:
+def test_nothing_is_stored_before_the_flush_and_a_repeated_trial_replaces_the_first(make_config, open_tracker):
     config = make_config(n_trials=4)
     for _ in range(2):
         with open_tracker(config) as tracker:
@@ -145,8 +138,8 @@ def test_nothing_is_stored_before_the_flush_and_a_repeated_trial_replaces_the_fi
     assert histories
 
 
-def test_all_runs_are_written_in_one_transaction(make_config: Any, open_tracker: Any, monkeypatch: Any) -> None:
-    calls: list[str] = []
+def test_all_runs_are_written_in_one_transaction(make_config, open_tracker, monkeypatch):
+    calls = []
     for name in ("create_run", "log_batch"):
         method = getattr(SqlAlchemyStore, name)
         monkeypatch.setattr(SqlAlchemyStore, name, lambda *a, _m=method, _n=name, **k: calls.append(_n) or _m(*a, **k))

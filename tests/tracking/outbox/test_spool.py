@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import math
-from pathlib import Path
 
 import pytest
 from mlflow.entities import Metric
@@ -19,7 +16,7 @@ ENTRIES = [
 ]
 
 
-def test_entries_come_back_as_they_were(tmp_path: Path) -> None:
+def test_entries_come_back_as_they_were(tmp_path):
     spool = open_spool(tmp_path, "d", ADDRESS)
     spool.append(ENTRIES[:1])
     spool.append(ENTRIES[1:])
@@ -33,7 +30,7 @@ def test_entries_come_back_as_they_were(tmp_path: Path) -> None:
     assert read_spool(spool.path) == (ADDRESS, ENTRIES[:1])
 
 
-def test_an_incomplete_last_line_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_left_out(tmp_path):
     spool = open_spool(tmp_path, "d", ADDRESS)
     spool.append(ENTRIES)
     content = spool.path.read_bytes()
@@ -43,14 +40,14 @@ def test_an_incomplete_last_line_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]\n", b'{"a": 1}\n', b"\xff\xfe\n"])
-def test_a_file_that_is_no_spool_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_spool_is_refused(tmp_path, content):
     path = tmp_path / "d-0.jsonl"
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"d-0\.jsonl: expected records of a study"):
         read_spool(path)
 
 
-def test_each_worker_has_a_spool_and_only_those_of_dead_workers_can_be_taken(tmp_path: Path) -> None:
+def test_each_worker_has_a_spool_and_only_those_of_dead_workers_can_be_taken(tmp_path):
     first, second = (open_spool(tmp_path, "d", ADDRESS) for _ in range(2))
     other = open_spool(tmp_path, "other", ADDRESS)
     assert waiting(tmp_path, "d") == [first.path, second.path]
@@ -65,7 +62,7 @@ def test_each_worker_has_a_spool_and_only_those_of_dead_workers_can_be_taken(tmp
         assert is_ours
 
 
-def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="records for the server cannot be kept here"):
         open_spool(tmp_path / "file", "d", ADDRESS)

@@ -1,13 +1,10 @@
 """A trial's numbers do not depend on what the trainer trained before it; on TensorFlow here, on JAX in a process."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,8 +13,6 @@ import pytest
 import training_workload as workload
 from fit_workload import TRACES, around
 from training_workload import keep_going, make_trainer, make_trial
-
-from study.core.trainer_interface import Trial, TrialResult
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 MLP = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
@@ -32,18 +27,18 @@ JAX_CASES = (
 TOP_3 = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
 
 
-def trial(number: int, **hyperparameters: Any) -> Trial:
+def trial(number, **hyperparameters):
     made = make_trial(number, test=True, keep_weights=True, **hyperparameters)
     return replace(made, run_seed=100 + number, order_seed=200 + number)
 
 
-def train(trainer: Any, one: Trial) -> TrialResult:
+def train(trainer, one):
     (result,) = trainer.train([one], keep_going)
     assert result.error is None, result.error
     return result  # type: ignore[no-any-return]
 
 
-def assert_same(one: TrialResult, other: TrialResult) -> None:
+def assert_same(one, other):
     assert one.state == other.state
     assert one.history == other.history
     seconds = ("seconds_train", "seconds_compile", "seconds_evaluate")
@@ -55,7 +50,7 @@ def assert_same(one: TrialResult, other: TrialResult) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(one.weights, other.weights, strict=True))
 
 
-def assert_like_first(config: dict[str, Any], trials: list[Trial], *, kept: bool = True) -> Any:
+def assert_like_first(config, trials, *, kept=True):
     """Train all trials in one trainer, and the last one alone in another; assert the same numbers."""
     used, fresh = make_trainer(**config), make_trainer(**config)
     results = [train(used, one) for one in trials]
@@ -88,7 +83,7 @@ def assert_like_first(config: dict[str, Any], trials: list[Trial], *, kept: bool
         pytest.param({"jit_compile": True}, {}, id="jit_compile"),
     ],
 )
-def test_a_trial_after_others_equals_the_first(config: dict[str, Any], extra: dict[str, Any]) -> None:
+def test_a_trial_after_others_equals_the_first(config, extra):
     others = {name: value / 2 for name, value in extra.items() if type(value) is float}
     trials = [trial(1, learning_rate=0.03, **extra | others), trial(2, learning_rate=1e30, **extra | others)]
     used = make_trainer(**config)
@@ -103,7 +98,7 @@ def test_a_trial_after_others_equals_the_first(config: dict[str, Any], extra: di
     assert len(used._program._structures) == (1 if ON_TENSORFLOW or "clipvalue" not in extra else 2)
 
 
-def test_nothing_is_traced_twice() -> None:
+def test_nothing_is_traced_twice():
     config = {"model": around("Traced"), "optimizer": ADAM}
     trainer = make_trainer(**config)
     train(trainer, trial(0))
@@ -113,15 +108,15 @@ def test_nothing_is_traced_twice() -> None:
     assert len(TRACES) == n
 
 
-def test_what_decides_something_has_a_step_of_its_own() -> None:
-    points: list[dict[str, Any]] = [{"momentum": 0.9}, {"momentum": 0.0}, {"momentum": 0.5}, {"nesterov": True}]
+def test_what_decides_something_has_a_step_of_its_own():
+    points = [{"momentum": 0.9}, {"momentum": 0.0}, {"momentum": 0.5}, {"nesterov": True}]
     trials = [trial(i, learning_rate=0.05, **point) for i, point in enumerate(points)]
     used = assert_like_first({}, [*trials, trial(5, learning_rate=0.1, momentum=0.2)])
     assert len(used._program._structures) == 3
     assert_same(train(used, trials[1]), train(make_trainer(), trials[1]))
 
 
-def test_steps_that_are_kept_are_few() -> None:
+def test_steps_that_are_kept_are_few():
     used = make_trainer(optimizer=DESCENT, n_epochs=1)
     for number in range(12):
         train(used, trial(number, speed=0.1 * (number + 1), way="taken out"))
@@ -133,7 +128,7 @@ def test_steps_that_are_kept_are_few() -> None:
     # One step serves all trials if the number is kept under its name or derived from it; else it is part of the step.
     [("plain", 1), ("derived", 1), ("renamed", 2), ("hidden", 2), ("taken out", 2), ("array", 2)],
 )
-def test_an_optimizer_of_ones_own(way: str, n_structures: int) -> None:
+def test_an_optimizer_of_ones_own(way, n_structures):
     trials = [trial(0, speed=0.3, way=way), trial(1, speed=0.7, way=way)]
     used = assert_like_first({"optimizer": DESCENT}, trials)
     assert len(used._program._structures) == n_structures
@@ -151,13 +146,13 @@ def test_an_optimizer_of_ones_own(way: str, n_structures: int) -> None:
         pytest.param({"model": {"_target_": "fit_workload.with_drawn_constant"}}, id="drawn constant"),
     ],
 )
-def test_what_no_reset_would_reach_is_built_anew(config: dict[str, Any]) -> None:
+def test_what_no_reset_would_reach_is_built_anew(config):
     point = config.pop("point", {})
     assert_like_first(config, [trial(i, learning_rate=0.1 * (i + 1), **point) for i in range(2)], kept=False)
 
 
 @pytest.mark.parametrize("layer", ["OldRandomness", "OwnVariable"] if ON_TENSORFLOW else ["Counting"])
-def test_what_a_graph_keeps_to_itself_is_built_anew(layer: str) -> None:
+def test_what_a_graph_keeps_to_itself_is_built_anew(layer):
     config = {"model": around(layer)}
     assert_like_first(config, [trial(i, learning_rate=0.1 * (i + 1)) for i in range(2)], kept=False)
 
@@ -172,9 +167,7 @@ def test_what_a_graph_keeps_to_itself_is_built_anew(layer: str) -> None:
     ],
 )
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="inspects graphs of TensorFlow")
-def test_a_member_that_another_version_lacks_costs_time_only(
-    monkeypatch: pytest.MonkeyPatch, member: str, unknown: Any
-) -> None:
+def test_a_member_that_another_version_lacks_costs_time_only(monkeypatch, member, unknown):
     trials = [trial(0, learning_rate=0.1), trial(1, learning_rate=0.2)]
     usual = train(make_trainer(model=MLP), trials[1])
     monkeypatch.setattr(member, unknown)
@@ -182,7 +175,7 @@ def test_a_member_that_another_version_lacks_costs_time_only(
     assert_same(train(used, trials[1]), usual)
 
 
-def test_a_failure_costs_the_next_trial_nothing() -> None:
+def test_a_failure_costs_the_next_trial_nothing():
     used, good = make_trainer(), trial(1, learning_rate=0.1)
     train(used, trial(0, learning_rate=0.3))
     (failed,) = used.train([trial(2, speed=3)], keep_going)
@@ -193,11 +186,11 @@ def test_a_failure_costs_the_next_trial_nothing() -> None:
     assert_same(train(used, good), train(make_trainer(), good))
 
 
-def interrupt(_trial: Trial, _report: Any) -> bool:
+def interrupt(_trial, _report):
     raise KeyboardInterrupt
 
 
-def test_two_trainers_take_turns() -> None:
+def test_two_trainers_take_turns():
     trainers = [make_trainer(model=MLP), make_trainer(model=MLP, precision="bfloat16")]
     first = [train(trainer, trial(0, learning_rate=0.1)) for trainer in trainers]
     for trainer in trainers:
@@ -208,7 +201,7 @@ def test_two_trainers_take_turns() -> None:
     assert first[0].history != first[1].history
 
 
-def test_hyperparameters_are_no_state() -> None:
+def test_hyperparameters_are_no_state():
     used = make_trainer(optimizer=ADAM)
     result = train(used, trial(0, learning_rate=0.01))
     assert result.summary["optimizer_state_bytes"] == 2 * 4 * result.summary["n_parameters"]
@@ -218,10 +211,10 @@ def test_hyperparameters_are_no_state() -> None:
     assert {np.float32(1 - 0.999), np.float32(1 - 0.9)} <= {np.float32(value) for value in values}
 
 
-def test_memory_is_flat() -> None:
+def test_memory_is_flat():
     trainer, process = make_trainer(n_epochs=1, optimizer=ADAM), psutil.Process()
 
-    def resident_after(numbers: range) -> int:
+    def resident_after(numbers):
         for number in numbers:
             train(trainer, trial(number, learning_rate=1e-4 * (number + 1), beta_1=0.5 + 0.001 * number))
         return int(process.memory_info().rss)
@@ -231,7 +224,7 @@ def test_memory_is_flat() -> None:
     assert resident_after(range(20, 120)) - early < 30 * 2**20
 
 
-def test_all_this_holds_on_jax(tmp_path: Path) -> None:
+def test_all_this_holds_on_jax(tmp_path):
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[3])}
     # A second trainer reuses the compiled programs of the first; tests/test_determinism.py compares fresh processes.
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import gc
 import math
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,17 +9,17 @@ from training_workload import keep_going, make_trainer, make_trial
 
 from study.core.errors import BackendError
 from study.core.seeds import epoch_order
-from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.core.trainer_interface import Trial
 from study.training.epoch_batches import EpochBatches
 
 OTHER = "jax" if keras.backend.backend() == "tensorflow" else "tensorflow"
 DROPOUT = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
 
 
-def train(trainer: Any, trial: Trial, on_epoch: Any = None) -> tuple[TrialResult, list[EpochReport]]:
-    reports: list[EpochReport] = []
+def train(trainer, trial, on_epoch=None):
+    reports = []
 
-    def collect(reported: Trial, report: EpochReport) -> bool:
+    def collect(reported, report):
         assert reported is trial
         reports.append(report)
         return True if on_epoch is None else bool(on_epoch(report))
@@ -30,7 +27,7 @@ def train(trainer: Any, trial: Trial, on_epoch: Any = None) -> tuple[TrialResult
     return trainer.train([trial], collect)[0], reports
 
 
-def test_a_trial_is_trained_reported_and_measured() -> None:
+def test_a_trial_is_trained_reported_and_measured():
     trainer = make_trainer()
     trial = make_trial(learning_rate=0.1, momentum=0.9, test=True, keep_weights=True)
     result, reports = train(trainer, trial)
@@ -61,13 +58,13 @@ def test_a_trial_is_trained_reported_and_measured() -> None:
         assert known[f"{prefix}_accuracy"] == pytest.approx(accuracy, rel=1e-5)
 
 
-def test_without_test_and_weights_the_test_split_is_left_alone() -> None:
+def test_without_test_and_weights_the_test_split_is_left_alone():
     result, _ = train(make_trainer(n_epochs=1), make_trial(learning_rate=0.1))
     assert result.weights is None
     assert not any(name.startswith("test_") for name in result.summary)
 
 
-def test_the_weights_are_those_of_sgd_by_hand_in_our_order() -> None:
+def test_the_weights_are_those_of_sgd_by_hand_in_our_order():
     dataset, rate = workload.digits(), 0.5
     trainer = make_trainer(model={"_target_": "training_workload.softmax_regression"}, n_epochs=2)
     result, _ = train(trainer, make_trial(learning_rate=rate, keep_weights=True))
@@ -85,9 +82,9 @@ def test_the_weights_are_those_of_sgd_by_hand_in_our_order() -> None:
     np.testing.assert_allclose(result.weights[1], bias, atol=1e-5)
 
 
-def test_without_shuffling_the_examples_come_as_they_are_stored() -> None:
+def test_without_shuffling_the_examples_come_as_they_are_stored():
     dataset, rate = workload.digits(), 0.5
-    softmax: dict[str, Any] = {"model": {"_target_": "training_workload.softmax_regression"}, "batch_size": 50}
+    softmax = {"model": {"_target_": "training_workload.softmax_regression"}, "batch_size": 50}
     ordered = make_trainer(shuffle=False, n_epochs=None, n_steps=1, **softmax)
     result, _ = train(ordered, make_trial(learning_rate=rate, keep_weights=True))
     x, y = dataset.train.x[:50].reshape(50, 64).astype(np.float64), np.eye(10)[dataset.train.y[:50]]
@@ -99,7 +96,7 @@ def test_without_shuffling_the_examples_come_as_they_are_stored() -> None:
     np.testing.assert_array_equal(batches.order, np.arange(200))
 
 
-def test_batches_follow_the_epochs_order_and_keep_the_rest() -> None:
+def test_batches_follow_the_epochs_order_and_keep_the_rest():
     split = workload.digits().train
     batches = EpochBatches(split, batch_size=64)
     for epoch in (0, 3):
@@ -112,7 +109,7 @@ def test_batches_follow_the_epochs_order_and_keep_the_rest() -> None:
         np.testing.assert_array_equal(np.concatenate([np.asarray(x) for x, _ in drawn]), split.x[order])
 
 
-def test_the_same_trial_gives_the_same_bits_whatever_ran_before() -> None:
+def test_the_same_trial_gives_the_same_bits_whatever_ran_before():
     trainer = make_trainer(model=DROPOUT)
     trial = make_trial(learning_rate=0.1, keep_weights=True)
     first, _ = train(trainer, trial)
@@ -125,7 +122,7 @@ def test_the_same_trial_gives_the_same_bits_whatever_ran_before() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
 
 
-def test_seeds_matter() -> None:
+def test_seeds_matter():
     trainer = make_trainer(n_epochs=1)
     histories = [
         train(trainer, Trial(number=0, hyperparameters={}, run_seed=run, order_seed=order))[0].history["loss"][0]
@@ -134,7 +131,7 @@ def test_seeds_matter() -> None:
     assert len(set(histories)) == 3
 
 
-def test_a_budget_of_steps_is_met_exactly() -> None:
+def test_a_budget_of_steps_is_met_exactly():
     result, reports = train(make_trainer(n_epochs=None, n_steps=10), make_trial(learning_rate=0.1))
     assert [(r.epoch, r.step) for r in reports] == [(0, 7), (1, 10)]
     assert result.state == "complete"
@@ -142,14 +139,14 @@ def test_a_budget_of_steps_is_met_exactly() -> None:
     assert len(result.history["val_loss"]) == 2
 
 
-def test_a_budget_of_fewer_steps_than_an_epoch() -> None:
+def test_a_budget_of_fewer_steps_than_an_epoch():
     result, reports = train(make_trainer(n_epochs=None, n_steps=2), make_trial(learning_rate=0.1))
     assert [(r.epoch, r.step) for r in reports] == [(0, 2)]
     assert result.state == "complete"
     assert result.summary["n_examples"] == 64
 
 
-def test_the_caller_prunes() -> None:
+def test_the_caller_prunes():
     result, reports = train(make_trainer(n_epochs=5), make_trial(test=True), lambda report: report.epoch < 1)
     assert result.state == "pruned"
     assert len(reports) == len(result.history["loss"]) == 2
@@ -158,12 +155,12 @@ def test_the_caller_prunes() -> None:
     assert "final_loss" not in result.summary
 
 
-def test_stopping_after_the_last_epoch_is_completion() -> None:
+def test_stopping_after_the_last_epoch_is_completion():
     result, _ = train(make_trainer(), make_trial(learning_rate=0.1), lambda report: report.epoch < 1)
     assert result.state == "complete"
 
 
-def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step() -> None:
+def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step():
     # The weights double at each step, so a loss of their square overflows at a step that can be computed.
     trainer = make_trainer(
         model={"_target_": "training_workload.one_weight"},
@@ -182,7 +179,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step() -> None:
     assert "test_loss" not in result.summary
 
 
-def test_divergence_is_found_within_a_block_of_steps() -> None:
+def test_divergence_is_found_within_a_block_of_steps():
     trainer = make_trainer(
         model={"_target_": "training_workload.one_weight"},
         loss={"_target_": "training_workload.ExplodingLoss"},
@@ -194,7 +191,7 @@ def test_divergence_is_found_within_a_block_of_steps() -> None:
     assert result.summary["n_steps"] == 32
 
 
-def test_a_finite_loss_above_the_first_is_diverged_and_still_tested() -> None:
+def test_a_finite_loss_above_the_first_is_diverged_and_still_tested():
     result, _ = train(make_trainer(), make_trial(learning_rate=1e6, test=True))
     assert result.state == "diverged"
     assert result.summary["final_loss"] > result.summary["initial_loss"]
@@ -202,7 +199,7 @@ def test_a_finite_loss_above_the_first_is_diverged_and_still_tested() -> None:
     assert "test_loss" in result.summary
 
 
-def test_losses_of_single_steps() -> None:
+def test_losses_of_single_steps():
     # With a rate close to zero the model does not change, so the model gives each batch's loss.
     trainer = make_trainer(every_n_steps=3, n_epochs=2)
     result, reports = train(trainer, make_trial(learning_rate=1e-30, keep_weights=True))
@@ -217,7 +214,7 @@ def test_losses_of_single_steps() -> None:
         np.testing.assert_allclose(report.steps["step_loss"], np.asarray(own)[indices], rtol=1e-5)
 
 
-def test_the_smaller_last_batch_has_its_own_loss() -> None:
+def test_the_smaller_last_batch_has_its_own_loss():
     trainer = make_trainer(every_n_steps=7, n_epochs=1)
     result, reports = train(trainer, make_trial(learning_rate=1e-30, keep_weights=True))
     last, split = epoch_order(5678, 0, 200)[192:], workload.digits().train
@@ -233,7 +230,7 @@ def test_the_smaller_last_batch_has_its_own_loss() -> None:
         ({"_target_": "training_workload.tiny"}, {"speed": 3}, "speed"),
     ],
 )
-def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, told: str) -> None:
+def test_an_exception_fails_its_trial_alone(model, hyperparameters, told):
     trainer = make_trainer(model=model, n_epochs=1)
     bad, other = make_trial(**hyperparameters), make_trial(number=1, learning_rate=0.1)
     results = trainer.train([bad, other], keep_going)
@@ -245,8 +242,8 @@ def test_an_exception_fails_its_trial_alone(model: Any, hyperparameters: Any, to
     assert results[1].state == ("failed" if "broken" in model["_target_"] else "complete")
 
 
-def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(_batches: EpochBatches, epoch: int) -> None:
+def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch):
+    def stumble(_batches, epoch):
         if epoch == 1:
             raise RuntimeError("stumbled")
 
@@ -259,8 +256,8 @@ def test_an_exception_in_the_middle_keeps_the_finished_epochs(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the caller's own"), KeyboardInterrupt()])
-def test_an_exception_of_the_caller_passes_through(error: BaseException) -> None:
-    def on_epoch(_report: EpochReport) -> bool:
+def test_an_exception_of_the_caller_passes_through(error):
+    def on_epoch(_report):
         raise error
 
     with pytest.raises(type(error)) as caught:
@@ -268,7 +265,7 @@ def test_an_exception_of_the_caller_passes_through(error: BaseException) -> None
     assert caught.value is error
 
 
-def test_metrics_given_as_sections() -> None:
+def test_metrics_given_as_sections():
     top_3 = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
     result, _ = train(make_trainer(metrics=("accuracy", top_3), n_epochs=1), make_trial(learning_rate=0.1, test=True))
     assert {"top_3", "val_top_3"} <= set(result.history)
@@ -276,7 +273,7 @@ def test_metrics_given_as_sections() -> None:
     assert result.history["val_top_3"][0] > result.history["val_accuracy"][0]
 
 
-def test_bfloat16_computes_in_it_and_leaves_no_trace() -> None:
+def test_bfloat16_computes_in_it_and_leaves_no_trace():
     trainer = make_trainer(precision="bfloat16")
     result, _ = train(trainer, make_trial(learning_rate=0.1, keep_weights=True))
     assert result.state == "complete"
@@ -289,7 +286,7 @@ def test_bfloat16_computes_in_it_and_leaves_no_trace() -> None:
     np.testing.assert_allclose(plain.history["loss"], result.history["loss"], rtol=0.02)
 
 
-def test_averaged_weights_are_validated_and_tested() -> None:
+def test_averaged_weights_are_validated_and_tested():
     trainer = make_trainer()
     point = {"learning_rate": 0.3, "ema_momentum": 0.9}
     averaged, _ = train(trainer, make_trial(use_ema=True, test=True, keep_weights=True, **point))
@@ -307,7 +304,7 @@ def test_averaged_weights_are_validated_and_tested() -> None:
 
 
 @pytest.mark.parametrize("use_ema", [False, True])
-def test_evaluated_metrics_are_those_of_the_model_after_the_epoch(use_ema: bool) -> None:
+def test_evaluated_metrics_are_those_of_the_model_after_the_epoch(use_ema):
     trial = make_trial(learning_rate=0.1, use_ema=use_ema, keep_weights=True)
     running, _ = train(make_trainer(model=DROPOUT), trial)
     evaluated, reports = train(make_trainer(model=DROPOUT, train_metrics="evaluated"), trial)
@@ -323,7 +320,7 @@ def test_evaluated_metrics_are_those_of_the_model_after_the_epoch(use_ema: bool)
     assert evaluated.history["accuracy"][-1] == pytest.approx(np.mean(logits.argmax(axis=1) == split.y), rel=1e-5)
 
 
-def test_with_one_step_an_epoch_the_evaluated_loss_is_that_after_the_step() -> None:
+def test_with_one_step_an_epoch_the_evaluated_loss_is_that_after_the_step():
     running, _ = train(make_trainer(n_epochs=3, batch_size=200), make_trial(learning_rate=0.1))
     evaluated, _ = train(
         make_trainer(n_epochs=3, batch_size=200, train_metrics="evaluated"), make_trial(learning_rate=0.1)
@@ -332,13 +329,13 @@ def test_with_one_step_an_epoch_the_evaluated_loss_is_that_after_the_step() -> N
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_compiled_and_not(jit_compile: bool) -> None:
+def test_compiled_and_not(jit_compile):
     result, _ = train(make_trainer(jit_compile=jit_compile, n_epochs=1), make_trial(learning_rate=0.1))
     assert result.state == "complete"
 
 
-def test_trials_leave_nothing_behind() -> None:
-    def held(trainer: Any) -> int:
+def test_trials_leave_nothing_behind():
+    def held(trainer):
         train(trainer, make_trial(learning_rate=0.1))
         gc.collect()
         kinds = ("FuncGraph", "Operation", "Functional", "Dense", "SGD")
@@ -350,6 +347,6 @@ def test_trials_leave_nothing_behind() -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_another_backend_is_refused() -> None:
+def test_another_backend_is_refused():
     with pytest.raises(BackendError, match=f"trainer.backend={OTHER}.*Start a new process"):
         make_trainer(backend=OTHER)

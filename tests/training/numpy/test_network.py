@@ -1,9 +1,5 @@
 """The backward pass in NumPy, compared with finite differences of the forward pass."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,7 +10,7 @@ from study.training.numpy.network import ACTIVATIONS, Activation, Dense, Dropout
 SHAPES = ((6, 5), (5,), (5, 3), (3,))
 LOGITS = {"from_logits": True}
 # By loss: whether outputs are logits, and the last activation that fits the loss.
-CASES: dict[str, tuple[dict[str, Any], str]] = {
+CASES = {
     "binary logits": ({"_target_": "keras.losses.BinaryCrossentropy", **LOGITS}, "linear"),
     "binary": ({"_target_": "keras.losses.BinaryCrossentropy"}, "sigmoid"),
     "categorical logits": ({"_target_": "keras.losses.CategoricalCrossentropy", **LOGITS}, "linear"),
@@ -26,7 +22,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def chain(hidden: str, last: str, *, keep: float = 1.0) -> list[Any]:
+def chain(hidden, last, *, keep=1.0):
     return [
         Flatten(),
         Dense(kernel=0, bias=1),
@@ -37,19 +33,19 @@ def chain(hidden: str, last: str, *, keep: float = 1.0) -> list[Any]:
     ]
 
 
-def parameters(seed: int = 0) -> list[Any]:
+def parameters(seed=0):
     generator = np.random.default_rng(seed)
     return [0.5 * generator.normal(size=shape) for shape in SHAPES]
 
 
-def examples(n: int = 7) -> tuple[Any, Any]:
+def examples(n=7):
     generator = np.random.default_rng(1)
     return generator.normal(size=(n, 2, 3)), generator.integers(0, 3, n)
 
 
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
 @pytest.mark.parametrize("case", CASES)
-def test_gradients_are_the_slopes_of_the_loss(case: str, hidden: str) -> None:
+def test_gradients_are_the_slopes_of_the_loss(case, hidden):
     section, last = CASES[case]
     loss, layers, weights = read_loss(section), chain(hidden, last, keep=0.6), parameters()
     x, labels = examples()
@@ -57,7 +53,7 @@ def test_gradients_are_the_slopes_of_the_loss(case: str, hidden: str) -> None:
     y = loss.targets(labels if loss.indices else rows, n_outputs=3, dtype=np.float64)
     np.testing.assert_array_equal(y, rows)
 
-    def run(at: list[Any]) -> Any:  # the same masks each time
+    def run(at):  # the same masks each time
         return forward(layers, at, x, noise=Noise(generator=np.random.default_rng(2)))
 
     done = run(weights)
@@ -72,14 +68,14 @@ def test_gradients_are_the_slopes_of_the_loss(case: str, hidden: str) -> None:
             assert gradients[k][index] == pytest.approx((slopes[0] - slopes[1]) / 2e-6, abs=1e-8, rel=1e-5)
 
 
-def test_softmax_and_sigmoid_stand_large_inputs() -> None:
+def test_softmax_and_sigmoid_stand_large_inputs():
     z = np.array([[1000.0, -1000.0, 0.0]])
     with np.errstate(over="raise", invalid="raise"):
         np.testing.assert_allclose(ACTIVATIONS["softmax"].value(z), [[1, 0, 0]])
         np.testing.assert_allclose(ACTIVATIONS["sigmoid"].value(z), [[1, 0, 0.5]])
 
 
-def test_large_logits_have_finite_losses() -> None:
+def test_large_logits_have_finite_losses():
     z, y = np.array([[800.0, -800.0, 3.0]]), np.array([[0.0, 1.0, 0.0]])
     with np.errstate(over="raise", invalid="raise"):
         for name in ("BinaryCrossentropy", "CategoricalCrossentropy"):
@@ -89,7 +85,7 @@ def test_large_logits_have_finite_losses() -> None:
             assert np.isfinite(loss.gradient(y, z)).all()
 
 
-def test_dropout_keeps_the_mean_and_is_off_without_noise() -> None:
+def test_dropout_keeps_the_mean_and_is_off_without_noise():
     x, layers = np.ones((200, 500)), [Dropout(keep=0.8)]
     dropped = forward(layers, [], x, noise=Noise(generator=np.random.default_rng(0))).outputs[-1]
     assert set(np.unique(dropped)) == {0.0, 1 / 0.8}
@@ -97,7 +93,7 @@ def test_dropout_keeps_the_mean_and_is_off_without_noise() -> None:
     assert forward(layers, [], x).outputs[-1] is x
 
 
-def test_at_keep_one_a_uniform_draw_keeps_all_and_a_normal_one_84_percent() -> None:
+def test_at_keep_one_a_uniform_draw_keeps_all_and_a_normal_one_84_percent():
     x, layers = np.ones((1000, 100)), [Dropout(keep=1.0)]
     uniform = forward(layers, [], x, noise=Noise(generator=np.random.default_rng(0))).outputs[-1]
     normal = forward(layers, [], x, noise=Noise(generator=np.random.default_rng(0), draw="normal")).outputs[-1]
@@ -107,7 +103,7 @@ def test_at_keep_one_a_uniform_draw_keeps_all_and_a_normal_one_84_percent() -> N
     assert set(np.unique(normal)) == {0.0, 1.0}
 
 
-def test_float32_remains_float32() -> None:
+def test_float32_remains_float32():
     weights = [weight.astype(np.float32) for weight in parameters()]
     x, labels = examples()
     noise = Noise(generator=np.random.default_rng(0))
@@ -140,6 +136,6 @@ def test_float32_remains_float32() -> None:
         ({"_target_": "own.losses.MeanSquaredError"}, r"own\.losses\.MeanSquaredError: expected"),
     ],
 )
-def test_a_loss_that_is_not_written_out_is_refused(section: dict[str, Any], told: str) -> None:
+def test_a_loss_that_is_not_written_out_is_refused(section, told):
     with pytest.raises(StudyError, match=told):
         read_loss(section)

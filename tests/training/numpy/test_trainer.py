@@ -1,9 +1,6 @@
 """Training in NumPy compared with Keras: gradients, losses, histories; and refusals."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +10,6 @@ from training_workload import LOSS, digits, keep_going, make_config, make_trial
 
 from study.core.errors import StudyError
 from study.core.search_space import Range
-from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.training.numpy.from_keras import read_layers
 from study.training.numpy.keras_metrics import KerasMetrics
@@ -32,13 +28,13 @@ TOLERANCE = {"rel": 1e-4, "abs": 1e-5}
 
 def make_trainer(
     *,
-    dataset: Dataset | None = None,
-    batch_size: int = 32,
-    precision: Any = "float64",
-    dropout_draw: Any = "uniform",
-    model: Any = TINY,
-    **config: Any,
-) -> NumpyTrainer:
+    dataset=None,
+    batch_size=32,
+    precision="float64",
+    dropout_draw="uniform",
+    model=TINY,
+    **config,
+):
     return NumpyTrainer(
         make_config(model=model, **config),
         dataset or digits(),
@@ -50,10 +46,10 @@ def make_trainer(
     )
 
 
-def train(trainer: Any, trial: Trial, on_epoch: Any = None) -> tuple[TrialResult, list[EpochReport]]:
-    reports: list[EpochReport] = []
+def train(trainer, trial, on_epoch=None):
+    reports = []
 
-    def collect(reported: Trial, report: EpochReport) -> bool:
+    def collect(reported, report):
         assert reported is trial
         reports.append(report)
         return True if on_epoch is None else bool(on_epoch(report))
@@ -61,7 +57,7 @@ def train(trainer: Any, trial: Trial, on_epoch: Any = None) -> tuple[TrialResult
     return trainer.train([trial], collect)[0], reports
 
 
-def net(hidden: str, last: str, *, use_bias: bool = True) -> Any:
+def net(hidden, last, *, use_bias=True):
     return keras.Sequential(
         [
             keras.Input((4, 3), dtype="float64"),
@@ -87,7 +83,7 @@ def net(hidden: str, last: str, *, use_bias: bool = True) -> Any:
         ("MeanSquaredError", None, "relu"),
     ],
 )
-def test_loss_and_gradients_are_those_of_keras(name: str, from_logits: bool | None, last: str, hidden: str) -> None:
+def test_loss_and_gradients_are_those_of_keras(name, from_logits, last, hidden):
     import tensorflow as tf
 
     keras.utils.set_random_seed(3)
@@ -123,8 +119,8 @@ def test_loss_and_gradients_are_those_of_keras(name: str, from_logits: bool | No
     ],
     ids=["sgd", "momentum", "nesterov", "rmsprop", "adam"],
 )
-def test_histories_are_those_of_fit(optimizer: str, point: dict[str, Any]) -> None:
-    options: dict[str, Any] = {"optimizer": f"keras.optimizers.{optimizer}", "n_epochs": 3, "every_n_steps": 2}
+def test_histories_are_those_of_fit(optimizer, point):
+    options = {"optimizer": f"keras.optimizers.{optimizer}", "n_epochs": 3, "every_n_steps": 2}
     trial = make_trial(test=True, keep_weights=True, **point)
     ours, reports = train(make_trainer(**options), trial)
     theirs, expected = train(workload.make_trainer(model=TINY, **options), trial)
@@ -147,14 +143,14 @@ def test_histories_are_those_of_fit(optimizer: str, point: dict[str, Any]) -> No
         assert ours.summary[name] == theirs.summary[name]
 
 
-def test_a_single_output_has_the_accuracy_of_its_sign() -> None:
+def test_a_single_output_has_the_accuracy_of_its_sign():
     one = digits()
     halves = [Split(x=split.x, y=(split.y >= 5).astype(np.int32)) for split in (one.train, one.validation, one.test)]
     dataset = Dataset(
         name="halves", source="digits", train=halves[0], validation=halves[1], test=halves[2], n_outputs=1
     )
     accuracy = {"_target_": "keras.metrics.BinaryAccuracy", "name": "accuracy", "threshold": 0.0}
-    options: dict[str, Any] = {
+    options = {
         "dataset": dataset,
         "loss": {"_target_": "keras.losses.BinaryCrossentropy", "from_logits": True},
         "metrics": (accuracy,),
@@ -169,7 +165,7 @@ def test_a_single_output_has_the_accuracy_of_its_sign() -> None:
     assert ours.history["val_accuracy"][-1] == pytest.approx(np.mean((logits > 0) == dataset.validation.y))
 
 
-def test_schedules_are_those_of_fit() -> None:
+def test_schedules_are_those_of_fit():
     schedule = {"_target_": "keras.optimizers.schedules.CosineDecay", "initial_learning_rate": 1.0}
     schedule["decay_steps"] = {"fraction_of_steps": 1.0}
     trial = make_trial(learning_rate=0.5, momentum=0.9)
@@ -180,14 +176,14 @@ def test_schedules_are_those_of_fit() -> None:
     assert ours.history["loss"][1] != pytest.approx(constant.history["loss"][1], rel=1e-3)
 
 
-def test_steps_are_counted_and_a_cut_epoch_is_reported() -> None:
+def test_steps_are_counted_and_a_cut_epoch_is_reported():
     result, reports = train(make_trainer(n_epochs=None, n_steps=9, every_n_steps=3), make_trial(learning_rate=0.1))
     assert [(report.epoch, report.step) for report in reports] == [(0, 7), (1, 9)]
     assert [report.steps["step"].tolist() for report in reports] == [[3, 6], [9]]
     assert (result.summary["n_steps"], result.summary["n_examples"]) == (9, 200 + 64)
 
 
-def test_the_loss_of_an_epoch_can_be_that_after_it() -> None:
+def test_the_loss_of_an_epoch_can_be_that_after_it():
     import dataclasses
 
     config = make_config(model=TINY, n_epochs=2)
@@ -202,7 +198,7 @@ def test_the_loss_of_an_epoch_can_be_that_after_it() -> None:
     assert evaluated.history["val_loss"] == running.history["val_loss"]
 
 
-def test_dropout_acts_in_training_alone_and_repeats_itself() -> None:
+def test_dropout_acts_in_training_alone_and_repeats_itself():
     trial = make_trial(learning_rate=0.1, keep_weights=True)
     plain, _ = train(make_trainer(), trial)
     trainer = make_trainer(model=DROPOUT)
@@ -215,7 +211,7 @@ def test_dropout_acts_in_training_alone_and_repeats_itself() -> None:
     assert dropped.summary["final_loss"] < dropped.history["loss"][-1]  # the one without, the other with dropout
 
 
-def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step() -> None:
+def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step():
     squared = {"_target_": "keras.losses.MeanSquaredError"}
     rows = Split(x=np.ones((64, 2), np.float32), y=np.ones((64, 1), np.float32))
     dataset = Dataset(name="ones", source="ones", train=rows, validation=rows, test=rows, n_outputs=1)
@@ -228,26 +224,26 @@ def test_a_loss_that_is_not_finite_ends_the_trial_at_its_step() -> None:
     assert "final_loss" not in result.summary
 
 
-def test_a_final_loss_above_the_first_is_divergence() -> None:
+def test_a_final_loss_above_the_first_is_divergence():
     result, reports = train(make_trainer(), make_trial(learning_rate=300.0))
     assert result.state == "diverged"
     assert len(reports) == 2
     assert result.summary["final_loss"] > result.summary["initial_loss"]
 
 
-def test_a_caller_can_stop_a_trial_and_its_errors_pass_through() -> None:
+def test_a_caller_can_stop_a_trial_and_its_errors_pass_through():
     result, reports = train(make_trainer(n_epochs=5), make_trial(learning_rate=0.1), lambda report: report.epoch < 1)
     assert (result.state, len(reports)) == ("pruned", 2)
 
-    def broken(_report: EpochReport) -> bool:
+    def broken(_report):
         raise RuntimeError("the caller's own")
 
     with pytest.raises(RuntimeError, match="the caller's own"):
         train(make_trainer(), make_trial(learning_rate=0.1), broken)
 
 
-def test_an_error_of_the_training_is_a_failed_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments: Any, **_named: Any) -> Any:
+def test_an_error_of_the_training_is_a_failed_trial(monkeypatch):
+    def fail(*_arguments, **_named):
         raise ArithmeticError("no gradient today")
 
     trainer = make_trainer()
@@ -258,7 +254,7 @@ def test_an_error_of_the_training_is_a_failed_trial(monkeypatch: pytest.MonkeyPa
     assert result.summary["n_steps"] == 0
 
 
-def test_rules_of_the_reference_are_trained_as_they_stand() -> None:
+def test_rules_of_the_reference_are_trained_as_they_stand():
     # The running average at ten times the rate is the velocity that holds the rate.
     averaged = make_trainer(optimizer="study.optimizers.reference.AveragedMomentum")
     ours, _ = train(averaged, make_trial(learning_rate=1.0, momentum=0.9))
@@ -274,7 +270,7 @@ def test_rules_of_the_reference_are_trained_as_they_stand() -> None:
         if "study.optimizers.reference." in yaml["_target_"]
     ],
 )
-def test_every_rule_of_conf_lowers_the_loss_in_the_middle_of_its_ranges(name: str) -> None:
+def test_every_rule_of_conf_lowers_the_loss_in_the_middle_of_its_ranges(name):
     yaml = workload.read_yamls("optimizer")[name]
     point = {
         argument: workload.midpoint(entry) for argument, entry in yaml["search"].items() if not entry.get("optional")
@@ -284,7 +280,7 @@ def test_every_rule_of_conf_lowers_the_loss_in_the_middle_of_its_ranges(name: st
     assert result.summary["final_loss"] < result.summary["initial_loss"]
 
 
-def test_float32_is_close_to_float64() -> None:
+def test_float32_is_close_to_float64():
     trial = make_trial(learning_rate=0.01)
     runs = [
         train(make_trainer(precision=precision, optimizer="keras.optimizers.Adam"), trial)[0]
@@ -295,7 +291,7 @@ def test_float32_is_close_to_float64() -> None:
     assert runs[0].summary["optimizer_state_bytes"] == 2 * runs[1].summary["optimizer_state_bytes"]
 
 
-def test_metrics_have_the_same_meaning_as_in_fit() -> None:
+def test_metrics_have_the_same_meaning_as_in_fit():
     task = make_config(model=TINY).task
     metrics = KerasMetrics(workload.tiny((8, 8, 1), 10), task)
     outputs = np.eye(10)[[3, 4, 5, 6]]
@@ -307,21 +303,21 @@ class OwnDense(keras.layers.Dense):  # type: ignore[misc]
     """Might compute anything."""
 
 
-def with_layer(layer: Any) -> Any:
+def with_layer(layer):
     return keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(2)])
 
 
 @keras.saving.register_keras_serializable("tests")  # type: ignore[untyped-decorator]
-def doubled(x: Any) -> Any:
+def doubled(x):
     return 2 * x
 
 
-def branching() -> Any:
+def branching():
     inputs = keras.Input((4,))
     return keras.Model(inputs, keras.layers.Dense(2)(inputs) + keras.layers.Dense(2)(inputs))
 
 
-def repeated() -> Any:
+def repeated():
     inputs, dense = keras.Input((4,)), keras.layers.Dense(4)
     return keras.Model(inputs, dense(dense(inputs)))
 
@@ -355,7 +351,7 @@ def repeated() -> Any:
         (lambda: keras.Sequential([keras.layers.Dense(3)]), "expected a chain .*, built"),
     ],
 )
-def test_a_model_that_is_no_such_chain_is_refused(model: Any, told: str) -> None:
+def test_a_model_that_is_no_such_chain_is_refused(model, told):
     with pytest.raises(StudyError, match=told) as caught:
         read_layers(model())
     assert "trainer=numpy" in str(caught.value)
@@ -371,12 +367,12 @@ def test_a_model_that_is_no_such_chain_is_refused(model: Any, told: str) -> None
         ({"loss": LOSS | {"ignore_class": 3}}, r"dataset\.task\.loss\.ignore_class=3"),
     ],
 )
-def test_an_unsupported_config_is_refused_before_any_trial(options: dict[str, Any], told: str) -> None:
+def test_an_unsupported_config_is_refused_before_any_trial(options, told):
     with pytest.raises(StudyError, match=told):
         make_trainer(**options)
 
 
-def test_a_searched_argument_that_no_rule_has_is_refused_before_any_trial() -> None:
+def test_a_searched_argument_that_no_rule_has_is_refused_before_any_trial():
     config = make_config(model=TINY)
     ranges = {"weight_decay": Range(argument="weight_decay", low=1e-4, high=0.1, scale="log")}
     config = replace(config, optimizer=replace(config.optimizer, ranges=ranges))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -43,12 +41,12 @@ Answers = Callable[[str], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+def answers(tmp_path_factory):
     """Run a group of cases once, in a process that has Keras on JAX."""
-    known: dict[str, dict[str, Any]] = {}
+    known = {}
     cache = tmp_path_factory.mktemp("jax")
 
-    def ask(group: str) -> dict[str, Any]:
+    def ask(group):
         if group not in known:
             kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
             environment = kept | {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(cache)}
@@ -63,7 +61,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     return ask
 
 
-def assert_same(ours: dict[str, Any], reference: dict[str, Any], *, tolerance: float = TOLERANCE) -> None:
+def assert_same(ours, reference, *, tolerance=TOLERANCE):
     assert ours["state"] == reference["state"], ours["error"]
     assert ours["reports"] == reference["reports"]
     assert ours["history"].keys() == reference["history"].keys()
@@ -80,7 +78,7 @@ def assert_same(ours: dict[str, Any], reference: dict[str, Any], *, tolerance: f
         np.testing.assert_allclose(mine.get("step_loss", []), other.get("step_loss", []), rtol=1e-4)
 
 
-def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
+def test_trials_are_shared_out_over_all_devices(answers):
     found = answers("devices")
     assert found["four: devices"] == [4]
     assert found["one: devices"] == [1]
@@ -102,7 +100,7 @@ def test_trials_are_shared_out_over_all_devices(answers: Answers) -> None:
     assert [r["state"] for r in found["recurrent"]] == ["complete"] * 8
 
 
-def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers: Answers) -> None:
+def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers):
     found = answers("abreast")
     assert found["one by one: orders"] == [False]
     assert found["all together: orders"] == [False, True]
@@ -111,7 +109,7 @@ def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_trains_as_in_fit(answers: Answers, name: str) -> None:
+def test_every_optimizer_trains_as_in_fit(answers, name):
     found = answers("optimizers")[name]
     assert found["fit"][0]["history"]["loss"] != found["fit"][1]["history"]["loss"]
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
@@ -122,7 +120,7 @@ def test_every_optimizer_trains_as_in_fit(answers: Answers, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_everything_else_trains_as_in_fit(answers: Answers, name: str) -> None:
+def test_everything_else_trains_as_in_fit(answers, name):
     found = answers("settings")[name]
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE.get(name, TOLERANCE))
@@ -131,12 +129,12 @@ def test_everything_else_trains_as_in_fit(answers: Answers, name: str) -> None:
     assert [r["state"] for r in found["vectorized"]] == states.get(name, ["complete"] * 2)
 
 
-def test_every_case_is_tested(answers: Answers) -> None:
+def test_every_case_is_tested(answers):
     assert set(SETTINGS) == set(answers("settings"))
     assert set(INITIAL) == set(answers("initial_weights"))
 
 
-def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers: Answers) -> None:
+def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers):
     exploding = answers("settings")["exploding"]
     k = next(k for k in range(100) if 1000 * 1999.0 ** (2 * k) > 3.4e38)
     assert exploding["vectorized"][0]["summary"]["diverged_at_step"] == k + 1
@@ -144,7 +142,7 @@ def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers: Answers)
 
 
 @pytest.mark.parametrize("name", INITIAL)
-def test_initial_weights_are_those_of_fit_bit_by_bit(answers: Answers, name: str) -> None:
+def test_initial_weights_are_those_of_fit_bit_by_bit(answers, name):
     found = answers("initial_weights")[name]
     kernels = [result["weights"][0] for result in found["fit"]]
     assert kernels[0] != kernels[1] or name in ("shared",)
@@ -157,7 +155,7 @@ def test_initial_weights_are_those_of_fit_bit_by_bit(answers: Answers, name: str
                 assert mine == other
 
 
-def test_neighboring_lanes_change_no_bit(answers: Answers) -> None:
+def test_neighboring_lanes_change_no_bit(answers):
     found = answers("neighbors")
     assert found["states of the wild"] == ["diverged"] * 3
     assert found["n_programs"] == 1  # new numbers compile nothing
@@ -168,7 +166,7 @@ def test_neighboring_lanes_change_no_bit(answers: Answers) -> None:
             assert result["summary"]["compiled_batch_size"] == 6
 
 
-def test_structures_are_trained_apart_and_a_broken_trial_fails_alone(answers: Answers) -> None:
+def test_structures_are_trained_apart_and_a_broken_trial_fails_alone(answers):
     found = answers("structures")
     assert [r["state"] for r in found["vectorized"]] == ["complete"] * 3 + ["failed"] + ["complete"] * 2
     assert "speed" in found["vectorized"][3]["error"]
@@ -181,14 +179,14 @@ def test_structures_are_trained_apart_and_a_broken_trial_fails_alone(answers: An
             assert ours["summary"]["compiled_batch_size"] == 2
 
 
-def test_too_many_programs_are_refused_with_the_trainer_that_can(answers: Answers) -> None:
+def test_too_many_programs_are_refused_with_the_trainer_that_can(answers):
     refusal = answers("structures")["refusal"]
     assert refusal.startswith("StudyError: trainer=vectorized")
     assert "clipvalue" in refusal
     assert "Use trainer=fit" in refusal
 
 
-def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers: Answers) -> None:
+def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers):
     found = answers("memory")
     assert found["sizes"] == [8, 4, 2]
     assert [r["state"] for r in found["tight"]] == ["complete"] * 5
@@ -198,7 +196,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers: Answer
     assert found["bounded"] < 8
 
 
-def assert_alike(ours: list[dict[str, Any]], reference: list[dict[str, Any]]) -> None:
+def assert_alike(ours, reference):
     """Assert the same numbers except for the last digits."""
     for mine, other in zip(ours, reference, strict=True):
         assert mine["state"] == other["state"], mine["error"]
@@ -209,7 +207,7 @@ def assert_alike(ours: list[dict[str, Any]], reference: list[dict[str, Any]]) ->
         np.testing.assert_allclose(mine["summary"]["initial_loss"], other["summary"]["initial_loss"], rtol=2e-5)
 
 
-def test_a_batch_that_may_not_change_keeps_its_size(answers: Answers) -> None:
+def test_a_batch_that_may_not_change_keeps_its_size(answers):
     still = answers("lanes")["still"]
     assert [r["state"] for r in still["results"]] == ["complete" if i in (2, 7) else "pruned" for i in range(8)]
     assert still["programs"] == [[8, True]]
@@ -217,7 +215,7 @@ def test_a_batch_that_may_not_change_keeps_its_size(answers: Answers) -> None:
     assert all("compiled_batch_size_at_end" not in r["summary"] for r in still["results"])
 
 
-def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
+def test_a_batch_shrinks_where_half_was_stopped(answers):
     found = answers("lanes")
     smaller = found["smaller"]
     assert smaller["programs"] == [[2, True], [8, True]]
@@ -228,7 +226,7 @@ def test_a_batch_shrinks_where_half_was_stopped(answers: Answers) -> None:
     assert {r["summary"]["compiled_batch_size"] for r in smaller["results"]} == {8}
 
 
-def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> None:
+def test_free_places_are_filled_and_then_the_batch_shrinks(answers):
     found = answers("lanes")
     filled = found["filled"]
     assert len(filled["results"]) == 14
@@ -243,7 +241,7 @@ def test_free_places_are_filled_and_then_the_batch_shrinks(answers: Answers) -> 
     assert sizes[0] == (8, None)
 
 
-def test_places_that_are_free_are_passed_over_or_filled(answers: Answers) -> None:
+def test_places_that_are_free_are_passed_over_or_filled(answers):
     found = answers("places")
     # Three trials are stopped at their first epoch, three at the second. A batch of constant size runs an epoch ahead.
     assert found["still"]["trained"] == [8, 8, 5, 2]
@@ -258,14 +256,14 @@ def test_places_that_are_free_are_passed_over_or_filled(answers: Answers) -> Non
     assert_alike(found["still"]["results"], answers("lanes")["still"]["results"])
 
 
-def test_cut_epochs_are_not_mixed(answers: Answers) -> None:
+def test_cut_epochs_are_not_mixed(answers):
     cut = answers("lanes")["cut short"]
     assert cut["asked"] == []
     assert len(cut["results"]) == 8
     assert {r["summary"]["n_steps"] for r in cut["results"]} == {7, 10}
 
 
-def test_new_trials_of_another_structure_come_afterwards(answers: Answers) -> None:
+def test_new_trials_of_another_structure_come_afterwards(answers):
     found = answers("lanes")
     odd = found["odd"]["results"]
     assert [r["state"] for r in odd[-2:]] == ["failed", "complete"]
@@ -273,22 +271,22 @@ def test_new_trials_of_another_structure_come_afterwards(answers: Answers) -> No
     assert_alike(odd[-1:], found["odd alone"])
 
 
-def test_trials_that_are_due_take_free_places_first(answers: Answers) -> None:
+def test_trials_that_are_due_take_free_places_first(answers):
     found = answers("lanes")
     assert_alike(found["small"]["results"], found["still"]["results"] + found["rest"][:2])
     assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
 
 
-def test_a_caller_is_called_at_the_beginning_and_towards_the_end(answers: Answers) -> None:
+def test_a_caller_is_called_at_the_beginning_and_towards_the_end(answers):
     reports = [[[0, epoch], [1, epoch]] for epoch in range(3)]
     assert answers("lanes")["told"] == ["begun", *reports[0], ["ending", 1], *reports[1], ["ending", 0], *reports[2]]
 
 
-def test_an_exception_of_a_caller_asked_for_more_trials_passes_through(answers: Answers) -> None:
+def test_an_exception_of_a_caller_asked_for_more_trials_passes_through(answers):
     assert "the caller's own" in answers("lanes")["refusal"]
 
 
-def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers: Answers) -> None:
+def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers):
     found = answers("lanes")
     assert_alike(found["tight"]["results"], found["still"]["results"] + found["rest"])
 
@@ -302,9 +300,7 @@ def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers: Ans
         ("jax", True, StudyError, "trainer.capacity=True"),
     ],
 )
-def test_an_invalid_backend_or_capacity_is_refused(
-    backend: str, capacity: Any, error: type[Exception], told: str
-) -> None:
-    arguments: dict[str, Any] = {"batch_size": 32, "eval_batch_size": 64, "precision": "float32"}
+def test_an_invalid_backend_or_capacity_is_refused(backend, capacity, error, told):
+    arguments = {"batch_size": 32, "eval_batch_size": 64, "precision": "float32"}
     with pytest.raises(error, match=told):
         VectorizedTrainer(None, None, backend=backend, capacity=capacity, **arguments)  # type: ignore[arg-type]

@@ -4,15 +4,11 @@ python tests/training/vectorized/vectorized_cases.py optimizers
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from study.training.backend import select_backend
 
@@ -22,7 +18,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import keras
 from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
 
-from study.core.trainer_interface import EpochReport, Together, Trial, TrialResult
+from study.core.trainer_interface import Together, TrialResult
 from study.training.vectorized.trainer import VectorizedTrainer
 
 DROPOUT = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
@@ -34,14 +30,14 @@ WHOLE = {"batch_size": 25, "eval_batch_size": 50}
 
 def vectorized(
     *,
-    n_trials: int = 2,
-    capacity: Any = "auto",
-    precision: str = "float32",
-    batch_size: int = 32,
-    eval_batch_size: int = 64,
-    ahead: bool = False,
-    **config: Any,
-) -> VectorizedTrainer:
+    n_trials=2,
+    capacity="auto",
+    precision="float32",
+    batch_size=32,
+    eval_batch_size=64,
+    ahead=False,
+    **config,
+):
     """Make a trainer; by default, no program of confirmations is compiled beside the search's."""
     made = make_config(**config)
     budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
@@ -60,14 +56,12 @@ def vectorized(
     return trainer
 
 
-def trial(
-    number: int, *, order_seed: int = 5678, test: bool = False, keep: bool = True, **hyperparameters: Any
-) -> Trial:
+def trial(number, *, order_seed=5678, test=False, keep=True, **hyperparameters):
     made = make_trial(number, test=test, keep_weights=keep, **hyperparameters)
     return dataclasses.replace(made, run_seed=1234 + number, order_seed=order_seed)
 
 
-def record(result: TrialResult, reports: list[EpochReport]) -> dict[str, Any]:
+def record(result, reports):
     return {
         "state": result.state,
         "error": result.error,
@@ -79,25 +73,25 @@ def record(result: TrialResult, reports: list[EpochReport]) -> dict[str, Any]:
     }
 
 
-def run(trainer: Any, trials: list[Trial], stop: dict[int, int] | None = None) -> list[dict[str, Any]]:
+def run(trainer, trials, stop=None):
     """Train; `stop` has the epoch after which each trial is stopped."""
-    reports: dict[int, list[EpochReport]] = {t.number: [] for t in trials}
+    reports = {t.number: [] for t in trials}
 
-    def on_epoch(reported: Trial, report: EpochReport) -> bool:
+    def on_epoch(reported, report):
         reports[reported.number].append(report)
         return stop is None or report.epoch != stop.get(reported.number)
 
     return [record(result, reports[result.trial.number]) for result in trainer.train(trials, on_epoch)]
 
 
-def both(trials: list[Trial], stop: dict[int, int] | None = None, **config: Any) -> dict[str, Any]:
+def both(trials, stop=None, **config):
     return {
         "vectorized": run(vectorized(n_trials=len(trials), **config), trials, stop),
         "fit": run(make_trainer(**config), trials, stop),
     }
 
 
-def optimizers() -> dict[str, Any]:
+def optimizers():
     """Every YAML of conf/optimizer at two points of its own ranges."""
     found = {}
     for name, section in read_yamls("optimizer").items():
@@ -114,7 +108,7 @@ def optimizers() -> dict[str, Any]:
     return found
 
 
-def settings() -> dict[str, Any]:
+def settings():
     """Other settings that change a training: schedules, clipping, averages, models, budgets, precision."""
     adam = {"learning_rate": 0.003, "beta_2": 0.99999}
     sgd = {"learning_rate": 0.1}
@@ -126,7 +120,7 @@ def settings() -> dict[str, Any]:
         )
         if name != "constant"
     }
-    extras: dict[str, dict[str, Any]] = {
+    extras = {
         "clipnorm": {"clipnorm": 0.1},
         "global_clipnorm": {"global_clipnorm": 0.1},
         "clipvalue": {"clipvalue": 0.01},
@@ -155,7 +149,7 @@ def settings() -> dict[str, Any]:
         "wreck": both([trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
     }
     found["in order"] = both(pair, optimizer=ADAM, shuffle=False)
-    evaluated: dict[str, Any] = {"train_metrics": "evaluated", "optimizer": ADAM}
+    evaluated = {"train_metrics": "evaluated", "optimizer": ADAM}
     averaged = [trial(i, **adam, use_ema=True, ema_momentum=0.9 - i / 2) for i in range(2)]
     found["evaluated"] = both(pair, n_epochs=None, n_steps=10, **evaluated)
     found["evaluated, averages, recurrent"] = both(averaged, model=recurrent, **evaluated)
@@ -165,7 +159,7 @@ def settings() -> dict[str, Any]:
     return found
 
 
-def neighbors() -> dict[str, Any]:
+def neighbors():
     """One trial among others, alone, in another lane, and beside others that diverge."""
     config = {"optimizer": "keras.optimizers.SGD", "model": DROPOUT, "n_trials": 6}
     mine = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(3)]
@@ -183,9 +177,9 @@ def neighbors() -> dict[str, Any]:
     }
 
 
-def structures() -> dict[str, Any]:
+def structures():
     """Trials that one program cannot serve, a broken one among them."""
-    points: list[dict[str, Any]] = [
+    points = [
         {"learning_rate": 0.1, "momentum": 0.0},
         {"learning_rate": 0.1, "momentum": 0.9},
         {"learning_rate": 0.2, "momentum": 0.5, "nesterov": True},
@@ -204,7 +198,7 @@ def structures() -> dict[str, Any]:
     return found | {"n_structures": len(trainer._structures), "capacity": trainer.capacity}
 
 
-def initial_weights() -> dict[str, Any]:
+def initial_weights():
     """Initial weights, bit by bit: a rate of zero leaves them as they were."""
     found = {}
     models = {
@@ -221,12 +215,12 @@ def initial_weights() -> dict[str, Any]:
     }
 
 
-def memory() -> dict[str, Any]:
+def memory():
     """A device that can hold two trials at once, and a memory limit that the program's own analysis respects."""
     from study.training.vectorized.compiler import Compiler
 
     trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
-    found: dict[str, Any] = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
+    found = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
     bounded = vectorized(n_trials=8)
     run(bounded, trials)
     needed = max(program.compiler.bytes_at_once for program in bounded._batches._programs.values())
@@ -236,7 +230,7 @@ def memory() -> dict[str, Any]:
     found["bounded"] = bounded._most
     check = Compiler._check_room
 
-    def refuse(compiler: Any, bytes_needed: int) -> None:
+    def refuse(compiler, bytes_needed):
         if not found["sizes"] or found["sizes"][-1] != compiler.n_lanes:
             found["sizes"].append(compiler.n_lanes)
         if compiler.n_lanes > 2:
@@ -250,10 +244,10 @@ def memory() -> dict[str, Any]:
     return found
 
 
-def devices() -> dict[str, Any]:
+def devices():
     """The same trials divided among four devices, and on one device, since seven lanes have no equal shares."""
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
-    found: dict[str, Any] = {}
+    found = {}
     for name, n in (("four", 8), ("one", 7)):
         trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
         found[name] = run(trainer, trials)
@@ -274,12 +268,12 @@ def devices() -> dict[str, Any]:
     return found
 
 
-def abreast() -> dict[str, Any]:
+def abreast():
     """The same trials one after the other, and all stepping together, also each with its own order."""
-    config: dict[str, Any] = {"n_trials": 8, "model": DROPOUT}
+    config = {"n_trials": 8, "model": DROPOUT}
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
     reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
-    found: dict[str, Any] = {}
+    found = {}
     for name, as_told in (("one by one", contextlib.nullcontext), ("all together", abreast_as_on_a_gpu)):
         with as_told():
             trainer = vectorized(**config)
@@ -289,7 +283,7 @@ def abreast() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def abreast_as_on_a_gpu() -> Iterator[None]:
+def abreast_as_on_a_gpu():
     """Let all lanes step together, in a program for the search and another one for confirmations."""
     from study.training.vectorized import capacity as vectorized_capacity
 
@@ -300,19 +294,19 @@ def abreast_as_on_a_gpu() -> Iterator[None]:
         vectorized_capacity._platform = platform
 
 
-def lanes() -> dict[str, Any]:
+def lanes():
     """Batches that shrink or are refilled, compared with the same trials in batches of constant size."""
     with abreast_as_on_a_gpu():
         return changing()
 
 
-def places() -> dict[str, Any]:
+def places():
     """Batches whose free places are skipped or refilled; the number of lanes trained in each epoch."""
     from study.training.vectorized.program import VectorizedProgram
 
     epoch, trained = VectorizedProgram.epoch, list[int]()
 
-    def count(program: Any, *arguments: Any) -> Any:
+    def count(program, *arguments):
         if not program.compiler._is_ahead:
             trained.append(int(arguments[-1][1].sum()))
         return epoch(program, *arguments)
@@ -320,7 +314,7 @@ def places() -> dict[str, Any]:
     VectorizedProgram.epoch = count  # type: ignore[method-assign]
     try:
         trials, stop, config = to_be_stopped()
-        found: dict[str, Any] = {}
+        found = {}
         for name, rest in (("still", None), ("emptied", []), ("filled", trials[8:])):
             trained.clear()
             trainer = vectorized(**config)
@@ -331,16 +325,16 @@ def places() -> dict[str, Any]:
         VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
 
 
-def to_be_stopped() -> tuple[list[Trial], dict[int, int], dict[str, Any]]:
+def to_be_stopped():
     """Return trials, the epoch after which each is stopped, and the study."""
     trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
     stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
     return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED}
 
 
-def changing() -> dict[str, Any]:
+def changing():
     trials, stop, config = to_be_stopped()
-    found: dict[str, Any] = {}
+    found = {}
     for name, more in (("still", None), ("smaller", lambda _n, _ended: []), ("filled", "rest")):
         trainer, rest = vectorized(**config), trials[8:]
         found[name] = in_batches(trainer, trials[:8], stop, rest if more == "rest" else [], changes=more is not None)
@@ -357,22 +351,20 @@ def changing() -> dict[str, Any]:
     return found | {"refusal": refusal(trials), "tight": tight(trials, stop), "told": told(trials[:2])}
 
 
-def in_batches(
-    trainer: Any, trials: list[Trial], stop: dict[int, int], rest: list[Trial], *, changes: bool = True
-) -> dict[str, Any]:
+def in_batches(trainer, trials, stop, rest, *, changes=True):
     """Train; new trials come from `rest`, and each trial that ended is reported once."""
     due, ended, asked, diverged = list(rest), list[TrialResult](), list[int](), list[int]()
-    reported: list[tuple[int, int]] = []
+    reported = []
 
-    def on_epoch(one: Trial, report: EpochReport) -> bool:
+    def on_epoch(one, report):
         reported.append((one.number, report.epoch))
         return True
 
-    def epoch_ended(lost: Any) -> list[int]:
+    def epoch_ended(lost):
         diverged.extend(one.number for one in lost)
         return [number for number, epoch in reported if stop.get(number) == epoch]
 
-    def more(n: int, results: Any) -> list[Trial]:
+    def more(n, results):
         asked.append(n)
         ended.extend(results)
         taken, due[:n] = due[:n], []
@@ -387,13 +379,13 @@ def in_batches(
     return {"results": [results[key] for key in sorted(results)], "asked": asked, "diverged": diverged}
 
 
-def sizes(trainer: VectorizedTrainer) -> list[Any]:
+def sizes(trainer):
     return sorted([shape.n_lanes, shape.one_order] for _, shape in trainer._batches._programs)
 
 
-def told(trials: list[Trial]) -> list[Any]:
+def told(trials):
     """Return the calls that a batch makes to its caller, in their order."""
-    order: list[Any] = []
+    order = []
     together = Together(
         epoch_ended=lambda _: (),
         begun=lambda: order.append("begun"),
@@ -405,10 +397,10 @@ def told(trials: list[Trial]) -> list[Any]:
     return order
 
 
-def refusal(trials: list[Trial]) -> str:
+def refusal(trials):
     """Return the caller's own error from a request for more trials; it must pass through."""
 
-    def more(_n: int, _results: Any) -> list[Trial]:
+    def more(_n, _results):
         raise KeyError("the caller's own")
 
     together = Together(epoch_ended=lambda _: range(1, 8), more=more)
@@ -419,14 +411,14 @@ def refusal(trials: list[Trial]) -> str:
     return "nothing was raised"
 
 
-def tight(trials: list[Trial], stop: dict[int, int]) -> dict[str, Any]:
+def tight(trials, stop):
     """Memory runs out while places are filled: all trials begin anew, fewer at once; nothing is reported twice."""
     from study.training.vectorized.compiler import NoRoomError
     from study.training.vectorized.program import VectorizedProgram
 
     epoch = VectorizedProgram.epoch
 
-    def refuse(program: Any, *arguments: Any) -> Any:
+    def refuse(program, *arguments):
         if program.shape.n_lanes > 4 and not program.shape.one_order:
             raise NoRoomError(4)
         return epoch(program, *arguments)
