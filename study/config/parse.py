@@ -95,6 +95,7 @@ def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels:
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         retry_failed=read.boolean("retry_failed", default=False),
+        accept_changes=read.boolean("accept_changes", default=False),
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer.ranges),

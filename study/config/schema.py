@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from study.config.instantiate import Section
+from study.core.contents import Contents
 from study.core.search_space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -28,6 +29,8 @@ NOT_IDENTITY = (
     "budget.n_trials",
     "budget.n_confirmations",
     "budget.time_limit_s",
+    # The data's digest identifies it, wherever it lies.
+    "dataset.path",
     "trainer.capacity",
     "trainer.checkpoint_every_n_epochs",
     "model.kind",
@@ -40,6 +43,7 @@ NOT_IDENTITY = (
     "allow_targets",
     "max_failed_trials",
     "retry_failed",
+    "accept_changes",
     "study_name",
     "experiment",
     # The values of a setting stand in the section optimizer.
@@ -205,6 +209,10 @@ class StudyConfig:
         enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.
+        accept_changes: Whether a study goes on although its data, code or architecture changed.
+        contents: The data, code and architecture; None before the data is loaded.
+        identity: The digest of the study that has these settings and contents, or that goes on with them; None before
+            the data is loaded.
     """
 
     dataset: Component
@@ -233,6 +241,9 @@ class StudyConfig:
     max_failed_trials: int | None = None
     retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
+    accept_changes: bool = False
+    contents: Contents | None = None
+    identity: str | None = None
 
     @property
     def n_trials(self) -> int:
@@ -252,17 +263,37 @@ class StudyConfig:
     @property
     def log_file(self) -> Path:
         """The study's log."""
-        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.digest}.log"
+        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.typed_digest}.log"
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that identify the study; before its data is loaded, its settings as typed."""
+        return self.identity or self.typed_digest
 
     @cached_property
-    def digest(self) -> str:
-        """Twelve hexadecimal digits that identify the study: its config without the keys that may change."""
+    def typed_digest(self) -> str:
+        """Twelve hexadecimal digits of the settings as typed, without the keys that may change.
+
+        It is known before anything is imported or loaded. Studies of one identity can differ in it: a default may be
+        written out.
+        """
         return digest_of(self.raw, experiment_name=self.experiment_name)
 
 
 def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
-    """Return the digest of the study that a resolved config describes."""
-    identity = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
+    """Return twelve hexadecimal digits of the settings in a resolved config, without the keys that may change."""
+    return digest_of_value(settings_of(raw, experiment_name=experiment_name))
+
+
+def digest_of_value(value: Any) -> str:
+    """Return twelve hexadecimal digits of a value as JSON; 1 and 1.0 are equal."""
+    canonical = json.dumps(_plain_numbers(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, Any]:
+    """Return a copy of a resolved config without the keys that may change, with the experiment's name."""
+    identity: dict[str, Any] = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")
         node = identity
@@ -270,5 +301,13 @@ def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
             found = node.get(parent)
             node = found if isinstance(found, dict) else {}
         node.pop(last, None)
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return identity
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Write whole numbers as integers, so that 0 and 0.0 are equal; minus zero is zero."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

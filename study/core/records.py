@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -27,6 +27,7 @@ class RunRecord:
         metrics: The last value of each metric.
         started: Seconds since 1970.
         ended: Seconds since 1970; None while it runs.
+        contents: The digest of the data, code and architecture that it trained with; empty if not recorded.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class RunRecord:
     metrics: Mapping[str, float]
     started: float
     ended: float | None
+    contents: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -91,3 +93,22 @@ class StudyRecord:
     confirmations: tuple[RunRecord, ...]
     started: float
     ended: float | None
+
+    @property
+    def settings_id(self) -> str:
+        """The digest of its settings as typed; studies of other data or code may share it."""
+        return self.tags.get("settings_id", self.study_id)
+
+    @property
+    def opened(self) -> float:
+        """The last time a command started or continued it, in seconds since 1970."""
+        return int(self.tags.get("opened_ms", 1000 * self.started)) / 1000
+
+
+def latest_of_settings(records: Iterable[StudyRecord]) -> list[StudyRecord]:
+    """Return of the studies with equal settings the one that was started or continued last, in the given order."""
+    given = list(records)
+    latest: dict[str, StudyRecord] = {}
+    for record in sorted(given, key=lambda record: record.opened):
+        latest[record.settings_id] = record
+    return [record for record in given if latest[record.settings_id] is record]

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+# The version of these rules; a study that began under another one is not continued.
+VERSION = 1
+
 # One stream for each purpose: the run seed of a confirmation is never one of the search.
 _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 

@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.gallery import About, Material, PageContents
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context
@@ -68,7 +68,7 @@ def read_material(
         tracking_uri: The store.
         name: The experiment's name.
         experiment: Its name in MLflow; default None: the same name.
-        digests: The studies to show; default None: all that the store has of it.
+        digests: The settings to show, each by its latest study; default None: all studies that the store has of it.
 
     Raises:
         StoreError: The store cannot be read, or has no such experiment.
@@ -78,7 +78,7 @@ def read_material(
     connections = Connections()
     records = read_studies(tracking_uri, recorded_as, connections=connections)
     if digests is not None:
-        records = [record for record in records if record.study_id in digests]
+        records = latest_of_settings(record for record in records if record.settings_id in digests)
     context = read_context(tracking_uri, recorded_as, connections=connections)
     gathered = gather(
         recorded_as,

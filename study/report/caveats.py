@@ -35,6 +35,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_lengths(experiment),
         *_budgets(experiment),
         *_superseded(experiment),
+        *_accepted(experiment),
         *_unshared(experiment, outcome),
         *_few(outcome),
         *_diverged_confirmations(experiment),
@@ -125,6 +126,17 @@ def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
                 "used the test result."
             )
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
+
+
+def _accepted(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for study in experiment.studies:
+        runs = (*study.trials, *study.tuned, *study.untuned)
+        if len({run.contents for run in runs}) > 1:
+            text = (
+                f"{study.record.name} went on after its data, code or architecture had changed (accept_changes=true): "
+                "its runs do not all come from the same. Run it again from the start, under another experiment name."
+            )
+            yield Caution(topic="Changed contents", text=text, serious=True)
 
 
 def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caution]:

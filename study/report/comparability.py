@@ -28,6 +28,8 @@ def check_comparable(
         "data digests": lambda record: digests.get(record.run_id, "unknown"),
         "models": lambda record: _described(record, "model."),
         "losses": lambda record: _described(record, "dataset.task.loss."),
+        "code of data set, model or loss": lambda record: record.tags.get("workload_code", "unknown"),
+        "architectures": lambda record: record.tags.get("architecture", "unknown"),
     }
     reasons = []
     for what, ask in questions.items():
@@ -39,7 +41,8 @@ def check_comparable(
             reasons.append(f"The studies have different {what}: {listed}.")
     if reasons and not force:
         raise StudyError(
-            f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss. "
+            f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss, and one code for "
+            "them. "
             f"{' '.join(reasons)} Run them again, each under its own experiment name, or compare them anyway with "
             "--force; the page then says so."
         )

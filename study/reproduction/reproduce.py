@@ -33,6 +33,7 @@ from study.tracking.read_studies import read_histories
 LOOSE_TOLERANCE = 1e-3
 # No budget has this many confirmations, so the seeds of repetitions from this number on are unused.
 _FIRST_FRESH = 1_000_000
+_MAKES_MODEL = ("model.", "dataset.")
 _LOOSENING = ("device", "python", PROJECT)
 
 
@@ -270,6 +271,8 @@ def _train(
         stop_after=stop_after,
         tags=target.study.tags,
         data_digests=target.data_digests,
+        # A new value of the model's or the data set's changes the architecture on purpose.
+        contents=None if any(key.startswith(_MAKES_MODEL) for key in wanted) else target.contents,
         force=force,
         allow=allow,
     )

@@ -20,6 +20,7 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
 from study.config.schema import NOT_IDENTITY, StudyConfig
+from study.core.contents import Contents
 from study.core.records import Role, RunRecord
 from study.core.redaction import redacted
 from study.core.search_space import text_of
@@ -27,6 +28,10 @@ from study.core.trainer_interface import Kind, State, Trial
 from study.datasets import Dataset
 
 PARENT = "mlflow.parentRunId"
+# Tags of a study and of each of its runs: the digest of its data, code and architecture, and that of its data.
+CONTENTS, DATA_DIGEST = "contents", "data_digest"
+# Tags of a study: the changes of its contents that the user accepted, and the time of its last start in milliseconds.
+ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 # The longest param and tag that MLflow accepts; the artifact config.yaml holds the full texts.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 8000
@@ -47,7 +52,26 @@ def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
         "model": config.model.name,
         "study_name": study_name,
         "study_id": config.digest,
+        "settings_id": config.typed_digest,
+        **contents_tags(config.contents),
     }
+
+
+def contents_tags(contents: Contents | None) -> dict[str, str]:
+    """Return the digests of a study's data, code and architecture as tags; its artifacts hold them in full."""
+    if contents is None:
+        return {}
+    return {
+        CONTENTS: contents.digest,
+        DATA_DIGEST: contents.data,
+        "architecture": contents.architecture,
+        "workload_code": contents.workload_code,
+    }
+
+
+def contents_path(digest: str) -> str:
+    """Return the artifact of a study's run that holds the contents of a digest."""
+    return f"contents/{digest}.json"
 
 
 def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
@@ -128,6 +152,7 @@ def run_record(run: Run) -> RunRecord:
         metrics={key: from_stored(value) for key, value in run.data.metrics.items()},
         started=run.info.start_time / 1000,
         ended=ended(run),
+        contents=tags.get(CONTENTS, ""),
     )
 
 

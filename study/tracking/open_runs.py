@@ -147,6 +147,15 @@ def _describe(
     """Write the config, the versions and the data set to the study's run."""
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
     tags = mlflow_schema.config_tags(config) | workload | dict(environment)
+    tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
+    if config.contents is not None:
+        before = client.get_run(run_id).data.tags.get(mlflow_schema.CONTENTS)
+        if before not in (None, config.contents.digest):
+            told = f"{before} to {config.contents.digest}"
+            earlier = client.get_run(run_id).data.tags.get(mlflow_schema.ACCEPTED)
+            tags[mlflow_schema.ACCEPTED] = f"{earlier}, {told}" if earlier else told
+        path = mlflow_schema.contents_path(config.contents.digest)
+        client.log_text(run_id, config.contents.to_json(), path)
     if commit := environment.get("git_commit"):
         tags["mlflow.source.git.commit"] = commit
     mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)

@@ -21,6 +21,7 @@ from study.cli.working_directory import packaged_conf
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
 from study.core.errors import StudyError
+from study.core.records import latest_of_settings
 from study.gallery import About, Material, PageContents
 from study.gallery.material import known, load_experiment, make_contents, read_material
 from study.gallery.page import RunOrigin, cover, cover_file, render, render_index, render_markdown
@@ -39,7 +40,7 @@ class Run:
     Attributes:
         name: The experiment's name.
         experiment: Its name in MLflow.
-        digests: The digests of its studies; None: all of its studies in the store.
+        digests: The digests of its studies' settings; None: all of its studies in the store.
         overrides: The words typed after `study run -m`; None if they are unknown.
     """
 
@@ -140,7 +141,7 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
     name = str(typed.get("experiment", ""))
     if name not in known() or not configs:
         return
-    digests = frozenset(config.digest for config in configs)
+    digests = frozenset(config.typed_digest for config in configs)
     run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, overrides=tuple(overrides))
     try:
         make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
@@ -160,7 +161,7 @@ def _find_run(uri: str, name: str, connections: Connections) -> Run | None:
     Studies with none of our budgets, such as those with a user's own overrides, are shown together.
     """
     records = read_studies(uri, name, trials=False, connections=connections)
-    present = {record.study_id: record.status for record in records}
+    present = {record.settings_id: record.status for record in latest_of_settings(records)}
     begun = False
     for pattern in _BUDGETS:
         budget = pattern.format(name)

@@ -1,0 +1,113 @@
+"""The contents of a study: the data, the code and the architecture that its numbers come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Digests of everything beside the settings that would change a study's numbers.
+
+    Attributes:
+        data: The digest of the data set's arrays.
+        data_text: The data set in words, such as `1257 + 180 + 360 examples of shape (64,)`; not compared.
+        source: The digest of each definition in the user's own modules that builds something, by `module.name`.
+        architecture: The digest of the model as Keras serializes it.
+        architecture_text: The model in words, such as `4 layers, 9034 weights`; not compared.
+        versions: The version of the numbers of each part of this project, and of each other package that the config
+            names.
+        workload_code: The digest of the part of the code that makes data set, model and loss, which all studies of a
+            comparison share.
+    """
+
+    data: str
+    architecture: str
+    data_text: str = ""
+    architecture_text: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    workload_code: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of all that is compared."""
+        return _digest({"data": self.data, "architecture": self.architecture, **self._code})
+
+    @property
+    def code(self) -> str:
+        """Six hexadecimal digits of the source and the versions."""
+        return _digest(self._code)[:6]
+
+    @property
+    def _code(self) -> dict[str, Any]:
+        return {"source": dict(self.source), "versions": dict(self.versions)}
+
+    def to_json(self) -> str:
+        """Return the contents as JSON with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Contents:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: It is another text.
+        """
+        found = json.loads(text)
+        if not isinstance(found, dict) or not {"data", "architecture"} <= set(found):
+            raise ValueError(f"expected the contents of a study, and this is {text[:40]!r}")
+        return cls(**{key: value for key, value in found.items() if key in cls.__dataclass_fields__})
+
+    def changes_from(self, before: Contents) -> tuple[ContentsChange, ...]:
+        """Return the differences from earlier contents: of the data, the code and the architecture, in this order."""
+        return tuple(_changes(before, self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentsChange:
+    """A difference between the contents of a study and those of an earlier run.
+
+    Attributes:
+        kind: `data`, `code` or `model`.
+        subject: The changed thing: `data`, `mynet.build`, `version of study.models.mlp.build`, `architecture`.
+        before: Its digest or version before; `none` if it is new.
+        after: Its digest or version now; `none` if it is gone.
+    """
+
+    kind: str
+    subject: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.before} before, {self.after} now)"
+
+
+def _changes(before: Contents, after: Contents) -> Iterator[ContentsChange]:
+    if before.data != after.data:
+        was, now = (_with(each.data, each.data_text) for each in (before, after))
+        yield ContentsChange(kind="data", subject="data", before=was, after=now)
+    for prefix, old, new in (
+        ("code of ", before.source, after.source),
+        ("version of ", before.versions, after.versions),
+    ):
+        for name in sorted({*old, *new}):
+            if old.get(name) != new.get(name):
+                was, now = (str(each.get(name, "none")) for each in (old, new))
+                yield ContentsChange(kind="code", subject=f"{prefix}{name}", before=was, after=now)
+    if before.architecture != after.architecture:
+        was, now = (_with(each.architecture, each.architecture_text) for each in (before, after))
+        yield ContentsChange(kind="model", subject="architecture", before=was, after=now)
+
+
+def _with(digest: str, text: str) -> str:
+    return f"{digest}, {text}" if text else digest
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
