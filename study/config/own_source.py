@@ -1,8 +1,10 @@
 """Digests of a user's own source: of the definitions that a config's `_target_`s reach, whatever their comments.
 
-The source is read as a syntax tree and never run. A definition is a function, a class, or an assignment at the top of a
-module. It reaches every definition whose name it mentions, in its own module or in another module of the user's. A
+The source is read as a syntax tree and never run. A definition is a function, a class, or an assignment at the top of
+a module. It reaches every definition whose name it mentions, in its own module or in another module of the user's. A
 module's other statements, such as loops and calls, run when it is imported, so they belong to each module reached.
+
+Code that is found only while it runs, such as a module that `importlib` imports by a computed name, is not seen.
 """
 
 from __future__ import annotations

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# The digest or version of something that one side does not have.
+NONE = "none"
+_CODE = "code of "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
@@ -85,7 +89,11 @@ class ContentsChange:
     after: str
 
     def __str__(self) -> str:
-        return f"{self.subject} ({self.before} before, {self.after} now)"
+        if self.before == NONE or self.after == NONE:
+            return f"the {self.subject} ({'new' if self.before == NONE else 'gone'})"
+        if self.subject.startswith(_CODE):  # its digests tell a reader nothing
+            return f"the {self.subject}"
+        return f"the {self.subject} ({self.before} before, {self.after} now)"
 
 
 def _changes(before: Contents, after: Contents) -> Iterator[ContentsChange]:
@@ -93,12 +101,12 @@ def _changes(before: Contents, after: Contents) -> Iterator[ContentsChange]:
         was, now = (_with(each.data, each.data_text) for each in (before, after))
         yield ContentsChange(kind="data", subject="data", before=was, after=now)
     for prefix, old, new in (
-        ("code of ", before.source, after.source),
+        (_CODE, before.source, after.source),
         ("version of ", before.versions, after.versions),
     ):
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):
-                was, now = (str(each.get(name, "none")) for each in (old, new))
+                was, now = (str(each.get(name, NONE)) for each in (old, new))
                 yield ContentsChange(kind="code", subject=f"{prefix}{name}", before=was, after=now)
     if before.architecture != after.architecture:
         was, now = (_with(each.architecture, each.architecture_text) for each in (before, after))

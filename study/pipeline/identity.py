@@ -78,8 +78,8 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
         )
     name = f"{config.labels[0]}-{_suffix(contents, changes)}"
     message = (
-        f"since {earlier.name} began, these changed: {_listed(changes)}. This is a new study, {config.study_name or name}, "
-        f"beside it. To continue {earlier.name} all the same, set accept_changes=true."
+        f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {config.study_name or name}. "
+        f"To continue {earlier.name} all the same, set accept_changes=true."
     )
     return IdentifiedStudy(config=replace(config, labels=(name,)), messages=(message,))
 

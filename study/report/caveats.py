@@ -31,6 +31,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     """Return all cautions, the serious ones first."""
     found = [
         *_forced(experiment),
+        *_left_out(experiment),
         *_running(experiment),
         *_lengths(experiment),
         *_budgets(experiment),
@@ -65,6 +66,15 @@ def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
 def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:
     for why in experiment.differing:
         yield Caution(topic="Not comparable", text=f"{why} Compared anyway because of --force.", serious=True)
+
+
+def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
+    if experiment.left_out:
+        text = (
+            f"{', '.join(experiment.left_out)}: later studies have the same settings with changed data, code or "
+            "architecture. Only the later ones are compared; --force compares all."
+        )
+        yield Caution(topic="Left out", text=text)
 
 
 def _running(experiment: ComparedExperiment) -> Iterator[Caution]:

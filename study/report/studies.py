@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
@@ -112,6 +112,7 @@ class ComparedExperiment:
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
+        left_out: Names of the studies left out, since a later one has their settings with other data or code.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ComparedExperiment:
     histories: Histories = field(default_factory=dict)
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def studies(self) -> tuple[ComparedStudy, ...]:
@@ -154,7 +156,9 @@ def gather(
     Raises:
         StudyError: There is no study with a trial, or the studies are not comparable.
     """
-    started = [record for record in records if record.trials or record.confirmations]
+    begun = [record for record in records if record.trials or record.confirmations]
+    # After a change of data or code, the studies of before lie beside the new ones; only the new ones are compared.
+    started = begun if force else latest_of_settings(begun)
     if not started:
         raise StudyError(
             f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
@@ -174,6 +178,7 @@ def gather(
         digests=digests,
         histories=read_histories(runs, metrics) if runs else {},
         differing=differing,
+        left_out=tuple(sorted({record.name for record in begun} - {record.name for record in started})),
     )
 
 

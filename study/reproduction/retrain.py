@@ -9,7 +9,7 @@ from typing import Any
 
 from study.config.parse import parse
 from study.config.schema import StudyConfig
-from study.core.contents import Contents
+from study.core.contents import NONE, Contents
 from study.core.errors import ConfigError, StudyError
 from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
@@ -116,7 +116,7 @@ def retrain(request: RetrainRequest) -> Retrained:
             Difference(subject=each.subject, recorded=each.before, now=each.after, stops=True)
             for each in changed
             # The data were compared above; what only one side has follows from a changed setting.
-            if each.kind != "data" and "none" not in (each.before, each.after)
+            if each.kind != "data" and NONE not in (each.before, each.after)
         ]
     results: list[TrialResult] = []
     if request.force or not any(difference.stops for difference in differences):
