@@ -130,11 +130,25 @@ def _versions(targets: list[str]) -> dict[str, str]:
         package = target.partition(".")[0]
         if package == "study":
             with contextlib.suppress(Unimportable):
-                home = sys.modules[locate(target).__module__]
-                found[target] = str(getattr(home, "NUMBERS_VERSION", 1))
+                found[target] = version_of(target)
         elif package not in _LIBRARIES and (distributions := owners.get(package)):
             found[package] = importlib.metadata.version(distributions[0])
     return found
+
+
+def version_of(target: str) -> str:
+    """Return the version of the numbers of a part of this project: `NUMBERS_VERSION` of its module, 1 without one.
+
+    It is raised when the part gives other numbers for the same settings; tests/test_numbers_of_parts.py sees to it.
+
+    Args:
+        target: The part's dotted path, such as `study.models.mlp.build`.
+
+    Raises:
+        Unimportable: It cannot be imported.
+    """
+    home = sys.modules[locate(target).__module__]
+    return str(getattr(home, "NUMBERS_VERSION", 1))
 
 
 def _unrecorded(config: StudyConfig, known: Mapping[str, KnownStudy]) -> Iterator[str]:
