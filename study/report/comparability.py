@@ -44,7 +44,7 @@ def check_comparable(
             f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss, and one code for "
             "them. "
             f"{' '.join(reasons)} Run them again, each under its own experiment name, or compare them anyway with "
-            "--force; the page then says so."
+            "--force; the comparison page then says so."
         )
     return tuple(reasons)
 
