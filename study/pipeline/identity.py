@@ -17,7 +17,7 @@ from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError
 from study.datasets import Dataset
-from study.search.study_names import KnownStudy, read_known_studies
+from study.search.study_names import KnownStudy, has_results, read_known_studies
 
 # Sections whose code every study of a comparison shares.
 _WORKLOAD = ("dataset", "model")
@@ -67,9 +67,13 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     if earlier is None:
         return IdentifiedStudy(config=config, messages=tuple(_unrecorded(config, known)))
     changes = contents.changes_from(earlier.contents[-1])
+    went_on = replace(config, identity=earlier.digest)
     if config.accept_changes:
         lines = (f"{earlier.name} goes on with changes that you accepted: {_listed(changes)}.",)
-        return IdentifiedStudy(config=replace(config, identity=earlier.digest), messages=lines)
+        return IdentifiedStudy(config=went_on, messages=lines)
+    if not has_results(config.stores, config.experiment_name, earlier.name):  # as after the repair of a model
+        lines = (f"changed since {earlier.name} began: {_listed(changes)}. It had no result yet, so it goes on.",)
+        return IdentifiedStudy(config=went_on, messages=lines)
     if namesake is not None:
         raise StudyError(
             f"study_name={namesake.name}: this study of {config.experiment_name} has other contents: "

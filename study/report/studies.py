@@ -162,7 +162,8 @@ def gather(
     if not started:
         raise StudyError(
             f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
-            f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` shows them all."
+            f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` "
+            "shows them all."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
     metric = metric_of(started[0].params)

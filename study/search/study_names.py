@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState
 
 from study.config.effective_settings import settings_digest
 from study.config.schema import Stores, StudyConfig
@@ -101,6 +102,20 @@ def read_known_studies(stores: Stores, experiment: str) -> dict[str, KnownStudy]
     return {} if storage is None else known_studies(storage, experiment)
 
 
+def has_results(stores: Stores, experiment: str, name: str) -> bool:
+    """Return whether any trial of a study completed or was pruned, so that numbers of it are recorded.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    storage = read_storage(stores)
+    if storage is None:
+        return False
+    study_id = storage.get_study_id_from_name(f"{experiment}/{name}")
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    return bool(storage.get_all_trials(study_id, deepcopy=False, states=states))
+
+
 def count_studies(stores: Stores) -> int:
     """Return how many studies the store of searches holds.
 
@@ -127,14 +142,11 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
 def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
     """Write a study's identity and contents to its attributes; contents that were accepted are added to the others."""
     attrs = optuna_study.user_attrs
-    written: dict[str, object] = {
-        _DIGEST: config.digest,
-        _TYPED: config.typed_digest,
-        _SETTINGS: settings_digest(config),
-    }
-    known = list(attrs.get(_CONTENTS, ()))
-    if config.contents is not None and (latest := config.contents.to_json()) not in known[-1:]:
-        written[_CONTENTS] = [*known, latest]
+    written: dict[str, object] = {_DIGEST: config.digest, _TYPED: config.typed_digest}
+    if config.contents is not None:
+        written[_SETTINGS] = settings_digest(config)
+        known, latest = list(attrs.get(_CONTENTS, ())), config.contents.to_json()
+        written[_CONTENTS] = known if latest in known[-1:] else [*known, latest]
     for key, value in written.items():
         if attrs.get(key) != value and (key not in attrs or key == _CONTENTS):
             optuna_study.set_user_attr(key, value)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from study.core.trainer_interface import TrialResult
 from study.datasets import Dataset, Split
 from study.pipeline.identity import contents_of, identify, version_of
 from study.pipeline.preflight import build_model
@@ -34,6 +35,8 @@ def begin(config, dataset, model):
     """Begin a study, and return its name and identity."""
     identified = identify(config, dataset, model)
     with open_search(identified.config) as search:
+        for trial in search.ask(1):
+            search.tell(TrialResult(trial=trial, state="complete", history={}, summary={}), objective=0.5)
         return search.name, identified
 
 
@@ -57,6 +60,16 @@ def test_other_data_make_another_study_of_the_same_name_for_every_worker(config,
     assert same.messages == ()
     back, first = begin(config, data(), model)
     assert (back, first.messages) == ("sgd", ())
+
+
+def test_a_study_without_a_result_goes_on_with_repaired_code(config, model):
+    identified = identify(config, data(), model)
+    with open_search(identified.config) as search:
+        (trial,) = search.ask(1)
+        search.tell(TrialResult(trial=trial, state="failed", history={}, summary={}, error="broken"), objective=0.0)
+    name, repaired = begin(config, data(seed=1), model)
+    assert (name, repaired.config.digest) == ("sgd", identified.config.digest)
+    assert "It had no result yet, so it goes on." in repaired.messages[0]
 
 
 def test_accepted_changes_are_listed_with_the_study(config, model):

@@ -90,7 +90,9 @@ def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 def _check_output(output: Path) -> None:
     if not output.parent.is_dir() or output.is_dir():
-        raise StudyError(f"--output={output}: expected a file in an existing folder. Create the folder, or name another file.")
+        raise StudyError(
+            f"--output={output}: expected a file in an existing folder. Create the folder, or name another file."
+        )
 
 
 def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -> _Read:
