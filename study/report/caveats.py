@@ -74,7 +74,7 @@ def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
             f"{', '.join(experiment.left_out)}: later studies have the same settings with changed data, code or "
             "architecture. Only the later ones are compared; --force compares all."
         )
-        yield Caution(topic="Left out", text=text)
+        yield Caution(topic="Left out", text=text, serious=True)
 
 
 def _running(experiment: ComparedExperiment) -> Iterator[Caution]:

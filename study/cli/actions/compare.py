@@ -76,6 +76,9 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
         return 0
     for comparison in comparisons:
         sys.stdout.write(f"{comparison.experiment.name}: {comparison.answer.sentences[0]}\n")
+        for caution in comparison.cautions:
+            if caution.serious:
+                sys.stdout.write(f"  {caution.topic}: {caution.text}\n")
     sys.stdout.write(f"\nOpen the page:  {output}\n")
     return 0
 
