@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
 from study.statistics.winner import CandidateDifference, Verdict
 
-# Control characters around a name: plain text drops them, HTML shows the name in bold. No name contains them.
+# Control characters around a name: plain text drops them, the page shows the name in bold. No name contains them.
 _OPEN, _CLOSE = "\x02", "\x03"
 _ALL_NAMED = 3  # up to so many differences are listed one by one; of more, only the smallest
 
@@ -39,11 +39,9 @@ class Answer:
         return tuple(text.replace(_OPEN, "").replace(_CLOSE, "").replace(SPACE, " ") for text in self.marked)
 
     @property
-    def markup(self) -> tuple[str, ...]:
-        """The sentences as HTML."""
-        tags = ((_OPEN, "<b>"), (_CLOSE, "</b>"))
-        escaped = [html.escape(text) for text in self.marked]
-        return tuple(text.replace(*tags[0]).replace(*tags[1]) for text in escaped)
+    def pieces(self) -> tuple[tuple[str, ...], ...]:
+        """The sentences cut at the names: text, name, text and so on, so that every second piece is a name."""
+        return tuple(tuple(re.split(f"[{_OPEN}{_CLOSE}]", text)) for text in self.marked)
 
 
 def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
