@@ -19,10 +19,10 @@ def holm(p_values: ArrayLike) -> Floats:
     another.
 
     Args:
-        p_values: p-values, shape (n_comparisons,), possibly none.
+        p_values: p-values, shape (..., n_comparisons), possibly none; leading axes are independent families.
 
     Returns:
-        The adjusted p-values in the order given, shape (n_comparisons,).
+        The adjusted p-values in the order given, of the same shape.
 
     Raises:
         ValueError: If a value is not within [0, 1].
@@ -31,12 +31,13 @@ def holm(p_values: ArrayLike) -> Floats:
         S. Holm (1979), A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
-        raise ValueError(f"p_values={p_values!r}: expected one axis of numbers within [0, 1]. Leave out missing ones.")
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(np.arange(p.size, 0, -1) * p[order])
+    if p.ndim < 1 or not np.all((p >= 0) & (p <= 1)):
+        raise ValueError(f"p_values={p_values!r}: expected an axis of numbers within [0, 1]. Leave out missing ones.")
+    order = np.argsort(p, axis=-1, kind="stable")
+    n_left = np.arange(p.shape[-1], 0, -1)
+    stepped = np.maximum.accumulate(n_left * np.take_along_axis(p, order, axis=-1), axis=-1)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
     return adjusted
 
 
@@ -50,7 +51,7 @@ def holm_two_sided(t_values: ArrayLike, *, n_seeds: int) -> Floats:
     Args:
         t_values: Estimates divided by their standard errors, shape (n_comparisons,); infinite where the standard
             error is 0.
-        n_seeds: Number of pairs behind each, at least 2.
+        n_seeds: Number of pairs behind each, at least 3.
 
     Returns:
         Adjusted p-values, shape (n_comparisons,).
@@ -74,7 +75,7 @@ def holm_intervals(
     Args:
         means: Mean differences, shape (n_comparisons,).
         standard_errors: Their standard errors, shape (n_comparisons,), 0 allowed.
-        n_seeds: Number of pairs behind each, at least 2.
+        n_seeds: Number of pairs behind each, at least 3.
         level: Confidence level of all the intervals together.
 
     Returns:
