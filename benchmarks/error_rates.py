@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from study.statistics.divergence import divergence_spread
 from study.statistics.intervals import MIN_SEEDS, mean_limits
@@ -184,7 +185,6 @@ def _score(kind: Scores, latent: Floats) -> Floats:
 
 def _mean_score(kind: Scores, place: Floats, spread: float) -> Floats:
     """Return the expected score of runs that do not diverge, around given places."""
-    from scipy.special import ndtri  # noqa: PLC0415
 
     noise = spread * ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES)
     if kind == "lognormal":

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from study.statistics.intervals import MIN_SEEDS
 from study.statistics.score_arrays import check_level
 
 Floats = NDArray[np.float64]
@@ -62,7 +63,12 @@ def holm_two_sided(t_values: ArrayLike, *, n_seeds: int) -> Floats:
 
 
 def holm_intervals(
-    means: ArrayLike, standard_errors: ArrayLike, *, n_seeds: int, level: float = 0.95
+    means: ArrayLike,
+    standard_errors: ArrayLike,
+    *,
+    n_seeds: int,
+    level: float = 0.95,
+    n_comparisons: int | None = None,
 ) -> tuple[Floats, Floats]:
     """Return simultaneous t intervals that exclude zero exactly where `holm_two_sided` rejects.
 
@@ -76,7 +82,9 @@ def holm_intervals(
         means: Mean differences, shape (n_comparisons,).
         standard_errors: Their standard errors, shape (n_comparisons,), 0 allowed.
         n_seeds: Number of pairs behind each, at least 3.
-        level: Confidence level of all the intervals together.
+        level: Confidence level of all the intervals together. Default: 0.95.
+        n_comparisons: The number of comparisons from which these were chosen by their results, such as all pairs of
+            optimizers; each limit is then Bonferroni's for that many, and none steps down. Default: None, these.
 
     Returns:
         The lower and the upper limits, each of shape (n_comparisons,).
@@ -91,11 +99,14 @@ def holm_intervals(
     half = (1.0 - check_level(level)) / 2
     mean = np.asarray(means, dtype=np.float64)
     error = np.asarray(standard_errors, dtype=np.float64)
-    if n_seeds < 2 or mean.shape != error.shape or mean.ndim != 1:
+    if n_seeds < MIN_SEEDS or mean.shape != error.shape or mean.ndim != 1:
         raise ValueError(
             f"means of shape {mean.shape}, standard_errors of shape {error.shape}, n_seeds={n_seeds}: expected two "
-            "equal shapes of one axis and at least 2 seeds. Confirm the configurations on more seeds."
+            "equal shapes of one axis and at least 3 seeds. Confirm the configurations on more seeds."
         )
+    if n_comparisons is not None:
+        width = stats.t.isf(half / n_comparisons, n_seeds - 1) * error
+        return mean - width, mean + width
     low = _lower_limits(mean, error, freedom=n_seeds - 1, alpha=half)
     high = -_lower_limits(-mean, error, freedom=n_seeds - 1, alpha=half)
     return low, high + 0.0  # -0.0 becomes 0.0

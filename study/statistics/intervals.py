@@ -86,9 +86,7 @@ def mean_interval(
     values = as_finite_scores(scores)
     width = float(observed_step(values)) if step is None else step
     low, high = mean_limits(values, level=level, step=width, bounds=bounds)
-    return Interval(
-        estimate=float(np.mean(values)), low=float(low), high=float(high), level=level, n=int(values.size)
-    )
+    return Interval(estimate=float(np.mean(values)), low=float(low), high=float(high), level=level, n=int(values.size))
 
 
 def mean_limits(

@@ -53,8 +53,8 @@ def compare_candidate(
        two-sided test, luck wins with at most 1 - level, however many optimizers there are.
 
     The adjusted p-value is the smaller of the two rules'. The spread of a pair's differences is at least that of
-    `least_spread`, since equal differences of rounded scores say nothing of the luck of other seeds. Intervals hold for all
-    pairs together (Bonferroni); where a rule claims a difference that its interval does not, the end is 0.
+    `least_spread`, since equal differences of rounded scores say nothing of the luck of other seeds. Intervals hold
+    for all pairs together (Bonferroni); where a rule claims a difference that its interval does not, the end is 0.
 
     Args:
         scores: Larger is better, shape (..., n_optimizers, n_seeds), column r under seed r for all.
@@ -111,7 +111,7 @@ def least_spread(step: ArrayLike, divergence: ArrayLike = 0.0) -> Floats:
         step: The smallest difference that two of its scores can have, shape (...).
         divergence: The standard deviation that comes from divergence, of the same shape. Default: 0.
     """
-    return np.maximum(np.asarray(step, dtype=np.float64) / np.sqrt(2.0), divergence)
+    return np.asarray(np.maximum(np.asarray(step, dtype=np.float64) / np.sqrt(2.0), divergence))
 
 
 def _all_pairs(values: Floats, least: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -146,7 +146,7 @@ def _describe(
 ) -> None:
     """Write the config, the versions and the data set to the study's run."""
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
-    tags = mlflow_schema.config_tags(config) | workload | dict(environment)
+    tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
     if commit := environment.get("git_commit"):
         tags["mlflow.source.git.commit"] = commit
     mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.gallery.analysis.run_scores import Seed, interval_text, scores_of
+from study.gallery.analysis.run_scores import Seed, interval_text, score_interval, score_step, scores_of
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 from study.statistics.holm import holm_two_sided, t_ratio
-from study.statistics.intervals import Interval, mean_interval, paired_difference
+from study.statistics.intervals import MIN_SEEDS, Interval, paired_difference
 
 _LEVEL = 0.05
 # Most pairs that a sentence names.
@@ -61,7 +61,7 @@ def by_study(material: Material) -> dict[str, Entry]:
 def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric) -> Ranking:
     """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration."""
     scores = {name: scores_of(entry.tuned, metric) for name, entry in entries.items()}
-    intervals = {name: _interval(values) for name, values in scores.items()}
+    intervals = {name: _interval(values, metric) for name, values in scores.items()}
 
     def key(name: str) -> tuple[bool, float, str]:
         interval = intervals[name]
@@ -195,9 +195,9 @@ def _short(text: str) -> str:
         return text
 
 
-def _interval(scores: Mapping[Seed, float]) -> Interval | None:
+def _interval(scores: Mapping[Seed, float], metric: ObjectiveMetric) -> Interval | None:
     values = list(scores.values())
-    return mean_interval(values) if values and all(map(math.isfinite, values)) else None
+    return score_interval(values, metric) if values and all(map(math.isfinite, values)) else None
 
 
 def _told_apart(
@@ -207,9 +207,9 @@ def _told_apart(
     for a, b in combinations(names, 2):
         shared = sorted(set(scores[a]) & set(scores[b]))
         first, second = (np.array([scores[name][key] for key in shared]) for name in (a, b))
-        if len(shared) < 2 or not (_finite(first) and _finite(second)):
+        if len(shared) < MIN_SEEDS or not (_finite(first) and _finite(second)):
             continue
-        difference = paired_difference(first, second)
+        difference = paired_difference(first, second, step=score_step([*first, *second], metric))
         pairs.append((a, b))
         ratios.append(float(t_ratio([metric.sign * difference.mean], [difference.standard_error])[0]))
         sizes.append(len(shared))

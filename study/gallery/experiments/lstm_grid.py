@@ -124,7 +124,7 @@ def _best(grid: Mapping[Place, Cell], metric: ObjectiveMetric, *, baseline: floa
 
 def _alike(best: Cell, grid: Mapping[Place, Cell]) -> str:
     """Say how many pairs the seeds do not tell from one."""
-    others = gaps(best, grid.values())
+    others = gaps(best, grid.values(), chosen=True)
     if not others:
         return "One seed tells no pair from another."
     untold = sum(not gap.is_told for gap in others.values())
@@ -147,7 +147,7 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
         from_whom = f"{untold} pairs are not told from it" if others else "one seed tells nothing"
         return (f"{told}, but {from_whom}: the claim is not shown.",)
     best = by_mean[0]
-    gap = gaps(best, grid.values()).get(_CLAIMED)
+    gap = gaps(best, grid.values(), chosen=True).get(_CLAIMED)
     if gap is None:
         verdict = (
             "is not shown: too few seeds to be compared" if claimed.is_finite else "does not hold here: it diverged"

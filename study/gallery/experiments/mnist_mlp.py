@@ -11,7 +11,7 @@ from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.figures.loss_curves import step_losses
 from study.report.studies import Entry
-from study.statistics.intervals import paired_difference
+from study.statistics.intervals import MIN_SEEDS, paired_difference
 
 ABOUT = About(
     title="Five optimizers on MNIST",
@@ -103,7 +103,7 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
         first, second = (np.array([values[number] for number in shared]) for values in (own, reference))
         if name == "sgd":
             continue
-        if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))) or len(shared) < 2:
+        if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))) or len(shared) < MIN_SEEDS:
             untold.append(name)
             continue
         difference = paired_difference(first, second)

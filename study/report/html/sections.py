@@ -130,7 +130,7 @@ def _paired(comparison: Comparison, plot: str) -> str:
     return (
         f"<p>{candidate} is the candidate: it has the best mean validation result over the confirmations of its "
         "configuration. This choice does not use the test split. Differences are between test results under shared "
-        f"seeds. The intervals are simultaneous, corrected by Holm's procedure.</p>{plot}"
+        f"seeds. The intervals hold for all pairs together, whichever is the candidate.</p>{plot}"
         f"{tables.differences_table(comparison)}"
     )
 

@@ -9,12 +9,18 @@ from html import escape
 
 from study.report.caveats import length
 from study.report.comparison import Comparison
+from study.report.confirmed import ConfirmedScores, divergence_text
 from study.report.curve_data import TimesToTarget
 from study.report.figures.style import Style
 from study.report.objective_metric import MINUS, SPACE, ObjectiveMetric
 from study.report.studies import ComparedStudy
 from study.report.summary_rows import Row
 from study.statistics.intervals import Interval
+from study.statistics.winner import is_testable
+
+_SUMMARY_CAPTION = (
+    "Best mean test result first. An interval is of one mean alone: for the best of several it is a little too narrow."
+)
 
 
 def summary_table(comparison: Comparison, *, link: str) -> str:
@@ -49,7 +55,7 @@ def summary_table(comparison: Comparison, *, link: str) -> str:
         )
         for row in comparison.rows
     ]
-    return _table(head, body, caption="Best mean test result first.")
+    return _table(head, body, caption=_SUMMARY_CAPTION)
 
 
 def _summary_cells(
@@ -59,11 +65,11 @@ def _summary_cells(
     note = ' <span class="note">not ended</span>' if row.running else ""
     return [
         (f"{_name(row.label, style)} {links}{note}", ""),
-        (_mean(row.tuned, metric), "num strong"),
+        (_mean(row.tuned, metric) + _apart(row.confirmed), "num strong"),
         (_span(row.tuned, metric), "num"),
         *([(_interval(row.over_studies, metric), "num")] if with_studies else []),
         (str(row.tuned.n) if row.tuned else "", "num"),
-        (_mean(row.untuned, metric), "num"),
+        (_mean(row.untuned, metric) + _apart(row.untuned_confirmed), "num"),
         ("" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
         (_configurations(row), "wide"),
         (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
@@ -77,14 +83,13 @@ def _summary_cells(
 def differences_table(comparison: Comparison) -> str:
     """Return the candidate's paired differences; empty without differences."""
     verdict, metric, look = comparison.outcome.verdict, comparison.experiment.metric, comparison.look
-    if verdict is None or not verdict.differences or verdict.n_seeds < 2:
+    if verdict is None or not is_testable(verdict):
         return ""
     head = [
         (f"{comparison.outcome.candidate} against", ""),
         ("mean difference", "num"),
-        ("t interval", "num"),
-        ("corrected interval", "num"),
-        ("p, Holm", "num"),
+        ("95 % interval", "num"),
+        ("p, all pairs", "num"),
         ("P(beats)", "num"),
         ("significant difference", ""),
     ]
@@ -95,7 +100,6 @@ def differences_table(comparison: Comparison) -> str:
         cells = [
             (_name(label, look[label]), ""),
             (metric.change(each.mean), "num strong"),
-            (metric.change_span(each.low, each.high), "num"),
             (metric.change_span(each.low_holm, each.high_holm), "num"),
             (_p(each.p_holm), "num"),
             (f"{100 * each.p_superior:.0f} %", "num"),
@@ -214,6 +218,12 @@ def _link(link: str, run_id: str) -> str:
 
 def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:
     return "" if interval is None else metric.text(interval.estimate)
+
+
+def _apart(found: ConfirmedScores | None) -> str:
+    """Return a note that the mean is that of the confirmations that did not diverge; empty where none diverged."""
+    text = divergence_text(found)
+    return f' <span class="note">of the others; {escape(text)}</span>' if text else ""
 
 
 def _span(interval: Interval | None, metric: ObjectiveMetric) -> str:
