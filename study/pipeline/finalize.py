@@ -9,7 +9,7 @@ from study.pipeline.confirmation_phase import Confirmed, model_weights
 from study.pipeline.context import StudyContext
 from study.report.confirmed import ConfirmedScores, confirmed_metrics
 from study.tracking.mlflow_schema import config_params, split_tags
-from study.tracking.study_summary import TestedMean
+from study.tracking.study_summary import ConfirmedMean
 from study.training.backend import without_tensorflow
 
 
@@ -36,7 +36,7 @@ def record(context: StudyContext, best: BestTrial | None) -> None:
         context.search.claims.finish()
 
 
-def _tested_means(context: StudyContext) -> dict[str, TestedMean]:
+def _tested_means(context: StudyContext) -> dict[str, ConfirmedMean]:
     """Return each test metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
     ended = context.tracker.finished("confirmation").items()
     runs = [(run.state, run.metrics) for (kind, _), run in ended if kind in ("best", "fixed")]
@@ -45,9 +45,9 @@ def _tested_means(context: StudyContext) -> dict[str, TestedMean]:
     return {name: _tested_mean(each) for name, each in found.items()}
 
 
-def _tested_mean(found: ConfirmedScores) -> TestedMean:
+def _tested_mean(found: ConfirmedScores) -> ConfirmedMean:
     others = found.others
-    return TestedMean(
+    return ConfirmedMean(
         mean=others.estimate if others else math.nan,
         low=others.low if others else math.nan,
         high=others.high if others else math.nan,

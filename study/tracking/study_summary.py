@@ -17,7 +17,7 @@ _STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestedMean:
+class ConfirmedMean:
     """A test metric over the confirmations of a study.
 
     Attributes:
@@ -39,7 +39,7 @@ class TestedMean:
 
 
 # By test metric.
-Tests = Mapping[str, TestedMean]
+Tests = Mapping[str, ConfirmedMean]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
     return tags | {"mlflow.note.content": "  \n".join(lines)}
 
 
-def _tested_text(name: str, tested: TestedMean) -> str:
+def _tested_text(name: str, tested: ConfirmedMean) -> str:
     """Return `test_accuracy 0.91 [0.9, 0.92]`, with the confirmations that diverged."""
     left = tested.n - tested.n_diverged
     parts = [name, f"{tested.mean:.4g}" if left else "without a mean"]

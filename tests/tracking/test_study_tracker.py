@@ -17,6 +17,7 @@ from study.core.errors import StoreError
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
+from study.tracking.study_summary import ConfirmedMean
 from study.tracking.study_tracker import open_study
 
 
@@ -39,7 +40,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
         record(tracker, "trial", 1, values=(0.5, 0.8))
         record(tracker, "trial", 2, values=(0.1, math.nan), state="diverged", objective=0.0)
         record(tracker, "best", 0)
-        tracker.summarize(best=1, tests={"test_accuracy": (0.65, 0.6, 0.7)})
+        tracker.summarize(best=1, tests={"test_accuracy": ConfirmedMean(mean=0.65, low=0.6, high=0.7, n=3)})
 
     (study,) = read(config)
     assert study.name == study.optimizer == "adam"
@@ -67,6 +68,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
         "test_accuracy_mean": 0.65,
         "test_accuracy_low": 0.6,
         "test_accuracy_high": 0.7,
+        "n_confirmations_diverged": 0,
     }
     kept = yaml.safe_load(read_artifact_text(config.stores.tracking_uri, study.run_id, "config.yaml"))
     assert kept == config.raw

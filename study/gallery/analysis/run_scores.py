@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from study.core.records import RunRecord
+from study.report.confirmed import confirmed, divergence_text
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
@@ -38,11 +39,6 @@ def score_step(values: ArrayLike, metric: ObjectiveMetric) -> float | None:
     return float(resolution.steps([np.ravel(values)])[0]) if resolution.is_known else None
 
 
-def score_interval(values: ArrayLike, metric: ObjectiveMetric) -> Interval:
-    """Return the mean of test scores with its 95 % t interval, within the values that the metric can take."""
-    return mean_interval(values, step=score_step(values, metric), bounds=metric.value_bounds)
-
-
 def mean_of(values: Floats) -> Interval | None:
     """Return the mean of any values with its 95 % t interval; None without a value."""
     return mean_interval(values) if len(values) else None
@@ -51,6 +47,18 @@ def mean_of(values: Floats) -> Interval | None:
 def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
     """Return the mean with its interval as text."""
     return interval_text(mean_interval(values, bounds=metric.value_bounds), metric) if len(values) else "none finite"
+
+
+def confirmed_text(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> str:
+    """Return the mean test score of confirmations with its interval, and their divergence if there is any."""
+    found = confirmed(runs, metric)
+    if found is None:
+        return "none"
+    apart = divergence_text(found)
+    if found.others is None:
+        return f"diverged: {apart}"
+    told = interval_text(found.others, metric)
+    return f"{told} of the others; {apart}" if apart else told
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:

@@ -78,7 +78,7 @@ def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]
 
 def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     """Say whether the first is adaptive, told from the first of the other kind, and Adagrad."""
-    name, others = best.place[1], gaps(best, ranked, chosen=True)
+    name, others = best.place[1], gaps(best, ranked, chosen=True, metric=metric)
     is_adaptive = name in _ADAPTIVE
     rival = next((cell for cell in ranked if (cell.place[1] in _ADAPTIVE) != is_adaptive), None)
     told = []
