@@ -130,7 +130,7 @@ def _alike(best: Cell, grid: Mapping[Place, Cell]) -> str:
     untold = sum(not gap.is_told for gap in others.values())
     return (
         f"Of {len(others)} other pairs, {untold} are not told from {_spoken(best.place)} by their seeds (paired t "
-        "intervals, Holm over all pairs)."
+        "intervals, corrected for all pairs)."
     )
 
 
@@ -157,8 +157,8 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
         "does not hold here" if gap.is_told else "is not shown, and not refuted: its seeds do not tell the two apart"
     )
     return (
-        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for {len(grid) - 1} "
-        f"comparisons). The claim {verdict}.",
+        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for all "
+        f"pairs). The claim {verdict}.",
     )
 
 

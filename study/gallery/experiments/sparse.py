@@ -85,7 +85,7 @@ def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     if rival is not None:
         gap = others.get(rival.place)
         unknown = "too few seeds to be compared" if rival.is_finite else "diverged"
-        apart = unknown if gap is None else f"{gap_text(gap, metric)} (Holm over all)"
+        apart = unknown if gap is None else f"{gap_text(gap, metric)} (corrected for all pairs)"
         holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
         told.append(
             "That adaptive optimizers are better on sparse data "
