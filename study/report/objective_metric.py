@@ -64,7 +64,7 @@ class ObjectiveMetric:
 
     @property
     def value_bounds(self) -> tuple[float, float]:
-        """What a mean of the metric can be: intervals end there."""
+        """The least and the greatest mean of the metric: intervals end there."""
         return (0.0, math.inf) if self.from_zero and not self.is_share else self.bounds
 
     @property

@@ -34,7 +34,7 @@ class Ranking:
         names: The optimizers by their mean test score; those that diverged come last.
         intervals: The mean over the seeds that did not diverge with its 95 % t interval, by optimizer; None where the
             mean over all seeds is not finite.
-        divergence: The divergence of each optimizer's seeds, in words; empty where there is none.
+        divergence: The divergence of each optimizer's seeds, in words; empty without any.
         told_apart: Pairs with a significant difference, the better first; Holm's correction is over all pairs.
     """
 
