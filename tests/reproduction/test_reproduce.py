@@ -223,7 +223,7 @@ def test_fresh_seeds_meet_none_that_was_used(recorded, target):
     assert len(fresh) == 2
     assert not fresh & used
     tested = [run.metrics["test_accuracy"] for run in target.study.confirmations if run.kind == "best"]
-    assert outcome.recorded["test_accuracy"].estimate == pytest.approx(np.mean(tested))
+    assert outcome.recorded["test_accuracy"].others.estimate == pytest.approx(np.mean(tested))
     again = [result.summary["test_accuracy"] for result in outcome.results]
     assert outcome.fresh["test_accuracy"].others.estimate == pytest.approx(np.mean(again))
     assert outcome.fresh["test_accuracy"].n == 2

@@ -33,7 +33,7 @@ def trial_of(number):
     return Trial(number=number, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)
 
 
-def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
+def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, dataset):
     config = make_config()
     with open_tracker(config) as tracker:
         record(tracker, "trial", 0, values=(0.9, 0.6))
@@ -48,6 +48,8 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
     expected |= {"best": "learning_rate=0.2", "budget.n_trials": "3", "n_at_once": "3"}
+    expected |= {"n_train": str(len(dataset.train)), "n_validation": str(len(dataset.validation))}
+    expected |= {"n_test": str(len(dataset.test)), "targets_per_example": "1"}
     assert expected.items() <= study.tags.items()
     assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
     assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]
