@@ -113,7 +113,7 @@ def sentence(found: AcrossWorkloads) -> str:
 def _means(comparison: Comparison) -> dict[str, float]:
     """Return mean test results by label, with the sign changed where smaller is better."""
     sign = comparison.experiment.metric.sign
-    return {row.label: sign * row.tuned.estimate for row in comparison.rows if row.tuned is not None}
+    return {row.label: sign * row.mean for row in comparison.rows if row.mean is not None}
 
 
 def _steps(comparison: Comparison, label: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from study.report.confirmed import confirmed, divergence_text
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
@@ -39,6 +40,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_accepted(experiment),
         *_unshared(experiment, outcome),
         *_few(outcome),
+        *_unknown_steps(experiment),
         *_diverged_confirmations(experiment),
         *_edges(rows),
         *_diverged(rows),
@@ -170,14 +172,26 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
         yield Caution(topic="Few seeds", text=text)
 
 
+def _unknown_steps(experiment: ComparedExperiment) -> Iterator[Caution]:
+    metric = experiment.metric
+    if metric.counts_examples and metric.n_test is None:
+        text = (
+            "These studies, of an earlier version, do not record how many test examples there are. The smallest "
+            "difference seen between two scores is taken for one example, which is that or more."
+        )
+        yield Caution(topic="Size of the test split unknown", text=text)
+
+
 def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]:
     metric = experiment.metric
     for entry in experiment.entries:
-        n = sum(run.state == "diverged" for run in entry.tuned)
-        if n:
-            counted = f"each counts as {metric.text(metric.worst)}" if metric.is_share else "so it has no mean"
-            of = f"{n} of {len(entry.tuned)} confirmations of the best configuration"
-            text = f"{entry.label}: {of} diverged; {counted}."
+        if apart := divergence_text(confirmed(entry.tuned, metric)):
+            counted = (
+                f"The tests count each as {metric.text(metric.worst)}; means and intervals in tables are of the others"
+                if metric.is_share
+                else "It is left out of the tests, having no mean; means and intervals in tables are of the others"
+            )
+            text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
 
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from study.config.schema import Direction, Objective, resolve_direction
 from study.core.records import RunRecord
+from study.statistics.resolution import Resolution, is_share_of_examples, share_of
 
+# Names and classes of Keras, in small letters and without underscores.
+_FROM_ZERO = ("crossentropy", "squarederror", "absoluteerror", "percentageerror", "logarithmicerror", "hinge", "huber")
+_SHORT_FROM_ZERO = ("mse", "mae", "mape", "msle", "rmse", "logcosh")
 MINUS = "\u2212"
 SPACE = "\u00a0"  # does not break a number from its unit
 
@@ -21,11 +25,17 @@ class ObjectiveMetric:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
         target: The value of the metric to reach; None without a target.
+        n_validation: Number of validation examples that a share counts over; None where not recorded.
+        n_test: The same of the test split.
+        from_zero: Whether a metric that is not a share cannot be negative, such as a squared error. Default: False.
     """
 
     name: str
     direction: Direction
     target: float | None
+    n_validation: int | None = None
+    n_test: int | None = None
+    from_zero: bool = False
 
     @property
     def training(self) -> str:
@@ -53,6 +63,11 @@ class ObjectiveMetric:
         return (0.0, 1.0) if self.is_share else (-math.inf, math.inf)
 
     @property
+    def value_bounds(self) -> tuple[float, float]:
+        """The least and the greatest mean of the metric: intervals end there."""
+        return (0.0, math.inf) if self.from_zero and not self.is_share else self.bounds
+
+    @property
     def worst(self) -> float:
         """The worst value attainable: infinite for a metric without bounds."""
         return self._worst if self.is_share else math.copysign(math.inf, self._worst)
@@ -69,6 +84,31 @@ class ObjectiveMetric:
     def tested(self, run: RunRecord) -> float | None:
         """Return a run's test score: the worst value if it diverged, None if it failed or is still running."""
         return self._score(run, self.test)
+
+    @property
+    def counts_examples(self) -> bool:
+        """True for an accuracy: a multiple of one over the number of examples."""
+        return self.is_share and is_share_of_examples(self.name)
+
+    @property
+    def test_resolution(self) -> Resolution:
+        """The steps of a single test score."""
+        return share_of(self.n_test) if self.counts_examples else Resolution()
+
+    @property
+    def validation_resolution(self) -> Resolution:
+        """The steps of a single validation score."""
+        return share_of(self.n_validation) if self.counts_examples else Resolution()
+
+    def compared_validation(self, run: RunRecord) -> float | None:
+        """Return a run's objective, rounded to the metric's resolution: equal scores tie, whatever computed them."""
+        value = self.validation(run)
+        return None if value is None else float(self.validation_resolution.rounded(value))
+
+    def compared_test(self, run: RunRecord) -> float | None:
+        """Return a run's test score, rounded to the metric's resolution."""
+        value = self.tested(run)
+        return None if value is None else float(self.test_resolution.rounded(value))
 
     def text(self, value: float) -> str:
         """Return a value with its unit."""
@@ -119,9 +159,57 @@ class ObjectiveMetric:
         return value if math.isfinite(value) else self.worst
 
 
-def metric_of(params: Mapping[str, str]) -> ObjectiveMetric:
-    """Return the metric that a study's recorded config names."""
+def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) -> ObjectiveMetric:
+    """Return the metric that a study's recorded config names.
+
+    Args:
+        params: The recorded config.
+        tags: Tags of the study's run, which hold the sizes of the splits. Default: None, sizes unknown.
+    """
     name = params["objective.metric"]
     direction = resolve_direction(name, params.get("objective.direction", "auto"))
     target = params.get("objective.target")
-    return ObjectiveMetric(name=name, direction=direction, target=None if target is None else float(target))
+    n_validation, n_test = (_n_counted(name, params, tags or {}, split=split) for split in ("validation", "test"))
+    return ObjectiveMetric(
+        name=name,
+        direction=direction,
+        target=None if target is None else float(target),
+        n_validation=n_validation,
+        n_test=n_test,
+        from_zero=_is_from_zero(name, params),
+    )
+
+
+def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> ObjectiveMetric:
+    """Return any test metric of a study, such as `test_loss`, with its resolution and bounds.
+
+    Args:
+        name: Its name.
+        params: The recorded config.
+        tags: Tags of the study's run.
+    """
+    selected = params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}")
+    # Where it is not the objective, its direction is of no use here.
+    direction = params.get("objective.direction", "auto") if selected else "minimize"
+    kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
+    return metric_of({**kept, "objective.metric": own, "objective.direction": direction}, tags)
+
+
+def _is_from_zero(metric: str, params: Mapping[str, str]) -> bool:
+    """Return True for a loss or an error that cannot be negative, as far as its name or its class says so."""
+    kind = metric.removeprefix("val_").removeprefix("test_")
+    if kind == "loss":
+        kind = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
+    plain = kind.replace("_", "").lower()
+    return plain in _SHORT_FROM_ZERO or plain.endswith(_FROM_ZERO)
+
+
+def _n_counted(metric: str, params: Mapping[str, str], tags: Mapping[str, str], *, split: str) -> int | None:
+    """Return the number of targets of a split that an accuracy counts over; None where it is not recorded."""
+    n = tags.get(f"n_{split}")
+    if n is None or not n.isdecimal() or n == "0":
+        return None
+    loss = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
+    kind = metric.removeprefix("val_")
+    one_hot = kind.startswith(("categorical", "top_k")) or (kind == "accuracy" and loss == "CategoricalCrossentropy")
+    return int(n) * (1 if one_hot else int(tags.get("targets_per_example", "1")))

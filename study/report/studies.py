@@ -166,7 +166,8 @@ def gather(
             "shows them all."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
-    metric = metric_of(started[0].params)
+    sized = [record for record in started if "n_test" in record.tags]
+    metric = metric_of(started[0].params, (sized or started)[0].tags)
     budget = _common_budget(started)
     entries = _entries([_study(record, metric=metric, budget=budget) for record in started])
     runs = [run.run_id for entry in entries for run in entry.tuned]

@@ -132,6 +132,13 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
     return DatasetInput(StoredDataset.from_dictionary(described), tags=[InputTag("mlflow.data.context", "training")])
 
 
+def split_tags(dataset: Dataset) -> dict[str, str]:
+    """Return the sizes of the splits, which set the steps of an accuracy."""
+    sizes = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    targets = max(1, dataset.test.y.size // max(1, len(dataset.test)))
+    return {f"n_{name}": str(len(split)) for name, split in sizes.items()} | {"targets_per_example": str(targets)}
+
+
 def artifact_location(artifacts: Path, experiment_name: str) -> str:
     """Return the location of an experiment's artifacts, a folder of the experiment's name."""
     return (artifacts / re.sub(r"[^\w.-]+", "_", experiment_name).strip(".")).as_uri()

@@ -146,7 +146,7 @@ def _describe(
 ) -> None:
     """Write the config, the versions and the data set to the study's run."""
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
-    tags = mlflow_schema.config_tags(config) | workload | dict(environment)
+    tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
     tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
     recorded = client.get_run(run_id).data
     if config.contents is not None:

@@ -78,9 +78,14 @@ def test_a_diverged_confirmation_counts_as_the_worst_and_is_told(make_study, mak
     first, *others = study.confirmations
     diverged = replace(study, confirmations=(replace(first, state="diverged"), *others))
     found = compare(make_experiment(diverged, make_study("sgd", TESTS)))
-    assert "1 of 4 confirmations" in topics(found)["Diverged confirmations"].text
+    # 1 - (1 - 0.05)^(1/4) turned round: Clopper and Pearson's one-sided limit of 1 of 4
+    assert (
+        "1 of 4 diverged (a rate of up to 76\u00a0% is not excluded)" in topics(found)["Diverged confirmations"].text
+    )
     adam = next(row for row in found.rows if row.label == "adam")
-    assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 4)
+    assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 3)
+    assert adam.mean == pytest.approx(sum(TESTS[1:]) / 4)
+    assert adam.confirmed.divergence_limit == pytest.approx(0.7514, abs=1e-4)
 
 
 def test_a_search_that_began_with_a_given_point_has_no_tuning_curve(make_study, make_experiment):

@@ -11,16 +11,23 @@ from typing import Literal
 from study.report.across_workloads import AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
+from study.report.confirmed import divergence_text
 from study.report.curve_data import TimesToTarget
 from study.report.objective_metric import MINUS, SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
 from study.statistics.intervals import Interval
 from study.statistics.sensitivity import Sensitivity
+from study.statistics.winner import is_testable
 
 # A line of code or a note.
 CellLine = tuple[Literal["code", "note"], str]
 # Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
+
+
+_SUMMARY_CAPTION = (
+    "Best mean test result first. An interval is of one mean alone: for the best of several it is a little too narrow."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +76,10 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
         link: A link to a run, with `{}` for its id.
     """
     metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
+    diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     return ReportTable(
-        caption="Best mean test result first.",
+        caption=_SUMMARY_CAPTION,
         subject="optimizer",
         headings=[
             RowHeading(
@@ -87,6 +95,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             (f"test {metric.spoken}", "strong", [_mean(row.tuned, metric) for row in rows]),
             ("95 % interval", "number", [_span(row.tuned, metric) for row in rows]),
             *([over_studies] if any(row.over_studies for row in rows) else []),
+            *([diverged] if any(_apart(row) for row in rows) else []),
             ("n", "number", [row.tuned.n if row.tuned else "" for row in rows]),
             ("untuned", "number", [_mean(row.untuned, metric) for row in rows]),
             ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
@@ -104,7 +113,7 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
     """Return the candidate's paired differences; None without differences."""
     outcome, metric, look = comparison.outcome, comparison.experiment.metric, comparison.look
     verdict = outcome.verdict
-    if verdict is None or not verdict.differences or verdict.n_seeds < 2:
+    if verdict is None or not is_testable(verdict):
         return None
     found = sorted(verdict.differences, key=lambda each: each.mean)
     labels = [outcome.labels[each.other] for each in found]
@@ -117,9 +126,8 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         headings=[RowHeading(label=label, color=look[label].color) for label in labels],
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
-            ("t interval", "number", [metric.change_span(each.low, each.high) for each in found]),
-            ("corrected interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
-            ("p, Holm", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
+            ("95 % interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
+            ("p, all pairs", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
             ("P(beats)", "number", [f"{100 * each.p_superior:.0f} %" for each in found]),
             ("significant difference", "text", significant),
         ],
@@ -222,6 +230,13 @@ def ranks_table(found: AcrossWorkloads) -> ReportTable:
 
 def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:
     return "" if interval is None else metric.text(interval.estimate)
+
+
+def _apart(row: Row) -> list[CellLine]:
+    """Return notes that a mean is that of the confirmations that did not diverge; empty where none diverged."""
+    found = {"tuned": row.confirmed, "untuned": row.untuned_confirmed}
+    texts = {setting: divergence_text(each) for setting, each in found.items()}
+    return [("note", f"{setting}: {text}") for setting, text in texts.items() if text]
 
 
 def _span(interval: Interval | None, metric: ObjectiveMetric) -> str:
