@@ -51,6 +51,26 @@ def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_exp
     assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
 
 
+def test_confirmations_under_orders_of_an_earlier_version_neither_count_nor_warn(make_study, make_experiment):
+    study = make_study("adam", TESTS)
+    old = tuple(
+        replace(
+            run,
+            run_id=f"old-{run.number}",
+            superseded=True,
+            params=run.params | {"order_seed": "9"},
+            metrics=run.metrics | {"test_accuracy": 0.1},
+        )
+        for run in study.confirmations
+    )
+    found = compare(
+        make_experiment(replace(study, confirmations=(*old, *study.confirmations)), make_study("sgd", TESTS))
+    )
+    assert "Superseded confirmations" not in topics(found)
+    adam = next(row for row in found.rows if row.label == "adam")
+    assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
+
+
 def test_superseded_confirmations_count_where_the_cut_search_ends_at_their_point(make_study, make_experiment):
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.9))
     second = {key: long.trials[1].params[key] for key in ("learning_rate", "beta_1")}
