@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from study.config.schema import Direction, Objective, resolve_direction
-from study.core.records import RunRecord
+from study.config.metric_facts import earlier_direction, earlier_is_share
+from study.config.schema import Direction, Objective
+from study.core.records import RunRecord, StudyRecord
 
 MINUS = "\u2212"
 SPACE = "\u00a0"  # does not break a number from its unit
@@ -21,11 +21,13 @@ class ObjectiveMetric:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
         target: The value of the metric to reach; None without a target.
+        is_share: True for a metric between 0 and 1.
     """
 
     name: str
     direction: Direction
     target: float | None
+    is_share: bool
 
     @property
     def training(self) -> str:
@@ -41,11 +43,6 @@ class ObjectiveMetric:
     def spoken(self) -> str:
         """The metric in words, such as `accuracy`."""
         return self.training.replace("_", " ")
-
-    @property
-    def is_share(self) -> bool:
-        """True for a metric between 0 and 1."""
-        return abs(self._worst) <= 1
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -102,7 +99,7 @@ class ObjectiveMetric:
 
     @property
     def _worst(self) -> float:
-        return Objective(metric=self.name, direction=self.direction, target=None).worst
+        return Objective(metric=self.name, direction=self.direction, target=None, is_share=self.is_share).worst
 
     def _number(self, value: float) -> str:
         if not self.is_share:
@@ -119,9 +116,16 @@ class ObjectiveMetric:
         return value if math.isfinite(value) else self.worst
 
 
-def metric_of(params: Mapping[str, str]) -> ObjectiveMetric:
-    """Return the metric that a study's recorded config names."""
-    name = params["objective.metric"]
-    direction = resolve_direction(name, params.get("objective.direction", "auto"))
-    target = params.get("objective.target")
-    return ObjectiveMetric(name=name, direction=direction, target=None if target is None else float(target))
+def metric_of(record: StudyRecord) -> ObjectiveMetric:
+    """Return the metric by which a study has selected, with the direction that it had then."""
+    params, tags = record.params, record.tags
+    name, typed, target = params["objective.metric"], params.get("objective.direction"), params.get("objective.target")
+    # Versions before 2026-11-28 recorded no more than what was typed.
+    earlier = "minimize" if typed == "minimize" else "maximize" if typed == "maximize" else earlier_direction(name)
+    is_share = tags.get("objective_is_share", str(earlier_is_share(name)))
+    return ObjectiveMetric(
+        name=name,
+        direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
+        target=None if target is None else float(target),
+        is_share=is_share == "True",
+    )

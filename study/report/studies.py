@@ -161,7 +161,7 @@ def gather(
             f"{len(records)} studies and no trial. Run one with study run, or name another; study list shows them."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
-    metric = metric_of(started[0].params)
+    metric = metric_of(started[0])
     budget = _common_budget(started)
     entries = _entries([_study(record, metric=metric, budget=budget) for record in started])
     runs = [run.run_id for entry in entries for run in entry.tuned]

@@ -171,3 +171,24 @@ def test_studies_without_shared_seeds_are_not_compared(make_study, make_experime
     moved = tuple(replace(run, params={**run.params, "run_seed": f"9{run.number}"}) for run in other.confirmations)
     found = compare(make_experiment(make_study("adam", TESTS), replace(other, confirmations=moved)))
     assert found.answer.sentences[0].startswith("No comparison: adam and sgd share no confirmation seeds.")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name", "told"),
+    [
+        ('["msle"]', "val_msle", "maximized val_msle, of which a smaller value is better"),
+        ('[{"_target_": "keras.metrics.KLDivergence", "name": "fit"}]', "val_fit", "maximized val_fit"),
+        ('[{"_target_": "keras.metrics.R2Score", "name": "error"}]', "val_error", "minimized val_error"),
+    ],
+)
+def test_studies_that_an_earlier_version_turned_round_are_not_compared(
+    make_study, make_experiment, metrics, name, told
+):
+    params = {"objective.metric": name, "dataset.task.metrics": metrics}
+    studies = [make_study(each, TESTS, params=params) for each in ("adam", "sgd")]
+    with pytest.raises(StudyError, match=f"adam {told}.*sgd {told}"):
+        make_experiment(*studies)
+    now = {"objective_direction": "minimize" if "max" in told else "maximize", "objective_is_share": "False"}
+    found = make_experiment(*(replace(study, tags=study.tags | now) for study in studies))
+    assert found.metric.direction == now["objective_direction"]
+    assert not found.metric.is_share

@@ -109,8 +109,8 @@ def test_names_cannot_bring_markup_into_the_page(make_study, make_experiment):
     assert all("<script>" not in text for text in compare(experiment).answer.markup)
 
 
-def test_an_end_of_exactly_zero_is_told_as_open():
-    metric = metric_of({"objective.metric": "val_accuracy"})
+def test_an_end_of_exactly_zero_is_told_as_open(make_study):
+    metric = metric_of(make_study("adam", [0.8]))
     assert metric.change_span(0.0, 0.0212) == "above 0 to 2.12"
     assert metric.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
     assert metric.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"
