@@ -54,9 +54,6 @@ NOT_IDENTITY = (
     "variants",
     "variant",
 )
-# Metrics that are better when smaller, and metrics that lie between zero and one, by a part of their names.
-_COSTS = ("loss", "error", "mse", "mae", "perplexity")
-_SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,29 +141,30 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """The objective by which a study selects: a metric at the last epoch."""
+    """The objective by which a study selects: a metric at the last epoch.
+
+    Attributes:
+        metric: The metric's name, such as `val_accuracy`.
+        direction: `maximize` if a large value is good, `minimize` if a small one is.
+        target: The value of the metric to reach; None without a target.
+        is_share: True for a metric between 0 and 1.
+    """
 
     metric: str
     direction: Direction
     target: float | None
+    is_share: bool
 
     @property
     def worst(self) -> float:
         """The worst attainable value, which a diverged trial gets; extreme but finite for an unbounded metric."""
-        if any(share in self.metric for share in _SHARES):
+        if self.is_share:
             return 0.0 if self.direction == "maximize" else 1.0
         return -1e9 if self.direction == "maximize" else 1e9
 
     def better(self, a: float, b: float) -> bool:
         """Return whether objective `a` is better than `b`."""
         return a > b if self.direction == "maximize" else a < b
-
-
-def resolve_direction(metric: str, direction: str) -> Direction:
-    """Return the requested direction; `auto` minimizes a metric whose name says loss or error."""
-    if direction == "auto":
-        return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
-    return "minimize" if direction == "minimize" else "maximize"
 
 
 @dataclass(frozen=True, kw_only=True)

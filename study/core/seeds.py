@@ -2,6 +2,16 @@
 
 The numbers depend on nothing else, so a resumed study draws what an undisturbed one would, and two optimizers
 that share a `study_seed` are paired: trial k and confirmation r use the same seeds for both.
+
+| choice | depends on |
+|---|---|
+| points of the search | study_seed, trial |
+| initialisation and dropout | study_seed, trial or confirmation |
+| batch order of a confirmation | study_seed, order_seed, confirmation |
+| batch order of the search | order_seed: one order for all its trials, under every study_seed |
+| split of the data | split_seed |
+
+So study seeds vary all luck of a confirmation but the split (Bouthillier et al. 2021, section 3).
 """
 
 from __future__ import annotations
@@ -26,9 +36,10 @@ def confirmation_run_seed(study_seed: int, repetition: int) -> int:
     return _draw(study_seed, _CONFIRMATION, repetition)
 
 
-def confirmation_order_seed(order_seed: int, repetition: int) -> int:
-    """Return the seed of the batch order for a confirmation, shared by all optimizers."""
-    return _draw(order_seed, _CONFIRMATION_ORDER, repetition)
+def confirmation_order_seed(study_seed: int, order_seed: int, repetition: int) -> int:
+    """Return the seed of the batch order for a confirmation, shared by all optimizers of a `study_seed`."""
+    # The stream comes second, as in the other draws: NumPy pads with zeros, so no two streams can meet.
+    return _draw(study_seed, _CONFIRMATION_ORDER, repetition, order_seed)
 
 
 def sampler_seed(study_seed: int, trial_number: int) -> int:
@@ -52,6 +63,6 @@ def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 
-def _draw(seed: int, stream: int, index: int) -> int:
+def _draw(seed: int, stream: int, index: int, *more: int) -> int:
     """Return 31 random bits, which every library accepts as a seed."""
-    return int(np.random.SeedSequence([seed, stream, index]).generate_state(1)[0] >> 1)
+    return int(np.random.SeedSequence([seed, stream, index, *more]).generate_state(1)[0] >> 1)

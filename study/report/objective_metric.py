@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from study.config.schema import Direction, Objective, resolve_direction
+from study.config.metric_facts import earlier_direction, earlier_is_share, facts_of, metric_names
+from study.config.schema import Direction, Objective
 from study.core.records import RunRecord
 from study.statistics.resolution import Resolution, is_share_of_examples, share_of
 
@@ -25,7 +26,8 @@ class ObjectiveMetric:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
         target: The value of the metric to reach; None without a target.
-        n_validation: Number of validation examples that a share counts over; None where not recorded.
+        is_share: True for a metric between 0 and 1.
+        n_validation: Number of validation examples that a share counts over; None (the default) where not recorded.
         n_test: The same of the test split.
         from_zero: Whether a metric that is not a share cannot be negative, such as a squared error. Default: False.
     """
@@ -33,6 +35,7 @@ class ObjectiveMetric:
     name: str
     direction: Direction
     target: float | None
+    is_share: bool
     n_validation: int | None = None
     n_test: int | None = None
     from_zero: bool = False
@@ -51,11 +54,6 @@ class ObjectiveMetric:
     def spoken(self) -> str:
         """The metric in words, such as `accuracy`."""
         return self.training.replace("_", " ")
-
-    @property
-    def is_share(self) -> bool:
-        """True for a metric between 0 and 1."""
-        return abs(self._worst) <= 1
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -142,7 +140,7 @@ class ObjectiveMetric:
 
     @property
     def _worst(self) -> float:
-        return Objective(metric=self.name, direction=self.direction, target=None).worst
+        return Objective(metric=self.name, direction=self.direction, target=None, is_share=self.is_share).worst
 
     def _number(self, value: float) -> str:
         if not self.is_share:
@@ -160,20 +158,23 @@ class ObjectiveMetric:
 
 
 def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) -> ObjectiveMetric:
-    """Return the metric that a study's recorded config names.
+    """Return the metric by which a study has selected, with the direction that it had then.
 
     Args:
         params: The recorded config.
-        tags: Tags of the study's run, which hold the sizes of the splits. Default: None, sizes unknown.
+        tags: Tags of the study's run, which hold the metric's direction and range and the sizes of the splits. None
+            (the default): sizes are unknown, and the rest is what an earlier version guessed by the metric's name.
     """
-    name = params["objective.metric"]
-    direction = resolve_direction(name, params.get("objective.direction", "auto"))
-    target = params.get("objective.target")
-    n_validation, n_test = (_n_counted(name, params, tags or {}, split=split) for split in ("validation", "test"))
+    tags = tags or {}
+    name, typed, target = params["objective.metric"], params.get("objective.direction"), params.get("objective.target")
+    # Versions before 2026-11-28 recorded no more than what was typed.
+    earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
+    n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
     return ObjectiveMetric(
         name=name,
-        direction=direction,
+        direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
         target=None if target is None else float(target),
+        is_share=tags.get("objective_is_share", str(earlier_is_share(name))) == "True",
         n_validation=n_validation,
         n_test=n_test,
         from_zero=_is_from_zero(name, params),
@@ -188,11 +189,14 @@ def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str])
         params: The recorded config.
         tags: Tags of the study's run.
     """
-    selected = params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}")
-    # Where it is not the objective, its direction is of no use here.
-    direction = params.get("objective.direction", "auto") if selected else "minimize"
+    if params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}"):
+        return metric_of(params, tags)
+    # The facts of the objective are not those of another metric, and its direction is of no use here.
+    short = name.removeprefix("test_")
+    is_share = facts_of(short).is_share if short in metric_names() else earlier_is_share(short)
     kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
-    return metric_of({**kept, "objective.metric": own, "objective.direction": direction}, tags)
+    of_other = {**tags, "objective_direction": "minimize", "objective_is_share": str(is_share)}
+    return metric_of({**kept, "objective.metric": own}, of_other)
 
 
 def _is_from_zero(metric: str, params: Mapping[str, str]) -> bool:

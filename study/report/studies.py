@@ -227,13 +227,26 @@ def _study(record: StudyRecord, *, metric: ObjectiveMetric, budget: int | None) 
         best=best,
         tuned=_scored(ours, metric),
         untuned=_scored(untuned, metric),
-        n_superseded=sum(run.superseded for run in record.confirmations),
+        n_superseded=_n_superseded(record.confirmations),
         confirmed_beyond=bool(of_best) and not ours,
     )
 
 
 def _same_point(run: RunRecord, trial: RunRecord) -> bool:
     return point_of(run) == point_of(trial)
+
+
+def _n_superseded(confirmations: Sequence[RunRecord]) -> int:
+    """Count the superseded confirmations; those that were only trained again under another batch order left out."""
+    current = {(run.kind, run.number): run for run in confirmations if not run.superseded}
+
+    def is_reordered(run: RunRecord) -> bool:
+        now = current.get((run.kind, run.number))
+        return (
+            now is not None and _same_point(run, now) and run.params.get("order_seed") != now.params.get("order_seed")
+        )
+
+    return sum(run.superseded and not is_reordered(run) for run in confirmations)
 
 
 def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunRecord, ...]:

@@ -184,7 +184,11 @@ def _these(outcome: Outcome, n: int) -> str:
 def _scope(outcome: Outcome) -> str:
     if outcome.unit == "study":
         n = len(outcome.units)
-        return f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds."
+        return (
+            f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds, each "
+            "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
+            "order of the search are the same in all."
+        )
     return (
         "This result is about these tuned configurations, not about the optimizers: it depends on the luck of the "
         "search. To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
@@ -195,7 +199,8 @@ def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     if len(outcome.labels) > 1:
         return (
             f"No comparison: {_listed(outcome.labels)} share no confirmation seeds. "
-            "Run them under the same study_seed and order_seed."
+            "Run them under the same study_seed and order_seed. If they have the same already, an earlier version "
+            "confirmed some of them under other batch orders: the same command again confirms them anew."
         )
     metric = experiment.metric
     found = [row for row in rows if row.search_best is not None and math.isfinite(row.search_best)]

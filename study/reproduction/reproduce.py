@@ -302,10 +302,11 @@ def _fresh_trials(target: RecordedRun, n_seeds: int) -> list[Trial]:
     """Return trials under seeds that no run of the study had, the same ones for the same study."""
     used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
     trials: list[Trial] = []
+    study_seed, order_seed = int(target.raw["study_seed"]), int(target.raw["order_seed"])
     for repetition in itertools.count(_FIRST_FRESH):
-        run_seed = confirmation_run_seed(int(target.raw["study_seed"]), repetition)
+        run_seed = confirmation_run_seed(study_seed, repetition)
         if str(run_seed) not in used:  # drawn seeds can coincide
-            fresh = confirmation_order_seed(int(target.raw["order_seed"]), repetition)
+            fresh = confirmation_order_seed(study_seed, order_seed, repetition)
             n = len(trials)
             trials.append(Trial(number=n, hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True))
         if len(trials) == n_seeds:

@@ -256,5 +256,13 @@ def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str
         pruner=pruner,
         load_if_exists=True,
     )
+    began = optuna_study.direction.name.lower()
+    if began != config.objective.direction:
+        now, metric = config.objective.direction, config.objective.metric
+        raise StudyError(
+            f"{config.experiment_name}/{name}: this study began with {metric} {began}d, and now it is {now}d. An "
+            "earlier version guessed the direction by the metric's name, so the best trial is the worst. Set another "
+            "study_name: a new study begins beside it."
+        )
     describe_study(optuna_study, config)
     return optuna_study

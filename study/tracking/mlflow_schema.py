@@ -98,11 +98,18 @@ def config_params(config: StudyConfig) -> list[Param]:
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
-    """Return as tags the parts of the resolved config that may change, since MLflow's params cannot."""
+    """Return as tags the parts of the resolved config that may change, since MLflow's params cannot.
+
+    With them goes what follows from the objective's metric: `direction` may be recorded as `auto`.
+    """
+    objective = {
+        "objective_direction": config.objective.direction,
+        "objective_is_share": str(config.objective.is_share),
+    }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, "n_confirmations": config.budget.n_confirmations}
     # The number of trials proposed at once decides which results a sampler could learn from.
-    return grows | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
+    return grows | objective | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:

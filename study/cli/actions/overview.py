@@ -50,7 +50,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 
     def key(study: StudyRecord) -> tuple[bool, float, str]:
         value = study.metrics.get("best_objective")
-        return (value is None, -metric_of(study.params).sign * (value or 0.0), study.name)
+        return (value is None, -metric_of(study.params, study.tags).sign * (value or 0.0), study.name)
 
     return sorted(studies, key=key)
 
@@ -58,7 +58,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
     """Return the test metric to show: the one that the study selects by, else any metric before a loss."""
     found = sorted(name for name in names if name.startswith("test_"))
-    selected = metric_of(study.params).test
+    selected = metric_of(study.params, study.tags).test
     if selected in found:
         return selected
     return next((name for name in found if "loss" not in name), found[0] if found else None)

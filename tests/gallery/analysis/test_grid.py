@@ -6,7 +6,7 @@ import pytest
 from study.gallery.analysis.grid import Gap, best_first, cells, gap_text, gaps, matrix, mean_text, ordered, score_map
 from study.report.objective_metric import ObjectiveMetric
 
-ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None)
+ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None, is_share=True)
 
 
 def study(row, optimizer, scores, **more):
