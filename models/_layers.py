@@ -20,7 +20,7 @@ def activation_layer(activation: object, *, key: str = "model.activation") -> ke
 
     Args:
         activation: The name.
-        key: Its name in the refusal.
+        key: Its name in the refusal. Default `model.activation`.
 
     Raises:
         ValueError: Keras knows no such activation.
@@ -68,7 +68,7 @@ def hidden_layer(
         dropout: Share of units dropped behind the activation.
         batch_norm: Normalize over the batch before the activation.
         l2: See `l2_penalty`.
-        kernel_initializer: The kernel's initializer.
+        kernel_initializer: The kernel's initializer. Default `glorot_uniform`.
 
     Returns:
         The output.

@@ -18,9 +18,9 @@ def build(
     Args:
         input_shape: Shape of one example; the mean over it is the slope of a cost.
         n_outputs: Width of the output, at least 2; places beyond the second hold 0.
-        start: The number before the first step.
-        low: The least allowed number.
-        high: The greatest allowed number.
+        start: The number before the first step. Default 1.
+        low: The least allowed number. Default -1.
+        high: The greatest allowed number. Default 1.
 
     Returns:
         A model that maps (n, *input_shape) to the cost, slope times number, and the number, (n, n_outputs).

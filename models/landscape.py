@@ -78,8 +78,8 @@ class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
     """A coordinate of the model's position.
 
     Args:
-        name: The metric's name.
-        index: The coordinate's number, counted from 1 as in x1, x2.
+        name: The metric's name. Default `x1`.
+        index: The coordinate's number, counted from 1 as in x1, x2. Default 1.
         dtype: Type of the mean.
     """
 

@@ -21,10 +21,12 @@ def build(
     Args:
         input_shape: Shape of one example.
         n_outputs: Width of the output: 1 for two classes.
-        units: Width of the hidden layer.
-        keep: Probability that training keeps a hidden unit, above 0 and at most 1; at 1 dropout does nothing.
+        units: Width of the hidden layer. Default 100.
+        keep: Probability that training keeps a hidden unit, above 0 and at most 1; at 1 dropout does nothing. Default
+            1.
         output_fan: The width that scales the output layer's initialization: `in`, as He et al. derive it; `out`, a
             published slip, with which a single output starts with a spread of sqrt(2) instead of sqrt(2 / units).
+            Default `in`.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).

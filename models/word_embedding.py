@@ -19,8 +19,8 @@ def build(
     Args:
         input_shape: Words of a document, one number.
         n_outputs: Width of the output.
-        vocabulary: Number of words; a document holds word numbers from 0 to `vocabulary` - 1.
-        dimensions: Length of a word's vector.
+        vocabulary: Number of words; a document holds word numbers from 0 to `vocabulary` - 1. Default 1000.
+        dimensions: Length of a word's vector. Default 16.
 
     Returns:
         A model that maps (n, n_words), integers, to logits, (n, n_outputs).

@@ -49,7 +49,10 @@ class Reader:
         return {}
 
     def text(self, key: str, *, optional: bool = False) -> str:
-        """Return a non-empty string; an optional one may be null and is then empty."""
+        """Return a non-empty string; an optional one may be null and is then empty.
+
+        Args:
+        """
         before = len(self.faults)
         found = self.value(key, default=None if optional else _MISSING)
         if isinstance(found, str) and found:

@@ -77,8 +77,8 @@ class Task:
         metrics: The metrics beside it.
         train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
             epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
-            training examples.
-        shuffle: Whether each epoch has its own order; otherwise examples come in their stored order.
+            training examples. Default `running`.
+        shuffle: Whether each epoch has its own order; otherwise examples come in their stored order. Default True.
     """
 
     loss: Section
@@ -174,7 +174,7 @@ class Stores:
         artifacts: The folder of artifacts for a store without a server; logs lie beside it.
         optuna_journal: The search, for workers on one machine.
         optuna_url: The search, for workers on many machines; the journal is not used then.
-        stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
+        stale_after_s: Seconds without a sign of life after which such a worker counts as dead. Default 60.
     """
 
     tracking_uri: str
@@ -201,7 +201,7 @@ class StudyConfig:
         backend: The Keras backend that trains.
         labels: Names for the study if `study_name` is null; the first free one is taken.
         max_failed_trials: Trials that may fail in a row before the study stops; None: any number.
-        retry_failed: Whether trials that failed in an earlier run are trained again.
+        retry_failed: Whether trials that failed in an earlier run are trained again. Default False.
         enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
         raw: The resolved config that everything else was read from.
         folder: Where the command was started; relative paths resolve against it.

@@ -22,7 +22,7 @@ class Range:
         argument: The constructor's argument, such as `beta_1`.
         low: Lower end, in the argument's own values.
         high: Upper end, in the argument's own values.
-        scale: `linear`, `log`, or `one_minus_log`: log-uniform on one minus the value.
+        scale: `linear`, `log`, or `one_minus_log`: log-uniform on one minus the value. Default `linear`.
         choices: The values to choose from instead of an interval.
     """
 

@@ -55,7 +55,7 @@ def call_in_subprocess(
         *arguments: Its arguments, which are pickled.
         timeout_s: Seconds after which the process is killed; None: never.
         environment: Variables in addition to those of this process.
-        quiet: Keep the output of the process off the terminal.
+        quiet: Keep the output of the process off the terminal. Default False.
 
     Raises:
         StudyError: The function raised a StudyError. This one has its message and its exit status.

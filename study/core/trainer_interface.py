@@ -34,8 +34,8 @@ class Trial:
         hyperparameters: Values for the optimizer's constructor; arguments left out keep their defaults.
         run_seed: Seed of initialisation and dropout.
         order_seed: Seed of the batch order.
-        test: Evaluate the test split after training; true for confirmations alone.
-        keep_weights: Return the final weights with the result.
+        test: Evaluate the test split after training; true for confirmations alone. Default False.
+        keep_weights: Return the final weights with the result. Default False.
     """
 
     number: int

@@ -25,7 +25,7 @@ class Images:
         source: Where they came from, in words or as a path.
         train: Pixels, shape (n_train, height, width, channels), and class indices, shape (n_train,).
         test: The same for the test split.
-        pixel_max: The largest value that a pixel can take.
+        pixel_max: The largest value that a pixel can take. Default 255.
     """
 
     source: str

@@ -23,7 +23,7 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
     Args:
         n_validation: Examples taken from the other 1437 for validation.
         validation: `first`: the first of them; `random`: drawn by `split_seed`.
-        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split. Default `unit`.
         split_seed: Seed of the draw.
 
     Returns:

@@ -29,7 +29,7 @@ def load(
             None looks into Keras's cache, then Debian's package, then has Keras download it.
         n_validation: Examples taken from the training examples for validation.
         validation: `first`: the first of them; `random`: drawn by `split_seed`.
-        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split. Default `unit`.
         split_seed: Seed of the draw.
 
     Returns:

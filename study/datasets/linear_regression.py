@@ -15,10 +15,10 @@ def load(
     """Draw the points.
 
     Args:
-        slope: The best value of a model's weight.
-        intercept: The best value of its bias.
-        n_train: Examples of the training split.
-        noise: Deviation of the noise.
+        slope: The best value of a model's weight. Default 2.
+        intercept: The best value of its bias. Default -1.
+        n_train: Examples of the training split. Default 1000.
+        noise: Deviation of the noise. Default 0.1.
         split_seed: Seed of the noise.
 
     Returns:

@@ -22,7 +22,7 @@ def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
     """Make a cycle.
 
     Args:
-        costs: The slopes of the costs of one cycle, in their order.
+        costs: The slopes of the costs of one cycle, in their order. Default (3.0, -1.0, -1.0).
 
     Returns:
         A data set with x of shape (n, 1), the slopes, and y of shape (n, 2), zeros, both float32; all three splits

@@ -40,11 +40,11 @@ def load(
     """Cut patches at random places, as many from one photograph as from the other.
 
     Args:
-        n_train: Patches of the training split.
-        n_validation: Patches of the validation split.
-        n_test: Patches of the test split, which are the same whatever the seed.
-        side: Pixels of a patch's side.
-        scaling: `patch`: each patch has mean 0.5 and deviation 0.25; `unit`: pixels from 0 to 1.
+        n_train: Patches of the training split. Default 259.
+        n_validation: Patches of the validation split. Default 100.
+        n_test: Patches of the test split, which are the same whatever the seed. Default 200.
+        side: Pixels of a patch's side. Default 64.
+        scaling: `patch`: each patch has mean 0.5 and deviation 0.25; `unit`: pixels from 0 to 1. Default `patch`.
         split_seed: Seed of the places of the training and validation patches.
 
     Returns:

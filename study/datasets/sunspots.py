@@ -28,9 +28,9 @@ def load(*, window: int = 20, n_validation: int = 29, n_test: int = 29) -> Datas
     So later values may lie outside, as the record of 1957 does.
 
     Args:
-        window: Years in the input of a forecast.
-        n_validation: Windows for validation, those before the test split.
-        n_test: Windows for the test split, the last ones.
+        window: Years in the input of a forecast. Default 20.
+        n_validation: Windows for validation, those before the test split. Default 29.
+        n_test: Windows for the test split, the last ones. Default 29.
 
     Returns:
         A data set with x of shape (n, window, 1) and y of shape (n, 1), float32; n is 309 - window in all.

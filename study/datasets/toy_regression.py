@@ -15,8 +15,8 @@ def load(*, n_train: int = 1000, noise: float = 0.1, split_seed: int) -> Dataset
     """Draw the points.
 
     Args:
-        n_train: Examples of the training split.
-        noise: Deviation of the noise.
+        n_train: Examples of the training split. Default 1000.
+        noise: Deviation of the noise. Default 0.1.
         split_seed: Seed of the noise.
 
     Returns:

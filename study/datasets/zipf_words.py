@@ -39,14 +39,14 @@ def load(
     while the training documents hold frequent ones as well.
 
     Args:
-        n_train: Documents to train on.
-        n_validation: Documents for validation.
-        n_test: Documents for the test split.
-        vocabulary: Words in all.
-        n_common: The most frequent words, which belong to no class.
-        length: Words of a document.
-        n_classes: Number of classes; their numbers of deciding words differ by at most one.
-        rare_at_most: Largest number of training documents that a rare word decides.
+        n_train: Documents to train on. Default 4000.
+        n_validation: Documents for validation. Default 1000.
+        n_test: Documents for the test split. Default 2000.
+        vocabulary: Words in all. Default 1000.
+        n_common: The most frequent words, which belong to no class. Default 50.
+        length: Words of a document. Default 12.
+        n_classes: Number of classes; their numbers of deciding words differ by at most one. Default 4.
+        rare_at_most: Largest number of training documents that a rare word decides. Default 3.
         split_seed: Seed of all draws.
 
     Returns:

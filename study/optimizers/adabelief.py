@@ -25,16 +25,16 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
     Its epsilon enters s at every update, so it adds up to epsilon / (1 - b2): a value for Adam is far too large.
 
     Args:
-        learning_rate: The rate, lr.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
+        learning_rate: The rate, lr. Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-16.
         weight_decay: As in every optimizer of Keras, like the arguments after it.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
+        use_ema: As above. Default False.
+        ema_momentum: As above. Default 0.99.
         ema_overwrite_frequency: As above.
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.

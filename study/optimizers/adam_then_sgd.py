@@ -34,20 +34,21 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
 
     Args:
-        learning_rate: Adam's rate, lr.
-        beta_1: Decay rate of the first moment, later of the velocity.
-        beta_2: Decay rate of the second moment, and of the average of gamma.
-        epsilon: Keeps the divisor from 0.
+        learning_rate: Adam's rate, lr. Default 0.001.
+        beta_1: Decay rate of the first moment, later of the velocity. Default 0.9.
+        beta_2: Decay rate of the second moment, and of the average of gamma. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-09.
         switch_fraction: Share of all steps that Adam takes; None: until Lambda has settled.
         tolerance: The distance of gamma from Lambda below which Lambda has settled; the paper's second epsilon.
+            Default 1e-09.
         sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
         n_steps: Batches of the whole training, for `switch_fraction`; the trainer sets it.
         weight_decay: As in every optimizer of Keras, like the arguments after it.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
+        use_ema: As above. Default False.
+        ema_momentum: As above. Default 0.99.
         ema_overwrite_frequency: As above.
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.

@@ -26,17 +26,18 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
     No bias is corrected. The distance is measured from the weights before the first update.
 
     Args:
-        learning_rate: A factor on the estimate, lr. A schedule acts on it.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment; its root is the decay rate of r and s.
-        epsilon: Keeps the divisor from 0.
+        learning_rate: A factor on the estimate, lr. A schedule acts on it. Default 1.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment; its root is the decay rate of r and s. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
         initial_distance: d before the first update; too small costs a few updates, too large is never corrected.
+            Default 1e-06.
         weight_decay: As in every optimizer of Keras, like the arguments after it; its rate is lr, without d.
         clipnorm: As above.
         clipvalue: As above.
         global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
+        use_ema: As above. Default False.
+        ema_momentum: As above. Default 0.99.
         ema_overwrite_frequency: As above.
         loss_scale_factor: As above.
         gradient_accumulation_steps: As above.

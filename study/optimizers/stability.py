@@ -35,8 +35,8 @@ class Descent:
 
     Attributes:
         learning_rate: The rate, which the velocity holds.
-        momentum: Decay rate of the velocity.
-        nesterov: Whether a step looks ahead by the next velocity, as in Nesterov's form above.
+        momentum: Decay rate of the velocity. Default 0.
+        nesterov: Whether a step looks ahead by the next velocity, as in Nesterov's form above. Default False.
     """
 
     learning_rate: float

@@ -59,7 +59,7 @@ class Progress:
         n_trials: Trials of the study.
         n_left: Trials and confirmations to run from `started` on.
         started: When the study was started, by the monotonic clock.
-        n_ended: Those that have ended since.
+        n_ended: Those that have ended since. Default 0.
         best: The best trial so far.
         running: The trials and confirmations that run now.
     """

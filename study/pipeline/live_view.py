@@ -80,8 +80,8 @@ class View:
             metric: The metric of `value`, `objective` and `best`.
             n_trials: Trials of the study, those done before included.
             n_done: Trials done before.
-            n_confirmations: Confirmations of all settings that are still to run; to estimate the time left.
-            direction: `maximize` if a large value is good.
+            n_confirmations: Confirmations of all settings that are still to run; to estimate the time left. Default 0.
+            direction: `maximize` if a large value is good. Default `maximize`.
         """
         with self._lock:
             self._progress = Progress(

@@ -120,7 +120,7 @@ def reproduce(
         changes: New values of the config, by dotted key.
         tolerance: The largest relative difference allowed; None: 0 if everything is as recorded, else
             `LOOSE_TOLERANCE`.
-        force: Train even if the data or the versions of computing packages differ.
+        force: Train even if the data or the versions of computing packages differ. Default False.
         allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:
@@ -176,7 +176,7 @@ def repeat(
         n_seeds: Number of seeds.
         folder: Where relative paths start.
         changes: New values of the config, by dotted key.
-        force: Train even if the data or the versions of computing packages differ.
+        force: Train even if the data or the versions of computing packages differ. Default False.
         allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
 
     Raises:

@@ -29,7 +29,7 @@ class Difference:
         subject: `data digest`, a package, `device`, or a key of the config.
         recorded: The value then.
         now: The value now.
-        stops: Whether it makes the training another one, so that repeating it must be forced.
+        stops: Whether it makes the training another one, so that repeating it must be forced. Default False.
     """
 
     subject: str
@@ -52,7 +52,7 @@ class RetrainRequest:
         stop_after: Epochs after which a pruned trial had been stopped; None trains to the end.
         tags: Versions and device, as the study's tags hold them.
         data_digests: Digests of the recorded data; any one of them may match.
-        force: Train even if a difference would stop it.
+        force: Train even if a difference would stop it. Default False.
         allow: Packages that the user allows the recorded config to name, besides those of `study.config.allowlist`.
     """
 

@@ -59,6 +59,7 @@ class Claims:
         Args:
             key: The name of the work, given back with `finish`.
             ever: True for work that is done once for all, False for work that workers who run together do once.
+                Default False.
 
         Returns:
             True if this worker has the work to do; False if another one has done it.

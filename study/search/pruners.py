@@ -55,9 +55,9 @@ class BatchQuantile(optuna.pruners.BasePruner):
 
     Args:
         quantile: The share of the trials at an epoch that is stopped there, from 0 to below 1.
-        n_warmup_epochs: Epochs at the beginning at which no trial is stopped.
-        every_n_epochs: Stop trials at every n-th epoch after these only.
-        n_min_trials: Stop no trial at an epoch that fewer have reported.
+        n_warmup_epochs: Epochs at the beginning at which no trial is stopped. Default 0.
+        every_n_epochs: Stop trials at every n-th epoch after these only. Default 1.
+        n_min_trials: Stop no trial at an epoch that fewer have reported. Default 2.
 
     Raises:
         ValueError: An argument is out of its range.

@@ -88,7 +88,7 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
 
     Args:
         tracking_uri: Where the store is.
-        may_be_empty: Accept a database without tables.
+        may_be_empty: Accept a database without tables. Default True.
 
     Raises:
         StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.

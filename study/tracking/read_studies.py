@@ -58,7 +58,7 @@ def read_studies(
     Args:
         tracking_uri: The store.
         experiment: The experiment's name.
-        trials: Read their trials too, not only the confirmations; this takes about a millisecond each.
+        trials: Read their trials too, not only the confirmations; this takes about a millisecond each. Default True.
         connections: Those of the command.
 
     Raises:

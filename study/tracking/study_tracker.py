@@ -87,7 +87,8 @@ class StudyTracker:
         Args:
             kind: A trial, or the kind of confirmation.
             trial: The trial.
-            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called.
+            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called. Default
+                False.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(

@@ -27,7 +27,8 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
 
     Args:
         name: `tensorflow`, `jax` or `torch`.
-        deterministic: Ask the libraries for repeatable GPU operations where they read this at their start.
+        deterministic: Ask the libraries for repeatable GPU operations where they read this at their start. Default
+            True.
 
     Raises:
         BackendError: The backend is unknown or not installed, or this process holds another one.

@@ -64,7 +64,10 @@ class CheckpointFiles:
         return self._every_n_epochs is not None and (epoch + 1) % self._every_n_epochs == 0
 
     def load(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> Snapshot | None:
-        """Return the snapshot of trials that train together in a program of so many lanes, or None."""
+        """Return the snapshot of trials that train together in a program of so many lanes, or None.
+
+        Args:
+        """
         if self._every_n_epochs is None:
             return None
         try:

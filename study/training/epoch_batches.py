@@ -61,7 +61,7 @@ class EpochBatches:
     Args:
         split: The training split.
         batch_size: Examples a batch.
-        shuffle: Whether each epoch has its own order; else the examples come as they are stored.
+        shuffle: Whether each epoch has its own order; else the examples come as they are stored. Default True.
     """
 
     def __init__(self, split: Split, *, batch_size: int, shuffle: bool = True) -> None:

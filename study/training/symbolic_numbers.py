@@ -49,6 +49,7 @@ class Frame:
         answers: Answers of formulas that decide something, such as `momentum != 0`.
         last: The name of the number that was passed to the backend last.
         lenient: Whether a formula without a bound array counts as one that decides something; else it is an error.
+            Default False.
     """
 
     values: Mapping[str, float]

@@ -38,7 +38,7 @@ def heat_map(
         title: The title; default: none.
         spread: Spreads written beside the values, of the same shape; default None: without.
         lower_is_better: Whether small values are the best and dark, else large ones; default True.
-        number: Format of a value; default: three significant digits.
+        number: Format of a value; default: three significant digits. Default `{:.3g}`.
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)

@@ -18,15 +18,15 @@ class Adam:
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
+        learning_rate: The rate, lr; the paper's alpha. Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
         epsilon_form: Where epsilon stands. `paper`: as above. `epsilon_hat`: the end of the paper's section 2, and
             Keras, lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), which is the paper's with an epsilon larger
-            by 1 / sqrt(1 - b2^t). `inside_root`: sqrt(v / (1 - b2^t) + epsilon).
+            by 1 / sqrt(1 - b2^t). `inside_root`: sqrt(v / (1 - b2^t) + epsilon). Default `paper`.
         t_counts: What t counts: `updates`, or `passes` over the data, the first one being 1, which corrects all
-            updates of the first pass as if each were the first one.
+            updates of the first pass as if each were the first one. Default `updates`.
     """
 
     learning_rate: float = 0.001
@@ -74,13 +74,13 @@ class AdamW:
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2, with a schedule of 1.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha.
-        weight_decay: The paper's lambda.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        decay_times_rate: The decay is lr weight_decay w instead, as in Keras.
-        epsilon_form: As in `Adam`.
+        learning_rate: The rate, lr; the paper's alpha. Default 0.001.
+        weight_decay: The paper's lambda. Default 0.01.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        decay_times_rate: The decay is lr weight_decay w instead, as in Keras. Default False.
+        epsilon_form: As in `Adam`. Default `paper`.
     """
 
     learning_rate: float = 0.001
@@ -127,12 +127,12 @@ class AMSGrad:
     corrects no bias. Its projection on the allowed weights is a constraint of the model, no part of the rule.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha_t, which its theorem lets fall as 1 / sqrt(t).
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
+        learning_rate: The rate, lr; the paper's alpha_t, which its theorem lets fall as 1 / sqrt(t). Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 0.
         bias_correction: Multiply the rate by sqrt(1 - b2^t) / (1 - b1^t), as Keras does in addition to the maximum,
-            which it takes over the uncorrected second moment.
+            which it takes over the uncorrected second moment. Default False.
     """
 
     learning_rate: float = 0.001
@@ -204,12 +204,13 @@ class Nadam:
     further factor b2 before v. The author's report of 2015, Keras and this rule do not.
 
     Attributes:
-        learning_rate: The rate, lr.
-        beta_1: Limit of mu_t.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        schedule_decay: The schedule's decay, 0.004 in the paper; Keras has no such factor, which means 1.
-        scheduled_average: The first moment is averaged with mu_t; Keras averages it with b1 throughout.
+        learning_rate: The rate, lr. Default 0.002.
+        beta_1: Limit of mu_t. Default 0.99.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        schedule_decay: The schedule's decay, 0.004 in the paper; Keras has no such factor, which means 1. Default
+            0.004.
+        scheduled_average: The first moment is averaged with mu_t; Keras averages it with b1 throughout. Default True.
     """
 
     learning_rate: float = 0.002

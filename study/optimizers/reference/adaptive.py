@@ -17,10 +17,10 @@ class Adagrad:
     JMLR 12, 2011, figure 1 (diagonal matrices; their delta is epsilon, outside the root).
 
     Attributes:
-        learning_rate: The rate, lr.
-        initial_accumulator_value: Initial value of a.
-        epsilon: Keeps the divisor from 0.
-        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
+        learning_rate: The rate, lr. Default 0.01.
+        initial_accumulator_value: Initial value of a. Default 0.
+        epsilon: Keeps the divisor from 0. Default 1e-07.
+        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does. Default False.
     """
 
     learning_rate: float = 0.01
@@ -56,12 +56,12 @@ class RMSprop:
     equations 38 to 41.
 
     Attributes:
-        learning_rate: The rate, lr.
-        rho: Decay rate of the average.
-        momentum: Share of the last step that each step repeats.
-        epsilon: Keeps the divisor from 0.
-        centered: Subtract the square of the average gradient from the average square.
-        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
+        learning_rate: The rate, lr. Default 0.001.
+        rho: Decay rate of the average. Default 0.9.
+        momentum: Share of the last step that each step repeats. Default 0.
+        epsilon: Keeps the divisor from 0. Default 1e-07.
+        centered: Subtract the square of the average gradient from the average square. Default False.
+        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does. Default False.
     """
 
     learning_rate: float = 0.001

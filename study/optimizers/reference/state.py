@@ -18,7 +18,7 @@ class State:
     """The state of a rule between two updates.
 
     Attributes:
-        t: Updates made so far.
+        t: Updates made so far. Default 0.
         slots: One entry for each quantity that the rule keeps, such as a velocity; each entry has one array per
             weight.
     """
@@ -43,7 +43,7 @@ class Rule(Protocol):
             parameters: The weights.
             gradients: The gradient at them, an array of the same shape for each.
             state: The state from `init` or the last update.
-            epoch: Index of the pass over the data, from 0; most rules count updates instead.
+            epoch: Index of the pass over the data, from 0; most rules count updates instead. Default 0.
 
         Returns:
             The new weights and the new state.

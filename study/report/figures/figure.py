@@ -26,7 +26,7 @@ class Figure:
         traces: Plotly's traces, of type `scatter` or `bar`.
         x: Plotly's x axis.
         y: Plotly's y axis.
-        height: In pixels.
+        height: In pixels. Default 420.
         extra: More entries of Plotly's layout.
     """
 

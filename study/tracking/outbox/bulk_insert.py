@@ -62,8 +62,8 @@ class Draft:
         start: Its start.
         metrics: Its metrics so far.
         tags: Tags set at its end.
-        ended: The time of its end, in milliseconds since 1970.
-        status: MLflow's status at its end.
+        ended: The time of its end, in milliseconds since 1970. Default 0.
+        status: MLflow's status at its end. Default `RUNNING`.
         error: The traceback of a failed trial.
     """
 

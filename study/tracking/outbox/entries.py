@@ -25,7 +25,8 @@ class Start:
         params: Its params.
         started: Its start, in milliseconds since 1970.
         before: Ids of earlier runs of the trial, which it replaces. The last one goes on instead if it had failed.
-        goes_on: True if the last one also goes on if it was cut off, provided that it is the same training.
+        goes_on: True if the last one also goes on if it was cut off, provided that it is the same training. Default
+            False.
     """
 
     run: str

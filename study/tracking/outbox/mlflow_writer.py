@@ -59,7 +59,7 @@ class MlflowWriter:
         Args:
             entry: The entry.
             again: The entry may have been stored before, by a server whose answer was lost or from a process that was
-                killed.
+                killed. Default False.
         """
         if isinstance(entry, Start):
             self._start(entry, again=again)

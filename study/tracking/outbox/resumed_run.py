@@ -50,7 +50,7 @@ class ResumedTrial:
     Attributes:
         start: The start of a run that would replace it.
         values: The metrics that it holds.
-        unseen: Metrics of epochs and steps that the training has not reached again.
+        unseen: Metrics of epochs and steps that the training has not reached again. Default set().
         passed: The entries since it goes on, kept as long as a metric is unseen.
     """
 

@@ -64,7 +64,7 @@ class WriterThread:
         mlflow_writer: Writes to the store.
         where: The store's name for messages.
         spool: The file that entries wait in; closed with the writer.
-        interval_s: The longest wait of metrics for more, in seconds.
+        interval_s: The longest wait of metrics for more, in seconds. Default 0.5.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class Loss:
     Attributes:
         values: Returns the loss of each example, shape (n,), for targets and outputs.
         gradient: Returns the gradient of the mean over examples with respect to the outputs, (n, n_outputs).
-        indices: Whether targets are class indices, one an example.
+        indices: Whether targets are class indices, one an example. Default False.
     """
 
     values: Callable[[Array, Array], Array]

@@ -64,8 +64,8 @@ class Noise:
 
     Attributes:
         generator: Draws the masks.
-        draw: `uniform`: a unit stays where a uniform draw on [0, 1) is below `keep`; `normal`: where a standard
-            normal draw is, a published slip that keeps 84 % at keep 1 and 69 % at keep 0.5.
+        draw: `uniform`: a unit stays where a uniform draw on [0, 1) is below `keep`; `normal`: where a standard normal
+            draw is, a published slip that keeps 84 % at keep 1 and 69 % at keep 0.5. Default `uniform`.
     """
 
     generator: np.random.Generator

@@ -20,11 +20,11 @@ class OngoingTraining:
         trial: The trial.
         parameters: Kernels and biases, in the order of `model.get_weights()`.
         state: State of the update rule.
-        step: Steps taken.
-        n_examples: Examples seen, repetitions counted.
+        step: Steps taken. Default 0.
+        n_examples: Examples seen, repetitions counted. Default 0.
         history: Per metric one value a finished epoch.
-        seconds_train: Time in steps.
-        seconds_evaluate: Time in evaluations.
+        seconds_train: Time in steps. Default 0.
+        seconds_evaluate: Time in evaluations. Default 0.
         caller_error: An exception of `on_epoch`, which does not make the trial `failed`.
     """
 

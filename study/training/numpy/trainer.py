@@ -51,9 +51,9 @@ class NumpyTrainer:
         batch_size: Examples a training step.
         eval_batch_size: Examples a step of evaluation.
         precision: Precision of the arithmetic here: `float64`, or `float32`, which takes about half the time. Keras
-            always draws the initial weights in float32.
+            always draws the initial weights in float32. Default `float64`.
         dropout_draw: Distribution of the draws that decide which units stay: `uniform` or `normal`, see
-            `study.training.numpy.network.Noise`.
+            `study.training.numpy.network.Noise`. Default `uniform`.
 
     Raises:
         BackendError: This process has loaded another backend.

@@ -109,7 +109,8 @@ class Compiler:
             specs: The layout of each argument on the devices.
             out_specs: The layout of the returned values.
             donate: Indices of the arguments whose memory the function may reuse.
-            optimize: Whether a CPU's compiler optimizes fully; false for a function that runs only briefly.
+            optimize: Whether a CPU's compiler optimizes fully; false for a function that runs only briefly. Default
+                True.
 
         Raises:
             NoRoomError: The function needs more memory than there is.

@@ -24,9 +24,9 @@ class Lane:
         settings: Its optimizer's settings.
         state: The way it ended; None while it trains.
         history: Per metric one value an epoch.
-        step: Steps taken.
-        epoch: Epochs trained in earlier batches.
-        n_lanes: The compiled size of the first batch that it was trained in.
+        step: Steps taken. Default 0.
+        epoch: Epochs trained in earlier batches. Default 0.
+        n_lanes: The compiled size of the first batch that it was trained in. Default 0.
         summary: Scalars known so far.
         weights: Its weights at the end, if the trial asks for them.
     """
@@ -105,7 +105,7 @@ class DeviceData:
         loss: The training examples on which the loss is taken before and after training.
         n_steps: Steps of a whole training.
         every_n_steps: Also report the loss of every n-th step; None: of none.
-        shuffle: Whether each epoch has an order of its own.
+        shuffle: Whether each epoch has an order of its own. Default True.
     """
 
     train: tuple[Any, Any]

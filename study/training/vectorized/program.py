@@ -34,7 +34,7 @@ class Shape:
         eval_batch_size: Examples a step of evaluation.
         n_examples: Examples of the training split.
         n_evaluated: Examples of it, the first ones, on which an epoch's loss and metrics are evaluated after the
-            epoch; 0: they are the running means over the epoch's steps.
+            epoch; 0: they are the running means over the epoch's steps. Default 0.
     """
 
     n_lanes: int

@@ -63,7 +63,7 @@ def failed(trial: Trial, error: str, lane: Lane | None = None, *, n_examples: in
         trial: The trial.
         error: The traceback.
         lane: Its lane, if its training has begun.
-        n_examples: Examples seen.
+        n_examples: Examples seen. Default 0.
     """
     history = {} if lane is None else lane.history
     counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": float(n_examples)}
