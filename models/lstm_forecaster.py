@@ -29,9 +29,9 @@ def build(
             the steps.
         n_outputs: Numbers to forecast.
         units: Width of the LSTM's state. Default 32.
-        dropout: Share of the last state dropped, from 0 to below 1: one minus the probability of keeping a unit.
-            Default 0.2.
-        activation: Of the output: any name that Keras knows, or `prelu`, which has a slope to learn for each output.
+        dropout: Share of the last state dropped, from 0 to below 1. The probability of keeping a unit is one minus
+            this share. Default 0.2.
+        activation: Activation of the output: a name in Keras, or `prelu`, which learns a slope for each output.
             Default `linear`.
 
     Returns:

@@ -16,13 +16,13 @@ from study.core.search_space import Range, Value
 BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
 KINDS = ("dense", "convolutional", "recurrent")
-# Keys of the section `optimizer` that are no arguments of the optimizer.
+# Keys of the section `optimizer` that are not arguments of the optimizer.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
 
-# Keys that may change without making it another study.
+# Keys whose values may change and the study stays the same study.
 NOT_IDENTITY = (
     "budget.name",
     "budget.n_trials",
@@ -42,11 +42,11 @@ NOT_IDENTITY = (
     "retry_failed",
     "study_name",
     "experiment",
-    # The values of a setting stand in the section optimizer.
+    # The section `optimizer` has the values of a setting.
     "settings",
     "setting",
     "gallery",
-    # The values of an experiment's variant stand in the sections that take them.
+    # The sections that a variant of an experiment changes have the variant's values.
     "variants",
     "variant",
 )
@@ -61,7 +61,7 @@ class Component:
 
     Attributes:
         name: The YAML's name.
-        section: `_target_` and the arguments for it; a null target builds nothing.
+        section: `_target_` and the arguments for the target; a null target builds nothing.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Task:
     """A task on a data set: the loss to train on and the metrics to watch.
 
     Attributes:
-        loss: The loss.
-        metrics: The metrics beside it.
+        loss: The loss: `_target_` and its arguments.
+        metrics: The metrics beside the loss: a name in Keras, or a section with `_target_` and `name`.
         train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
             epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
             training examples. Default `running`.
-        shuffle: Whether each epoch has its own order; otherwise examples come in their stored order. Default True.
+        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
     loss: Section
@@ -104,9 +104,9 @@ class OptimizerConfig:
 
     Attributes:
         name: The YAML's name.
-        target: The Keras class.
-        fixed: Arguments with a given value; all others keep Keras's defaults.
-        ranges: Arguments to be searched; empty for a fixed setting.
+        target: Dotted path of the optimizer's class.
+        fixed: Arguments with a given value, by name; all others keep Keras's defaults.
+        ranges: Ranges of the searched arguments, by name; empty for a fixed setting.
     """
 
     name: str
@@ -115,13 +115,25 @@ class OptimizerConfig:
     ranges: Mapping[str, Range]
 
     def arguments(self, point: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the constructor's arguments at a point; the empty point is the untuned optimizer."""
+        """Return the constructor's arguments at a point.
+
+        Args:
+            point: Values of searched arguments, by name. An empty point gives the untuned optimizer.
+        """
         return {**self.fixed, **point}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The limits of a study; exactly one of `n_epochs` and `n_steps` is set."""
+    """The limits of a study; exactly one of `n_epochs` and `n_steps` is set.
+
+    Attributes:
+        n_trials: Number of trials of the search, at least 1.
+        n_epochs: Epochs of a training; None: `n_steps` is set.
+        n_steps: Steps of a training; None: `n_epochs` is set.
+        n_confirmations: Number of confirmations of each setting, at least 0.
+        time_limit_s: Time after which the study proposes no more trials, in seconds; None: no limit.
+    """
 
     n_trials: int
     n_epochs: int | None
@@ -130,7 +142,7 @@ class Budget:
     time_limit_s: float | None
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Return the steps of a whole training.
+        """Return the number of steps of a whole training.
 
         Args:
             steps_per_epoch: Steps of one pass over the training split.
@@ -140,7 +152,13 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """The objective by which a study selects: a metric at the last epoch."""
+    """The objective by which a study selects: a metric at the last epoch.
+
+    Attributes:
+        metric: Name of the metric, such as `val_accuracy`.
+        direction: `maximize` or `minimize`.
+        target: A value of the metric to reach, in the metric's units; None: no target.
+    """
 
     metric: str
     direction: Direction
@@ -148,18 +166,28 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """The worst attainable value, which a diverged trial gets; extreme but finite for an unbounded metric."""
+        """The value that a diverged trial gets: the worst one of a share, or an extreme but finite one otherwise."""
         if any(share in self.metric for share in _SHARES):
             return 0.0 if self.direction == "maximize" else 1.0
         return -1e9 if self.direction == "maximize" else 1e9
 
     def better(self, a: float, b: float) -> bool:
-        """Return whether objective `a` is better than `b`."""
+        """Return whether one objective is better than another.
+
+        Args:
+            a: The first objective, in the metric's units.
+            b: The second objective, in the same units.
+        """
         return a > b if self.direction == "maximize" else a < b
 
 
 def resolve_direction(metric: str, direction: str) -> Direction:
-    """Return the requested direction; `auto` minimizes a metric whose name says loss or error."""
+    """Return the requested direction; `auto` minimizes a metric whose name contains loss, error or another cost.
+
+    Args:
+        metric: Name of the metric.
+        direction: `auto`, `maximize` or `minimize`.
+    """
     if direction == "auto":
         return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
     return "minimize" if direction == "minimize" else "maximize"
@@ -170,11 +198,14 @@ class Stores:
     """The places of results; local paths are absolute.
 
     Attributes:
-        tracking_uri: The MLflow store.
-        artifacts: The folder of artifacts for a store without a server; logs lie beside it.
-        optuna_journal: The search, for workers on one machine.
-        optuna_url: The search, for workers on many machines; the journal is not used then.
-        stale_after_s: Seconds without a sign of life after which such a worker counts as dead. Default 60.
+        tracking_uri: Address of the MLflow store.
+        artifacts: The folder of artifacts for a store without a server; its neighbor `logs` has the logs.
+        optuna_journal: The file that holds the search, for workers on one machine. None (the default): there is a
+            server.
+        optuna_url: Address of the database that holds the search, for workers on many machines. With it, the journal
+            is not used. None (the default): there is a journal.
+        stale_after_s: Time without a sign of life after which a worker on another machine counts as dead, in seconds.
+            Default 60.
     """
 
     tracking_uri: str
@@ -186,7 +217,13 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig:
-    """Records besides results."""
+    """Records besides results.
+
+    Attributes:
+        every_n_steps: Record the training loss of every n-th step; None: do not record steps.
+        system_metrics: Record processor, memory and GPU over time.
+        log_model: Keep the best confirmed model.
+    """
 
     every_n_steps: int | None
     system_metrics: bool
@@ -198,13 +235,34 @@ class StudyConfig:
     """One study: one optimizer, or one fixed setting of it, on one workload under one `study_seed`.
 
     Attributes:
+        dataset: The data set.
+        task: Loss and metrics of the data set.
+        model: The model.
+        optimizer: The optimizer with its fixed and its searched arguments.
+        schedule: The schedule of the learning rate.
+        trainer: The trainer.
         backend: The Keras backend that trains.
-        labels: Names for the study if `study_name` is null; the first free one is taken.
-        max_failed_trials: Trials that may fail in a row before the study stops; None: any number.
-        retry_failed: Whether trials that failed in an earlier run are trained again. Default False.
-        enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
-        raw: The resolved config that everything else was read from.
-        folder: Where the command was started; relative paths resolve against it.
+        sampler: Optuna's sampler.
+        pruner: Optuna's pruner.
+        budget: Numbers of trials, epochs or steps, and confirmations.
+        objective: The metric that selects.
+        stores: The places of results.
+        tracking: Records besides results.
+        experiment_name: Name of the MLflow experiment.
+        study_name: Name of the study; None: the first free one of `labels`.
+        labels: Names for the study if `study_name` is None, in order of preference.
+        study_seed: Seed of the search and of every run seed.
+        order_seed: Seed of the batch order.
+        split_seed: Seed of the division into training and validation examples.
+        deterministic: Compute the same numbers for the same command, bit by bit on one CPU.
+        live: Show a live view; `auto`: on a terminal.
+        max_failed_trials: Number of trials that may fail in a row before the study stops. None (the default): any
+            number.
+        retry_failed: Train again the trials that failed in an earlier run. Default False.
+        enqueue: Values of searched arguments that the first trial takes; the other arguments are drawn. Default:
+            empty.
+        raw: The resolved config, from which all other attributes were read.
+        folder: The folder where the command was started; relative paths start there.
     """
 
     dataset: Component
@@ -236,7 +294,7 @@ class StudyConfig:
 
     @property
     def n_trials(self) -> int:
-        """Trials to run: the budget's number, or one if nothing is searched."""
+        """Number of trials to run: the budget's number, or one if nothing is searched."""
         return self.budget.n_trials if self.optimizer.ranges else 1
 
     @property
@@ -244,14 +302,14 @@ class StudyConfig:
         """Largest number of trials proposed at once: all, except for a sampler that learns from finished trials.
 
         Such a sampler has an argument `n_startup_trials`. Its batches have the size of its start-up or a tenth of the
-        trials, since no trial of a batch can learn from another.
+        trials, whichever is larger, since no trial of a batch can learn from another.
         """
         startup = self.sampler.section.get("n_startup_trials")
         return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)
 
     @property
     def log_file(self) -> Path:
-        """The study's log."""
+        """Path of the study's log."""
         return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.digest}.log"
 
     @cached_property
@@ -261,7 +319,12 @@ class StudyConfig:
 
 
 def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
-    """Return the digest of the study that a resolved config describes."""
+    """Return the digest of the study that a resolved config describes: twelve hexadecimal digits.
+
+    Args:
+        raw: The resolved config.
+        experiment_name: Name of the MLflow experiment.
+    """
     identity = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")

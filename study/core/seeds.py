@@ -1,7 +1,7 @@
 """Every random choice of a study as a pure function of its seeds.
 
-The numbers depend on nothing else, so a resumed study draws what an undisturbed one would, and two optimizers
-that share a `study_seed` are paired: trial k and confirmation r use the same seeds for both.
+The numbers depend on nothing else, so a resumed study draws the same numbers as an undisturbed one. Two optimizers
+with the same `study_seed` are paired: trial k and confirmation r have the same seeds for both.
 """
 
 from __future__ import annotations
@@ -9,35 +9,60 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# One stream for each purpose: the run seed of a confirmation is never one of the search.
+# One stream for each purpose, so that a confirmation never has the run seed of a trial.
 _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 
 
 def trial_run_seed(study_seed: int, trial_number: int) -> int:
-    """Return the seed of initialisation and dropout for a trial, shared by all optimizers."""
+    """Return the seed of initialization and dropout for a trial, shared by all optimizers.
+
+    Args:
+        study_seed: Seed of the study.
+        trial_number: The trial's index in the study, from 0.
+    """
     return _draw(study_seed, _TRIAL, trial_number)
 
 
 def confirmation_run_seed(study_seed: int, repetition: int) -> int:
-    """Return the seed of initialisation and dropout for a confirmation, shared by all optimizers."""
+    """Return the seed of initialization and dropout for a confirmation, shared by all optimizers.
+
+    Args:
+        study_seed: Seed of the study.
+        repetition: The confirmation's repetition, from 0.
+    """
     return _draw(study_seed, _CONFIRMATION, repetition)
 
 
 def confirmation_order_seed(order_seed: int, repetition: int) -> int:
-    """Return the seed of the batch order for a confirmation, shared by all optimizers."""
+    """Return the seed of the batch order for a confirmation, shared by all optimizers.
+
+    Args:
+        order_seed: Seed of the batch order in the search.
+        repetition: The confirmation's repetition, from 0.
+    """
     return _draw(order_seed, _CONFIRMATION_ORDER, repetition)
 
 
 def sampler_seed(study_seed: int, trial_number: int) -> int:
-    """Return the sampler's seed for the proposal of trial `trial_number`."""
+    """Return the sampler's seed for the proposal of one trial.
+
+    Args:
+        study_seed: Seed of the study.
+        trial_number: The trial's index in the study, from 0.
+    """
     return _draw(study_seed, _SAMPLER, trial_number)
 
 
 def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool = True) -> NDArray[np.int32]:
     """Return the order in which an epoch visits the training examples, shape (n_examples,).
 
-    It depends on the epoch's index alone, so training can resume at any epoch. Without `shuffle` it is the data's
-    order.
+    The order depends on the epoch's index alone, so training can resume at any epoch.
+
+    Args:
+        order_seed: Seed of the batch order.
+        epoch: Index of the epoch, from 0.
+        n_examples: Number of training examples.
+        shuffle: Draw an order for the epoch, instead of the order of the data. Default True.
     """
     if not shuffle:
         return np.arange(n_examples, dtype=np.int32)
@@ -45,7 +70,12 @@ def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool =
 
 
 def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
-    """Return the random generator for the dropout masks of one epoch of a training in NumPy."""
+    """Return the random generator for the dropout masks of one epoch of a training in NumPy.
+
+    Args:
+        run_seed: Seed of initialization and dropout.
+        epoch: Index of the epoch, from 0.
+    """
     return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 
