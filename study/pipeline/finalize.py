@@ -13,7 +13,13 @@ from study.training.backend import without_tensorflow
 
 
 def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirmed | None) -> None:
-    """Log the best confirmed model, unless another worker of the study does."""
+    """Log the best confirmed model, unless another worker of the study does.
+
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed.
+        confirmed: The best confirmation of this worker; None: it trained none.
+    """
     if context.config.tracking.log_model:
         weights = model_weights(context, best, confirmed)
         if weights is not None:
@@ -24,7 +30,12 @@ def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirm
 
 
 def record(context: StudyContext, best: BestTrial | None) -> None:
-    """Record the study's results and Optuna's plots; of several workers, the first one does."""
+    """Record the study's results and Optuna's plots. If there are several workers, only the first one does.
+
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed.
+    """
     tracker = context.tracker
     ended = context.search.ended
     if context.search.claims.once(f"record of {len(ended)} trials"):
@@ -36,7 +47,7 @@ def record(context: StudyContext, best: BestTrial | None) -> None:
 
 
 def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
-    """Return mean and 95 % t interval of each test metric over the confirmations of the best or fixed setting."""
+    """Return mean and 95 % t interval of each test metric over the confirmations of the best or the fixed setting."""
     runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
     names = {name for run in runs for name in run.metrics if name.startswith("test_")}
     estimates = {}

@@ -16,7 +16,10 @@ DIGEST = "digest"
 
 
 def check_name(config: StudyConfig) -> None:
-    """Check, without writing anything, that the store opens and `study_name` is not another study's.
+    """Check, without writing anything, that the store opens and that `study_name` is not another study's.
+
+    Args:
+        config: The study's config.
 
     Raises:
         StoreError: The store cannot be read.
@@ -30,8 +33,11 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
     """Name a study in its experiment: the explicit name, or the name of the study with the same digest, or a new one.
 
     Args:
-        config: The study.
-        known: Digests of the experiment's studies by their names.
+        config: The study's config.
+        known: Digests of the experiment's studies, by name.
+
+    Raises:
+        StudyError: `study_name` belongs to another study.
     """
     if config.study_name is not None:
         if known.get(config.study_name, config.digest) != config.digest:
@@ -49,13 +55,24 @@ def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
 
 
 def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
-    """Return the digests of an experiment's studies; an unreadable store is a StoreError, a missing one has none."""
+    """Return the digests of an experiment's studies; none if there is no store yet.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
     storage = read_storage(stores)
     return frozenset() if storage is None else frozenset(known_studies(storage, experiment).values())
 
 
 def count_studies(stores: Stores) -> int:
-    """Return how many studies the store of searches holds.
+    """Return the number of studies in the store of searches.
+
+    Args:
+        stores: The places of results.
 
     Raises:
         StoreError: The store cannot be read.
@@ -66,11 +83,16 @@ def count_studies(stores: Stores) -> int:
 
 
 def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict[str, str]:
-    """Return the digests of an experiment's studies by their names."""
+    """Return the digests of an experiment's studies, by name.
+
+    Args:
+        storage: Optuna's storage.
+        experiment: Name of the experiment.
+    """
     prefix = f"{experiment}/"
     return {
         frozen.study_name.removeprefix(prefix): str(frozen.user_attrs[DIGEST])
         for frozen in storage.get_all_studies()
-        # A process that was killed before it wrote the digest left an empty study, whose name is free.
+        # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
         if frozen.study_name.startswith(prefix) and DIGEST in frozen.user_attrs
     }
