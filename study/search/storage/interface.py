@@ -60,7 +60,7 @@ class SearchStorage(Protocol):
         ...
 
     def lost(self) -> frozenset[int]:
-        """Return the ids of watched trials that another worker took over, since it got no heartbeat from this worker."""
+        """Return the ids of watched trials that another worker took over, since it got no heartbeat of this one."""
         ...
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:

@@ -63,8 +63,7 @@ class Journal:
                 os.fsync(file.fileno())
 
     def check_end(self) -> None:
-        """Check the last entry, unless it is cut off. Optuna skips such an entry, since another process may be writing
-        it.
+        """Check the last entry, unless it is cut off: Optuna skips such an entry, since its writer may still write.
 
         Raises:
             ValueError: The last entry is complete and not valid, so that later entries could not be read.
