@@ -11,8 +11,8 @@ import tensorflow as tf
 from study.datasets import Split
 from study.training.tensorflow_internals import captured_tensors, is_stateful_operation
 
-# Operations without their own state: they read and write variables, call functions, or check. All others that TensorFlow
-# calls stateful keep a state between calls, such as its old random numbers, or act outside the graph.
+# Operations without their own state: they read and write variables, call functions, or check. All others that
+# TensorFlow calls stateful keep a state between calls, such as its old random numbers, or act outside the graph.
 _HARMLESS = ("StatefulPartitionedCall", "While", "If", "Case", "Assert", "Placeholder", "NoOp", "CudnnRNN", "Resource")
 
 
