@@ -1,4 +1,4 @@
-"""A rate that falls with the square root of the steps, as in proofs of online learning."""
+"""A learning rate that falls with the square root of the steps, as in proofs of online learning."""
 
 from __future__ import annotations
 
