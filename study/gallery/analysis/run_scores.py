@@ -13,33 +13,54 @@ from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
 Floats = NDArray[np.float64]
-# Repetition and seed.
+# Key that pairs runs: repetition and run seed.
 Seed = tuple[int, str]
 
 
 def seed_of(run: RunRecord) -> Seed:
-    """Return the key that pairs a run with one of another optimizer or cell."""
+    """Return the key that pairs a run with a run of another optimizer or cell."""
     return run.number, run.params.get("run_seed", "")
 
 
 def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, float]:
-    """Return the test score of each run that has one."""
+    """Return the test score of each run that has one, by seed.
+
+    Args:
+        runs: The runs.
+        metric: The compared metric.
+    """
     return {seed_of(run): value for run in runs if (value := metric.tested(run)) is not None}
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
-    """Return the last value of a metric for each run with a finite value, including runs that diverged later."""
+    """Return the last value of a metric for each run with a finite value, shape (n_values,).
+
+    Runs that diverged later are included.
+
+    Args:
+        runs: The runs.
+        metric: Name of the metric.
+    """
     values = np.array([run.metrics.get(metric, np.nan) for run in runs], dtype=np.float64)
     return values[np.isfinite(values)]
 
 
 def mean_of(values: Floats) -> Interval | None:
-    """Return the mean with its 95 % t interval; None without a value."""
+    """Return the mean with its 95 % t interval; None without a value.
+
+    Args:
+        values: The values, shape (n_values,).
+    """
     return mean_interval(values) if len(values) else None
 
 
 def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
-    """Return the mean with its interval as text."""
+    """Return the mean with its interval, as text.
+
+    Args:
+        values: The values, shape (n_values,).
+        metric: The compared metric.
+    """
     interval = mean_of(values)
     if interval is None:
         return "none finite"
@@ -49,7 +70,12 @@ def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
-    """Return a mean with its interval, or `diverged` without a mean."""
+    """Return a mean with its interval as text, or `diverged` without a mean.
+
+    Args:
+        interval: The mean with its interval; None: there is no mean.
+        metric: The compared metric.
+    """
     if interval is None:
         return "diverged"
     span = metric.span(interval.low, interval.high)
