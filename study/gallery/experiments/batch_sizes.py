@@ -213,8 +213,7 @@ def _window(material: Material, entry: Entry) -> int:
 
 
 def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
-    """Return the first position on an axis with a loss of at most a level, median over runs; infinite if there is no such
-    one.
+    """Return the first position on an axis with a loss of at most a level, median over runs; infinite without one.
 
     The loss is the mean of `_window` recorded losses; its position is their middle.
     """
