@@ -19,11 +19,11 @@ def activation_layer(activation: object, *, key: str = "model.activation") -> ke
     """Return a layer for an activation's name; `prelu` has weights of its own and is a layer in Keras.
 
     Args:
-        activation: The name.
-        key: Its name in the refusal.
+        activation: The name of an activation in Keras, or `prelu`.
+        key: The config key that the error names. Default `model.activation`.
 
     Raises:
-        ValueError: Keras knows no such activation.
+        ValueError: Keras has no activation of this name.
     """
     if isinstance(activation, str) and activation.lower() == _PRELU:
         return keras.layers.PReLU()
@@ -38,7 +38,11 @@ def activation_layer(activation: object, *, key: str = "model.activation") -> ke
 
 
 def output_layer(n_outputs: int, **arguments: Any) -> keras.Layer:
-    """Return the last layer of every model: logits, in full precision even where the rest computes in fewer bits.
+    """Return the last layer of a model: logits, in full precision also where the other layers compute in fewer bits.
+
+    Args:
+        n_outputs: Width of the output, at least 1.
+        **arguments: Further arguments of `keras.layers.Dense`. Default: none.
 
     Raises:
         ValueError: `n_outputs` is not a whole number of at least 1.
@@ -62,16 +66,16 @@ def hidden_layer(
     """Add a fully connected layer, with normalization, activation and dropout.
 
     Args:
-        x: The input.
+        x: The input, a symbolic tensor of shape (n, n_features).
         units: Width of the layer.
         activation: See `activation_layer`.
-        dropout: Share of units dropped behind the activation.
+        dropout: Share of units dropped after the activation, from 0 to below 1.
         batch_norm: Normalize over the batch before the activation.
         l2: See `l2_penalty`.
-        kernel_initializer: The kernel's initializer.
+        kernel_initializer: The kernel's initializer. Default `glorot_uniform`.
 
     Returns:
-        The output.
+        The output, a symbolic tensor of shape (n, units).
     """
     # Normalizing removes the mean, and any bias with it.
     penalty = l2_penalty(l2)
@@ -87,8 +91,12 @@ def hidden_layer(
 def sequence_of(inputs: Any, *, model: str) -> Any:
     """Return the input as a sequence (steps, features): unchanged, or the rows of an image.
 
+    Args:
+        inputs: A symbolic tensor: a sequence (n, steps, features), or images (n, height, width, channels).
+        model: The model's YAML name, for the error.
+
     Raises:
-        ValueError: It is neither.
+        ValueError: The input is neither a sequence nor an image.
     """
     shape = tuple(inputs.shape[1:])
     if len(shape) < 2:
@@ -101,6 +109,9 @@ def sequence_of(inputs: Any, *, model: str) -> Any:
 def l2_penalty(l2: float) -> keras.Regularizer | None:
     """Return the penalty l2 / 2 * sum(w^2), whose gradient is l2 * w, as papers count weight decay; None for zero.
 
+    Args:
+        l2: Factor of the penalty, at least 0.
+
     Raises:
         ValueError: The factor is negative or no finite number.
     """
@@ -112,12 +123,15 @@ def l2_penalty(l2: float) -> keras.Regularizer | None:
 
 
 def check_hidden(hidden: Any) -> list[int]:
-    """Return the units of the hidden layers.
+    """Return the units of the hidden layers as a list.
+
+    Args:
+        hidden: The units of each layer, first layer first.
 
     Raises:
-        ValueError: They are not a list of whole numbers of at least 1.
+        ValueError: The units are not a list of whole numbers of at least 1.
     """
-    # Any sequence is accepted, also OmegaConf's lists. Text is a sequence too, but not of numbers.
+    # Any sequence is accepted, OmegaConf's lists too. Text is also a sequence, but its items are no numbers.
     if not isinstance(hidden, Sequence) or not all(_is_whole(units) and units >= 1 for units in hidden):
         advice = "Write model.hidden=[300,100], or model.hidden=[100] for one layer."
         raise refusal("model.hidden", hidden, allowed="a list of whole numbers of at least 1", advice=advice)
@@ -127,8 +141,11 @@ def check_hidden(hidden: Any) -> list[int]:
 def check_units(units: int) -> int:
     """Return the width of a layer.
 
+    Args:
+        units: The width, at least 1.
+
     Raises:
-        ValueError: It is not a whole number of at least 1.
+        ValueError: The width is not a whole number of at least 1.
     """
     return check_count(units, key="model.units", example=64)
 
@@ -136,8 +153,11 @@ def check_units(units: int) -> int:
 def check_dropout(dropout: float) -> None:
     """Refuse a share of dropped units that is not from 0 to below 1.
 
+    Args:
+        dropout: The share.
+
     Raises:
-        ValueError: It is not.
+        ValueError: The share is out of this range or no number.
     """
     if not _is_number(dropout) or not 0 <= dropout < 1:
         advice = "Set model.dropout=0 for none, or to a share such as 0.5."
@@ -145,10 +165,13 @@ def check_dropout(dropout: float) -> None:
 
 
 def check_batch_norm(batch_norm: bool) -> None:
-    """Refuse anything but true and false.
+    """Refuse a value of `batch_norm` other than true and false.
+
+    Args:
+        batch_norm: The value.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The value is neither true nor false.
     """
     if not isinstance(batch_norm, bool):
         allowed = "true or false"
@@ -156,10 +179,15 @@ def check_batch_norm(batch_norm: bool) -> None:
 
 
 def check_positive(value: float, *, key: str, example: float) -> None:
-    """Refuse a value that is no finite number above 0.
+    """Refuse a value that is not a finite number above 0.
+
+    Args:
+        value: The value.
+        key: The config key that the error names.
+        example: An allowed value that the error proposes.
 
     Raises:
-        ValueError: It is not.
+        ValueError: The value is not a finite number above 0.
     """
     if not _is_number(value) or not 0 < value < math.inf:
         raise refusal(key, value, allowed="a finite number above 0", advice=f"Set for instance {key}={example}.")
@@ -168,8 +196,13 @@ def check_positive(value: float, *, key: str, example: float) -> None:
 def check_count(value: int, *, key: str, example: int) -> int:
     """Return a whole number of at least 1.
 
+    Args:
+        value: The number.
+        key: The config key that the error names.
+        example: An allowed value that the error proposes.
+
     Raises:
-        ValueError: It is not.
+        ValueError: The value is not a whole number of at least 1.
     """
     if not _is_whole(value) or value < 1:
         raise refusal(key, value, allowed="a whole number of at least 1", advice=f"Set {key}={example}.")
@@ -177,7 +210,12 @@ def check_count(value: int, *, key: str, example: int) -> int:
 
 
 def check_images(input_shape: tuple[int, ...], *, model: str, min_side: int) -> None:
-    """Refuse inputs that are no images, or images too small for a model.
+    """Refuse inputs that are not images, and images too small for a model.
+
+    Args:
+        input_shape: Shape of one example.
+        model: The model's YAML name, for the error.
+        min_side: The shortest allowed side, in pixels.
 
     Raises:
         ValueError: The shape is not (height, width, channels), or a side is shorter than `min_side`.
@@ -192,7 +230,14 @@ def check_images(input_shape: tuple[int, ...], *, model: str, min_side: int) -> 
 
 
 def refusal(key: str, value: object, *, allowed: str, advice: str) -> ValueError:
-    """Return the error for an invalid argument of a model."""
+    """Return the error for an invalid argument of a model.
+
+    Args:
+        key: The config key, such as `model.units`.
+        value: The value received.
+        allowed: The allowed values, in words.
+        advice: The next step, as a sentence.
+    """
     return ValueError(f"{key}={value!s}: expected {allowed}. {advice}")
 
 

@@ -1,4 +1,4 @@
-"""Metrics of the outputs of a regression, for any targets: their mean and their spread."""
+"""Metrics of the outputs of a regression, independent of the targets' values: the mean and the spread."""
 
 from __future__ import annotations
 

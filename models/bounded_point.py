@@ -1,4 +1,4 @@
-"""One number that is kept in an interval: the variable of an online learner with linear costs."""
+"""One number that stays in an interval: the variable of an online learner with linear costs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def build(
     """Build the model.
 
     Args:
-        input_shape: Shape of one example; the mean over it is the slope of a cost.
-        n_outputs: Width of the output, at least 2; places beyond the second hold 0.
-        start: The number before the first step.
-        low: The least allowed number.
-        high: The greatest allowed number.
+        input_shape: Shape of one example. The mean over the example is the slope of its cost.
+        n_outputs: Width of the output, at least 2; places after the second hold 0.
+        start: The number before the first step, from `low` to `high`. Default 1.
+        low: The lowest allowed number. Default -1.
+        high: The highest allowed number, above `low`. Default 1.
 
     Returns:
         A model that maps (n, *input_shape) to the cost, slope times number, and the number, (n, n_outputs).
@@ -48,18 +48,18 @@ def build(
 
 
 class Between(keras.constraints.Constraint):  # type: ignore[misc]
-    """The projection onto an interval: weights that leave it are moved to its nearest end.
+    """The projection onto an interval: a weight outside the interval moves to the nearest end.
 
     Args:
-        low: The least.
-        high: The greatest.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     def __init__(self, *, low: float, high: float) -> None:
         self.low, self.high = low, high
 
     def __call__(self, w: Any) -> Any:
-        """Return the weights in the interval."""
+        """Return the weights, each in the interval."""
         return keras.ops.clip(w, self.low, self.high)
 
     def get_config(self) -> dict[str, Any]:

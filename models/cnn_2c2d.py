@@ -40,7 +40,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int) -> keras.Model:
 
 
 def _initializers() -> dict[str, keras.Initializer]:
-    """Return new initializers for a layer: one that is used twice draws the same numbers twice."""
+    """Return new initializers for a layer: an initializer that is used twice draws the same numbers twice."""
     return {
         "kernel_initializer": keras.initializers.TruncatedNormal(stddev=_STDDEV),
         "bias_initializer": keras.initializers.Constant(_BIAS),

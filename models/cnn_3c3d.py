@@ -21,7 +21,8 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, l2: float = 0.002) ->
     Args:
         input_shape: Height, width and channels of an image of at least 9x9 pixels.
         n_outputs: Width of the output.
-        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares.
+        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares. Default 0.002,
+            DeepOBS's.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).

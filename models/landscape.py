@@ -1,7 +1,7 @@
 """A point on a landscape as a model: its one weight vector is the position, its first output the height there.
 
-Every optimizer, schedule and trainer can then be watched on a landscape as on any other model: one step of the
-training is one step on the landscape. The model has Keras's own parts alone: a saved one loads without this project.
+So every optimizer, schedule and trainer works on a landscape as on any other model: one step of the training is one
+step on the landscape. The model consists of Keras's own parts alone, so a saved model loads without this project.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ def build(
 
     Args:
         input_shape: Shape of one example, (1,): an input without information.
-        n_outputs: Width of the output: 1, and a place for each coordinate; places that the landscape does not use
-            hold 0.
-        function: `_target_`, the dotted path of a function of one or more coordinates in plain arithmetic.
-        start: The position before the first step, one number for each coordinate.
-        domain: The part of the landscape that is drawn, a lowest and a highest value for each coordinate. The start
-            lies in it, later steps may leave it.
+        n_outputs: Width of the output: 1 for the height, and 1 for each coordinate. Places that the landscape does not
+            use hold 0.
+        function: A mapping whose `_target_` is the dotted path of a function of one or more coordinates in plain
+            arithmetic.
+        start: The position before the first step, one number for each coordinate, in the domain.
+        domain: The part of the landscape that is drawn: for each coordinate the lowest and the highest value. Steps
+            may leave the domain.
 
     Returns:
         A model that maps (n, 1) to the height and the coordinates, (n, n_outputs), the same in every row.
@@ -67,10 +68,15 @@ def build(
 
 
 class Height(keras.losses.Loss):  # type: ignore[misc]
-    """The height at the model's position: its first output, for any target."""
+    """The height at the model's position: the model's first output. The target is ignored."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:  # noqa: ARG002 - Keras passes it
-        """Return the heights, shape (n_examples,)."""
+        """Return the heights, shape (n_examples,).
+
+        Args:
+            y_true: The targets, which are ignored.
+            y_pred: The model's outputs, shape (n_examples, n_outputs).
+        """
         return y_pred[:, 0]
 
 
@@ -78,9 +84,9 @@ class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
     """A coordinate of the model's position.
 
     Args:
-        name: The metric's name.
-        index: The coordinate's number, counted from 1 as in x1, x2.
-        dtype: Type of the mean.
+        name: The metric's name. Default `x1`.
+        index: The coordinate's number, counted from 1 as in x1, x2. Default 1.
+        dtype: Type in which the mean is computed. None (the default): Keras's own.
     """
 
     def __init__(self, name: str = "x1", *, index: int = 1, dtype: Any = None) -> None:
@@ -93,7 +99,7 @@ class Coordinate(keras.metrics.MeanMetricWrapper):  # type: ignore[misc]
 
 
 def _named_function(function: object) -> Callable[..., Any]:
-    """Return the function that a section names; the config's names were checked before."""
+    """Return the function that `model.function` names; the allow-list has checked the name before."""
     target = function.get("_target_") if isinstance(function, Mapping) else None
     allowed = "the dotted path of a function of x1, or of x1 and x2"
     advice = (

@@ -1,7 +1,7 @@
-"""Landscapes that optimizers are watched on: functions of one or two coordinates, in plain arithmetic.
+"""Landscapes for optimizers: functions of one or two coordinates, in plain arithmetic.
 
-Each takes its coordinates one by one and returns the height there, element by element: of numbers, of NumPy arrays,
-and of the tensors of any backend. Powers are products, so that all of these round alike.
+Each function takes its coordinates one by one and returns the height, element by element. Numbers, NumPy arrays and
+the tensors of any backend are allowed. Powers are written as products, so that all of these round alike.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ def ellipse(x1: Any, x2: Any) -> Any:
     """Return x1^2 / 20 + x2^2, a valley along the first axis; its curvatures are 1/10 and 2.
 
     Source: Saitoh, "Deep Learning from Scratch", O'Reilly Japan, 2016, section 6.1.
+
+    Args:
+        x1: The first coordinate.
+        x2: The second coordinate, of the same shape.
     """
     return x1 * x1 / 20 + x2 * x2
 
@@ -20,7 +24,11 @@ def ellipse(x1: Any, x2: Any) -> Any:
 def rotated(x1: Any, x2: Any) -> Any:
     """Return (x1 + x2)^2 / 10 + 2 (x1 - x2)^2, a valley along no axis.
 
-    Its curvatures are 0.4 along (1, 1) and 8 along (1, -1).
+    The curvatures are 0.4 along (1, 1) and 8 along (1, -1).
+
+    Args:
+        x1: The first coordinate.
+        x2: The second coordinate, of the same shape.
     """
     along, across = x1 + x2, x1 - x2
     return along * along / 10 + 2 * across * across
@@ -31,6 +39,10 @@ def beale(x1: Any, x2: Any) -> Any:
 
     Source: Beale, "On an iterative method for finding a local minimum of a function of more than one variable",
     Princeton University, Statistical Techniques Research Group, technical report 25, 1958.
+
+    Args:
+        x1: The first coordinate.
+        x2: The second coordinate, of the same shape.
     """
     first = 1.5 - x1 + x1 * x2
     second = 2.25 - x1 + x1 * x2 * x2
@@ -51,8 +63,11 @@ def bowl(x1: Any) -> Any:
 def double_well(x1: Any) -> Any:
     """Return x1^4 / 16 - x1^2 / 2 + x1 / 5 + 3/2.
 
-    From the right, a local minimum of height 0.889 at 1.891 lies before the global one, of 0.090 at -2.093; between
+    From the right, a local minimum of height 0.889 at 1.891 lies before the global minimum of 0.090 at -2.093. Between
     them the curve rises to 1.520 at 0.202.
+
+    Args:
+        x1: The coordinate.
     """
     square = x1 * x1
     return square * square / 16 - square / 2 + x1 / 5 + 1.5

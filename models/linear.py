@@ -13,7 +13,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, l2: float = 0.0) -> k
     Args:
         input_shape: Shape of one example.
         n_outputs: Width of the output.
-        l2: Weight decay of the kernel: the penalty is l2 / 2 times the sum of its squares.
+        l2: Weight decay of the kernel: the penalty is l2 / 2 times the sum of its squares. Default 0.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).

@@ -20,7 +20,7 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, units: int = 64) -> k
         input_shape: Steps and features of a sequence; or height, width and channels of an image, whose rows are then
             the steps.
         n_outputs: Width of the output.
-        units: Width of the LSTM's state.
+        units: Width of the LSTM's state. Default 64.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).

@@ -28,9 +28,11 @@ def build(
         input_shape: Steps and features of a window; or height, width and channels of an image, whose rows are then
             the steps.
         n_outputs: Numbers to forecast.
-        units: Width of the LSTM's state.
-        dropout: Share of the last state dropped, from 0 to below 1: one minus the probability of keeping a unit.
-        activation: Of the output: any name that Keras knows, or `prelu`, which has a slope to learn for each output.
+        units: Width of the LSTM's state. Default 32.
+        dropout: Share of the last state dropped, from 0 to below 1. The probability of keeping a unit is one minus
+            this share. Default 0.2.
+        activation: Activation of the output: a name in Keras, or `prelu`, which learns a slope for each output.
+            Default `linear`.
 
     Returns:
         A model that maps (n, *input_shape) to forecasts, (n, n_outputs).

@@ -33,12 +33,12 @@ def build(
     Args:
         input_shape: Shape of one example.
         n_outputs: Width of the output.
-        hidden: Units of each hidden layer; empty leaves logistic regression.
-        activation: Any name that Keras knows, or `prelu`.
-        dropout: Share of units dropped after each hidden layer, from 0 to below 1.
-        batch_norm: Normalize over the batch between each hidden layer and its activation.
-        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares.
-        output_activation: Of the output: any name that Keras knows, or `prelu`.
+        hidden: Units of each hidden layer. An empty list leaves logistic regression. Default (300, 100).
+        activation: Name of an activation in Keras, or `prelu`. Default `relu`.
+        dropout: Share of units dropped after each hidden layer, from 0 to below 1. Default 0.
+        batch_norm: Normalize over the batch between each hidden layer and its activation. Default False.
+        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares. Default 0.
+        output_activation: Activation of the output: a name in Keras, or `prelu`. Default `linear`.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs), or to the output activation's values.

@@ -26,7 +26,8 @@ def build(input_shape: tuple[int, ...], n_outputs: int, *, l2: float = 1e-4) -> 
     Args:
         input_shape: Height, width and channels of an image of at least 4x4 pixels.
         n_outputs: Width of the output.
-        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares.
+        l2: Weight decay of the kernels: the penalty is l2 / 2 times the sum of their squares. Default 1e-4, the
+            paper's.
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).

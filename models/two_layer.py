@@ -1,6 +1,6 @@
-"""A hidden layer of rectifiers with dropout and a logit: the network that is written from scratch in NumPy.
+"""A hidden layer of rectifiers with dropout and a logit: the network that courses write from scratch in NumPy.
 
-Source: the shape of a net in courses (12288-100-1). Kernels start from a normal distribution of variance
+Source: the shape of a network in courses (12288-100-1). Kernels start from a normal distribution of variance
 2 / fan-in: K. He, X. Zhang, S. Ren and J. Sun, "Delving Deep into Rectifiers", ICCV 2015, section 2.2.
 """
 
@@ -21,10 +21,11 @@ def build(
     Args:
         input_shape: Shape of one example.
         n_outputs: Width of the output: 1 for two classes.
-        units: Width of the hidden layer.
-        keep: Probability that training keeps a hidden unit, above 0 and at most 1; at 1 dropout does nothing.
-        output_fan: The width that scales the output layer's initialization: `in`, as He et al. derive it; `out`, a
-            published slip, with which a single output starts with a spread of sqrt(2) instead of sqrt(2 / units).
+        units: Width of the hidden layer. Default 100.
+        keep: Probability that training keeps a hidden unit, above 0 and at most 1. Default 1: no dropout.
+        output_fan: The width that scales the output layer's initialization. `in` (the default): as He et al. derive
+            it. `out`: a published slip, with which a single output starts with a spread of sqrt(2) instead of sqrt(2 /
+            units).
 
     Returns:
         A model that maps (n, *input_shape) to logits, (n, n_outputs).
@@ -42,7 +43,7 @@ def build(
     x = keras.layers.Flatten()(inputs)
     x = keras.layers.Dense(check_units(units), kernel_initializer=_normal("in"))(x)
     x = keras.layers.Activation("relu")(x)
-    # Also at keep 1, where it does nothing in Keras: trainer=numpy shows one of the slips with this layer.
+    # The layer stays at keep 1, where Keras ignores it: trainer=numpy shows one of the slips with this layer.
     x = keras.layers.Dropout(1 - keep)(x)
     return keras.Model(inputs, output_layer(n_outputs, kernel_initializer=_normal(output_fan))(x), name="two_layer")
 

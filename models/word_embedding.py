@@ -17,10 +17,10 @@ def build(
     """Build the model.
 
     Args:
-        input_shape: Words of a document, one number.
+        input_shape: Shape of one example, (n_words,): the number of words of a document.
         n_outputs: Width of the output.
-        vocabulary: Number of words; a document holds word numbers from 0 to `vocabulary` - 1.
-        dimensions: Length of a word's vector.
+        vocabulary: Number of different words. A document holds word numbers from 0 to `vocabulary` - 1. Default 1000.
+        dimensions: Length of a word's vector. Default 16.
 
     Returns:
         A model that maps (n, n_words), integers, to logits, (n, n_outputs).

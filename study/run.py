@@ -24,11 +24,11 @@ class StudyOutcome:
     """The outcome of a study.
 
     Attributes:
-        experiment: The experiment's name.
-        name: The study's name in it.
-        best: The best trial; None when none completed.
-        tracking_uri: The MLflow store with everything else.
-        run_id: The study's MLflow run.
+        experiment: Name of the experiment.
+        name: Name of the study in the experiment.
+        best: The best trial; None if none completed.
+        tracking_uri: Address of the MLflow store, which has everything else.
+        run_id: Id of the study's MLflow run.
     """
 
     experiment: str
@@ -46,7 +46,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
 
     Raises:
         ConfigError: The config has faults.
-        BackendError: The backend is not installed, or this process holds another.
+        BackendError: The backend is not installed, or this process has loaded another one.
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.

@@ -37,10 +37,13 @@ examples:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run a command as `main` does, in a process that ends with it.
+    """Run a command like `main`, in a process that ends with it.
 
     Imported modules and compiled programs live as long as the process. Garbage collection over them, during the study
     and at its end, took three of the twelve seconds of a study.
+
+    Args:
+        arguments: The command and its arguments. None (the default): those of this process.
     """
     gc.set_threshold(100_000)
     try:
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 an input to correct.
 
     Args:
-        arguments: The command and its arguments; None: those of this process.
+        arguments: The command and its arguments. None (the default): those of this process.
     """
     # Not list(...): once `study list` is imported, that name is this package's module.
     words = [*(sys.argv[1:] if arguments is None else arguments)]

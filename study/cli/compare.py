@@ -1,4 +1,4 @@
-"""`study compare`: the side-by-side page of one experiment, or of several."""
+"""`study compare`: the page of one experiment, or of several, with the optimizers side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ _DESCRIPTION = "Write the page that says which optimizer is better, by how much,
 
 
 def main(arguments: list[str]) -> int:
-    """Compare experiments. The arguments are read first, since importing the action takes seconds."""
+    """Compare experiments.
+
+    The arguments are read first, since importing the action takes seconds.
+
+    Args:
+        arguments: The words after `study compare`.
+
+    Returns:
+        The exit status.
+    """
     options = _parser().parse_args(arguments)
     from study.cli.actions.compare import compare_experiments
 

@@ -13,6 +13,12 @@ def main(arguments: list[str]) -> int:
     """Install completion, or answer the shell: with the subcommands first, and after `run` with Hydra's completions.
 
     Hydra's scripts call the program itself with `-sc query=SHELL` and the line in COMP_LINE.
+
+    Args:
+        arguments: The words after `study -sc`.
+
+    Returns:
+        The exit status.
     """
     if not any(word.startswith("query=") for word in arguments):
         return run(["-sc", *arguments])

@@ -1,4 +1,4 @@
-"""`study doctor`: what this machine offers a study, and the next step for what is missing."""
+"""`study doctor`: backends, GPUs, data sets and stores of this machine, and the next step for missing ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from study.cli.working_directory import import_from_working_directory, own_conf,
 
 
 def main(arguments: list[str]) -> int:
-    """Print the findings; return 0 if a study can run, else 1."""
+    """Print the findings.
+
+    Args:
+        arguments: The words after `study doctor`.
+
+    Returns:
+        The exit status: 0 if a study can run, otherwise 1.
+    """
     parser = argparse.ArgumentParser(
         prog="study doctor",
         description="Show backends, GPUs, data sets and stores. Status 0: a study can run; 1: not.",

@@ -14,7 +14,14 @@ from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
-    """Write the configuration of a target to a file."""
+    """Write the configuration of a target to a file.
+
+    Args:
+        arguments: The words after `study export`.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(
         prog="study export",
         description="Write the best configuration of a study as Hydra YAML: study run best=FILE trains it, "

@@ -1,4 +1,4 @@
-"""`study gallery`: the pages of the published comparisons, from what was run."""
+"""`study gallery`: the pages of the published comparisons, from the studies in the stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from study.cli.stores import add_store_options
 
 
 def main(arguments: list[str]) -> int:
-    """Make the pages. The arguments are read first, since importing the action takes seconds."""
+    """Make the pages.
+
+    The arguments are read first, since importing the action takes seconds.
+
+    Args:
+        arguments: The words after `study gallery`.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(
         prog="study gallery",
         description="Make the pages of the published comparisons from the studies in the stores.",

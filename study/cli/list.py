@@ -15,7 +15,14 @@ from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
-    """Print the studies of all experiments, or of those named."""
+    """Print the studies of all experiments, or of some of them.
+
+    Args:
+        arguments: The words after `study list`.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")

@@ -10,7 +10,14 @@ from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
-    """Reproduce a target; the status is 0 only if it was reproduced."""
+    """Reproduce a target.
+
+    Args:
+        arguments: The words after `study reproduce`.
+
+    Returns:
+        The exit status: 0 only if the target was reproduced.
+    """
     options = _parser().parse_intermixed_args(arguments)
     _check(options)
     from study.cli.actions.reproduce import reproduce_target

@@ -33,7 +33,14 @@ _RETRY = {"--retry-failed": "retry_failed=true"}
 
 
 def main(arguments: list[str]) -> int:
-    """Compose, check and run the studies of a command line."""
+    """Compose, check and run the studies of a command line.
+
+    Args:
+        arguments: The words after `study run`.
+
+    Returns:
+        The exit status.
+    """
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0

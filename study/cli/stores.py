@@ -1,4 +1,4 @@
-"""The stores that a command reads: those of the working directory, or named ones."""
+"""The stores that a command reads: those of the working directory, or others."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from study.core.errors import StoreError
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a store."""
+    """Add the options that name a store.
+
+    Args:
+        parser: The command's parser, which is changed.
+    """
     parser.add_argument("--folder", type=Path, default=Path(), help="the folder that holds mlruns/ (default: here)")
     parser.add_argument("--tracking-uri", help="an MLflow store (default: mlruns/mlflow.db of the folder)")
 
 
 def find_stores(options: argparse.Namespace) -> Stores:
     """Return the stores that a command's options name.
+
+    Args:
+        options: The command's options, with those of `add_store_options`.
 
     Raises:
         StoreError: There is no local store in the folder.
@@ -31,7 +38,11 @@ def find_stores(options: argparse.Namespace) -> Stores:
 
 
 def local_stores(options: argparse.Namespace) -> Stores:
-    """Return the stores that a command's options name, even if they do not exist."""
+    """Return the stores that a command's options name, even if they do not exist.
+
+    Args:
+        options: The command's options, with those of `add_store_options`.
+    """
     folder = options.folder.resolve()
     return Stores(
         tracking_uri=options.tracking_uri or f"sqlite:///{_database(folder)}",

@@ -10,7 +10,14 @@ from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
-    """Deliver the records of a folder's studies that ended, or were killed, while their server was unreachable."""
+    """Deliver the records of a folder's studies that ended, or were killed, while their server was unreachable.
+
+    Args:
+        arguments: The words after `study sync`.
+
+    Returns:
+        The exit status: 0 if all records are delivered, otherwise 1.
+    """
     parser = argparse.ArgumentParser(
         prog="study sync",
         description="Deliver records that wait in mlruns/spool for an unreachable tracking server.",

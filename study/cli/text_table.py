@@ -16,7 +16,13 @@ _UNLIMITED = 100_000
 
 
 def render_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO) -> None:
-    """Print a table as wide as its content: ruled on a terminal, Markdown elsewhere; numbers align right."""
+    """Print a table as wide as its content: with rules on a terminal, Markdown elsewhere; numbers are aligned right.
+
+    Args:
+        headers: The headers of the columns.
+        rows: The rows, each with a text for each column.
+        stream: The stream to write to.
+    """
     console = Console(file=stream, width=_UNLIMITED, highlight=False)
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else box.MARKDOWN)
     for index, header in enumerate(headers):

@@ -12,7 +12,14 @@ from study.core.redaction import redact
 
 
 def main(arguments: list[str]) -> int:
-    """Start MLflow's server on the loopback interface, until it is stopped."""
+    """Start MLflow's server on the loopback interface, until it is stopped.
+
+    Args:
+        arguments: The words after `study ui`.
+
+    Returns:
+        The exit status of the server.
+    """
     parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
     add_store_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
@@ -34,7 +41,7 @@ def main(arguments: list[str]) -> int:
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {
         **os.environ,
-        # Not on its command line: every user of the machine can read that, and the address may hold a password.
+        # Not on the command line: every user of the machine can read it, and the address may contain a password.
         "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
         # Keeps MLflow from importing the user's modules in the working directory.
         "PYTHONSAFEPATH": "1",

@@ -1,4 +1,4 @@
-"""The working directory as a place of the user's own modules and configs."""
+"""The working directory as a place for the user's own modules and configs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def import_from_working_directory() -> None:
-    """Let Python find the working directory's modules first, as `python -m` does.
+    """Let Python find the working directory's modules first, like `python -m`.
 
     Raises:
-        StudyError: A module there hides one of the same name that this project needs.
+        StudyError: A module of the working directory hides one of the same name that this project needs.
     """
     folder = Path.cwd()
     if hidden := hidden_modules(folder, sys.path):
@@ -35,25 +35,25 @@ def import_from_working_directory() -> None:
 
 
 def packaged_conf() -> Path:
-    """Return the folder of the configs that come with this project."""
+    """Return the path of the folder of the configs that come with this project."""
     return Path(study.conf.__path__[0])
 
 
 def own_conf() -> Path | None:
-    """Return the working directory's own conf/; None without one, and in a checkout of this project."""
+    """Return the path of the working directory's own conf/; None without one, and in a checkout of this project."""
     own = Path.cwd() / "conf"
     return own if own.is_dir() and own.resolve() != packaged_conf().resolve() else None
 
 
 def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
-    """Return the modules that those of a folder would hide if Python searched it first, each with its origin.
+    """Return the modules that a folder's modules would hide if Python searched the folder first, each with its origin.
 
-    Those are modules of the standard library, of this project, and of the packages that it requires. A folder without
-    `__init__.py` hides nothing: Python prefers a package found later.
+    Only modules of the standard library, of this project, and of the packages that it requires are reported. A folder
+    without `__init__.py` hides nothing: Python prefers a package found later.
 
     Args:
-        folder: The folder.
-        places: The other places that Python searches, as `sys.path`.
+        folder: Path of the folder.
+        places: The other places that Python searches, in the form of `sys.path`.
     """
     elsewhere = [place for place in places if Path(place or ".").resolve() != folder.resolve()]
     hidden = {}

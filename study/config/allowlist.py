@@ -1,6 +1,6 @@
 """The code that a config may name: parts of this project, of Keras and Optuna, and modules of the user's folder.
 
-A config may come from other people, with a store or a file. Loading it must not run arbitrary code.
+A config may come from other people, with a store or a file. So loading a config must not run arbitrary code.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _NAMESPACES = (
     "optuna.samplers",
     "optuna.pruners",
 )
-# Functions of these parts that build whatever object their arguments describe.
+# Functions in these parts that build any object that their arguments describe.
 _BUILDERS = ("deserialize", "get", "serialize")
 _FAMILIES = frozenset(namespace.partition(".")[0] for namespace in _NAMESPACES)
 
 
 def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] = ()) -> list[Fault]:
-    """Return a fault for every `_target_` and required package that a config may not name; see the module.
+    """Return a fault for every `_target_` and required package that a config may not name.
 
-    A target that is refused by its name is not imported.
+    The module's text says what a config may name. A target that is refused by its name is not imported.
 
     Args:
         raw: The resolved config.
         folder: The user's folder, whose modules are allowed.
-        allow: Further packages that the user allows.
+        allow: Further packages that the user allows. Default: none.
     """
     families = ", ".join((*_NAMESPACES, *allow))
     advice = (
@@ -85,7 +85,7 @@ def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
     home = getattr(located, "__module__", None) or ""
     family, _, _ = target.partition(".")
     # A module also holds its imports, and `from subprocess import run` must be no way around the list. Keras and
-    # Optuna define elsewhere the objects that they offer here. Of this project only the modules for configs are
+    # Optuna define the objects of these parts in other modules. Of this project, only the modules for configs are
     # allowed.
     is_defined_there = family != "study" and home.partition(".")[0] == family
     return is_defined_there or _may_be_imported(f"{home}.it", folder=folder, allow=allow)
@@ -104,7 +104,7 @@ def _may_be_imported(target: str, *, folder: Path, allow: Collection[str]) -> bo
 
 
 def _is_own(module: str, folder: Path) -> bool:
-    """Return whether a top-level module lies in the folder itself, not in a package folder somewhere below."""
+    """Return whether a top-level module lies in the folder itself, not in a package folder below."""
     try:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -112,6 +112,6 @@ def _is_own(module: str, folder: Path) -> bool:
     if found is None:
         return False
     places = list(found.submodule_search_locations or ()) or [found.origin or ""]
-    # Both are usually the folder where the command was started; a launcher's worker, for example, runs in another.
+    # Usually both are the folder where the command was started. A launcher's worker, for example, runs in another one.
     own = {(here / name).resolve() for here in (folder, Path.cwd()) for name in (module, f"{module}.py")}
     return all(Path(place).resolve() in own for place in places)

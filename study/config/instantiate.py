@@ -19,10 +19,13 @@ class Unimportable(ImportError):
 
 
 def locate(target: str) -> Callable[..., Any]:
-    """Import the object that a dotted path names; `study.config.allowlist` says what a config may name.
+    """Import the object that a dotted path names. `study.config.allowlist` limits the names of a config.
+
+    Args:
+        target: The dotted path, such as `keras.optimizers.Adam`.
 
     Raises:
-        Unimportable: No module of the path can be imported, or it has no such member.
+        Unimportable: No module of the path can be imported, the module has no such member, or it cannot be called.
     """
     module_name, _, member = target.rpartition(".")
     if not module_name or not member:
@@ -39,20 +42,28 @@ def locate(target: str) -> Callable[..., Any]:
 
 
 def instantiate(section: Section, **arguments: Any) -> Any:
-    """Call the section's `_target_` with the section's other keys and `arguments`, which win."""
+    """Call the section's `_target_` with the other keys of the section as arguments.
+
+    Args:
+        section: `_target_` and its arguments.
+        **arguments: Further arguments; they replace those of the section.
+    """
     values = {key: value for key, value in section.items() if key != "_target_"}
     return locate(section["_target_"])(**(values | arguments))
 
 
 def parameters(target: str) -> Mapping[str, inspect.Parameter]:
-    """Return the named parameters that a target accepts, `self` and catch-alls left out.
+    """Return the named parameters that a target accepts, without `self` and catch-alls.
+
+    Args:
+        target: The dotted path.
 
     Raises:
         Unimportable: The target cannot be imported, or has no readable signature.
     """
     try:
         return _parameters(locate(target))
-    except ValueError as error:  # as of built-in functions
+    except ValueError as error:  # built-in functions have none
         raise Unimportable(f"{target!r} has no readable signature") from error
 
 
@@ -64,13 +75,22 @@ def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def like_default(value: Any, default: object) -> Any:
-    """Return an integer as a float if the default is a float, since Keras refuses an integer rate."""
+    """Return an integer as a float if the default is a float, since Keras refuses an integer rate.
+
+    Args:
+        value: The value of an argument.
+        default: The argument's default.
+    """
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if is_integer and isinstance(default, float) else value
 
 
 def is_too_deep(raw: object) -> bool:
-    """Return whether an object is nested deeper than any config, as one that contains itself is."""
+    """Return whether an object is nested deeper than any config, for example because it contains itself.
+
+    Args:
+        raw: The object: mappings and lists, nested.
+    """
     level: dict[int, Any] = {id(raw): raw}
     for _ in range(_DEEPEST):
         inner = [

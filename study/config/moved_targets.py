@@ -1,4 +1,4 @@
-"""Names in recorded configs that have changed since: targets that have moved, and arguments with a new name."""
+"""Names in recorded configs that have changed: moved targets, and renamed arguments."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ _RENAMED_ARGUMENTS = {"study.models.landscape.build": {"surface": "function"}}
 def moved_to(target: str) -> str | None:
     """Return the new place of a dotted path; None if it has not moved, or if the user has a module of that name.
 
+    Args:
+        target: The dotted path, as recorded.
+
     Examples:
         >>> moved_to("study.search_pruners.BatchQuantile")
         'study.search.pruners.BatchQuantile'
@@ -38,6 +41,10 @@ def moved_to(target: str) -> str | None:
 def renamed_argument(target: str, name: str) -> str | None:
     """Return the new name of a target's argument; None if it was not renamed.
 
+    Args:
+        target: Dotted path of the target, in its new place.
+        name: Name of the argument, as recorded.
+
     Examples:
         >>> renamed_argument("study.models.landscape.build", "surface")
         'function'
@@ -47,7 +54,11 @@ def renamed_argument(target: str, name: str) -> str | None:
 
 
 def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a recorded config in today's names, and the names that were translated, old to new."""
+    """Return a recorded config in today's names, and the names that were translated, old to new.
+
+    Args:
+        raw: The recorded config.
+    """
     moved: dict[str, str] = {}
 
     def translated(node: Any) -> Any:

@@ -1,8 +1,8 @@
 """Named settings of a comparison: values of an optimizer's arguments, such as a published rate beside a tuned one.
 
-A published comparison fixes rates, ours searches them, and both belong on one page. So an experiment names settings,
-and a study takes one of them before its config is read. The setting's values then stand in the section `optimizer`.
-The study is the same as one with these values typed.
+A published comparison fixes rates, ours searches them, and one page shows both. So an experiment names settings, and a
+study takes one of them before its config is read. The section `optimizer` then has the setting's values. The study is
+the same as one with these values typed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from study.config.reader import Reader, did_you_mean
 from study.config.schema import NOT_ARGUMENTS
 from study.core.errors import ConfigError, Fault
 
-# The key of arguments for every optimizer that a setting does not name.
+# The key of the arguments for all optimizers that a setting does not name.
 ANY = "any"
 
 
@@ -25,8 +25,8 @@ class Resolved:
     """A config with its setting applied.
 
     Attributes:
-        raw: The config. Its `settings` keep only the name of the applied setting, which fixes nothing more.
-        origins: By key of the section `optimizer`, the key of `settings` that its value comes from.
+        raw: The config. Its `settings` have only the name of the applied setting, with no arguments.
+        origins: By key of the section `optimizer`, the key of `settings` that gave the value. Default: empty.
     """
 
     raw: Mapping[str, Any]
@@ -34,13 +34,17 @@ class Resolved:
 
 
 def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
-    """Apply the setting that a config names: fix the arguments that it gives for the config's optimizer.
+    """Apply the setting that a config names: fix the arguments that the setting gives for the config's optimizer.
 
     If a setting fixes any argument, nothing is searched. An empty setting, or null, leaves the optimizer as it is. A
     resolved config resolves to itself.
 
+    Args:
+        raw: The config, composed but not yet read.
+
     Raises:
-        ConfigError: There is no such setting, it has nothing for the optimizer, or it is no section of arguments.
+        ConfigError: There is no such setting, it has no arguments for the optimizer, or it is not a section of
+            arguments.
     """
     chosen, settings = raw.get("setting"), raw.get("settings")
     if is_too_deep(raw):  # refused when the config is read
@@ -61,11 +65,11 @@ def resolve_setting(raw: Mapping[str, Any]) -> Resolved:
 
 
 def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
-    """Refuse `optimizer.learning_rate=0.1` beside a setting that fixes the rate: only one of the two can be meant.
+    """Refuse `optimizer.learning_rate=0.1` together with a setting that fixes the rate: only one of them can be meant.
 
     Args:
         raw: The resolved config.
-        given: The values that a user gave, as text, by dotted key; without nulls.
+        given: The values that a user gave, as text, by dotted key, without nulls.
 
     Raises:
         ConfigError: Such an argument was given.
@@ -80,7 +84,12 @@ def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
 
 
 def told_by_origin(error: ConfigError, origins: Mapping[str, str]) -> ConfigError:
-    """Return an error whose faults name the keys that the values come from."""
+    """Return an error whose faults name the keys that the values come from.
+
+    Args:
+        error: The error, with keys of the section `optimizer`.
+        origins: By such a key, the key of `settings` that gave the value.
+    """
     told = [
         replace(fault, key=origins[fault.key], advice=fault.advice.replace(fault.key, origins[fault.key]))
         if fault.key in origins

@@ -1,4 +1,4 @@
-"""Turn a resolved config into a `StudyConfig`, or into one error that names everything wrong with it."""
+"""Turn a resolved config into a `StudyConfig`, or into one error that names all faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from study.config.unknown_arguments import signature_faults
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import Range, Value
 
-# Keys of a section that describe it and are no arguments of its target.
+# Keys that describe their section and are not arguments of its target.
 _DESCRIPTION = ("name", "requires")
 # Update rules in NumPy, and our trainers that use them.
 _RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
@@ -42,10 +42,11 @@ def parse(
 
     Args:
         raw: The resolved config as plain mappings and lists.
-        folder: Where relative paths start.
-        labels: Names for the study; the first free one is taken. Empty: the optimizer's name.
-        allow: Packages that the config may name, besides those of `study.config.allowlist`. None: the config's own
-            `allow_targets`; only for a config that the user wrote.
+        folder: The folder where relative paths start.
+        labels: Names for the study; the first free one is taken. Default: empty, which stands for the optimizer's
+            name.
+        allow: Packages that the config may name, besides those of `study.config.allowlist`. None (the default): those
+            of the config's own `allow_targets`; only for a config that the user wrote.
 
     Raises:
         ConfigError: The config has faults. The error holds all of them; if some are forbidden targets, only those.
@@ -110,7 +111,7 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
         read: The reader.
         key: The section's key.
         supplied: Arguments that the project passes itself.
-        without: Keys that are no arguments.
+        without: Keys that are not arguments.
     """
     section = read.section(key)
     name = read.name(f"{key}.name")
@@ -154,7 +155,7 @@ def _sampler(read: Reader) -> Component:
 
 
 def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Component:
-    """Resolve `dataset.path` against the folder where the command was started."""
+    """Make `dataset.path` absolute: a relative path starts at the folder where the command was started."""
     path = read.path("dataset.path", optional=True)
     if not path:
         return dataset
@@ -162,7 +163,7 @@ def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Compo
 
 
 def _trainer(read: Reader) -> Component:
-    """Read the trainer and what every trainer has: a backend that is installed and a batch size."""
+    """Read the trainer, with the two arguments that every trainer has: an installed backend and a batch size."""
     backend = read.value("trainer.backend", default=None)
     if backend in BACKENDS and importlib.util.find_spec(backend) is None:
         installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
@@ -174,7 +175,7 @@ def _trainer(read: Reader) -> Component:
 
 
 def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
-    """Refuse a rule that is written in NumPy for a trainer that trains with Keras's optimizers."""
+    """Refuse an update rule in NumPy together with a trainer that needs Keras's optimizers."""
     trainer = read.value("trainer._target_")
     by_keras = isinstance(trainer, str) and trainer.startswith(_TRAINERS) and not trainer.startswith(_RULE_TRAINER)
     if by_keras and optimizer.target.startswith(_RULES):
@@ -211,7 +212,7 @@ def _budget(read: Reader) -> Budget:
 
 
 def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
-    """Read the first trial's point: the searched arguments of the given point, each of which must lie in its range."""
+    """Read the first trial's point: values of searched arguments. Each must lie in its range."""
     given = read.value("enqueue", default=None)
     if given is None:
         return {}

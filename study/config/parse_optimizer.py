@@ -19,7 +19,11 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
     """Return the optimizer of a config; faults go to the reader.
 
     An argument with a value is fixed. The others are searched if `search` has a range for them; with `search_only`,
-    only those named there. An argument that is neither keeps the value in `untuned`, else Keras's own.
+    only the arguments named there are searched. An argument that is neither fixed nor searched keeps the value in
+    `untuned`, else Keras's own.
+
+    Args:
+        read: The reader of the config.
     """
     section = read.section("optimizer")
     target = read.text("optimizer._target_")

@@ -13,7 +13,12 @@ _POSTGRESQL = ("postgresql://", "postgresql+psycopg://")
 
 
 def read_stores(read: Reader, folder: Path) -> Stores:
-    """Read the stores; relative paths start at a folder."""
+    """Read the section of the stores; faults go to the reader.
+
+    Args:
+        read: The reader of the config.
+        folder: The folder where relative paths start.
+    """
     optuna_url = read.address("storage.optuna_url")
     if optuna_url and not optuna_url.startswith(_POSTGRESQL):
         advice = "Workers on several machines need PostgreSQL; one machine needs no server: storage=local."
@@ -34,7 +39,7 @@ def read_stores(read: Reader, folder: Path) -> Stores:
 
 
 def _address(read: Reader, key: str) -> str:
-    """Read an optional address that holds no password: the resolved config is recorded and printed."""
+    """Read an optional address, and refuse a password in it: the resolved config is recorded and printed."""
     address = read.address(key)
     if redact(address) == address:
         return address

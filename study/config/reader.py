@@ -16,18 +16,37 @@ _QUOTES = "'\"`\\"
 
 
 class Reader:
-    """Reads dotted keys of a nested mapping; faults go to `faults`, and reading goes on."""
+    """Reader of dotted keys of a nested mapping; a fault is added to `faults`, and reading goes on.
+
+    Args:
+        raw: The resolved config.
+
+    Attributes:
+        faults: The faults found so far.
+    """
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
         self.faults: list[Fault] = []
 
     def fault(self, key: str, value: object, *, allowed: str, advice: str) -> None:
-        """Record one fault."""
+        """Record one fault.
+
+        Args:
+            key: The dotted key.
+            value: The value received.
+            allowed: The allowed values, in words.
+            advice: The next step, as a sentence.
+        """
         self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
 
     def value(self, key: str, default: Any = _MISSING) -> Any:
-        """Return the value of a key; a missing key without a default is a fault."""
+        """Return the value of a key; a missing key without a default is a fault.
+
+        Args:
+            key: The dotted key.
+            default: The value for a missing key. By default, a missing key is a fault.
+        """
         node: Any = self._raw
         for part in key.split("."):
             if not isinstance(node, Mapping) or part not in node:
@@ -39,7 +58,12 @@ class Reader:
         return node
 
     def section(self, key: str, *, optional: bool = False) -> dict[str, Any]:
-        """Return a copy of the mapping under a key; empty without one."""
+        """Return a copy of the mapping under a key; empty if the key is missing.
+
+        Args:
+            key: The dotted key.
+            optional: Accept a missing key. Default False.
+        """
         found = self.value(key, default=None if optional else _MISSING)
         if isinstance(found, Mapping):
             return dict(found)
@@ -49,7 +73,12 @@ class Reader:
         return {}
 
     def text(self, key: str, *, optional: bool = False) -> str:
-        """Return a non-empty string; an optional one may be null and is then empty."""
+        """Return a non-empty string; the empty string for a missing or null key.
+
+        Args:
+            key: The dotted key.
+            optional: Accept a missing or null key. Default False.
+        """
         before = len(self.faults)
         found = self.value(key, default=None if optional else _MISSING)
         if isinstance(found, str) and found:
@@ -59,7 +88,12 @@ class Reader:
         return ""
 
     def name(self, key: str, *, optional: bool = False) -> str:
-        """Return a string that can be part of a file name and of a database query."""
+        """Return a string that can be part of a file name and of a database query.
+
+        Args:
+            key: The dotted key.
+            optional: Accept a missing or null key. Default False.
+        """
         found = self.text(key, optional=optional)
         if not found.isprintable() or len(found) > _LONGEST_NAME or any(sign in found for sign in _QUOTES):
             allowed = f"at most {_LONGEST_NAME} printable characters, without quotes and backslashes"
@@ -68,7 +102,11 @@ class Reader:
         return found
 
     def address(self, key: str) -> str:
-        """Return a string that can be an address; empty without one."""
+        """Return a string that can be an address; the empty string for a missing or null key.
+
+        Args:
+            key: The dotted key.
+        """
         found = self.text(key, optional=True)
         if not found.isprintable():
             self.fault(key, found, allowed="an address of printable characters", advice=f"Correct {key}.")
@@ -76,7 +114,12 @@ class Reader:
         return found
 
     def path(self, key: str, *, optional: bool = False) -> str:
-        """Return a string that can be a path."""
+        """Return a string that can be a path.
+
+        Args:
+            key: The dotted key.
+            optional: Accept a missing or null key. Default False.
+        """
         found = self.text(key, optional=optional)
         try:
             Path(found).expanduser().stat()
@@ -88,7 +131,11 @@ class Reader:
         return found
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of strings; empty without one."""
+        """Return a list of strings as a tuple; empty for a missing or null key.
+
+        Args:
+            key: The dotted key.
+        """
         found = self.value(key, default=None)
         if found is None:
             return ()
@@ -98,7 +145,13 @@ class Reader:
         return tuple(found)
 
     def one_of(self, key: str, allowed: Collection[Any], default: Any = _MISSING) -> Any:
-        """Return a value that must be one of a few."""
+        """Return a value that must be one of a few.
+
+        Args:
+            key: The dotted key.
+            allowed: The allowed values; the first one replaces a faulty value.
+            default: The value for a missing key. By default, a missing key is a fault.
+        """
         found = self.value(key, default)
         if found not in allowed:
             choices = ", ".join(map(str, allowed))
@@ -107,11 +160,22 @@ class Reader:
         return found
 
     def boolean(self, key: str, default: Any = _MISSING) -> bool:
-        """Return true or false."""
+        """Return true or false.
+
+        Args:
+            key: The dotted key.
+            default: The value for a missing key. By default, a missing key is a fault.
+        """
         return bool(self.one_of(key, (True, False), default))
 
     def integer(self, key: str, *, minimum: int, optional: bool = False) -> int | None:
-        """Return a whole number of at least `minimum`, or None for an optional null."""
+        """Return a whole number, or None for an optional null.
+
+        Args:
+            key: The dotted key.
+            minimum: The lowest allowed number; it also replaces a faulty value.
+            optional: Accept a missing or null key. Default False.
+        """
         found = self.value(key, default=None if optional else _MISSING)
         if found is None and optional:
             return None
@@ -122,7 +186,13 @@ class Reader:
         return found
 
     def number(self, key: str, *, optional: bool = False, above: float = -math.inf) -> float | None:
-        """Return a finite number greater than `above`, or None for an optional null."""
+        """Return a finite number, or None for an optional null.
+
+        Args:
+            key: The dotted key.
+            optional: Accept a missing or null key. Default False.
+            above: The number must be greater than this one. Default -inf: any finite number is allowed.
+        """
         found = self.value(key, default=None if optional else _MISSING)
         if found is None and optional:
             return None
@@ -144,6 +214,11 @@ def is_number(value: object) -> bool:
 
 
 def did_you_mean(name: str, known: Any) -> str:
-    """Return advice that names the nearest known names."""
+    """Return advice that names the nearest known names.
+
+    Args:
+        name: The unknown name.
+        known: The known names.
+    """
     near = difflib.get_close_matches(name, list(known), n=2)
     return f"Did you mean {' or '.join(near)}?" if near else "Choose one of them."

@@ -17,13 +17,13 @@ from study.core.search_space import Range, Value
 BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
 KINDS = ("dense", "convolutional", "recurrent")
-# Keys of the section `optimizer` that are no arguments of the optimizer.
+# Keys of the section `optimizer` that are not arguments of the optimizer.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
 
-# Keys that may change without making it another study.
+# Keys whose values may change and the study stays the same study.
 NOT_IDENTITY = (
     "budget.name",
     "budget.n_trials",
@@ -46,11 +46,11 @@ NOT_IDENTITY = (
     "accept_changes",
     "study_name",
     "experiment",
-    # The values of a setting stand in the section optimizer.
+    # The section `optimizer` has the values of a setting.
     "settings",
     "setting",
     "gallery",
-    # The values of an experiment's variant stand in the sections that take them.
+    # The sections that a variant of an experiment changes have the variant's values.
     "variants",
     "variant",
 )
@@ -62,7 +62,7 @@ class Component:
 
     Attributes:
         name: The YAML's name.
-        section: `_target_` and the arguments for it; a null target builds nothing.
+        section: `_target_` and the arguments for the target; a null target builds nothing.
     """
 
     name: str
@@ -74,12 +74,12 @@ class Task:
     """A task on a data set: the loss to train on and the metrics to watch.
 
     Attributes:
-        loss: The loss.
-        metrics: The metrics beside it.
+        loss: The loss: `_target_` and its arguments.
+        metrics: The metrics beside the loss: a name in Keras, or a section with `_target_` and `name`.
         train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
             epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
-            training examples.
-        shuffle: Whether each epoch has its own order; otherwise examples come in their stored order.
+            training examples. Default `running`.
+        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
     loss: Section
@@ -105,9 +105,9 @@ class OptimizerConfig:
 
     Attributes:
         name: The YAML's name.
-        target: The Keras class.
-        fixed: Arguments with a given value; all others keep Keras's defaults.
-        ranges: Arguments to be searched; empty for a fixed setting.
+        target: Dotted path of the optimizer's class.
+        fixed: Arguments with a given value, by name; all others keep Keras's defaults.
+        ranges: Ranges of the searched arguments, by name; empty for a fixed setting.
     """
 
     name: str
@@ -116,13 +116,25 @@ class OptimizerConfig:
     ranges: Mapping[str, Range]
 
     def arguments(self, point: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the constructor's arguments at a point; the empty point is the untuned optimizer."""
+        """Return the constructor's arguments at a point.
+
+        Args:
+            point: Values of searched arguments, by name. An empty point gives the untuned optimizer.
+        """
         return {**self.fixed, **point}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The limits of a study; exactly one of `n_epochs` and `n_steps` is set."""
+    """The limits of a study; exactly one of `n_epochs` and `n_steps` is set.
+
+    Attributes:
+        n_trials: Number of trials of the search, at least 1.
+        n_epochs: Epochs of a training; None: `n_steps` is set.
+        n_steps: Steps of a training; None: `n_epochs` is set.
+        n_confirmations: Number of confirmations of each setting, at least 0.
+        time_limit_s: Time after which the study proposes no more trials, in seconds; None: no limit.
+    """
 
     n_trials: int
     n_epochs: int | None
@@ -131,7 +143,7 @@ class Budget:
     time_limit_s: float | None
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Return the steps of a whole training.
+        """Return the number of steps of a whole training.
 
         Args:
             steps_per_epoch: Steps of one pass over the training split.
@@ -163,7 +175,12 @@ class Objective:
         return -1e9 if self.direction == "maximize" else 1e9
 
     def better(self, a: float, b: float) -> bool:
-        """Return whether objective `a` is better than `b`."""
+        """Return whether one objective is better than another.
+
+        Args:
+            a: The first objective, in the metric's units.
+            b: The second objective, in the same units.
+        """
         return a > b if self.direction == "maximize" else a < b
 
 
@@ -172,11 +189,14 @@ class Stores:
     """The places of results; local paths are absolute.
 
     Attributes:
-        tracking_uri: The MLflow store.
-        artifacts: The folder of artifacts for a store without a server; logs lie beside it.
-        optuna_journal: The search, for workers on one machine.
-        optuna_url: The search, for workers on many machines; the journal is not used then.
-        stale_after_s: Seconds without a sign of life after which such a worker counts as dead.
+        tracking_uri: Address of the MLflow store.
+        artifacts: The folder of artifacts for a store without a server; its neighbor `logs` has the logs.
+        optuna_journal: The file that holds the search, for workers on one machine. None (the default): there is a
+            server.
+        optuna_url: Address of the database that holds the search, for workers on many machines. With it, the journal
+            is not used. None (the default): there is a journal.
+        stale_after_s: Time without a sign of life after which a worker on another machine counts as dead, in seconds.
+            Default 60.
     """
 
     tracking_uri: str
@@ -188,7 +208,13 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig:
-    """Records besides results."""
+    """Records besides results.
+
+    Attributes:
+        every_n_steps: Record the training loss of every n-th step; None: do not record steps.
+        system_metrics: Record processor, memory and GPU over time.
+        log_model: Keep the best confirmed model.
+    """
 
     every_n_steps: int | None
     system_metrics: bool
@@ -200,6 +226,12 @@ class StudyConfig:
     """One study: one optimizer, or one fixed setting of it, on one workload under one `study_seed`.
 
     Attributes:
+        dataset: The data set.
+        task: Loss and metrics of the data set.
+        model: The model.
+        optimizer: The optimizer with its fixed and its searched arguments.
+        schedule: The schedule of the learning rate.
+        trainer: The trainer.
         backend: The Keras backend that trains.
         labels: Names for the study if `study_name` is null; the first free one is taken.
         max_failed_trials: Trials that may fail in a row before the study stops; None: any number.
@@ -245,7 +277,7 @@ class StudyConfig:
 
     @property
     def n_trials(self) -> int:
-        """Trials to run: the budget's number, or one if nothing is searched."""
+        """Number of trials to run: the budget's number, or one if nothing is searched."""
         return self.budget.n_trials if self.optimizer.ranges else 1
 
     @property
@@ -253,7 +285,7 @@ class StudyConfig:
         """Largest number of trials proposed at once: all, except for a sampler that learns from finished trials.
 
         Such a sampler has an argument `n_startup_trials`. Its batches have the size of its start-up or a tenth of the
-        trials, since no trial of a batch can learn from another.
+        trials, whichever is larger, since no trial of a batch can learn from another.
         """
         startup = self.sampler.section.get("n_startup_trials")
         return self.n_trials if startup is None else max(int(startup), self.n_trials // 10, 1)

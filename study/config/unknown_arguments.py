@@ -1,6 +1,6 @@
-"""Faults for arguments that a target does not take: a mistyped key of a section is refused here.
+"""Faults for arguments that a target does not take, such as a mistyped key of a section.
 
-Hydra refuses a mistyped key earlier if no file lists it.
+If a file lists the keys of a section, Hydra refuses a mistyped key earlier.
 """
 
 from __future__ import annotations

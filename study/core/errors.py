@@ -16,9 +16,9 @@ class Fault:
 
     Attributes:
         key: The dotted key as a user types it, such as `optimizer.learning_rate`.
-        value: The value received.
-        allowed: The values that would have been accepted.
-        advice: The next step.
+        value: The value received, of any type.
+        allowed: The allowed values, in words.
+        advice: The next step, as one or more sentences.
     """
 
     key: str
@@ -52,7 +52,11 @@ class StudyError(Exception):
 
 
 class ConfigError(StudyError):
-    """A configuration with one or more faults, all of them reported at once."""
+    """A configuration with one or more faults, all of them reported at once.
+
+    Args:
+        faults: The faults, at least one, in the order of the message. The attribute `faults` has them as a tuple.
+    """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)

@@ -19,10 +19,10 @@ STOPPED_AT_ONCE = 128 + signal.SIGINT
 def two_stage_interrupt() -> Iterator[None]:
     """Let the first Ctrl-C of the block raise KeyboardInterrupt, and the second end the process immediately.
 
-    The last writes take time if a store is slow; a second Ctrl-C skips them. This loses no more than `kill -9` does:
+    A slow store takes long for the last writes; a second Ctrl-C skips them. This loses no more than `kill -9` does:
     the same command continues the study.
 
-    Signals reach the main thread alone; elsewhere, and where Ctrl-C is ignored, nothing changes.
+    Signals reach the main thread alone. In other threads, and where Ctrl-C is ignored, nothing changes.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:

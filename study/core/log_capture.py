@@ -27,7 +27,7 @@ def captured(log_path: Path) -> Iterator[TextIO]:
     file and yields the same terminal.
 
     Args:
-        log_path: The file to append to; its folder is created.
+        log_path: The file to append to. Its folder is created.
 
     Yields:
         A line-buffered text stream to the real standard error.
@@ -65,8 +65,8 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
     """Remove a new log and its new folders if the block fails before the study has a store.
 
     Args:
-        log_path: The log.
-        journal: The file that holds the search once it has begun; None where a server holds it.
+        log_path: The log file.
+        journal: The file that holds the search once the search has begun; None: a server holds the search.
     """
     new = [path for path in (log_path, log_path.parent, log_path.parent.parent) if not path.exists()]
     try:

@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-# Lists every card with an NVIDIA driver, even without a backend that can use it.
+# This folder lists every card with an NVIDIA driver, even without a backend that can use the card.
 NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PROJECT = "optimizer-study"
-# Packages that compute a training, by backend. Another version of one of them makes it another training.
+# Packages that compute a training, by backend. With another version of one of them, the training is another one.
 COMPUTING = {
     "tensorflow": ("keras", "numpy", "tensorflow"),
     "jax": ("keras", "numpy", "jax", "jaxlib"),

@@ -19,7 +19,7 @@ class RunRecord:
         run_id: The run's id in the store.
         role: `trial` or `confirmation`.
         config: The setting that a confirmation trained: `best`, `default` or `fixed`; None for a trial.
-        number: The trial's index in its study; of a confirmation, its repetition.
+        number: The trial's index in its study, from 0; of a confirmation, its repetition, from 0.
         state: The state in which it ended; None while it runs, and if it was cut off.
         status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
         superseded: True for a confirmation of a point that, after a continued search, is no longer the best.
@@ -67,14 +67,14 @@ class StudyRecord:
         model: The model's YAML name.
         study_id: The digest that identifies the study.
         status: The store's status: RUNNING, FINISHED, FAILED or KILLED.
-        n_trials: Trials planned.
+        n_trials: Number of trials planned.
         tags: All tags of the study's run.
-        params: The resolved config, flattened, without the keys that may grow.
+        params: The resolved config, flattened, without the keys whose values may grow.
         metrics: The last value of each metric of the study's run.
         trials: Trials in the order of their numbers.
         confirmations: Confirmations in the order of their configs and repetitions, superseded ones included.
-        started: Seconds since 1970.
-        ended: Seconds since 1970; None while it runs.
+        started: Time of the start, in seconds since 1970.
+        ended: Time of the end, in seconds since 1970; None while it runs.
     """
 
     run_id: str

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
-# scheme://user:password@host, and ?password=... behind an address. A password may hold a colon or a slash. An @ in it
-# must be written %40 in every address; where it is not, everything up to the last @ of the word is hidden.
+# scheme://user:password@host, and ?password=... behind an address. A password may hold a colon or a slash. In an
+# address, an @ in the password must be written %40. If it is not, everything up to the last @ of the word is hidden.
 _IN_ADDRESS = re.compile(r"(?P<before>://[^:/@\s'\"]*:)(?P<password>[^\s'\"]+)(?=@)")
 _IN_QUERY = re.compile(r"(?P<before>[?&](?:password|passwd|secret)=)(?P<password>[^&\s'\"]+)", re.IGNORECASE)
 _SECRET = r"(?:password|passwd|secret|api_key|access_key|auth_token|access_token)"
 _IN_YAML = re.compile(rf"(?P<before>^[\s-]*(?:\w*_)?{_SECRET}: +)(?P<password>\S.*)", re.IGNORECASE | re.MULTILINE)
-# Each with a text that every match of the pattern contains.
+# Each pattern with a text that all its matches contain.
 _PATTERNS = (("://", _IN_ADDRESS), ("=", _IN_QUERY), (": ", _IN_YAML))
 _INTERPOLATION = re.compile(r"\$\{[^{}]*\}")
 # Keys whose text is always a secret.
@@ -23,8 +23,14 @@ _SECRET_KEY = re.compile(rf"(?:^|_){_SECRET}$")
 def redact(text: str) -> str:
     """Hide the passwords of all addresses in a text, and those on lines of YAML.
 
-    Nothing is cached, since a cache would keep the passwords. Most texts are short and hold no mark of a secret, which
-    is quick to check.
+    Nothing is cached, since a cache would keep the passwords. Most texts are short and contain no mark of a secret;
+    the check for a mark is quick.
+
+    Args:
+        text: The text, of any length and number of lines.
+
+    Returns:
+        The text with `***` for each password.
     """
     for mark, pattern in _PATTERNS:
         if mark in text:
@@ -36,8 +42,9 @@ def redacted(value: Any, *, key: str = "") -> Any:
     """Return a config, or the value of a key in it, without its passwords.
 
     Args:
-        value: Mappings and lists, nested, of plain values.
-        key: The key of the value. The text of a key such as `password` is hidden completely.
+        value: A plain value, or mappings and lists of them, nested.
+        key: The dotted key of the value; the text of a key such as `password` is hidden completely. Default: the empty
+            text, no key.
     """
     if isinstance(value, Mapping):
         return {name: redacted(item, key=str(name)) for name, item in value.items()}

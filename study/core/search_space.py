@@ -20,10 +20,10 @@ class Range:
 
     Attributes:
         argument: The constructor's argument, such as `beta_1`.
-        low: Lower end, in the argument's own values.
-        high: Upper end, in the argument's own values.
-        scale: `linear`, `log`, or `one_minus_log`: log-uniform on one minus the value.
-        choices: The values to choose from instead of an interval.
+        low: Lower end, in the argument's own values. None (the default): there are choices instead.
+        high: Upper end, in the argument's own values. None (the default): there are choices instead.
+        scale: `linear`, `log`, or `one_minus_log`: log-uniform on one minus the value. Default `linear`.
+        choices: The values to choose from. None (the default): an interval.
     """
 
     argument: str
@@ -54,7 +54,11 @@ class Range:
         return f"a number from {self.low} to {self.high}, the range searched"
 
     def holds(self, value: Value) -> bool:
-        """Return whether a value of the argument lies in the range."""
+        """Return whether a value of the argument lies in the range, both ends included.
+
+        Args:
+            value: The value of the argument, not of its coordinate.
+        """
         if self.choices is not None:
             return value in self.choices
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -83,7 +87,7 @@ def to_coordinates(ranges: Mapping[str, Range], point: Mapping[str, Value]) -> d
 
     Args:
         ranges: The ranges searched, by argument.
-        point: Values for some of the arguments.
+        point: Values for some of the arguments, or for all.
     """
     coordinates: dict[str, Value] = {}
     for argument, value in point.items():
@@ -97,7 +101,7 @@ def to_coordinates(ranges: Mapping[str, Range], point: Mapping[str, Value]) -> d
 
 
 def text_of(value: Any) -> str:
-    """Return a value as text: as it is typed on the command line, lists as JSON."""
+    """Return a value as the text that a user types on the command line; lists as JSON."""
     if isinstance(value, bool) or value is None or isinstance(value, list | tuple | dict):
         return json.dumps(value)
     return str(value)

@@ -27,12 +27,22 @@ _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 
 
 def trial_run_seed(study_seed: int, trial_number: int) -> int:
-    """Return the seed of initialisation and dropout for a trial, shared by all optimizers."""
+    """Return the seed of initialization and dropout for a trial, shared by all optimizers.
+
+    Args:
+        study_seed: Seed of the study.
+        trial_number: The trial's index in the study, from 0.
+    """
     return _draw(study_seed, _TRIAL, trial_number)
 
 
 def confirmation_run_seed(study_seed: int, repetition: int) -> int:
-    """Return the seed of initialisation and dropout for a confirmation, shared by all optimizers."""
+    """Return the seed of initialization and dropout for a confirmation, shared by all optimizers.
+
+    Args:
+        study_seed: Seed of the study.
+        repetition: The confirmation's repetition, from 0.
+    """
     return _draw(study_seed, _CONFIRMATION, repetition)
 
 
@@ -43,15 +53,25 @@ def confirmation_order_seed(study_seed: int, order_seed: int, repetition: int) -
 
 
 def sampler_seed(study_seed: int, trial_number: int) -> int:
-    """Return the sampler's seed for the proposal of trial `trial_number`."""
+    """Return the sampler's seed for the proposal of one trial.
+
+    Args:
+        study_seed: Seed of the study.
+        trial_number: The trial's index in the study, from 0.
+    """
     return _draw(study_seed, _SAMPLER, trial_number)
 
 
 def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool = True) -> NDArray[np.int32]:
     """Return the order in which an epoch visits the training examples, shape (n_examples,).
 
-    It depends on the epoch's index alone, so training can resume at any epoch. Without `shuffle` it is the data's
-    order.
+    The order depends on the epoch's index alone, so training can resume at any epoch.
+
+    Args:
+        order_seed: Seed of the batch order.
+        epoch: Index of the epoch, from 0.
+        n_examples: Number of training examples.
+        shuffle: Draw an order for the epoch, instead of the order of the data. Default True.
     """
     if not shuffle:
         return np.arange(n_examples, dtype=np.int32)
@@ -59,7 +79,12 @@ def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool =
 
 
 def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
-    """Return the random generator for the dropout masks of one epoch of a training in NumPy."""
+    """Return the random generator for the dropout masks of one epoch of a training in NumPy.
+
+    Args:
+        run_seed: Seed of initialization and dropout.
+        epoch: Index of the epoch, from 0.
+    """
     return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from study.core.errors import StudyError
 from study.core.interrupt import two_stage_interrupt
 
-# The child searches the same folders for modules as this process, like a child of Python's multiprocessing.
+# The child looks for modules in the same folders as this process, like a child of Python's multiprocessing.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from study.core.subprocess_call import answer; sys.exit(answer(sys.argv[1]))"
@@ -27,10 +27,11 @@ _REQUEST, _ANSWER, _OUTPUT = "request", "answer", "output"
 
 
 class ProcessDiedError(StudyError):
-    """A process ended without an answer; the message is its last line of output, where that was captured.
+    """A process ended without an answer. The message is its last line of output, if that was captured.
 
-    Attributes:
-        status: Its exit status; negative where a signal ended it.
+    Args:
+        status: The exit status; negative if a signal ended the process. Also an attribute.
+        last_line: The last line of output. Default: the empty text, with which the message gives the exit status.
     """
 
     def __init__(self, status: int, *, last_line: str = "") -> None:
@@ -45,22 +46,23 @@ def call_in_subprocess(
     environment: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> Any:
-    """Call a function in a fresh process and return what it returns.
+    """Call a function in a fresh process and return its result.
 
-    Modules of the working directory and of this process's `sys.path` can be imported there. The terminal sends Ctrl-C
-    to both processes; a child without a timeout then ends by itself, since it may be writing.
+    Modules of the working directory and of this process's `sys.path` can be imported in that process. The terminal
+    sends
+    Ctrl-C to both processes; a child without a timeout then ends by itself, since it may be writing.
 
     Args:
         function: The function, as `module:name`.
         *arguments: Its arguments, which are pickled.
-        timeout_s: Seconds after which the process is killed; None: never.
-        environment: Variables in addition to those of this process.
-        quiet: Keep the output of the process off the terminal.
+        timeout_s: Time after which the process is killed, in seconds. None (the default): never.
+        environment: Variables in addition to those of this process. None (the default): no others.
+        quiet: Keep the output of the process off the terminal. Default False.
 
     Raises:
-        StudyError: The function raised a StudyError. This one has its message and its exit status.
+        StudyError: The function raised a StudyError. This error has the same message and exit status.
         ProcessDiedError: The process ended without an answer, for example by another exception.
-        TimeoutError: The process did not finish in time.
+        TimeoutError: The process did not finish within `timeout_s`.
     """
     with tempfile.TemporaryDirectory() as scratch:  # only this user can read it
         folder = Path(scratch)
@@ -80,6 +82,9 @@ def answer(scratch: str) -> int:
     """Answer the request in a folder, in the child process, and return the exit status.
 
     A StudyError is an answer too. Any other exception ends the process with a traceback and without an answer.
+
+    Args:
+        scratch: Path of the folder with the request. The answer is written there too.
     """
     folder = Path(scratch)
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())

@@ -30,12 +30,12 @@ class Trial:
     """One point of hyperparameters to be trained with given seeds.
 
     Attributes:
-        number: The trial's index in its study, 0 ... n_trials - 1; of a confirmation, its repetition r.
-        hyperparameters: Values for the optimizer's constructor; arguments left out keep their defaults.
-        run_seed: Seed of initialisation and dropout.
+        number: The trial's index in its study, 0 ... n_trials - 1; of a confirmation, its repetition r, from 0.
+        hyperparameters: Values for the optimizer's constructor by argument; arguments left out keep their defaults.
+        run_seed: Seed of initialization and dropout.
         order_seed: Seed of the batch order.
-        test: Evaluate the test split after training; true for confirmations alone.
-        keep_weights: Return the final weights with the result.
+        test: Evaluate the test split after training; true for confirmations alone. Default False.
+        keep_weights: Return the final weights with the result. Default False.
     """
 
     number: int
@@ -54,7 +54,8 @@ class EpochReport:
         epoch: Index of the epoch, from 0.
         step: Optimizer steps taken so far.
         metrics: The epoch's scalars: `loss`, `accuracy`, `val_loss`, ... They may be non-finite.
-        steps: With `tracking.every_n_steps`, arrays of equal length by name: `step` (1-based) and `step_loss`.
+        steps: With `tracking.every_n_steps`, arrays of shape (n_recorded_steps,) by name: `step` (1-based) and
+            `step_loss`. Default: empty.
     """
 
     epoch: int
@@ -71,13 +72,14 @@ class TrialResult:
         trial: The trial that was trained.
         state: `complete`; `pruned` when the caller stopped it; `diverged` when its loss became non-finite or its
             final training loss is above the loss before the first step; `failed` when an exception ended it.
-        history: One value per epoch for each metric, in order.
-        summary: Scalars known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
-            `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`,
-            `compiled_batch_size` at its start, `compiled_batch_size_at_end` if that differs; `diverged_at_step`
-            for a diverged trial with a non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
-        error: The traceback of a failed trial.
-        weights: The final weights in the order of `model.get_weights()`, when asked for.
+        history: One value per epoch for each metric, in the order of the epochs.
+        summary: Numbers known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
+            `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`, `compiled_batch_size`
+            at the start, `compiled_batch_size_at_end` if that differs; `diverged_at_step` for a diverged trial with a
+            non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
+        error: The traceback of a failed trial. None (the default): the trial did not fail.
+        weights: The final weights in the order of `model.get_weights()`. None (the default): the trial did not ask for
+            them.
     """
 
     trial: Trial
@@ -93,9 +95,9 @@ class BestTrial:
     """The best completed trial of a search.
 
     Attributes:
-        number: Its trial number.
+        number: The trial's index in its study, from 0.
         point: The values of the arguments that were searched.
-        objective: Its objective.
+        objective: The trial's objective, in the units of the metric.
     """
 
     number: int
@@ -118,11 +120,13 @@ class Together:
     Attributes:
         epoch_ended: Called once all trials that still train have reported an epoch. Takes the trials that diverged in
             it. Returns the numbers of the trials to stop, which become `pruned`.
-        more: Called when places become free. Takes their number, and results that the trainer then does not return.
-            Returns at most so many new trials. None: a batch keeps its trials, so that its numbers are the same bit
-            by bit even if some of them are stopped.
-        begun: Called while the device trains the first epoch of a batch; the caller may use that time.
-        ending: Called while the device trains each of the last two epochs. Takes the number of epochs after it.
+        more: Called when places become free. Takes the number of places, and results that the trainer then does not
+            return. Returns at most so many new trials. None (the default): a batch keeps its trials, so that its
+            numbers are the same bit by bit even if some of them are stopped.
+        begun: Called while the device trains the first epoch of a batch; the caller may use that time. Default:
+            ignore.
+        ending: Called while the device trains each of the last two epochs. Takes the number of epochs after the
+            present one. Default: ignore.
     """
 
     epoch_ended: Callable[[Sequence[Trial]], Collection[int]]
@@ -136,20 +140,33 @@ UNWATCHED = Together(epoch_ended=lambda _: ())
 
 
 class Trainer(Protocol):
-    """Trains batches of trials on one workload.
+    """Trainer of batches of trials on one workload.
 
-    A trainer whose capacity is 1 needs no argument `together`: it is passed to others only.
+    A trainer of capacity 1 needs no argument `together`: callers pass `together` to trainers of larger capacity only.
     """
 
     @property
     def capacity(self) -> int:
-        """The number of trials that it trains at once."""
+        """The number of trials that train at once."""
         ...
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together = UNWATCHED) -> list[TrialResult]:
-        """Train the trials and return their results in order, without those that `more` has taken."""
+        """Train a batch of trials.
+
+        Args:
+            trials: The trials, in any number. At most `capacity` of them train at once.
+            on_epoch: Called after every epoch of every trial. Returning False stops the trial, which becomes `pruned`.
+            together: The calls for the batch as a whole. Default: calls that do nothing.
+
+        Returns:
+            The results in the order of the trials, without those that `together.more` has taken.
+        """
         ...
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
-        """Return a fresh, uncompiled Keras model, with the given weights if any."""
+        """Return a fresh, uncompiled Keras model.
+
+        Args:
+            weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Data sets, one a file: `load(...) -> Dataset`."""
+"""Data sets, one for each file: `load(...) -> Dataset`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Split:
 
     Attributes:
         x: Inputs, shape (n_examples, *input_shape), float32 (or integers for an embedding).
-        y: Targets, shape (n_examples,) of class indices, or (n_examples, n_outputs) of numbers.
+        y: Targets, shape (n_examples,) for class indices, or (n_examples, n_outputs) for numbers.
     """
 
     x: NDArray[Any]
@@ -32,8 +32,8 @@ class Whereabouts:
     """The place that a data set would be read from, for `study doctor`; a module has `whereabouts() -> Whereabouts`.
 
     Attributes:
-        place: The first place that has it, in words or as a path; None when it is not on this machine.
-        ways: Ways to get it onto this machine.
+        place: The first place that has the data set, in words or as a path; None: it is not on this machine.
+        ways: Ways to get the data set onto this machine, in words. Default: none.
     """
 
     place: str | None
@@ -45,11 +45,11 @@ class Dataset:
     """The three splits of a data set.
 
     Attributes:
-        name: The data set's name.
-        source: Where the data came from, in words or as a path.
+        name: Name of the data set.
+        source: Origin of the data, in words or as a path.
         train: The split for training.
         validation: The split for the selection of trials.
-        test: The split that only confirmations are evaluated on.
+        test: The split for confirmations alone.
         n_outputs: Width of a model's output: the number of classes, or of numbers to predict.
     """
 
@@ -67,7 +67,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all arrays, with their shapes and types."""
+        """First 16 hexadecimal digits of the SHA-256 of all arrays, with their shapes and types."""
         sha = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
             for array in (split.x, split.y):
@@ -77,7 +77,7 @@ class Dataset:
 
 
 def misplaced_labels(dataset: Dataset, *, n_outputs: int) -> str | None:
-    """Describe the class indices that an output of a given width has no place for; None if there are none.
+    """Describe the class indices that have no place in an output of a given width; None if each has one.
 
     Args:
         dataset: A data set whose targets are class indices.

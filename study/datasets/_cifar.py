@@ -24,7 +24,11 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def read_batches(folder: Path, *, shape: ImageShape) -> Images:
-    """Read five training batches and the test batch, whichever version the folder holds.
+    """Read five training batches and the test batch, of either version.
+
+    Args:
+        folder: Path of the folder.
+        shape: Height, width and channels that the images should have.
 
     Raises:
         DataError: A file is missing or damaged, or the training batches differ in length.
@@ -49,7 +53,11 @@ def read_batches(folder: Path, *, shape: ImageShape) -> Images:
 
 
 def find_batches(folder: Path) -> list[Path | None]:
-    """Return the files of the five training batches and the test batch, None for each that is missing."""
+    """Return the paths of the five training batches and the test batch; None for each that is missing.
+
+    Args:
+        folder: Path of the folder.
+    """
     candidates = ([folder / name, folder / f"{name}.bin"] for name in (*_TRAIN, _TEST))
     return [next((file for file in pair if file.is_file()), None) for pair in candidates]
 
@@ -103,9 +111,9 @@ def _text(key: object) -> object:
 
 
 class _SafeUnpickler(pickle.Unpickler):
-    """Unpickles NumPy arrays and built-in containers; anything else that a pickle names is refused, never imported.
+    """Unpickler of NumPy arrays and built-in containers; anything else that a pickle names is refused, never imported.
 
-    Overriding `find_class` is the way that Python documents for this.
+    Python documents an override of `find_class` for this purpose.
     """
 
     def find_class(self, module: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Read IDX files, the format that MNIST was published in, plain or gzipped."""
+"""Read IDX files, MNIST's original format, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _ADVICE = "Replace the file by an intact copy; its download may have been cut of
 def read_idx_folder(folder: Path, *, shape: ImageShape) -> Images:
     """Read the four files of a data set in MNIST's format.
 
+    Args:
+        folder: Path of the folder.
+        shape: Height, width and channels that the images should have.
+
     Raises:
         DataError: A file is missing, or has other content than expected.
     """
@@ -38,7 +42,11 @@ def read_idx_folder(folder: Path, *, shape: ImageShape) -> Images:
 
 
 def find_idx(folder: Path) -> list[Path | None]:
-    """Return the files of training images and labels, test images and labels, None for each that is missing."""
+    """Return the paths of training images and labels, test images and labels; None for each that is missing.
+
+    Args:
+        folder: Path of the folder.
+    """
     return [_find(folder, stem) for stem in _STEMS]
 
 
@@ -47,6 +55,10 @@ def read_idx(file: Path, *, n_dimensions: int) -> NDArray[np.uint8]:
 
     The header is two zero bytes, the type, the number of dimensions, and each dimension as four bytes, high byte
     first; the values follow.
+
+    Args:
+        file: Path of the file.
+        n_dimensions: Number of dimensions that the array should have.
 
     Raises:
         DataError: The file cannot be read or unpacked, or its header or length is wrong.

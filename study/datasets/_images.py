@@ -22,10 +22,10 @@ class Images:
     """The published training and test images of a data set, unscaled.
 
     Attributes:
-        source: Where they came from, in words or as a path.
+        source: Origin of the images, in words or as a path.
         train: Pixels, shape (n_train, height, width, channels), and class indices, shape (n_train,).
-        test: The same for the test split.
-        pixel_max: The largest value that a pixel can take.
+        test: Pixels, shape (n_test, height, width, channels), and class indices, shape (n_test,).
+        pixel_max: The largest possible value of a pixel. Default 255.
     """
 
     source: str
@@ -35,7 +35,14 @@ class Images:
 
 
 def data_error(file: Path | str, *, found: object, expected: str, advice: str) -> DataError:
-    """Return the error for a file with other content than expected."""
+    """Return the error for a file with other content than expected.
+
+    Args:
+        file: Path of the file, or its name in messages.
+        found: The content found, in words.
+        expected: The expected content, in words.
+        advice: The next step, as a sentence.
+    """
     return DataError(f"{file}: found {found}, expected {expected}. {advice}")
 
 
@@ -48,11 +55,11 @@ def checked_pair(
         x: Pixels, shape (n, height, width, channels), or (n, height, width) for a single channel.
         y: Class indices, shape (n,) or (n, 1).
         x_file: Name of the pixels' place in messages.
-        y_file: The same for the labels.
+        y_file: Name of the labels' place in messages.
         shape: Height, width and channels that the images should have.
 
     Raises:
-        DataError: A shape, a type, a count or a label is not what it should be.
+        DataError: A shape, a type, a number of examples or a label is not allowed.
     """
     advice = f"Give files whose images are {' x '.join(map(str, shape))}, or choose the data set that they belong to."
     if x.ndim == 3 and shape[2] == 1:

@@ -1,4 +1,4 @@
-"""Read an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`, as Keras stores MNIST."""
+"""Read an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`, Keras's format of MNIST."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ _NAMES = ("x_train", "y_train", "x_test", "y_test")
 def read_npz(file: Path, *, shape: ImageShape) -> Images:
     """Read one NPZ file; nothing in it is unpickled.
 
+    Args:
+        file: Path of the file.
+        shape: Height, width and channels that the images should have.
+
     Raises:
-        DataError: The file is no NPZ, is damaged, or lacks an array; or an array is not what it should be.
+        DataError: The file is no NPZ file, is damaged, or lacks an array; or an array is not allowed.
     """
     advice = "Give an NPZ file written by numpy.savez with these four arrays."
     expected = f"an NPZ file with {', '.join(_NAMES)}"
     try:
-        # A lone array or a pickle is no archive, and numpy.load would treat each in another way.
+        # A single array or a pickle is no archive, and numpy.load would treat each in another way.
         with zipfile.ZipFile(file) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
         missing = [name for name in _NAMES if name not in held]

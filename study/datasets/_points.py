@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
 
-# Examples of the validation and of the test split: enough that their mean loss hardly depends on the draw.
+# Number of examples of the validation and of the test split: enough that their mean loss hardly depends on the draw.
 N_HELD_OUT = 500
 _SPLITS = ("train", "validation", "test")
 
@@ -29,12 +29,13 @@ def draw_points(
     """Draw y = f(x) + noise * e with e standard normal, and x evenly spaced over [-1, 1] in each split.
 
     Args:
-        name: The data set's name.
-        function: f.
-        n_train: Examples of the training split; the others have 500 each.
-        noise: Deviation of the noise.
+        name: Name of the data set.
+        function: The function f, of arrays of shape (n,).
+        n_train: Number of examples of the training split; the other splits have 500 each.
+        noise: Standard deviation of the noise, at least 0.
         split_seed: Seed of the noise of the training and validation split; the test split is always the same.
-        numbers: The function's own arguments by key, which must be finite numbers.
+        numbers: The function's own arguments by config key, for the check that they are finite numbers. None (the
+            default): none.
 
     Returns:
         A data set with x and y of shape (n, 1), float32.

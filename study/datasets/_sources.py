@@ -1,4 +1,4 @@
-"""Find published images: a given place, Keras's cache, an installed package, Keras's download."""
+"""Find published images: in a given place, Keras's cache or an installed package, or let Keras download them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class PublishedImages:
     """A published data set of images, and the places that may have it.
 
     Attributes:
-        name: Its name, which is also its module in `keras.datasets`.
+        name: Name of the data set, which is also its module in `keras.datasets`.
         shape: Height, width and channels of its images.
-        cached: Its names below `datasets/` of Keras's home folder, older names last.
-        formats: What a folder given by the user may hold, in words.
-        package: A Debian package that has it, and the folder that the package installs.
+        cached: Names of the data set below `datasets/` of Keras's home folder, older names last.
+        formats: Allowed content of a folder given by the user, in words.
+        package: A Debian package that has the data set, and the folder that the package installs. None (the default):
+            there is no such package.
     """
 
     name: str
@@ -39,11 +40,11 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
 
     Args:
         published: The data set.
-        path: A folder or an NPZ file given by the user; then nothing else is tried.
+        path: A folder or an NPZ file given by the user, the only place that is then tried. None: try all places.
 
     Raises:
-        DataError: No source has it, the given place is not there, or a file has other content than expected. A damaged
-            file in a cache raises too: skipping it would hide it forever.
+        DataError: No source has the data set, the given place does not exist, or a file has other content than
+            expected. A damaged file in a cache raises too: if it were skipped, the user would never see the damage.
     """
     if path is not None:
         place = Path(path).expanduser()
@@ -60,7 +61,11 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
 
 
 def look_up(published: PublishedImages) -> Whereabouts:
-    """Return where a data set would be read from without `dataset.path`; nothing is read or downloaded."""
+    """Return the place that a data set would be read from without `dataset.path`; nothing is read or downloaded.
+
+    Args:
+        published: The data set.
+    """
     places = list(_places(published))
     place = next((str(place) for place in places if _is_complete(place)), None)
     return Whereabouts(place=place, ways=() if place else tuple(_ways(published, places)))
@@ -77,12 +82,12 @@ def _places(published: PublishedImages) -> Iterator[Path]:
 
 
 def _is_complete(place: Path) -> bool:
-    """Return whether all files of a data set are there; an interrupted download leaves some of them."""
+    """Return whether all files of a data set exist; an interrupted download leaves only some of them."""
     return place.is_file() or all(find_idx(place)) or all(find_batches(_batches_folder(place)))
 
 
 def _read(place: Path, published: PublishedImages) -> Images:
-    """Read a place in whichever format it holds."""
+    """Read the images of a place, in any of the formats."""
     if place.is_file():
         return read_npz(place, shape=published.shape)
     if any(find_idx(place)):

@@ -21,10 +21,11 @@ class SplitPlan:
     """The splits of a data set, and its scaling.
 
     Attributes:
-        n_validation: Examples taken from the training examples for validation.
-        validation: `first`: the first ones; `random`: drawn by `split_seed`.
-        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0, deviation 1 per channel of the train split.
-        split_seed: Seed of the draw, 0 or more.
+        n_validation: Number of training examples that become the validation split, at least 1.
+        validation: `first`: the first training examples; `random`: examples drawn by `split_seed`.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0, standard deviation 1 per channel of the training
+            split.
+        split_seed: Seed of the draw, at least 0.
 
     Raises:
         ConfigError: Some arguments are invalid; the error has a fault for each.
@@ -50,6 +51,11 @@ class SplitPlan:
 def split_images(images: Images, plan: SplitPlan, *, name: str) -> Dataset:
     """Split and scale images; the training examples keep their order.
 
+    Args:
+        images: The published images.
+        plan: The splits and the scaling.
+        name: Name of the data set.
+
     Returns:
         A data set with x of shape (n, height, width, channels), float32, and y of shape (n,), int32.
 
@@ -74,7 +80,7 @@ def split_images(images: Images, plan: SplitPlan, *, name: str) -> Dataset:
 
 
 def _held_out(plan: SplitPlan, *, n_train: int) -> NDArray[np.bool_]:
-    """Return which training examples become the validation split, shape (n_train,)."""
+    """Return a mask of the training examples that become the validation split, shape (n_train,)."""
     if plan.n_validation >= n_train:
         advice = f"Lower dataset.n_validation: there are {n_train} training examples in all."
         allowed = f"less than {n_train}"

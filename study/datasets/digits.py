@@ -13,18 +13,19 @@ from study.datasets._images import Images
 from study.datasets._split import SplitPlan, split_images
 
 _PIXEL_MAX = 16
-# The last fifth. No seed moves the test split, so all studies have the same one.
+# The last fifth. The test split does not depend on a seed, so all studies have the same one.
 _N_TEST = 360
 
 
 def load(*, n_validation: int, validation: str, scaling: str = "unit", split_seed: int) -> Dataset:
-    """Load the digits; the last 360 examples are the test split, whatever the seed.
+    """Load the digits; the last 360 examples are the test split, for any seed.
 
     Args:
-        n_validation: Examples taken from the other 1437 for validation.
-        validation: `first`: the first of them; `random`: drawn by `split_seed`.
-        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split.
-        split_seed: Seed of the draw.
+        n_validation: Number of the other 1437 examples that become the validation split, at least 1.
+        validation: `first`: the first of these examples; `random`: examples drawn by `split_seed`.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and standard deviation 1 over the training split.
+            Default `unit`.
+        split_seed: Seed of the draw, at least 0.
 
     Returns:
         A data set with x of shape (n, 8, 8, 1), float32, and y of shape (n,), int32.
@@ -49,5 +50,5 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="scikit-learn's load_digits")

@@ -33,5 +33,5 @@ def load() -> Dataset:
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="made here")

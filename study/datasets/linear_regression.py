@@ -1,6 +1,6 @@
 """A line with noise: y = slope x + intercept + noise e, x in [-1, 1].
 
-Source: made by this formula, the one problem whose best weights are known beforehand.
+Source: made by this formula. It is the only problem here whose best weights are known beforehand.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ def load(
     """Draw the points.
 
     Args:
-        slope: The best value of a model's weight.
-        intercept: The best value of its bias.
-        n_train: Examples of the training split.
-        noise: Deviation of the noise.
+        slope: The best value of a model's weight. Default 2.
+        intercept: The best value of a model's bias. Default -1.
+        n_train: Number of examples of the training split. Default 1000.
+        noise: Standard deviation of the noise, at least 0. Default 0.1.
         split_seed: Seed of the noise.
 
     Returns:
@@ -38,5 +38,5 @@ def load(
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="made by a formula")

@@ -24,12 +24,13 @@ def load(
     """Load MNIST.
 
     Args:
-        path: A folder with four IDX files, or an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`;
-            None looks into Keras's cache, then has Keras download it.
-        n_validation: Examples taken from the training examples for validation.
-        validation: `first`: the first of them; `random`: drawn by `split_seed`.
-        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and deviation 1 over the train split.
-        split_seed: Seed of the draw.
+        path: A folder with four IDX files, or an NPZ file with `x_train`, `y_train`, `x_test` and `y_test`. None (the
+            default): Keras's cache, then Keras's download.
+        n_validation: Number of training examples that become the validation split, at least 1.
+        validation: `first`: the first training examples; `random`: examples drawn by `split_seed`.
+        scaling: `unit`: pixels from 0 to 1; `standard`: mean 0 and standard deviation 1 over the training split.
+            Default `unit`.
+        split_seed: Seed of the draw, at least 0.
 
     Returns:
         A data set with x of shape (n, 28, 28, 1), float32, and y of shape (n,), int32.
@@ -43,5 +44,5 @@ def load(
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return look_up(_PUBLISHED)

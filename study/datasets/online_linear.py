@@ -1,4 +1,4 @@
-"""Linear costs that repeat in a cycle: an online problem, in which the order of the examples is the difficulty.
+"""Linear costs that repeat in a cycle: an online problem, whose difficulty is the order of the examples.
 
 Source: S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, section 3: f_t(x) is C x
 where t mod 3 is 1 and -x elsewhere, C > 2, and x lies in [-1, 1].
@@ -22,14 +22,14 @@ def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
     """Make a cycle.
 
     Args:
-        costs: The slopes of the costs of one cycle, in their order.
+        costs: The slopes of the costs of one cycle, in their order. Default (3.0, -1.0, -1.0).
 
     Returns:
         A data set with x of shape (n, 1), the slopes, and y of shape (n, 2), zeros, both float32; all three splits
         are the same cycle.
 
     Raises:
-        ConfigError: The costs are no finite numbers.
+        ConfigError: The costs are not a list of finite numbers.
     """
     given: list[object] = list(costs) if isinstance(costs, list | tuple) else []
     if not given or not all(map(_is_finite, given)):
@@ -48,7 +48,7 @@ def load(*, costs: Sequence[float] = (3.0, -1.0, -1.0)) -> Dataset:
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="made here")
 
 

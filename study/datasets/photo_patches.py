@@ -1,7 +1,7 @@
-"""Square patches of two photographs that scikit-learn bundles: the task is to tell from which of the two a patch is.
+"""Square patches of two photographs that scikit-learn bundles: the task is to name the photograph of a patch.
 
-The splits come from strips of the photographs that have no pixel in common; within a strip patches overlap. Each patch
-can be normalized by itself, so that neither brightness nor contrast identifies the photograph.
+The splits come from strips of the photographs that have no pixel in common; within a strip, patches overlap. Each
+patch can be normalized by itself, so that neither brightness nor contrast identifies the photograph.
 
 Source: scikit-learn's load_sample_images: china.jpg, "Summer Palace" by S. Tarkowski, and flower.jpg by dany13, both
 of 427 x 640 pixels, CC BY 2.0.
@@ -19,12 +19,12 @@ from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split, Whereabouts
 
 SCALINGS = ("patch", "unit")
-# Vertical strips of each photograph, from the left; what stands at the edges and in the middle is in several splits.
+# Vertical strips of each photograph, from the left, so that the edges and the middle are in several splits.
 STRIPS: Mapping[str, tuple[int, ...]] = {"train": (0, 2, 4), "validation": (1,), "test": (3,)}
 _N_STRIPS = 5
 _PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 _PIXEL_MAX = 255
-# Of a normalized patch: the middle of a pixel's range, and a width that keeps nearly all values within it.
+# Mean of a normalized patch, the middle of a pixel's range, and a deviation that keeps nearly all values in the range.
 _MEAN, _DEVIATION = 0.5, 0.25
 
 
@@ -37,14 +37,15 @@ def load(
     scaling: str = "patch",
     split_seed: int,
 ) -> Dataset:
-    """Cut patches at random places, as many from one photograph as from the other.
+    """Cut patches at random places, equally many from both photographs.
 
     Args:
-        n_train: Patches of the training split.
-        n_validation: Patches of the validation split.
-        n_test: Patches of the test split, which are the same whatever the seed.
-        side: Pixels of a patch's side.
-        scaling: `patch`: each patch has mean 0.5 and deviation 0.25; `unit`: pixels from 0 to 1.
+        n_train: Number of patches of the training split. Default 259.
+        n_validation: Number of patches of the validation split. Default 100.
+        n_test: Number of patches of the test split, which does not depend on the seed. Default 200.
+        side: Side of a patch, in pixels. Default 64.
+        scaling: `patch`: each patch has mean 0.5 and standard deviation 0.25; `unit`: pixels from 0 to 1. Default
+            `patch`.
         split_seed: Seed of the places of the training and validation patches.
 
     Returns:
@@ -75,7 +76,7 @@ def load(
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="scikit-learn's load_sample_images")
 
 

@@ -24,19 +24,21 @@ Numbers = NDArray[np.float32]
 def load(*, window: int = 20, n_validation: int = 29, n_test: int = 29) -> Dataset:
     """Cut the series into windows, each with the year after it, and split them in the order of time.
 
-    The scale is that of the years up to the last training target alone: their least value becomes 0, their greatest 1.
-    So later values may lie outside, as the record of 1957 does.
+    The years up to the last training target determine the scale: their lowest value becomes 0, their highest 1. So
+    later
+    values may lie outside this range, for example the record of 1957.
 
     Args:
-        window: Years in the input of a forecast.
-        n_validation: Windows for validation, those before the test split.
-        n_test: Windows for the test split, the last ones.
+        window: Number of years in the input of a forecast. Default 20.
+        n_validation: Number of windows for validation, those before the test split. Default 29.
+        n_test: Number of windows for the test split, the last ones. Default 29.
 
     Returns:
-        A data set with x of shape (n, window, 1) and y of shape (n, 1), float32; n is 309 - window in all.
+        A data set with x of shape (n, window, 1) and y of shape (n, 1), float32; all splits together have
+        n = 309 - window.
 
     Raises:
-        ConfigError: An argument is no whole number of at least 1, or the series is too short for them.
+        ConfigError: An argument is not a whole number of at least 1, or the series is too short for them.
     """
     values = series()
     _check(len(values), window=window, n_validation=n_validation, n_test=n_test)
@@ -68,13 +70,17 @@ def series() -> Numbers:
 
 
 def persistence(split: Split) -> Numbers:
-    """Forecast every year as the one before it, shape (n, 1): the baseline that a forecaster must beat."""
+    """Forecast for every year the value of the year before, shape (n, 1): the baseline that a forecaster must beat.
+
+    Args:
+        split: A split of this data set.
+    """
     last: Numbers = split.x[:, -1]
     return last
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place=_PLACE)
 
 

@@ -1,6 +1,6 @@
 """A parabola with noise: y = x^2 + 0.1 e over 1000 points in [-1, 1].
 
-Source: made by this formula, which tutorials of neural nets use to show optimizers side by side.
+Source: made by this formula, with which tutorials of neural networks show optimizers side by side.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ def load(*, n_train: int = 1000, noise: float = 0.1, split_seed: int) -> Dataset
     """Draw the points.
 
     Args:
-        n_train: Examples of the training split.
-        noise: Deviation of the noise.
+        n_train: Number of examples of the training split. Default 1000.
+        noise: Standard deviation of the noise, at least 0. Default 0.1.
         split_seed: Seed of the noise.
 
     Returns:
@@ -29,5 +29,5 @@ def load(*, n_train: int = 1000, noise: float = 0.1, split_seed: int) -> Dataset
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place="made by a formula")

@@ -32,21 +32,25 @@ def load(
 ) -> Dataset:
     """Draw the documents.
 
-    Words are numbered by rank, the most frequent is 0, and drawn with probability proportional to 1 / (rank + 1). A
-    document is `length - 1` of the `n_common` most frequent words, which belong to no class, and at a random place one
-    of the others, each of which belongs to a class. Validation and test draw that word evenly from those that are
-    *rare in training*: they decide 1 to `rare_at_most` of its documents. So accuracy there is accuracy on rare words,
-    while the training documents hold frequent ones as well.
+    Words are numbered by rank from 0, the most frequent word, and drawn with probability proportional to 1 / (rank +
+    1).
+    A document has `length - 1` of the `n_common` most frequent words, which belong to no class, and at a random place
+    one
+    of the other words, each of which belongs to a class. For validation and test, this word is drawn evenly from the
+    words
+    that are *rare in training*: words that decide 1 to `rare_at_most` training documents. So accuracy on these splits
+    is
+    accuracy on rare words, while the training documents contain frequent ones as well.
 
     Args:
-        n_train: Documents to train on.
-        n_validation: Documents for validation.
-        n_test: Documents for the test split.
-        vocabulary: Words in all.
-        n_common: The most frequent words, which belong to no class.
-        length: Words of a document.
-        n_classes: Number of classes; their numbers of deciding words differ by at most one.
-        rare_at_most: Largest number of training documents that a rare word decides.
+        n_train: Number of documents for training. Default 4000.
+        n_validation: Number of documents for validation. Default 1000.
+        n_test: Number of documents of the test split. Default 2000.
+        vocabulary: Number of different words. Default 1000.
+        n_common: Number of the most frequent words, which belong to no class. Default 50.
+        length: Number of words of a document. Default 12.
+        n_classes: Number of classes; their numbers of deciding words differ by at most one. Default 4.
+        rare_at_most: Largest number of training documents that a rare word decides. Default 3.
         split_seed: Seed of all draws.
 
     Returns:
@@ -95,13 +99,18 @@ def _rare_words(trained: NDArray[Any], vocabulary: int, *, rare_at_most: int) ->
 
 
 def zipf(first: int, last: int) -> NDArray[np.float64]:
-    """Return the probabilities of the words from `first` to before `last`, proportional to 1 / (rank + 1)."""
+    """Return the probabilities of some words, proportional to 1 / (rank + 1), shape (last - first,).
+
+    Args:
+        first: Rank of the first word, from 0.
+        last: Rank after the last word.
+    """
     weights = 1.0 / np.arange(first + 1, last + 1)
     return np.asarray(weights / weights.sum())
 
 
 def whereabouts() -> Whereabouts:
-    """Return where it would be read from."""
+    """Return the place that the data set would be read from."""
     return Whereabouts(place=_PLACE)
 
 

@@ -1,9 +1,9 @@
 """The gallery: published comparisons, each with a page that shows its results here.
 
-An experiment's module, `study/gallery/experiments/<name>.py`, holds `ABOUT`, an `About`, and
+An experiment's module, `study/gallery/experiments/<name>.py`, has `ABOUT`, an `About`, and
 `show(material) -> PageContents`. It computes every number and every sentence of its page from the material; no result
-is written into it. If a page needs more than two studies, `SMALLEST` holds the overrides of the smallest sweep for
-it; tests use them.
+is written in the module. If a page needs more than two studies, `SMALLEST` has the overrides of the smallest sweep for
+the page; tests use them.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Suffix = Literal["svg", "png", "gif", "html"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Subject of an experiment, known before it runs.
+    """The subject of an experiment, known before it runs.
 
     Attributes:
         title: The page's title.
-        question: The question.
+        question: The question that the page answers.
         source: Authors and place of the published comparison.
         claim: The claim of the source.
-        traps: Points that misled there or easily mislead, a sentence or two each; default: none.
+        traps: Points of the source that misled or easily mislead, one or two sentences each. Default: none.
     """
 
     title: str
@@ -42,11 +42,11 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Data that a page is made from.
+    """The data of a page.
 
     Attributes:
-        name: The experiment's name.
-        experiment: Its entries, studies and records.
+        name: Name of the experiment.
+        experiment: The experiment's entries, studies and records.
         configs: The resolved config of each study, by the study's name.
         history: Returns the values of a metric of a run, in the order of the steps, shape (n_logged,).
     """
@@ -62,10 +62,10 @@ class Picture:
     """A picture of the page.
 
     Attributes:
-        name: The stem of its file.
-        caption: Its content, in a sentence or more.
-        data: The file's bytes.
-        suffix: The kind of file; `html` is a complete document with its scripts.
+        name: Name of the file, without the suffix.
+        caption: The caption, one or more sentences on the picture's content.
+        data: Content of the file.
+        suffix: Suffix of the file; `html` is a complete document with its scripts.
     """
 
     name: str
@@ -79,9 +79,9 @@ class Table:
     """A table of the page.
 
     Attributes:
-        caption: Its content.
-        header: The columns' names.
-        rows: The cells as text, one for each column; the first cell is the name of the row.
+        caption: The caption.
+        header: Names of the columns.
+        rows: The rows, each with a text for each column; the first text names the row.
     """
 
     caption: str
@@ -91,12 +91,12 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContents:
-    """Contents of an experiment's page.
+    """The contents of an experiment's page.
 
     Attributes:
-        pictures: In their order on the page.
-        tables: In their order on the page.
-        findings: Sentences computed from the results; one of them says whether the claim holds.
+        pictures: The pictures, in their order on the page.
+        tables: The tables, in their order on the page.
+        findings: Sentences computed from the results; one of them is the verdict on the claim.
     """
 
     pictures: tuple[Picture, ...]

@@ -28,8 +28,8 @@ class GalleryExperiment:
     """An experiment's module.
 
     Attributes:
-        name: The experiment's name.
-        about: Its subject.
+        name: Name of the experiment.
+        about: The experiment's subject.
         show: Makes the contents of its page.
     """
 
@@ -46,6 +46,9 @@ def known() -> tuple[str, ...]:
 
 def load_experiment(name: str) -> GalleryExperiment:
     """Import an experiment's module.
+
+    Args:
+        name: Name of the experiment.
 
     Raises:
         StudyError: No experiment has this name.
@@ -101,6 +104,10 @@ def read_material(
 def make_contents(experiment: GalleryExperiment, material: Material) -> PageContents:
     """Make the contents of a page.
 
+    Args:
+        experiment: The experiment's module.
+        material: The data of the page.
+
     Raises:
         StudyError: Studies that the page needs are not in the store.
     """
@@ -115,7 +122,7 @@ def make_contents(experiment: GalleryExperiment, material: Material) -> PageCont
 
 
 class _MetricReader:
-    """Values of metrics of runs. Each query costs a connection, so a metric is read once for all runs."""
+    """Reader of the metrics of runs. Each query costs a connection, so a metric is read once for all runs."""
 
     def __init__(self, tracking_uri: str, records: Sequence[StudyRecord], connections: Connections) -> None:
         self._uri, self._connections = tracking_uri, connections

@@ -14,7 +14,7 @@ require_hooks(keras.optimizers.Optimizer)
 
 
 class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """AdaBelief: long steps where gradients are close to their average, short ones where they are not.
+    """AdaBelief: long steps if gradients are close to their average, short steps if they are not.
 
     Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
     algorithm 2, with t = 1, 2, ... counting updates:
@@ -25,20 +25,24 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
     Its epsilon enters s at every update, so it adds up to epsilon / (1 - b2): a value for Adam is far too large.
 
     Args:
-        learning_rate: The rate, lr.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        weight_decay: As in every optimizer of Keras, like the arguments after it.
-        clipnorm: As above.
-        clipvalue: As above.
-        global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
-        ema_overwrite_frequency: As above.
-        loss_scale_factor: As above.
-        gradient_accumulation_steps: As above.
-        name: Name of the optimizer.
+        learning_rate: The rate, lr, or a schedule of it. Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-16.
+        weight_decay: Factor of a decoupled weight decay: each update also subtracts lr times this factor times the
+            weight. None (the default): no decay.
+        clipnorm: Largest norm of each variable's gradient; a longer gradient is scaled down. None (the default): no
+            clipping.
+        clipvalue: Largest absolute value of an entry of a gradient. None (the default): no clipping.
+        global_clipnorm: Largest norm of all gradients together. None (the default): no clipping.
+        use_ema: Keep an exponential moving average of the weights. Default False.
+        ema_momentum: Decay rate of this average. Default 0.99.
+        ema_overwrite_frequency: Number of steps after which the average replaces the weights, again and again. None
+            (the default): only at the end of the training.
+        loss_scale_factor: Factor on the loss, by which Keras divides the gradients again. None (the default): 1.
+        gradient_accumulation_steps: Number of steps whose gradients are averaged for one update. None (the default):
+            1.
+        name: Name of the optimizer. None (the default): Keras chooses it.
         **kwargs: No further arguments; Keras refuses them.
     """
 
@@ -77,14 +81,24 @@ class AdaBelief(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Create the moments."""
+        """Create the moments.
+
+        Args:
+            variables: The trainable variables.
+        """
         if self.built:
             return
         super().build(variables)
         self._momentums, self._surprises = self.add_optimizer_variables(variables, ["momentum", "surprise"])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a variable."""
+        """Update a variable.
+
+        Args:
+            gradient: The gradient of the loss with respect to the variable.
+            variable: The variable.
+            learning_rate: The rate of this step.
+        """
         dtype = variable.dtype
         g, rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
         t = ops.cast(self.iterations + 1, dtype)

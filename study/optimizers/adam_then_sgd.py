@@ -1,4 +1,4 @@
-"""Adam that becomes SGD with momentum (SWATS), at a chosen step or when the rate that SGD needs has settled."""
+"""Adam that becomes SGD with momentum (SWATS), at a chosen step or when the rate of SGD has settled."""
 
 from __future__ import annotations
 
@@ -34,24 +34,30 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
 
     Args:
-        learning_rate: Adam's rate, lr.
-        beta_1: Decay rate of the first moment, later of the velocity.
-        beta_2: Decay rate of the second moment, and of the average of gamma.
-        epsilon: Keeps the divisor from 0.
-        switch_fraction: Share of all steps that Adam takes; None: until Lambda has settled.
-        tolerance: The distance of gamma from Lambda below which Lambda has settled; the paper's second epsilon.
-        sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
-        n_steps: Batches of the whole training, for `switch_fraction`; the trainer sets it.
-        weight_decay: As in every optimizer of Keras, like the arguments after it.
-        clipnorm: As above.
-        clipvalue: As above.
-        global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
-        ema_overwrite_frequency: As above.
-        loss_scale_factor: As above.
-        gradient_accumulation_steps: As above.
-        name: Name of the optimizer.
+        learning_rate: Adam's rate, lr, or a schedule of it. Default 0.001.
+        beta_1: Decay rate of the first moment, later of the velocity. Default 0.9.
+        beta_2: Decay rate of the second moment, and of the average of gamma. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-09.
+        switch_fraction: Share of all steps that Adam takes, from 0 to 1. None (the default): until Lambda has settled.
+        tolerance: Lambda has settled if its distance from gamma is below this; the paper's second epsilon. Default
+            1e-9.
+        sgd_learning_rate: The rate of SGD; a schedule does not act on it. None (the default): Lambda.
+        n_steps: Number of batches of the whole training, for `switch_fraction`; the trainer sets it. None (the
+            default): unknown.
+        weight_decay: Factor of a decoupled weight decay: each update also subtracts the rate times this factor times
+            the weight. None (the default): no decay.
+        clipnorm: Largest norm of each variable's gradient; a longer gradient is scaled down. None (the default): no
+            clipping.
+        clipvalue: Largest absolute value of an entry of a gradient. None (the default): no clipping.
+        global_clipnorm: Largest norm of all gradients together. None (the default): no clipping.
+        use_ema: Keep an exponential moving average of the weights. Default False.
+        ema_momentum: Decay rate of this average. Default 0.99.
+        ema_overwrite_frequency: Number of steps after which the average replaces the weights, again and again. None
+            (the default): only at the end of the training.
+        loss_scale_factor: Factor on the loss, by which Keras divides the gradients again. None (the default): 1.
+        gradient_accumulation_steps: Number of steps whose gradients are averaged for one update. None (the default):
+            1.
+        name: Name of the optimizer. None (the default): Keras chooses it.
         **kwargs: No further arguments; Keras refuses them.
 
     Raises:
@@ -100,7 +106,11 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.sgd_learning_rate, self.n_steps = sgd_learning_rate, n_steps
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Create the moments, the average of gamma / lr, and Lambda / lr, which is 0 as long as Adam trains."""
+        """Create the moments, the average of gamma / lr, and Lambda / lr, which is 0 as long as Adam trains.
+
+        Args:
+            variables: The trainable variables.
+        """
         if self.built:
             return
         super().build(variables)
@@ -111,7 +121,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Update all weights; overridden here, since the rate of SGD depends on all of them together."""
+        """Update all weights; an override, since the rate of SGD depends on all of them together."""
         dtype = self._average.dtype
         k = ops.cast(self.iterations + 1, dtype)
         rate = ops.cast(learning_rate, dtype)
@@ -176,7 +186,7 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 
 def _check_switch(switch_fraction: float | None, n_steps: int | None) -> None:
-    """Refuse a `switch_fraction` outside 0 to 1, or one without `n_steps`."""
+    """Refuse a `switch_fraction` outside 0 to 1, or without `n_steps`."""
     if switch_fraction is not None and not 0 <= switch_fraction <= 1:
         raise ValueError(f"switch_fraction={switch_fraction!r}: expected a share from 0 to 1. Correct it.")
     if switch_fraction is not None and n_steps is None:

@@ -1,4 +1,4 @@
-"""A rate that falls with the square root of the steps, as in proofs of online learning."""
+"""A learning rate that falls with the square root of the steps, as in proofs of online learning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):  # typ
     Zinkevich, "Online convex programming and generalized infinitesimal gradient ascent", ICML 2003, theorem 1.
 
     Args:
-        initial_learning_rate: The rate of the first step.
+        initial_learning_rate: The rate of the first step. Default 1.
     """
 
     def __init__(self, initial_learning_rate: float = 1.0) -> None:

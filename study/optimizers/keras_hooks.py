@@ -16,7 +16,7 @@ _HOOKS = ("_backend_update_step", "_get_variable_index")
 def require_hooks(optimizer_class: type[Any]) -> None:
     """Refuse a version of Keras whose optimizers lack the private methods used here.
 
-    Such a version would not call an override, so it would train by another rule.
+    Such a version would not call an override, and so would train by another rule.
 
     Args:
         optimizer_class: `keras.optimizers.Optimizer`.
@@ -33,5 +33,10 @@ def require_hooks(optimizer_class: type[Any]) -> None:
 
 
 def variable_index(optimizer: Any, variable: Any) -> int:
-    """Return a variable's position among those that an optimizer was built for, as Keras 3.15 knows it."""
+    """Return a variable's position among those that an optimizer was built for, by Keras 3.15's own index.
+
+    Args:
+        optimizer: The optimizer.
+        variable: The variable.
+    """
     return int(optimizer._get_variable_index(variable))

@@ -1,4 +1,4 @@
-"""The landscape that a study walks on, read from the model's section without Keras."""
+"""The landscape of a study, read from the model's section without Keras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Landscape:
     """A function of one or more coordinates, with its start and its domain.
 
     Attributes:
-        height: The function; it takes its coordinates one by one, numbers or arrays of equal shape.
+        height: The function. It takes its coordinates one by one: numbers, or arrays of equal shape.
         start: The position before the first step, shape (n_dimensions,).
         domain: Lowest and highest value of each coordinate, shape (n_dimensions, 2).
     """
@@ -32,7 +32,11 @@ class Landscape:
         return len(self.start)
 
     def heights(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the heights at positions of shape (..., n_dimensions), shape (...)."""
+        """Return the heights at positions, shape (...).
+
+        Args:
+            positions: The positions, shape (..., n_dimensions).
+        """
         with np.errstate(all="ignore"):  # a diverging path overflows
             return np.asarray(self.height(*np.moveaxis(positions, -1, 0)), dtype=np.float64)
 
@@ -42,6 +46,9 @@ def read_landscape(model: Section) -> Landscape | None:
 
     The section comes from a config that was checked (`study.config.allowlist`), since the function that it names is
     imported.
+
+    Args:
+        model: The model's section: `_target_` and its arguments.
     """
     named = model.get("function")
     if not isinstance(named, Mapping) or not {"start", "domain"} <= set(model):

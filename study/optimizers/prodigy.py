@@ -26,21 +26,26 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
     No bias is corrected. The distance is measured from the weights before the first update.
 
     Args:
-        learning_rate: A factor on the estimate, lr. A schedule acts on it.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment; its root is the decay rate of r and s.
-        epsilon: Keeps the divisor from 0.
-        initial_distance: d before the first update; too small costs a few updates, too large is never corrected.
-        weight_decay: As in every optimizer of Keras, like the arguments after it; its rate is lr, without d.
-        clipnorm: As above.
-        clipvalue: As above.
-        global_clipnorm: As above.
-        use_ema: As above.
-        ema_momentum: As above.
-        ema_overwrite_frequency: As above.
-        loss_scale_factor: As above.
-        gradient_accumulation_steps: As above.
-        name: Name of the optimizer.
+        learning_rate: A factor on the estimate, lr, or a schedule of it. Default 1.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment; its root is the decay rate of r and s. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        initial_distance: d before the first update. A value that is too small costs a few updates; one that is too
+            large is never corrected. Default 1e-6.
+        weight_decay: Factor of a decoupled weight decay: each update also subtracts lr (without d) times this factor
+            times the weight. None (the default): no decay.
+        clipnorm: Largest norm of each variable's gradient; a longer gradient is scaled down. None (the default): no
+            clipping.
+        clipvalue: Largest absolute value of an entry of a gradient. None (the default): no clipping.
+        global_clipnorm: Largest norm of all gradients together. None (the default): no clipping.
+        use_ema: Keep an exponential moving average of the weights. Default False.
+        ema_momentum: Decay rate of this average. Default 0.99.
+        ema_overwrite_frequency: Number of steps after which the average replaces the weights, again and again. None
+            (the default): only at the end of the training.
+        loss_scale_factor: Factor on the loss, by which Keras divides the gradients again. None (the default): 1.
+        gradient_accumulation_steps: Number of steps whose gradients are averaged for one update. None (the default):
+            1.
+        name: Name of the optimizer. None (the default): Keras chooses it.
         **kwargs: No further arguments; Keras refuses them.
     """
 
@@ -81,7 +86,11 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.initial_distance = initial_distance
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Create the moments, the sums, and variables for the first weights."""
+        """Create the moments, the sums, and variables for the first weights.
+
+        Args:
+            variables: The trainable variables.
+        """
         if self.built:
             return
         super().build(variables)
@@ -93,7 +102,7 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
-        """Update all weights; overridden here, since the distance depends on all of them together."""
+        """Update all weights; an override, since the distance depends on all of them together."""
         dtype = self._distance.dtype
         rate, kept = ops.cast(learning_rate, dtype), self.beta_2**0.5
         is_first = ops.equal(self.iterations, 0)

@@ -1,7 +1,7 @@
-"""The largest rate at which gradient descent converges on a quadratic landscape, known before it is run.
+"""The largest rate at which gradient descent converges on a quadratic landscape, known before the study runs.
 
-Along an eigenvector of the Hessian with eigenvalue λ the distance c from the stationary point follows a recursion of
-its own, whatever the other directions do. With rate η and momentum β, and the velocity v that holds the rate:
+Along an eigenvector of the Hessian with eigenvalue λ, the distance c from the stationary point follows its own
+recursion, independent of the other directions. With rate η and momentum β, and the velocity v that includes the rate:
 
     gradient descent    c <- (1 - ηλ) c
     momentum            v <- β v - ηλ c,  c <- c + v
@@ -34,9 +34,9 @@ class Descent:
     """Gradient descent with a fixed rate.
 
     Attributes:
-        learning_rate: The rate, which the velocity holds.
-        momentum: Decay rate of the velocity.
-        nesterov: Whether a step looks ahead by the next velocity, as in Nesterov's form above.
+        learning_rate: The rate, which the velocity includes.
+        momentum: Decay rate of the velocity. Default 0.
+        nesterov: Look ahead by the next velocity in each step, as in Nesterov's form above. Default False.
     """
 
     learning_rate: float
@@ -44,22 +44,33 @@ class Descent:
     nesterov: bool = False
 
     def limit(self, curvature: float) -> float:
-        """Return the smallest rate at which a direction of a given curvature, above 0, does not converge.
+        """Return the smallest rate at which a direction does not converge.
 
         It is 2/λ, with momentum 2(1 + β)/λ, and in Nesterov's form 2(1 + β)/((1 + 2β)λ).
+
+        Args:
+            curvature: Eigenvalue of the direction, λ, above 0.
         """
         slowed = 1 + 2 * self.momentum if self.nesterov else 1.0
         return 2 * (1 + self.momentum) / (slowed * curvature)
 
     def recursion(self, curvature: float) -> NDArray[np.float64]:
-        """Return the matrix that takes (c, v) one step on, shape (2, 2)."""
+        """Return the matrix that maps (c, v) to their values after one step, shape (2, 2).
+
+        Args:
+            curvature: Eigenvalue of the direction, λ.
+        """
         step, kept = self.learning_rate * curvature, self.momentum
         if self.nesterov:
             return np.array([[1 - step - kept * step, kept * kept], [-step, kept]])
         return np.array([[1 - step, kept], [-step, kept]])
 
     def factor(self, curvature: float) -> float:
-        """Return the factor by which the distance along such a direction grows in a step, in the long run."""
+        """Return the factor by which the distance along a direction grows in a step, in the long run.
+
+        Args:
+            curvature: Eigenvalue of the direction, λ.
+        """
         return float(np.abs(np.linalg.eigvals(self.recursion(curvature))).max())
 
 
@@ -78,12 +89,22 @@ class Quadratic:
     center: NDArray[np.float64]
 
     def gradient(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the gradient at a position, shape (n_dimensions,)."""
+        """Return the gradient at a position, shape (n_dimensions,).
+
+        Args:
+            position: The position, shape (n_dimensions,).
+        """
         along = self.directions.T @ (position - self.center)
         return np.asarray(self.directions @ (self.curvatures * along), dtype=np.float64)
 
     def path(self, start: NDArray[np.float64], descent: Descent, *, n_steps: int) -> NDArray[np.float64]:
-        """Return the positions before and after each step, in closed form, shape (n_steps + 1, n_dimensions)."""
+        """Return the positions before and after each step, in closed form, shape (n_steps + 1, n_dimensions).
+
+        Args:
+            start: The position before the first step, shape (n_dimensions,).
+            descent: The rule.
+            n_steps: Number of steps.
+        """
         along = self.directions.T @ (start - self.center)
         with np.errstate(all="ignore"):
             distances = [
@@ -97,7 +118,11 @@ class Quadratic:
 
 
 def warning(config: StudyConfig) -> str | None:
-    """Return a warning if the study's fixed rate lies above the limit of its landscape; else None."""
+    """Return a warning if the study's fixed rate lies above the limit of its landscape; otherwise None.
+
+    Args:
+        config: The study's config.
+    """
     landscape = read_landscape(config.model.section)
     descent = fixed_descent(config.optimizer)
     if landscape is None or descent is None or config.schedule.section.get("_target_") is not None:
@@ -130,7 +155,10 @@ def warning(config: StudyConfig) -> str | None:
 def fixed_descent(optimizer: OptimizerConfig) -> Descent | None:
     """Return an optimizer as gradient descent with a fixed rate; None for other rules, and for a searched rate.
 
-    With clipping, weight decay or averages it is another rule.
+    With clipping, weight decay or averages, an optimizer is another rule.
+
+    Args:
+        optimizer: The optimizer of a study's config.
     """
     plain = {"learning_rate", "momentum", "nesterov"}
     given = {name: value for name, value in optimizer.fixed.items() if value not in (None, False)}
@@ -149,6 +177,9 @@ def as_quadratic(landscape: Landscape) -> Quadratic | None:
 
     Differences over the whole domain give the exact derivatives of a quadratic function. A grid of other points shows
     whether the landscape is quadratic.
+
+    Args:
+        landscape: The landscape.
     """
     n = landscape.n_dimensions
     middle, reach = landscape.domain.mean(axis=1), np.diff(landscape.domain, axis=1)[:, 0] / 2

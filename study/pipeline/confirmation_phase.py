@@ -23,7 +23,13 @@ Weights = tuple[NDArray[np.generic], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmed:
-    """The best confirmation of this worker, with the weights to log if it stays the best of all."""
+    """The best confirmation of this worker, with the weights to log if it stays the best of all.
+
+    Attributes:
+        claim: The key under which this worker has claimed the confirmation.
+        rank: Sort key that is largest for the best confirmation: the objective with its sign, and the repetition.
+        weights: The trained weights, in the order of `model.get_weights()`.
+    """
 
     claim: str
     rank: tuple[float, int]
@@ -31,13 +37,17 @@ class Confirmed:
 
 
 def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
-    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds the search never saw.
+    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
 
     Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
     batch order an earlier version chose without the study seed, are kept and marked as superseded.
 
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed, and only the untuned optimizer is trained.
+
     Returns:
-        The weights of the best of the confirmations trained now, the untuned ones left out.
+        The best of the confirmations trained now, without the untuned ones; None if no such one completed.
     """
     kept: Confirmed | None = None
     settings = _to_confirm(context.config, best)
@@ -66,9 +76,14 @@ def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
 
 
 def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed | None) -> Weights | None:
-    """Return the weights of the study's best confirmation if this worker is to keep its model.
+    """Return the weights of the study's best confirmation if this worker has to keep its model, else None.
 
-    The worker that trained it keeps it; if that worker is dead, another one trains it again.
+    The worker that trained the confirmation keeps the model; if that worker is dead, another one trains it again.
+
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed.
+        kept: The best confirmation of this worker; None: it trained none.
     """
     kind, hyperparameters = next(iter(_to_confirm(context.config, best).items()))
     ranks = [
@@ -89,7 +104,14 @@ def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed
 
 
 def confirm_untuned(context: StudyContext) -> bool:
-    """Train some confirmations of the untuned optimizer, which need no best point; return whether any were due."""
+    """Train some confirmations of the untuned optimizer, which need no best point.
+
+    Args:
+        context: The study's parts.
+
+    Returns:
+        True if any were due and trained.
+    """
     if not context.config.optimizer.ranges:
         return False
     due = _due(context, ["default"]).get("default", ())
@@ -100,7 +122,12 @@ def confirm_untuned(context: StudyContext) -> bool:
 
 
 def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return how many confirmations are still to be trained, provided the best point stays the same."""
+    """Return the number of confirmations still to be trained, if the best point stays the same.
+
+    Args:
+        config: The study's config.
+        tracker: The study's tracker, which has the finished ones.
+    """
     per_setting = config.budget.n_confirmations
     settings = 2 if config.optimizer.ranges else 1
     done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
@@ -110,7 +137,14 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
 def confirmation(
     config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
 ) -> Trial:
-    """Return the trial that is confirmation `repetition` of a point."""
+    """Return the trial that is one confirmation of a point.
+
+    Args:
+        config: The study's config.
+        repetition: Index of the confirmation, from 0.
+        hyperparameters: The optimizer's arguments at the point.
+        keep_weights: Return the final weights with the result.
+    """
     return Trial(
         number=repetition,
         hyperparameters=hyperparameters,

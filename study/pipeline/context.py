@@ -1,4 +1,4 @@
-"""The parts of one running study, as its phases pass them on."""
+"""The parts of one running study, which its phases share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class StudyContext:
 
     Attributes:
         config: The study's config.
-        dataset: Its data set.
-        search: Proposes trials, and learns how they ended.
+        dataset: The study's data set.
+        search: The search, which proposes trials and records their ends.
         tracker: Records runs in MLflow.
         trainer: Trains trials.
         view: Shows progress on the terminal.

@@ -14,7 +14,13 @@ from study.training.backend import without_tensorflow
 
 
 def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirmed | None) -> None:
-    """Log the best confirmed model, unless another worker of the study does."""
+    """Log the best confirmed model, unless another worker of the study does.
+
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed.
+        confirmed: The best confirmation of this worker; None: it trained none.
+    """
     if context.config.tracking.log_model:
         weights = model_weights(context, best, confirmed)
         if weights is not None:
@@ -25,7 +31,12 @@ def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirm
 
 
 def record(context: StudyContext, best: BestTrial | None) -> None:
-    """Record the study's results and Optuna's plots; of several workers, the first one does."""
+    """Record the study's results and Optuna's plots. If there are several workers, only the first one does.
+
+    Args:
+        context: The study's parts.
+        best: The best trial of the search; None: no trial completed.
+    """
     tracker = context.tracker
     ended = context.search.ended
     if context.search.claims.once(f"record of {len(ended)} trials"):

@@ -17,7 +17,13 @@ MOST_SHOWN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """The end of a trial or a confirmation; a failed one has no objective (None)."""
+    """The end of a trial or a confirmation.
+
+    Attributes:
+        number: Index of the trial, from 0; of a confirmation, its repetition, from 0.
+        state: The state in which it ended.
+        objective: The objective, in the metric's units; None for a failed trial.
+    """
 
     number: int
     state: State
@@ -26,7 +32,14 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """The progress of a running trial; a trial of a batch may be stopped before the batch ends."""
+    """The progress of a running trial; a trial of a batch may be stopped before the batch ends.
+
+    Attributes:
+        epoch: Number of epochs done. Default 0.
+        n_epochs: Number of epochs of the training. None (the default): the budget counts steps.
+        value: The objective's metric at the last epoch. None (the default): no epoch is done.
+        state: The state in which the trial ended. None (the default): it runs.
+    """
 
     epoch: int = 0
     n_epochs: int | None = None
@@ -35,13 +48,17 @@ class Running:
 
     @property
     def share(self) -> float:
-        """The share of its epochs that is done, from 0 to 1; 0 where the budget counts steps."""
+        """Share of the trial's epochs that are done, from 0 to 1; 0 if the budget counts steps."""
         if self.state is not None:
             return 1.0
         return self.epoch / self.n_epochs if self.n_epochs else 0.0
 
     def text(self, metric: str) -> str:
-        """Return the epoch and its value in words."""
+        """Return the epoch and the metric's value in words.
+
+        Args:
+            metric: Name of the metric.
+        """
         if self.epoch == 0:
             return "starting"
         of = f" of {self.n_epochs}" if self.n_epochs else ""
@@ -53,15 +70,15 @@ class Progress:
     """The progress of a study.
 
     Attributes:
-        name: The study, with its experiment.
+        name: Name of the experiment and of the study.
         metric: The metric of all values and objectives.
         direction: `maximize` if a large value is good.
-        n_trials: Trials of the study.
-        n_left: Trials and confirmations to run from `started` on.
-        started: When the study was started, by the monotonic clock.
-        n_ended: Those that have ended since.
-        best: The best trial so far.
-        running: The trials and confirmations that run now.
+        n_trials: Number of trials of the study.
+        n_left: Number of trials and confirmations to run from `started` on.
+        started: Time of the start, in seconds of the monotonic clock.
+        n_ended: Number of trials and confirmations that have ended since `started`. Default 0.
+        best: The best trial so far. None (the default): no trial has completed.
+        running: The trials and confirmations that run now, by kind and number. Default: empty.
     """
 
     name: str
@@ -76,11 +93,16 @@ class Progress:
 
     @property
     def done(self) -> float:
-        """Trials and confirmations done since `started`, parts of running ones included."""
+        """Number of trials and confirmations done since `started`, with shares of running ones."""
         return self.n_ended + sum(trial.share for trial in self.running.values())
 
     def title(self, kind: Kind, number: int) -> str:
-        """Return the title of a trial, by its number from 0 and its place, or of a confirmation."""
+        """Return the title of a trial or a confirmation.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            number: Index of the trial, from 0; of a confirmation, its repetition.
+        """
         if kind == "trial":
             return f"trial {number} ({number + 1} of {self.n_trials})"
         return f"confirmation {number} ({kind})"
@@ -107,7 +129,12 @@ class Progress:
         return [f"batch of {len(batch)}, {epoch}: {states}{self._spread(values)}"]
 
     def batch_text(self, kind: Kind, ended: Sequence[Ended]) -> str:
-        """Return a line that sums up the ends of a batch's trials or confirmations."""
+        """Return a line that sums up the ends of a batch's trials or confirmations.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            ended: The ends, at least one.
+        """
         numbers = [one.number for one in ended]
         of = "trials" if kind == "trial" else f"confirmations ({kind})"
         counts = Counter(one.state for one in ended)
@@ -125,5 +152,9 @@ class Progress:
 
 
 def number_text(value: float | None) -> str:
-    """Return a value with four digits."""
+    """Return a value with four digits.
+
+    Args:
+        value: The value; None: `none`.
+    """
     return "none" if value is None else f"{value:.4g}"

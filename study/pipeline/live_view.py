@@ -29,11 +29,11 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
     """Open the view for a mode.
 
     Args:
-        mode: `auto` for a live view where the stream is a terminal; True for one in any case; False for lines.
-        stream: Where to write.
+        mode: `auto`: a live view if the stream is a terminal. True: a live view in any case. False: lines.
+        stream: The stream to write to.
 
     Yields:
-        The view; a live one leaves the screen at the end, except for its lines.
+        The view. A live view leaves the screen at the end, except for its lines.
     """
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     if mode is False or (mode == "auto" and not is_terminal):
@@ -53,11 +53,16 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
 
 
 class View:
-    """Shows the events of a study; an epoch costs microseconds."""
+    """Display of the events of a study; an epoch costs microseconds.
+
+    Args:
+        write: Writes a line of text.
+        each_trial: Write a line for each trial; otherwise only for a failed one, since `render` shows the others.
+    """
 
     def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
         self._write = write
-        self._each_trial = each_trial  # else only failed ones leave a line: `render` shows the others
+        self._each_trial = each_trial
         self._progress: Progress | None = None
         self._lock = threading.Lock()  # rich draws in a thread of its own
 
@@ -76,12 +81,13 @@ class View:
 
         Args:
             name: The study's name.
-            experiment: The experiment it belongs to.
-            metric: The metric of `value`, `objective` and `best`.
-            n_trials: Trials of the study, those done before included.
-            n_done: Trials done before.
-            n_confirmations: Confirmations of all settings that are still to run; to estimate the time left.
-            direction: `maximize` if a large value is good.
+            experiment: Name of the experiment.
+            metric: Name of the metric of `value`, `objective` and `best`.
+            n_trials: Number of trials of the study, those done before included.
+            n_done: Number of trials done before.
+            n_confirmations: Number of confirmations of all settings that are still to run, for the time left. Default
+                0.
+            direction: `maximize` if a large value is good. Default `maximize`.
         """
         with self._lock:
             self._progress = Progress(
@@ -96,26 +102,51 @@ class View:
         self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
 
     def trial_started(self, kind: Kind, number: int) -> None:
-        """Begin a trial, or confirmation `number` of a setting."""
+        """Begin a trial or a confirmation.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            number: Index of the trial, from 0; of a confirmation, its repetition.
+        """
         with self._lock:
             if self._progress:
                 self._progress.running[kind, number] = Running()
 
     def epoch(self, kind: Kind, number: int, *, epoch: int, n_epochs: int | None, value: float | None) -> None:
-        """End an epoch, counted from 0, at which the objective's metric is `value`."""
+        """End an epoch of a trial or a confirmation.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            number: Index of the trial, from 0; of a confirmation, its repetition.
+            epoch: Index of the epoch, from 0.
+            n_epochs: Number of epochs of the training; None: the budget counts steps.
+            value: The objective's metric at this epoch; None: unknown.
+        """
         with self._lock:
             if self._progress:
                 self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
 
     def stopped(self, kind: Kind, number: int, state: State) -> None:
-        """Note that a trial has stopped while its batch goes on."""
+        """Note that a trial has stopped while its batch goes on.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            number: Index of the trial, from 0; of a confirmation, its repetition.
+            state: The state in which it stopped.
+        """
         with self._lock:
             if self._progress:
                 known = self._progress.running.get((kind, number), Running())
                 self._progress.running[kind, number] = replace(known, state=state)
 
     def trials_ended(self, kind: Kind, ended: Sequence[Ended], *, best: BestTrial | None) -> None:
-        """End trials or confirmations, those of a batch at once; `best` is the best trial so far."""
+        """End trials or confirmations, those of a batch together.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            ended: The ends, at least one.
+            best: The best trial so far; None: no trial has completed.
+        """
         with self._lock:
             progress = self._progress
             if progress is None:
@@ -134,7 +165,12 @@ class View:
             self._write(f"{progress.batch_text(kind, ended)}{best_text}")
 
     def study_ended(self, *, best: BestTrial | None, seconds: float) -> None:
-        """End the study, which took `seconds`."""
+        """End the study.
+
+        Args:
+            best: The best trial; None: no trial completed.
+            seconds: Duration of the study, in seconds.
+        """
         with self._lock:
             progress, self._progress = self._progress, None
         if progress:

@@ -1,4 +1,4 @@
-"""Checks before a study starts: read its config, load its data, build its trainer, refuse what cannot work."""
+"""Checks before a study starts: read its config, load its data, build its trainer, refuse invalid combinations."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from study.training.backend import select_backend
 
 
 def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
-    """Read and check a resolved config: apply its setting, and choose its trainer if it leaves that open.
+    """Read and check a resolved config: apply its setting, and choose its trainer for `trainer=auto`.
 
     Args:
         raw: The resolved config, as `study run --cfg job --resolve` prints it.
-        folder: Where relative paths start; None: the working directory.
-        labels: Names for the study; the first free one is taken. Empty: the optimizer's name.
+        folder: The folder where relative paths start. None (the default): the working directory.
+        labels: Names for the study; the first free one is taken. Default: empty, which stands for the optimizer's
+            name.
 
     Raises:
         ConfigError: The config has faults; the error holds all of them.
@@ -56,7 +57,10 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
 
 
 def check_stores(config: StudyConfig) -> None:
-    """Check without writing that the stores can be used and that `study_name` belongs to no other study.
+    """Check, without writing, that the stores can be used and that `study_name` belongs to no other study.
+
+    Args:
+        config: The study's config.
 
     Raises:
         StoreError: A store exists and cannot be used.
@@ -71,12 +75,12 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
 
     Args:
         jobs: Pairs of a resolved config and the labels of its study.
-        folder: Where relative paths start.
+        folder: The folder where relative paths start.
 
     Raises:
-        ConfigError: Some job has a fault; the error holds the faults of all jobs.
+        ConfigError: Some job has a fault; the error has the faults of all jobs.
         DataError: A data set cannot be loaded.
-        StoreError: The Optuna journal cannot be read.
+        StoreError: A store exists and cannot be used.
         StudyError: A model cannot be built, or a `study_name` belongs to another study.
     """
     configs: list[StudyConfig] = []
@@ -96,8 +100,11 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
 def load_dataset(config: StudyConfig) -> Dataset:
     """Load the study's data set.
 
+    Args:
+        config: The study's config.
+
     Raises:
-        DataError: It cannot be loaded, or has labels of more classes than it declares.
+        DataError: The data set cannot be loaded, or has labels of more classes than it declares.
         ConfigError: An argument is wrong.
     """
     dataset: Dataset = instantiate(config.dataset.section)
@@ -186,7 +193,7 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
 
 def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
     """Refuse a model whose output is too narrow for the classes: training would give wrong numbers, not an error."""
-    shape = getattr(model, "output_shape", None)  # a subclass of keras.Model does not say
+    shape = getattr(model, "output_shape", None)  # a subclass of keras.Model may have none
     width = shape[-1] if isinstance(shape, tuple) and shape else None
     if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):
         raise ValueError(

@@ -16,11 +16,12 @@ POLL_S = 0.2
 
 
 def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> BestTrial | None:
-    """Train trials until the budget is spent, and return the best; None when none completed.
+    """Train trials until the budget is spent, and return the best; None if none completed.
 
     Args:
         context: The study's parts.
-        meanwhile: Called while other workers train the last trials; returns true if it did something useful.
+        meanwhile: Called while other workers train the last trials; returns True if it did something useful. Default:
+            do nothing and return False.
 
     Raises:
         FailedTrialsError: Too many trials failed one after the other, or all of them.
@@ -32,7 +33,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
 
 
 class SearchLoop:
-    """Proposes batches of trials, trains each, and reports its results to the search.
+    """Loop that proposes batches of trials, trains each batch, and reports its results to the search.
 
     With a sampler that does not learn, the next batch is proposed, and the last one reported, while the device trains.
 
@@ -50,7 +51,11 @@ class SearchLoop:
         self._works_ahead = context.search.is_blind and not self._refills
 
     def run(self, meanwhile: Callable[[], bool]) -> None:
-        """Train batches until the budget is spent and no other worker still trains a trial."""
+        """Train batches until the budget is spent and no other worker still trains a trial.
+
+        Args:
+            meanwhile: Called while other workers train the last trials; returns True if it did something useful.
+        """
         self._propose()
         _warn_of_blind_pruner(self._context, len(self._proposed))
         while self._proposed or self._others_train(meanwhile):
@@ -75,7 +80,7 @@ class SearchLoop:
         self._context.tracker.write()
 
     def _propose(self, n_epochs_left: int = 0) -> None:
-        """Propose a part of the next batch; its rest if no epoch of the current batch is left."""
+        """Propose a part of the next batch; all the rest of it if no epoch of the current batch is left."""
         lacking = self._context.trainer.capacity - len(self._proposed)
         self._proposed.extend(self._ask(lacking // (n_epochs_left + 1)))
 

@@ -19,9 +19,11 @@ from study.training.environment import environment
 
 @contextlib.contextmanager
 def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
-    """Load the data, build the trainer, open the stores, and show what is about to run.
+    """Load the data, build the trainer, open the stores, and show the study that is about to run.
 
-    Nothing is stored before the data is loaded and the model is built.
+    Args:
+        config: The study's config.
+        view: Shows progress on the terminal.
 
     Raises:
         DataError: The data set cannot be loaded.

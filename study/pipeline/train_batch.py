@@ -12,7 +12,7 @@ from study.pipeline.live_view import Ended
 from study.search.failed_trials import explained
 
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
-# How trials ended, each with its objective.
+# Results of trials, each with its objective.
 Scored = list[tuple[TrialResult, float]]
 
 
@@ -30,10 +30,11 @@ def train_batch(
     Args:
         context: The study's parts.
         kind: `trial`, or the setting that is confirmed.
-        trials: The batch.
-        more: See `Together`; the last three are passed to a trainer that trains several trials at once.
-        begun: See `Together`.
-        ending: See `Together`.
+        trials: The trials of the batch.
+        more: See `Together`. Only a trainer of several trials at once gets this and the next two arguments. None (the
+            default): a batch keeps its trials.
+        begun: See `Together`. Default: ignore.
+        ending: See `Together`. Default: ignore.
     """
     start_trials(context, kind, trials, in_bulk=len(trials) > 1)
     if context.trainer.capacity > 1:
@@ -49,7 +50,14 @@ def train_batch(
 
 
 def start_trials(context: StudyContext, kind: Kind, trials: Sequence[Trial], *, in_bulk: bool) -> None:
-    """Record and show that trials begin."""
+    """Record and show that trials begin.
+
+    Args:
+        context: The study's parts.
+        kind: `trial`, or the setting that is confirmed.
+        trials: The trials.
+        in_bulk: Write their records together, which is quicker for many.
+    """
     if kind == "trial" and context.search.were_begun(trials):
         context.tracker.finished("trial")  # reads the runs that dead workers left, and replaces them
     for trial in trials:
@@ -58,7 +66,13 @@ def start_trials(context: StudyContext, kind: Kind, trials: Sequence[Trial], *, 
 
 
 def end_trials(context: StudyContext, kind: Kind, results: Sequence[TrialResult]) -> Scored:
-    """Record how trials ended and return each with its objective."""
+    """Record how trials ended, and return each result with its objective.
+
+    Args:
+        context: The study's parts.
+        kind: `trial`, or the setting that is confirmed.
+        results: The results.
+    """
     told = [explained(result, context.config) for result in results]
     ended = [(result, score(result, context.config.objective)) for result in told]
     for result, objective in ended:
@@ -67,7 +81,13 @@ def end_trials(context: StudyContext, kind: Kind, results: Sequence[TrialResult]
 
 
 def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
-    """Show how trials or confirmations ended."""
+    """Show how trials or confirmations ended.
+
+    Args:
+        context: The study's parts.
+        kind: `trial`, or the setting that is confirmed.
+        ended: The results with their objectives.
+    """
     context.view.trials_ended(
         kind,
         [
@@ -81,7 +101,11 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
 def score(result: TrialResult, objective: Objective) -> float:
     """Return a trial's objective: the metric at its last epoch, or the worst value if it diverged.
 
-    A failed trial has none, which is NaN.
+    A failed trial has no objective: NaN.
+
+    Args:
+        result: The trial's result.
+        objective: The study's objective.
     """
     values = result.history.get(objective.metric, ())
     if result.state == "failed":
@@ -92,7 +116,7 @@ def score(result: TrialResult, objective: Objective) -> float:
 
 
 class _BatchFollower:
-    """Follows trials that are trained side by side."""
+    """Follower of trials that train side by side."""
 
     def __init__(self, context: StudyContext, kind: Kind) -> None:
         self._context, self._kind = context, kind

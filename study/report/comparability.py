@@ -14,16 +14,16 @@ from study.report.objective_metric import metric_of
 def check_comparable(
     experiment: str, records: Sequence[StudyRecord], *, digests: Mapping[str, str], force: bool
 ) -> tuple[str, ...]:
-    """Return why studies are not comparable, each reason a sentence; empty where they are.
+    """Return the reasons why studies are not comparable, each a sentence; empty if they are comparable.
 
     Args:
-        experiment: The experiment's name.
-        records: Its studies.
-        digests: The data set's digest by the study's run.
+        experiment: Name of the experiment.
+        records: The experiment's studies.
+        digests: Digests of the data, by id of the study's run.
         force: Return the reasons instead of raising.
 
     Raises:
-        StudyError: They are not comparable, and `force` is false.
+        StudyError: They are not comparable, and `force` is False.
     """
     questions: dict[str, Callable[[StudyRecord], str]] = {
         "metrics": lambda record: "{0.name}, {0.direction}d".format(metric_of(record.params, record.tags)),

@@ -30,11 +30,11 @@ class Comparison:
         rows: The summary table.
         answer: The answer in sentences.
         cautions: The warnings.
-        tuning: Tuning curves by label; empty if none can be drawn.
-        no_tuning: The reason why there are no tuning curves; empty if there are some.
-        training: Training curves by label.
-        rates: Searches over the learning rate by label.
-        targets: Times to the target by label.
+        tuning: Tuning curves, by label; empty if none can be drawn.
+        no_tuning: The reason for missing tuning curves; empty if there are some.
+        training: Training curves, by label.
+        rates: Searches over the learning rate, by label.
+        targets: Times to the target, by label.
     """
 
     experiment: ComparedExperiment
@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def look(self) -> dict[str, Style]:
-        """The style of each entry in the figures, by label."""
+        """Style of each entry in the figures, by label."""
         entries = self.experiment.entries
         return dict(
             zip([e.label for e in entries], styles([entry.optimizer for entry in entries]), strict=True),
@@ -58,7 +58,7 @@ class Comparison:
 
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
-        """The figures by name, without those that have no data; drawn once for the page and the files."""
+        """Figures by name, without those that have no data; drawn once for the page and the files."""
         experiment, look, metric = self.experiment, self.look, self.experiment.metric
         candidate = self.outcome.candidate
         drawn = [
@@ -79,7 +79,11 @@ class Comparison:
 
 
 def compare(experiment: ComparedExperiment) -> Comparison:
-    """Compare the entries of an experiment; the same records give the same numbers."""
+    """Compare the entries of an experiment; the same records give the same numbers.
+
+    Args:
+        experiment: The experiment, with its studies.
+    """
     outcome = decide_outcome(experiment)
     rows = summarize(experiment)
     reasons = pruned_or_adaptive(experiment)

@@ -17,14 +17,19 @@ from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
 
 Floats = NDArray[np.float64]
-# One point of accuracy; for an unbounded metric, this share of its best value.
+# Tolerance of the sensitivity: one point of accuracy; for an unbounded metric, this share of its best value.
 _TOLERANCE = 0.01
 _ENOUGH_TRIALS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class BestOfTrials:
-    """Best of n random trials: the median with its band, and the mean (infinite where it does not exist)."""
+    """The best of n random trials.
+
+    Attributes:
+        median: Median of the best, with its band.
+        mean: Mean of the best, shape (n_trials,); infinite where it does not exist.
+    """
 
     median: TuningCurve
     mean: Floats
@@ -35,11 +40,12 @@ class TrainingQuartiles:
     """Training over confirmation seeds, after each epoch, shape (n_epochs,).
 
     Attributes:
-        epochs: Epochs done, from 1.
-        steps: Optimizer steps done.
-        seconds: Seconds of training, spread evenly over the epochs of the median run.
+        epochs: Number of epochs done, from 1.
+        steps: Number of optimizer steps done.
+        seconds: Time of training in seconds, spread evenly over the epochs of the median run.
         validation: Lower quartile, median and upper quartile of the metric on the validation split.
-        training: The same on the training split.
+        training: Lower quartile, median and upper quartile on the training split; None: the metric was not recorded
+            there.
     """
 
     epochs: Floats
@@ -54,10 +60,10 @@ class LearningRates:
     """Trials of a search over the learning rate; scores of diverged trials are NaN here.
 
     Attributes:
-        rates: One for each trial, shape (n_trials,).
-        scores: Validation objective, shape (n_trials,).
+        rates: Learning rate of each trial, shape (n_trials,).
+        scores: Validation objective of each trial, shape (n_trials,).
         diverged: True for trials that diverged, shape (n_trials,).
-        numbers: Trial numbers.
+        numbers: Indices of the trials, from 0.
         sensitivity: Envelope and width; None with too few trials.
     """
 
@@ -70,14 +76,14 @@ class LearningRates:
 
 @dataclass(frozen=True, kw_only=True)
 class TimesToTarget:
-    """Times until confirmations first meet the target on validation; infinite for never.
+    """Times until confirmations first reach the target on validation; infinite for never.
 
     Attributes:
         steps: Optimizer steps of each confirmation, shape (n_runs,).
-        seconds: Seconds of training of each confirmation, shape (n_runs,).
-        median_steps: Median over the confirmations.
-        median_seconds: Median over the confirmations.
-        n_met: Number of confirmations that met it.
+        seconds: Time of training of each confirmation in seconds, shape (n_runs,).
+        median_steps: Median of the steps over the confirmations.
+        median_seconds: Median of the seconds over the confirmations.
+        n_met: Number of confirmations that reached it.
     """
 
     steps: Floats
@@ -88,7 +94,12 @@ class TimesToTarget:
 
 
 def best_of_trials(entry: Entry, metric: ObjectiveMetric) -> BestOfTrials | None:
-    """Return the tuning curve of an entry's trials; None with too few of them."""
+    """Return the tuning curve of an entry's trials; None with too few trials.
+
+    Args:
+        entry: The entry.
+        metric: The study's objective.
+    """
     scores = _trial_scores(entry.trials, metric)
     if not entry.searched or len(scores) < _ENOUGH_TRIALS:
         return None
@@ -99,7 +110,12 @@ def best_of_trials(entry: Entry, metric: ObjectiveMetric) -> BestOfTrials | None
 
 
 def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> TrainingQuartiles | None:
-    """Return the training curves over an entry's confirmations; None without a history."""
+    """Return the training curves over an entry's confirmations; None without a history.
+
+    Args:
+        entry: The entry.
+        experiment: The experiment, with its histories.
+    """
     metric = experiment.metric
     validation = _matrix(entry.tuned, metric.name, experiment)
     if validation is None:
@@ -114,7 +130,12 @@ def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> Training
 
 
 def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | None:
-    """Return an entry's trials over the learning rate; None if it was not searched."""
+    """Return an entry's trials over the learning rate; None if the rate was not searched.
+
+    Args:
+        entry: The entry.
+        metric: The study's objective.
+    """
     if not any("learning_rate" in study.ranges for study in entry.studies):
         return None
     runs = [run for run in entry.trials if number_of(run, "learning_rate") > 0 and run.state != "failed"]
@@ -138,7 +159,12 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
 
 
 def times_to_target(entry: Entry, experiment: ComparedExperiment) -> TimesToTarget | None:
-    """Return the times at which an entry's confirmations met the target; None without a target or histories."""
+    """Return the times at which an entry's confirmations reached the target; None without a target or histories.
+
+    Args:
+        entry: The entry.
+        experiment: The experiment, with its histories.
+    """
     metric = experiment.metric
     values = _matrix(entry.tuned, metric.name, experiment)
     if metric.target is None or values is None:
@@ -168,7 +194,7 @@ def _trial_scores(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> Floats:
 def _matrix(runs: Sequence[RunRecord], metric: str, experiment: ComparedExperiment) -> Floats | None:
     """Return a metric by run and epoch, shape (n_runs, n_epochs), padded with NaN for runs that ended early.
 
-    A diverged run continues with the worst value if that is finite, so that a curve is not that of the survivors.
+    A diverged run continues with the worst value if that is finite, so that a curve does not show the survivors only.
     """
     histories = [
         (run, experiment.histories[run.run_id][metric][1])

@@ -16,8 +16,13 @@ from study.report.comparison import Comparison
 def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None = None) -> dict[str, Any]:
     """Return all results, ready for JSON; NaN and infinite numbers are null.
 
-    Keys:
-        experiments: A list, one object for each experiment:
+    Args:
+        comparisons: The comparison of each experiment.
+        workloads: The comparison across experiments. None (the default): a single experiment.
+
+    Returns:
+        An object with these keys.
+        experiments: a list, one object for each experiment:
             experiment, metric (name, direction, target, test), n_trials (the common budget);
             answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
             summary: a list as the table shows it, best first: label, optimizer, tuned and untuned (estimate, low,
@@ -29,7 +34,7 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
-            no_tuning_curves: the reason why there are none;
+            no_tuning_curves: the reason for missing tuning curves;
             warnings: topic, text, serious;
             studies: name, run_id, status, study_seed, digest, git_commit.
         across: null, or sentence, experiments, labels, ranks, friedman, critical_difference, profile_scores.
@@ -122,7 +127,7 @@ def _across(workloads: AcrossWorkloads | None) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value built from JSON's types."""
+    """Return a value as JSON's types."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -13,10 +13,14 @@ _PREFIX = "optimizer.search."
 
 
 def searched_ranges(record: StudyRecord) -> dict[str, Range]:
-    """Return the ranges that a study searched, by argument, in the order recorded.
+    """Return the ranges that a study searched, by argument, in the recorded order.
 
-    An optional range may stand in the config without being searched, and a fixed argument is never searched. So a
-    range counts if trials have a value for the argument and the config does not fix it.
+    A config may have an optional range that is not searched, and a fixed argument is never searched. So a range counts
+    if
+    trials have a value for the argument and the config does not fix it.
+
+    Args:
+        record: The record of the study.
     """
     given = {key for run in record.trials for key in run.params}
     found: dict[str, Range] = {}

@@ -21,7 +21,7 @@ _SECTIONS = (
     "budget.n_steps",
     "deterministic",
 )
-# Keys below these that only the search or the composition reads.
+# Keys in these sections that only the search or the composition reads.
 _UNREAD = (
     "dataset.task.batch_size",
     "dataset.task.objective",
@@ -36,6 +36,10 @@ _NAMES = ("name", "_target_")
 
 def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config with changed values, and without a search.
+
+    Args:
+        raw: The recorded config.
+        changes: New values, by dotted key.
 
     Raises:
         StudyError: A key does not exist, is a whole section, or has no effect on training.
@@ -60,14 +64,24 @@ def apply_changes(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
 
 
 def apply_to_arguments(arguments: Mapping[str, Value], changes: Mapping[str, Any]) -> dict[str, Value]:
-    """Return the optimizer's arguments with the changes applied; null removes an argument."""
+    """Return the optimizer's arguments with the changes applied; null removes an argument.
+
+    Args:
+        arguments: The recorded arguments, by name.
+        changes: New values, by dotted key; other sections are ignored.
+    """
     own = {key.removeprefix("optimizer."): value for key, value in changes.items() if _is_argument(key)}
     merged = {**arguments, **{key: tuple(v) if isinstance(v, list) else v for key, v in own.items()}}
     return {key: value for key, value in merged.items() if key not in own or value is not None}
 
 
 def pin_trainer(raw: Mapping[str, Any], *, compiled_batch_size: float | None) -> None:
-    """Let a trainer begin without the study's checkpoints, in a program of the size that the study compiled."""
+    """Let a trainer begin without the study's checkpoints, in a program of the size that the study compiled.
+
+    Args:
+        raw: The resolved config, which is changed.
+        compiled_batch_size: Number of lanes of the recorded program; None: the trainer has no such number.
+    """
     trainer = raw.get("trainer", {})
     if "checkpoint_every_n_epochs" in trainer:
         trainer["checkpoint_every_n_epochs"] = None
@@ -82,8 +96,8 @@ def changes_between(
 
     Args:
         raw: The recorded config.
-        edited: The sections of the file.
-        arguments: The recorded arguments of the optimizer, drawn by a search.
+        edited: The sections of the exported file.
+        arguments: The recorded arguments of the optimizer, which a search drew.
     """
     recorded = dict(leaves(raw)) | {f"optimizer.{key}": value for key, value in arguments.items()}
     return {
@@ -92,7 +106,13 @@ def changes_between(
 
 
 def recorded_value(raw: Mapping[str, Any], key: str, *, arguments: Mapping[str, Value]) -> str:
-    """Return the recorded value of a key as text; an argument that was left out had Keras's own value."""
+    """Return the recorded value of a key as text; an argument that was left out had Keras's own value.
+
+    Args:
+        raw: The recorded config.
+        key: The dotted key.
+        arguments: The recorded arguments of the optimizer, by name.
+    """
     argument = key.removeprefix("optimizer.")
     if _is_argument(key):
         return text_of(arguments[argument]) if argument in arguments else "Keras's default"
@@ -107,7 +127,12 @@ def depends(key: str) -> bool:
 
 
 def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the single values of nested mappings under their dotted keys."""
+    """Yield the single values of nested mappings under their dotted keys.
+
+    Args:
+        section: The nested mappings.
+        prefix: The prefix of the keys. Default: the empty text.
+    """
     for key, value in section.items():
         if isinstance(value, Mapping):
             yield from leaves(value, f"{prefix}{key}.")

@@ -21,7 +21,7 @@ def export(target: RecordedRun, *, exported_on: datetime.date) -> str:
 
     Args:
         target: The run.
-        exported_on: The date for the header.
+        exported_on: The date, for the header.
     """
     return exported_text(_sections(target), provenance=_provenance(target, exported_on))
 
@@ -34,7 +34,7 @@ def _sections(target: RecordedRun) -> dict[str, Any]:
     optimizer = {"name": recorded["name"], "_target_": recorded["_target_"], **arguments, "search_only": []}
     sections: dict[str, Any] = {key: dict(raw[key]) for key in _SECTIONS}
     if sections["dataset"].get("split_seed") == raw["split_seed"]:
-        del sections["dataset"]["split_seed"]  # conf/ derives it, but not if it stands here
+        del sections["dataset"]["split_seed"]  # conf/ derives the seed, but only if the file does not have it
     sections["budget"] = {key: raw["budget"].get(key) for key in _BUDGET}
     return {"optimizer": optimizer, **sections, **{key: raw[key] for key in _VALUES}}
 

@@ -25,8 +25,8 @@ class Exported:
     """An exported configuration.
 
     Attributes:
-        path: Where it was read from.
-        sections: The configuration: the sections of `GROUPS` and single values beside them.
+        path: Path of the file.
+        sections: The configuration: the sections of `GROUPS`, and single values.
         provenance: The header's content; empty for a file written by hand.
     """
 
@@ -36,13 +36,18 @@ class Exported:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The values of the optimizer's arguments."""
+        """Values of the optimizer's arguments."""
         section = self.sections["optimizer"]
         return {key: value for key, value in section.items() if key not in NOT_ARGUMENTS and value is not None}
 
 
 def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any]) -> str:
-    """Return a configuration as the text of a file, which also works as an `experiment` of one's own conf/."""
+    """Return a configuration as the text of a file, which also works as an `experiment` of a user's own conf/.
+
+    Args:
+        sections: The configuration: the sections of `GROUPS`, and single values.
+        provenance: The header's content, by key.
+    """
     defaults = [{f"override /{group}": sections[group]["name"]} for group in GROUPS if group in sections]
     told = yaml.safe_dump(dict(provenance), sort_keys=False, allow_unicode=True, width=1000)
     header = [
@@ -59,10 +64,13 @@ def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any])
 
 
 def read_exported(path: Path) -> Exported:
-    """Read an exported configuration, or one written by hand in its form.
+    """Read an exported configuration, or one written by hand in the same form.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        StudyError: The file does not exist, or is no such configuration.
+        StudyError: The file does not exist, or is not such a configuration.
     """
     expected = "Give a file that `study export` wrote."
     try:
@@ -100,7 +108,7 @@ def _words(section: Any) -> Iterator[str]:
 
 
 def _header(text: str) -> str:
-    """Return the YAML in the comments below the word provenance."""
+    """Return the YAML in the comments after the word provenance."""
     lines = iter(text.splitlines())
     for line in lines:
         if line.strip() == _PROVENANCE:

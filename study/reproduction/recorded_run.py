@@ -29,7 +29,7 @@ from study.tracking.read_studies import (
 )
 
 _FORMS = "a run id, EXPERIMENT/STUDY, EXPERIMENT/OPTIMIZER, or a file of `study export`"
-# Params of a run that are no arguments of the optimizer.
+# Params of a run that are not arguments of the optimizer.
 _NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 
@@ -38,8 +38,8 @@ class RecordedRun:
     """A recorded training and its conditions.
 
     Attributes:
-        tracking_uri: The store that holds it.
-        study: Its study.
+        tracking_uri: Address of the store.
+        study: The study of the run.
         run: The trial or confirmation.
         raw: The study's resolved config.
         data_digests: Digests of the data; several if a study was continued on other data.
@@ -59,12 +59,12 @@ class RecordedRun:
 
     @property
     def title(self) -> str:
-        """The run in words."""
+        """The run, in words."""
         return f"{self.study.experiment}/{self.study.name}, {self.run.kind} {self.run.number} (run {self.run.run_id})"
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
-        """The arguments that its optimizer was built with."""
+        """The arguments of the run's optimizer."""
         return hyperparameters(self.run)
 
     @property
@@ -75,8 +75,9 @@ class RecordedRun:
     def translated(self) -> RecordedRun:
         """Return the run with the new place of each `_target_` that has moved.
 
-        If Python finds a module of the old name, it is the user's own and stays. So the working directory must be on
-        Python's path.
+        If Python finds a module of the old name, this module is the user's own, and the name stays. So the working
+        directory
+        must be on Python's path.
         """
         raw, moved = translate_moved(self.raw)
         exported, moved_in_file = translate_moved(self.exported)
@@ -87,14 +88,14 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
     """Find the recorded run that a user names.
 
     Args:
-        tracking_uri: The store.
+        tracking_uri: Address of the store.
         name: A run id; `experiment/study` or `experiment/optimizer` for the first confirmation of its best
             configuration; or the path of an exported configuration.
-        folder: Where relative paths start.
+        folder: The folder where relative paths start.
 
     Raises:
         StoreError: The store or the study's config.yaml cannot be read.
-        StudyError: No run has this name, several have it, or none is confirmed yet.
+        StudyError: No run has this name, several have it, or the study has no confirmed run yet.
     """
     connections = Connections()
     path = folder / Path(name).expanduser()
@@ -107,7 +108,12 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
 
 
 def find_study(tracking_uri: str, name: str, *, connections: Connections | None = None) -> StudyRecord:
-    """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name comes first.
+    """Find the study that `experiment/study` or `experiment/optimizer` names; a study's own name has priority.
+
+    Args:
+        tracking_uri: Address of the store.
+        name: The name.
+        connections: The command's connections. None (the default): open new ones.
 
     Raises:
         StoreError: The store cannot be read.
@@ -134,7 +140,11 @@ def find_study(tracking_uri: str, name: str, *, connections: Connections | None 
 
 
 def hyperparameters(run: RunRecord) -> dict[str, Value]:
-    """Return the arguments that a run's optimizer was built with, as its params hold them."""
+    """Return the arguments of a run's optimizer, read from the run's params.
+
+    Args:
+        run: The run.
+    """
     return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
 
 

@@ -38,15 +38,15 @@ _LOOSENING = ("device", "python", PROJECT)
 
 @dataclass(frozen=True, kw_only=True)
 class MetricComparison:
-    """A metric as recorded, and as it was when the run was trained again.
+    """A metric as recorded, and from training the run again.
 
     Attributes:
-        metric: Its name.
-        n_compared: Epochs compared; 1 for a test metric.
+        metric: Name of the metric.
+        n_compared: Number of compared epochs; 1 for a test metric.
         largest: The largest relative difference; infinite if one side has more epochs or is not a number.
-        at: The epoch of the largest difference, from 1; None where there is no difference.
-        recorded: The recorded value there, at the last epoch where there is no difference.
-        again: The value there now.
+        at: The epoch of the largest difference, from 1; None if there is no difference.
+        recorded: The recorded value at this epoch; at the last epoch if there is no difference.
+        again: The new value at the same epoch.
     """
 
     metric: str
@@ -62,14 +62,14 @@ class Reproduction:
     """The result of training a run again, with likely causes if it was not reproduced.
 
     Attributes:
-        trained: Whether it was trained again; unless forced, a difference in data or versions stops it.
-        reproduced: Whether every difference is within the tolerance, and the run ended alike.
+        trained: True if it was trained again. Unless forced, a difference in data or versions prevents it.
+        reproduced: True if every difference is within the tolerance, and the run ended in the same state.
         tolerance: The largest relative difference allowed; 0: bit for bit.
-        comparisons: One for each metric.
-        recorded_state: How the run ended.
-        state: How it ended now; None if it was not trained.
-        differences: The differences from the recording: likely causes.
-        device: The device that trained.
+        comparisons: A comparison for each metric.
+        recorded_state: The recorded state in which the run ended.
+        state: The state in which it ended now; None if it was not trained.
+        differences: The differences from the recorded conditions: likely causes.
+        device: The device of the new training.
     """
 
     trained: bool
@@ -84,7 +84,7 @@ class Reproduction:
 
 @dataclass(frozen=True, kw_only=True)
 class Repetition:
-    """A configuration on fresh seeds, beside its recorded confirmations.
+    """A configuration on fresh seeds, with its recorded confirmations.
 
     Attributes:
         trained: Whether it was trained; a difference in data or versions stops it unless forced.
@@ -116,12 +116,12 @@ def reproduce(
 
     Args:
         target: The run.
-        folder: Where relative paths start.
-        changes: New values of the config, by dotted key.
-        tolerance: The largest relative difference allowed; None: 0 if everything is as recorded, else
-            `LOOSE_TOLERANCE`.
-        force: Train even if the data or the versions of computing packages differ.
-        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
+        folder: The folder where relative paths start.
+        changes: New values of the config, by dotted key. None (the default): none.
+        tolerance: The largest relative difference allowed. None (the default): 0 if all conditions are as recorded,
+            otherwise `LOOSE_TOLERANCE`.
+        force: Train even if the data or the versions of computing packages differ. Default False.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -172,12 +172,12 @@ def repeat(
     """Train a run's configuration on seeds that its study has not used; nothing is stored.
 
     Args:
-        target: The run whose configuration it is.
+        target: The run that has the configuration.
         n_seeds: Number of seeds.
-        folder: Where relative paths start.
-        changes: New values of the config, by dotted key.
-        force: Train even if the data or the versions of computing packages differ.
-        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`.
+        folder: The folder where relative paths start.
+        changes: New values of the config, by dotted key. None (the default): none.
+        force: Train even if the data or the versions of computing packages differ. Default False.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -201,7 +201,12 @@ def repeat(
 def compare_histories(
     recorded: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]
 ) -> tuple[MetricComparison, ...]:
-    """Compare histories of the metrics that were recorded, one value an epoch each."""
+    """Compare the histories of the recorded metrics.
+
+    Args:
+        recorded: The recorded histories, by metric: one value per epoch.
+        again: The new histories, by metric: one value per epoch.
+    """
     return tuple(_compare_metric(metric, values, again.get(metric, ())) for metric, values in recorded.items())
 
 
@@ -240,7 +245,7 @@ def _compare_metric(metric: str, recorded: Sequence[float], again: Sequence[floa
 
 
 def _relative(a: float, b: float) -> float:
-    """Return the difference of two numbers relative to the larger; NaN and infinities equal only themselves."""
+    """Return the difference of two numbers relative to the larger one; NaN and infinities equal only themselves."""
     if a == b or (math.isnan(a) and math.isnan(b)):
         return 0.0
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -258,7 +263,7 @@ def _train(
     allow: Sequence[str],
     stop_after: int | None = None,
 ) -> tuple[Retrained, list[Difference]]:
-    """Train trials at the target's point, changed as asked, and name the changes."""
+    """Train trials at the target's point, with the changes, and return the changes too."""
     recorded = target.hyperparameters
     wanted = changes_between(target.raw, target.exported, arguments=recorded) | dict(changes or {})
     raw = apply_changes(target.raw, wanted)
@@ -284,7 +289,7 @@ def _train(
 
 
 def _recorded(target: RecordedRun) -> dict[str, list[float]]:
-    """Return the run's history: per metric of the workload one value an epoch."""
+    """Return the run's history: for each metric of the workload one value per epoch."""
     task = target.raw.get("dataset", {}).get("task", {})
     watched = [metric if isinstance(metric, str) else str(metric.get("name")) for metric in task.get("metrics") or ()]
     names = [f"{part}{name}" for part in ("", "val_") for name in ("loss", *watched)]

@@ -29,9 +29,9 @@ class Difference:
 
     Attributes:
         subject: `data digest`, a package, `device`, or a key of the config.
-        recorded: The value then.
-        now: The value now.
-        stops: Whether it makes the training another one, so that repeating it must be forced.
+        recorded: The recorded value, as text.
+        now: The present value, as text.
+        stops: True if the difference makes the training another one, so that only `force` repeats it. Default False.
     """
 
     subject: str
@@ -49,7 +49,7 @@ class RetrainRequest:
 
     Attributes:
         raw: The resolved config.
-        folder: Where relative paths start.
+        folder: The folder where relative paths start.
         trials: The trials.
         stop_after: Epochs after which a pruned trial had been stopped; None trains to the end.
         tags: Versions and device, as the study's tags hold them.
@@ -57,6 +57,7 @@ class RetrainRequest:
         contents: The recorded data, code and architecture; None if an earlier version recorded the run.
         force: Train even if a difference would stop it.
         allow: Packages that the user allows the recorded config to name, besides those of `study.config.allowlist`.
+            Default: none.
     """
 
     raw: Mapping[str, Any]
@@ -71,7 +72,7 @@ class RetrainRequest:
 
     @property
     def backend(self) -> str:
-        """The Keras backend it needs."""
+        """The Keras backend that the training needs."""
         trainer = self.raw.get("trainer")
         return str(trainer.get("backend")) if isinstance(trainer, Mapping) else "(missing)"
 
@@ -81,9 +82,9 @@ class Retrained:
     """The outcome of training again.
 
     Attributes:
-        differences: The differences from the recording.
-        device: The device that trained.
-        results: One for each trial; none where a difference stopped the training.
+        differences: The differences from the recorded conditions.
+        device: The device of the new training.
+        results: A result for each trial; none if a difference prevented the training.
     """
 
     differences: tuple[Difference, ...]
@@ -94,7 +95,10 @@ class Retrained:
 def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
-    Keras holds one backend per process. If this process holds another one, a fresh process trains.
+    A process can have only one Keras backend. If this process has another one, a fresh process trains.
+
+    Args:
+        request: The trials and their recorded conditions.
 
     Raises:
         BackendError: The backend is unknown or not installed.
@@ -138,13 +142,13 @@ def compare_conditions(
     data_digest: str,
     backend: str,
 ) -> list[Difference]:
-    """Return the differences from the recording: in the data, the computing packages, the device and the code.
+    """Return the differences from the recorded conditions: of data, computing packages, device and code.
 
     Args:
         tags: The recorded versions and device; a subject without a tag is not compared.
-        now: The versions and the device now, by the same keys.
+        now: The present versions and device, by the same keys.
         data_digests: The recorded digests; empty if there are none.
-        data_digest: The digest now.
+        data_digest: The present digest.
         backend: The backend that trains.
     """
     found = []

@@ -30,7 +30,10 @@ from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER,
 
 @contextlib.contextmanager
 def open_search(config: StudyConfig) -> Iterator[Search]:
-    """Open the study's search as one of its workers: a new one, or one to be continued.
+    """Open the study's search as one of its workers: a new search, or one to continue.
+
+    Args:
+        config: The study's config.
 
     Raises:
         StoreError: The store cannot be read or written.
@@ -45,12 +48,19 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
 
 
 class Search:
-    """An open search: proposes trials and learns how they ended.
+    """An open search: it proposes trials and records their ends.
+
+    Args:
+        config: The study's config.
+        optuna_study: Optuna's study.
+        storage: The store of the search, opened as this worker.
+        name: The study's name in its experiment.
+        claims: Claims on work other than trials, shared with the study's other workers.
 
     Attributes:
         name: The study's name in its experiment.
         claims: Claims on work other than trials, shared with the study's other workers.
-        is_blind: True where the proposals do not depend on the results of other trials.
+        is_blind: True if the proposals do not depend on the results of other trials.
     """
 
     def __init__(
@@ -69,9 +79,12 @@ class Search:
         self._to_retry = {trial_id(t) for t in self._known().failed.values()} if config.retry_failed else set()
 
     def ask(self, n: int) -> list[Trial]:
-        """Propose up to `n` of the trials that are still due, those of dead workers and failed ones to retry included.
+        """Propose trials that are still due, those of dead workers and failed ones to retry included.
 
         A sampler that learns proposes fewer at once, `StudyConfig.n_at_once`.
+
+        Args:
+            n: The largest number of trials to propose.
         """
         with self._store.alone(), quiet():
             self._take_over(self._known())
@@ -93,11 +106,15 @@ class Search:
         return self._store.alone()
 
     def were_begun(self, trials: Sequence[Trial]) -> bool:
-        """Tell whether dead workers had begun some of the trials."""
+        """Return whether dead workers had begun some of the trials.
+
+        Args:
+            trials: The trials.
+        """
         return any(trial.number in self._index.left for trial in trials)
 
     def others_train(self) -> bool:
-        """Tell whether other living workers train trials of this study."""
+        """Return whether other living workers train trials of this study."""
         with self._store.alone():
             running = self._running(self._known())
             return len(running) > len(self._store.abandoned(running))
@@ -106,6 +123,9 @@ class Search:
         """Report the objective of trials at an epoch to the pruner; return the numbers of the trials to stop.
 
         All are reported before the first is judged, so that their order does not matter.
+
+        Args:
+            reports: For each trial: the trial, the epoch (from 0) and the objective at this epoch.
         """
         with self._own_trials():
             if not self._prunes or not reports:
@@ -116,18 +136,27 @@ class Search:
                 return to_stop(self._study, {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports})
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
-        """Record how the trials of a batch ended, each with its objective."""
+        """Record how the trials of a batch ended.
+
+        Args:
+            ended: The result and the objective of each trial.
+        """
         with self._own_trials(), self._store.alone():
             for result, objective in ended:
                 self.tell(result, objective=objective)
 
     def tell(self, result: TrialResult, *, objective: float) -> None:
-        """Record how a trial ended; a diverged one counts as complete with the worst objective."""
+        """Record how a trial ended; a diverged one counts as complete with the worst objective.
+
+        Args:
+            result: The trial's result.
+            objective: The trial's objective; NaN for a failed trial.
+        """
         optuna_trial = self._asked[result.trial.number]
         optuna_trial.set_user_attr(STATE, result.state)
         if result.state == "failed":
             optuna_trial.set_user_attr(ERROR, last_line(result.error))
-        # Each proposal has a sampler of its own. Its work after a trial, such as the grid's stop, is not wanted here.
+        # Each proposal has its own sampler. The work of a sampler after a trial, such as the grid's stop, is unwanted.
         self._study.sampler = optuna.samplers.RandomSampler()
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
@@ -137,22 +166,22 @@ class Search:
 
     @property
     def ended(self) -> dict[int, str]:
-        """The states of the trials that ended, by number."""
+        """States of the trials that ended, by number."""
         numbered = self._known().numbered
         return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
 
     @property
     def n_spent(self) -> int:
-        """The number of trials that ended, in any state."""
+        """Number of trials that ended, in any state."""
         return len(self.ended)
 
     @property
     def errors(self) -> list[str]:
-        """The last line of the error of each failed trial."""
+        """Last line of the error of each failed trial."""
         return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._known().failed.values()]
 
     def best(self) -> BestTrial | None:
-        """Return the best completed trial, the earlier of equals; None when every trial diverged or failed."""
+        """Return the best completed trial, the earlier of equals; None if every trial diverged or failed."""
         found = self._known().best
         if found is None:
             return None
@@ -165,7 +194,7 @@ class Search:
         import_in_background()
 
     def plots(self) -> str | None:
-        """Return Optuna's own plots as one HTML page that works offline; None when there is nothing to plot."""
+        """Return Optuna's own plots as one HTML page that works offline; None if there is nothing to plot."""
         return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
 
     def _ask(self, number: int, coordinates: Mapping[str, Value]) -> Trial:
@@ -195,7 +224,7 @@ class Search:
         )
 
     def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
-        """Draw all coordinates if the sampler does not read the store, so that one write does; otherwise none."""
+        """Draw all coordinates if the sampler does not read the store: one write is then enough; otherwise none."""
         if type(self._study.sampler) is not optuna.samplers.RandomSampler:
             return {}
         alone = optuna.create_study(sampler=self._study.sampler)

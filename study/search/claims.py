@@ -19,11 +19,12 @@ _POLL_S = 0.2
 class Claims:
     """Claims on keys; a claim ends when its worker dies.
 
-    They are trials of a second Optuna study. So dead workers are found in the same way as for the study's own trials.
+    Claims are trials of a second Optuna study. So dead workers are found in the same way as for the study's own
+    trials.
 
     Args:
-        storage: The store.
-        study_name: The Optuna study that the claims belong to.
+        storage: The store of the search.
+        study_name: Name of the Optuna study that the claims belong to.
     """
 
     def __init__(self, storage: SearchStorage, study_name: str) -> None:
@@ -34,7 +35,15 @@ class Claims:
         self._mine: dict[str, int] = {}
 
     def take(self, keys: Sequence[str], n: int) -> list[str]:
-        """Claim the first `n` keys that no living worker holds; a key can be claimed again later."""
+        """Claim the first keys that no living worker holds; a key can be claimed again later.
+
+        Args:
+            keys: The keys, in order of preference.
+            n: The largest number of keys to claim.
+
+        Returns:
+            The keys that this worker now holds.
+        """
         with self._storage.alone():
             held = self._held()
             taken = [key for key in keys if key not in held][:n]
@@ -43,7 +52,11 @@ class Claims:
         return taken
 
     def finish(self, *, but: str | None = None) -> None:
-        """Give back this worker's claims, except one."""
+        """Give back this worker's claims.
+
+        Args:
+            but: The key of a claim to keep. None (the default): give back all claims.
+        """
         ended = [key for key in self._mine if key != but]
         if not ended:
             return
@@ -54,14 +67,15 @@ class Claims:
                 self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
 
     def once(self, key: str, *, ever: bool = False) -> bool:
-        """Claim a key unless its work is done; wait as long as another worker holds it.
+        """Claim a key unless its work is done; wait while another worker holds it.
 
         Args:
-            key: The name of the work, given back with `finish`.
-            ever: True for work that is done once for all, False for work that workers who run together do once.
+            key: Name of the work. `finish` gives it back.
+            ever: True for work that is done only once; False for work that is done once by workers who run at the same
+                time. Default False.
 
         Returns:
-            True if this worker has the work to do; False if another one has done it.
+            True if this worker has to do the work; False if another worker has done it.
         """
         while True:
             with self._storage.alone():
@@ -99,5 +113,9 @@ class Claims:
 
 
 def is_of_claims(study_name: str) -> bool:
-    """Tell whether an Optuna study holds claims instead of trials."""
+    """Return whether an Optuna study holds claims instead of trials.
+
+    Args:
+        study_name: Name of the Optuna study.
+    """
     return study_name.startswith(_PREFIX)

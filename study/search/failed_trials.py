@@ -30,13 +30,13 @@ class FailedTrialsError(StudyError):
 
 
 class Failures:
-    """Counts the trials that fail one after the other, in the order in which they end.
+    """Counter of trials that fail one after the other, in the order in which they end.
 
     A trial that ends in another way resets the count. A study may have a few points that fail, for example because
     they need too much memory; these count as spent trials.
 
     Args:
-        limit: The number of failures in a row that ends the study; None: no limit.
+        limit: Number of failures in a row that ends the study; None: no limit.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -45,6 +45,9 @@ class Failures:
 
     def note(self, ended: Sequence[TrialResult]) -> None:
         """Count the failures among trials that ended and are recorded.
+
+        Args:
+            ended: Results of the trials, in the order in which they ended.
 
         Raises:
             FailedTrialsError: The limit is reached.
@@ -61,17 +64,22 @@ class Failures:
 
 
 def all_failed(errors: Sequence[str]) -> FailedTrialsError:
-    """Return the error to raise when every trial of a study has failed.
+    """Return the error to raise if every trial of a study has failed.
 
     Args:
-        errors: The last line of each one's error.
+        errors: The last line of the error of each trial.
     """
     told = "its only trial has failed" if len(errors) == 1 else f"all {len(errors)} trials have failed"
     return FailedTrialsError(f"{told}, {_alike(errors)}There is nothing to confirm. {_NEXT}")
 
 
 def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
-    """Return a trial whose error is redacted, and has advice where memory ran out."""
+    """Return a result whose error is redacted, with advice if memory ran out.
+
+    Args:
+        result: The result of a trial, failed or not.
+        config: The study's config.
+    """
     if result.error is None:
         return result
     error = redact(result.error)
@@ -85,7 +93,10 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
 def last_line(error: str | None) -> str:
     """Return the line of a traceback that names the error, and the line after it.
 
-    Keras writes the error itself below a line that only names its origin.
+    Keras writes the error itself in the line after its origin.
+
+    Args:
+        error: The traceback; None: the returned text says that there is no message.
     """
     lines = [line for line in re.sub(r"\x1b\[[\d;]*m", "", error or "").splitlines() if line.strip()]
     starts = [n for n, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]

@@ -12,7 +12,7 @@ from optuna.importance import FanovaImportanceEvaluator
 from study.core.search_space import Range, Value
 from study.search.samplers import distribution, quiet
 
-# Fewer trees than Optuna's 64, which take seconds a study; importances agree to about a percent.
+# Fewer trees than Optuna's 64, which take seconds for each study. Importances agree to about 0.01.
 _N_TREES = 16
 _SEED = 0
 ENOUGH_TRIALS = 5
@@ -21,16 +21,16 @@ ENOUGH_TRIALS = 5
 def importances(
     points: Sequence[Mapping[str, Value]], scores: Sequence[float], ranges: Mapping[str, Range]
 ) -> dict[str, float]:
-    """Return the share of the scores' variance that each argument accounts for, the largest first.
+    """Return the share of the scores' variance that each argument explains, the largest first.
 
     Args:
-        points: The arguments of each trial; all of `ranges` must be there.
-        scores: One for each trial, finite; give a diverged trial the worst possible value.
+        points: The arguments of each trial, `n_trials` mappings with a value for each argument of `ranges`.
+        scores: A finite score for each trial, shape `(n_trials,)`; a diverged trial has the worst possible value.
         ranges: The searched ranges, by argument.
 
     Returns:
-        Shares that sum to 1, by argument; empty with fewer than two arguments or five trials, or where all scores are
-        equal.
+        Shares from 0 to 1 that sum to 1, by argument. Empty with fewer than two arguments or five trials, or if all
+        scores are equal.
 
     Source:
         F. Hutter, H. Hoos and K. Leyton-Brown (2014), An efficient approach for assessing hyperparameter importance.

@@ -19,7 +19,7 @@ VERSION = "5.0"
 
 
 def check_version() -> None:
-    """Refuse an Optuna that this module was not written for.
+    """Refuse a version of Optuna that this module was not written for.
 
     Raises:
         StudyError: Another version of Optuna is installed.
@@ -49,6 +49,9 @@ def storage_of(optuna_study: optuna.Study) -> optuna.storages.BaseStorage:
 def database_of(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStorage:
     """Return the database behind the cache that `get_storage` puts before it (`_backend` in Optuna 5.0).
 
+    Args:
+        storage: The cache.
+
     Raises:
         TypeError: The storage is not a database behind a cache.
     """
@@ -61,8 +64,12 @@ def database_of(storage: optuna.storages.BaseStorage) -> optuna.storages.RDBStor
 def add_trial(optuna_study: optuna.Study, template: FrozenTrial) -> int:
     """Add a trial to a study and return its id (`_thread_local.cached_all_trials` in Optuna 5.0).
 
-    `Study.ask` would read all trials to look for enqueued ones, and write each attribute on its own. Like `ask`, this
-    empties the cache from which a sampler reads the study's trials.
+    `Study.ask` would read all trials to look for enqueued ones, and write each attribute separately. Like `ask`, this
+    function empties the cache from which a sampler reads the study's trials.
+
+    Args:
+        optuna_study: The study.
+        template: The trial, which gets an id and a number of its own.
     """
     optuna_study._thread_local.cached_all_trials = None
     return storage_of(optuna_study).create_new_trial(study_id(optuna_study), template)
@@ -71,13 +78,22 @@ def add_trial(optuna_study: optuna.Study, template: FrozenTrial) -> int:
 def draw(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> None:
     """Draw a parameter of a trial and write it (`_suggest` in Optuna 5.0).
 
-    The public `suggest_float` and its siblings take bounds or choices, not a distribution.
+    The public `suggest_float` and similar methods take bounds or choices, not a distribution.
+
+    Args:
+        trial: The trial.
+        name: Name of the parameter.
+        distribution: The distribution to draw from.
     """
     trial._suggest(name, distribution)
 
 
 def fixed_params(coordinates: Mapping[str, Value]) -> dict[str, Any]:
-    """Return the system attributes of a trial that fix some of its parameters (`fixed_params` in Optuna 5.0)."""
+    """Return the system attributes of a trial that fix some of its parameters (`fixed_params` in Optuna 5.0).
+
+    Args:
+        coordinates: Values of these parameters, by name.
+    """
     return {"fixed_params": dict(coordinates)} if coordinates else {}
 
 
@@ -85,6 +101,10 @@ def fix_search_space(sampler: optuna.samplers.BaseSampler, space: Mapping[str, B
     """Have a sampler draw from a known space (`infer_relative_search_space` as Optuna 5.0 calls it).
 
     Otherwise the quasi-random sampler looks through all earlier trials for the space of the first one.
+
+    Args:
+        sampler: The sampler, which is changed.
+        space: Distributions by parameter.
     """
     sampler.infer_relative_search_space = lambda *_: dict(space)  # type: ignore[method-assign]
 
@@ -93,6 +113,9 @@ class StudySnapshot(optuna.Study):
     """A study whose trials were read once, for plots (`Study.__init__`, `_storage` and `_study_id` in Optuna 5.0).
 
     The trials are returned without a copy, since plots do not change them.
+
+    Args:
+        optuna_study: The study.
     """
 
     def __init__(self, optuna_study: optuna.Study) -> None:
@@ -100,6 +123,11 @@ class StudySnapshot(optuna.Study):
         self._trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        """Return the trials, of some states or all."""
+        """Return the trials of some states.
+
+        Args:
+            deepcopy: Ignored: trials are never copied. Default True, as in Optuna.
+            states: The states. None (the default): all.
+        """
         del deepcopy
         return [trial for trial in self._trials if states is None or trial.state in states]

@@ -16,17 +16,17 @@ from study.search.samplers import quiet
 
 @functools.cache
 def import_in_background() -> None:
-    """Import the plotting modules once, in a thread of their own, since that takes half a second."""
+    """Import the plotting modules once, in a separate thread, since that takes half a second."""
     threading.Thread(target=_import, name="imports", daemon=True).start()
 
 
 def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
-    """Return the plots as one HTML page that works offline; None when there is nothing to plot.
+    """Return the plots as one HTML page that works offline; None if there is nothing to plot.
 
     Args:
         optuna_study: The search.
-        n_searched: The number of searched arguments.
-        prunes: True where trials are stopped early.
+        n_searched: Number of searched arguments.
+        prunes: True if a pruner stops trials early.
     """
     shown = StudySnapshot(optuna_study)
     completed = shown.get_trials(states=(TrialState.COMPLETE,))

@@ -17,9 +17,10 @@ from study.search.optuna_internals import storage_of, trial_id
 def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int]:
     """Ask the study's pruner about trials that have all reported; their order does not matter.
 
-    Successive halving and Hyperband compare a trial with those that reached its rung before. They write the rung to
-    the trial when they are asked. So where the first round wrote rungs, a second round asks again. It takes the trials
-    as they were before the first, and finds the rungs of the whole batch in the store.
+    Successive halving and Hyperband compare a trial with those that reached its rung before. When asked about a trial,
+    they write the rung to the trial. So if the first round wrote rungs, a second round asks again: it takes the trials
+    in
+    their state before the first round, and finds the rungs of the whole batch in the store.
 
     Args:
         optuna_study: The study.
@@ -43,21 +44,25 @@ def to_stop(optuna_study: optuna.Study, trial_ids: Mapping[int, int]) -> set[int
 
 
 def waits_for_finished_trials(section: Section) -> bool:
-    """Tell from a pruner's arguments whether it needs finished trials before it stops one."""
+    """Return whether a pruner needs finished trials before it stops one.
+
+    Args:
+        section: The pruner's section: `_target_` and its arguments.
+    """
     waits = bool(section.get("n_startup_trials"))
     return waits or "auto" in (section.get("min_resource"), section.get("max_resource"))
 
 
 class BatchQuantile(optuna.pruners.BasePruner):
-    """Stops a trial that is worse at its epoch than a quantile of all trials that reported the epoch.
+    """Pruner that stops a trial whose value at an epoch is worse than a quantile of all trials that reported it.
 
-    Trials that are still running count, so it works within a batch as well as from trial to trial.
+    Trials that are still running count. So this works within a batch as well as from trial to trial.
 
     Args:
-        quantile: The share of the trials at an epoch that is stopped there, from 0 to below 1.
-        n_warmup_epochs: Epochs at the beginning at which no trial is stopped.
-        every_n_epochs: Stop trials at every n-th epoch after these only.
-        n_min_trials: Stop no trial at an epoch that fewer have reported.
+        quantile: Share of the trials at an epoch that are stopped, from 0 to below 1.
+        n_warmup_epochs: Number of epochs at the beginning at which no trial is stopped. Default 0.
+        every_n_epochs: Stop trials only at every n-th epoch after the warm-up. Default 1.
+        n_min_trials: Stop no trial at an epoch that fewer trials have reported. Default 2.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -74,7 +79,12 @@ class BatchQuantile(optuna.pruners.BasePruner):
         self._n_warmup_epochs, self._every_n_epochs = n_warmup_epochs, every_n_epochs
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Tell whether to stop a trial at the last epoch that it reported."""
+        """Return whether to stop a trial at the last epoch that it reported.
+
+        Args:
+            study: The study, whose trials are compared.
+            trial: The trial, with its reported values.
+        """
         epoch = trial.last_step
         if epoch is None:
             return False
@@ -88,7 +98,7 @@ class BatchQuantile(optuna.pruners.BasePruner):
         values = [other for other in others if not math.isnan(other)]
         if len(values) < self._n_min_trials:
             return False
-        # The quantile is the value of a trial. Between two values it is the better one: of four, the worst is below.
+        # The quantile is the value of a trial; between two values, the better one. So the worst of four is below it.
         if study.direction == StudyDirection.MAXIMIZE:
             return value < float(np.quantile(values, self._quantile, method="higher"))
         return value > float(np.quantile(values, 1 - self._quantile, method="lower"))

@@ -27,7 +27,11 @@ from study.search.optuna_internals import fix_search_space
 def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.BaseSampler:
     """Build a new sampler for one proposal, so that the proposal depends only on its seed and the store.
 
-    Optuna warns of experimental samplers, unless this is called under `quiet`.
+    Optuna warns of experimental samplers, except inside `quiet`.
+
+    Args:
+        config: The study's config.
+        trial_number: Index of the trial in the study, from 0.
     """
     section = config.sampler.section
     seed = sampler_seed(config.study_seed, trial_number)
@@ -42,14 +46,22 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
 
 
 def is_blind(config: StudyConfig) -> bool:
-    """Tell whether the sampler's proposals do not depend on the results of other trials."""
+    """Return whether the sampler's proposals do not depend on the results of other trials.
+
+    Args:
+        config: The study's config.
+    """
     with quiet():
         built = build_sampler(config, trial_number=0)
     return isinstance(built, (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler, optuna.samplers.GridSampler))
 
 
 def distribution(searched: Range) -> BaseDistribution:
-    """Return the distribution of a range's coordinate."""
+    """Return the distribution of a range's coordinate.
+
+    Args:
+        searched: The range.
+    """
     if searched.choices is not None:
         return CategoricalDistribution(cast(Sequence[CategoricalChoiceType], searched.choices))
     low, high = searched.bounds
@@ -57,11 +69,11 @@ def distribution(searched: Range) -> BaseDistribution:
 
 
 def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int) -> optuna.samplers.BaseSampler:
-    """Return a sampler over a grid: `n_points` along each interval, evenly on its own scale, and all choices.
+    """Return a sampler over a grid: `n_points` along each interval, at equal distances on its scale, and all choices.
 
     Args:
         ranges: The searched ranges, by argument.
-        n_points: Points along each interval, both ends included.
+        n_points: Number of points along each interval, both ends included.
         study_seed: Seed of the order of the grid's points.
     """
     space: dict[str, Sequence[Any]] = {}

@@ -41,7 +41,10 @@ class KnownStudy:
 
 
 def check_name(config: StudyConfig) -> None:
-    """Check, without writing anything, that the store opens and `study_name` is not another study's.
+    """Check, without writing anything, that the store opens and that `study_name` is not another study's.
+
+    Args:
+        config: The study's config.
 
     Raises:
         StoreError: The store cannot be read.
@@ -117,7 +120,10 @@ def has_results(stores: Stores, experiment: str, name: str) -> bool:
 
 
 def count_studies(stores: Stores) -> int:
-    """Return how many studies the store of searches holds.
+    """Return the number of studies in the store of searches.
+
+    Args:
+        stores: The places of results.
 
     Raises:
         StoreError: The store cannot be read.

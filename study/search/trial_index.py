@@ -1,6 +1,6 @@
-"""An index of the trials of a search by number, which reads each trial until it has ended, and never again.
+"""An index of the trials of a search by number. It reads each trial until the trial has ended, and never again.
 
-Optuna's own `get_trials` reads all of them, which at 10 000 trials takes longer than the training of a small net.
+Optuna's own `get_trials` reads all of them, which at 10 000 trials takes longer than the training of a small network.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class TrialIndex:
     """The trials of a search by our own trial number, as of the last `refresh`.
 
     Args:
-        optuna_study: The search; other workers may add trials to it.
+        optuna_study: The search. Other workers may add trials to it.
 
     Attributes:
-        numbered: The trials that hold a trial number, running or ended, by that number.
+        numbered: The trials that have a trial number, running or ended, by this number.
         failed: The numbered trials that failed.
-        left: The points of trials that were taken over from dead workers, by their number.
-        best: The best completed trial, the first of equals.
+        left: Points of trials that were taken over from dead workers, by trial number.
+        best: The best completed trial, the first of equals; None: no trial has completed.
         unended: The trials that have not ended, with or without a number, in Optuna's order.
     """
 
@@ -44,7 +44,7 @@ class TrialIndex:
         self._n_read = self._first_free = 0
 
     def refresh(self) -> None:
-        """Read the trials that were added or changed."""
+        """Read the trials that were added or changed since the last call."""
         self._unended += self._added()
         self.unended = []
         for frozen in map(self._storage.get_trial, self._unended):
@@ -54,7 +54,11 @@ class TrialIndex:
         self._unended = [trial_id(frozen) for frozen in self.unended]
 
     def free(self, n_trials: int) -> Iterator[int]:
-        """Return the trial numbers below `n_trials` that no trial holds, in order."""
+        """Return the trial numbers that no trial has, in order.
+
+        Args:
+            n_trials: Number of trials of the study; all numbers are below it.
+        """
         while self._first_free in self.numbered:
             self._first_free += 1
         return (number for number in range(self._first_free, n_trials) if number not in self.numbered)

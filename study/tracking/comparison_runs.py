@@ -22,8 +22,8 @@ class ExperimentContext:
     """The facts of an experiment that a comparison needs besides its studies.
 
     Attributes:
-        experiment_id: MLflow's id, for links.
-        digests: The data set's digest by the study's run.
+        experiment_id: MLflow's id of the experiment, for links.
+        digests: Digests of the data, by id of the study's run.
     """
 
     experiment_id: str
@@ -31,7 +31,12 @@ class ExperimentContext:
 
 
 def read_context(tracking_uri: str, experiment: str, *, connections: Connections | None = None) -> ExperimentContext:
-    """Return an experiment's id and the digests of the data that its studies used.
+    """Return an experiment's id and the digests of the data of its studies.
+
+    Args:
+        tracking_uri: Address of the store.
+        experiment: Name of the experiment.
+        connections: The command's connections. None (the default): open a new one.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
@@ -60,12 +65,12 @@ def log_comparison(
     """Record the files of a comparison in a new run of role `comparison`; earlier comparisons stay.
 
     Args:
-        tracking_uri: The store.
-        experiment: The experiment to keep it in.
-        files: The page, its JSON and its figures; pictures go into the folder `figures`.
+        tracking_uri: Address of the store.
+        experiment: Name of the experiment that gets the run.
+        files: Paths of the page, its JSON and its figures; pictures go into the folder `figures`.
         tags: Tags beside `role`.
-        study_run_ids: Runs of the studies compared; each gets the tag `comparison_run_id`.
-        connections: Those of the command.
+        study_run_ids: Ids of the runs of the compared studies; each gets the tag `comparison_run_id`. Default: none.
+        connections: The command's connections. None (the default): open a new one.
 
     Returns:
         The new run's id.

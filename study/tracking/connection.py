@@ -33,15 +33,16 @@ _FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, o
 
 
 def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -> MlflowClient:
-    """Return a client of the store at a URI, after checking that it exists and can be used.
+    """Return a client of the store at an address, after checking that the store exists and can be used.
 
     MLflow itself retries an unreachable database for more than a minute, and migrates an older one. So the checks come
     first, and write nothing.
 
     Args:
-        tracking_uri: Where the store is: a database, or a server's http address.
+        tracking_uri: Address of the store: a database, or a server's http address.
         create: Make an SQLite store that is missing; otherwise a missing store is an error.
-        artifacts: The folder for artifacts in a new store, for experiments without a location of their own.
+        artifacts: The folder for artifacts in a new store, for experiments without their own location. None (the
+            default): `artifacts` beside the database.
 
     Raises:
         StoreError: The store is missing, unreachable, corrupt, of another program or of another version of MLflow.
@@ -62,10 +63,11 @@ def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -
 
 
 class Connections:
-    """Clients of stores that exist, for the length of one command.
+    """Clients of stores that exist, for the duration of one command.
 
-    To inspect a database takes 20 ms. A command that reads a store several times holds one of these and passes it on,
-    so that each database is inspected once. A database whose file was replaced is inspected again.
+    An inspection of a database takes 20 ms. A command that reads a store several times has one object of this class
+    and
+    passes it on, so that each database is inspected once. A database whose file was replaced is inspected again.
     """
 
     def __init__(self) -> None:
@@ -73,6 +75,9 @@ class Connections:
 
     def client(self, tracking_uri: str) -> MlflowClient:
         """Return a client of a store, which is inspected at the first call.
+
+        Args:
+            tracking_uri: Address of the store.
 
         Raises:
             StoreError: The store is missing, or `connect` refuses it.
@@ -87,8 +92,8 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
     """Check without writing that a store can be used; a missing SQLite file is accepted.
 
     Args:
-        tracking_uri: Where the store is.
-        may_be_empty: Accept a database without tables.
+        tracking_uri: Address of the store.
+        may_be_empty: Accept a database without tables. Default True.
 
     Raises:
         StoreError: The store is unreachable, corrupt, of another program or of another version of MLflow.
@@ -104,16 +109,24 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
 
 
 def is_database(tracking_uri: str) -> bool:
-    """Tell whether a store can be queried as a database instead of through a server."""
+    """Return whether a store can be queried as a database instead of through a server.
+
+    Args:
+        tracking_uri: Address of the store.
+    """
     return not tracking_uri.startswith(_SERVERS)
 
 
 @contextlib.contextmanager
 def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
-    """Turn any failure of the store into a StoreError.
+    """Turn any failure of the store in the block into a StoreError.
+
+    Args:
+        tracking_uri: Address of the store.
+        what: The failure in words, such as `the studies cannot be read`.
 
     Raises:
-        StoreError: Something inside the block failed in MLflow, its database or its files.
+        StoreError: MLflow, its database or a file operation failed in the block.
     """
     try:
         yield
@@ -221,7 +234,7 @@ def _sqlite_path(uri: str) -> Path | None:
 
 
 def _file_identity(uri: str) -> tuple[int, int] | None:
-    """Return what identifies the file of an SQLite URI; None for another store, or without a file."""
+    """Return device and inode of the file of an SQLite URI; None for another store, or without a file."""
     path = _sqlite_path(uri)
     if path is None or not _has_content(path):
         return None
@@ -242,9 +255,12 @@ def _error(uri: str, what: str, advice: str) -> StoreError:
 
 
 def reason_of(error: BaseException) -> str:
-    """Describe an error in one line, with the database's own message where one failed.
+    """Describe an error in one line, with the database's own message if a database failed.
 
     SQLAlchemy puts a hint about autoflush before that message, which would hide that a database is locked.
+
+    Args:
+        error: The error.
     """
     met: BaseException | None = error
     while met is not None:

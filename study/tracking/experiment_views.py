@@ -23,7 +23,13 @@ _TAG = "mlflow.sharedViewState."
 
 
 def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig) -> None:
-    """Write the experiment's views; the arguments searched by its studies so far become columns."""
+    """Write the experiment's views, with a column for each argument that its studies have searched so far.
+
+    Args:
+        client: A client of the store.
+        experiment_id: MLflow's id of the experiment.
+        config: The study's config.
+    """
     known = client.get_experiment(experiment_id).tags.get(f"{_TAG}trials")
     arguments = [*_searched(known), *config.optimizer.ranges]
     for name, state in _states(config, list(dict.fromkeys(arguments))).items():
@@ -32,7 +38,12 @@ def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig) -
 
 
 def view_path(experiment_id: str, view: str) -> str:
-    """Return the path of a view on an MLflow server."""
+    """Return the path of a view on an MLflow server.
+
+    Args:
+        experiment_id: MLflow's id of the experiment.
+        view: Name of the view, a key of `VIEWS`.
+    """
     return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={view}&compareRunsMode={VIEWS[view][0]}"
 
 

@@ -1,4 +1,4 @@
-"""Keep a Keras model as an MLflow model that can be loaded and served."""
+"""Log a Keras model as an MLflow model that can be loaded and served."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from study.tracking.mlflow_internals import without_requirements_check
 
 _NAME = "model"
-# Keras loads TensorFlow by default, whichever backend trained the model.
+# Keras loads TensorFlow by default, also if another backend trained the model.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
 
 
@@ -24,11 +24,11 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
 
     Args:
         client: A client of the store.
-        model: A Keras model of one input and one output. It is not compiled, so that serving it does not need our
+        model: A Keras model of one input and one output. It is not compiled, so that the server does not need our
             optimizers and losses.
         example_x: Inputs, shape (n_examples, *input_shape), for the signature.
-        experiment_id: The run's experiment.
-        run_id: The run that trained the model.
+        experiment_id: MLflow's id of the run's experiment.
+        run_id: Id of the run that trained the model.
     """
     import mlflow.keras
 

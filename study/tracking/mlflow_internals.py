@@ -1,7 +1,7 @@
 """Access to the private members of MLflow 3.17, and to its tables of metrics, all in one place.
 
 MLflow may change them in any release. So `is_known` comes first: callers with another way, slower and with the same
-results, take that way. A function without one refuses another MLflow in words.
+results, take that way. A function without another way refuses other versions of MLflow with an explanation.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from mlflow.tracking import MlflowClient
 from study.core.errors import StoreError
 
 VERSION = "3.17"
-# MLflow looks through every installed package, which takes half a second or more, to warn of required versions that
-# differ from the installed ones. We require the installed ones.
+# MLflow inspects every installed package, which takes half a second or more, to warn of required versions that differ
+# from the installed ones. The versions that we require are the installed ones.
 _REQUIREMENTS_CHECK = "mlflow.utils.environment.warn_dependency_requirement_mismatches"
 
 
 def is_known() -> bool:
-    """Tell whether the installed MLflow is the one that this module was written for."""
+    """Return whether the installed MLflow is the one that this module was written for."""
     return bool(mlflow.__version__.split(".")[:2] == VERSION.split("."))
 
 
 def refuse_unknown(purpose: str, *, otherwise: str) -> None:
-    """Refuse an MLflow that this module was not written for.
+    """Refuse a version of MLflow that this module was not written for.
 
     Args:
-        purpose: What needs the private members, as the subject of a sentence.
-        otherwise: How to do without it.
+        purpose: The work that needs the private members, as the subject of a sentence.
+        otherwise: A way without this work, in words.
 
     Raises:
         StoreError: Another version of MLflow is installed.
@@ -52,6 +52,9 @@ def refuse_unknown(purpose: str, *, otherwise: str) -> None:
 
 def initialize_tables(engine: sqlalchemy.Engine) -> None:
     """Create MLflow's tables in an empty database (`store.db.utils._initialize_tables` in MLflow 3.17).
+
+    Args:
+        engine: SQLAlchemy's engine of the database.
 
     Raises:
         StoreError: Another version of MLflow is installed.
@@ -76,6 +79,9 @@ def migrations() -> ScriptDirectory:
 def database_of(client: MlflowClient) -> SqlAlchemyStore:
     """Return the database behind a client (`_tracking_client.store` in MLflow 3.17).
 
+    Args:
+        client: A client of the store.
+
     Raises:
         StoreError: Another version of MLflow is installed.
         TypeError: The client's store is not a database.
@@ -90,6 +96,10 @@ def database_of(client: MlflowClient) -> SqlAlchemyStore:
 def delete_metrics(client: MlflowClient, run_id: str) -> None:
     """Delete all metrics of a run from a database (`SqlMetric` and `SqlLatestMetric` in MLflow 3.17).
 
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
+
     Raises:
         StoreError: Another version of MLflow is installed.
     """
@@ -101,6 +111,10 @@ def delete_metrics(client: MlflowClient, run_id: str) -> None:
 def select_metrics(run_ids: Collection[str], metrics: Collection[str]) -> sqlalchemy.Select[Any]:
     """Return a query for run, name, step, value and is-NaN of logged metrics (`SqlMetric` in MLflow 3.17).
 
+    Args:
+        run_ids: Ids of the runs.
+        metrics: Names of the metrics.
+
     Raises:
         StoreError: Another version of MLflow is installed.
     """
@@ -111,7 +125,7 @@ def select_metrics(run_ids: Collection[str], metrics: Collection[str]) -> sqlalc
 
 
 def check_system_metrics() -> None:
-    """Refuse to record system metrics with another MLflow than `next_step` was written for.
+    """Refuse to record system metrics with a version of MLflow that `next_step` was not written for.
 
     Raises:
         StoreError: Another version of MLflow is installed.
@@ -120,7 +134,10 @@ def check_system_metrics() -> None:
 
 
 def next_step(monitor: Any) -> int:
-    """Return the step at which a `SystemMetricsMonitor` goes on in its run (`_logging_step` in MLflow 3.17).
+    """Return the step at which a `SystemMetricsMonitor` continues in its run (`_logging_step` in MLflow 3.17).
+
+    Args:
+        monitor: The monitor.
 
     Raises:
         StoreError: Another version of MLflow is installed.
@@ -131,9 +148,9 @@ def next_step(monitor: Any) -> int:
 
 @contextlib.contextmanager
 def without_requirements_check() -> Iterator[None]:
-    """Skip MLflow's check of a model's requirements (`utils.environment` in MLflow 3.17); another MLflow runs it.
+    """Skip MLflow's check of a model's requirements (`utils.environment` in MLflow 3.17); other versions run it.
 
-    The check is skipped in every thread for the length of the block.
+    The check is skipped in every thread for the duration of the block.
     """
     with mock.patch(_REQUIREMENTS_CHECK) if is_known() else contextlib.nullcontext():
         yield

@@ -40,12 +40,23 @@ _NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "
 
 
 def run_name(kind: Kind, number: int, *, study_name: str) -> str:
-    """Return the name of a child run; it names the study, since MLflow's table may mix rows of all studies."""
+    """Return the name of a child run; it names the study, since MLflow's table may mix rows of all studies.
+
+    Args:
+        kind: `trial`, or the setting that is confirmed.
+        number: Index of the trial, from 0; of a confirmation, its repetition.
+        study_name: Name of the study in its experiment.
+    """
     return f"{study_name} {_NAMES[kind].format(number)}"
 
 
 def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
-    """Return the tags that a study's run and all its children share."""
+    """Return the tags that a study's run and all its children share.
+
+    Args:
+        config: The study's config.
+        study_name: Name of the study in its experiment.
+    """
     return {
         "optimizer": config.optimizer.name,
         "dataset": config.dataset.name,
@@ -75,7 +86,13 @@ def contents_path(digest: str) -> str:
 
 
 def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
-    """Return the tags of a child run that it does not share with its study."""
+    """Return the tags of a child run that it does not share with its study.
+
+    Args:
+        kind: `trial`, or the setting that is confirmed.
+        number: Index of the trial, from 0; of a confirmation, its repetition.
+        parent: Id of the study's run.
+    """
     role: Role = "trial" if kind == "trial" else "confirmation"
     process = f"{platform.node()}:{os.getpid()}"
     tags = {"role": role, "number": str(number), "process": process, PARENT: parent}
@@ -83,14 +100,23 @@ def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
 
 
 def trial_params(trial: Trial, *, optimizer: str) -> dict[str, str]:
-    """Return a trial's hyperparameters and seeds as params."""
+    """Return a trial's hyperparameters and seeds as params.
+
+    Args:
+        trial: The trial or confirmation.
+        optimizer: The optimizer's YAML name.
+    """
     seeds = {"trial_number": trial.number, "run_seed": trial.run_seed, "order_seed": trial.order_seed}
     values = {"optimizer": optimizer, **trial.hyperparameters, **seeds}
     return {key: text_of(value) for key, value in values.items()}
 
 
 def config_params(config: StudyConfig) -> list[Param]:
-    """Return the resolved config, flattened, without nulls and without what may grow."""
+    """Return the resolved config as params: flattened, without nulls and without keys whose values may grow.
+
+    Args:
+        config: The study's config.
+    """
     flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
@@ -123,12 +149,22 @@ def to_params(params: Mapping[str, str]) -> list[Param]:
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:
-    """Return scalars of one step as MLflow's entities."""
+    """Return the numbers of one step as MLflow's entities.
+
+    Args:
+        values: The numbers, by name.
+        step: The step.
+        timestamp_ms: Time of the numbers, in milliseconds since 1970.
+    """
     return [Metric(_key(key), float(value), timestamp_ms, step) for key, value in values.items()]
 
 
 def dataset_input(dataset: Dataset) -> DatasetInput:
-    """Describe the training split by shapes, types and our digest, without copying or hashing it."""
+    """Describe the training split by shapes, types and our digest, without copying or hashing it.
+
+    Args:
+        dataset: The study's data set.
+    """
     described = NumpyDataset(
         dataset.train.x,
         CodeDatasetSource(tags={"mlflow.source.name": dataset.source}),
@@ -147,7 +183,12 @@ def split_tags(dataset: Dataset) -> dict[str, str]:
 
 
 def artifact_location(artifacts: Path, experiment_name: str) -> str:
-    """Return the location of an experiment's artifacts, a folder of the experiment's name."""
+    """Return the location of an experiment's artifacts, a folder of the experiment's name.
+
+    Args:
+        artifacts: Path of the folder of all artifacts.
+        experiment_name: Name of the experiment.
+    """
     return (artifacts / re.sub(r"[^\w.-]+", "_", experiment_name).strip(".")).as_uri()
 
 
@@ -171,12 +212,20 @@ def run_record(run: Run) -> RunRecord:
 
 
 def ended(run: Run) -> float | None:
-    """Return the end of a run in seconds since 1970; None while it runs, when the store may hold an older end."""
+    """Return the time of a run's end, in seconds since 1970; None while it runs, when an older time may be stored.
+
+    Args:
+        run: The run.
+    """
     return None if run.info.status == "RUNNING" or run.info.end_time is None else run.info.end_time / 1000
 
 
 def from_stored(value: float) -> float:
-    """Return infinity for the largest number, which a database stores in its place."""
+    """Return infinity for the largest number, which a database stores in its place, and other numbers unchanged.
+
+    Args:
+        value: The stored number.
+    """
     return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
 
 
@@ -195,7 +244,14 @@ def source_tags() -> dict[str, str]:
 
 
 def log_in_batches(client: MlflowClient, run_id: str, *, params: list[Param], tags: Mapping[str, str]) -> None:
-    """Log params and tags in calls of the size that MLflow accepts."""
+    """Log params and tags in calls of the size that MLflow accepts.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
+        params: The params.
+        tags: The tags.
+    """
     stored = to_tags(tags)
     for first in range(0, max(len(params), len(stored)), _PER_CALL):
         end = first + _PER_CALL

@@ -31,9 +31,17 @@ from study.tracking.read_studies import child_runs, find_runs
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRuns:
-    """A study's run, marked as running, with the trials and confirmations that it holds already.
+    """A study's run, marked as running, with the trials and confirmations that the store already has.
 
-    With a server, records of the study go through a spool, so that it may be away for a while.
+    With a server, records of the study go through a spool, so that the server may be away for a while.
+
+    Attributes:
+        client: A client of the store.
+        experiment_id: MLflow's id of the experiment.
+        run_id: Id of the study's run.
+        children: The trials and confirmations of the study, the oldest first.
+        mlflow_writer: The writer of entries to the store.
+        spool: The file in which entries wait for a server; None: the store is a database.
     """
 
     client: MlflowClient
@@ -48,6 +56,12 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
     """Find the run of the study with this digest, or create it, and update its description.
 
     Entries that an earlier process left in a spool are delivered first.
+
+    Args:
+        config: The study's config.
+        study_name: Name of the study in its experiment.
+        dataset: The study's data set.
+        environment: Versions by package, and `git_commit`.
 
     Raises:
         StoreError: The store cannot be opened or written to.
@@ -88,7 +102,11 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
 
 
 def spool_folder(config: StudyConfig) -> Path:
-    """Return the folder of the spools, beside the local stores."""
+    """Return the path of the folder of the spools, beside the local stores.
+
+    Args:
+        config: The study's config.
+    """
     return config.stores.artifacts.parent / "spool"
 
 
@@ -98,7 +116,7 @@ def _experiment(client: MlflowClient, config: StudyConfig) -> str:
     found: Experiment | None = client.get_experiment_by_name(name)
     if found is None:
         local = mlflow_schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
-        # Without its kind the UI asks whether this is about language models.
+        # Without the kind of an experiment, MLflow's pages ask if it is about language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
         try:
             return str(client.create_experiment(name, artifact_location=local, tags=tags))

@@ -36,7 +36,11 @@ _REQUESTS_AT_ONCE = 8
 
 
 def read_experiments(tracking_uri: str, *, connections: Connections | None = None) -> dict[str, str]:
-    """Return MLflow's ids of the experiments that hold studies, by their names, the newest first.
+    """Return MLflow's ids of the experiments that contain studies, by name, the newest first.
+
+    Args:
+        tracking_uri: Address of the store.
+        connections: The command's connections. None (the default): open a new one.
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -57,10 +61,11 @@ def read_studies(
     """Return the studies of an experiment, the oldest first.
 
     Args:
-        tracking_uri: The store.
-        experiment: The experiment's name.
-        trials: Read their trials too, not only the confirmations; this takes about a millisecond each.
-        connections: Those of the command.
+        tracking_uri: Address of the store.
+        experiment: Name of the experiment.
+        trials: Read the studies' trials too, not only the confirmations; this takes about a millisecond for each
+            trial. Default True.
+        connections: The command's connections. None (the default): open a new one.
 
     Raises:
         StoreError: The store is missing or cannot be read, or has no such experiment.
@@ -86,10 +91,15 @@ def read_studies(
 def read_study_of_run(
     tracking_uri: str, run_id: str, *, connections: Connections | None = None
 ) -> tuple[str, str] | None:
-    """Return the experiment's name and the study's run of a run; for the run of a study, that is the run itself.
+    """Return the experiment's name and the id of the study's run for a run; for a study's run, this is the run itself.
+
+    Args:
+        tracking_uri: Address of the store.
+        run_id: Id of the run.
+        connections: The command's connections. None (the default): open a new one.
 
     Returns:
-        None if the store has no such run, or it does not belong to a study.
+        The two texts; None if the store has no such run, or it does not belong to a study.
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -108,6 +118,11 @@ def read_study_of_run(
 
 def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connections | None = None) -> tuple[str, ...]:
     """Return the digests of the data of a study's run, usually one.
+
+    Args:
+        tracking_uri: Address of the store.
+        run_id: Id of the study's run.
+        connections: The command's connections. None (the default): open a new one.
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -138,13 +153,13 @@ def read_histories(
     """Return steps and values of metrics of many runs.
 
     Args:
-        tracking_uri: The store.
-        run_ids: The runs.
-        metrics: The metrics' names; one that a run does not have is left out of its answer.
-        connections: Those of the command.
+        tracking_uri: Address of the store.
+        run_ids: Ids of the runs.
+        metrics: Names of the metrics; a metric that a run does not have is missing in its answer.
+        connections: The command's connections. None (the default): open a new one.
 
     Returns:
-        By run and by metric: steps and values in the order of the steps, each of shape (n_logged,).
+        By id of the run and by metric: steps and values in the order of the steps, each of shape (n_logged,).
 
     Raises:
         StoreError: The store is missing or cannot be read.
@@ -165,6 +180,12 @@ def read_histories(
 def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections: Connections | None = None) -> str:
     """Return a text artifact of a run, such as a study's `config.yaml`.
 
+    Args:
+        tracking_uri: Address of the store.
+        run_id: Id of the run.
+        path: Path of the artifact in the run.
+        connections: The command's connections. None (the default): open a new one.
+
     Raises:
         StoreError: The store is missing or cannot be read, or the run has no such artifact.
     """
@@ -177,12 +198,25 @@ def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections
 
 
 def find_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
-    """Return all active runs of an experiment that meet a condition in MLflow's search language."""
+    """Return all active runs of an experiment that meet a condition.
+
+    Args:
+        client: A client of the store.
+        experiment_id: MLflow's id of the experiment.
+        condition: The condition, in MLflow's search language.
+    """
     return list(_search(client, [experiment_id], condition))
 
 
 def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: Role | None = None) -> list[RunRecord]:
-    """Return the trials and confirmations of a study's run, or only those of a role, the oldest first."""
+    """Return the trials and confirmations of a study's run, the oldest first.
+
+    Args:
+        client: A client of the store.
+        experiment_id: MLflow's id of the experiment.
+        run_id: Id of the study's run.
+        role: Return only runs of this role. None (the default): all.
+    """
     only = "" if role is None else f" and tags.role = '{role}'"
     runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'{only}")
     return sorted((run_record(run) for run in runs if "number" in run.data.tags), key=lambda record: record.started)

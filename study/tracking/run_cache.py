@@ -1,4 +1,4 @@
-"""A process's own copy of its study's runs, for when the store is away."""
+"""A process's own copy of its study's runs, for times when the store is away."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Key = tuple[Kind, int]
 
 @dataclass(kw_only=True)
 class RunInProgress:
-    """A run that has started and not ended.
+    """A run that has started and has not ended.
 
     Attributes:
-        start: Its start.
-        last: The last value of each of its metrics.
-        draft: The run to write once it has ended; None where it is written while it runs.
+        start: The entry of the run's start.
+        last: The last value of each metric. Default: empty.
+        draft: The run to write once it has ended. None (the default): it is written while it runs.
     """
 
     start: Start
@@ -34,7 +34,11 @@ class RunInProgress:
     draft: Draft | None = None
 
     def saw(self, metrics: Collection[Metric]) -> None:
-        """Keep the last values of metrics."""
+        """Keep the last values of metrics.
+
+        Args:
+            metrics: New metrics of the run.
+        """
         self.last |= {metric.key: metric.value for metric in metrics}
 
 
@@ -43,10 +47,10 @@ class RunCache:
 
     Args:
         config: The study's config.
-        children: The runs when it was opened.
+        children: The study's runs at its opening.
 
     Attributes:
-        trials: The summary of its trials.
+        trials: The summary of the study's trials.
     """
 
     def __init__(self, config: StudyConfig, children: Collection[RunRecord]) -> None:
@@ -56,16 +60,28 @@ class RunCache:
         self.trials = study_summary.StudySummary(config, outcomes_of(children))
 
     def run_ids(self, key: Key) -> list[str]:
-        """Return the ids of all runs under a key, the oldest first."""
+        """Return the ids of all runs of a trial or confirmation, the oldest first.
+
+        Args:
+            key: Kind and number.
+        """
         return [run.run_id for run in self._runs.get(key, ())]
 
     def starts(self, key: Key, run: RunInProgress) -> None:
-        """Add a run that starts, and drop the runs before it."""
+        """Add a run that starts, and drop the runs before it.
+
+        Args:
+            key: Kind and number.
+            run: The run.
+        """
         self._open[key] = run
         self._runs[key] = [_record(key, run, state=None, status="RUNNING")]
 
     def started(self, key: Key) -> RunInProgress:
-        """Return a run that has started and not ended.
+        """Return a run that has started and has not ended.
+
+        Args:
+            key: Kind and number.
 
         Raises:
             ValueError: There is no such run.
@@ -76,18 +92,29 @@ class RunCache:
             raise ValueError(f"{key[0]} {key[1]} was not started; call start() first") from None
 
     def ends(self, key: Key, *, state: State, status: str, ended: int) -> None:
-        """Record the end of a run."""
+        """Record the end of a run.
+
+        Args:
+            key: Kind and number.
+            state: The state in which it ended.
+            status: MLflow's status: FINISHED or FAILED.
+            ended: Time of the end, in milliseconds since 1970.
+        """
         record = _record(key, self._open.pop(key), state=state, status=status)
         self._runs[key] = [replace(record, ended=ended / 1000)]
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
     def open_runs(self) -> list[RunInProgress]:
-        """Return the runs that have started and not ended."""
+        """Return the runs that have started and have not ended."""
         return list(self._open.values())
 
     def learn(self, children: Collection[RunRecord]) -> None:
-        """Take the runs that are not open here from the store, those of other workers included."""
+        """Take the runs that are not in progress here from the store, those of other workers included.
+
+        Args:
+            children: The study's runs, read from the store.
+        """
         stored: dict[Key, list[RunRecord]] = {}
         for child in children:
             if not child.superseded and (child.kind, child.number) not in self._open:
@@ -95,20 +122,33 @@ class RunCache:
         self._runs |= stored
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
-        """Remove confirmations."""
+        """Remove confirmations.
+
+        Args:
+            kind: The setting that they confirm.
+            run_ids: Ids of their runs.
+        """
         for key in [key for key in self._runs if key[0] == kind]:
             if any(run.run_id in run_ids for run in self._runs[key]):
                 del self._runs[key]
 
     def finished(self, role: Role | None) -> list[RunRecord]:
-        """Return the runs that finished, not those that were cut off."""
+        """Return the runs that finished, not those that were cut off.
+
+        Args:
+            role: Return only runs of this role; None: all.
+        """
         return [
             run for runs in self._runs.values() for run in runs if run.finished and (role is None or run.role == role)
         ]
 
 
 def outcomes_of(children: Collection[RunRecord]) -> dict[int, study_summary.TrialOutcome]:
-    """Return the outcomes of the trials among runs, by number."""
+    """Return the outcomes of the trials among runs, by number.
+
+    Args:
+        children: The runs.
+    """
     trials = {child.number: study_summary.outcome_of(child) for child in children if child.kind == "trial"}
     return {number: outcome for number, outcome in trials.items() if outcome is not None}
 

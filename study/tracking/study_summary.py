@@ -44,11 +44,11 @@ Tests = Mapping[str, ConfirmedMean]
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOutcome:
-    """The outcome of a trial, as its study's run shows it.
+    """The outcome of a trial, for its study's run.
 
     Attributes:
-        state: Its final state.
-        metrics: Its metrics by name, `objective` among them.
+        state: The state in which the trial ended.
+        metrics: Metrics of the trial by name, `objective` among them.
         hyperparameters: The optimizer's arguments, as text.
     """
 
@@ -58,7 +58,11 @@ class TrialOutcome:
 
 
 def outcome_of(record: RunRecord) -> TrialOutcome | None:
-    """Return the outcome of a stored trial, None if it has not ended."""
+    """Return the outcome of a stored trial; None if it has not ended.
+
+    Args:
+        record: The record of the trial.
+    """
     if record.state is None:
         return None
     ours = ("optimizer", "trial_number", "run_seed", "order_seed")
@@ -67,7 +71,13 @@ def outcome_of(record: RunRecord) -> TrialOutcome | None:
 
 
 def end_metrics(config: StudyConfig, result: TrialResult, objective: float) -> dict[str, float]:
-    """Return the metrics of a finished run: its objective, the best epoch's value beside it, and the summary."""
+    """Return the metrics of a finished run: its objective, the best epoch's value of the same metric, and the summary.
+
+    Args:
+        config: The study's config.
+        result: The trial's result.
+        objective: The trial's objective.
+    """
     metrics = {"objective": objective, **result.summary}
     name, maximize = config.objective.metric, config.objective.direction == "maximize"
     values = [value for value in result.history.get(name, ()) if math.isfinite(value)]
@@ -81,12 +91,12 @@ class StudySummary:
 
     Args:
         config: The study's config.
-        outcomes: Trials that ended before, by their number.
+        outcomes: Trials that ended before, by number.
 
     Attributes:
-        outcomes: All trials by their number.
-        counts: The number of trials by state.
-        best: The number of the best completed trial, the first of equals; None when none completed.
+        outcomes: Outcomes of all trials, by number.
+        counts: Number of trials, by state.
+        best: Number of the best completed trial, the first of equals; None if none completed.
     """
 
     def __init__(self, config: StudyConfig, outcomes: Mapping[int, TrialOutcome]) -> None:
@@ -99,11 +109,16 @@ class StudySummary:
 
     @property
     def states(self) -> dict[int, State]:
-        """The final state of each trial."""
+        """States in which the trials ended, by number."""
         return {number: outcome.state for number, outcome in self.outcomes.items()}
 
     def add(self, number: int, outcome: TrialOutcome) -> None:
-        """Add a trial, or replace the one of the same number."""
+        """Add a trial, or replace the one of the same number.
+
+        Args:
+            number: Index of the trial, from 0.
+            outcome: The outcome of the trial.
+        """
         replaced = self.outcomes.pop(number, None)
         if replaced is not None:
             self.counts[replaced.state] -= 1
@@ -125,7 +140,14 @@ class StudySummary:
 
 
 def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, float]:
-    """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates."""
+    """Return the metrics of a study's run: counts by state, the best trial's numbers, the test estimates.
+
+    Args:
+        config: The study's config.
+        summary: The summary of the study's trials.
+        best: Number of the best trial; None: no trial has completed.
+        tests: Mean and interval of each test metric.
+    """
     outcomes, counts = summary.outcomes, summary.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
     if best is not None and best in outcomes:
@@ -146,7 +168,14 @@ def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | Non
 
 
 def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, tests: Tests) -> dict[str, str]:
-    """Return the tags of a study's run that change while it runs, the note shown beside it among them."""
+    """Return the tags of a study's run that change while it runs, among them the note that MLflow shows with it.
+
+    Args:
+        config: The study's config.
+        summary: The summary of the study's trials.
+        best: Number of the best trial; None: no trial has completed.
+        tests: Mean and interval of each test metric.
+    """
     outcomes, counts = summary.outcomes, summary.counts
     progress = f"{len(outcomes)}/{config.n_trials}"
     tags = {"progress": progress}

@@ -28,23 +28,23 @@ from study.tracking.read_studies import child_runs
 from study.tracking.run_cache import RunCache, RunInProgress, new_key, outcomes_of
 from study.tracking.system_metrics import SystemMetricsThread
 
-_INTERVAL_S = 5  # between two samples of the system's metrics
+_INTERVAL_S = 5  # time between two samples of the system's metrics, in seconds
 _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
 def open_study(
     config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]
 ) -> StudyTracker:
-    """Open the record of a study: a new one, or the one with the same digest to be continued.
+    """Open the record of a study: a new record, or the one with the same digest to continue.
 
     Args:
         config: The study's config.
-        study_name: The study's name in its experiment.
+        study_name: Name of the study in its experiment.
         dataset: The data set, described as an MLflow input.
-        environment: Package versions by package, and `git_commit`; each becomes a tag, of every trial as well.
+        environment: Versions by package, and `git_commit`; each becomes a tag of the study and of every trial.
 
     Raises:
-        StoreError: The store cannot be opened or written to, or system metrics cannot be recorded with this MLflow.
+        StoreError: The store cannot be opened or written to, or this MLflow cannot record system metrics.
     """
     if config.tracking.system_metrics:
         check_system_metrics()
@@ -53,11 +53,17 @@ def open_study(
 
 
 class StudyTracker:
-    """The open record of a study; a context manager, which records the study's final status.
+    """The open record of a study; as a context manager, it records the study's final status at the end of the block.
+
+    Args:
+        config: The study's config.
+        opened: The study's runs.
+        study_name: Name of the study in its experiment.
+        environment: Versions by package, and `git_commit`.
 
     Attributes:
-        run_id: The study's MLflow run.
-        experiment_id: Its MLflow experiment.
+        run_id: Id of the study's MLflow run.
+        experiment_id: Id of the study's MLflow experiment.
     """
 
     def __init__(
@@ -80,14 +86,17 @@ class StudyTracker:
     def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
         """Record that a trial or a confirmation starts.
 
-        In a deterministic study, a run that was cut off under the same number goes on: metrics that are reported again
-        are not written again. It is replaced if its metrics show that another training wrote it. A failed run always
-        goes on, without its outcome; on a server it is replaced if it had reported other values.
+        In a deterministic study, a run that was cut off under the same number continues: metrics that are reported
+        again
+        are not written again. The run is replaced if its metrics show that another training wrote it. A failed run
+        always
+        continues, without its outcome; on a server it is replaced if it had reported other values.
 
         Args:
-            kind: A trial, or the kind of confirmation.
+            kind: `trial`, or the setting that is confirmed.
             trial: The trial.
-            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called.
+            in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called. Default
+                False.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(
@@ -104,7 +113,13 @@ class StudyTracker:
             self._writer.put(start)
 
     def epoch(self, kind: Kind, trial: Trial, report: EpochReport) -> None:
-        """Record an epoch's metrics under the epoch's number, from 1; values per step under the step."""
+        """Record an epoch's metrics under the epoch's number, from 1; values of steps under the step's number.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            trial: The trial or confirmation.
+            report: The report of the epoch.
+        """
         run = self._cache.started((kind, trial.number))
         now = mlflow_schema.now_ms()
         metrics = mlflow_schema.to_metrics(report.metrics, step=report.epoch + 1, timestamp_ms=now)
@@ -119,7 +134,13 @@ class StudyTracker:
             run.draft.metrics += metrics
 
     def end(self, kind: Kind, result: TrialResult, *, objective: float) -> None:
-        """Record the end of a trial or a confirmation, and the study's progress."""
+        """Record the end of a trial or a confirmation, and the study's progress.
+
+        Args:
+            kind: `trial`, or the setting that is confirmed.
+            result: The result of the trial or confirmation.
+            objective: The objective, in the metric's units.
+        """
         key, ended = (kind, result.trial.number), mlflow_schema.now_ms()
         run = self._cache.started(key)
         values = study_summary.end_metrics(self._config, result, objective)
@@ -138,10 +159,14 @@ class StudyTracker:
             self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
-        """Return the study's finished runs, as the store holds them now.
+        """Return the study's finished runs in their present state in the store, by kind and number.
 
-        Superseded confirmations are left out, and with a role, the runs of other roles. While a server is away, these
-        are the runs as last read from it, with the changes that this process has made since.
+        Superseded confirmations are left out. While a server is away, these are the runs as last read from it, with
+        the
+        changes that this process has made since.
+
+        Args:
+            role: Return only runs of this role. None (the default): all.
 
         Raises:
             StoreError: The store cannot be read, or an earlier write failed.
@@ -158,19 +183,25 @@ class StudyTracker:
         return {(run.kind, run.number): run for run in self._cache.finished(role)}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
-        """Mark confirmations of a point that is no longer the best; their numbers become free again."""
+        """Mark confirmations of a point that is no longer the best; their numbers become free again.
+
+        Args:
+            kind: The setting that they confirm.
+            run_ids: Ids of their runs.
+        """
         self._cache.supersede(kind, run_ids)
         self._writer.put(*(Log(run=run_id, tags={"superseded": "true"}) for run_id in run_ids))
 
     def summarize(
         self, *, best: int | None, tests: study_summary.Tests = _NO_TESTS, ended: Mapping[int, str] | None = None
     ) -> None:
-        """Record the study's summary, read from the store again where other workers have added trials.
+        """Record the study's summary; if other workers have added trials, read the trials from the store again.
 
         Args:
-            best: The number of the trial that the search selected; None if no trial completed.
-            tests: Each test metric, such as `test_accuracy`, over the best point's confirmations.
-            ended: The states of the trials that ended, by number; None: unknown.
+            best: Number of the trial that the search selected; None if no trial completed.
+            tests: Mean and interval of each test metric, such as `test_accuracy`, over the best point's confirmations.
+                Default: none.
+            ended: States of the trials that ended, by number. None (the default): unknown.
 
         Raises:
             StoreError: The store cannot be read or written.
@@ -181,19 +212,29 @@ class StudyTracker:
         self.flush()
 
     def artifact_text(self, text: str, path: str) -> None:
-        """Keep a text as an artifact of the study."""
+        """Keep a text as an artifact of the study.
+
+        Args:
+            text: The text.
+            path: Path of the artifact in the study's run.
+        """
         self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
 
     def artifact_file(self, local_path: Path, folder: str) -> None:
-        """Copy a file as it is now into a folder (empty: the root) of the study's artifacts."""
+        """Copy a file in its present state into the study's artifacts.
+
+        Args:
+            local_path: Path of the file.
+            folder: Folder of the artifacts; the empty text for their root.
+        """
         content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
         self._writer.put(File(run=self.run_id, path=str(place), content=content))
         self.flush()
 
     def log_model(self, model: Any, *, example_x: Any) -> None:
-        """Keep a Keras model as an MLflow model named `model`, ready to be served.
+        """Log a Keras model as an MLflow model named `model`, ready to be served.
 
-        While a server is away, it becomes an artifact `model.keras` instead, which can be delivered later.
+        While a server is away, the model becomes an artifact `model.keras` instead, which can be delivered later.
 
         Args:
             model: The trained model.
@@ -216,7 +257,7 @@ class StudyTracker:
         self._writer.put(File(run=self.run_id, path="model.keras", content=keras_file(model)))
 
     def write(self) -> None:
-        """Begin to write the runs that ended since the last call, all at once, and the study's progress."""
+        """Begin to write the runs that ended since the last call, all together, and the study's progress."""
         drafts, self._ended = self._ended, []
         if not drafts:
             return
@@ -227,7 +268,7 @@ class StudyTracker:
         self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def flush(self) -> None:
-        """Return when all entries so far are in the store, or in the spool of a server.
+        """Wait until all entries so far are in the store, or in the spool of a server.
 
         Raises:
             StoreError: A write failed.
@@ -290,7 +331,7 @@ class StudyTracker:
             failure.add_note(str(error))
 
     def _is_away(self, error: StoreError) -> bool:
-        """Tell whether an error is that of a server that may be back later."""
+        """Return whether the error of a server may pass."""
         return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
 
     def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:

@@ -20,13 +20,13 @@ class SystemMetricsThread:
     MLflow's own thread ends as soon as the store does not answer once.
 
     Args:
-        run_id: The run of the metrics; its steps go on.
-        tracking_uri: The store.
-        interval_s: Seconds between samples.
+        run_id: Id of the run that gets the metrics; its steps continue.
+        tracking_uri: Address of the store.
+        interval_s: Time between two samples, in seconds.
         put: Takes the entries.
 
     Raises:
-        StoreError: The store cannot be read, or another MLflow is installed than this was written for.
+        StoreError: The store cannot be read, or the installed MLflow is not the one that this class was written for.
     """
 
     def __init__(

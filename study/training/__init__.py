@@ -1,1 +1,1 @@
-"""Trainers: what turns a batch of trials into results."""
+"""Trainers: programs that turn a batch of trials into results."""

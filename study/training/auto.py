@@ -1,7 +1,7 @@
 """`trainer=auto`: choose a study's trainer and backend from known costs, before Keras is imported.
 
 A study's trainer is part of its identity. So the choice is made on the resolved config, before the digest is taken. A
-study that has begun keeps its trainer, even if another one would be chosen by now.
+study that has begun keeps its trainer, even if a new study would get another one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
 
     Args:
         raw: The resolved config.
-        experiment_name: The study's experiment.
+        experiment_name: Name of the study's experiment.
         known: Returns the digests of the experiment's studies.
 
     Raises:
@@ -55,19 +55,31 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
 
 
 def is_auto(raw: Mapping[str, Any]) -> bool:
-    """Return whether a resolved config leaves the trainer open."""
+    """Return whether a resolved config leaves the trainer open.
+
+    Args:
+        raw: The resolved config.
+    """
     return bool(Reader(raw).value("trainer.name", default=None) == "auto")
 
 
 def ranked(costs: Sequence[Cost], *, n: int) -> list[Cost]:
-    """Return costs, the least for `n` trainings first."""
+    """Return costs, the lowest for `n` trainings first.
+
+    Args:
+        costs: The costs.
+        n: Number of trainings.
+    """
     return sorted(costs, key=lambda cost: cost.seconds(n))
 
 
 def n_trainings(raw: Mapping[str, Any]) -> int:
-    """Return the trainings of a study that searches: its trials and the confirmations of two settings.
+    """Return the number of trainings of a study that searches: its trials and the confirmations of two settings.
 
-    The count is the same where nothing is searched, so that fixed and searched settings get the same trainer.
+    The number is the same if nothing is searched, so that fixed and searched settings get the same trainer.
+
+    Args:
+        raw: The resolved config.
     """
     read = Reader(raw)
     counts = [read.value(key, default=0) for key in ("budget.n_trials", "budget.n_confirmations")]
@@ -76,7 +88,7 @@ def n_trainings(raw: Mapping[str, Any]) -> int:
 
 
 def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, n_others: int) -> tuple[Option, str]:
-    """Return the option for a new study, and the reason; `n_others` trainers do not take all arguments set."""
+    """Return the option for a new study, and the reason; `n_others` trainers do not take all the set arguments."""
     read = Reader(raw)
     kind, limit = (read.value(key, default=None) for key in ("model.kind", "budget.time_limit_s"))
     backends = _backends(raw)
@@ -96,7 +108,7 @@ def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, 
 
 
 def _cheapest(costs: Sequence[Cost], facts: Facts, *, usual: Option, kind: str, n: int) -> tuple[Option, str]:
-    """Return the option of least cost, or the usual one if the gain is small."""
+    """Return the option of lowest cost, or the usual one if the gain is small."""
     device = "GPU" if cards() else "CPU"
     known = {(cost.trainer, cost.backend): cost.seconds(n) for cost in ranked(costs, n=n)}
     if usual not in known:
@@ -150,7 +162,15 @@ def _told(option: Option) -> str:
 
 
 def show(facts: Mapping[str, Facts], *, n: int) -> Iterator[tuple[str, str]]:
-    """Yield for each kind of net its known costs, the least for `n` trainings first, with ratios to it."""
+    """Yield for each kind of network its known costs, the lowest for `n` trainings first, with ratios to the lowest.
+
+    Args:
+        facts: The known costs, by kind of network.
+        n: Number of trainings.
+
+    Yields:
+        The kind, and its costs in words.
+    """
     for kind, known in facts.items():
         costs = ranked(known.costs, n=n)
         least = max(costs[0].seconds(n), 1e-9) if costs else 0.0

@@ -1,4 +1,4 @@
-"""Times of studies by kind of net, trainer and backend: recorded in conf/, or measured on this machine."""
+"""Durations of studies by kind of network, trainer and backend: recorded in conf/, or measured on this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from study.config.schema import BACKENDS, KINDS
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.machine import cache_folder, cards, machine
 
-# The environment variable for a file of measurements to use instead of the user's own.
+# The environment variable that names a file of measurements, instead of the file in the user's cache folder.
 VARIABLE = "OPTIMIZER_STUDY_MEASURED"
 _FIELDS = ("trainer", "backend", "fixed_s", "trial_s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Seconds that a study takes with one trainer and backend: `fixed_s + n * trial_s` for n trainings."""
+    """Duration of a study with one trainer and backend: `fixed_s + n * trial_s` seconds for n trainings.
+
+    Attributes:
+        trainer: Name of the trainer.
+        backend: Name of the backend.
+        fixed_s: Time that does not depend on the number of trainings, in seconds.
+        trial_s: Time of one more training, in seconds.
+    """
 
     trainer: str
     backend: str
@@ -30,24 +37,33 @@ class Cost:
     trial_s: float
 
     def seconds(self, n: int) -> float:
-        """Return the seconds of `n` trainings."""
+        """Return the duration of a number of trainings, in seconds.
+
+        Args:
+            n: Number of trainings.
+        """
         return self.fixed_s + n * self.trial_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The known costs of one kind of net, and their source."""
+    """The known costs of one kind of network, and their source.
+
+    Attributes:
+        costs: The costs, one for each trainer and backend that was measured.
+        source: Name of the file that has the costs.
+    """
 
     costs: tuple[Cost, ...]
     source: str
 
 
 def find_facts(recorded: object, *, kind: str) -> Facts:
-    """Return the costs measured on this machine, else those that conf/trainer/auto.yaml records for its device.
+    """Return the costs measured on this machine, else those that conf/trainer/auto.yaml records for the device.
 
     Args:
         recorded: The section `facts` of conf/trainer/auto.yaml.
-        kind: The kind of net.
+        kind: The kind of network: `dense`, `convolutional` or `recurrent`.
 
     Raises:
         ConfigError: The section cannot be read.
@@ -68,15 +84,18 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
 
 
 def measured_path() -> Path:
-    """Return the file of measurements of this user's machines."""
+    """Return the path of the file with the measurements of this user's machines."""
     return Path(os.environ.get(VARIABLE) or cache_folder() / "measured.json")
 
 
 def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:
-    """Save the costs measured on this machine, in place of earlier ones; return the file.
+    """Save the costs measured on this machine, in place of earlier ones; return the path of the file.
+
+    Args:
+        costs: The costs, by kind of network.
 
     Raises:
-        StudyError: The file cannot be written; one that cannot be read is replaced.
+        StudyError: The file cannot be written. A file that cannot be read is replaced.
     """
     path = measured_path()
     try:
@@ -100,8 +119,11 @@ def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:
 def read_costs(entries: Any) -> tuple[Cost, ...]:
     """Return costs from mappings of their fields.
 
+    Args:
+        entries: A list of mappings with the fields of `Cost`.
+
     Raises:
-        ValueError: They are not such mappings; the message says what was found.
+        ValueError: The entries are not such mappings; the message quotes them.
     """
     if not isinstance(entries, list):
         raise ValueError(f"found {entries!r}")

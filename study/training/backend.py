@@ -27,10 +27,11 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
 
     Args:
         name: `tensorflow`, `jax` or `torch`.
-        deterministic: Ask the libraries for repeatable GPU operations where they read this at their start.
+        deterministic: Ask for repeatable GPU operations, where the library reads this setting at its start. Default
+            True.
 
     Raises:
-        BackendError: The backend is unknown or not installed, or this process holds another one.
+        BackendError: The backend is unknown or not installed, or this process has loaded another one.
     """
     if name not in BACKENDS:
         allowed = ", ".join(BACKENDS)
@@ -41,7 +42,7 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
         hint = f"Install the package {name!r}" + (" (the extra `torch` has it)" if name == "torch" else "")
         raise BackendError(f"trainer.backend={name}: it is not installed in this environment. {hint}.")
     os.environ["KERAS_BACKEND"] = name
-    # The backend reads these when it first computes, so this is early enough where Keras is already imported.
+    # The backend reads these when it first computes, so this is early enough if Keras is already imported.
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
     if name == "jax":  # each core is a device, so that the vectorized trainer can divide its trials among the cores
@@ -51,7 +52,7 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
 
 
 def loaded_backend() -> str | None:
-    """Return the backend that this process holds; None while Keras is not loaded."""
+    """Return the backend that this process has loaded; None while Keras is not loaded."""
     if "keras" not in sys.modules:
         return None
     import keras
@@ -60,10 +61,13 @@ def loaded_backend() -> str | None:
 
 
 def set_determinism(deterministic: bool) -> None:
-    """Switch the loaded backend's repeatable operations on, where they are not the default.
+    """Switch the loaded backend's repeatable operations on, if they are not the default.
 
     On CPUs every backend repeats its results bit by bit, so nothing is switched there. TensorFlow cannot switch back:
     a process that was deterministic once remains so.
+
+    Args:
+        deterministic: Use repeatable operations.
     """
     import keras
 
@@ -82,10 +86,11 @@ def set_determinism(deterministic: bool) -> None:
 
 @contextmanager
 def without_tensorflow() -> Iterator[None]:
-    """Keep Keras from loading TensorFlow inside, which takes seconds.
+    """Keep Keras from loading TensorFlow in the block, which takes seconds.
 
-    When Keras saves a model, it loads TensorFlow to look for parts that are made of it. A model with such parts has
-    loaded it already.
+    When Keras saves a model, it loads TensorFlow to look for parts of the model that come from TensorFlow. A model
+    with
+    such parts has already loaded it.
     """
     if "tensorflow" in sys.modules:
         yield
@@ -96,11 +101,12 @@ def without_tensorflow() -> Iterator[None]:
 
 @contextmanager
 def temporary_gradients() -> Iterator[None]:
-    """Let TensorFlow forget the custom gradients that are registered inside.
+    """Let TensorFlow forget the custom gradients that are registered in the block.
 
     Each tracing of a training step registers one, since Keras's optimizers sum gradients over replicas. TensorFlow
-    keeps the gradient and its graph until the process ends: 1.3 MiB a trial of a tiny net. There is no public way to
-    remove it.
+    keeps the gradient and its graph until the process ends: 1.3 MiB for each trial of a tiny network. There is no
+    public
+    way to remove them.
     """
     if "tensorflow" not in sys.modules:
         yield

@@ -12,15 +12,15 @@ from study.core.search_space import Value
 
 
 def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedule: Section, n_steps: int) -> Any:
-    """Build an optimizer whose rate follows a schedule.
+    """Build an optimizer whose learning rate follows a schedule.
 
     Args:
-        target: The dotted path of a Keras optimizer.
-        hyperparameters: Values for its constructor; arguments left out keep their defaults.
-        schedule: The section of a schedule whose values are factors on the rate; a null `_target_` is constant.
-        n_steps: Batches that the whole training takes. Keras's schedules count these, also where the optimizer
-            takes one step for several of them (`gradient_accumulation_steps`). An optimizer with an argument of this
-            name gets them, too.
+        target: Dotted path of a Keras optimizer.
+        hyperparameters: Values for the optimizer's constructor, by argument; arguments left out keep their defaults.
+        schedule: Section of a schedule whose values are factors on the rate; a null `_target_` is constant.
+        n_steps: Number of batches of the whole training. Keras's schedules count these, also if the optimizer takes
+            one step for several of them (`gradient_accumulation_steps`). An optimizer with an argument of this name
+            gets this number, too.
 
     Returns:
         A fresh optimizer.
@@ -35,15 +35,24 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
 
 
 def build_schedule(section: Section, *, n_steps: int) -> Any:
-    """Build a schedule of factors, each `{fraction_of_steps: f}` replaced by that share of the steps, 1 at least."""
+    """Build a schedule of factors; each `{fraction_of_steps: f}` becomes that share of the steps, at least 1.
+
+    Args:
+        section: Section of the schedule: `_target_` and its arguments.
+        n_steps: Number of steps of the whole training.
+    """
     return instantiate({key: _fill_in(value, n_steps) for key, value in section.items()})
 
 
 def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
     """Give each argument the type that Keras requires.
 
-    An integer becomes a float for `learning_rate` and wherever the constructor's default is a float, and stays an
-    integer elsewhere (`ns_steps`, `gradient_accumulation_steps`); a tuple becomes a list.
+    An integer becomes a float for `learning_rate` and if the constructor's default is a float; it stays an integer
+    elsewhere (`ns_steps`, `gradient_accumulation_steps`). A tuple becomes a list.
+
+    Args:
+        target: Dotted path of the optimizer.
+        hyperparameters: Values of its arguments, by name.
     """
     known = parameters(target)
     coerced: dict[str, Any] = {}
@@ -77,7 +86,11 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ScaledSchedule:
-        """Build the schedule from what `get_config` returned."""
+        """Build the schedule from the arguments that `get_config` returned.
+
+        Args:
+            config: These arguments.
+        """
         return cls(config["rate"], keras.optimizers.schedules.deserialize(config["factor"]))
 
 

@@ -1,4 +1,4 @@
-"""Watch one call of `fit`: report epochs, stop a training that diverges, measure times."""
+"""Follow one call of `fit`: report epochs, stop a training that diverges, measure times."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from study.core.trainer_interface import EpochReport, OnEpoch, Trial
 from study.training.epoch_batches import EpochBatches
 from study.training.model_setup import examples_seen
 
-# Losses are fetched from the device in blocks of so many steps, so that the device need not wait for the host.
+# Number of steps whose losses are fetched from the device together, so that the device need not wait for the host.
 _BLOCK = 32
 
 
 class NonFiniteLossError(Exception):
-    """Raised inside `fit` to leave it at once.
+    """Raised inside `fit` to leave it immediately.
 
     Args:
-        step: The first step with a loss that is not finite, counted from 1.
+        step: The first step with a loss that is not finite, counted from 1. Also an attribute.
     """
 
     def __init__(self, step: int) -> None:
@@ -32,26 +32,26 @@ class NonFiniteLossError(Exception):
 
 
 class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
-    """Follows the training of one trial.
+    """Callback that follows the training of one trial.
 
     Args:
         trial: The trial.
         on_epoch: Called after every epoch.
         batches: The training batches.
-        n_steps: Steps of the whole training.
-        every_n_steps: Also report the loss of every n-th step; None: of none.
+        n_steps: Number of steps of the whole training.
+        every_n_steps: Also report the loss of every n-th step; None: of no step.
 
     Attributes:
         evaluate: Returns the loss and metrics to report for an epoch instead of Keras's running means; None: the
             running means are reported.
-        step: Steps taken.
-        history: Per metric one value a finished epoch.
-        pruned: Whether `on_epoch` stopped the training before its end.
-        reports: The reports of all epochs so far, as `replay` takes them.
-        keep: Called after an epoch was reported, with its number.
-        caller_error: An exception of `on_epoch`, which does not make the trial `failed`.
-        seconds_in_epochs: Time between an epoch's beginning and its last step.
-        validations: Seconds that each validation took.
+        step: Number of steps taken.
+        history: One value per finished epoch for each metric.
+        pruned: True if `on_epoch` stopped the training before its end.
+        reports: The reports of all epochs so far, in the form that `replay` takes.
+        keep: Called after an epoch was reported, with the epoch's index, from 0; None: not called.
+        caller_error: An exception of `on_epoch`, which does not make the trial `failed`; None: no exception.
+        seconds_in_epochs: Time between the beginnings of epochs and their last steps, in seconds.
+        validations: Time of each validation, in seconds.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def n_examples(self) -> int:
-        """Examples seen, repetitions counted."""
+        """Number of examples seen, repetitions counted."""
         return examples_seen(self.step, n_examples=self._batches.n_examples, batch_size=self._batches.batch_size)
 
     @property
     def seconds_compile(self) -> float:
-        """Excess time of the first step and of the first epoch's last step over the steps between them."""
+        """Excess time of the first step and of the first epoch's last step over the steps between them, in seconds."""
         durations = np.diff(self._stamps)
         if len(durations) < 3:
             return float(durations[:1].sum())
@@ -90,7 +90,12 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         return float(np.maximum(excess, 0.0).sum())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Shuffle, and start the clock."""
+        """Shuffle, and start the clock.
+
+        Args:
+            epoch: Index of the epoch, from 0.
+            logs: Ignored. Default None.
+        """
         self._batches.start_epoch(epoch)
         self._epoch_begin_step = self.step
         self._running_means.clear()
@@ -99,7 +104,11 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self._stamps.append(self._epoch_begin)
 
     def after_step(self, running_mean: Any) -> None:
-        """Note a step's running mean of the loss; wait for the value only once in a block of steps."""
+        """Note a step's running mean of the loss; wait for the value only once in a block of steps.
+
+        Args:
+            running_mean: Mean of the loss over the epoch's examples so far, a scalar on the device.
+        """
         self.step += 1
         self._pending.append(running_mean)
         steps_in_epoch = self.step - self._epoch_begin_step
@@ -115,22 +124,39 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
-        """Start the clock of the validation."""
+        """Start the clock of the validation.
+
+        Args:
+            logs: Ignored. Default None.
+        """
         self._validation_begin = perf_counter()
 
     def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002
-        """Stop the clock of the validation."""
+        """Stop the clock of the validation.
+
+        Args:
+            logs: Ignored. Default None.
+        """
         self.validations.append(perf_counter() - self._validation_begin)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Report the epoch; stop where the caller says so."""
+        """Report the epoch; stop if the caller asks for it.
+
+        Args:
+            epoch: Index of the epoch, from 0.
+            logs: Keras's loss and metrics of the epoch, by name. None (the default): no metrics.
+        """
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         if self.evaluate is not None:
             metrics |= self.evaluate()
         self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
 
     def replay(self, reports: Sequence[Mapping[str, Any]]) -> None:
-        """Report epochs that were trained before, from an earlier `reports`; stop where the caller says so."""
+        """Report epochs that were trained before; stop if the caller asks for it.
+
+        Args:
+            reports: The `reports` of an earlier watcher.
+        """
         for epoch, report in enumerate(reports):
             self.step = report["step"]
             steps = {name: np.asarray(values) for name, values in report["steps"].items()}
@@ -158,8 +184,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     def _fetch(self) -> None:
         """Fetch pending losses from the device.
 
-        Keras's running mean holds the sum over the epoch so far, so once it is not finite it remains so, and the
-        first such step is the first with a loss that is not finite.
+        Keras's running mean contains all losses of the epoch so far. Once the mean is not finite, it remains so. So
+        the first step with such a mean is the first step with a loss that is not finite.
         """
         means = [float(keras.ops.convert_to_numpy(mean)) for mean in self._pending]
         first = self.step - len(means) + 1
@@ -192,7 +218,10 @@ def step_losses(
         running_means: Running mean of the loss after each step, shape (n_steps,).
         seen: Examples seen in the epoch after each step, shape (n_steps,).
         first_step: Number of the epoch's first step, counted from 1 over the training.
-        every_n_steps: The loss of a step is returned if this divides the step's number.
+        every_n_steps: Return the loss of a step if this number divides the step's number.
+
+    Returns:
+        `step`, the chosen steps counted from 1, and `step_loss`, their losses, each of shape (n_chosen,).
     """
     steps = first_step + np.arange(len(running_means))
     counts = seen.astype(np.float64)
@@ -202,13 +231,13 @@ def step_losses(
 
 
 class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Keras's list of callbacks, without calls for batches: Keras would wait for every step's logs.
+    """Keras's list of callbacks, without calls for batches, since Keras would wait for the logs of every step.
 
     Args:
         watcher: Receives every step.
         others: Further callbacks, called first.
         model: The model.
-        epochs: Epochs of the training.
+        epochs: Number of epochs of the training.
     """
 
     def __init__(self, watcher: Watcher, *, others: Sequence[Any], model: Any, epochs: int) -> None:
@@ -216,14 +245,34 @@ class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         self._watcher = watcher
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event."""
+        """Ignore the event.
+
+        Args:
+            batch: Ignored.
+            logs: Ignored. Default None.
+        """
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Pass the running mean of the loss to the watcher."""
+        """Pass the running mean of the loss to the watcher.
+
+        Args:
+            batch: Ignored.
+            logs: Keras's metrics of the epoch so far, with `loss`. Default None, which Keras never passes.
+        """
         self._watcher.after_step(logs["loss"])
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event."""
+        """Ignore the event.
+
+        Args:
+            batch: Ignored.
+            logs: Ignored. Default None.
+        """
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event."""
+        """Ignore the event.
+
+        Args:
+            batch: Ignored.
+            logs: Ignored. Default None.
+        """

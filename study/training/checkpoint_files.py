@@ -27,8 +27,8 @@ class Snapshot:
     """The saved state of a training.
 
     Attributes:
-        arrays: The values of its variables, and everything else that is an array.
-        notes: Everything else, as values that JSON can hold.
+        arrays: The values of the training's variables, and all other arrays.
+        notes: All other values, of types that JSON has.
     """
 
     arrays: Sequence[NDArray[Any]]
@@ -36,14 +36,14 @@ class Snapshot:
 
 
 class CheckpointFiles:
-    """The checkpoints of a study: a folder beside its stores, with one file for trials that are trained together.
+    """The checkpoints of a study: a folder beside its stores, with one file for trials that train together.
 
     A file is replaced in one move, so it is always complete. Its name has a digest of everything that determines the
     training, so it belongs to these trials.
 
     Args:
-        config: The study.
-        every_n_epochs: Save one after every n-th epoch; None: never.
+        config: The study's config.
+        every_n_epochs: Save a checkpoint after every n-th epoch; None: never.
 
     Raises:
         StudyError: `every_n_epochs` is not a whole number of at least 1.
@@ -61,11 +61,20 @@ class CheckpointFiles:
         self._contents = config.contents.digest if config.contents is not None else ""
 
     def are_due(self, epoch: int) -> bool:
-        """Return whether a checkpoint is saved after this epoch, counted from 0."""
+        """Return whether a checkpoint is saved after an epoch.
+
+        Args:
+            epoch: Index of the epoch, from 0.
+        """
         return self._every_n_epochs is not None and (epoch + 1) % self._every_n_epochs == 0
 
     def load(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> Snapshot | None:
-        """Return the snapshot of trials that train together in a program of so many lanes, or None."""
+        """Return the snapshot of trials that train together; None if no readable file exists.
+
+        Args:
+            trials: The trials, in the order of their lanes.
+            n_lanes: Number of lanes of the program. Default 1.
+        """
         if self._every_n_epochs is None:
             return None
         try:
@@ -80,8 +89,13 @@ class CheckpointFiles:
     def save(self, trials: Sequence[Trial], snapshot: Snapshot, *, n_lanes: int = 1) -> None:
         """Save a snapshot in place of the one before.
 
+        Args:
+            trials: The trials, in the order of their lanes.
+            snapshot: The state to save.
+            n_lanes: Number of lanes of the program. Default 1.
+
         Raises:
-            StoreError: It cannot be written.
+            StoreError: The file cannot be written.
         """
         path = self._path(trials, n_lanes)
         draft = path.with_suffix(f".{os.getpid()}.new")
@@ -103,7 +117,12 @@ class CheckpointFiles:
             ) from error
 
     def drop(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> None:
-        """Remove the file of trials that ended."""
+        """Remove the file of trials that ended.
+
+        Args:
+            trials: The trials, in the order of their lanes.
+            n_lanes: Number of lanes of the program. Default 1.
+        """
         if self._every_n_epochs is not None:
             self._path(trials, n_lanes).unlink(missing_ok=True)
 

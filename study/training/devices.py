@@ -1,4 +1,4 @@
-"""The device that a backend computes on: of the backend in this process, or of another one in a fresh process."""
+"""The device that a backend computes on: the backend of this process, or another one in a fresh process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from study.training.backend import loaded_backend, select_backend
 
 
 def device() -> str:
-    """Return what the loaded backend computes on, since other hardware gives other last digits.
+    """Return the device that the loaded backend computes on, since other hardware gives other last digits.
 
-    That is its accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; else the processor and how many of its cores
-    may be used.
+    The text names the accelerators, such as `gpu: NVIDIA H100` or `tpu: TPU v4`; without any, the processor and the
+    number
+    of its usable cores.
     """
     found = _accelerators(loaded_backend())
     if not found:
@@ -22,11 +23,11 @@ def device() -> str:
 
 
 def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
-    """Start the backend in a child process and return the names of the GPUs it sees.
+    """Start the backend in a child process, and return the names of the GPUs that it sees.
 
     Args:
         backend: `tensorflow`, `jax` or `torch`.
-        timeout_s: Seconds after which the child is ended.
+        timeout_s: Time after which the child is ended, in seconds.
 
     Raises:
         BackendError: The backend cannot be imported, or does not answer in time.
@@ -47,7 +48,10 @@ def ask_for_gpus(backend: str, *, timeout_s: float) -> tuple[str, ...]:
 
 
 def gpus(backend: str) -> tuple[str, ...]:
-    """Start a backend in this process and return the names of the GPUs it sees.
+    """Start a backend in this process, and return the names of the GPUs that it sees.
+
+    Args:
+        backend: `tensorflow`, `jax` or `torch`.
 
     Raises:
         BackendError: The backend is unknown or not installed.

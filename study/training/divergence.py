@@ -1,7 +1,7 @@
 """The rule by which a trial counts as diverged, the same for every trainer.
 
-A trial diverges in one of two ways. During training a step has a non-finite loss; the trainer stops the trial there.
-At the end `has_diverged` holds: the training has left the model no better than it was, or with broken weights.
+A trial diverges in one of two ways. During training, a step has a non-finite loss; the trainer stops the trial there.
+At the end, `has_diverged` is true: the model is no better than before the training, or has broken weights.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ def has_diverged(summary: Mapping[str, float], *, weights_are_finite: bool) -> b
     """Return whether a trial that trained to its end counts as diverged.
 
     Args:
-        summary: Holds `initial_loss`, before the first step, and `final_loss`, after the last one, on equal examples.
-        weights_are_finite: False if a weight is NaN or infinite. The loss may be finite all the same: TensorFlow's
-            relu turns NaN into zero.
+        summary: Has `initial_loss`, before the first step, and `final_loss`, after the last one, on the same examples.
+        weights_are_finite: False if a weight is NaN or infinite. The loss may still be finite: TensorFlow's relu turns
+            NaN into zero.
 
     Examples:
         >>> has_diverged({"initial_loss": 2.3, "final_loss": 0.4}, weights_are_finite=True)

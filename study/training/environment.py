@@ -16,7 +16,7 @@ from study.training.devices import device
 def environment() -> dict[str, str]:
     """Return versions by package, with `python`, `device` and, in a checkout, `git_commit`.
 
-    The device is the one of the loaded backend; it is left out while no backend is loaded.
+    The device is the one of the loaded backend; without a loaded backend, it is left out.
     """
     found = {"python": platform.python_version()}
     if loaded_backend() is not None:

@@ -15,15 +15,15 @@ from study.training.keras_internals import data_adapter_class
 from study.training.model_setup import steps_per_epoch
 
 
-# Keras turns every public kind of source into a `DataAdapter` of its own. Those make a new pipeline of `tf.data` for
-# each pass over the data, which takes longer than the steps of a small net.
+# Keras turns every public kind of source into its own `DataAdapter`. Such an adapter makes a new pipeline of `tf.data`
+# for each pass over the data, which takes longer than the steps of a small network.
 class BatchSource(data_adapter_class()):  # type: ignore[misc]
-    """Hands batches to Keras as tensors of the backend, in the order in which they come.
+    """Source that gives batches to Keras as tensors of the backend, in their given order.
 
     Args:
         start_pass: Returns the batches of a pass, pairs of inputs and targets.
-        n_batches: Batches of a pass.
-        n_examples: Examples of a pass.
+        n_batches: Number of batches of a pass.
+        n_examples: Number of examples of a pass.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BatchSource(data_adapter_class()):  # type: ignore[misc]
 
     @property
     def num_batches(self) -> int:
-        """Batches of a pass."""
+        """Number of batches of a pass."""
         return self._n_batches
 
     def get_jax_iterator(self) -> Any:
@@ -53,15 +53,15 @@ class BatchSource(data_adapter_class()):  # type: ignore[misc]
 
 
 class EpochBatches:
-    """Holds the training split as tensors of the backend, and returns it batch by batch, epoch by epoch.
+    """The training split as tensors of the backend, batch by batch and epoch by epoch.
 
     The order of an epoch is `study.core.seeds.epoch_order`. The last batch may be smaller, as in Keras. Only the
     current epoch's order is in memory.
 
     Args:
         split: The training split.
-        batch_size: Examples a batch.
-        shuffle: Whether each epoch has its own order; else the examples come as they are stored.
+        batch_size: Number of examples of a batch.
+        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
     def __init__(self, split: Split, *, batch_size: int, shuffle: bool = True) -> None:
@@ -75,7 +75,7 @@ class EpochBatches:
 
     @property
     def n_steps(self) -> int:
-        """Steps of one pass over the split."""
+        """Number of steps of one pass over the split."""
         return steps_per_epoch(self.n_examples, batch_size=self.batch_size)
 
     @property
@@ -84,12 +84,20 @@ class EpochBatches:
         return self._order
 
     def start_trial(self, order_seed: int) -> None:
-        """Use this seed for the order from now on."""
+        """Use a seed for the order from now on.
+
+        Args:
+            order_seed: Seed of the batch order.
+        """
         self._order_seed = order_seed
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Shuffle for an epoch, before an iterator over `source` is made."""
+        """Shuffle for an epoch, before an iterator over `source` is made.
+
+        Args:
+            epoch: Index of the epoch, from 0.
+        """
         self._order = epoch_order(self._order_seed, epoch, self.n_examples, shuffle=self._shuffle)
 
     def _pass(self) -> Iterator[tuple[Any, Any]]:
@@ -98,7 +106,12 @@ class EpochBatches:
 
 
 def in_batches(split: Split, *, batch_size: int) -> BatchSource:
-    """Return the batches of a split in its stored order, as tensors of the backend."""
+    """Return the batches of a split in its stored order, as tensors of the backend.
+
+    Args:
+        split: The split.
+        batch_size: Number of examples of a batch; the last one may be smaller.
+    """
     arrays = (split.x, split.y)
     batches = [
         tuple(keras.ops.convert_to_tensor(array[first : first + batch_size]) for array in arrays)
@@ -112,7 +125,7 @@ def _starts(array: NDArray[Any], batch_size: int) -> range:
 
 
 def _gathering(split: Split) -> Callable[[NDArray[np.int32]], Any]:
-    """Return a function that gathers examples, on the device that holds them."""
+    """Return a function that gathers examples by their indices, on the device that has them."""
     x, y = (keras.ops.convert_to_tensor(array) for array in (split.x, split.y))
     backend = keras.backend.backend()
     if backend == "tensorflow":

@@ -1,8 +1,8 @@
 """Compute the initial weights of any trial, those of a fresh model under its seed, without building that model.
 
-While a Keras model is built, it draws seeds from Python's `random`: one for each initializer and each layer that is
-random itself, in the order of the code. The model is built once, without computing any value, to find out which
-variable gets which draw. The draws of any other seed then follow without building the model.
+While a Keras model is built, it draws seeds from Python's `random`: one for each initializer and each random layer, in
+the order of the code. The model is built once, without computing any value, to find out which variable gets which
+draw. The draws of any other seed then follow without building the model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DETERMINISTIC = tuple(
 
 
 class NotReplayableError(Exception):
-    """Raised if a model's initial weights do not follow from its seeds; it is then built for every trial."""
+    """Raised if a model's initial weights do not follow from its seeds; the model is then built for every trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class InitialValue:
 
     Attributes:
         variable: The variable.
-        initializer: Computes its value.
-        draw: Index of the draw that is its seed; None if its value is the same for all seeds.
+        initializer: Computes the variable's value.
+        draw: Index of the draw that is the initializer's seed; None if the value is the same for all seeds.
     """
 
     variable: Any
@@ -47,7 +47,11 @@ class InitialValue:
     draw: int | None
 
     def built(self, seeds: Sequence[int]) -> Any:
-        """Return the initial value for the draws of a trial, computed as when the model is built."""
+        """Return the initial value for the draws of a trial, computed as when the model is built.
+
+        Args:
+            seeds: The draws, shape (n_draws,).
+        """
         if self.draw is None:
             initializer = self.initializer
         elif self.variable.name == _SEED_STATE:
@@ -58,7 +62,11 @@ class InitialValue:
         return initializer(self.variable.shape, dtype=self.variable.dtype)
 
     def value(self, seeds: Any) -> Any:
-        """Return the initial value inside a JAX program for the draws of a trial, shape (n_draws,)."""
+        """Return the initial value inside a JAX program for the draws of a trial.
+
+        Args:
+            seeds: The draws, shape (n_draws,).
+        """
         import jax
         import jax.numpy as jnp
 
@@ -70,7 +78,7 @@ class InitialValue:
         if self.variable.name == _SEED_STATE:
             return key.astype(dtype)
         if type(self.initializer) is keras.initializers.RandomNormal:
-            # Else XLA would combine the factors of the draw and of the deviation, and so round differently.
+            # Otherwise XLA would combine the factors of the draw and of the deviation, and so round differently.
             drawn = jax.lax.optimization_barrier(keras.random.normal(shape, dtype=dtype, seed=key))
             return jax.lax.optimization_barrier(drawn * self.initializer.stddev) + self.initializer.mean
         seeded = copy.copy(self.initializer)
@@ -83,9 +91,9 @@ class Replay:
     """The initial values of a model's variables, as functions of a run seed.
 
     Attributes:
-        initial_values: One for each of `model.variables`.
-        n_draws: Seeds drawn while the model is built.
-        exhaustive: Whether every draw is the seed of a variable.
+        initial_values: The initial value of each of `model.variables`.
+        n_draws: Number of seeds drawn while the model is built.
+        exhaustive: True if every draw is the seed of a variable.
     """
 
     initial_values: Sequence[InitialValue]
@@ -93,17 +101,31 @@ class Replay:
     exhaustive: bool
 
     def built(self, run_seed: int) -> list[Any]:
-        """Return the initial value of each variable, computed as when the model is built."""
+        """Return the initial value of each variable, computed as when the model is built.
+
+        Args:
+            run_seed: Seed of initialization and dropout.
+        """
         seeds = _draws(run_seed, self.n_draws)
         return [initial.built(seeds) for initial in self.initial_values]
 
     def seeds(self, run_seed: int) -> NDArray[np.uint32]:
-        """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),)."""
+        """Return the seeds that are drawn under a run seed, shape (max(n_draws, 1),).
+
+        Args:
+            run_seed: Seed of initialization and dropout.
+        """
         return np.asarray(_draws(run_seed, max(self.n_draws, 1)), dtype=np.uint32)
 
 
 def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
-    """Build a model whose variables have no values yet, and find out how these follow from a seed.
+    """Build a model whose variables have no values yet, and find out how the values follow from a seed.
+
+    Args:
+        build: Builds the model, not compiled.
+
+    Returns:
+        The model and the replay of its initial values.
 
     Raises:
         NotReplayableError: The initial values depend on something else.
@@ -133,18 +155,27 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
 
 
 def outline(build: Callable[[], Any]) -> Any:
-    """Build a model to inspect it; without values if possible, which is faster."""
+    """Build a model to inspect it; without values if possible, which is faster.
+
+    Args:
+        build: Builds the model, not compiled.
+    """
     try:
         with keras.StatelessScope(initialize_variables=False):
             return build()
     except Exception:
         return build()
     finally:
-        keras.utils.clear_session(free_memory=False)  # else the next scope of Keras would compute all values
+        keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
 
 
 def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]]) -> Any:
-    """Build a model with given weights; on JAX without drawing its own, whose compilation takes seconds."""
+    """Build a model with given weights; on JAX without drawing its own, whose compilation takes seconds.
+
+    Args:
+        build: Builds the model, not compiled.
+        weights: The weights, in the order of `model.get_weights()`.
+    """
     model = outline(build) if keras.backend.backend() == "jax" else build()
     model.set_weights(list(weights))
     given = {id(variable) for variable in model.weights}

@@ -1,7 +1,7 @@
 """Every use of Keras that its public interface does not cover, one function each, written for Keras 3.15.
 
-Where such a use decides about numbers, a version of Keras without it is refused. Where it only saves time, the caller
-does without it; the function's docstring says so.
+If numbers depend on such a use, a version of Keras without it is refused. If the use only saves time, the caller
+continues without it; the function's docstring says so.
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ def keep_64_bits(keep: bool) -> None:
     """Let Keras's functions return float64 for float64, or float32 as by default.
 
     In Keras 3.15 many functions, such as a quotient or a mean, look up the type of their result in the table
-    `BIT64_TO_BIT32_DTYPE`, on every backend but TensorFlow. A version without the table is harmless where float64 is
+    `BIT64_TO_BIT32_DTYPE`, on every backend except TensorFlow. A version without the table is harmless if float64 is
     not wanted.
+
+    Args:
+        keep: Return float64 for float64.
 
     Raises:
         BackendError: float64 is wanted, and this version of Keras has no such table.
@@ -62,12 +65,15 @@ def keep_64_bits(keep: bool) -> None:
 
 
 def rate_of(optimizer: Any) -> Any:
-    """Return an optimizer's learning rate as it keeps it: a variable, a schedule or a function.
+    """Return an optimizer's learning rate in its stored form: a variable, a schedule or a function.
 
     The public `learning_rate` of Keras 3.15 returns the current value instead.
 
+    Args:
+        optimizer: A Keras optimizer.
+
     Raises:
-        BackendError: This version of Keras keeps it elsewhere.
+        BackendError: This version of Keras stores the rate elsewhere.
     """
     try:
         return optimizer._learning_rate
@@ -78,8 +84,11 @@ def rate_of(optimizer: Any) -> Any:
 def n_calls(layer: Any) -> int:
     """Return the number of places in models at which a layer is called, its `_inbound_nodes` in Keras 3.15.
 
+    Args:
+        layer: A Keras layer.
+
     Raises:
-        BackendError: This version of Keras keeps them elsewhere.
+        BackendError: This version of Keras stores these places elsewhere.
     """
     try:
         return len(layer._inbound_nodes)
@@ -90,7 +99,12 @@ def n_calls(layer: Any) -> int:
 def initializer_of(variable: Any) -> Any:
     """Return the initializer that a variable was made with, its `_initializer` in Keras 3.15; None if it has none.
 
-    None for a version that keeps it elsewhere is harmless: the model is then built for every trial, which is slower.
+    None for a version that stores the initializer elsewhere is harmless: the model is then built for every trial,
+    which
+    takes longer.
+
+    Args:
+        variable: A Keras variable.
     """
     return getattr(variable, "_initializer", None)
 
@@ -98,7 +112,10 @@ def initializer_of(variable: Any) -> Any:
 def all_layers(model: Any) -> list[Any] | None:
     """Return the layers of a model and the layers inside them, by its `_flatten_layers` in Keras 3.15.
 
-    None for a version without it is harmless: the model is then built for every trial, which takes longer.
+    None for a version without this method is harmless: the model is then built for every trial, which takes longer.
+
+    Args:
+        model: A Keras model.
     """
     flatten = getattr(model, "_flatten_layers", None)
     return None if flatten is None else [layer for layer in flatten() if layer is not model]
@@ -106,7 +123,7 @@ def all_layers(model: Any) -> list[Any] | None:
 
 @contextmanager
 def tensorflow_hidden() -> Iterator[None]:
-    """Let Keras believe inside that TensorFlow is not installed.
+    """Let Keras believe in the block that TensorFlow is not installed.
 
     Keras 3.15 notes this in `keras.src.utils.module_utils.tensorflow._available`. A version that notes it elsewhere
     loads TensorFlow, which is harmless but takes seconds.

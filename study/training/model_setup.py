@@ -1,4 +1,4 @@
-"""The start of every training: a fresh model, the examples that its loss is measured on, the steps of an epoch."""
+"""The start of every training: a fresh model, the examples for its first and last loss, the steps of an epoch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from study.datasets import Dataset, Split
 from study.training.initial_weights import built_with
 from study.training.precision import use_precision
 
-# The loss before and after training is measured on at most so many examples, the first ones as they are stored.
+# Largest number of examples for the loss before and after training: the first ones in their stored order.
 N_LOSS_EXAMPLES = 10_000
 
 
 def fresh_model(
     config: StudyConfig, dataset: Dataset, *, precision: str, weights: Sequence[NDArray[np.generic]] | None = None
 ) -> Any:
-    """Build a study's model, not compiled, with given weights if there are any.
+    """Build a study's model, not compiled.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+        precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
+        weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
 
     Raises:
         ConfigError: The model cannot be made.
@@ -34,17 +40,34 @@ def fresh_model(
 
 
 def steps_per_epoch(n_examples: int, *, batch_size: int) -> int:
-    """Return the steps of one pass over the examples; the last batch may be smaller."""
+    """Return the number of steps of one pass over the examples; the last batch may be smaller.
+
+    Args:
+        n_examples: Number of training examples.
+        batch_size: Number of examples of a step.
+    """
     return -(-n_examples // batch_size)
 
 
 def examples_seen(n_steps: int, *, n_examples: int, batch_size: int) -> int:
-    """Return the number of examples seen in so many steps, repetitions counted; a pass's last batch may be smaller."""
+    """Return the number of examples seen in a number of steps, repetitions counted.
+
+    The last batch of a pass may be smaller.
+
+    Args:
+        n_steps: Number of steps taken.
+        n_examples: Number of training examples.
+        batch_size: Number of examples of a step.
+    """
     passes, steps = divmod(n_steps, steps_per_epoch(n_examples, batch_size=batch_size))
     return passes * n_examples + steps * batch_size
 
 
 def loss_sample(dataset: Dataset) -> Split:
-    """Return the training examples that the loss before and after training is measured on."""
+    """Return the training examples for the loss before and after training.
+
+    Args:
+        dataset: The study's data set.
+    """
     train = dataset.train
     return Split(x=train.x[:N_LOSS_EXAMPLES], y=train.y[:N_LOSS_EXAMPLES])

@@ -1,4 +1,4 @@
-"""Separate an optimizer's numbers, which a program takes as arguments, from settings that are part of its code."""
+"""Separate an optimizer's numbers, which a program takes as arguments, from settings that are part of the code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.core.search_space import Value
 from study.training.build_optimizer import coerce
 
 RATE = "learning_rate"
-# Attributes of an optimizer of Keras 3.15 that do not affect its numbers; those of TensorFlow begin with `_self_`.
+# Attributes of an optimizer of Keras 3.15 that do not affect its results; TensorFlow's begin with `_self_`.
 _BOOKKEEPING = ("name", "_name", "_lock", "built", "_trainable_variables_indices")
 _TENSORFLOW = "_self_"
 
@@ -23,8 +23,8 @@ class Settings:
     """An optimizer's settings: numbers, which a program takes as arguments, and settings that are part of its code.
 
     Attributes:
-        numbers: Every floating-point number, by attribute.
-        fixed: Everything else, by attribute, as text.
+        numbers: All floating-point numbers, by attribute.
+        fixed: All other settings, by attribute, as text.
     """
 
     numbers: Mapping[str, float]
@@ -35,9 +35,9 @@ def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value
     """Read the settings of an optimizer.
 
     Args:
-        optimizer: What the target made of the hyperparameters.
-        target: Its dotted path.
-        hyperparameters: What it was called with.
+        optimizer: The optimizer that the target made of the hyperparameters.
+        target: Dotted path of the optimizer.
+        hyperparameters: The arguments of the call, by name.
     """
     arguments = coerce(target, hyperparameters)
     numbers: dict[str, float] = {}
@@ -50,7 +50,7 @@ def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value
         elif _is_plain(value):
             fixed[name] = repr(value)
     numbers[RATE] = float(arguments.get(RATE, parameters(target)[RATE].default))
-    # An argument that the optimizer keeps in another way is part of the program's code, so that it is not missed.
+    # An argument that the optimizer stores in another way counts as part of the program's code, so it is not missed.
     for name, value in arguments.items():
         if name != RATE and name not in fixed and numbers.get(name) != value:
             fixed[f"argument {name}"] = repr(value)

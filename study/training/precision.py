@@ -9,7 +9,7 @@ import keras
 from study.core.errors import StudyError
 from study.training.keras_internals import keep_64_bits
 
-# Keras's policy for layers, and the type of everything else: optimizers, losses, metrics.
+# Keras's policy for layers, and the type of optimizers, losses and metrics.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
     "float32": ("float32", "float32"),
     "bfloat16": ("mixed_bfloat16", "float32"),
@@ -20,14 +20,15 @@ _SETTINGS: Mapping[str, tuple[str, str]] = {
 def use_precision(precision: str) -> None:
     """Set the precision of everything that is made and computed from now on.
 
-    Every trainer sets its own before it builds or trains anything, since one process may run several studies.
+    Every trainer sets its own precision before it builds or trains anything, since one process may run several
+    studies.
 
     Args:
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
 
     Raises:
         StudyError: The precision is unknown.
-        BackendError: This version of Keras cannot compute in it.
+        BackendError: This version of Keras cannot compute in this precision.
     """
     check_precision(precision)
     policy, floatx = _SETTINGS[precision]
@@ -44,6 +45,9 @@ def use_precision(precision: str) -> None:
 
 def check_precision(precision: object) -> None:
     """Refuse an unknown precision.
+
+    Args:
+        precision: The precision, as the config has it.
 
     Raises:
         StudyError: The precision is unknown.

@@ -2,11 +2,12 @@
 
 An optimizer computes with Python numbers, which are float64; only their results become float32. Adam multiplies by the
 float32 of 1 - beta_2, not by 1 minus the float32 of beta_2, whose relative error is 1.4e-3 for 0.99999. So a symbol
-keeps the formula until it meets an array. The formulas are then computed in float64 on the host for every trial. Their
-values enter the program as arrays or variables, in the precision of the training; new values compile nothing again.
+keeps the formula until an operation combines it with an array. The formulas are then computed in float64 on the host
+for every trial. Their values enter the program as arrays or variables, in the precision of the training; new values
+need no new compilation.
 
-A formula can decide something, as in `if self.momentum != 0`. It is then answered for the trial that the program was
-made with, and the answer is kept. The program can train all trials that give the same answers.
+Some formulas decide something, as in `if self.momentum != 0`. Such a question is answered for the trial that the
+program was made with, and the answer is kept. The program can train all trials that give the same answers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
 
 
 def evaluate(formula: Formula, values: Mapping[str, float]) -> Any:
-    """Compute a formula with the numbers of one trial."""
+    """Compute a formula with the numbers of one trial.
+
+    Args:
+        formula: The formula.
+        values: The numbers, by name.
+    """
     if isinstance(formula, str):
         return values[formula]
     if isinstance(formula, tuple):
@@ -41,14 +47,15 @@ def evaluate(formula: Formula, values: Mapping[str, float]) -> Any:
 
 @dataclass(kw_only=True)
 class Frame:
-    """The symbols of one program: their values for the trial that it was made with, and how they were used.
+    """The symbols of one program: their values for the trial that the program was made with, and their uses.
 
     Attributes:
         values: The numbers of the trial that the program is made with, by name.
-        formulas: The formulas that met an array, in order.
-        answers: Answers of formulas that decide something, such as `momentum != 0`.
-        last: The name of the number that was passed to the backend last.
-        lenient: Whether a formula without a bound array counts as one that decides something; else it is an error.
+        formulas: The formulas that were combined with an array, in order. Default: empty.
+        answers: Answers of formulas that decide something, such as `momentum != 0`. Default: empty.
+        last: The name of the number that was passed to the backend last. Default: the empty text, no number.
+        lenient: Treat a formula without a bound array as one that decides something; otherwise it is an error. Default
+            False.
     """
 
     values: Mapping[str, float]
@@ -59,30 +66,57 @@ class Frame:
     _bound: Mapping[Formula, Any] | None = None
 
     def number(self, name: str) -> Number:
-        """Return the symbol of a number."""
+        """Return the symbol of a number.
+
+        Args:
+            name: Name of the number.
+        """
         return Number(name, self)
 
     def bind(self, arrays: Sequence[Any] | None) -> None:
-        """Bind arrays or Keras variables to the formulas, in their order; None: collect formulas instead."""
+        """Bind arrays or Keras variables to the formulas.
+
+        Args:
+            arrays: One for each formula, in their order; None: collect formulas instead.
+        """
         self._bound = None if arrays is None else dict(zip(self.formulas, arrays, strict=True))
 
     def columns(self, trials: Sequence[Mapping[str, float]]) -> list[NDArray[np.floating[Any]]]:
-        """Compute every formula for every trial, arrays of shape (n_trials,)."""
+        """Compute every formula for every trial.
+
+        Args:
+            trials: The numbers of each trial, by name.
+
+        Returns:
+            An array of shape (n_trials,) for each formula.
+        """
         return [
             np.asarray([evaluate(f, values) for values in trials], dtype=keras.config.floatx()) for f in self.formulas
         ]
 
     def serves(self, values: Mapping[str, float]) -> bool:
-        """Return whether a trial with these numbers gives the same answers as the program's own trial."""
+        """Return whether a trial with these numbers gives the same answers as the program's own trial.
+
+        Args:
+            values: The numbers of the trial, by name.
+        """
         return all(evaluate(question, values) == answer for question, answer in self.answers.items())
 
     def answer(self, question: Formula) -> Any:
-        """Answer a question for the program's own trial, and keep the answer."""
+        """Answer a question for the program's own trial, and keep the answer.
+
+        Args:
+            question: A formula that decides something.
+        """
         self.answers[question] = evaluate(question, self.values)
         return self.answers[question]
 
     def read(self, formula: Formula) -> Any:
-        """Return the value of a formula as an array."""
+        """Return the value of a formula as an array.
+
+        Args:
+            formula: The formula.
+        """
         if self._bound is None:
             if formula not in self.formulas:
                 self.formulas.append(formula)
@@ -94,11 +128,11 @@ class Frame:
 
 
 class Number:
-    """Symbol of a number that differs between trials; with numbers it makes formulas, with arrays it is an array.
+    """Symbol of a number that differs between trials. With numbers it makes formulas, with arrays it makes arrays.
 
     Args:
-        formula: Its formula.
-        frame: Knows its value.
+        formula: The formula of the number.
+        frame: The frame that has the number's value.
     """
 
     def __init__(self, formula: Formula, frame: Frame) -> None:
@@ -106,12 +140,12 @@ class Number:
 
     @property
     def dtype(self) -> Any:
-        """Type of its array."""
+        """Type of the number's array."""
         return np.dtype(keras.config.floatx())
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of its array."""
+        """Shape of the number's array."""
         return ()
 
     @property

@@ -1,6 +1,6 @@
 """Every use of TensorFlow that its public interface does not cover, one function each, written for TensorFlow 2.21.
 
-All of them only save time or memory, so a version without them is not refused: each docstring says what is lost.
+All these uses only save time or memory. So a version without them is not refused; each docstring describes the loss.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 def gradient_registry() -> MutableMapping[str, Any]:
     """Return TensorFlow's registered gradients by name, `ops.gradient_registry._registry` in TensorFlow 2.21.
 
-    An empty mapping for a version that keeps them elsewhere is harmless: gradients then stay in memory.
+    An empty mapping for a version that stores them elsewhere is harmless: gradients then stay in memory.
     """
     try:
         from tensorflow.python.framework import ops
@@ -26,7 +26,10 @@ def gradient_registry() -> MutableMapping[str, Any]:
 def captured_tensors(graph: Any) -> list[Any] | None:
     """Return the tensors outside a function's graph that the function uses, `FuncGraph.captures` in TensorFlow 2.21.
 
-    None for a version without it is harmless: the model is then built for every trial, which takes longer.
+    None for a version without this attribute is harmless: the model is then built for every trial, which takes longer.
+
+    Args:
+        graph: The function's graph.
     """
     captures = getattr(graph, "captures", None)
     return None if captures is None else [outer for outer, _ in captures]
@@ -35,8 +38,12 @@ def captured_tensors(graph: Any) -> list[Any] | None:
 def is_stateful_operation(name: str) -> bool:
     """Return whether TensorFlow declares an operation as stateful, by `op_def_registry` in TensorFlow 2.21.
 
-    Returning true for an operation or a registry that is unknown is harmless: the model is then built for every trial,
-    which takes longer.
+    True for an operation or a registry that is unknown is harmless: the model is then built for every trial, which
+    takes
+    longer.
+
+    Args:
+        name: Name of the operation.
     """
     try:
         from tensorflow.python.framework import op_def_registry

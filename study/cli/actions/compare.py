@@ -1,4 +1,4 @@
-"""Carry out `study compare`: read, compare, write the page, keep it in MLflow."""
+"""The action of `study compare`: read, compare, write the page, keep it in MLflow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from study.tracking.read_studies import read_experiments, read_histories, read_s
 
 @dataclass(frozen=True, kw_only=True)
 class _Read:
-    """An experiment as read, and its id in MLflow."""
+    """The comparison of an experiment, and the experiment's id in MLflow."""
 
     comparison: Comparison
     experiment_id: str
@@ -45,7 +45,10 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
 
     Args:
         options: The parsed options of `study compare`.
-        arguments: The arguments as typed; the page shows them.
+        arguments: The words after `study compare`, which the page shows.
+
+    Returns:
+        The exit status.
     """
     uri = find_stores(options).tracking_uri
     names = list(dict.fromkeys(options.experiments))
@@ -112,7 +115,7 @@ def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -
 
 
 def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
-    """Return how much each argument matters; a diverged trial counts as the worst that did not diverge, or as 0."""
+    """Return the importance of each argument. A diverged trial gets the worst score of the others, or 0."""
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
     runs = [run for run in entry.trials if run.state != "failed" and all(a in run.params for a in ranges)]
     scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
@@ -135,7 +138,7 @@ def _file_name(names: Sequence[str]) -> str:
 
 
 def _pictures(comparison: Comparison) -> dict[str, str]:
-    """Return SVG documents by file name; parallel coordinates are left to the page, which is interactive."""
+    """Return SVG documents by file name, without parallel coordinates: only the page has these, since they move."""
     drawn = comparison.figures.values()
     return {f"{figure.name}.svg": to_svg(figure) for figure in drawn if not figure.name.startswith("parallel-")}
 

@@ -1,4 +1,4 @@
-"""Find backends and GPUs, data sets and stores of this machine; nothing is written or downloaded."""
+"""Examine the backends, GPUs, data sets and stores of this machine; nothing is written or downloaded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from study.training.auto_costs import find_facts
 from study.training.devices import ask_for_gpus
 
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
-# Trainers are compared for the small budget: 10 trials, and 5 confirmations of two settings.
+# Number of trainings for the comparison of trainers: 10 trials, and 5 confirmations of two settings (budget=small).
 _N_TRAININGS = 20
 _EXTRAS = {"torch": "optimizer-study[torch]"}
 
@@ -36,10 +36,10 @@ class Finding:
 
     Attributes:
         kind: `package`, `backend`, `dataset`, `store` or `advice`.
-        name: The name of what was examined.
+        name: Name of the package, backend, data set, store or kind of network.
         state: `ok`; `missing`: absent, and perhaps not needed; `broken`: present but unusable.
         detail: A version, a place, or the error.
-        advice: The next step; empty if none is needed.
+        advice: The next step. Default: the empty text, no step is needed.
     """
 
     kind: Literal["package", "backend", "dataset", "store", "advice"]
@@ -53,10 +53,10 @@ def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeou
     """Examine everything that a study needs.
 
     Args:
-        targets: The `_target_` of each data set, by its name.
+        targets: The `_target_` of each data set, by name of the data set.
         facts: The costs that conf/trainer/auto.yaml records.
-        stores: The stores to be read.
-        timeout_s: Seconds allowed for a backend to start.
+        stores: The stores to read.
+        timeout_s: Time allowed for a backend to start, in seconds.
     """
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
@@ -65,7 +65,11 @@ def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeou
 
 
 def can_run(findings: Sequence[Finding]) -> bool:
-    """Return whether a study can run: at least one backend and one data set work, and no store is broken."""
+    """Return whether a study can run: at least one backend and one data set work, and no store is broken.
+
+    Args:
+        findings: The results of the examination.
+    """
     working = {finding.kind for finding in findings if finding.state == "ok"}
     broken = {finding.kind for finding in findings if finding.state == "broken"}
     return {"backend", "dataset"} <= working and "store" not in broken
@@ -104,7 +108,7 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
 
 
 def _dataset(name: str, target: str) -> Finding:
-    """Ask a data set's module where it would be read from."""
+    """Ask a data set's module for the place that the data set would be read from."""
     module = target.rpartition(".")[0]
     try:
         ask: Callable[[], Whereabouts] | None = getattr(importlib.import_module(module), "whereabouts", None)

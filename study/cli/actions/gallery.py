@@ -29,13 +29,13 @@ from study.tracking.comparison_runs import log_comparison
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_studies
 
-# Budgets that an experiment may have been run with, the largest first.
+# Budgets that a run of an experiment may have used, the largest first.
 _BUDGETS = ("published/{}", "gallery/{}", "smoke")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """An experiment as it was run.
+    """A run of an experiment.
 
     Attributes:
         name: The experiment's name.
@@ -50,7 +50,11 @@ class Run:
     overrides: tuple[str, ...] | None = None
 
     def command(self, material: Material) -> str:
-        """Return the command that runs it: as it was typed, or else with the budget of its studies."""
+        """Return the command that starts the run: as it was typed, otherwise with the budget of its studies.
+
+        Args:
+            material: The data of the run.
+        """
         words = self.overrides
         if words is None:
             budgets = {config["budget"].get("name") for config in material.configs.values()}
@@ -60,11 +64,17 @@ class Run:
 
 
 def make_gallery(options: argparse.Namespace) -> int:
-    """Make the pages of the named experiments; without names, those of all that were run, and an index.
+    """Make the pages of some experiments; without names, the pages of all experiments that were run, and an index.
+
+    Args:
+        options: The parsed options of `study gallery`.
+
+    Returns:
+        The exit status.
 
     Raises:
         StudyError: A requested experiment was not run, or not to its end, or cannot be shown. A page that fails does
-            not stop the pages of the others.
+            not stop the other pages.
     """
     uri = find_stores(options).tracking_uri
     output = options.output or options.folder / "mlruns" / "gallery"
@@ -102,6 +112,15 @@ def make_gallery(options: argparse.Namespace) -> int:
 def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, PageContents]:
     """Make an experiment's page, write it with its pictures, and keep them in MLflow.
 
+    Args:
+        uri: Address of the MLflow store.
+        run: The run of the experiment.
+        output: Path of the folder for the page and its pictures.
+        log: Keep the page in MLflow too.
+
+    Returns:
+        The description and the contents of the page.
+
     Raises:
         StudyError: The store lacks data that the page needs, or the page cannot be written.
     """
@@ -134,8 +153,12 @@ def make_page(uri: str, run: Run, output: Path, *, log: bool) -> tuple[About, Pa
 def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> None:
     """Make the page of the experiment that a command line ran, if there is such a page.
 
-    If the run cannot be shown, for example because it is a part of the experiment, a message says so; this is no
+    If the run cannot be shown, for example because it is a part of the experiment, a message says so; this is not a
     failure.
+
+    Args:
+        overrides: The words typed after `study run`, without flags.
+        configs: Configs of the studies that were run.
     """
     typed = {override.key: override.value for override in read_overrides(overrides)}
     name = str(typed.get("experiment", ""))
@@ -150,7 +173,12 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
 
 
 def studies_of(name: str, budget: str) -> set[str]:
-    """Return the digests of the studies that an experiment consists of under a budget."""
+    """Return the digests of the studies of an experiment under a budget.
+
+    Args:
+        name: Name of the experiment.
+        budget: Name of the budget, an option of the group.
+    """
     jobs = compose_jobs(prepare([f"experiment={name}", f"budget={budget}"]), multirun=False)
     return {_digest(job.raw) for job in jobs}
 

@@ -18,7 +18,7 @@ from study.training.auto_costs import Cost, keep_measured
 
 @dataclass(frozen=True, kw_only=True)
 class _Workload:
-    """A small study of one kind of net, and its number of parallel trials on a CPU and on a GPU."""
+    """A small study of one kind of network, and its number of parallel trials on a CPU and on a GPU."""
 
     overrides: tuple[str, ...]
     n_at_once: tuple[int, int]
@@ -27,7 +27,7 @@ class _Workload:
 _WORKLOADS = {
     "dense": _Workload(overrides=("model=mlp", "budget.n_epochs=5"), n_at_once=(16, 64)),
     "recurrent": _Workload(overrides=("model=lstm", "budget.n_epochs=5"), n_at_once=(16, 64)),
-    # Trials are long enough that more than their start is measured.
+    # Trials are long enough that the measured time is not only their start.
     "convolutional": _Workload(overrides=("model=cnn_2c2d", "budget.n_epochs=3"), n_at_once=(4, 64)),
 }
 _COMMON = ("dataset=digits", "optimizer=adam", "optimizer.search_only=[learning_rate]", "live=false")
@@ -35,11 +35,14 @@ _ONE_BY_ONE = 3
 
 
 def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
-    """Measure each kind of net with each trainer and backend, write a line on each, and keep the measurements.
+    """Measure each kind of network with each trainer and backend, and keep the measurements.
 
     Args:
-        timeout_s: Seconds for each measurement; one that takes longer is reported and left out.
-        stream: The stream for a line on each.
+        timeout_s: Time for each measurement, in seconds. A measurement that takes longer is reported and left out.
+        stream: The stream that gets a line for each measurement.
+
+    Returns:
+        The costs, by kind of network.
 
     Raises:
         StudyError: The file of measurements cannot be written.

@@ -19,8 +19,8 @@ def show_studies(experiments: Collection[tuple[str, str]], *, connections: Conne
     """Print one table for each experiment, and the command that shows more.
 
     Args:
-        experiments: Pairs of a tracking URI and an experiment's name.
-        connections: The command's connections; None: new ones.
+        experiments: Pairs of a store's address and an experiment's name.
+        connections: The command's connections. None (the default): open new ones.
     """
     connections = connections or Connections()
     for tracking_uri, experiment in sorted(experiments):
@@ -56,7 +56,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 
 
 def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
-    """Return the test metric to show: the one that the study selects by, else any metric before a loss."""
+    """Return the test metric to show: that of the study's objective, otherwise any metric, a loss last."""
     found = sorted(name for name in names if name.startswith("test_"))
     selected = metric_of(study.params, study.tags).test
     if selected in found:

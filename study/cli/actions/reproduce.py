@@ -1,4 +1,4 @@
-"""Carry out `study reproduce` and print the result."""
+"""The action of `study reproduce`, with the printed result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from study.reproduction.retrain import Difference
 
 
 def reproduce_target(options: argparse.Namespace) -> int:
-    """Reproduce a run, or repeat its configuration; the status is 0 only on success."""
+    """Reproduce a run, or repeat its configuration.
+
+    Args:
+        options: The parsed options of `study reproduce`.
+
+    Returns:
+        The exit status: 0 only on success.
+    """
     import_from_working_directory()
     changes = parse_changes(options.changes)
     target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()

@@ -1,4 +1,4 @@
-"""The time of a workload's trials with one trainer and backend, measured in a fresh process."""
+"""The duration of a workload's trials with one trainer and backend, measured in a fresh process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from study.pipeline.preflight import build_trainer, load_config, load_dataset
 
 @dataclass(frozen=True, kw_only=True)
 class Seconds:
-    """The time of a study of n trainings: `fixed_s + n * trial_s`.
+    """The duration of a study of n trainings: `fixed_s + n * trial_s` seconds.
 
     Attributes:
-        fixed_s: From the start of the process: imports, data, and the time that compiling adds to the first trials.
-        trial_s: One training once everything is compiled.
+        fixed_s: Time that does not depend on n, in seconds, from the start of the process: imports, data, and the
+            additional time of the first trials for compiling.
+        trial_s: Time of one training once everything is compiled, in seconds.
     """
 
     fixed_s: float
@@ -33,11 +34,11 @@ class Seconds:
 
 
 def measure(raw: Mapping[str, Any], *, timeout_s: float) -> Seconds:
-    """Train the trials of a resolved config twice, in a child process without compiled programs of earlier ones.
+    """Train the trials of a resolved config twice, in a child process without compiled programs of earlier processes.
 
     Args:
         raw: The resolved config; nothing is stored.
-        timeout_s: Seconds after which the child is ended.
+        timeout_s: Time after which the child is ended, in seconds.
 
     Raises:
         StudyError: The child did not finish in time, or failed.
@@ -60,7 +61,12 @@ def measure(raw: Mapping[str, Any], *, timeout_s: float) -> Seconds:
 
 
 def take_from_start(raw: Mapping[str, Any], folder: Path) -> Seconds:
-    """Measure a resolved config in this process, from its start on; relative paths start at a folder."""
+    """Measure a resolved config in this process, from the start of the process on.
+
+    Args:
+        raw: The resolved config.
+        folder: The folder where relative paths start.
+    """
     return take(load_config(raw, folder=folder), started=psutil.Process().create_time())
 
 
@@ -68,8 +74,8 @@ def take(config: StudyConfig, *, started: float) -> Seconds:
     """Train the first batch cold and then all trials warm.
 
     Args:
-        config: The study, whose trials differ in the learning rate and the run seed.
-        started: When the process began, in seconds since 1970.
+        config: The study's config; its trials differ in the learning rate and the run seed.
+        started: Time of the start of the process, in seconds since 1970.
     """
     trainer = build_trainer(config, load_dataset(config))
     size = min(trainer.capacity, config.n_trials)

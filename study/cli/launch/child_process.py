@@ -11,7 +11,10 @@ from study.training.backend import loaded_backend
 
 
 def run_anywhere(config: StudyConfig) -> StudyOutcome:
-    """Run a study here if Keras is not loaded or holds the right backend, else in a child process.
+    """Run a study here if Keras is not loaded or has the right backend, otherwise in a child process.
+
+    Args:
+        config: The study's config.
 
     Raises:
         StudyError: The study failed, or its process ended without an answer.
@@ -28,7 +31,11 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
 def read_and_run(config: StudyConfig) -> StudyOutcome:
     """Run a study in a child process, which reads its config again.
 
-    The calling process checked arguments with its own backend; here they are checked with the one that trains. Reading
+    The calling process checked arguments with its own backend; this process checks them with the one that trains.
+    Reading
     takes less than a millisecond once Keras is imported. Keras must be imported before the study's time starts.
+
+    Args:
+        config: The study's config, from the calling process.
     """
     return run_study(load_config(config.raw, folder=config.folder, labels=config.labels))

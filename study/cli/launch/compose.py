@@ -1,4 +1,4 @@
-"""Compose the configs of all jobs of a command line, as Hydra will, and check them before the first one starts."""
+"""Compose the configs of all jobs of a command line, as Hydra will, and check them before the first job starts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-# Overrides left out of the names of studies: all studies of an experiment share them, or they change no result.
+# Overrides that names of studies leave out: all studies of an experiment share them, or they change no result.
 _NOT_TELLING = (
     "dataset",
     "model",
@@ -46,7 +46,7 @@ _NOT_TELLING = (
     "accept_changes",
     "settings",
 )
-# Sections whose keys no file lists; without `++` Hydra would ask for a plus before each.
+# Sections whose keys no file lists; without `++`, Hydra would ask for a plus before each key.
 _OPEN = ("optimizer.", "settings.", "settings=")
 _NOT_TELLING_SECTIONS = (
     "settings.",
@@ -61,7 +61,7 @@ _NOT_TELLING_SECTIONS = (
 
 
 class _OwnConf(SearchPathPlugin):
-    """Adds the working directory's conf/; `glob(*)` and completion do not look into `hydra.searchpath`."""
+    """Plugin that adds the working directory's conf/; `glob(*)` and completion ignore `hydra.searchpath`."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder if it exists and is not the package's own."""
@@ -78,10 +78,11 @@ class Job:
     """One job of a command line.
 
     Attributes:
-        overrides: Its overrides, as words.
-        values: The same, parsed.
-        raw: Its resolved config.
-        labels: Names for its study: first one of the values in which the jobs differ, then one of all naming values.
+        overrides: The job's overrides, as words.
+        values: The job's overrides, parsed.
+        raw: The job's resolved config.
+        labels: Names for the job's study: first a name of the values in which the jobs differ, then a name of all
+            values that names contain.
     """
 
     overrides: tuple[str, ...]
@@ -96,10 +97,16 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     An optimizer's file cannot list all arguments that a user may search. So missing `optimizer.` keys are appended.
     They are checked against the constructor later, together with everything else.
 
+    Args:
+        arguments: The words after `study run`.
+
+    Returns:
+        The words for Hydra.
+
     Raises:
-        StudyError: `best` or `enqueue` names a file that is no exported configuration.
+        StudyError: `best` or `enqueue` names a file that is not an exported configuration.
     """
-    # Hydra's parser needs its flags first; users type them anywhere.
+    # Hydra's parser needs the flags first; users type them anywhere.
     words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
     appended = [f"++{word}" if word.startswith(_OPEN) and "=" in word else word for word in words]
     Plugins.instance().register(_OwnConf)
@@ -113,8 +120,12 @@ def prepare(arguments: Sequence[str]) -> list[str]:
 def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:
     """Compose every job.
 
+    Args:
+        overrides: The overrides of the command line.
+        multirun: The command line has `-m`.
+
     Raises:
-        CompositionError: Hydra refuses one of them.
+        CompositionError: Hydra refuses one of the jobs.
         ConfigError: An argument is both fixed and searched.
     """
     try:
@@ -149,9 +160,9 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     """Resolve a job's config and name its study.
 
     Args:
-        own: The composed config without Hydra's node.
+        own: The composed config, without Hydra's node.
         overrides: The job's overrides.
-        telling: The keys in which the jobs of the command line differ.
+        telling: The keys in which the jobs of the command line differ. Default: none.
 
     Raises:
         ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
@@ -198,7 +209,7 @@ def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
 
 
 def _refuse_passwords(unresolved: Any) -> None:
-    """Refuse passwords that are written out: on a command line every user of the machine sees them."""
+    """Refuse passwords that are written out, since every user of the machine can see command lines."""
     advice = (
         "Keep it in an environment variable, such as DB_PASSWORD, and write '${oc.env:DB_PASSWORD}' in its place; "
         "PostgreSQL also reads PGPASSWORD and ~/.pgpass, MLflow's client MLFLOW_TRACKING_PASSWORD."

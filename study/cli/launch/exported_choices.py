@@ -1,4 +1,4 @@
-"""Let `best=FILE` and `enqueue=FILE` name an exported configuration, as if it stood in conf/."""
+"""Let `best=FILE` and `enqueue=FILE` name an exported configuration, as if the file were in conf/."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from study.reproduction.exported_file import GROUPS, Exported, read_exported
 def translate(words: Sequence[str]) -> list[str]:
     """Make options of Hydra's groups `best` and `enqueue` from the files that a command line names, and choose them.
 
-    Hydra's own store holds them, so every job and launcher finds them. Values that a user types override them, as they
-    override any option. If a user chooses an option of a group, the file's section for it is left out: the values of
-    one model do not fit another.
+    Hydra's own store gets them, so every job and launcher finds them. Values that a user types override them, as with
+    any option. If a user chooses an option of a group, the file's section of this group is left out: the values of one
+    model do not fit another.
+
+    Args:
+        words: The words of the command line.
+
+    Returns:
+        The words, with the name of an option in place of each file.
 
     Raises:
-        StudyError: A file does not exist, or is no exported configuration.
+        StudyError: A file does not exist, or is not an exported configuration.
     """
     chosen = {word.partition("=")[0] for word in words}
     translated = []

@@ -32,14 +32,14 @@ _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:
-    """A command line as Hydra reads it.
+    """A command line, as Hydra reads it.
 
     Attributes:
-        arguments: All its words.
+        arguments: All words.
         overrides: The `KEY=VALUE` words.
-        multirun: Whether -m was given.
-        is_question: Whether it asks for information, not for a run.
-        is_composed: Whether answering composes a config.
+        multirun: True with `-m`.
+        is_question: True if it asks for information, not for a run.
+        is_composed: True if the answer needs a composed config.
     """
 
     arguments: tuple[str, ...]
@@ -54,7 +54,11 @@ class JobError(Exception):
 
 
 def read_arguments(arguments: Sequence[str]) -> CommandLine:
-    """Split a command line into flags and overrides; an unknown flag ends with status 2."""
+    """Split a command line into flags and overrides; an unknown flag ends the process with status 2.
+
+    Args:
+        arguments: The words after `study run`.
+    """
     parser = get_args_parser()
     parser.prog = "study run"
     options: argparse.Namespace = parser.parse_args(list(arguments))
@@ -69,7 +73,14 @@ def read_arguments(arguments: Sequence[str]) -> CommandLine:
 
 
 def answer(command_line: CommandLine) -> int:
-    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell; status 2 if it cannot compose the config."""
+    """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell.
+
+    Args:
+        command_line: The command line.
+
+    Returns:
+        The exit status: 2 if Hydra cannot compose the config.
+    """
     if command_line.is_composed:
         try:
             compose_jobs(command_line.overrides, multirun=False)
@@ -85,6 +96,13 @@ def answer(command_line: CommandLine) -> int:
 
 def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     """Check all jobs, run them through Hydra, and show the studies side by side.
+
+    Args:
+        command_line: The command line.
+        jobs: The jobs of the command line.
+
+    Returns:
+        The exit status.
 
     Raises:
         ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
@@ -109,14 +127,14 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
 
 
 def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
-    """Run one job's study and return its best objective, NaN when no trial completed.
+    """Run one job's study and return its best objective; NaN if no trial completed.
 
     An outer Hydra sweep over anything else can optimize the returned value.
 
     Args:
-        own: The job's config.
-        telling: The keys in which the jobs of the command line differ.
-        checked: Jobs that this process has checked, with their configs.
+        own: The job's composed config.
+        telling: The keys in which the jobs of the command line differ. Default: none.
+        checked: Jobs that this process has checked, with their configs. Default: none.
     """
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
@@ -153,7 +171,7 @@ def _config_of(job: Job, checked: Checked) -> StudyConfig:
 
 
 def _runs_here() -> bool:
-    """Tell whether Hydra runs jobs in this process, one after the other."""
+    """Return whether Hydra runs jobs in this process, one after the other."""
     return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
 
 

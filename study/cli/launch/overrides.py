@@ -15,13 +15,13 @@ from study.core.errors import StudyError
 
 @dataclass(frozen=True, kw_only=True)
 class TypedValue:
-    """An override as it was typed.
+    """An override, as it was typed.
 
     Attributes:
         key: The key or group, with its package, without `+` and `~`.
-        text: The value's text as typed; empty for a deletion without a value.
-        value: The value; its text where it stands for several values.
-        deletes: Whether the key is deleted, as in `~key`.
+        text: The value's text, as typed; empty for a deletion without a value.
+        value: The value; its text if it stands for several values.
+        deletes: True if the key is deleted, as in `~key`.
     """
 
     key: str
@@ -33,6 +33,9 @@ class TypedValue:
 def read_overrides(words: Iterable[str]) -> tuple[TypedValue, ...]:
     """Parse overrides that Hydra has accepted.
 
+    Args:
+        words: The `KEY=VALUE` words.
+
     Raises:
         HydraException: A word does not follow the grammar.
     """
@@ -40,13 +43,23 @@ def read_overrides(words: Iterable[str]) -> tuple[TypedValue, ...]:
 
 
 def given_texts(values: Iterable[TypedValue]) -> dict[str, str]:
-    """Return the text of each key with a value other than null; the last value of a key counts."""
+    """Return the text of each key with a value other than null; the last value of a key counts.
+
+    Args:
+        values: The overrides, in order.
+    """
     last = {typed.key: typed for typed in values if not typed.deletes}
     return {key: typed.text for key, typed in last.items() if typed.value is not None}
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:
     """Read the changes of `study reproduce`, such as `trainer.batch_size=64`.
+
+    Args:
+        words: The `KEY=VALUE` words.
+
+    Returns:
+        The new values, by dotted key.
 
     Raises:
         StudyError: A word does not follow the grammar, or gives no single value.

@@ -26,13 +26,13 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A study in its place.
+    """A study in its place of the grid.
 
     Attributes:
         place: Row and column.
         study: The study.
-        scores: Test scores by seed, of its best or fixed configuration; infinite or the worst where it diverged.
-        validation: The mean objective of the same runs.
+        scores: Test scores of the best or fixed configuration, by seed; infinite, or the worst value, if it diverged.
+        validation: Mean objective of the same runs.
     """
 
     place: Place
@@ -42,17 +42,17 @@ class Cell:
 
     @property
     def values(self) -> Floats:
-        """The scores, shape (n_seeds,)."""
+        """Scores, shape (n_seeds,)."""
         return np.asarray(list(self.scores.values()), dtype=np.float64)
 
     @property
     def mean(self) -> float:
-        """Their mean; NaN without scores or where it is not finite."""
+        """Mean of the scores; NaN without scores, or if one is not finite."""
         return float(np.mean(self.values)) if self.is_finite else math.nan
 
     @property
     def spread(self) -> float:
-        """Their standard deviation; NaN with a single score or where it is not finite."""
+        """Standard deviation of the scores; NaN with fewer than two scores, or if one is not finite."""
         return float(np.std(self.values, ddof=1)) if self.is_finite and len(self.scores) > 1 else math.nan
 
     @property
@@ -63,13 +63,13 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """Difference of a cell's test score from a reference cell's.
+    """The difference of a cell's test score from a reference cell's.
 
     Attributes:
         place: The cell's place.
         mean: Mean difference over shared seeds, in the metric's own direction.
-        low: Lower limit of the interval, corrected for all cells compared; exactly 0 means "above 0".
-        high: Upper limit; exactly 0 means "below 0".
+        low: Lower limit of the interval, corrected for all compared cells; exactly 0 means "above 0".
+        high: Upper limit of the interval; exactly 0 means "below 0".
     """
 
     place: Place
@@ -84,7 +84,11 @@ class Gap:
 
 
 def optimizer_of(config: Mapping[str, Any]) -> str:
-    """Return the optimizer's name, the column of most grids."""
+    """Return the optimizer's name, the column of most grids.
+
+    Args:
+        config: A resolved config.
+    """
     return str(config["optimizer"]["name"])
 
 
@@ -96,12 +100,12 @@ def cells(
 ) -> dict[Place, Cell]:
     """Return the experiment's studies by row and column.
 
-    If several studies have the same place, as under several settings, a study that searched nothing comes first.
+    If several studies have the same place, for example under several settings, a study without a search has priority.
 
     Args:
-        material: The page's data.
+        material: The data of the page.
         row: Returns the row of a resolved config.
-        column: Returns its column; default: the optimizer's name.
+        column: Returns the column of a resolved config. Default: the optimizer's name.
     """
     found: dict[Place, Cell] = {}
     for study in sorted(material.experiment.studies, key=lambda study: (bool(study.ranges), study.seed)):
@@ -113,7 +117,12 @@ def cells(
 
 
 def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
-    """Return names without repetition: the known ones in their order, then the others in theirs."""
+    """Return names without repetition: the known ones in their order, then the others in the given order.
+
+    Args:
+        names: The names.
+        known: The known names, in their order.
+    """
     given = list(dict.fromkeys(names))
     return [*(name for name in known if name in given), *(name for name in given if name not in known)]
 
@@ -121,14 +130,29 @@ def ordered(names: Iterable[str], known: Sequence[str]) -> list[str]:
 def matrix(
     grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], of: Callable[[Cell], float]
 ) -> Floats:
-    """Return one number for each cell, shape (n_rows, n_columns); NaN for a missing cell."""
+    """Return one number for each cell, shape (n_rows, n_columns); NaN for a missing cell.
+
+    Args:
+        grid: The cells, by row and column.
+        rows: The rows, in their order.
+        columns: The columns, in their order.
+        of: Returns the number of a cell.
+    """
     return np.array([[of(grid[r, c]) if (r, c) in grid else math.nan for c in columns] for r in rows])
 
 
 def score_map(
     grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], metric: ObjectiveMetric, *, number: str
 ) -> bytes:
-    """Draw each cell's mean and standard deviation over its seeds as SVG; `number` is their format."""
+    """Draw each cell's mean and standard deviation over its seeds as SVG.
+
+    Args:
+        grid: The cells, by row and column.
+        rows: The rows, in their order.
+        columns: The columns, in their order.
+        metric: The compared metric.
+        number: Format of a number.
+    """
     return heat_map(
         matrix(grid, rows, columns, lambda cell: cell.mean if cell.is_finite else math.inf),
         rows=rows,
@@ -141,7 +165,13 @@ def score_map(
 
 
 def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[[Cell], float]) -> list[Cell]:
-    """Return cells sorted by a score, the best first and those without a finite score last."""
+    """Return cells sorted by a score, the best first and those without a finite score last.
+
+    Args:
+        grid: The cells.
+        metric: The compared metric.
+        by: Returns the score of a cell.
+    """
 
     def key(cell: Cell) -> tuple[bool, float, Place]:
         value = by(cell)
@@ -189,7 +219,12 @@ def gaps(
 
 
 def gap_text(gap: Gap, metric: ObjectiveMetric) -> str:
-    """Return a difference with its interval."""
+    """Return a difference with its interval, as text.
+
+    Args:
+        gap: The difference.
+        metric: The compared metric.
+    """
     return f"{metric.change(gap.mean)} [{metric.change_span(gap.low, gap.high)}]"
 
 

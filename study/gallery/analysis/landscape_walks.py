@@ -18,10 +18,16 @@ from study.report.studies import ComparedStudy
 def studies_of(
     material: Material, *, model: str | None = None, setting: str | None = None, order: Sequence[str] = ()
 ) -> list[ComparedStudy]:
-    """Return the studies of a model and a setting, in a given order of optimizers, others last.
+    """Return the studies of a model and a setting, in a given order of optimizers.
+
+    Args:
+        material: The data of the page.
+        model: The model's YAML name. None (the default): any model.
+        setting: Name of the setting. None (the default): any setting.
+        order: Optimizers in their order; others come last. Default: empty, the order of the experiment.
 
     Raises:
-        LookupError: No study fits.
+        LookupError: The experiment has no such study.
     """
     configs = material.configs
     found = [
@@ -36,10 +42,13 @@ def studies_of(
 
 
 def run_of(study: ComparedStudy) -> RunRecord:
-    """Return the run that represents a study: its best trial, or its first if all diverged.
+    """Return the run that represents a study: its best trial, or its first trial if all diverged.
+
+    Args:
+        study: The study.
 
     Raises:
-        LookupError: It has no trial.
+        LookupError: The study has no trial.
     """
     if not study.trials:
         raise LookupError(f"{study.record.name} has no trial")
@@ -47,24 +56,46 @@ def run_of(study: ComparedStudy) -> RunRecord:
 
 
 def landscape_walked(material: Material, studies: Sequence[ComparedStudy]) -> Landscape:
-    """Return the landscape that studies share."""
+    """Return the landscape that studies share.
+
+    Args:
+        material: The data of the page.
+        studies: The studies, at least one.
+    """
     return landscape_of(material.configs[studies[0].record.name])
 
 
 def scene_of(material: Material, studies: Sequence[ComparedStudy]) -> Scene:
-    """Return the paths of studies on the landscape that they share."""
+    """Return the paths of studies on the landscape that they share.
+
+    Args:
+        material: The data of the page.
+        studies: The studies, at least one.
+    """
     return build_scene(landscape_walked(material, studies), [walked(material, study) for study in studies])
 
 
 def last_loss(material: Material, run: RunRecord) -> float:
-    """Return the loss after a run's last step; infinite if it was not finite or the run stopped before."""
+    """Return the loss after a run's last step; infinite if it was not finite or the run stopped before this step.
+
+    Args:
+        material: The data of the page.
+        run: The run.
+    """
     losses = material.history(run, "loss")
     asked = int(run.metrics.get("n_steps", len(losses)))
     return float(losses[-1]) if len(losses) and len(losses) >= asked and np.isfinite(losses[-1]) else float("inf")
 
 
 def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> tuple[Picture, ...]:
-    """Return a scene as contours, as an animation and as an interactive page."""
+    """Return a scene as contours, as an animation and as an interactive page.
+
+    Args:
+        scene: The landscape and the paths.
+        name: First part of the pictures' names.
+        title: The pictures' title.
+        apart: Draw each path in its own panel of the contours. Default True.
+    """
     where = f"{scene.start_text}; the legend gives the rates"
     n_steps = max(path.n_steps for path in scene.paths)
     return (
@@ -90,11 +121,19 @@ def pictures_of(scene: Scene, *, name: str, title: str, apart: bool = True) -> t
 
 
 def detour(path: Floats) -> float:
-    """Return the length of a path over that of the straight line between its ends; infinite for a closed path."""
+    """Return the length of a path over that of the straight line between its ends; infinite for a closed path.
+
+    Args:
+        path: The positions, shape (n_steps + 1, n_dimensions).
+    """
     straight = float(np.linalg.norm(path[-1] - path[0]))
     return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) / straight if straight else float("inf")
 
 
 def number(value: float) -> str:
-    """Return a number for a table or a sentence; a loss that is not finite is `beyond all numbers`."""
+    """Return a number for a table or a sentence; a loss that is not finite is `beyond all numbers`.
+
+    Args:
+        value: The number.
+    """
     return f"{value:.4g}" if np.isfinite(value) else "beyond all numbers"

@@ -21,7 +21,7 @@ from study.statistics.intervals import MIN_SEEDS, Interval, paired_difference
 from study.statistics.resolution import comparable_means
 
 _LEVEL = 0.05
-# Most pairs that a sentence names.
+# Largest number of pairs that a sentence names.
 _MOST_PAIRS = 5
 
 
@@ -45,12 +45,20 @@ class Ranking:
     told_apart: frozenset[tuple[str, str]]
 
     def place(self, name: str) -> int:
-        """Return an optimizer's place, counted from 1."""
+        """Return an optimizer's place, from 1.
+
+        Args:
+            name: Name of the optimizer.
+        """
         return self.names.index(name) + 1
 
 
 def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
-    """Return the entries by setting and by optimizer, in the order of their labels; `""` means no setting."""
+    """Return the entries by setting and by optimizer, in the order of their labels; `""` means no setting.
+
+    Args:
+        material: The data of the page.
+    """
     found: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in material.experiment.entries:
         setting = material.configs[entry.studies[0].record.name].get("setting") or ""
@@ -59,12 +67,22 @@ def by_setting(material: Material) -> dict[str, dict[str, Entry]]:
 
 
 def by_study(material: Material) -> dict[str, Entry]:
-    """Return the entry of each study, by the study's name."""
+    """Return the entry of each study, by the study's name.
+
+    Args:
+        material: The data of the page.
+    """
     return {study.record.name: entry for entry in material.experiment.entries for study in entry.studies}
 
 
 def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric) -> Ranking:
-    """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration."""
+    """Rank optimizers by their mean test score over the confirmations of their best, or fixed, configuration.
+
+    Args:
+        setting: Name of the setting.
+        entries: The entries of the setting, by optimizer.
+        metric: The compared metric.
+    """
     scores = {name: scores_of(entry.tuned, metric) for name, entry in entries.items()}
     found = {name: confirmed(entry.tuned, metric) for name, entry in entries.items()}
     means = {name: float(np.mean(list(values.values()))) if values else math.nan for name, values in scores.items()}
@@ -92,9 +110,9 @@ def rankings_table(
     """Return rankings side by side: place, mean, interval and learning rate of each optimizer.
 
     Args:
-        rankings: One for each setting; rows are in the order of the last one.
-        entries: The entries by setting and by optimizer.
-        metric: The metric compared.
+        rankings: One for each setting. Rows are in the order of the last one.
+        entries: The entries, by setting and by optimizer.
+        metric: The compared metric.
     """
     header = ["optimizer"]
     for each in rankings:
@@ -139,7 +157,13 @@ def verdict(before: Ranking, after: Ranking) -> str:
 
 
 def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
-    """Return sentences on the changes by another setting: the best, Kendall's tau, losses, pairs in a new order."""
+    """Return sentences on the changes by another setting: the best, Kendall's tau, losses, pairs in a new order.
+
+    Args:
+        before: The ranking under the first setting.
+        after: The ranking under the second setting.
+        metric: The compared metric.
+    """
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
@@ -171,7 +195,11 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
 
 
 def rate_text(entry: Entry) -> str:
-    """Return the learning rate of an entry's confirmations; the different rates if it has several studies."""
+    """Return the learning rate of an entry's confirmations as text; all different rates if it has several studies.
+
+    Args:
+        entry: The entry.
+    """
     rates = [study.tuned[0].params.get("learning_rate", "default") for study in entry.studies if study.tuned]
     return ", ".join(dict.fromkeys(_short(rate) for rate in rates))
 
@@ -192,7 +220,7 @@ def _best(ranked: Ranking) -> str:
 
 
 def _worse(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
-    """Return the optimizers with a worse mean under the second setting, and by how much; empty if there are none."""
+    """Return the optimizers with a worse mean under the second setting, with the differences; empty without any."""
     told = []
     for name in before.names:
         was, now = before.intervals[name], after.intervals.get(name)

@@ -1,4 +1,4 @@
-"""Paths of published rules on quadratic landscapes, computed in NumPy, to compare the recorded paths with."""
+"""Paths of published rules on quadratic landscapes, computed in NumPy, for a comparison with the recorded paths."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from study.gallery.figures.paths import Floats
 from study.optimizers.reference import SGD, Adagrad, Adam, Momentum, RMSprop, Rule, State
 from study.optimizers.stability import Quadratic
 
-# Epsilon of the article, added to the divisor. Keras adds the same value, for Adagrad and RMSprop inside the root.
+# Epsilon of the article, added to the divisor. Keras adds the same value; for Adagrad and RMSprop, inside the root.
 EPSILON = 1e-7
 
 
 def article_rule(optimizer: Mapping[str, Any]) -> Rule:
     """Return the rule of the article for the optimizer's section of a resolved config.
 
-    Epsilon stands outside the root. Adam corrects its rate for bias instead of its moments. Its authors give this
-    form at the end of their section 2, and Keras has it too.
+    The article adds epsilon outside the root. It corrects the rate of Adam for bias, not the moments. Adam's authors
+    give
+    this form at the end of their section 2, and Keras has it too.
+
+    Args:
+        optimizer: The optimizer's section.
 
     Raises:
         LookupError: The article has no such optimizer, or the section does not fix an argument of its rule.
@@ -49,9 +53,9 @@ def walk(
     Args:
         quadratic: The landscape.
         rule: The rule.
-        start: The first position.
+        start: The first position, shape (n_dimensions,).
         n_steps: Number of steps.
-        state: The rule's state after an earlier walk; default None: a fresh state.
+        state: The rule's state after an earlier walk. None (the default): a fresh state.
 
     Returns:
         The positions before the first and after each step, shape (n_steps + 1, n_dimensions), and the rule's last

@@ -13,12 +13,12 @@ from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
 Floats = NDArray[np.float64]
-# Repetition and seed.
+# Key that pairs runs: repetition and run seed.
 Seed = tuple[int, str]
 
 
 def seed_of(run: RunRecord) -> Seed:
-    """Return the key that pairs a run with one of another optimizer or cell."""
+    """Return the key that pairs a run with a run of another optimizer or cell."""
     return run.number, run.params.get("run_seed", "")
 
 
@@ -28,7 +28,14 @@ def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, 
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
-    """Return the last value of a metric for each run with a finite value, including runs that diverged later."""
+    """Return the last value of a metric for each run with a finite value, shape (n_values,).
+
+    Runs that diverged later are included.
+
+    Args:
+        runs: The runs.
+        metric: Name of the metric.
+    """
     values = np.array([run.metrics.get(metric, np.nan) for run in runs], dtype=np.float64)
     return values[np.isfinite(values)]
 
@@ -62,7 +69,12 @@ def confirmed_text(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> str:
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:
-    """Return a mean with its interval, or `diverged` without a mean."""
+    """Return a mean with its interval as text, or `diverged` without a mean.
+
+    Args:
+        interval: The mean with its interval; None: there is no mean.
+        metric: The compared metric.
+    """
     if interval is None:
         return "diverged"
     span = metric.span(interval.low, interval.high)

@@ -1,4 +1,4 @@
-"""S13: Adam that becomes SGD, beside Adam and SGD alone."""
+"""S13: Adam that becomes SGD, compared with Adam and SGD alone."""
 
 from __future__ import annotations
 
@@ -28,14 +28,18 @@ ABOUT = About(
         "SGD alone has momentum here, 0.9 as published and searched where the rates are; no SGD without it is run.",
     ),
 )
-# One that switches beside one that does not.
+# One optimizer that switches, and one that does not.
 SMALLEST = ("optimizer=adam,adam_then_sgd",)
 _SWITCHES = ("swats", "adam_then_sgd", "adam_then_given_sgd")
 _ALONE = ("adam", "momentum")
 
 
 def show(material: Material) -> PageContents:
-    """Return the curves, the rankings side by side, and whether the switch is better than either alone."""
+    """Return the curves, the rankings side by side, and the verdict on the claim that the switch is better.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     settings = by_setting(material)
     rankings = [ranking(setting, entries, metric) for setting, entries in settings.items()]
@@ -73,7 +77,7 @@ def _validation(material: Material, setting: str, entries: Mapping[str, Entry], 
 
 
 def _claims(ranked: Ranking, metric: ObjectiveMetric) -> list[str]:
-    """Return for each form of the switch whether the claim holds, and what its seeds tell apart."""
+    """Return for each form of the switch the verdict on the claim, with the significant differences."""
     sentences = []
     for switch in _SWITCHES:
         others = [name for name in _ALONE if name in ranked.names]

@@ -1,4 +1,4 @@
-"""S16: the convex online problem on which Adam goes to the wrong end."""
+"""S16: the convex online problem on which Adam converges to the wrong end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ABOUT = About(
         "Adam begins at its worst point here, as in the proof. Staying there is what is shown.",
     ),
 )
-# Both optimizers, or there is no claim to look at.
+# Both optimizers: the claim compares them.
 SMALLEST = ("setting=theorem",)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -39,9 +39,9 @@ class _OnlineRun:
     """The positions and the regret of one optimizer under one setting.
 
     Attributes:
-        label: Optimizer and setting.
-        positions: Where it was after each cycle, shape (n_cycles,).
-        regret: Its regret a step up to the end of each cycle, shape (n_cycles,).
+        label: Names of the optimizer and the setting.
+        positions: Position after each cycle, shape (n_cycles,).
+        regret: Regret per step up to the end of each cycle, shape (n_cycles,).
     """
 
     optimizer: str
@@ -55,7 +55,11 @@ class _OnlineRun:
 
 
 def show(material: Material) -> PageContents:
-    """Return where each went, what it cost, and whether Adam went wrong."""
+    """Return the positions and the regret of each optimizer, and the verdict on the claim.
+
+    Args:
+        material: The data of the page.
+    """
     config = next(iter(material.configs.values()))
     costs = [float(cost) for cost in config["dataset"]["costs"]]
     ends = (float(config["model"]["low"]), float(config["model"]["high"]))
@@ -114,7 +118,7 @@ def _online_run(
     material: Material, name: str, setting: str, entry: Entry, *, costs: Sequence[float], best: float
 ) -> _OnlineRun:
     run = (entry.tuned or entry.trials)[0]
-    paid = material.history(run, "loss") * len(costs)  # of a cycle; the loss is the mean over its steps
+    paid = material.history(run, "loss") * len(costs)  # cost of a cycle; the loss is the mean over its steps
     beyond = np.cumsum(paid - sum(costs) * best)
     steps = len(costs) * np.arange(1, len(paid) + 1)
     return _OnlineRun(
@@ -143,7 +147,7 @@ def _styles(runs: Sequence[_OnlineRun], settings: Sequence[str]) -> Mapping[str,
 
 
 def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float) -> tuple[str, ...]:
-    """Return, by setting, which optimizer ended where, and whether that is what was claimed."""
+    """Return, by setting, the end of each optimizer, with the verdict on the claim."""
     worst = ends[0] if best == ends[1] else ends[1]
     middle = sum(ends) / 2
     sentences = []

@@ -42,15 +42,19 @@ SMALLEST = ("setting=shared",)
 _NAMES = {"full": "full batch", "mini": "batches of 32", "single": "single examples"}
 _COLORS = {"full": "#0072b2", "mini": "#009e73", "single": "#d55e00"}
 _AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of training"}
-# Of the recorded steps; the curve is a moving average over so large a share of them.
+# Window of the moving average, as a share of the recorded steps.
 _SHARE = 0.1
-# Of single batches, so many recorded losses are averaged to tell where a run is.
+# Number of recorded losses of batches whose mean is the loss at a step.
 _N_AVERAGED = 20
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
 def show(material: Material) -> PageContents:
-    """Return loss over steps, examples and seconds at the shared rate and tuned, and the noise of each."""
+    """Return the loss over steps, examples and seconds, at the shared rate and tuned, with the noise of each size.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     entries = _entries(material)
     return PageContents(
@@ -78,7 +82,7 @@ def _every(material: Material, entry: Entry) -> int:
 
 
 def _along(material: Material, entry: Entry, run: RunRecord) -> dict[str, Floats]:
-    """Return the recorded losses of a run, and where they stand on each axis."""
+    """Return the recorded losses of a run, with their positions on each axis."""
     losses = material.history(run, "step_loss")
     steps = _every(material, entry) * np.arange(1, len(losses) + 1, dtype=np.float64)
     per_step = {name: run.metrics.get(name, np.nan) / run.metrics.get("n_steps", np.nan) for name in _COSTS.values()}
@@ -89,7 +93,7 @@ _COSTS = {"examples": "n_examples", "seconds": "seconds_train"}
 
 
 def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
-    """Return one seed's loss on the three axes, side by side, the raw losses faint behind the moving average."""
+    """Draw one seed's loss over the three axes, side by side: the moving average, and the raw losses in pale."""
     figure = new_figure(height=6.6)
     panels = figure.subplots(3, 1)
     lowest = np.inf
@@ -102,7 +106,7 @@ def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Pict
                 window = max(1, int(_SHARE * len(along["loss"])) // 2 * 2 + 1)
                 shown = np.isfinite(along["loss"])
                 at, losses = along[axis][shown], along["loss"][shown]
-                every = max(1, len(at) // 400)  # more points than the picture is wide are not seen
+                every = max(1, len(at) // 400)  # more points than pixels are invisible
                 axes.plot(at[::every], losses[::every], color=_COLORS[batch], lw=0.5, alpha=0.3)
                 averaged = smoothed(losses, window)[::every]
                 lowest = min(lowest, float(averaged.min()))
@@ -111,7 +115,7 @@ def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Pict
         axes.set_yscale("log")
         tidy(axes, x=told, y="loss of a batch")
     if 0 < lowest < np.inf:
-        for axes in panels:  # single examples that fit perfectly would leave no room for the rest
+        for axes in panels:  # otherwise examples that fit perfectly would take all the room
             axes.set_ylim(bottom=lowest / 3)
     legend(figure, panels[0])
     rates = ", ".join(f"{_NAMES[batch]} {rate_text(entry)}" for batch, entry in own.items())
@@ -125,10 +129,11 @@ def _picture(material: Material, setting: str, own: Mapping[str, Entry]) -> Pict
 
 
 def _noise(losses: Floats) -> float:
-    """Return the noise of losses, as a share of their mean: the deviation of steps between neighbors, over sqrt(2).
+    """Return the noise of losses as a share of their mean: the deviation of steps between neighbors, over sqrt(2).
 
-    It is that of the last half. The trend cancels in the difference of neighbors, and of two independent draws its
-    variance is twice one's. A share, since the three come to losses of different size.
+    The last half of the losses counts. The difference of neighbors cancels the trend; its variance is twice that of
+    one
+    of two independent draws. The noise is a share, since the three batch sizes end at losses of different size.
     """
     last = losses[len(losses) // 2 :]
     return float(np.std(np.diff(last)) / np.sqrt(2) / np.mean(last)) if len(last) > 2 else np.nan
@@ -144,7 +149,7 @@ def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Tab
     for setting, own in entries.items():
         for batch, entry in own.items():
             steps, seconds = (last_values(entry.tuned, name) for name in ("n_steps", "seconds_train"))
-            # The fastest seed: another program can only have made it slower.
+            # The fastest seed: another program can only slow a training down.
             per_step = 1e3 * float(np.min(seconds / steps)) if len(steps) and len(steps) == len(seconds) else np.nan
             noise = _noises(material, entry)
             rows.append(
@@ -164,13 +169,13 @@ def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Tab
 
 
 def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Say who reaches a common loss first, on each axis."""
+    """Return for each axis the batch size that reaches a common loss first, with the verdict on the claim."""
     told: list[str] = []
     for setting, own in entries.items():
         reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
         if len(reached) < 2 or not all(np.isfinite(list(reached.values()))):
             continue
-        level = max(reached.values())  # the last loss of the slowest, which all have reached
+        level = max(reached.values())  # the highest final loss, which all have reached
         firsts, ahead = [], {}
         for axis, words in _AXES.items():
             times = {batch: _first(material, own[batch], axis, level) for batch in reached}
@@ -202,15 +207,15 @@ def _final(material: Material, entry: Entry) -> float:
 
 
 def _window(material: Material, entry: Entry) -> int:
-    """Return how many recorded losses are averaged to tell where a run is: of all examples, one says it."""
+    """Return the number of recorded losses whose mean is the loss at a step: 1 for full batches."""
     config = material.configs[entry.studies[0].record.name]
     return 1 if config.get("batch") == "full" else _N_AVERAGED
 
 
 def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
-    """Return where on an axis the loss is first at most a level, median over runs; infinite for nowhere.
+    """Return the first position on an axis with a loss of at most a level, median over runs; infinite without one.
 
-    The loss is the mean of as many recorded ones as `_window` says, and stands in their middle.
+    The loss is the mean of `_window` recorded losses; its position is their middle.
     """
     window, firsts = _window(material, entry), []
     for run in entry.tuned:
@@ -224,7 +229,7 @@ def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
 
 
 def _earliest(material: Material, entry: Entry, axis: str) -> float:
-    """Return the earliest place that `_first` can return."""
+    """Return the earliest position that `_first` can return."""
     return _first(material, entry, axis, np.inf)
 
 

@@ -37,12 +37,16 @@ ABOUT = About(
 
 _SCHEDULES = ("constant", "step", "exponential", "cosine", "warmup_cosine")
 _OPTIMIZERS = ("sgd", "momentum", "adam")
-# Schedules are drawn as these optimizers are elsewhere, which differ in color.
+# Optimizers whose colors the schedules get, in the order of the schedules.
 _LOOKS = ("rmsprop", "adam", "momentum", "sgd", "nesterov")
 
 
 def show(material: Material) -> PageContents:
-    """Show the grid of schedules and optimizers, and what each schedule gains over a constant rate."""
+    """Return the grid of schedules and optimizers, and the gain of each schedule over a constant rate.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["schedule"]["name"]))
     rows = ordered((row for row, _ in grid), _SCHEDULES)
@@ -61,13 +65,13 @@ def show(material: Material) -> PageContents:
 
 
 def _against_constant(grid: Mapping[Place, Cell], column: str) -> dict[str, Gap]:
-    """Return what each schedule scores above a constant rate, by schedule."""
+    """Return the gain of each schedule over a constant rate, by schedule."""
     own = [cell for (_, name), cell in grid.items() if name == column]
     return {place[0]: gap for place, gap in gaps(grid["constant", column], own).items()}
 
 
 def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
-    """Say whether the seeds tell the schedules better than a constant rate, and which optimizer gains most."""
+    """Return the verdict on the claim that schedules beat a constant rate, and the optimizer with the largest gain."""
     n = sum(map(len, compared.values()))
     if not n:
         one = all(len(cell.scores) < 2 for cell in grid.values())
@@ -87,7 +91,7 @@ def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]]
 
 
 def _told(own: Mapping[str, Gap], metric: ObjectiveMetric, sign: int) -> list[str]:
-    """Return the schedules significantly better than a constant rate, or with a sign of -1 worse."""
+    """Return the schedules that are significantly better than a constant rate; with a sign of -1, worse."""
     return [name for name, gap in own.items() if gap.is_told and sign * metric.sign * gap.mean > 0]
 
 

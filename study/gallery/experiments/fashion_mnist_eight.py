@@ -44,7 +44,11 @@ _SHARED, _TUNED = "shared", "tuned"
 
 
 def show(material: Material) -> PageContents:
-    """Return the curves, both rankings side by side, and whether the order changes."""
+    """Return the curves, both rankings side by side, and the verdict on their order.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     settings = by_setting(material)
     shared, tuned = settings[_SHARED], settings[_TUNED]
@@ -70,7 +74,7 @@ def show(material: Material) -> PageContents:
 def _validation(
     material: Material, shared: Mapping[str, Entry], tuned: Mapping[str, Entry], metric: ObjectiveMetric
 ) -> Picture:
-    """Return the validation metric after each epoch, the shared rate dashed and the tuned one solid."""
+    """Draw the validation metric after each epoch: dashed at the shared rate, solid at the tuned one."""
     curves = []
     for entries, dash, told in ((shared, "dash", _SHARED), (tuned, "solid", _TUNED)):
         for optimizer, entry in entries.items():
@@ -86,7 +90,7 @@ def _validation(
 
 
 def _last(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
-    """Return what becomes of the two that are last at the shared rate, and how far all lie apart."""
+    """Return the tuned results of the last two optimizers at the shared rate, and the span of all results."""
     pairs = {
         name: (first.estimate, second.estimate)
         for name in before.names

@@ -36,7 +36,7 @@ ABOUT = About(
         "minima has none.",
     ),
 )
-# The studies of the smallest form that has a page.
+# The smallest sweep that has a page.
 SMALLEST = ("model=bowl,double_well", "optimizer=sgd", "setting=right")
 _SETTINGS = ("too_small", "right", "at_limit", "above")
 _ORDER = ("sgd", "momentum")
@@ -49,14 +49,14 @@ class _BowlRun:
     """Descent with one rate on the bowl.
 
     Attributes:
-        label: The optimizer and the setting.
+        label: Names of the optimizer and the setting.
         descent: The rule.
-        limit: Its limit.
-        factor: By how much the distance grows in a step.
+        limit: The limit of the rate.
+        factor: Factor by which the distance from the minimum grows in a step.
         loss: The last loss.
         start: The loss at the start.
-        diverged: Whether it was recorded as diverged.
-        swing: The last distance from the minimum over the one before it.
+        diverged: True if it was recorded as diverged.
+        swing: The last distance from the minimum over the one before.
     """
 
     label: str
@@ -70,14 +70,18 @@ class _BowlRun:
 
     @property
     def as_told(self) -> bool:
-        """True if the run went as the limit says; at the limit itself, to and fro as far each time."""
+        """True if the run agrees with the limit; at the limit, the distance changes its sign and keeps its size."""
         if math.isclose(self.descent.learning_rate, self.limit):
             return math.isclose(self.swing, -1, abs_tol=_AS_FAR)
         return self.diverged == (self.descent.learning_rate > self.limit)
 
 
 def show(material: Material) -> PageContents:
-    """Return the ways on both curves, the limits beside what was seen, and where momentum ended."""
+    """Return the paths on both curves, the limits with the recorded results, and the end of the runs with momentum.
+
+    Args:
+        material: The data of the page.
+    """
     bowls = studies_of(material, model=_BOWL, order=_ORDER)
     bowls.sort(key=lambda study: _SETTINGS.index(material.configs[study.record.name]["setting"]))
     runs = [_bowl_run(material, study) for study in bowls]

@@ -28,18 +28,22 @@ ABOUT = About(
         "bounded.",
     ),
 )
-# The studies of the smallest form that has a page.
+# The smallest sweep that has a page.
 SMALLEST = ("model=beale,saddle", "optimizer=sgd,adam")
 _ORDER = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 _TITLES = {"beale": "Beale's function", "saddle": "the saddle x1² - x2²"}
-# Farther than this along the second axis, an optimizer has left the saddle.
+# Distance along the second axis from which on an optimizer has left the saddle.
 _LEFT = 1.0
 _ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")
 _PLAIN = ("sgd", "momentum", "nesterov")
 
 
 def show(material: Material) -> PageContents:
-    """Return the ways on both landscapes, how far each came, and who left the saddle when."""
+    """Return the paths on both landscapes, the heights at their ends, and the steps at which the saddle was left.
+
+    Args:
+        material: The data of the page.
+    """
     names = [study.record.optimizer for study in studies_of(material, model="beale", order=_ORDER)]
     scenes = {model: scene_of(material, studies_of(material, model=model, order=_ORDER)) for model in _TITLES}
     pictures = [
@@ -57,7 +61,7 @@ def show(material: Material) -> PageContents:
 
 
 def _leaves(positions: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int | None:
-    """Return the first step after which a way is off the saddle; None where it stays."""
+    """Return the first step after which a path is off the saddle; None if it stays."""
     far = np.abs(positions[:, 1]) > _LEFT
     return int(np.argmax(far)) if far.any() else None
 

@@ -1,4 +1,4 @@
-"""S6: SGD and Adam on a line: how the loss falls, and which line comes out."""
+"""S6: SGD and Adam on a line: the loss of every step, and the fitted lines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ _COLUMNS = ("slope", "intercept")
 
 
 def show(material: Material) -> PageContents:
-    """Return the loss of every step, the fitted lines, and how far they are from least squares."""
+    """Return the loss of every step, the fitted lines, and their distances from the line of least squares.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     entries = by_setting(material)
     rankings = [ranking(setting, own, metric) for setting, own in entries.items()]
@@ -75,9 +79,11 @@ def _least_squares(dataset: Dataset) -> tuple[float, float]:
 
 
 def _lines(dataset: Dataset, entry: Entry) -> np.ndarray:
-    """Return slope and intercept that each run ended with, shape (n_runs, 2).
+    """Return slope and intercept at the end of each run, shape (n_runs, 2).
 
-    Validation inputs have mean 0, so the outputs' mean is the intercept and their spread that of x times the slope.
+    Validation inputs have mean 0. So the outputs' mean is the intercept, and their spread is the slope times the
+    spread of
+    x.
     """
     spread = float(np.std(dataset.validation.x.astype(np.float64)))
     metrics = ("val_output_spread", "val_output_mean")
@@ -87,7 +93,7 @@ def _lines(dataset: Dataset, entry: Entry) -> np.ndarray:
 
 
 def _fit(dataset: Dataset, setting: str, own: Mapping[str, Entry], best: tuple[float, float]) -> Picture:
-    """Return the points, the line of least squares and the lines that came out."""
+    """Draw the points, the line of least squares and the fitted lines."""
     figure = new_figure(height=3.6)
     axes: Any = figure.add_subplot()
     x, y = dataset.train.x.reshape(-1), dataset.train.y.reshape(-1)
@@ -116,7 +122,7 @@ def _lines_table(dataset: Dataset, entries: Mapping[str, Mapping[str, Entry]], b
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """Say which of the two is ahead at the published rates, at the first steps and at the last ones."""
+    """Return the verdict on the claim: the share of steps with a lower loss of Adam, at the published rates."""
     own = entries.get("published", {})
     if not {"sgd", "adam"} <= set(own):
         return []
@@ -136,7 +142,7 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
 def _nearest(
     dataset: Dataset, entries: Mapping[str, Mapping[str, Entry]], best: tuple[float, float]
 ) -> tuple[str, ...]:
-    """Say how far the lines are from that of least squares."""
+    """Return sentences on the distances of the lines from the line of least squares."""
     told = []
     for setting, own in entries.items():
         for optimizer, entry in own.items():

@@ -57,7 +57,11 @@ SMALLEST = ("optimizer=rmsprop", "model.activation=linear,prelu")
 
 
 def show(material: Material) -> PageContents:
-    """Show the grid, the best pair and the claimed one, and what forecasting without a network gives."""
+    """Return the grid, the best pair and the claimed one, and the error of a forecast without a network.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["model"]["activation"]))
     rows = ordered((row for row, _ in grid), _ACTIVATIONS)
@@ -89,7 +93,7 @@ def show(material: Material) -> PageContents:
 
 
 def _data(config: Mapping[str, Any]) -> tuple[Dataset, float]:
-    """Return the data of a config, and how many sunspots one is on its scale."""
+    """Return the data of a config, and the number of sunspots in one unit of its scale."""
     arguments = {key: config["dataset"][key] for key in ("window", "n_validation", "n_test")}
     values = sunspots.series()
     n_seen = len(values) - arguments["n_validation"] - arguments["n_test"]
@@ -97,13 +101,13 @@ def _data(config: Mapping[str, Any]) -> tuple[Dataset, float]:
 
 
 def _error(forecast: Any, dataset: Dataset, metric: ObjectiveMetric) -> float:
-    """Return the test error of a forecast: the mean absolute error, or the mean square where that is compared."""
+    """Return the test error of a forecast: the mean absolute error, or the mean square if that is the metric."""
     errors = np.asarray(forecast, dtype=np.float64) - dataset.test.y
     return float(np.mean(np.square(errors) if metric.training == "loss" else np.abs(errors)))
 
 
 def _best_of(grid: Mapping[Place, Cell], column: str, metric: ObjectiveMetric) -> Cell:
-    """Return an optimizer's best cell, by the validation years."""
+    """Return an optimizer's best cell on the validation years."""
     return best_first(
         [cell for (_, own), cell in grid.items() if own == column], metric, by=lambda cell: cell.validation
     )[0]
@@ -163,7 +167,7 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
 
 
 def _by_seed(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> list[tuple[int, Place, int]]:
-    """Return for each seed the repetition, the pair that it alone would call best, and the claimed pair's place."""
+    """Return for each seed the repetition, the best pair under this seed alone, and the claimed pair's place."""
     found = []
     for seed in sorted(set.intersection(*(set(cell.scores) for cell in grid.values()))):
         order = sorted(grid, key=lambda place: (-metric.sign * grid[place].scores[seed], place))
@@ -233,7 +237,7 @@ def _seeds_table(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> Table:
 
 
 def _training(material: Material, chosen: list[Cell], metric: ObjectiveMetric) -> Picture:
-    """Draw the validation error over the epochs, one line an optimizer."""
+    """Draw the validation error over the epochs, one line for each optimizer."""
     curves = []
     for cell in chosen:
         values: Floats = stacked([material.history(run, metric.name) for run in cell.study.tuned])

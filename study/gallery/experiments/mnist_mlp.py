@@ -30,14 +30,18 @@ ABOUT = About(
 )
 
 _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
-# Losses that are averaged at the end: a tenth of the steps.
+# Share of the steps whose mean loss is the final loss: the last tenth.
 _LAST = 0.1
 _WINDOW = 21
 _LEVEL = 0.05
 
 
 def show(material: Material) -> PageContents:
-    """Show the smoothed training loss under each setting, and the test accuracy at published and tuned rates."""
+    """Return the smoothed training loss under each setting, and the test accuracy at published and tuned rates.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     entries = {
         setting: {name: own[name] for name in ordered(own, _OPTIMIZERS)}
@@ -73,13 +77,13 @@ def _at(setting: str) -> str:
 
 
 def _workload(material: Material) -> tuple[str, ...]:
-    """Say where this was another data set than the published one."""
+    """Return a sentence on the data set if it is not the published one."""
     name = next(iter(material.configs.values()))["dataset"]["name"]
     return () if name == "mnist" else (f"This was run on {name}, not on MNIST.",)
 
 
 def _final_losses(material: Material, entry: Entry) -> dict[int, float]:
-    """Return the mean loss of the last tenth of the recorded steps by repetition; infinite where it diverged."""
+    """Return the mean loss of the last tenth of the recorded steps, by repetition; infinite if it diverged."""
     found = {}
     for run in entry.tuned:
         losses = material.history(run, "step_loss")
@@ -92,10 +96,10 @@ def _final_losses(material: Material, entry: Entry) -> dict[int, float]:
 
 
 def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Say whether the seeds tell that the others end at a lower training loss than SGD, and who at the lowest."""
+    """Return the verdict on the claim that the others end at a lower training loss than SGD, and the lowest loss."""
     losses = {name: _final_losses(material, entry) for name, entry in entries.items()}
     reference = losses["sgd"]
-    if not reference:  # no rate of its search trained
+    if not reference:  # SGD trained at no rate of its search
         return ()
     faster: list[str] = []
     slower: list[str] = []

@@ -50,7 +50,7 @@ _NAMES = {
     "paper_rmsprop": "RMSprop",
     "paper_adam": "Adam",
 }
-# Whose color each one has.
+# Optimizers whose colors the rules get, in their order.
 _LOOKS = ("sgd", "momentum", "rmsprop", "adam")
 _SETTINGS: Mapping[str, str] = {
     "published": "all slips",
@@ -65,10 +65,14 @@ Entries = Mapping[str, Mapping[str, Entry]]
 
 
 def show(material: Material) -> PageContents:
-    """Return the rankings beside the published one, each slip on and off, and what the plotted cost hides."""
+    """Return the rankings with the published one, the effect of each slip, and the plotted cost with the whole loss.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     given = by_setting(material)
-    # Mini-batch descent has no slip of its rule: with and without it is one study, which stands under one name.
+    # The rule of mini-batch descent has no slip, so one study has both settings, under one of their names.
     for here, there in (("corrected", "rules"), ("rules", "corrected")):
         if here in given and "sgd" in given.get(there, {}):
             given[here].setdefault("sgd", given[there]["sgd"])
@@ -96,7 +100,7 @@ _PICTURED = ("published", "corrected", "tuned")
 
 
 def _losses(material: Material, setting: str, own: Mapping[str, Entry]) -> Picture:
-    """Return the loss on all training images after each pass."""
+    """Draw the loss on all training images after each pass."""
     looks = styles(_LOOKS)
     curves = [
         Curve(
@@ -118,7 +122,7 @@ def _losses(material: Material, setting: str, own: Mapping[str, Entry]) -> Pictu
 
 
 def _plotted_cost(material: Material, entries: Entries) -> Picture:
-    """Return, of one run of mini-batch descent, the loss of the last batch of each pass and that of all images."""
+    """Draw the loss of the last batch of each pass, and of all images, for one run of mini-batch descent."""
     run = entries["published"]["sgd"].tuned[0]
     whole, last = material.history(run, "loss"), material.history(run, "step_loss")
     looks = styles(["sgd", "momentum"])
@@ -135,18 +139,18 @@ def _plotted_cost(material: Material, entries: Entries) -> Picture:
 
 
 def _train(entry: Entry) -> float:
-    """Return the mean train accuracy over seeds; NaN without one."""
+    """Return the mean training accuracy over seeds; NaN without a value."""
     interval = mean_of(last_values(entry.tuned, _TRAIN))
     return np.nan if interval is None else interval.estimate
 
 
 def _order(own: Mapping[str, Entry]) -> list[str]:
-    """Return the optimizers by train accuracy, the best first; those without one come last."""
+    """Return the optimizers by training accuracy, the best first, and those without a value last."""
     return sorted(own, key=lambda optimizer: (not np.isfinite(_train(own[optimizer])), -_train(own[optimizer])))
 
 
 def _published_table(entries: Entries, metric: ObjectiveMetric) -> Table:
-    """Return train accuracies beside the published ones, with their places."""
+    """Return training accuracies with the published ones, and their places."""
     there = sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer])
     shown = [setting for setting in _PICTURED if setting in entries]
     rows = []
@@ -166,7 +170,7 @@ def _published_table(entries: Entries, metric: ObjectiveMetric) -> Table:
 
 
 def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
-    """Return train and test accuracy of each rule under each set of slips at the shared rate."""
+    """Return training and test accuracy of each rule under each set of slips, at the shared rate."""
     rows = []
     for setting, own in entries.items():
         row = [_SETTINGS[setting]]
@@ -188,7 +192,7 @@ def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
 
 
 def _claim(entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Say which ranking came out with all slips, without them, and tuned, beside the published one."""
+    """Return the rankings with all slips, without slips, and tuned, with the verdict on the published ranking."""
     there = sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer])
     told: list[str] = []
     for setting in _PICTURED:
@@ -208,19 +212,19 @@ def _claim(entries: Entries, metric: ObjectiveMetric) -> list[str]:
 
 
 def _apart(a: Entry, b: Entry) -> bool:
-    """Tell whether the intervals of two entries' train accuracies do not overlap."""
+    """Return whether the intervals of two entries' training accuracies do not overlap."""
     first, second = (mean_of(last_values(entry.tuned, _TRAIN)) for entry in (a, b))
     return first is not None and second is not None and (first.low > second.high or second.low > first.high)
 
 
 def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Say what each slip alone changes in train accuracy."""
+    """Return sentences on the change of training accuracy by each slip alone."""
     told = []
     clean = entries.get("corrected", {})
     for setting in ("rules", "dropout", "spread"):
         both = [name for name in _PUBLISHED if name in clean and name in entries.get(setting, {})]
         if setting == "rules":
-            both = [name for name in both if name != "sgd"]  # it has no slip
+            both = [name for name in both if name != "sgd"]  # its rule has no slip
         changes = [
             f"{_NAMES[optimizer]} {metric.change(change)}"
             for optimizer in both
@@ -233,7 +237,7 @@ def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
 
 
 def _momentum(entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Say what the running average at the rate 0.01 comes to, and the velocity at the same rate."""
+    """Return a sentence on the accuracies with the running average and with the velocity, at the rate 0.01."""
     pair = [entries.get(setting, {}).get("averaged_momentum") for setting in ("rules", "corrected")]
     if pair[0] is None or pair[1] is None:
         return []
@@ -245,7 +249,7 @@ def _momentum(entries: Entries, metric: ObjectiveMetric) -> list[str]:
 
 
 def _last_batch(material: Material, entries: Entries) -> list[str]:
-    """Say how far the cost that was plotted strays from the loss on all images."""
+    """Return a sentence on the jumps of the plotted cost, relative to those of the loss on all images."""
     ratios = []
     for run in entries.get("published", {})["sgd"].tuned:
         whole, last = material.history(run, "loss"), material.history(run, "step_loss")

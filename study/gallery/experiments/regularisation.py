@@ -49,12 +49,16 @@ ABOUT = About(
 )
 
 _VARIANTS = ("none", "batch_norm", "l2", "dropout", "all")
-# Where a final validation accuracy counts as trained: half of the way from guessing to the best that was seen.
+# A network counts as trained from this share of the way on, from the accuracy of guessing to the best one seen.
 _SHARE = 0.5
 
 
 def show(material: Material) -> PageContents:
-    """Show each variant's accuracy, the gap to the training examples, and how many decades of rates train."""
+    """Return each variant's accuracy, the gap to the training examples, and the number of decades of rates that train.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     grid = cells(material, row=lambda config: str(config["variant"]))
     columns = ordered((column for _, column in grid), ("sgd", "momentum", "adam"))
@@ -81,7 +85,7 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
 
 
 def _normalized_and_optimizer(config: Mapping[str, Any]) -> str:
-    """Return the row of the picture of rates; what is regularized otherwise has no place in it."""
+    """Return the row in the picture of rates, which has no other regularization."""
     if not _is_plain(config):
         return ""
     return f"{optimizer_of(config)}, {'batch norm' if config['model']['batch_norm'] else 'plain'}"
@@ -121,10 +125,10 @@ def _axes(wide: Mapping[Place, Cell]) -> tuple[list[str], list[str]]:
 
 
 def _threshold(material: Material, metric: ObjectiveMetric) -> float:
-    """Return the least validation score that counts as trained."""
+    """Return the lowest validation score that counts as trained."""
     scores = [_score(run, metric) for study in material.experiment.studies for run in study.trials]
     seen = [value for value in scores if math.isfinite(value)]
-    guessing = 0.1  # ten classes, as many examples of each
+    guessing = 0.1  # ten classes of equal size
     return guessing + _SHARE * (max(seen) - guessing)
 
 
@@ -134,12 +138,12 @@ def _score(run: RunRecord, metric: ObjectiveMetric) -> float:
 
 
 def _n_trained(cell: Cell, metric: ObjectiveMetric, threshold: float) -> int:
-    """Return how many of the grid's rates train."""
+    """Return the number of the grid's rates that train."""
     return sum(_score(run, metric) >= threshold for run in cell.study.trials)
 
 
 def _decades(cell: Cell, metric: ObjectiveMetric, threshold: float) -> float:
-    """Return how many decades the rates that train span: the gaps between them, times the grid's spacing."""
+    """Return the number of decades that the training rates span: the gaps between them, times the grid's spacing."""
     runs = [run for run in cell.study.trials if run.params.get("learning_rate")]
     if len(runs) < 2:
         return math.nan
@@ -151,7 +155,7 @@ def _decades(cell: Cell, metric: ObjectiveMetric, threshold: float) -> float:
 def _effects(
     grid: Mapping[Place, Cell], rows: Sequence[str], columns: Sequence[str], metric: ObjectiveMetric
 ) -> tuple[str, ...]:
-    """Say what each variant changes against none, per optimizer."""
+    """Return sentences on the change by each variant against no regularization, for each optimizer."""
     told = []
     for column in columns:
         plain = grid["none", column]
@@ -172,7 +176,7 @@ def _narrowed(
     columns: Sequence[str],
     metric: ObjectiveMetric,
 ) -> tuple[list[str], list[str]]:
-    """Say whether L2 and dropout narrow the gap between training and test, and by how much each variant changes it."""
+    """Return the verdict on L2 and dropout narrowing the gap between training and test, and each variant's change."""
     told, narrower = [], []
     for column in columns:
         apart = {row: _gap_cell(material, grid[row, column], metric) for row in rows if (row, column) in grid}
@@ -201,7 +205,7 @@ def _told(compared: Mapping[Place, Gap], metric: ObjectiveMetric) -> list[str]:
 
 
 def _gap_cell(material: Material, cell: Cell, metric: ObjectiveMetric) -> Cell:
-    """Return a cell whose scores are by how much training lies above test."""
+    """Return a cell whose scores are the differences of training from test."""
     trained = {
         seed_of(run): float(values[-1])
         for run in cell.study.tuned
@@ -212,7 +216,7 @@ def _gap_cell(material: Material, cell: Cell, metric: ObjectiveMetric) -> Cell:
 
 
 def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: float) -> tuple[list[str], list[str]]:
-    """Say whether batch normalization widens the range of rates that train, and how many decades train."""
+    """Return the verdict on batch normalization widening the range of rates that train, and the decades."""
     rows, columns = _axes(wide)
     told, wider = [], []
     for optimizer in dict.fromkeys(row.split(",")[0] for row in rows):
@@ -223,7 +227,7 @@ def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: flo
             f"scale {column}: {before:.1f} to {after:.1f}"
             for column, before, after in zip(both, widths[plain], widths[normalized], strict=True)
         ]
-        # One rate spans as little as none, so the rates are counted.
+        # One rate spans 0 decades, like none, so the rates are counted.
         counts = {row: [_n_trained(wide[row, c], metric, threshold) for c in both] for row in (plain, normalized)}
         wider += [after > before for before, after in zip(counts[plain], counts[normalized], strict=True)]
         if parts:
@@ -244,7 +248,7 @@ def _gap_table(
     columns: Sequence[str],
     metric: ObjectiveMetric,
 ) -> Table:
-    """Set training beside validation and test, per optimizer and variant."""
+    """Return the scores on training, validation and test, for each optimizer and variant."""
     found = []
     for column in columns:
         for row in rows:

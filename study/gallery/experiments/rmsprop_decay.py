@@ -1,4 +1,4 @@
-"""S9: RMSprop over its decay, and what becomes of it where the decay is exactly 1."""
+"""S9: RMSprop over its decay, and the step at a decay of exactly 1."""
 
 from __future__ import annotations
 
@@ -34,15 +34,22 @@ ABOUT = About(
         "One start and one surface: which decay is best here says little about training a net.",
     ),
 )
-# Relative; a way that was recorded in float32 is as near as that to its rule.
+# Relative distance up to which a path that was recorded in float32 agrees with its rule.
 _CLOSE = 1e-4
-# Optimizers whose colors differ.
+# Optimizers with different colors, which the lines get.
 _COLORED = ("adam", "momentum", "sgd", "rmsprop", "nesterov", "adamax", "adagrad", "nadam")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _DecayTrial:
-    """A pair that was tried, and the value that it led to; infinite where it diverged."""
+    """A trial of a decay and a rate.
+
+    Attributes:
+        run: The trial's run.
+        decay: The decay.
+        rate: The rate.
+        loss: The last loss; infinite if it diverged.
+    """
 
     run: RunRecord
     decay: float
@@ -55,10 +62,10 @@ class _FirstStep:
     """The first step along x1 at a decay of 1.
 
     Attributes:
-        trial: The pair.
-        article: How long it is by the published rule, lr·g/ε.
-        keras: The same by Keras's rule, lr·g/√ε.
-        recorded: As Keras took it; NaN where nothing was recorded.
+        trial: The trial.
+        article: Length of the step by the published rule, lr·g/ε.
+        keras: Length of the step by Keras's rule, lr·g/√ε.
+        recorded: Length of the step that Keras took; NaN if nothing was recorded.
     """
 
     trial: _DecayTrial
@@ -73,7 +80,11 @@ class _FirstStep:
 
 
 def show(material: Material) -> PageContents:
-    """Return the sensitivity to the decay, some of the paths, and the steps at a decay of 1."""
+    """Return the sensitivity to the decay, some of the paths, and the steps at a decay of 1.
+
+    Args:
+        material: The data of the page.
+    """
     (study,) = studies_of(material)[:1]
     trials = sorted(_trials(material, study), key=lambda trial: (trial.rate, trial.decay))
     rates, decays = sorted({trial.rate for trial in trials}), sorted({trial.decay for trial in trials})
@@ -119,7 +130,7 @@ def _trials(material: Material, study: ComparedStudy) -> list[_DecayTrial]:
 def _sensitivity(
     losses: np.ndarray[tuple[int, ...], np.dtype[np.float64]], *, rates: Sequence[float], decays: Sequence[float]
 ) -> bytes:
-    """Draw one line for each rate; the decays stand side by side, since 1 lies nowhere on a logarithmic axis."""
+    """Draw one line for each rate; decays have equal distances, since 1 has no place on the logarithmic axis."""
     figure = new_figure(height=3.6)
     axes = figure.add_subplot()
     looks = _looks(len(rates))
@@ -134,12 +145,12 @@ def _sensitivity(
 
 
 def _looks(n: int) -> list[Style]:
-    """Return styles that tell lines of one optimizer apart: by their colors as long as there are some."""
+    """Return styles for lines of one optimizer, which differ in color as long as there are enough colors."""
     return styles([_COLORED[index % len(_COLORED)] for index in range(n)])
 
 
 def _paths(material: Material, study: ComparedStudy, trials: Sequence[_DecayTrial]) -> tuple[Picture, ...]:
-    """Draw the ways at one rate, the one at which decays differ most visibly: that of the best pair."""
+    """Draw the paths at the rate of the best pair, at which decays differ most visibly."""
     best = min(trials, key=lambda trial: trial.loss)
     chosen = [trial for trial in trials if trial.rate == best.rate and np.isfinite(trial.loss)]
     if not chosen:
@@ -192,7 +203,7 @@ def _table(steps: Sequence[_FirstStep]) -> Table:
 
 
 def _claim(steps: Sequence[_FirstStep]) -> tuple[str, ...]:
-    """Say whether Keras divides by epsilon alone at a decay of 1, and what comes of it."""
+    """Return the verdict on the claim that Keras divides by epsilon alone at a decay of 1, with the results."""
     if not steps:
         return ()
     n, n_claimed = len(steps), sum(step.as_claimed for step in steps)

@@ -1,4 +1,4 @@
-"""S8: the rates of the ellipse where no axis is aligned: who diverges, why, and what tuning finds."""
+"""S8: the rates of the ellipse on a landscape whose axes are not aligned: divergence, its reason, and tuned rates."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class _PublishedAndTuned:
     """The result of an optimizer at its published rate and at its tuned one.
 
     Attributes:
-        name: The optimizer.
+        name: Name of the optimizer.
         rates: The published and the tuned rate.
-        losses: The last loss at each.
-        diverged: Whether the trial at each was recorded as diverged.
-        limit: The rate from which on it diverges here; None where no closed form is known.
+        losses: The last loss at each rate.
+        diverged: For each rate, true if the trial was recorded as diverged.
+        limit: The rate from which on the optimizer diverges here; None if no closed form is known.
         on_ellipse: The value at the published rate on the ellipse, in NumPy.
     """
 
@@ -64,7 +64,11 @@ class _PublishedAndTuned:
 
 
 def show(material: Material) -> PageContents:
-    """Return the paths at both rates, the values beside the ellipse's, and who diverged and why."""
+    """Return the paths at both rates, the values with those of the ellipse, and the reasons of divergence.
+
+    Args:
+        material: The data of the page.
+    """
     published = studies_of(material, setting=_PUBLISHED, order=_ORDER)
     tuned = studies_of(material, setting=_TUNED, order=_ORDER)
     results = [_published_and_tuned(material, *pair) for pair in zip(published, tuned, strict=True)]

@@ -1,4 +1,4 @@
-"""S15: optimizers on sparse words of which rare ones decide."""
+"""S15: optimizers on documents in which one rare word decides."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ _ADAPTIVE = ("adagrad", "rmsprop", "adadelta", "adam", "adamax", "nadam", "amsgr
 
 
 def show(material: Material) -> PageContents:
-    """Show the accuracy on rare words of each optimizer, untuned and tuned, beside that on all training words."""
+    """Return the accuracy on rare words of each optimizer, untuned and tuned, with the accuracy on all training words.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     grid = {place[1]: cell for place, cell in cells(material, row=lambda _: "").items()}
     names = ordered(grid, _OPTIMIZERS)

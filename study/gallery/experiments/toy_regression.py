@@ -1,4 +1,4 @@
-"""S2: four optimizers on a parabola, step by step, with a linear output and with one of a ReLU."""
+"""S2: four optimizers on a parabola, step by step, with a linear output and with a ReLU at the output."""
 
 from __future__ import annotations
 
@@ -37,14 +37,18 @@ _TITLES: Mapping[str, str] = {
 }
 _OUTPUTS: Mapping[str, str] = {"published": "a linear output", "relu_output": "a ReLU at the output"}
 _WINDOW = 9
-# A net that puts out 0 is dead; its loss is the mean square of the targets up to rounding.
+# Relative difference of a dead network's loss from the mean square of the targets: a dead network's output is 0.
 _DEAD_WITHIN = 1e-4
-# How near to the loss of the noise alone counts as there, and what is far from it.
+# Factors on the loss of the noise alone: up to the first a loss is near it, from the second on it is far.
 _NEAR, _FAR = 1.5, 4.0
 
 
 def show(material: Material) -> PageContents:
-    """Return the loss of every step on one axis, for each setting, and how many nets died."""
+    """Return the loss of every step on one axis, for each setting, and the number of dead networks.
+
+    Args:
+        material: The data of the page.
+    """
     metric = material.experiment.metric
     given = by_setting(material)
     entries = {setting: given[setting] for setting in _TITLES if setting in given}
@@ -66,7 +70,7 @@ def show(material: Material) -> PageContents:
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """Say after how many steps each optimizer is near the noise at the published rates."""
+    """Return the steps after which each optimizer is near the noise at the published rates, with the verdict."""
     own, noise = entries.get("published", {}), _noise(material)
     arrivals: dict[str, float] = {}
     for optimizer, entry in own.items():
@@ -84,18 +88,18 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
 
 
 def _noise(material: Material) -> float:
-    """Return the loss of the best that is possible, the variance of the noise."""
+    """Return the best possible loss, the variance of the noise."""
     return float(next(iter(material.configs.values()))["dataset"]["noise"]) ** 2
 
 
 def _far(material: Material, entry: Entry) -> int:
-    """Return how many of an entry's nets end far from the noise; dead ones among them."""
+    """Return the number of an entry's networks that end far from the noise, dead ones included."""
     losses = last_values(entry.tuned, material.experiment.metric.test)
     return int(np.sum(losses > _FAR * _noise(material)))
 
 
 def _first_below(losses: np.ndarray, level: float) -> float:
-    """Return the first step, from 1, with a smoothed loss at or below a level; infinite for none."""
+    """Return the first step, from 1, with a smoothed loss of at most a level; infinite without such a step."""
     if not len(losses):
         return np.inf
     below = np.flatnonzero(smoothed(losses, _WINDOW) <= level)
@@ -103,7 +107,7 @@ def _first_below(losses: np.ndarray, level: float) -> float:
 
 
 def _dead(material: Material, entry: Entry) -> int:
-    """Return how many of an entry's nets put out 0 for all inputs in the end."""
+    """Return the number of an entry's networks whose output is 0 for all inputs in the end."""
     config = material.configs[entry.studies[0].record.name]
     section = {key: value for key, value in config["dataset"].items() if key not in ("name", "task")}
     zero = float(np.mean(np.square(instantiate(section).test.y.astype(np.float64))))
@@ -112,7 +116,7 @@ def _dead(material: Material, entry: Entry) -> int:
 
 
 def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:
-    """Say how many nets died with a ReLU at the output, and without."""
+    """Return sentences on the number of dead networks with a ReLU at the output, and without."""
     told = []
     for setting in ("relu_output", "published"):
         own = entries.get(setting, {}).values()
@@ -131,7 +135,7 @@ def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> l
 
 
 def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]], metric: ObjectiveMetric) -> Table:
-    """Return test losses of linear and ReLU outputs side by side, with the number of dead nets."""
+    """Return test losses of linear and ReLU outputs side by side, with the number of dead networks."""
     chosen = [setting for setting in _OUTPUTS if setting in entries]
     header = ["optimizer"]
     for setting in chosen:

@@ -1,4 +1,4 @@
-"""S7: five optimizers on an ellipse, each at its published rate, beside the published recursions in NumPy."""
+"""S7: five optimizers on an ellipse at their published rates, compared with the published recursions in NumPy."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class _EllipseWalk:
-    """One optimizer's way, recorded and by the published rule.
+    """One optimizer's path, recorded and by the published rule.
 
     Attributes:
-        name: The optimizer.
-        path: The way that was recorded.
-        again: The way of the published rule with the state of a first pass.
-        recorded: The last loss that was recorded.
-        by_rule: The same by the published rule in NumPy.
-        by_rule_again: The same at the end of the second pass.
+        name: Name of the optimizer.
+        path: The recorded path.
+        again: The path of the published rule that starts with the state of a first pass.
+        recorded: The last recorded loss.
+        by_rule: The last loss by the published rule in NumPy.
+        by_rule_again: The last loss of the second pass.
     """
 
     name: str
@@ -64,12 +64,16 @@ class _EllipseWalk:
 
     @property
     def difference(self) -> float:
-        """The distance of the recorded value from that of the published rule."""
+        """Distance of the recorded value from that of the published rule."""
         return abs(self.recorded - self.by_rule)
 
 
 def show(material: Material) -> PageContents:
-    """Return the five paths, the values after the last step beside the recursions, and what the carried state does."""
+    """Return the five paths, the values after the last step with those of the recursions, and a kept state's effect.
+
+    Args:
+        material: The data of the page.
+    """
     studies = studies_of(material, order=_ORDER)
     landscape = landscape_walked(material, studies)
     walks = [_walk(material, study) for study in studies]
@@ -89,10 +93,10 @@ def show(material: Material) -> PageContents:
 
 
 def _walk(material: Material, study: ComparedStudy) -> _EllipseWalk:
-    """Read one optimizer's way, and walk it again by the published rule.
+    """Read one optimizer's path, and compute it again by the published rule.
 
     Raises:
-        LookupError: The landscape is not quadratic, or the optimizer none of the published ones.
+        LookupError: The landscape is not quadratic, or the optimizer is not one of the published ones.
     """
     landscape = landscape_walked(material, [study])
     quadratic = as_quadratic(landscape)
@@ -148,7 +152,7 @@ def _findings(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
 
 
 def _claim(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
-    """Say whether SGD went the longest way and came least far."""
+    """Return the verdict on the claim that SGD takes the longest detour and ends highest."""
     sgd = next((each for each in walks if each.name == "sgd"), None)
     if sgd is None or len(walks) < 2:
         return ()

@@ -33,10 +33,10 @@ ABOUT = About(
         "of them with every step. Tests hold the rules together in float64, over the same gradients.",
     ),
 )
-# Two studies at least of each rule, or there is nothing to compare.
+# Two studies of each rule: the page compares them.
 SMALLEST = ("optimizer=sgd,adam",)
 _OURS, _COLUMNS = "numpy", 3
-# Losses of one training in float32 and in float64: rounding, carried through some hundred steps.
+# Largest relative difference of equal losses: rounding in float32 and in float64 over some hundred steps.
 _EQUAL = 1e-3
 
 
@@ -45,9 +45,9 @@ class _Pair:
     """One rule, trained twice.
 
     Attributes:
-        name: The optimizer.
+        name: Name of the optimizer.
         library: Training losses by Keras, shape (n_runs, n_points).
-        ours: The same in NumPy.
+        ours: Training losses in NumPy, shape (n_runs, n_points).
         tested: Mean test scores by Keras and in NumPy.
     """
 
@@ -58,7 +58,7 @@ class _Pair:
 
     @property
     def difference(self) -> float:
-        """The largest difference of two losses, over the loss; infinite where only one is finite."""
+        """Largest difference of two losses, relative to the loss; infinite if only one of two is finite."""
         if self.library.shape != self.ours.shape or np.any(np.isfinite(self.library) != np.isfinite(self.ours)):
             return float("inf")
         apart = np.abs(self.library - self.ours) / np.maximum(np.abs(self.library), 1e-12)
@@ -66,7 +66,11 @@ class _Pair:
 
 
 def show(material: Material) -> PageContents:
-    """Return the losses of both side by side, how far they differ, and whether they are the same."""
+    """Return the losses of NumPy and Keras side by side, their differences, and the verdict on their equality.
+
+    Args:
+        material: The data of the page.
+    """
     pairs = _pairs(material)
     metric = material.experiment.metric
     pictures = (
@@ -94,7 +98,7 @@ def show(material: Material) -> PageContents:
 
 
 def _beside_papers(pairs: Sequence[_Pair]) -> dict[str, KerasDifference]:
-    """Return what is known of each trained rule beside its paper, by the optimizer's name."""
+    """Return the known difference of each trained rule from its paper, by the optimizer's name."""
     trained = {pair.name for pair in pairs}
     return {name: difference for difference in KERAS_DIFFERENCES if (name := difference.name.lower()) in trained}
 

@@ -27,7 +27,7 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
 
     Args:
         scene: The landscape and the paths.
-        title: The picture's title; each frame adds its step.
+        title: The picture's title; each frame adds its step. Default: the empty text, no title.
     """
     figure = new_figure(height=4.5)
     figure.set_dpi(_DPI)
@@ -64,7 +64,11 @@ def animated(scene: Scene, *, title: str = "") -> bytes:
 
 
 def frame_steps(n_steps: int) -> list[int]:
-    """Return the steps that have a frame, first and last included: all steps if there are at most 59."""
+    """Return the steps that have a frame, first and last included: all steps if there are at most 59.
+
+    Args:
+        n_steps: Number of steps of the longest path.
+    """
     return [int(step) for step in np.unique(np.linspace(0, n_steps, min(n_steps + 1, _MOST_FRAMES)).round())]
 
 

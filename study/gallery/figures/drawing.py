@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-# In inches. A telephone shrinks a picture to its screen, so a wider one would have letters that are too small.
+# Width in inches. A telephone shrinks a picture to its screen; the letters of a wider one would be too small.
 WIDTH = 5.8
 _LETTERS = 9.5
 # Widths in a legend, in inches: a line with its margins, and a letter.
@@ -19,12 +19,24 @@ DASHES: dict[str, Any] = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.
 
 
 def new_figure(*, height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure on white; sizes in inches."""
+    """Return an empty figure on white.
+
+    Args:
+        height: Height in inches.
+        width: Width in inches. Default 5.8.
+    """
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def tidy(axes: Any, *, title: str = "", x: str = "", y: str = "") -> None:
-    """Set title and labels of axes, and hide the top and right lines."""
+    """Set title and labels of axes, and hide the top and right lines.
+
+    Args:
+        axes: Matplotlib's axes.
+        title: The title. Default: the empty text, no title.
+        x: Label of the horizontal axis. Default: the empty text, no label.
+        y: Label of the vertical axis. Default: the empty text, no label.
+    """
     axes.set_title(title, fontsize=_LETTERS + 1, loc="left", fontweight="bold")
     axes.set_xlabel(x, fontsize=_LETTERS)
     axes.set_ylabel(y, fontsize=_LETTERS)
@@ -33,7 +45,12 @@ def tidy(axes: Any, *, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def legend(figure: Figure, axes: Any) -> None:
-    """Put the names of the lines above the figure, in as many columns as it has room for."""
+    """Put the names of the lines above the figure, in as many columns as fit.
+
+    Args:
+        figure: Matplotlib's figure.
+        axes: Matplotlib's axes, which have the lines.
+    """
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         longest = max(map(len, labels))
@@ -51,5 +68,5 @@ def to_svg(figure: Figure) -> bytes:
 
 
 def _rounded(svg: bytes) -> bytes:
-    """Round the coordinates of all paths to 0.01 points, which saves a sixth of a file and shows nowhere."""
+    """Round the coordinates of all paths to 0.01 points, which saves a sixth of a file and is invisible."""
     return _PATH.sub(lambda path: _COORDINATE.sub(lambda found: b"%.2f" % float(found[0]), path[0]), svg)

@@ -13,7 +13,7 @@ from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
 
 _CELL_HEIGHT = 0.34
 _BAD = "#d9d9d9"
-# From this share of its range on, the color map is light enough for black letters.
+# Share of the color map's range from which on it is light enough for black letters.
 _LIGHT_FROM = 0.6
 
 
@@ -28,17 +28,17 @@ def heat_map(
     lower_is_better: bool = True,
     number: str = "{:.3g}",
 ) -> bytes:
-    """Draw a heat map as SVG; a frame marks the best cell, and a gray cell without a finite value says why.
+    """Draw a heat map as SVG. A frame marks the best cell; a gray cell says why it has no finite value.
 
     Args:
-        values: One for each cell, shape (n_rows, n_columns); infinite where it diverged, NaN where it was not run.
+        values: One for each cell, shape (n_rows, n_columns); infinite if it diverged, NaN if it was not run.
         rows: Names of the rows.
         columns: Names of the columns.
         label: Quantity that the colors show.
-        title: The title; default: none.
-        spread: Spreads written beside the values, of the same shape; default None: without.
-        lower_is_better: Whether small values are the best and dark, else large ones; default True.
-        number: Format of a value; default: three significant digits.
+        title: The title. Default: the empty text, no title.
+        spread: Spreads written beside the values, shape (n_rows, n_columns). None (the default): no spreads.
+        lower_is_better: Small values are the best and dark; otherwise large ones are. Default True.
+        number: Format of a value. Default `{:.3g}`, three significant digits.
     """
     cells = np.asarray(values, dtype=np.float64)
     beside = None if spread is None else np.asarray(spread, dtype=np.float64)
@@ -69,7 +69,7 @@ def heat_map(
 
 
 def _limits(cells: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
-    """Return the limits of the color scale; a few extreme values must not make all others look alike."""
+    """Return the limits of the color scale; a few extreme values must not make all other values look the same."""
     finite = cells[np.isfinite(cells)]
     if not finite.size:
         return 0.0, 1.0

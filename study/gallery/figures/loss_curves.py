@@ -1,4 +1,4 @@
-"""Losses over training: the median over seeds with a band, smoothed where single steps are noisy."""
+"""Losses over training: the median over seeds with a band, smoothed if single steps are noisy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Curve:
     """One line of a picture.
 
     Attributes:
-        label: Its name in the legend.
-        values: One row for each run, shape (n_runs, n_points); NaN after a run ended.
-        x: Positions of the points, shape (n_points,); default None: 1, 2, ...
-        style: Its style; default None: the style of the optimizer that the label begins with.
+        label: Name in the legend.
+        values: One row for each run, shape (n_runs, n_points); NaN after the end of a run.
+        x: Positions of the points, shape (n_points,). None (the default): 1, 2, ...
+        style: Style of the line. None (the default): the style of the optimizer that the label begins with.
     """
 
     label: str
@@ -49,12 +49,12 @@ def loss_curves(
 
     Args:
         curves: The lines.
-        x: Label of the horizontal axis; default `epoch`.
-        y: Label of the vertical axis; default `training loss`.
-        title: The title; default: none.
-        log: Draw the vertical axis on a log scale if all values are above 0; default True.
-        window: Number of points that `smoothed` averages over, odd; default 1: no smoothing.
-        height: Height in inches; default 3.6.
+        x: Label of the horizontal axis. Default `epoch`.
+        y: Label of the vertical axis. Default `training loss`.
+        title: The title. Default: the empty text, no title.
+        log: Draw the vertical axis on a log scale if all values are above 0. Default True.
+        window: Number of points that `smoothed` averages over, odd. Default 1: no smoothing.
+        height: Height in inches. Default 3.6.
     """
     figure = new_figure(height=height)
     axes = figure.add_subplot()
@@ -81,12 +81,12 @@ def step_losses(
     """Draw the recorded losses of batches over the steps: each optimizer's median over its seeds.
 
     Args:
-        material: The page's data.
-        entries: The entries by optimizer.
-        name: The picture's name.
-        told: Text of the setting for the caption.
+        material: The data of the page.
+        entries: The entries, by optimizer.
+        name: Name of the picture.
+        told: The setting in words, for the caption.
         window: Number of recorded batches in the moving average, odd.
-        title: The picture's title; default: none.
+        title: The picture's title. Default: the empty text, no title.
     """
     every = int(next(iter(material.configs.values()))["tracking"]["every_n_steps"])
     curves = []
@@ -105,7 +105,13 @@ def step_losses(
 
 
 def stacked(histories: Sequence[ArrayLike]) -> Floats:
-    """Return histories as rows, shape (n_runs, n_points); shorter ones are padded with NaN, and so is infinity."""
+    """Return histories as rows, shape (n_runs, n_points).
+
+    Shorter histories are padded with NaN; infinite values become NaN too.
+
+    Args:
+        histories: The values of each run, each of shape (n_values,).
+    """
     rows = [np.asarray(history, dtype=np.float64) for history in histories]
     filled = np.full((len(rows), max((len(row) for row in rows), default=0)), np.nan)
     for row, values in zip(filled, rows, strict=True):
@@ -134,7 +140,7 @@ def smoothed(values: ArrayLike, window: int) -> Floats:
 
 
 def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
-    """Return the positions of the points, and lower quartile, median and upper quartile there."""
+    """Return the positions of the points, with the lower quartile, the median and the upper quartile."""
     values = smoothed(np.atleast_2d(curve.values), window)
     n = values.shape[1]
     at = np.arange(1, n + 1, dtype=np.float64) if curve.x is None else np.asarray(curve.x, dtype=np.float64)
@@ -142,7 +148,7 @@ def _band(curve: Curve, window: int) -> tuple[Floats, tuple[Floats, Floats, Floa
     some = np.any(np.isfinite(values), axis=0)
     if np.any(some):
         quartiles[:, some] = np.nanquantile(values[:, some], (0.25, 0.5, 0.75), axis=0)
-    # More points than the picture is wide cannot be seen, and each makes the file larger.
+    # More points than the picture has pixels in width are invisible, and each makes the file larger.
     chosen = np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(np.int64))
     low, middle, high = (row[chosen] for row in quartiles)
     return at[chosen], (low, middle, high)

@@ -21,10 +21,10 @@ from study.report.studies import ComparedStudy
 
 Floats = NDArray[np.float64]
 
-# Points of the grid that contours are computed on, along each coordinate.
+# Number of points along each coordinate, of the grid for computing contours.
 _N_GRID = 101
 _N_LEVELS = 12
-# A path is drawn up to so many widths of the domain away from it.
+# Largest distance from the domain at which a path is still drawn, in widths of the domain.
 _REACH = 1.0
 _LINE = "#b8bec6"
 
@@ -34,10 +34,10 @@ class OptimizerPath:
     """The path of one optimizer.
 
     Attributes:
-        label: Its name in the legend, with the rate.
+        label: Name in the legend, with the rate.
         positions: Positions before the first and after each step, shape (n_steps + 1, n_dimensions).
-        diverged: Whether it was recorded as diverged.
-        style: Its style.
+        diverged: True if it was recorded as diverged.
+        style: Style of the line.
     """
 
     label: str
@@ -47,7 +47,7 @@ class OptimizerPath:
 
     @property
     def n_steps(self) -> int:
-        """Number of recorded steps; fewer than planned if the loss stopped being finite."""
+        """Number of recorded steps; fewer than planned if the loss was no longer finite."""
         return len(self.positions) - 1
 
 
@@ -58,11 +58,11 @@ class Scene:
     The plane is x1 and x2 for a landscape of two coordinates, and x1 and the height for a curve.
 
     Attributes:
-        lines: Contours from low to high, or the curve, each a list of polylines of shape (n_points, 2).
+        lines: Contours from low to high, or the curve; each is a list of polylines of shape (n_points, 2).
         view: Lowest and highest value of both axes, shape (2, 2).
         axes: Labels of the axes.
         start: The common start of all paths, shape (2,).
-        start_text: The start as text.
+        start_text: The start, as text.
         paths: The paths.
         points: Points of each path until it leaves the picture, shape (n_points, 2).
         heights: Heights of each path before the first and after each step, shape (n_steps + 1,).
@@ -81,8 +81,11 @@ class Scene:
 def landscape_of(config: Mapping[str, Any]) -> Landscape:
     """Return the landscape of a study's resolved config.
 
+    Args:
+        config: The resolved config.
+
     Raises:
-        LookupError: Its model is not a landscape.
+        LookupError: The model is not a landscape.
     """
     landscape = read_landscape(config["model"])
     if landscape is None:
@@ -101,11 +104,11 @@ def walked(
     """Return the path of a study's run, from the positions that it recorded.
 
     Args:
-        material: The page's data.
+        material: The data of the page.
         study: The study.
-        run: The run; default None: the study's best trial, or its first without a best one.
-        label: Name in the legend; default None: the optimizer's name and its rate.
-        style: Its style; default None: the optimizer's usual style.
+        run: The run. None (the default): the study's best trial, or its first trial without a best one.
+        label: Name in the legend. None (the default): the optimizer's name and its rate.
+        style: Style of the line. None (the default): the optimizer's usual style.
 
     Raises:
         LookupError: The study has no trial.
@@ -125,10 +128,15 @@ def walked(
 
 
 def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
-    """Return the learning rate that a run trained with: searched, or fixed in the study's config.
+    """Return the learning rate of a run's training: searched, or fixed in the study's config.
+
+    Args:
+        material: The data of the page.
+        study: The study.
+        run: One of the study's runs.
 
     Raises:
-        LookupError: Neither names a rate: the optimizer used its default.
+        LookupError: Neither the run nor the config names a rate: the optimizer used its default.
     """
     if "learning_rate" in run.params:
         return float(run.params["learning_rate"])
@@ -139,7 +147,12 @@ def rate_of(material: Material, study: ComparedStudy, run: RunRecord) -> float:
 
 
 def build_scene(landscape: Landscape, paths: Sequence[OptimizerPath]) -> Scene:
-    """Return the scene of some paths on a landscape."""
+    """Return the scene of some paths on a landscape.
+
+    Args:
+        landscape: The landscape.
+        paths: The paths.
+    """
     heights = tuple(landscape.heights(path.positions) for path in paths)
     if landscape.n_dimensions == 1:
         curve, view = _curve(landscape)
@@ -168,9 +181,9 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
 
     Args:
         scene: The landscape and the paths.
-        title: The picture's title; default: none.
-        apart: Draw each path in its own panel; default False.
-        columns: Number of panels side by side; default 3.
+        title: The picture's title. Default: the empty text, no title.
+        apart: Draw each path in its own panel. Default False.
+        columns: Number of panels side by side. Default 3.
     """
     n = len(scene.paths) if apart else 1
     columns = min(columns, n)
@@ -204,7 +217,13 @@ def still(scene: Scene, *, title: str = "", apart: bool = False, columns: int = 
 
 
 def draw_ground(axes: Axes, scene: Scene, *, small: bool = False) -> None:
-    """Draw the landscape, as contours or a curve, and the start."""
+    """Draw the landscape, as contours or a curve, and the start.
+
+    Args:
+        axes: Matplotlib's axes.
+        scene: The landscape and the paths.
+        small: Use small letters and marks, for a panel. Default False.
+    """
     n = len(scene.lines)
     for level, lines in enumerate(scene.lines):
         depth = 1.0 if n == 1 else 0.35 + 0.65 * (1 - level / max(n - 1, 1))
@@ -247,7 +266,7 @@ def _curve(landscape: Landscape) -> tuple[Floats, Floats]:
 
 
 def _within_reach(points: Floats, view: Floats) -> Floats:
-    """Return the points up to the first one far away, which is moved nearer on the line that leads to it."""
+    """Return the points up to the first distant one, which moves back to the edge along its line."""
     span = view[:, 1] - view[:, 0]
     low, high = view[:, 0] - _REACH * span, view[:, 1] + _REACH * span
     far = ~np.all((points >= low) & (points <= high), axis=-1)

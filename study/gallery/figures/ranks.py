@@ -18,9 +18,10 @@ def rankings_picture(rankings: Sequence[Ranking], metric: ObjectiveMetric, *, ti
     """Draw the mean test score of each optimizer under each setting with its interval, as SVG.
 
     Args:
-        rankings: One for each setting; rows are in the order of the last one, and each point shows its place.
-        metric: The metric compared.
-        title: The title; default: none.
+        rankings: One for each setting. Rows are in the order of the last one, and each point has its place as a
+            number.
+        metric: The compared metric.
+        title: The title. Default: the empty text, no title.
     """
     names = rankings[-1].names
     figure = new_figure(height=1.3 + 0.42 * len(names))

@@ -1,4 +1,4 @@
-"""The update rules as their papers print them, in NumPy: the reference for Keras's optimizers.
+"""The update rules of papers in NumPy: the reference for Keras's optimizers.
 
 A rule has only numbers as fields, and is pure: `init` returns its state before the first update, `step` maps weights,
 gradients and state to new weights and a new state. If Keras computes another rule than the paper, an argument of the

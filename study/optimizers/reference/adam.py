@@ -18,15 +18,15 @@ class Adam:
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        epsilon_form: Where epsilon stands. `paper`: as above. `epsilon_hat`: the end of the paper's section 2, and
-            Keras, lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), which is the paper's with an epsilon larger
-            by 1 / sqrt(1 - b2^t). `inside_root`: sqrt(v / (1 - b2^t) + epsilon).
-        t_counts: What t counts: `updates`, or `passes` over the data, the first one being 1, which corrects all
-            updates of the first pass as if each were the first one.
+        learning_rate: The rate, lr; the paper's alpha. Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        epsilon_form: Place of epsilon. `paper` (the default): as above. `epsilon_hat`: the end of the paper's section
+            2, and Keras, lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), which is the paper's form with an
+            epsilon larger by 1 / sqrt(1 - b2^t). `inside_root`: sqrt(v / (1 - b2^t) + epsilon).
+        t_counts: The unit of t. `updates` (the default). `passes`: passes over the data, from 1; all updates of the
+            first pass are then corrected like the first update.
     """
 
     learning_rate: float = 0.001
@@ -41,13 +41,23 @@ class Adam:
         check_choice("Adam", "t_counts", self.t_counts, ("updates", "passes"))
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Index of the pass over the data, from 0; t is one more if it counts passes. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
         t = 1 + (state.t if self.t_counts == "updates" else epoch)
 
         def update(w: Array, g: Array, m: Array, v: Array) -> tuple[Array, Array, Array]:
@@ -74,13 +84,13 @@ class AdamW:
     Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2, with a schedule of 1.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha.
-        weight_decay: The paper's lambda.
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        decay_times_rate: The decay is lr weight_decay w instead, as in Keras.
-        epsilon_form: As in `Adam`.
+        learning_rate: The rate, lr; the paper's alpha. Default 0.001.
+        weight_decay: The paper's lambda. Default 0.01.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        decay_times_rate: Use lr weight_decay w as the decay, like Keras. Default False.
+        epsilon_form: Place of epsilon: `paper` or `epsilon_hat`, as in `Adam`. Default `paper`.
     """
 
     learning_rate: float = 0.001
@@ -95,13 +105,23 @@ class AdamW:
         check_choice("AdamW", "epsilon_form", self.epsilon_form, ("paper", "epsilon_hat"))
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
         t = state.t + 1
         decay = self.weight_decay * (self.learning_rate if self.decay_times_rate else 1.0)
 
@@ -120,19 +140,19 @@ class AdamW:
 
 @dataclass(frozen=True, kw_only=True)
 class AMSGrad:
-    """AMSGrad: Adam's moments, divided by the largest second moment so far.
+    """AMSGrad: Adam's moments, divided by the root of the largest second moment so far.
 
     m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, u <- max(u, v), w <- w - lr m / (sqrt(u) + epsilon).
     Reddi, Kale and Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2, which has no epsilon and
     corrects no bias. Its projection on the allowed weights is a constraint of the model, no part of the rule.
 
     Attributes:
-        learning_rate: The rate, lr; the paper's alpha_t, which its theorem lets fall as 1 / sqrt(t).
-        beta_1: Decay rate of the first moment.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        bias_correction: Multiply the rate by sqrt(1 - b2^t) / (1 - b1^t), as Keras does in addition to the maximum,
-            which it takes over the uncorrected second moment.
+        learning_rate: The rate, lr; the paper's alpha_t, which its theorem lets fall as 1 / sqrt(t). Default 0.001.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 0.
+        bias_correction: Multiply the rate by sqrt(1 - b2^t) / (1 - b1^t), like Keras, which takes the maximum over the
+            uncorrected second moment. Default False.
     """
 
     learning_rate: float = 0.001
@@ -142,13 +162,23 @@ class AMSGrad:
     bias_correction: bool = False
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
         t = state.t + 1
         rate = self.learning_rate
         if self.bias_correction:
@@ -169,6 +199,12 @@ class AdaMax:
 
     m <- b1 m + (1 - b1) g, u <- max(b2 u, |g|), w <- w - lr / (1 - b1^t) m / (u + epsilon).
     Kingma and Ba 2015, algorithm 2, which has no epsilon (0 here); Keras adds one.
+
+    Attributes:
+        learning_rate: The rate, lr; the paper's alpha. Default 0.002.
+        beta_1: Decay rate of the first moment. Default 0.9.
+        beta_2: Decay rate of the largest gradient, u. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 0.
     """
 
     learning_rate: float = 0.002
@@ -177,13 +213,23 @@ class AdaMax:
     epsilon: float = 0.0
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
         t = state.t + 1
 
         def update(w: Array, g: Array, m: Array, u: Array) -> tuple[Array, Array, Array]:
@@ -204,12 +250,13 @@ class Nadam:
     further factor b2 before v. The author's report of 2015, Keras and this rule do not.
 
     Attributes:
-        learning_rate: The rate, lr.
-        beta_1: Limit of mu_t.
-        beta_2: Decay rate of the second moment.
-        epsilon: Keeps the divisor from 0.
-        schedule_decay: The schedule's decay, 0.004 in the paper; Keras has no such factor, which means 1.
-        scheduled_average: The first moment is averaged with mu_t; Keras averages it with b1 throughout.
+        learning_rate: The rate, lr. Default 0.002.
+        beta_1: Limit of mu_t. Default 0.99.
+        beta_2: Decay rate of the second moment. Default 0.999.
+        epsilon: Keeps the divisor from 0. Default 1e-08.
+        schedule_decay: The schedule's decay, 0.004 (the default) in the paper; Keras has no such factor, which means
+            1.
+        scheduled_average: Average the first moment with mu_t; Keras averages it with b1 throughout. Default True.
     """
 
     learning_rate: float = 0.002
@@ -220,13 +267,23 @@ class Nadam:
     scheduled_average: bool = True
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
         t = state.t + 1
 
         def mu(updates: Array) -> Array:

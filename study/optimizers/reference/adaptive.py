@@ -17,10 +17,10 @@ class Adagrad:
     JMLR 12, 2011, figure 1 (diagonal matrices; their delta is epsilon, outside the root).
 
     Attributes:
-        learning_rate: The rate, lr.
-        initial_accumulator_value: Initial value of a.
-        epsilon: Keeps the divisor from 0.
-        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
+        learning_rate: The rate, lr. Default 0.01.
+        initial_accumulator_value: Initial value of a. Default 0.
+        epsilon: Keeps the divisor from 0. Default 1e-07.
+        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does. Default False.
     """
 
     learning_rate: float = 0.01
@@ -29,13 +29,23 @@ class Adagrad:
     epsilon_inside_root: bool = False
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, self.initial_accumulator_value)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
 
         def update(w: Array, g: Array, a: Array) -> tuple[Array, Array]:
             a = a + g**2
@@ -50,18 +60,19 @@ class RMSprop:
     """RMSprop: a <- rho a + (1 - rho) g^2, w <- w - lr g / (sqrt(a) + epsilon).
 
     Tieleman and Hinton, "Neural networks for machine learning", lecture 6e, Coursera 2012 (rho 0.9; without epsilon).
-    The average starts at 0 and is not corrected for it: the first step is lr / sqrt(1 - rho) long. At rho = 1 it stays
-    at 0, and the step is lr g / epsilon, or lr g / sqrt(epsilon) with epsilon inside the root. With momentum and
-    centered, and epsilon inside the root: Graves, "Generating sequences with recurrent neural networks", 2013,
-    equations 38 to 41.
+    The average starts at 0, and this start is not corrected: the first step has the length lr / sqrt(1 - rho). At rho
+    = 1
+    the average stays at 0, and the step is lr g / epsilon, or lr g / sqrt(epsilon) with epsilon inside the root. With
+    momentum and centered, and epsilon inside the root: Graves, "Generating sequences with recurrent neural networks",
+    2013, equations 38 to 41.
 
     Attributes:
-        learning_rate: The rate, lr.
-        rho: Decay rate of the average.
-        momentum: Share of the last step that each step repeats.
-        epsilon: Keeps the divisor from 0.
-        centered: Subtract the square of the average gradient from the average square.
-        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does.
+        learning_rate: The rate, lr. Default 0.001.
+        rho: Decay rate of the average. Default 0.9.
+        momentum: Share of the last step that each step repeats. Default 0.
+        epsilon: Keeps the divisor from 0. Default 1e-07.
+        centered: Subtract the square of the average gradient from the average square. Default False.
+        epsilon_inside_root: Divide by sqrt(a + epsilon) instead, as Keras does. Default False.
     """
 
     learning_rate: float = 0.001
@@ -72,13 +83,23 @@ class RMSprop:
     epsilon_inside_root: bool = False
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, *[0.0] * (1 + self.centered + (self.momentum > 0)))
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
 
         def update(w: Array, g: Array, a: Array, *others: Array) -> tuple[Array, ...]:
             a = self.rho * a + (1 - self.rho) * g**2
@@ -103,6 +124,11 @@ class Adadelta:
 
     a <- rho a + (1 - rho) g^2, d = -sqrt(b + epsilon) / sqrt(a + epsilon) g, b <- rho b + (1 - rho) d^2,
     w <- w + lr d. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1 (which has lr = 1).
+
+    Attributes:
+        learning_rate: A factor on the step, lr. Default 1.
+        rho: Decay rate of both averages. Default 0.95.
+        epsilon: Keeps the divisor from 0, and the first step from being 0. Default 1e-6.
     """
 
     learning_rate: float = 1.0
@@ -110,13 +136,23 @@ class Adadelta:
     epsilon: float = 1e-6
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         return fill(parameters, 0.0, 0.0)
 
     def step(
         self, parameters: Arrays, gradients: Arrays, state: State, *, epoch: int = 0
     ) -> tuple[list[Array], State]:
-        """Make one update."""
+        """Make one update.
+
+        Args:
+            parameters: The weights.
+            gradients: The gradient with respect to each weight, of the same shape.
+            state: The state from `init` or the last update.
+            epoch: Ignored. Default 0.
+
+        Returns:
+            The new weights and the new state.
+        """
 
         def update(w: Array, g: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
             a = self.rho * a + (1 - self.rho) * g**2

@@ -1,4 +1,4 @@
-"""The page of docs/ on the differences between Keras and the papers' rules.
+"""The page of docs/ about the differences between Keras and the papers' rules.
 
 python -m study.optimizers.reference.differences_page docs/update_rules.md
 """
@@ -31,7 +31,11 @@ _WIDTH = 119
 
 
 def page(measured: Mapping[str, MeasuredDifference]) -> str:
-    """Return the page as Markdown, from the measurements by rule name."""
+    """Return the page as Markdown.
+
+    Args:
+        measured: The measurements, by name of the rule.
+    """
     header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
     rows = [_row(difference, measured[difference.name]) for difference in KERAS_DIFFERENCES]
     defaults = [row for difference in KERAS_DIFFERENCES if (row := _defaults(difference))]
@@ -55,7 +59,11 @@ def page(measured: Mapping[str, MeasuredDifference]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, and write the page to the path that is given."""
+    """Measure, and write the page to a path.
+
+    Args:
+        arguments: The arguments of the command: the path.
+    """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only if it was enabled before
     with double_precision():
         measured = {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}

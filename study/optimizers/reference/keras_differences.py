@@ -37,15 +37,15 @@ FORMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class KerasDifference:
-    """A rule of a paper beside the optimizer of Keras that has its name.
+    """A paper's rule and the optimizer of Keras that has its name.
 
     Attributes:
         paper: The paper's rule.
-        keras: Keras's class.
+        keras: Name of Keras's class.
         source: The rule's authors and year.
         where: The difference, at equal hyperparameters.
         effect: The effect of the difference on a training.
-        extra: Arguments of Keras's class that the rule does not have.
+        extra: Arguments of Keras's class that the rule does not have. Default: none.
     """
 
     paper: Rule
@@ -62,7 +62,7 @@ class KerasDifference:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of Keras's optimizer: the rule's numbers."""
+        """Arguments of Keras's optimizer: the rule's numbers and the extra ones."""
         numbers = {f.name: getattr(self.paper, f.name) for f in fields(self.paper)}  # type: ignore[arg-type]
         return {name: value for name, value in numbers.items() if name not in FORMS} | dict(self.extra)
 
@@ -147,9 +147,10 @@ class MeasuredDifference:
     """The size of a difference between Keras and a paper.
 
     Attributes:
-        first: Keras's first update over the paper's, where the gradient is 1.
-        first_tiny: The same where the gradient is 1e-6.
-        apart: Distance between the weights after 100 updates, relative to how far the paper's weights have moved.
+        first: Keras's first update over the paper's, for a gradient of 1.
+        first_tiny: Keras's first update over the paper's, for a gradient of 1e-6.
+        apart: Distance between the weights after 100 updates, relative to the distance that the paper's weights have
+            moved.
     """
 
     first: float
@@ -171,7 +172,11 @@ def double_precision() -> Iterator[None]:
 
 
 def measure(difference: KerasDifference) -> MeasuredDifference:
-    """Step both in float64 and compare them; call it within `double_precision`."""
+    """Step both optimizers in float64 and compare them; call this inside `double_precision`.
+
+    Args:
+        difference: The rule and the optimizer of Keras.
+    """
     ones, tiny = (_first(difference, gradient) for gradient in (1.0, 1e-6))
     rng = np.random.default_rng(0)
     start = np.ones(50)
@@ -182,12 +187,16 @@ def measure(difference: KerasDifference) -> MeasuredDifference:
 
 
 def held_by_float32(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments rounded to float32: Keras on TensorFlow rounds them before it makes float64 of them."""
+    """Return arguments rounded to float32: Keras on TensorFlow rounds them before it converts them to float64.
+
+    Args:
+        arguments: The arguments of an optimizer, by name.
+    """
     return {name: float(np.float32(value)) if type(value) is float else value for name, value in arguments.items()}
 
 
 def _first(difference: KerasDifference, gradient: float) -> float:
-    start = np.zeros(1)  # what decays with the weight is not the update's size
+    start = np.zeros(1)  # so that no weight decay is part of the update
     paper, keras = (float(step(difference, start, [np.array([gradient])])[0]) for step in (_by_paper, _by_keras))
     return keras / paper
 

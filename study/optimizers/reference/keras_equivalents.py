@@ -1,4 +1,4 @@
-"""The rules that Keras's optimizers compute, each with the arguments that make it differ from its paper."""
+"""The rules that Keras's optimizers compute, each with the arguments by which it differs from its paper."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def of_keras(target: str, arguments: Mapping[str, Value | None]) -> Rule:
     """Return the rule that an optimizer of Keras computes.
 
     Args:
-        target: The optimizer's dotted path, such as `keras.optimizers.Adam`; or that of a rule of this package, which
-            is then built directly.
-        arguments: Its arguments; those left out or None take Keras's defaults.
+        target: Dotted path of the optimizer, such as `keras.optimizers.Adam`; or of a rule of this package, which is
+            then built directly.
+        arguments: Arguments of the optimizer, by name; those left out or None take Keras's defaults.
 
     Raises:
         ValueError: There is no rule for the optimizer, or the rule lacks one of the arguments.
@@ -146,7 +146,7 @@ def _lion(
     return Lion(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay or 0.0)
 
 
-# Keras's defaults are those of the functions' arguments.
+# The defaults of these functions' arguments are Keras's.
 _KERAS: Mapping[str, Callable[..., Rule]] = {
     "SGD": _sgd,
     "Adagrad": _adagrad,

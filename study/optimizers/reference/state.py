@@ -18,9 +18,9 @@ class State:
     """The state of a rule between two updates.
 
     Attributes:
-        t: Updates made so far.
+        t: Number of updates made so far. Default 0.
         slots: One entry for each quantity that the rule keeps, such as a velocity; each entry has one array per
-            weight.
+            weight. Default: no entries.
     """
 
     t: int = 0
@@ -28,10 +28,10 @@ class State:
 
 
 class Rule(Protocol):
-    """A rule of update: pure, nothing is changed in place."""
+    """An update rule: pure, nothing is changed in place."""
 
     def init(self, parameters: Arrays) -> State:
-        """Return the state before the first update."""
+        """Return the state of parameters before the first update."""
         ...
 
     def step(
@@ -41,9 +41,9 @@ class Rule(Protocol):
 
         Args:
             parameters: The weights.
-            gradients: The gradient at them, an array of the same shape for each.
+            gradients: The gradient with respect to each weight, of the same shape.
             state: The state from `init` or the last update.
-            epoch: Index of the pass over the data, from 0; most rules count updates instead.
+            epoch: Index of the pass over the data, from 0; most rules count updates instead. Default 0.
 
         Returns:
             The new weights and the new state.
@@ -52,7 +52,12 @@ class Rule(Protocol):
 
 
 def fill(parameters: Arrays, *values: float) -> State:
-    """Return a state that holds one slot for each value, filled with it."""
+    """Return a state with one slot for each value.
+
+    Args:
+        parameters: The weights.
+        *values: The values that fill the slots.
+    """
     return State(slots=tuple(tuple(np.full_like(w, value) for w in parameters) for value in values))
 
 
@@ -64,15 +69,23 @@ def each(
     Args:
         update: Maps a weight, its gradient and its entry of each slot to the new weight and the new entries.
         parameters: The weights.
-        gradients: Their gradients.
+        gradients: The gradient with respect to each weight, of the same shape.
         state: The state before the update.
+
+    Returns:
+        The new weights and the new state.
     """
     weights, *slots = zip(*map(update, parameters, gradients, *state.slots), strict=True)
     return list(weights), State(t=state.t + 1, slots=tuple(slots))
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Divide, with 0 / 0 = 0: a weight that never had a gradient does not move, even without an epsilon."""
+    """Divide, with 0 / 0 = 0: a weight that never had a gradient does not move, even without an epsilon.
+
+    Args:
+        numerator: The numerators.
+        denominator: The denominators, of the same shape.
+    """
     with np.errstate(divide="ignore"):
         return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=(numerator != 0))
 
@@ -80,8 +93,14 @@ def ratio(numerator: Array, denominator: Array) -> Array:
 def check_choice(rule: str, argument: str, value: object, allowed: Collection[object]) -> None:
     """Refuse a value that a rule has no form for.
 
+    Args:
+        rule: Name of the rule.
+        argument: Name of the argument.
+        value: The value.
+        allowed: The allowed values.
+
     Raises:
-        ValueError: It is not among those allowed.
+        ValueError: The value is not allowed.
     """
     if value not in allowed:
         listed = ", ".join(map(repr, allowed))

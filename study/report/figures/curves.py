@@ -22,6 +22,12 @@ def tuning_figure(
 
     Many bands hide one another. With more than three, only the candidate's band is shown at first; one name in the
     legend shows the others.
+
+    Args:
+        curves: The tuning curves, by label.
+        metric: The study's objective.
+        look: The style of each entry, by label.
+        candidate: Label of the candidate; None without one.
     """
     bands: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
@@ -54,7 +60,15 @@ def training_figure(
     split: Literal["validation", "training"],
     over: Literal["steps", "seconds"],
 ) -> Figure | None:
-    """Draw median and quartiles over the confirmation seeds."""
+    """Draw median and quartiles over the confirmation seeds; None without data.
+
+    Args:
+        curves: The training curves, by label.
+        metric: The study's objective.
+        look: The style of each entry, by label.
+        split: The split to draw.
+        over: The horizontal axis: `steps` or `seconds`.
+    """
     bands, lines = [], []
     for label, curve in curves.items():
         x: Any = getattr(curve, over)
@@ -85,7 +99,14 @@ def target_figure(
     *,
     over: Literal["steps", "seconds"],
 ) -> Figure | None:
-    """Draw the share of the confirmations that have met the target, over steps or seconds."""
+    """Draw the share of the confirmations that have reached the target; None if none has.
+
+    Args:
+        targets: The times to the target, by label.
+        metric: The study's objective.
+        look: The style of each entry, by label.
+        over: The horizontal axis: `steps` or `seconds`.
+    """
     times = {label: np.sort(getattr(found, over)) for label, found in targets.items()}
     finite = [values[np.isfinite(values)] for values in times.values()]
     if not any(values.size for values in finite):
@@ -121,13 +142,13 @@ def _finite(values: Any) -> Any:
 
 
 def _range_of_curves(curves: Mapping[str, BestOfTrials], metric: ObjectiveMetric) -> list[float] | None:
-    """Return a range that fits the ends of the curves; the first trials of a wide search are far below."""
+    """Return a range that fits the ends of the curves; the first trials of a wide search are far away."""
     ends = np.concatenate([_finite(curve.median.value)[curve.median.n.size // 4 :] for curve in curves.values()])
     return _padded(ends, metric)
 
 
 def _range_of_lines(lines: list[dict[str, Any]], metric: ObjectiveMetric) -> list[float] | None:
-    """Return a range without the first epochs of the slowest."""
+    """Return a range without the first tenth of each line."""
     lasting = np.concatenate([np.asarray(each["y"])[len(each["y"]) // 10 :] for each in lines])
     return _padded(lasting, metric)
 

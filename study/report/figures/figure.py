@@ -1,4 +1,4 @@
-"""Figure in Plotly's terms, for both renderers: Plotly on the page and Matplotlib for SVG."""
+"""A figure in Plotly's terms, for both renderers: Plotly on the page and Matplotlib for SVG."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Figure:
     """One figure.
 
     Attributes:
-        name: Its id on the page and the stem of its file.
-        title: Its title.
-        description: Text for readers who cannot see it.
+        name: Id of the figure on the page, and name of its file without the suffix.
+        title: Title of the figure.
+        description: Text for readers who cannot see the figure.
         traces: Plotly's traces, of type `scatter` or `bar`.
         x: Plotly's x axis.
         y: Plotly's y axis.
-        height: In pixels.
-        extra: More entries of Plotly's layout.
+        height: Height in pixels. Default 420.
+        extra: More entries of Plotly's layout. None (the default): none.
     """
 
     name: str
@@ -54,7 +54,16 @@ class Figure:
 
 
 def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: float = 2.0) -> dict[str, Any]:
-    """Return a line; a long one keeps at most 200 points."""
+    """Return a line as a trace of Plotly; a long one keeps at most 200 points.
+
+    Args:
+        x: Horizontal coordinates, shape (n,).
+        y: Vertical coordinates, shape (n,).
+        name: The name in the legend.
+        style: The style of the line.
+        hover: The text at a point, in Plotly's format.
+        width: Width of the line in pixels. Default 2.
+    """
     some = thinned(len(x))
     return {
         "type": "scatter",
@@ -70,7 +79,16 @@ def line(x: Floats, y: Floats, *, name: str, style: Style, hover: str, width: fl
 
 
 def band(x: Floats, low: Floats, high: Floats, *, name: str, style: Style, opacity: float = 0.12) -> dict[str, Any]:
-    """Return the area between two lines; the legend hides it together with the line of the same name."""
+    """Return the area between two lines as a trace of Plotly; the legend hides it with the line of the same name.
+
+    Args:
+        x: Horizontal coordinates, shape (n,).
+        low: Lower ends, shape (n,).
+        high: Upper ends, shape (n,).
+        name: The name in the legend.
+        style: The style of the line.
+        opacity: Opacity of the area, from 0 to 1. Default 0.12.
+    """
     some = thinned(len(x))
     x, low, high = x[some], low[some], high[some]
     known = np.isfinite(low) & np.isfinite(high)

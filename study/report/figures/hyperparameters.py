@@ -18,7 +18,7 @@ from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry, number_of
 
 Floats = NDArray[np.float64]
-# From the best trials to the worst. The colors are visible on a dark page and on a light one.
+# Groups of trials from the best to the worst: name, share, color and width. Dark and light pages suit all colors.
 _GROUPS = (
     ("best tenth", 0.1, "#d55e00", 2.4),
     ("best quarter", 0.25, "#c98a00", 1.6),
@@ -30,7 +30,13 @@ _GROUPS = (
 def sensitivity_figure(
     found: Mapping[str, LearningRates], metric: ObjectiveMetric, look: Mapping[str, Style]
 ) -> Figure:
-    """Draw every trial over its learning rate, the upper envelope, and diverged trials along the bottom."""
+    """Draw every trial over its learning rate, the upper envelope, and diverged trials along the bottom.
+
+    Args:
+        found: The trials, by label.
+        metric: The study's objective.
+        look: The style of each entry, by label.
+    """
     finite = np.concatenate([each.scores[np.isfinite(each.scores)] for each in found.values()])
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     pad = 0.06 * max(high - low, 1e-3)
@@ -68,7 +74,12 @@ def sensitivity_figure(
 
 
 def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[str, Style]) -> Figure | None:
-    """Draw the share of variance that each argument accounts for, entry by entry."""
+    """Draw the share of variance that each argument explains, entry by entry; None without data.
+
+    Args:
+        found: Shares from 0 to 1, by label and argument.
+        look: The style of each entry, by label.
+    """
     bars = [(label, argument, share) for label, shares in found.items() for argument, share in shares.items()]
     if not bars:
         return None
@@ -106,7 +117,13 @@ def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[st
 
 
 def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Figure | None:
-    """Draw each trial as a line through its hyperparameters to its result, the best on top."""
+    """Draw each trial as a line through its hyperparameters to its result, the best on top; None with too few trials.
+
+    Args:
+        entry: The entry.
+        metric: The study's objective.
+        index: Index of the entry, for the figure's name.
+    """
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
     runs = [run for run in entry.trials if run.state in ("complete", "pruned") and metric.validation(run) is not None]
     if len(ranges) < 2 or len(runs) < 3:
@@ -193,7 +210,7 @@ def _place(run: RunRecord, searched: Range) -> float:
 
 
 def _result_axis(scores: Floats, metric: ObjectiveMetric) -> Any:
-    """Return a function from a score to its place: the rank, because the best scores of a wide search lie close."""
+    """Return a function from a score to its place: its rank, since the best scores of a wide search are close."""
     ordered = np.sort(metric.sign * scores)
 
     def place(score: float) -> float:

@@ -20,7 +20,13 @@ _ROW_HEIGHT = 34
 
 
 def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
-    """Draw every confirmation's test score, the mean with its interval, and the untuned mean; best on top."""
+    """Draw every confirmation's test score, the mean with its interval, and the untuned mean; best on top.
+
+    Args:
+        experiment: The experiment, with its entries.
+        rows: The rows of the summary table, best first.
+        look: The style of each entry, by label.
+    """
     metric = experiment.metric
     shown = [row for row in rows if row.tuned is not None and math.isfinite(row.tuned.estimate)]
     if not shown:
@@ -47,7 +53,13 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
 
 
 def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: Mapping[str, Style]) -> Figure | None:
-    """Draw the candidate's paired differences from the others with their corrected intervals; zero is a tie."""
+    """Draw the candidate's paired differences from the others with their corrected intervals; zero is a tie.
+
+    Args:
+        experiment: The experiment, with its entries.
+        outcome: The compared scores, and the verdict.
+        look: The style of each entry, by label.
+    """
     verdict = outcome.verdict
     if verdict is None or not is_testable(verdict):
         return None

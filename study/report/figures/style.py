@@ -1,4 +1,4 @@
-"""Style of an optimizer in all figures: its name fixes one color, dash and marker."""
+"""The style of an optimizer in all figures: its name determines one color, dash and marker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# After Okabe and Ito (2008), whose colors the color-blind can distinguish. Yellow, orange and sky blue are darkened
-# and black is gray, so that each has a contrast of about three to one on white and on a dark page.
+# Okabe and Ito's colors (2008), which the color-blind can distinguish. Yellow, orange and sky blue are darkened and
+# black is gray, so that each has a contrast of about three to one on white and on a dark page.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#c9699f", "#c98a00", "#3b97d3", "#8a8300", "#7d7d7d")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "cross")
-# The eight compared most often come first and differ only in color. Append new names: any other order changes colors.
+# The eight most frequent optimizers come first and differ only in color. Append new names: any other order changes
+# colors.
 _KNOWN = (
     "adam",
     "momentum",
@@ -38,7 +39,7 @@ class Style:
     """Style of the lines and markers of one entry.
 
     Attributes:
-        color: `#rrggbb`.
+        color: The color, as `#rrggbb`.
         dash: Plotly's name of a dash.
         marker: Plotly's name of a marker.
     """
@@ -48,7 +49,11 @@ class Style:
     marker: str
 
     def faint(self, opacity: float) -> str:
-        """Return the color with an opacity."""
+        """Return the color with an opacity.
+
+        Args:
+            opacity: The opacity, from 0 to 1.
+        """
         red, green, blue = (int(self.color[i : i + 2], 16) for i in (1, 3, 5))
         return f"rgba({red},{green},{blue},{opacity})"
 

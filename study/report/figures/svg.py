@@ -1,4 +1,4 @@
-"""Figures as SVG files for papers and slides: Matplotlib draws the same figures as the page."""
+"""Figures as SVG files for papers and slides: Matplotlib draws the figures of the page."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from study.search.storage.postgresql import open_postgresql, read_postgresql
 
 
 class SearchStorage(Protocol):
-    """A store as one of a study's workers sees it."""
+    """The store of a search, as one of the study's workers sees it."""
 
     @property
     def optuna(self) -> optuna.storages.BaseStorage:
@@ -44,22 +44,30 @@ class SearchStorage(Protocol):
         ...
 
     def watch(self, trial_id: int) -> None:
-        """Begin to show the other workers that this one trains a trial."""
+        """Begin to show the other workers that this one trains a trial.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
         ...
 
     def unwatch(self, trial_id: int) -> None:
-        """Stop showing that this worker trains a trial."""
+        """Stop showing that this worker trains a trial.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
         ...
 
     def lost(self) -> frozenset[int]:
-        """Return the watched trials that another worker took over, since it got no heartbeat of this one."""
+        """Return the ids of watched trials that another worker took over, since it got no heartbeat of this one."""
         ...
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
-        """Return those of the other workers' running trials whose worker is dead; call it under `alone`.
+        """Return those of the other workers' running trials whose worker is dead; call this inside `alone`.
 
         Args:
-            running: The workers' names by trial; None where the worker died before it gave its name.
+            running: Names of the workers, by id of the trial; None: the worker died before it gave its name.
         """
         ...
 
@@ -67,9 +75,12 @@ class SearchStorage(Protocol):
 def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
     """Open the store of a study's search as another of its workers.
 
+    Args:
+        config: The study's config.
+
     Raises:
         StoreError: The store cannot be used.
-        StudyError: Another version of Optuna is installed than the search was written for.
+        StudyError: The installed version of Optuna is not the one that the search was written for.
     """
     check_version()
     stores = config.stores
@@ -82,9 +93,12 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
 def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:
     """Return Optuna's storage without writing anything; None if there is no store yet.
 
+    Args:
+        stores: The places of results.
+
     Raises:
         StoreError: The store cannot be read.
-        StudyError: Another version of Optuna is installed than the search was written for.
+        StudyError: The installed version of Optuna is not the one that the search was written for.
     """
     check_version()
     if stores.optuna_url is not None:

@@ -1,4 +1,4 @@
-"""Optuna's journal, which waits for the disk once for many entries."""
+"""Optuna's journal, with one wait for the disk for many entries."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from typing import Any, BinaryIO
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-# No entry is longer, in bytes: a line of JSON about one trial or study.
+# No entry is longer, in bytes. An entry is a line of JSON about one trial or study.
 _LONGEST_ENTRY = 1 << 20
 
 
 class Journal:
     """A journal file in the format of Optuna's own `JournalFileBackend`.
 
-    Optuna's backend waits for the disk at every entry: 3 ms, nine times a trial. It also appends to an entry that a
-    crash has cut off, after which both are unreadable.
+    Optuna's backend waits for the disk at every entry: 3 ms, nine times for each trial. Optuna's backend also appends
+    to
+    an entry that a crash has cut off, after which both entries are unreadable.
 
     Args:
-        path: The file.
+        path: Path of the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,17 +35,25 @@ class Journal:
         self._together = False
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Return the entries from a number onwards."""
+        """Return the entries from a number onwards.
+
+        Args:
+            log_number_from: Number of the first entry, from 0.
+        """
         return self._file.read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries, and wait for the disk unless more follow."""
+        """Append entries, and wait for the disk unless more entries follow.
+
+        Args:
+            logs: The entries.
+        """
         with _uninterrupted():
             self._append(logs)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Wait for the disk once, at the end; other processes see the entries at once."""
+        """Wait for the disk once, at the end of the block; other processes see the entries immediately."""
         self._together = True
         try:
             yield
@@ -54,10 +63,10 @@ class Journal:
                 os.fsync(file.fileno())
 
     def check_end(self) -> None:
-        """Check the last entry, unless it is cut off. Optuna skips it, since another process may be writing it.
+        """Check the last entry, unless it is cut off: Optuna skips such an entry, since its writer may still write.
 
         Raises:
-            ValueError: It is complete and not an entry, so that entries after it could not be read.
+            ValueError: The last entry is complete and not valid, so that later entries could not be read.
         """
         with self._path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

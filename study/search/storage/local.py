@@ -15,11 +15,17 @@ from study.search.storage.journal import Journal
 
 
 class LocalStorage:
-    """The journal as one of a study's workers sees it.
+    """The journal, as one of the study's workers sees it.
+
+    Args:
+        path: Path of the journal.
+        journal: The journal.
+        optuna_storage: The journal as Optuna's storage.
+        lock: Path of the lock file that this worker holds; its name becomes the worker's name.
 
     Attributes:
         optuna: The journal as Optuna's storage.
-        worker: This worker's name; the lock file of this name is held while the worker lives.
+        worker: Name of this worker.
     """
 
     def __init__(self, path: Path, journal: Journal, optuna_storage: optuna.storages.BaseStorage, lock: Path) -> None:
@@ -66,17 +72,29 @@ class LocalStorage:
             yield
 
     def watch(self, trial_id: int) -> None:
-        """Do nothing: the lock shows that the worker is alive."""
+        """Do nothing: the lock shows that the worker is alive.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
 
     def unwatch(self, trial_id: int) -> None:
-        """Do nothing."""
+        """Do nothing.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
 
     def lost(self) -> frozenset[int]:
-        """Return the trials that another worker took over: none, while this one holds its lock."""
+        """Return the trials that another worker took over: none, while this worker holds its lock."""
         return frozenset()
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
-        """Return those of the running trials of others whose worker is dead."""
+        """Return those of the other workers' running trials whose worker is dead.
+
+        Args:
+            running: Names of the workers, by id of the trial; None: the worker died before it gave its name.
+        """
         dead = {worker for worker in set(running.values()) if worker is None or not self._is_alive(worker)}
         return {trial_id for trial_id, worker in running.items() if worker in dead}
 
@@ -97,7 +115,7 @@ def open_local(path: Path, *, study: str) -> Iterator[LocalStorage]:
     """Open a journal, new or existing, under the first free worker name of a study.
 
     Args:
-        path: The journal.
+        path: Path of the journal.
         study: The study's digest.
 
     Raises:
@@ -120,6 +138,10 @@ def open_local(path: Path, *, study: str) -> Iterator[LocalStorage]:
 
 def read_local(path: Path, journal: Journal | None = None) -> optuna.storages.BaseStorage:
     """Return a journal as Optuna's storage.
+
+    Args:
+        path: Path of the journal.
+        journal: The journal, if it is open already. None (the default): open the journal.
 
     Raises:
         StoreError: The journal cannot be read.

@@ -21,7 +21,7 @@ from study.search.optuna_internals import database_of
 _BEATS = 4
 _CREATING = 0x6F7074756E61  # any number; it names the lock for making tables and studies
 # The server compares all times, in one time zone that does not depend on a client's environment.
-# A worker that is paused while it holds a lock loses it after ten minutes.
+# A worker that is paused while it holds a lock loses the lock after ten minutes.
 _CONNECT = {
     "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
     "connect_timeout": 10,
@@ -45,11 +45,16 @@ _SILENT = sqlalchemy.text(
 
 
 class PostgresqlStorage:
-    """The database as one of a study's workers sees it.
+    """The database, as one of the study's workers sees it.
+
+    Args:
+        url: Address of the database.
+        study: Digest of the study, in hexadecimal digits.
+        stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
 
     Attributes:
         optuna: The database as Optuna's storage.
-        worker: This worker's name.
+        worker: Name of this worker.
     """
 
     def __init__(self, url: str, *, study: str, stale_after_s: float) -> None:
@@ -79,7 +84,7 @@ class PostgresqlStorage:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the study's other workers from asking and telling during the block; a dead worker's lock ends at once.
+        """Keep the study's other workers from asking and telling during the block. A dead worker's lock ends.
 
         Raises:
             StoreError: The server failed in the block.
@@ -108,26 +113,38 @@ class PostgresqlStorage:
             yield
 
     def watch(self, trial_id: int) -> None:
-        """Begin to send heartbeats for a trial."""
+        """Begin to send heartbeats for a trial.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
         with self._engine.begin() as connection:
             connection.execute(_BEGIN, {"trial_id": trial_id})
         with self._changing:
             self._watched.add(trial_id)
 
     def unwatch(self, trial_id: int) -> None:
-        """Stop the heartbeats for a trial."""
+        """Stop the heartbeats for a trial.
+
+        Args:
+            trial_id: Id of the trial in the storage.
+        """
         with self._changing:
             self._watched.discard(trial_id)
             self._lost.discard(trial_id)
 
     def lost(self) -> frozenset[int]:
-        """Return the trials that others took over, since this worker was paused and sent no heartbeats."""
+        """Return the trials that other workers took over, since this worker was paused and sent no heartbeats."""
         with self._changing:
             return frozenset(self._lost)
 
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
-        """Return those of the running trials of others whose worker is dead."""
-        # A trial without a worker is left from one that died while asking: only one asks at a time.
+        """Return those of the other workers' running trials whose worker is dead.
+
+        Args:
+            running: Names of the workers, by id of the trial; None: the worker died before it gave its name.
+        """
+        # A trial without a worker comes from a worker that died while asking: only one worker asks at a time.
         unnamed = {trial_id for trial_id, worker in running.items() if worker is None}
         with self._engine.connect() as connection:
             values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
@@ -144,7 +161,7 @@ class PostgresqlStorage:
         while not self._stopped.wait(self._stale_after_s / _BEATS):
             with self._changing:
                 watched = sorted(self._watched)
-            # A lost heartbeat is followed by another. If all are lost, other workers take the trials over.
+            # Another heartbeat follows a lost one. If all are lost, other workers take the trials over.
             with contextlib.suppress(SQLAlchemyError):
                 with self._engine.begin() as connection:
                     arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
@@ -154,15 +171,15 @@ class PostgresqlStorage:
 
 @contextlib.contextmanager
 def open_postgresql(url: str, *, study: str, stale_after_s: float) -> Iterator[PostgresqlStorage]:
-    """Open a database as another worker of a study; make the tables if it has none.
+    """Open a database as another worker of a study; make the tables if there are none.
 
     Args:
-        url: The database.
-        study: The study's digest, in hexadecimal digits.
-        stale_after_s: Seconds without a heartbeat after which a worker counts as dead.
+        url: Address of the database.
+        study: Digest of the study, in hexadecimal digits.
+        stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
 
     Raises:
-        StoreError: The server cannot be reached, or refuses.
+        StoreError: The server cannot be reached, or refuses the connection.
     """
     with _told(url):
         storage = PostgresqlStorage(url, study=study, stale_after_s=stale_after_s)
@@ -173,10 +190,13 @@ def open_postgresql(url: str, *, study: str, stale_after_s: float) -> Iterator[P
 
 
 def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
-    """Return a database as Optuna's storage without writing to it, None for one without tables.
+    """Return a database as Optuna's storage without writing to it; None if it has no tables.
+
+    Args:
+        url: Address of the database.
 
     Raises:
-        StoreError: The server cannot be reached, or refuses.
+        StoreError: The server cannot be reached, or refuses the connection.
     """
     with _told(url):
         engine = _engine(url)
@@ -200,7 +220,7 @@ def _engine(url: str) -> sqlalchemy.Engine:
 
 @contextlib.contextmanager
 def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[None]:
-    """Hold a lock of the server, which ends with the connection, also when the process dies."""
+    """Hold a lock of the server. The lock ends with the connection, also if the process dies."""
     with engine.begin() as connection:
         connection.execute(_LOCK, {"key": key})
         yield

@@ -1,7 +1,8 @@
-"""Write many finished runs at once, straight into five of MLflow's tables.
+"""Write many finished runs together, directly into five of MLflow's tables.
 
-MLflow's client needs four calls or more for a run, each of 3 to 10 ms. In a vectorized batch a small net trains as
-long. So where the store is a database, the rows of all runs are written in one transaction, which is 20 times as fast.
+MLflow's client needs four calls or more for a run, each of 3 to 10 ms. In a vectorized batch, the training of a small
+network takes as long. So if the store is a database, one transaction writes the rows of all runs, which is 20 times as
+fast.
 """
 
 from __future__ import annotations
@@ -59,12 +60,12 @@ class Draft:
     """A run that is written once it has ended.
 
     Attributes:
-        start: Its start.
-        metrics: Its metrics so far.
-        tags: Tags set at its end.
-        ended: The time of its end, in milliseconds since 1970.
-        status: MLflow's status at its end.
-        error: The traceback of a failed trial.
+        start: The entry of the run's start.
+        metrics: The run's metrics so far. Default: empty.
+        tags: Tags set at its end. Default: empty.
+        ended: Time of its end, in milliseconds since 1970. Default 0.
+        status: MLflow's status at its end. Default `RUNNING`.
+        error: The traceback of a failed trial. None (the default): the trial did not fail.
     """
 
     start: Start
@@ -76,7 +77,11 @@ class Draft:
 
 
 def entries_of(draft: Draft) -> list[RunEntry]:
-    """Return the entries that write a run one by one."""
+    """Return the entries that write a run one by one.
+
+    Args:
+        draft: The run.
+    """
     run = draft.start.run
     file = [] if draft.error is None else [File(run=run, path=ERROR, content=draft.error.encode())]
     log = Log(run=run, metrics=draft.metrics, tags=draft.tags)
@@ -84,16 +89,17 @@ def entries_of(draft: Draft) -> list[RunEntry]:
 
 
 class BulkInsert:
-    """Writes finished runs into a database, all in one transaction.
+    """Writer of finished runs into a database, all in one transaction.
 
-    This needs the MLflow that it was written for: version 3.17, and tables with the columns of `_COLUMNS`. With
-    another one, MLflow's client writes the runs one by one. The result is the same and takes about 20 times as long;
+    This needs the version of MLflow that it was written for: 3.17, and tables with the columns of `_COLUMNS`. With
+    another version, MLflow's client writes the runs one by one. The result is the same and takes about 20 times as
+    long;
     the log says so once.
 
     Args:
         client: A client of the database.
-        mlflow_writer: Writes the runs that replace or continue others, and learns the ids of all.
-        experiment_id: The experiment of the runs.
+        mlflow_writer: The writer of runs that replace or continue others; it gets the ids of all new runs.
+        experiment_id: MLflow's id of the runs' experiment.
     """
 
     def __init__(self, client: MlflowClient, mlflow_writer: MlflowWriter, experiment_id: str) -> None:
@@ -102,7 +108,11 @@ class BulkInsert:
         self._has_warned = False
 
     def write(self, drafts: Sequence[Draft]) -> None:
-        """Write runs, in the place of those before them; the run of a trial that had failed goes on."""
+        """Write runs, in the place of those before them; the run of a trial that had failed continues.
+
+        Args:
+            drafts: The runs, all of which have ended.
+        """
         if self._unknown and not self._has_warned:
             _logger.warning("%s: finished runs are written one by one, which takes longer", self._unknown)
             self._has_warned = True
@@ -123,7 +133,7 @@ class BulkInsert:
 
 
 def unknown_part() -> str:
-    """Say what is unknown of the installed MLflow: its version, or the columns of a table; empty if it is known."""
+    """Return the unknown part of the installed MLflow: its version, or the columns of a table; empty if none is."""
     if not mlflow_internals.is_known():
         return f"MLflow {mlflow.__version__} is not {mlflow_internals.VERSION}"
     for name, known in _COLUMNS.items():

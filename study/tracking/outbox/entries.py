@@ -1,4 +1,4 @@
-"""The record of runs as entries, which can wait in a file and be delivered more than once."""
+"""The records of runs as entries, which can wait in a file and be delivered more than once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ ERROR = "error.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A run starts, or goes on after it was cut off.
+    """The start of a run, or its continuation after it was cut off.
 
     Attributes:
         run: Our key of the run.
-        name: Its name.
-        tags: Its tags.
-        params: Its params.
-        started: Its start, in milliseconds since 1970.
-        before: Ids of earlier runs of the trial, which it replaces. The last one goes on instead if it had failed.
-        goes_on: True if the last one also goes on if it was cut off, provided that it is the same training.
+        name: Name of the run.
+        tags: Tags of the run.
+        params: Params of the run.
+        started: Time of the start, in milliseconds since 1970.
+        before: Ids of earlier runs of the trial, which this run replaces. The last one continues instead if it had
+            failed. Default: none.
+        goes_on: Continue the last one also if it was cut off, provided that it is the same training. Default False.
     """
 
     run: str
@@ -39,7 +40,13 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """Metrics and tags of a run."""
+    """Metrics and tags of a run.
+
+    Attributes:
+        run: Our key of the run.
+        metrics: The metrics. Default: none.
+        tags: The tags. Default: none.
+    """
 
     run: str
     metrics: Sequence[Metric] = ()
@@ -48,7 +55,13 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """An artifact of a run, under its path there."""
+    """An artifact of a run.
+
+    Attributes:
+        run: Our key of the run.
+        path: Path of the artifact in the run.
+        content: Content of the artifact.
+    """
 
     run: str
     path: str
@@ -57,7 +70,13 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """A run ended, in milliseconds since 1970, with a status of MLflow."""
+    """The end of a run.
+
+    Attributes:
+        run: Our key of the run.
+        status: MLflow's status: FINISHED, FAILED or KILLED.
+        ended: Time of the end, in milliseconds since 1970.
+    """
 
     run: str
     status: str
@@ -69,7 +88,11 @@ _KINDS: Mapping[str, type[RunEntry]] = {"start": Start, "log": Log, "file": File
 
 
 def to_line(entry: RunEntry) -> str:
-    """Return an entry as one line of JSON; non-finite values are written as Python's `json` does."""
+    """Return an entry as one line of JSON; non-finite values are written in the form of Python's `json`.
+
+    Args:
+        entry: The entry.
+    """
     name = next(name for name, kind in _KINDS.items() if isinstance(entry, kind))
     body: dict[str, Any] = dict(vars(entry))
     if isinstance(entry, Log):
@@ -81,6 +104,9 @@ def to_line(entry: RunEntry) -> str:
 
 def from_line(line: str) -> RunEntry:
     """Return the entry of a line.
+
+    Args:
+        line: The line, as `to_line` returned it.
 
     Raises:
         ValueError: The line is not an entry.

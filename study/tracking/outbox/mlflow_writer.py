@@ -16,18 +16,22 @@ from study.tracking.outbox.resumed_run import ResumedStudy, ResumedTrial, forget
 
 # The tag with our own key of a run, since MLflow's answer with the run's id may be lost.
 RECORD = "record"
-# The start of keys of runs that are not in the store yet; no id of MLflow starts so.
+# The start of keys of runs that are not in the store yet; no id of MLflow starts like this.
 NEW = "new-"
 # Tags that may differ between a run that was cut off and the one that continues it.
 _OF_A_PROCESS = (RECORD, "process")
-# The most metrics that MLflow accepts in one call.
+# Largest number of metrics that MLflow accepts in one call.
 _METRICS_PER_CALL = 1000
-# Refusals that a later call may not meet: not logged in, no rights yet, too slow, too many calls.
+# Refusals that may pass: not logged in, no rights yet, too slow, too many calls.
 _RETRIED = (401, 403, 408, 429)
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether the same delivery may succeed later: the server is away, failing, overloaded or locked."""
+    """Return whether the same delivery may succeed later: the server is away, failing, overloaded or locked.
+
+    Args:
+        error: The error of the delivery.
+    """
     if isinstance(error, MlflowException):
         status = int(error.get_http_status_code())
     else:
@@ -36,12 +40,12 @@ def is_passing(error: BaseException) -> bool:
 
 
 class MlflowWriter:
-    """Writes entries to a store in their order, and keeps the ids of their runs there.
+    """Writer of entries to a store in their order, which keeps the ids of their runs there.
 
     Args:
         client: A client of the store.
-        experiment_id: The experiment of new runs.
-        resumed: Runs that go on, by id.
+        experiment_id: MLflow's id of the experiment of new runs.
+        resumed: Studies' runs that continue, by id. None (the default): none.
     """
 
     def __init__(
@@ -58,8 +62,8 @@ class MlflowWriter:
 
         Args:
             entry: The entry.
-            again: The entry may have been stored before, by a server whose answer was lost or from a process that was
-                killed.
+            again: The entry may have been stored before: by a server whose answer was lost, or by a process that was
+                killed. Default False.
         """
         if isinstance(entry, Start):
             self._start(entry, again=again)
@@ -73,7 +77,11 @@ class MlflowWriter:
                 self._write(entry, run_id)
 
     def find(self, run: str) -> str | None:
-        """Return the id of a run in the store; None if another process has deleted it."""
+        """Return the id of a run in the store; None if another process has deleted the run.
+
+        Args:
+            run: Our key of the run, or its id.
+        """
         if run not in self._ids:
             if not run.startswith(NEW):
                 return run
@@ -84,11 +92,15 @@ class MlflowWriter:
         return self._ids[run]
 
     def know(self, ids: Mapping[str, str]) -> None:
-        """Add the ids of runs that something else wrote."""
+        """Add the ids of runs that something else wrote.
+
+        Args:
+            ids: MLflow's ids, by our keys.
+        """
         self._ids |= ids
 
     def remove_doubles(self) -> None:
-        """Delete runs that a server created for calls that had timed out and were repeated."""
+        """Delete runs that a server created twice, since a call had timed out and was repeated."""
         for run in list(self._doubtful):
             kept = self.find(run)
             for double in self._standing(run):
@@ -110,7 +122,7 @@ class MlflowWriter:
         self._log_params(start, run_id)
 
     def _take_up(self, start: Start) -> str | None:
-        """Return the earlier run that goes on: one of the same training, or one that had failed; delete the others."""
+        """Return the earlier run that continues: one of the same training, or a failed one; delete the others."""
         kept = None
         before = [self.find(run) for run in reversed(start.before)]
         for position, run_id in enumerate(run_id for run_id in before if run_id is not None):
@@ -132,9 +144,9 @@ class MlflowWriter:
         return found
 
     def _resume(self, run_id: str, start: Start, *, afresh: bool) -> None:
-        """Read the metrics of a run that goes on; `afresh`: without those of its end, which it reports anew.
+        """Read the metrics of a run that continues; `afresh`: without those of its end, which it reports again.
 
-        The tag of its failure is deleted last. So if the process is killed before, the next one does all of it again.
+        The tag of its failure is deleted last. So if the process is killed before, the next one repeats all of this.
         """
         self._resumed[start.run] = resumed = resume_trial(self._client, run_id, start)
         if afresh:
@@ -153,18 +165,18 @@ class MlflowWriter:
         mlflow_schema.log_in_batches(self._client, run_id, params=mlflow_schema.to_params(start.params), tags={})
 
     def _continue_study(self, entry: RunEntry, run_id: str, resumed: ResumedStudy) -> None:
-        """Write what is missing in the run of a study."""
+        """Write the metrics that are missing in the run of a study."""
         self._write_missing(entry, run_id, resumed)
         if isinstance(entry, Log):
             resumed.wrote(entry.metrics)
 
     def _continue_trial(self, entry: RunEntry, run_id: str, resumed: ResumedTrial) -> None:
-        """Write what is missing in the run of a trial, or replace a run that another training wrote."""
+        """Write the metrics that are missing in the run of a trial, or replace a run that another training wrote."""
         if not resumed.contradicts(entry):
             self._write_missing(entry, run_id, resumed)
             resumed.passes(entry)
             return
-        # The old run is deleted last: if the server drops out before, all of this is done again.
+        # The old run is deleted last: if the server fails before, all of this is repeated.
         self._doubtful.add(entry.run)
         own = self._create(resumed.start)
         for passed in (*resumed.passed, entry):
@@ -199,19 +211,19 @@ class MlflowWriter:
             self._client.set_terminated(run_id, entry.status, end_time=entry.ended)
 
     def _standing(self, run: str) -> list[Run]:
-        """Return the active runs with a key, the one with most metrics first."""
+        """Return the active runs with a key, the run with most metrics first."""
         found = self._client.search_runs([self._experiment_id], f"tags.{RECORD} = '{run}'")
         return sorted(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
 
 
 def _is_same(run: Run, start: Start) -> bool:
-    """Tell whether a stored run is the same training as one that starts: same point, seeds and package versions."""
+    """Return whether a stored run is the same training as one that starts: same point, seeds and package versions."""
     tags = {tag.key: tag.value for tag in mlflow_schema.to_tags(start.tags) if tag.key not in _OF_A_PROCESS}
     return bool(tags.items() <= run.data.tags.items() and _is_at(run, start))
 
 
 def _has_failed(run: Run, start: Start) -> bool:
-    """Tell whether a stored run is a failed attempt at the same trial, with any code and packages."""
+    """Return whether a stored run is a failed attempt at the same trial, with any code and packages."""
     return run.data.tags.get("state") == "failed" and _is_at(run, start)
 
 

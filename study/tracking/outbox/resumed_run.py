@@ -1,4 +1,4 @@
-"""The metrics that a resumed run holds already, so that nothing is written twice."""
+"""The metrics that a resumed run already has, so that nothing is written twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from study.tracking.outbox.entries import ERROR, Log, RunEntry, Start
 # A metric's name and step.
 Place = tuple[str, int]
 
-# Float32 resolves 6e-8; databases round digits far below this.
+# Relative difference up to which two values are the same: float32 resolves 6e-8, databases round much later digits.
 _RELATIVE = 1e-12
 # The steps of these metrics count samples, and nothing logs them again.
 _SAMPLED = "system/"
@@ -26,32 +26,40 @@ _SAMPLED = "system/"
 
 @dataclass(kw_only=True)
 class ResumedStudy:
-    """The run of a study that goes on, whatever it holds.
+    """The run of a study that continues, with any metrics.
 
     Attributes:
-        values: The metrics that it holds.
+        values: The stored metrics, by name and step.
     """
 
     values: dict[Place, float]
 
     def missing(self, metrics: Sequence[Metric]) -> list[Metric]:
-        """Return the metrics to write: those not stored yet, and those with a new value, such as a count."""
+        """Return the metrics to write: those not stored yet, and those with a new value, such as a count.
+
+        Args:
+            metrics: New metrics of the run.
+        """
         return [m for m in metrics if not (_place(m) in self.values and _is_same(self.values[_place(m)], m.value))]
 
     def wrote(self, metrics: Sequence[Metric]) -> None:
-        """Add metrics to those that the run holds."""
+        """Add metrics to the stored ones.
+
+        Args:
+            metrics: The metrics that were written.
+        """
         self.values |= {_place(m): m.value for m in metrics}
 
 
 @dataclass(kw_only=True)
 class ResumedTrial:
-    """The run of a trial or a confirmation that goes on, as long as its training repeats what the run holds.
+    """The run of a trial or a confirmation that continues, as long as its training repeats the stored metrics.
 
     Attributes:
         start: The start of a run that would replace it.
-        values: The metrics that it holds.
-        unseen: Metrics of epochs and steps that the training has not reached again.
-        passed: The entries since it goes on, kept as long as a metric is unseen.
+        values: The stored metrics, by name and step.
+        unseen: Metrics of epochs and steps that the training has not reached again, by name and step. Default set().
+        passed: The entries since the continuation, kept as long as a metric is unseen. Default: empty.
     """
 
     start: Start
@@ -60,9 +68,12 @@ class ResumedTrial:
     passed: list[RunEntry] = field(default_factory=list)
 
     def contradicts(self, entry: RunEntry) -> bool:
-        """Tell whether an entry shows that another training wrote the run.
+        """Return whether an entry shows that another training wrote the run.
 
-        Either a metric has another value than the stored one, or the training ends without one that is stored.
+        Either a metric has another value than the stored one, or the training ends without a metric that is stored.
+
+        Args:
+            entry: The next entry of the run.
         """
         if not isinstance(entry, Log):
             return False
@@ -70,11 +81,19 @@ class ResumedTrial:
         return not self._agrees(entry.metrics) or (has_ended and bool(self.unseen - set(map(_place, entry.metrics))))
 
     def missing(self, metrics: Sequence[Metric]) -> list[Metric]:
-        """Return the metrics to write: those not stored yet."""
+        """Return the metrics to write: those not stored yet.
+
+        Args:
+            metrics: New metrics of the run.
+        """
         return [m for m in metrics if _place(m) not in self.values]
 
     def passes(self, entry: RunEntry) -> None:
-        """Note that the training has reached the metrics of an entry again."""
+        """Note that the training has reached the metrics of an entry again.
+
+        Args:
+            entry: The entry.
+        """
         if self.unseen:
             self.passed.append(entry)
             self.unseen.difference_update(map(_place, entry.metrics if isinstance(entry, Log) else ()))
@@ -82,16 +101,21 @@ class ResumedTrial:
             self.passed.clear()
 
     def _agrees(self, metrics: Sequence[Metric]) -> bool:
-        """Tell whether no metric has another value than the stored one.
+        """Return whether no metric has another value than the stored one.
 
-        Step 0 holds the metrics of the end, such as seconds: they stay as they are stored.
+        The metrics of step 0 belong to the end, such as seconds: the stored values stay.
         """
         stored = (m for m in metrics if m.step != 0 and _place(m) in self.values)
         return all(_is_same(self.values[_place(m)], m.value) for m in stored)
 
 
 def resume_study(client: MlflowClient, run_id: str) -> ResumedStudy:
-    """Read the metrics of a study's run."""
+    """Read the metrics of a study's run.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the study's run.
+    """
     return ResumedStudy(values=_stored_values(client, run_id))
 
 
@@ -100,7 +124,7 @@ def resume_trial(client: MlflowClient, run_id: str, start: Start) -> ResumedTria
 
     Args:
         client: A client of the store.
-        run_id: The run.
+        run_id: Id of the run.
         start: The start of a run that would replace it.
     """
     values = _stored_values(client, run_id)
@@ -108,10 +132,14 @@ def resume_trial(client: MlflowClient, run_id: str, start: Start) -> ResumedTria
 
 
 def forget_outcome(client: MlflowClient, run_id: str) -> None:
-    """Delete what a failed attempt left in its run: its traceback and, where the store is a database, its metrics.
+    """Delete the outcome of a failed attempt from its run: the traceback and, if the store is a database, the metrics.
 
-    A server cannot delete a metric, and neither can an MLflow that `mlflow_internals` does not know. Then a metric
-    that is reported again is compared with the stored one.
+    A server cannot delete a metric; a version of MLflow that `mlflow_internals` does not know cannot either. Then a
+    metric that is reported again is compared with the stored one.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
     """
     if any(file.path == ERROR for file in client.list_artifacts(run_id)):
         place = client.get_run(run_id).info.artifact_uri

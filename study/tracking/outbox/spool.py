@@ -1,4 +1,4 @@
-"""A file of entries for a server, so that none is lost while it is away or when the process is killed."""
+"""A file of entries for a server, so that no entry is lost while the server is away or when the process is killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from study.tracking.outbox.entries import RunEntry, from_line, to_line
 
 
 class RecordsWaitError(StoreError):
-    """A study ended while some of its records wait for their server; the config is not at fault."""
+    """A study ended while some of its records wait for their server; the config is not at fault.
+
+    Args:
+        where: Address of the server, without a password.
+        path: Path of the spool; None: the study has none.
+        n_records: Number of records that wait.
+    """
 
     exit_status = 1
 
@@ -33,11 +39,11 @@ class Address:
     """The destination of a spool's entries.
 
     Attributes:
-        tracking_uri: The server, its password hidden.
-        experiment_id: The experiment's id there.
-        experiment: Its name.
-        study: The study's name.
-        run_id: The study's run.
+        tracking_uri: Address of the server, with its password hidden.
+        experiment_id: Id of the experiment on the server.
+        experiment: Name of the experiment.
+        study: Name of the study.
+        run_id: Id of the study's run.
     """
 
     tracking_uri: str
@@ -50,8 +56,13 @@ class Address:
 class Spool:
     """An open spool, which belongs to this process as long as it is open.
 
+    Args:
+        path: Path of the file.
+        lock: The lock of the file, which this process has acquired.
+        address: The destination of the entries.
+
     Attributes:
-        path: The file. Its first line of JSON is the address, and each other line is an entry.
+        path: Path of the file. Its first line of JSON is the address, and each other line is an entry.
     """
 
     def __init__(self, path: Path, lock: FileLock, address: Address) -> None:
@@ -63,11 +74,15 @@ class Spool:
         os.fsync(self._file)
 
     def append(self, entries: Sequence[RunEntry]) -> None:
-        """Append entries. They survive the end of this process, and after `sync` a crash of the machine."""
+        """Append entries. They survive the end of this process, and after `sync` a crash of the machine.
+
+        Args:
+            entries: The entries.
+        """
         self._write("".join(map(to_line, entries)))
 
     def sync(self) -> None:
-        """Return when all entries so far are on the disk."""
+        """Wait until all entries so far are on the disk."""
         os.fsync(self._file)
 
     def clear(self) -> None:
@@ -75,7 +90,11 @@ class Spool:
         os.ftruncate(self._file, self._start)
 
     def close(self, *, remove: bool) -> None:
-        """Close the spool, and remove its file if `remove` is set."""
+        """Close the spool.
+
+        Args:
+            remove: Remove its file.
+        """
         os.close(self._file)
         if remove:
             self.path.unlink(missing_ok=True)
@@ -89,6 +108,11 @@ class Spool:
 
 def open_spool(folder: Path, digest: str, address: Address) -> Spool:
     """Open a new spool for a study.
+
+    Args:
+        folder: Path of the folder of spools.
+        digest: Digest of the study.
+        address: The destination of the entries.
 
     Raises:
         StoreError: The folder cannot be written to.
@@ -111,13 +135,22 @@ def open_spool(folder: Path, digest: str, address: Address) -> Spool:
 
 
 def waiting(folder: Path, digest: str = "*") -> list[Path]:
-    """Return the spools in a folder, of one study or of all; those of living processes are included."""
+    """Return the paths of the spools in a folder; those of living processes are included.
+
+    Args:
+        folder: Path of the folder.
+        digest: Digest of the study. Default `*`: all studies.
+    """
     return sorted(folder.glob(f"{digest}-*.jsonl"))
 
 
 @contextlib.contextmanager
 def taken(path: Path) -> Iterator[bool]:
-    """Take a spool for delivery; yield False if a living process holds it, or if it is gone."""
+    """Take a spool for delivery; yield False if a living process holds it, or if it no longer exists.
+
+    Args:
+        path: Path of the spool.
+    """
     lock = _lock_of(path)
     try:
         lock.acquire(blocking=False)
@@ -132,6 +165,9 @@ def taken(path: Path) -> Iterator[bool]:
 
 def read_spool(path: Path) -> tuple[Address, list[RunEntry]]:
     """Read the address and the entries of a spool; a last line that was cut off is left out.
+
+    Args:
+        path: Path of the spool.
 
     Raises:
         StoreError: The file is not a spool, or it is damaged.

@@ -20,9 +20,9 @@ class SyncResult:
     """The result of delivering a spool.
 
     Attributes:
-        study: Experiment and study.
-        tracking_uri: The server.
-        n_records: The number of delivered records.
+        study: Names of the experiment and the study.
+        tracking_uri: Address of the server, without a password.
+        n_records: Number of delivered records.
     """
 
     study: str
@@ -34,14 +34,15 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult 
     """Deliver the entries of a spool and remove it; entries that were delivered before are not written twice.
 
     Args:
-        path: The spool.
-        tracking_uri: The server, if it has another address than in the spool or needs a password.
+        path: Path of the spool.
+        tracking_uri: Address of the server, if it has changed or needs a password. None (the default): the address in
+            the spool.
 
     Returns:
-        None if a living process holds the spool and delivers it itself.
+        The result; None if a living process holds the spool and delivers it itself.
 
     Raises:
-        StoreError: The server is away, or the spool is damaged; it is kept.
+        StoreError: The server is away, or the spool is damaged; the spool is kept.
     """
     with taken(path) as is_ours:
         if not is_ours:
@@ -72,6 +73,10 @@ def deliver_spool(path: Path, *, tracking_uri: str | None = None) -> SyncResult 
 
 
 def repeat_nothing(tracking_uri: str) -> None:
-    """Keep MLflow from repeating calls, which would create runs twice."""
+    """Keep MLflow from repeating calls, which would create runs twice.
+
+    Args:
+        tracking_uri: Address of the store.
+    """
     if tracking_uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

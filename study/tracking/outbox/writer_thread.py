@@ -18,9 +18,9 @@ from study.tracking.outbox.entries import Log, RunEntry
 from study.tracking.outbox.mlflow_writer import MlflowWriter, is_passing
 from study.tracking.outbox.spool import Spool
 
-# Between two attempts to reach a server, in seconds: twice as long each time, up to this.
+# Time between two attempts to reach a server, in seconds: the first one, doubled each time, up to the longest one.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
-# The longest wait for a server that accepts nothing, in seconds; longer than a pause.
+# Longest wait for a server that accepts nothing, in seconds; longer than a pause.
 PATIENCE_S = 12.0
 
 _logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _Item:
 
 @dataclass(kw_only=True)
 class _Pending:
-    """Metrics not yet written, by run, with their number of entries and the time of the first."""
+    """Metrics not yet written, by run, with their number of entries and the time of the first entry."""
 
     runs: dict[str, tuple[list[Metric], int]] = field(default_factory=dict)
     since: float = 0.0
@@ -58,13 +58,13 @@ class WriterThread:
 
     Metrics of a run are collected for `interval_s` and written in one call. Another entry of a run is written after
     all metrics reported before it. Without a spool, nothing is written after a failure, and every call raises. With
-    one, an entry is in its file before the call returns, and the thread tries again as long as the server is away.
+    a spool, an entry is in its file before the call returns, and the thread tries again as long as the server is away.
 
     Args:
-        mlflow_writer: Writes to the store.
+        mlflow_writer: The writer to the store.
         where: The store's name for messages.
-        spool: The file that entries wait in; closed with the writer.
-        interval_s: The longest wait of metrics for more, in seconds.
+        spool: The file in which entries wait; closed with the writer. None (the default): no file.
+        interval_s: Longest time that metrics wait for more metrics, in seconds. Default 0.5.
     """
 
     def __init__(
@@ -88,6 +88,9 @@ class WriterThread:
     def put(self, *entries: RunEntry) -> None:
         """Write entries soon.
 
+        Args:
+            *entries: The entries, in order.
+
         Raises:
             StoreError: An earlier write failed, or the spool cannot be written.
         """
@@ -104,7 +107,10 @@ class WriterThread:
                 self._queue.put(_Item(entry=entry))
 
     def act(self, action: Callable[[], None]) -> None:
-        """Call `action` in the thread after all entries before it are written; it is lost if this process ends.
+        """Call a function in the thread after all entries before it are written; it is lost if this process ends.
+
+        Args:
+            action: The function.
 
         Raises:
             StoreError: An earlier write failed.
@@ -113,7 +119,7 @@ class WriterThread:
         self._queue.put(_Item(action=action))
 
     def flush(self) -> None:
-        """Return when all entries so far are written, or on the disk where there is a spool.
+        """Wait until all entries so far are written, or on the disk if there is a spool.
 
         Raises:
             StoreError: A write failed.

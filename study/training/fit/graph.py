@@ -11,7 +11,7 @@ import tensorflow as tf
 from study.datasets import Split
 from study.training.tensorflow_internals import captured_tensors, is_stateful_operation
 
-# Operations without a state of their own: they read and write variables, call functions, or check. All others that
+# Operations without their own state: they read and write variables, call functions, or check. All others that
 # TensorFlow calls stateful keep a state between calls, such as its old random numbers, or act outside the graph.
 _HARMLESS = ("StatefulPartitionedCall", "While", "If", "Case", "Assert", "Placeholder", "NoOp", "CudnnRNN", "Resource")
 
@@ -20,12 +20,12 @@ def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Ca
     """Return the function that Keras's loops call for each batch, traced once for batches of any size.
 
     Keras's own function takes batches from a `tf.data` iterator inside the graph, and each pass over the data needs a
-    new one.
+    new iterator.
 
     Args:
         step: Keras's training or test step.
         split: Data of the same shapes and types as the batches.
-        jit_compile: Whether XLA compiles the step.
+        jit_compile: Let XLA compile the step.
     """
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (split.x, split.y)]
     compiled = tf.function(
@@ -37,10 +37,10 @@ def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Ca
 
 
 def keeps_state_elsewhere(variables: Sequence[Any]) -> bool:
-    """Return whether the graph that is being traced keeps state outside these variables.
+    """Return whether the graph that is being traced keeps state outside some variables.
 
     Args:
-        variables: Keras's variables.
+        variables: These variables, of Keras.
     """
     graph: Any = tf.compat.v1.get_default_graph()
     handles = {id(variable.value.handle) for variable in variables}

@@ -1,10 +1,11 @@
 """Build and trace the model of a study's trials once, and reset it for every trial.
 
-A trial's first step takes a second, most of it for tracing a program that an earlier trial has traced already. So the
+A trial's first step takes a second, most of it for tracing a program that an earlier trial has already traced. So the
 model is kept, with Keras's traced functions. Everything that a training changes is reset. Weights and seed generators
-get the values of a fresh model under the trial's seed, the optimizer's state that of a fresh optimizer, and
-hyperparameters the trial's own values. The first trial runs the same program as later ones, so a trial's numbers do
-not depend on the trials before it. If the model keeps any state that a reset does not reach, every trial builds it.
+get the values of a fresh model under the trial's seed, the optimizer's state gets that of a fresh optimizer, and
+hyperparameters get the trial's own values. The first trial runs the same program as later ones, so a trial's numbers
+do not depend on the trials before it. If the model keeps any state that a reset does not reach, every trial builds a
+new model.
 """
 
 from __future__ import annotations
@@ -26,24 +27,24 @@ from study.training.initial_weights import NotReplayableError, Replay, build_wit
 from study.training.keras_internals import all_layers
 from study.training.optimizer_numbers import settings_of
 
-# The most structures whose traced steps are kept.
+# Largest number of structures whose traced steps are kept.
 _MAX_STRUCTURES = 8
 # One name for all optimizers. Keras would number them, and TensorFlow keeps an entry for every new name of a variable:
-# 0.3 MiB a trial.
+# 0.3 MiB for each trial.
 _NAME = "optimizer"
-# If an optimizer takes no name, these entries are dropped after so many trials. It takes a fifth of a second.
+# Number of trials after which these entries are dropped if an optimizer takes no name. This takes 0.2 s.
 _TRIALS_BETWEEN_CLEARINGS = 100
 
 
 class FitProgram:
-    """Prepares a compiled model for one trial after the other.
+    """A compiled model that is prepared for one trial after the other.
 
     Args:
-        config: The study's configuration.
-        dataset: Its data set.
-        build_model: Builds the model, uncompiled.
-        n_steps: Steps of a whole training.
-        jit_compile: As `keras.Model.compile` takes it.
+        config: The study's config.
+        dataset: The study's data set.
+        build_model: Builds the model, not compiled.
+        n_steps: Number of steps of a whole training.
+        jit_compile: The argument of `keras.Model.compile`.
     """
 
     def __init__(
@@ -68,7 +69,11 @@ class FitProgram:
         self._n_prepared = 0
 
     def prepare(self, trial: Trial) -> Any:
-        """Return the compiled model in the state of a fresh one under the trial's seed, with the trial's optimizer."""
+        """Return the compiled model in the state of a fresh one under the trial's seed, with the trial's optimizer.
+
+        Args:
+            trial: The trial.
+        """
         if self._model is None:
             self._start(trial.run_seed)
         else:
@@ -89,7 +94,7 @@ class FitProgram:
         """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 
         Returns:
-            Whether it is kept.
+            True if the model is kept.
         """
         if not self._reusable or self._plain_attributes() != self._plain:
             self.forget()
@@ -105,7 +110,7 @@ class FitProgram:
     def _start(self, run_seed: int) -> None:
         """Build and compile the model for a trial of this seed."""
         self._seek_replay()
-        # Else a discarded model's graphs would stay in memory, and layers would get higher numbers in their names.
+        # Otherwise a discarded model's graphs would stay in memory, and layers' names would get higher numbers.
         keras.utils.clear_session()
         keras.utils.set_random_seed(run_seed)
         model = self._build_model()
@@ -149,7 +154,7 @@ class FitProgram:
         """Create the variables of the metrics.
 
         Keras would create them inside the compiled step. TensorFlow then traces the step a second time and never frees
-        the graphs: 4 MiB a trial of a net with two layers.
+        the graphs: 4 MiB for each trial of a network with two layers.
         """
         first = self._dataset.train
         if not model.built:
@@ -179,7 +184,7 @@ class FitProgram:
         return structure
 
     def _trace(self, structure: FitStructure) -> None:
-        """Give the model the structure's optimizer and traced step; on TensorFlow we trace it, else Keras."""
+        """Give the model the structure's optimizer and traced step; on TensorFlow we trace, otherwise Keras does."""
         model, train = self._model, self._dataset.train
         model.optimizer, model.train_function = structure.optimizer, structure.train_function
         if model.train_function is None:

@@ -1,4 +1,4 @@
-"""An optimizer whose traced step is shared by all trials that differ in numbers only."""
+"""An optimizer whose traced step serves all trials that differ in numbers only."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class FitStructure:
 
     Args:
         optimizer: The optimizer of the first trial, built; it is modified.
-        settings: Its settings.
-        trainable: The variables that it was built for.
-        reusable: Whether other trials may use it; if not, it is not modified.
+        settings: The settings of this optimizer.
+        trainable: The variables that this optimizer was built for.
+        reusable: Let other trials use the optimizer; otherwise it is not modified.
 
     Attributes:
         optimizer: The optimizer.
@@ -51,14 +51,23 @@ class FitStructure:
             self._hold(settings.numbers)
 
     def serves(self, settings: Settings) -> bool:
-        """Return whether a trial with these settings can be trained by the same step as the first one."""
+        """Return whether the same step can train a trial with other settings.
+
+        Args:
+            settings: The settings of the trial's optimizer.
+        """
         known = self._settings
         same_kind = settings.fixed == known.fixed and settings.numbers.keys() == known.numbers.keys()
         same_constants = all(settings.numbers.get(name) == value for name, value in self._constants.items())
         return same_kind and same_constants and self._frame.serves(settings.numbers)
 
     def reset(self, fresh: Any, settings: Settings) -> None:
-        """Copy the state and the numbers of a trial's own fresh optimizer, built for the same variables."""
+        """Copy the state and the numbers of a trial's own fresh optimizer.
+
+        Args:
+            fresh: This optimizer, built for the same variables.
+            settings: The settings of this optimizer.
+        """
         for variable, value in zip(self._state, fresh.variables, strict=True):
             variable.assign(value.value)
         self._frame.values = settings.numbers  # later questions are answered for this trial
@@ -103,12 +112,20 @@ class FitStructure:
 
 
 def is_opaque(optimizer: Any) -> bool:
-    """Return whether an optimizer keeps objects of unknown types, which may hold hyperparameters."""
+    """Return whether an optimizer has objects of unknown types, which may hold hyperparameters.
+
+    Args:
+        optimizer: A Keras optimizer.
+    """
     return any(not _is_known(value) for value in vars(optimizer).values())
 
 
 def state_bytes(optimizer: Any) -> int:
-    """Return the bytes of an optimizer's variables, without its step counter and its hyperparameters."""
+    """Return the size of an optimizer's variables in bytes, without its step counter and its hyperparameters.
+
+    Args:
+        optimizer: A Keras optimizer, built.
+    """
     excluded = ("iteration", "learning_rate", _HELD)
     state = [variable for variable in optimizer.variables if not variable.name.startswith(excluded)]
     return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in state)

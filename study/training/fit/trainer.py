@@ -28,17 +28,17 @@ from study.training.precision import use_precision
 
 
 class FitTrainer:
-    """Trains trials one after the other with `keras.Model.fit`.
+    """Trainer that trains trials one after the other with `keras.Model.fit`.
 
     Args:
-        config: The study's configuration.
-        dataset: Its data set.
+        config: The study's config.
+        dataset: The study's data set.
         backend: The Keras backend that must be loaded: `tensorflow`, `jax` or `torch`.
-        batch_size: Examples a training step.
-        eval_batch_size: Examples a step of evaluation.
+        batch_size: Number of examples of a training step.
+        eval_batch_size: Number of examples of a step of evaluation.
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
-        jit_compile: As `keras.Model.compile` takes it.
-        checkpoint_every_n_epochs: Save the state of a trial after every n-th epoch; None: never.
+        jit_compile: The argument of `keras.Model.compile`.
+        checkpoint_every_n_epochs: Save the state of a trial after every n-th epoch. None (the default): never.
 
     Raises:
         BackendError: This process has loaded another backend.
@@ -70,23 +70,34 @@ class FitTrainer:
 
     @property
     def capacity(self) -> int:
-        """Trials that it trains at once."""
+        """Number of trials that train at once."""
         return 1
 
     @property
     def n_steps(self) -> int:
-        """Steps of a whole training."""
+        """Number of steps of a whole training."""
         return self._config.budget.total_steps(self._batches.n_steps)
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order.
+        """Train trials one after the other.
 
-        An exception of the model or the optimizer makes a trial `failed`; one of `on_epoch` passes through.
+        An exception of the model or the optimizer makes a trial `failed`; an exception of `on_epoch` passes through.
+
+        Args:
+            trials: The trials.
+            on_epoch: Called after every epoch. Returning False stops the trial, which becomes `pruned`.
+
+        Returns:
+            A result for each trial, in their order.
         """
         return [self._train_trial(trial, on_epoch) for trial in trials]
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
-        """Build a fresh model that is not compiled, with given weights if there are any."""
+        """Return a fresh, uncompiled Keras model.
+
+        Args:
+            weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
+        """
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     @cached_property
@@ -156,7 +167,7 @@ class FitTrainer:
         )
 
     def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
-        """Restore the trial's checkpoint if there is one, and return the next epoch."""
+        """Restore the trial's checkpoint if there is one, and return the index of the next epoch."""
         kept = self._checkpoints.load([trial])
         variables = [*model.variables, *model.optimizer.variables]
 
@@ -188,7 +199,7 @@ class FitTrainer:
 
 
 class _Evaluator:
-    """Evaluates a model outside `fit`, and measures the time of each evaluation."""
+    """Evaluator of a model outside `fit`, with the time of each evaluation."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -1,3 +1,3 @@
-"""Dense nets trained in NumPy, with everything written out."""
+"""Dense networks trained in NumPy, with every equation written out."""
 
 from study.training.numpy.trainer import NumpyTrainer as NumpyTrainer

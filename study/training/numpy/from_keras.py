@@ -20,7 +20,10 @@ _EXTRAS = ("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_
 def read_layers(model: Any) -> tuple[Layer, ...]:
     """Return the layers of a model, first layer first.
 
-    Their indices of kernels and biases are those of `model.get_weights()`.
+    The indices of kernels and biases are those of `model.get_weights()`.
+
+    Args:
+        model: A Keras model, built.
 
     Raises:
         StudyError: The model is not such a chain, or one of its layers is not written out in NumPy.

@@ -13,21 +13,27 @@ from study.training.numpy.network import Array
 
 
 class KerasMetrics:
-    """The metrics of a task.
+    """Keras's metrics of a task.
 
     Args:
-        model: A model with the outputs that are measured; it is compiled but not trained.
-        task: The task.
+        model: A model whose outputs are measured; it is compiled but not trained.
+        task: The task, with its metrics.
     """
 
     def __init__(self, model: Any, task: Task) -> None:
-        # Only a compiled model knows which metric the word accuracy stands for.
+        # Only a compiled model has the metric that the word accuracy stands for.
         metrics = [metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics]
         model.compile(optimizer=None, loss=instantiate(task.loss), metrics=metrics)
         self._model = model
 
     def of(self, y: Array, outputs: Array, *, loss: float) -> dict[str, float]:
-        """Return the given loss, and the metrics of outputs for the data set's own targets."""
+        """Return the given loss, and the metrics of outputs.
+
+        Args:
+            y: The data set's own targets, shape (n, ...).
+            outputs: The outputs, shape (n, n_outputs).
+            loss: The loss.
+        """
         self._model.reset_metrics()
         y_pred = keras.ops.convert_to_tensor(outputs.astype(np.float32))
         found = self._model.compute_metrics(None, keras.ops.convert_to_tensor(y), y_pred)

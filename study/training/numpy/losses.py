@@ -12,7 +12,7 @@ from study.config.instantiate import Section
 from study.core.errors import StudyError
 from study.training.numpy.network import Array, sigmoid, softmax
 
-# Keras clips probabilities this far from 0 and 1 before it takes their logarithm (keras.config.epsilon).
+# Keras clips probabilities to this distance from 0 and 1 before it takes their logarithm (keras.config.epsilon).
 _EPSILON = 1e-7
 # Arguments of Keras's losses that have no effect at these values.
 _IDLE: Mapping[str, tuple[Any, ...]] = {
@@ -26,12 +26,12 @@ _IDLE: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A loss.
+    """A loss and its gradient.
 
     Attributes:
-        values: Returns the loss of each example, shape (n,), for targets and outputs.
-        gradient: Returns the gradient of the mean over examples with respect to the outputs, (n, n_outputs).
-        indices: Whether targets are class indices, one an example.
+        values: Returns the loss of each example, shape (n,), for targets and outputs, (n, n_outputs).
+        gradient: Returns the gradient of the mean over examples with respect to the outputs, shape (n, n_outputs).
+        indices: True if targets are class indices, one for each example. Default False.
     """
 
     values: Callable[[Array, Array], Array]
@@ -39,14 +39,23 @@ class Loss:
     indices: bool = False
 
     def targets(self, y: Array, *, n_outputs: int, dtype: Any) -> Array:
-        """Return targets in the shape of the outputs, (n, n_outputs): class indices as rows with a single 1."""
+        """Return targets in the shape of the outputs, (n, n_outputs): class indices as rows with a single 1.
+
+        Args:
+            y: The data set's own targets, shape (n, ...).
+            n_outputs: Width of the output.
+            dtype: Type of the returned array.
+        """
         if self.indices:
             return np.eye(n_outputs, dtype=dtype)[y.reshape(-1)]
         return y.reshape(len(y), -1).astype(dtype)
 
 
 def read_loss(section: Section) -> Loss:
-    """Return the loss that a section with a `_target_` of keras.losses names.
+    """Return the loss that a section names.
+
+    Args:
+        section: `_target_`, a class of keras.losses, and its arguments.
 
     Raises:
         StudyError: The loss, or one of its arguments, is not written out here.

@@ -2,7 +2,7 @@
 
 Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323, 1986; for
 dropout Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014, in its
-inverted form: units that stay are divided by the probability to stay, so that a trained net needs no correction.
+inverted form: units that stay are divided by the probability to stay, so that a trained network needs no correction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# In the precision of the training, float64 or float32; every array of a pass has the same.
+# An array in the precision of the training, float64 or float32; all arrays of a pass have the same.
 Array = NDArray[Any]
 Draw = Literal["uniform", "normal"]
 
@@ -39,7 +39,11 @@ class Dense:
 
 @dataclass(frozen=True, kw_only=True)
 class Activation:
-    """A function of every unit, or for softmax of every row; `ACTIVATIONS` has their names."""
+    """A function of every unit, or for softmax of every row.
+
+    Attributes:
+        name: Name of the function, a key of `ACTIVATIONS`.
+    """
 
     name: str
 
@@ -49,7 +53,7 @@ class Dropout:
     """While training, set units to zero and divide the others by `keep`.
 
     Attributes:
-        keep: Probability to stay, above 0 and at most 1; Keras's `rate` is one minus it.
+        keep: Probability to stay, above 0 and at most 1; one minus Keras's `rate`.
     """
 
     keep: float
@@ -63,16 +67,22 @@ class Noise:
     """Source of the masks of dropout.
 
     Attributes:
-        generator: Draws the masks.
-        draw: `uniform`: a unit stays where a uniform draw on [0, 1) is below `keep`; `normal`: where a standard
-            normal draw is, a published slip that keeps 84 % at keep 1 and 69 % at keep 0.5.
+        generator: Generator of the draws.
+        draw: `uniform`: a unit stays if a uniform draw on [0, 1) is below `keep`. `normal`: a unit stays if a standard
+            normal draw is below `keep`, a published slip that keeps 84 % at keep 1 and 69 % at keep 0.5. Default
+            `uniform`.
     """
 
     generator: np.random.Generator
     draw: Draw = "uniform"
 
     def mask(self, shape: tuple[int, ...], *, keep: float) -> NDArray[np.bool_]:
-        """Return which units stay."""
+        """Return a mask of the units that stay.
+
+        Args:
+            shape: Shape of the mask.
+            keep: Probability to stay, above 0 and at most 1.
+        """
         if self.draw == "normal":
             return self.generator.standard_normal(shape) < keep
         return self.generator.random(shape) < keep
@@ -85,7 +95,7 @@ class Pass:
     Attributes:
         inputs: Input of each layer.
         outputs: Output of each layer; the last is the network's output.
-        masks: For each layer of dropout its factors, else None.
+        masks: For each layer of dropout its factors, otherwise None.
     """
 
     inputs: tuple[Array, ...]
@@ -98,9 +108,12 @@ def forward(layers: Sequence[Layer], parameters: Sequence[Array], x: Array, *, n
 
     Args:
         layers: The chain, first layer first.
-        parameters: Kernels and biases.
+        parameters: Kernels and biases, in the order of `model.get_weights()`.
         x: Examples, shape (n, ...).
-        noise: Source of dropout's masks during training; None: no dropout.
+        noise: Source of dropout's masks during training. None (the default): no dropout.
+
+    Returns:
+        The inputs, outputs and masks of all layers.
     """
     inputs, outputs, masks = [], [], []
     for layer in layers:
@@ -126,11 +139,13 @@ def forward(layers: Sequence[Layer], parameters: Sequence[Array], x: Array, *, n
 def backward(layers: Sequence[Layer], parameters: Sequence[Array], done: Pass, output_gradient: Array) -> list[Array]:
     """Return the gradient of the loss with respect to each parameter, by the chain rule from the last layer back.
 
-    With d the gradient with respect to z = x W + b, those of W, b and x are x^T d, the column sums of d and d W^T.
+    With d the gradient with respect to z = x W + b, the gradients with respect to W, b and x are x^T d, the column
+    sums
+    of d, and d W^T.
 
     Args:
         layers: The chain, first layer first.
-        parameters: Kernels and biases.
+        parameters: Kernels and biases, in the order of `model.get_weights()`.
         done: The forward pass.
         output_gradient: Gradient of the loss with respect to the network's output, of the output's shape.
     """
@@ -161,8 +176,8 @@ class _Function:
 
     Attributes:
         value: Returns the output for an input.
-        pull_back: Returns the gradient with respect to the input, given the output and the gradient with respect
-            to it: all derivatives here are functions of the output.
+        pull_back: Returns the gradient with respect to the input. Takes the output and the gradient with respect to
+            the output, since all derivatives here are functions of the output.
     """
 
     value: Callable[[Array], Array]
@@ -177,7 +192,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    """Return exp(z) over its sum along each row, the row's maximum taken away first."""
+    """Return exp(z) over its sum along each row, after subtracting the row's maximum."""
     powers = np.exp(z - z.max(axis=-1, keepdims=True))
     quotient: Array = powers / powers.sum(axis=-1, keepdims=True)
     return quotient

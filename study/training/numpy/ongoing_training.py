@@ -18,14 +18,15 @@ class OngoingTraining:
 
     Attributes:
         trial: The trial.
-        parameters: Kernels and biases, in the order of `model.get_weights()`.
-        state: State of the update rule.
-        step: Steps taken.
-        n_examples: Examples seen, repetitions counted.
-        history: Per metric one value a finished epoch.
-        seconds_train: Time in steps.
-        seconds_evaluate: Time in evaluations.
-        caller_error: An exception of `on_epoch`, which does not make the trial `failed`.
+        parameters: Kernels and biases, in the order of `model.get_weights()`. Default: empty.
+        state: State of the update rule. Default: a new state.
+        step: Number of steps taken. Default 0.
+        n_examples: Number of examples seen, repetitions counted. Default 0.
+        history: One value per finished epoch for each metric. Default: empty.
+        seconds_train: Time in steps, in seconds. Default 0.
+        seconds_evaluate: Time in evaluations, in seconds. Default 0.
+        caller_error: An exception of `on_epoch`, which does not make the trial `failed`. None (the default): no
+            exception.
     """
 
     trial: Trial
@@ -39,7 +40,12 @@ class OngoingTraining:
     caller_error: Exception | None = None
 
     def report(self, report: EpochReport, on_epoch: OnEpoch) -> bool:
-        """Report an epoch, and return whether to go on."""
+        """Report an epoch, and return whether to continue.
+
+        Args:
+            report: The report of the epoch.
+            on_epoch: Called with the trial and the report.
+        """
         for name, value in report.metrics.items():
             self.history.setdefault(name, []).append(value)
         try:
@@ -50,7 +56,7 @@ class OngoingTraining:
 
     @property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
-        """The parameters in Keras's precision."""
+        """Parameters in Keras's precision."""
         return tuple(np.asarray(parameter, np.float32) for parameter in self.parameters)
 
     @property

@@ -2,7 +2,7 @@
 
 No library differentiates and nothing is compiled: forward and backward pass, dropout, mini-batches and the update are
 written out. Keras builds the model and draws its initial weights. So a trial has the same initial weights and batches
-as in `trainer=fit`; only the last digits differ and, with dropout, the masks.
+as with `trainer=fit`; only the last digits differ and, with dropout, the masks.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ DRAWS = ("uniform", "normal")
 
 
 class NumpyTrainer:
-    """Trains trials one after the other in NumPy.
+    """Trainer that trains trials one after the other in NumPy.
 
     Args:
-        config: The study's configuration.
-        dataset: Its data set.
+        config: The study's config.
+        dataset: The study's data set.
         backend: The Keras backend that builds the model and draws its initial weights.
-        batch_size: Examples a training step.
-        eval_batch_size: Examples a step of evaluation.
+        batch_size: Number of examples of a training step.
+        eval_batch_size: Number of examples of a step of evaluation.
         precision: Precision of the arithmetic here: `float64`, or `float32`, which takes about half the time. Keras
-            always draws the initial weights in float32.
-        dropout_draw: Distribution of the draws that decide which units stay: `uniform` or `normal`, see
-            `study.training.numpy.network.Noise`.
+            always draws the initial weights in float32. Default `float64`.
+        dropout_draw: Distribution of the draws that decide about the units of dropout: `uniform` or `normal`, see
+            `study.training.numpy.network.Noise`. Default `uniform`.
 
     Raises:
         BackendError: This process has loaded another backend.
@@ -89,24 +89,35 @@ class NumpyTrainer:
 
     @property
     def capacity(self) -> int:
-        """Trials that it trains at once."""
+        """Number of trials that train at once."""
         return 1
 
     @property
     def n_steps(self) -> int:
-        """Steps of a whole training."""
+        """Number of steps of a whole training."""
         n_examples = len(self._dataset.train)
         return self._config.budget.total_steps(steps_per_epoch(n_examples, batch_size=self._batch_size))
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order.
+        """Train trials one after the other.
 
-        An exception of the training makes a trial `failed`; one of `on_epoch` passes through.
+        An exception of the training makes a trial `failed`; an exception of `on_epoch` passes through.
+
+        Args:
+            trials: The trials.
+            on_epoch: Called after every epoch. Returning False stops the trial, which becomes `pruned`.
+
+        Returns:
+            A result for each trial, in their order.
         """
         return [self._train_trial(trial, on_epoch) for trial in trials]
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
-        """Build a fresh model that is not compiled, with given weights if there are any."""
+        """Return a fresh, uncompiled Keras model.
+
+        Args:
+            weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
+        """
         return fresh_model(self._config, self._dataset, precision="float32", weights=weights)
 
     @cached_property
@@ -211,7 +222,7 @@ class NumpyTrainer:
         return "complete"
 
     def _batches(self, order: NDArray[np.int32], *, n_steps: int) -> Iterator[NDArray[np.int32]]:
-        """Yield the examples of each step of an epoch, of `n_steps` at most; the last batch may be smaller."""
+        """Yield the examples of each step of an epoch, for at most `n_steps`; the last batch may be smaller."""
         for first in range(0, min(len(order), n_steps * self._batch_size), self._batch_size):
             yield order[first : first + self._batch_size]
 
@@ -236,7 +247,7 @@ class NumpyTrainer:
     def _epoch_metrics(
         self, progress: OngoingTraining, *, losses: Sequence[float], outputs: Sequence[Array], order: NDArray[np.int32]
     ) -> dict[str, float]:
-        """Return the metrics of an epoch; those of the training split over its batches, or after its last step."""
+        """Return the metrics of an epoch; for the training split, over its batches or after its last step."""
         if self._config.task.train_metrics == "evaluated":
             metrics = self._evaluate(progress, self._loss_sample)
         else:

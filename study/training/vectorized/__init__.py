@@ -1,3 +1,3 @@
-"""Many trials in one compiled program of JAX."""
+"""Training of many trials in one compiled program of JAX."""
 
 from study.training.vectorized.trainer import VectorizedTrainer as VectorizedTrainer

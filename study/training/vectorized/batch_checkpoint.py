@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 
 from study.training.checkpoint_files import Snapshot
 
-# Steps of an epoch; the running mean of the loss at each, shape (n_batches, n_trials); its metrics, each (n_trials,).
+# Number of steps of an epoch; running mean of the loss at each step, shape (n_batches, n_trials); metrics of the
+# epoch, each of shape (n_trials,).
 Epoch = tuple[int, NDArray[Any], dict[str, NDArray[Any]]]
 
 
 def pack(state: Any, epochs: Sequence[Epoch]) -> Snapshot:
-    """Put variables and epochs into a snapshot."""
+    """Put variables and epochs into a snapshot.
+
+    Args:
+        state: The variables of the lanes, a pytree of arrays.
+        epochs: The results of the epochs so far, at least one.
+    """
     arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
     names = sorted(epochs[0][2])
     for _, means, logs in epochs:
@@ -25,7 +31,12 @@ def pack(state: Any, epochs: Sequence[Epoch]) -> Snapshot:
 
 
 def unpack(kept: Snapshot, *, like: Any) -> tuple[Any, list[Epoch]]:
-    """Return the variables and the epochs of a snapshot; the variables have the structure of `like`."""
+    """Return the variables and the epochs of a snapshot.
+
+    Args:
+        kept: The snapshot.
+        like: Variables of the same structure as the saved ones, a pytree.
+    """
     leaves, structure = jax.tree.flatten(like)
     state = jax.tree.unflatten(structure, kept.arrays[: len(leaves)])
     names, size = kept.notes["names"], 1 + len(kept.notes["names"])

@@ -24,16 +24,16 @@ from study.training.vectorized.structure import VectorizedStructure
 
 
 class BatchFactory:
-    """Makes the batches of a study, and keeps their programs and the data on the devices.
+    """Maker of a study's batches, which keeps their programs and the data on the devices.
 
     Args:
-        config: The study's configuration.
-        dataset: Its data set.
-        build_model: Builds the model, uncompiled.
-        batch_size: Examples a training step.
-        eval_batch_size: Examples a step of evaluation.
-        n_steps: Steps of a whole training.
-        max_bytes: The most memory that a program may take on a device; None: the device itself refuses.
+        config: The study's config.
+        dataset: The study's data set.
+        build_model: Builds the model, not compiled.
+        batch_size: Number of examples of a training step.
+        eval_batch_size: Number of examples of a step of evaluation.
+        n_steps: Number of steps of a whole training.
+        max_bytes: Largest memory that a program may take on a device, in bytes; None: the device itself refuses.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class BatchFactory:
         """Make a batch.
 
         Args:
-            structure: What its trials share.
-            lanes: Its trials.
-            n_lanes: Places, at least as many as there are trials.
-            carried: Variables of the first lanes, if they come from another batch.
-            may_be_left: Whether it stops as soon as its lanes should move to another batch.
-            checkpoints: Where it saves its state; None: nowhere.
+            structure: The parts that the batch's trials share.
+            lanes: The lanes of the batch.
+            n_lanes: Number of places, at least as many as there are lanes.
+            carried: Variables of the first lanes, if they come from another batch; None: all lanes begin here.
+            may_be_left: Stop the batch as soon as its lanes should move to another batch.
+            checkpoints: The files for the batch's state; None: the state is not saved.
         """
         starts_without_replay = structure.replay is None and carried is None
         weights = self._built_weights(lanes) if starts_without_replay else None
@@ -93,7 +93,7 @@ class BatchFactory:
         Args:
             structure: The structure of the search's trials.
             lane: One of these trials.
-            n_lanes: Places of a batch of confirmations.
+            n_lanes: Number of places of a batch of confirmations.
         """
         if lane.trial.test or not self._config.budget.n_confirmations or structure.replay is None:
             return
@@ -105,7 +105,7 @@ class BatchFactory:
         LaneBatch(program, self._data_on(program.shape.n_devices), [confirmation]).compile_ahead()
 
     def forget_compiled(self) -> None:
-        """Give back the memory of all compiled functions."""
+        """Free the memory of all compiled functions."""
         for program in self._programs.values():
             program.compiler.forget()
 
@@ -114,7 +114,7 @@ class BatchFactory:
             n_lanes=n_lanes,
             n_devices=n_devices(n_lanes),
             abreast=are_abreast(),
-            # All trials of a search see the same batches; confirmations do not. Lanes that run one after the other
+            # All trials of a search have the same batches; confirmations do not. Lanes that run one after the other
             # use the program for mixed orders: sharing one program saves more time than gathering each batch once.
             one_order=are_abreast() and not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,

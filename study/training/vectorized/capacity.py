@@ -1,23 +1,23 @@
-"""The number of trials to train at once, and of devices to divide them among."""
+"""The number of trials to train at once, and the number of devices to divide them among."""
 
 from __future__ import annotations
 
 import jax
 import psutil
 
-# The most trials at once under `capacity: auto`, and the largest share of the memory. On a CPU the state of more than
-# 64 small nets does not fit into the caches: 256 nets took 40 ms a trial, 64 nets 18 ms.
+# Largest number of trials at once under `capacity: auto`, and largest share of the memory. On a CPU, the state of more
+# than 64 small networks does not fit into the caches: 256 networks took 40 ms for each trial, 64 networks 18 ms.
 _MOST_AT_ONCE = {"cpu": 64, "gpu": 256}
 _SHARE_OF_MEMORY = {"cpu": 0.5, "gpu": 0.8}
 
 
 def most_at_once() -> int:
-    """Return the most trials at once under `capacity: auto`."""
+    """Return the largest number of trials at once under `capacity: auto`."""
     return _MOST_AT_ONCE[_platform()]
 
 
 def room() -> float:
-    """Return the bytes that a program may take on each device."""
+    """Return the memory that a program may take on each device, in bytes."""
     known = jax.local_devices()[0].memory_stats() or {}
     memory = known.get("bytes_limit") or psutil.virtual_memory().total
     if _platform() == "cpu":
@@ -26,14 +26,19 @@ def room() -> float:
 
 
 def n_devices(n_lanes: int) -> int:
-    """Return the largest number of local devices that can have equal shares of the lanes."""
+    """Return the largest number of local devices that can have equal shares of the lanes.
+
+    Args:
+        n_lanes: Number of lanes.
+    """
     return next(n for n in range(min(n_lanes, jax.local_device_count()), 0, -1) if n_lanes % n == 0)
 
 
 def are_abreast() -> bool:
-    """Return whether all trials of a device take each step together, as on a GPU; else one trains after the other.
+    """Return whether all trials of a device take each step together, as on a GPU; otherwise one after the other.
 
-    On a CPU, stepping together saves nothing. An epoch of 64 small nets took as long either way. An epoch of 16 LSTMs
+    On a CPU, stepping together saves nothing. An epoch of 64 small networks took as long either way. An epoch of 16
+    LSTMs
     took 8 s one by one and 13 s in groups of eight, whose variables do not fit into the cache. Also, when trials train
     one by one, a free place costs nothing.
     """
@@ -41,7 +46,12 @@ def are_abreast() -> bool:
 
 
 def shared_out(n_lanes: int, *, most: int) -> int:
-    """Round a number of lanes up to a multiple of the local devices; return it unchanged if that exceeds `most`."""
+    """Round a number of lanes up to a multiple of the local devices; return it unchanged if that exceeds a limit.
+
+    Args:
+        n_lanes: Number of lanes.
+        most: The limit.
+    """
     more = -(-n_lanes // jax.local_device_count()) * jax.local_device_count()
     return more if more <= most else n_lanes
 

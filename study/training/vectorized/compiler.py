@@ -14,8 +14,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from study.core.machine import cache_folder
 
-# Layouts of an array on the devices: each device has its share of the lanes, which are the first axis or the second
-# one; or each device has the whole array.
+# Layouts of an array on the devices: each device has its share of the lanes, along the first or the second axis; or
+# each device has the whole array.
 LANES, LANES_SECOND, EVERYWHERE = PartitionSpec("lanes"), PartitionSpec(None, "lanes"), PartitionSpec()
 
 # Options of XLA for functions that run only briefly, such as drawing initial weights. With level 1 they compile in a
@@ -25,10 +25,10 @@ _QUICKLY = {"cpu": {"xla_backend_optimization_level": 1}}
 
 
 class NoRoomError(Exception):
-    """Raised where a program does not fit into the device's memory.
+    """Raised if a program does not fit into the device's memory.
 
     Args:
-        n_lanes: How many lanes may fit.
+        n_lanes: Number of lanes that may fit. Also an attribute.
     """
 
     def __init__(self, n_lanes: int) -> None:
@@ -37,27 +37,36 @@ class NoRoomError(Exception):
 
 
 def mesh(n_devices: int) -> Mesh:
-    """Return the first local devices, among which the lanes are divided."""
+    """Return the first local devices, among which the lanes are divided.
+
+    Args:
+        n_devices: Number of devices.
+    """
     return Mesh(np.asarray(jax.local_devices()[:n_devices]), ("lanes",))
 
 
 def everywhere(array: Any, n_devices: int) -> Any:
-    """Put a whole array on each of the first local devices."""
+    """Put a whole array on each of the first local devices.
+
+    Args:
+        array: The array.
+        n_devices: Number of devices.
+    """
     return jax.device_put(array, NamedSharding(mesh(n_devices), EVERYWHERE))
 
 
 class Compiler:
-    """Compiles functions of one device's lanes and calls them on all devices.
+    """Compiler of functions of one device's lanes, which it calls on all devices.
 
     Args:
-        n_lanes: Trials side by side, on all devices together.
-        n_devices: Devices that share them equally.
-        max_bytes: The most memory that a call may take on a device; None: the device itself refuses.
+        n_lanes: Number of trials side by side, on all devices together.
+        n_devices: Number of devices that share the lanes equally.
+        max_bytes: Largest memory that a call may take on a device, in bytes; None: the device itself refuses.
 
     Attributes:
-        n_lanes: Trials side by side, on all devices together.
-        seconds: Seconds that callers of all compilers have waited for tracing and compiling so far.
-        bytes_at_once: The most memory that one call has needed on a device.
+        n_lanes: Number of trials side by side, on all devices together.
+        seconds: Time that callers of all compilers have waited for tracing and compiling so far, in seconds.
+        bytes_at_once: Largest memory that one call has needed on a device, in bytes.
     """
 
     seconds: ClassVar = 0.0
@@ -68,7 +77,7 @@ class Compiler:
         self._mesh = mesh(n_devices)
         self._waiting: dict[Any, Future[Any]] = {}
         self._ready: dict[Any, Any] = {}
-        self._returned: dict[Any, Any] = {}  # what a function will return, abstractly
+        self._returned: dict[Any, Any] = {}  # shapes and types of a function's results
         self._is_ahead = False
         self._pool = ThreadPoolExecutor(max_workers=2)
 
@@ -78,12 +87,16 @@ class Compiler:
         return not self._returned
 
     def place(self, by_lane: Any) -> Any:
-        """Put an array on the devices; its first axis is the lanes."""
+        """Put an array on the devices.
+
+        Args:
+            by_lane: The array, shape (n_lanes, ...).
+        """
         return jax.device_put(by_lane, NamedSharding(self._mesh, LANES))
 
     @contextlib.contextmanager
     def ahead(self) -> Iterator[None]:
-        """Let calls inside only trace their functions, and let threads compile these."""
+        """Let calls in the block only trace their functions, and let threads compile these."""
         self._is_ahead = True
         try:
             yield
@@ -103,13 +116,15 @@ class Compiler:
         """Call a function of local lanes on every device; its first call compiles it.
 
         Args:
-            key: The function's name. Each call with this name has the same function and arguments of the same shapes.
+            key: Name of the function. Each call with this name has the same function and arguments of the same shapes.
             function: The function.
             arguments: Its arguments, pytrees of arrays.
+            *arguments: The function's arguments, pytrees of arrays.
             specs: The layout of each argument on the devices.
-            out_specs: The layout of the returned values.
-            donate: Indices of the arguments whose memory the function may reuse.
-            optimize: Whether a CPU's compiler optimizes fully; false for a function that runs only briefly.
+            out_specs: The layout of the returned values. Default: each device has its share of the lanes, the first
+                axis.
+            donate: Indices of the arguments whose memory the function may reuse. Default: none.
+            optimize: Let a CPU's compiler optimize fully; False for a function that runs only briefly. Default True.
 
         Raises:
             NoRoomError: The function needs more memory than there is.
@@ -130,7 +145,7 @@ class Compiler:
             raise NoRoomError(self.n_lanes // 2) from error
 
     def forget(self) -> None:
-        """Give back the memory of the compiled functions."""
+        """Free the memory of the compiled functions."""
         for known in (self._ready, self._waiting, self._returned):
             known.clear()
 
@@ -169,10 +184,10 @@ class Compiler:
 
 
 class Clock:
-    """Measures time, and counts the time spent waiting for a compiler separately.
+    """Clock that counts the time spent waiting for a compiler separately.
 
     Attributes:
-        compiling: Seconds spent waiting for a compiler.
+        compiling: Time spent waiting for a compiler, in seconds.
     """
 
     def __init__(self) -> None:
@@ -180,7 +195,7 @@ class Clock:
         self._last = perf_counter(), Compiler.seconds
 
     def split(self) -> float:
-        """Return the seconds since the last call, without those spent waiting for a compiler."""
+        """Return the time since the last call in seconds, without the time spent waiting for a compiler."""
         (last, compiled), self._last = self._last, (perf_counter(), Compiler.seconds)
         compiling = self._last[1] - compiled
         self.compiling += compiling
@@ -195,7 +210,7 @@ def keep_compiled_programs() -> None:
 
 
 def _bytes_of(compiled: Any) -> int:
-    """Return the memory that a compiled function takes on a device; 0 where the platform does not report it."""
+    """Return the memory that a compiled function takes on a device, in bytes; 0 if the platform does not report it."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return 0

@@ -1,4 +1,4 @@
-"""The parts of a batch: its lanes and their places, variables that move from batch to batch, the data."""
+"""The parts of a batch: its lanes and their places, variables that move from batch to batch, and the data."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Lane:
 
     Attributes:
         trial: The trial.
-        settings: Its optimizer's settings.
-        state: The way it ended; None while it trains.
-        history: Per metric one value an epoch.
-        step: Steps taken.
-        epoch: Epochs trained in earlier batches.
-        n_lanes: The compiled size of the first batch that it was trained in.
-        summary: Scalars known so far.
-        weights: Its weights at the end, if the trial asks for them.
+        settings: The settings of the trial's optimizer.
+        state: The state in which the trial ended. None (the default): it trains.
+        history: One value per epoch for each metric. Default: empty.
+        step: Number of steps taken. Default 0.
+        epoch: Number of epochs trained in earlier batches. Default 0.
+        n_lanes: Compiled size of the first batch that trained the trial. Default 0.
+        summary: Numbers known so far, by name. Default: empty.
+        weights: Weights of the trial at its end. None (the default): the trial did not end, or does not ask for them.
     """
 
     trial: Trial
@@ -43,17 +43,17 @@ class Lane:
 
     @property
     def n_epochs(self) -> int:
-        """Epochs reported."""
+        """Number of epochs reported."""
         return max((len(values) for values in self.history.values()), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """State of the lanes that a batch takes over from the batch before; they are its first lanes.
+    """State of the lanes that a batch takes over from the batch before, as its own first lanes.
 
     Attributes:
-        places: Their places in the batch before, in the order of the lanes.
-        state: The variables of all places of that batch.
+        places: Places of these lanes in the batch before, in the order of the lanes.
+        state: Variables of all places of that batch, a pytree.
     """
 
     places: Sequence[int]
@@ -65,20 +65,24 @@ class Places:
     """The places of a batch's trials. The devices have equal shares of the places, and take the trials in turn.
 
     Attributes:
-        n_lanes: Lanes of the program.
-        n_devices: Devices, the first of which has the first lanes.
+        n_lanes: Number of lanes of the program.
+        n_devices: Number of devices; the first device has the first lanes.
     """
 
     n_lanes: int
     n_devices: int
 
     def of(self, n: int) -> list[int]:
-        """Return the places of the first n trials."""
+        """Return the places of the first trials.
+
+        Args:
+            n: Number of trials.
+        """
         share = self.n_lanes // self.n_devices
         return [index % self.n_devices * share + index // self.n_devices for index in range(n)]
 
     def active(self, places: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the places to be computed, as the program takes them.
+        """Return the places to be computed, in the form that the program takes.
 
         Args:
             places: The places to be computed.
@@ -96,16 +100,16 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceData:
-    """The data on the devices, and how it is used.
+    """The data on the devices, and its use.
 
     Attributes:
-        train: Inputs and targets.
-        validation: Inputs and targets.
-        test: Inputs and targets.
-        loss: The training examples on which the loss is taken before and after training.
-        n_steps: Steps of a whole training.
-        every_n_steps: Also report the loss of every n-th step; None: of none.
-        shuffle: Whether each epoch has an order of its own.
+        train: Inputs and targets of the training split.
+        validation: Inputs and targets of the validation split.
+        test: Inputs and targets of the test split.
+        loss: Training examples for the loss before and after training: inputs and targets.
+        n_steps: Number of steps of a whole training.
+        every_n_steps: Also report the loss of every n-th step; None: of no step.
+        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
     train: tuple[Any, Any]
@@ -118,18 +122,33 @@ class DeviceData:
 
 
 class CallerError(Exception):
-    """Wraps an exception of the caller's own functions, which does not make a trial `failed`."""
+    """Wrapper of an exception of the caller's own functions, which does not make a trial `failed`."""
 
 
 def moved(carried: Carried, places: Sequence[int], n: int, fresh: Any) -> Any:
-    """Return the variables of n places: carried ones at the new places of their lanes, fresh ones elsewhere."""
+    """Return the variables of all places of a new batch: carried ones for the lanes that moved, fresh ones elsewhere.
+
+    Args:
+        carried: Variables of the batch before, and the lanes' places in it.
+        places: Places of the lanes in the new batch, those that moved first.
+        n: Number of places of the new batch.
+        fresh: Variables of fresh lanes, a pytree with first axis `n`; None: all lanes have moved.
+    """
     source = np.full(n, -1, np.int32)
     source[list(places[: len(carried.places)])] = carried.places
     return jax.jit(_moved)(carried.state, source, fresh)
 
 
 def call(ask: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of the caller; mark its exceptions as the caller's own."""
+    """Call a function of the caller; mark its exceptions as the caller's own.
+
+    Args:
+        ask: The function.
+        *arguments: Its arguments.
+
+    Raises:
+        CallerError: The function raised an exception.
+    """
     try:
         return ask(*arguments)
     except Exception as error:

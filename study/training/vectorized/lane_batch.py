@@ -25,22 +25,26 @@ from study.training.vectorized.structure import state_bytes
 
 
 class LaneBatch:
-    """Trains lanes side by side in the places of a program. Free places repeat the last lane, or are skipped.
+    """A batch of lanes that train side by side in the places of a program.
+
+    Free places repeat the last lane, or are skipped.
 
     Args:
         program: The compiled program.
-        data: The data.
+        data: The data on the devices.
         lanes: The lanes, at most as many as the program has places.
-        initial_weights: Initial weights of the lanes by variable, if they cannot be drawn from seeds.
-        carried: State of the first lanes, if another batch has begun them; None: all lanes begin here.
-        may_be_left: Whether training stops when at least half of the places are free, to continue in another batch.
-        checkpoints: Where the batch saves its state; None: nowhere.
+        initial_weights: Initial weights of the lanes by variable, each of shape (n_lanes, ...), for a model whose
+            weights cannot be drawn from seeds. None (the default): draw them from seeds.
+        carried: State of the first lanes, if another batch has begun them. None (the default): all lanes begin here.
+        may_be_left: Stop training when at least half of the places are free, to continue in another batch. Default
+            False.
+        checkpoints: The files for the batch's state. None (the default): the state is not saved.
 
     Attributes:
         program: The compiled program.
         lanes: The lanes.
         places: The place of each lane.
-        state: The variables of all places.
+        state: The variables of all places, a pytree.
     """
 
     def __init__(
@@ -81,6 +85,10 @@ class LaneBatch:
 
         All of them end, with two exceptions: a batch that may be left stops when at least half of its places are
         free, and a batch of lanes at different epochs stops when one lane has trained its last epoch.
+
+        Args:
+            on_epoch: Called after every epoch of every trial. Returning False stops the trial, which becomes `pruned`.
+            together: The calls for the batch as a whole.
         """
         clock = Clock()
         if self._carried is None and self.program.compiler.is_new:
@@ -101,7 +109,7 @@ class LaneBatch:
         return [self._result(lane) for lane in self.lanes if lane.state is not None]
 
     def _begin(self) -> None:
-        """Set the variables of all lanes: initial ones, whose loss is measured, and those from another batch."""
+        """Set the variables of all lanes: initial ones, whose loss is measured, and ones from another batch."""
         n_carried = 0 if self._carried is None else len(self._carried.places)
         if begun := list(zip(self.places, self.lanes, strict=True))[n_carried:]:
             trainable, others, optimizer = self._initial_state()
@@ -123,11 +131,11 @@ class LaneBatch:
         return self.program.initial(seeds, self._columns)
 
     def _train_epochs(self, on_epoch: OnEpoch, together: Together) -> int:
-        """Train until a lane has trained its last epoch, no lane trains, or the batch is left; return the epochs.
+        """Train until a lane has trained its last epoch, no lane trains, or the batch is left; count the epochs.
 
         The device starts the next epoch before the last one is reported, so that it need not wait for the caller.
-        There are two exceptions. Where weights are kept, those of a stopped trial are taken at the epoch at which it
-        stopped. Where the batch may be left, the lanes that move on would be an epoch ahead.
+        There are two exceptions. If weights are kept, the weights of a stopped trial are those of the epoch at which
+        it stopped. If the batch may be left, the lanes that move on would be an epoch ahead.
         """
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
         ahead = not self._may_be_left and not any(lane.trial.keep_weights for lane in self.lanes)
@@ -154,7 +162,7 @@ class LaneBatch:
         return n_epochs
 
     def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
-        """Restore the batch's checkpoint if there is one, report its epochs, and return the next epoch."""
+        """Restore the batch's checkpoint if there is one, report its epochs, and return the next one."""
         n_lanes = self.program.shape.n_lanes
         kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
         if not kept:
@@ -192,7 +200,7 @@ class LaneBatch:
         return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
-        """Return the order of the examples: one for all lanes, or one row for each."""
+        """Return the order of the examples: one for all lanes, or one row for each lane."""
         shape, shuffle = self.program.shape, self._data.shuffle
         keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
         drawn = {(seed, of): epoch_order(seed, of, shape.n_examples, shuffle=shuffle) for seed, of in set(keys)}
@@ -203,7 +211,7 @@ class LaneBatch:
         return -(-self._data.n_steps // self.program.shape.n_batches)
 
     def _fetched(self, n_steps: int, means: Any, logs: Any) -> Epoch:
-        """Fetch the results of an epoch from the device, those of the lanes in their order."""
+        """Fetch the results of an epoch from the device, in the order of the lanes."""
         by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
         return n_steps, np.asarray(means)[:, self.places], by_trial
 

@@ -15,9 +15,10 @@ from study.training.model_setup import steps_per_epoch
 from study.training.vectorized.compiler import EVERYWHERE, LANES, LANES_SECOND, Compiler
 from study.training.vectorized.structure import VectorizedStructure
 
-# Trainable, non-trainable, optimizer's and metrics' variables, as Keras's own step takes them.
+# Trainable, non-trainable, optimizer and metrics variables, in the form that Keras's own step takes.
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
-# See `Places.active`: each device's lanes, those to be computed first, shape (n_lanes,); their number, (n_devices,).
+# See `Places.active`: each device's lanes, with the active ones first, shape (n_lanes,); number of active lanes of
+# each device, shape (n_devices,).
 Active = tuple[Any, Any]
 
 
@@ -26,15 +27,15 @@ class Shape:
     """The sizes that a program is compiled for.
 
     Attributes:
-        n_lanes: Trials side by side, on all devices together.
-        n_devices: Devices that share the lanes equally.
-        abreast: Whether the lanes of a device take each step together; else one trains after the other.
-        one_order: Whether all lanes see the same batches.
-        batch_size: Examples a step.
-        eval_batch_size: Examples a step of evaluation.
-        n_examples: Examples of the training split.
-        n_evaluated: Examples of it, the first ones, on which an epoch's loss and metrics are evaluated after the
-            epoch; 0: they are the running means over the epoch's steps.
+        n_lanes: Number of trials side by side, on all devices together.
+        n_devices: Number of devices that share the lanes equally.
+        abreast: True if the lanes of a device take each step together; False if one trains after the other.
+        one_order: True if all lanes have the same batches.
+        batch_size: Number of examples of a training step.
+        eval_batch_size: Number of examples of a step of evaluation.
+        n_examples: Number of examples of the training split.
+        n_evaluated: Number of training examples, the first ones, on which an epoch's loss and metrics are evaluated
+            after the epoch. Default 0: they are the running means over the epoch's steps.
     """
 
     n_lanes: int
@@ -48,12 +49,12 @@ class Shape:
 
     @property
     def n_local_lanes(self) -> int:
-        """Trials side by side on one device."""
+        """Number of trials side by side on one device."""
         return self.n_lanes // self.n_devices
 
     @property
     def n_batches(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps of an epoch."""
         return steps_per_epoch(self.n_examples, batch_size=self.batch_size)
 
 
@@ -63,7 +64,7 @@ class VectorizedProgram:
     Args:
         structure: The parts that the trials share.
         shape: The sizes.
-        max_bytes: The most memory that a call may take on a device; None: the device itself refuses.
+        max_bytes: Largest memory that a call may take on a device, in bytes; None: the device itself refuses.
 
     Attributes:
         compiler: Compiles and calls its functions.
@@ -79,19 +80,25 @@ class VectorizedProgram:
 
         Args:
             seeds: Drawn seeds, shape (n_lanes, n_draws).
-            columns: The formulas' values, each of shape (n_lanes,).
+            columns: Values of the formulas, each of shape (n_lanes,).
         """
 
         def start(seeds: Any, columns: Sequence[Any]) -> Any:
             # Lane by lane, to avoid a deadlock. JAX divides a batch of QR factorizations (orthogonal initializers)
-            # into tasks for the threads that run the devices. If each of these waits for such a task, none runs.
+            # into tasks for the threads that run the devices. If each of these threads waits for such a task, no
+            # thread runs it.
             return jax.lax.map(lambda lane: self.structure.initial_state(*lane), (seeds, columns))
 
         specs = (LANES, LANES)
         return self._call("initial", start, seeds, columns, specs=specs, optimize=False)  # type: ignore[no-any-return]
 
     def initial_from(self, weights: Sequence[Any], columns: Sequence[Any]) -> tuple[Any, Any, Any]:
-        """Return the initial variables for given weights, each of shape (n_lanes, *variable.shape)."""
+        """Return the initial variables of all lanes for given weights.
+
+        Args:
+            weights: The weights, each of shape (n_lanes, *variable.shape).
+            columns: Values of the formulas, each of shape (n_lanes,).
+        """
 
         def start(weights: Sequence[Any], columns: Sequence[Any]) -> Any:
             return self.structure.state_from(weights, columns)[0]
@@ -105,12 +112,12 @@ class VectorizedProgram:
 
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes; not to be used afterwards.
-            columns: The formulas' values.
-            order: The epoch's order, shape (n_examples,), or (n_lanes, n_examples).
-            n_steps: Steps to take, at most those of a pass.
-            train: Inputs and targets.
-            validation: Inputs and targets.
-            active: The lanes to train; lanes that step together are all trained.
+            columns: Values of the formulas, each of shape (n_lanes,).
+            order: The epoch's order, shape (n_examples,) or (n_lanes, n_examples).
+            n_steps: Number of steps to take, at most those of a pass.
+            train: Inputs and targets of the training split.
+            validation: Inputs and targets of the validation split.
+            active: The lanes to train; if lanes step together, all are trained.
 
         Returns:
             The variables afterwards; the running mean of the loss at each step, shape (n_batches, n_lanes); the
@@ -129,11 +136,17 @@ class VectorizedProgram:
     def measure(
         self, state: Any, split: Any, columns: Sequence[Any], active: Active
     ) -> tuple[dict[str, Any], Any, Any]:
-        """Evaluate on a split.
+        """Evaluate all lanes on a split.
+
+        Args:
+            state: Trainable, non-trainable and optimizer variables of all lanes.
+            split: Inputs and targets.
+            columns: Values of the formulas, each of shape (n_lanes,).
+            active: The lanes to evaluate; if lanes step together, all are evaluated.
 
         Returns:
-            The metrics, each of shape (n_lanes,); whether all weights are finite, shape (n_lanes,); the non-trainable
-            variables afterwards, since Keras's recurrent layers draw dropout in evaluations too.
+            The metrics, each of shape (n_lanes,); true for lanes whose weights are all finite, shape (n_lanes,); the
+            non-trainable variables afterwards, since Keras's recurrent layers draw dropout in evaluations too.
         """
 
         def measured(state: Any, split: Any, columns: Sequence[Any], active: Active) -> Any:
@@ -149,7 +162,12 @@ class VectorizedProgram:
         return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
 
     def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
-        """Return the variables with the final weights that the optimizer sets, such as averages."""
+        """Return the variables with the final weights that the optimizer sets, such as averages.
+
+        Args:
+            state: Trainable, non-trainable and optimizer variables of all lanes.
+            columns: Values of the formulas, each of shape (n_lanes,).
+        """
         optimizer = self.structure.model.optimizer
         own = type(optimizer).finalize_variable_values is not keras.optimizers.Optimizer.finalize_variable_values
         if not (optimizer.use_ema or own):
@@ -187,7 +205,7 @@ class VectorizedProgram:
             active: The lanes to compute.
 
         Returns:
-            The variables and the other results; of a skipped lane, its variables unchanged and zeros.
+            The variables and the other results; for a skipped lane, unchanged variables and zeros.
         """
         if self.shape.abreast:
             return jax.vmap(function)(state, lanes)
@@ -228,7 +246,7 @@ class VectorizedProgram:
             carried = jax.lax.cond(n_steps > n_full, lambda c: step(n_full, c, rest), lambda c: c, carried)
         (trainable, others, optimizer, metrics), losses = carried
         logs = self._metrics_result(metrics)
-        # As keras.callbacks.SwapEMAWeights does for a validation.
+        # keras.callbacks.SwapEMAWeights does the same for a validation.
         averaged = self._finalized(trainable, optimizer) if model.optimizer.use_ema else trainable
         validated, others = self._evaluate(averaged, others, validation, columns)
         if n := self.shape.n_evaluated:

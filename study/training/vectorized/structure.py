@@ -26,14 +26,14 @@ class VectorizedStructure:
     """A model and an optimizer that compute with the weights and numbers of any trial of the same settings.
 
     Args:
-        config: The study.
-        dataset: Its data.
-        build_model: Builds the model, uncompiled.
-        hyperparameters: Those of the first trial that needs the structure.
-        n_steps: Steps of a whole training.
+        config: The study's config.
+        dataset: The study's data set.
+        build_model: Builds the model, not compiled.
+        hyperparameters: Hyperparameters of the first trial that needs the structure.
+        n_steps: Number of steps of a whole training.
 
     Attributes:
-        frame: The optimizer's numbers.
+        frame: The symbols of the optimizer's numbers.
         model: The model, compiled with the optimizer; its variables have no values.
         replay: Computes initial weights from seeds; None if the model must be built for every trial.
     """
@@ -61,11 +61,15 @@ class VectorizedStructure:
         except NotReplayableError:
             keras.utils.clear_session(free_memory=False)
             self.model, self.replay = self._compiled(build_model(), dataset), None
-        keras.utils.clear_session(free_memory=False)  # else the next scope of Keras would compute all values
+        keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
         self._trace()
 
     def serves(self, settings: Settings) -> bool:
-        """Return whether a trial with these settings can be trained by the same program."""
+        """Return whether the same program can train a trial with other settings.
+
+        Args:
+            settings: The settings of the trial's optimizer.
+        """
         constant = all(settings.numbers[name] == value for name, value in self._constants.items())
         same_names = settings.numbers.keys() == self._numbers.keys()
         return settings.fixed == self._fixed and same_names and constant and self.frame.serves(settings.numbers)
@@ -79,7 +83,7 @@ class VectorizedStructure:
         """Return a trial's initial trainable, non-trainable and optimizer variables.
 
         Args:
-            seeds: The seeds drawn under its run seed, shape (n_draws,).
+            seeds: The seeds drawn under the trial's run seed, shape (n_draws,).
             columns: The value of each formula for this trial.
         """
         initial_values = () if self.replay is None else self.replay.initial_values
@@ -87,7 +91,12 @@ class VectorizedStructure:
         return self.state_from(weights, columns)[0]  # type: ignore[no-any-return]
 
     def state_from(self, weights: Sequence[Any], columns: Sequence[Any] | None) -> tuple[Any, Any]:
-        """Return the variables for given weights, in the order of `model.variables`, and a fresh optimizer."""
+        """Return the variables for given weights, with those of a fresh optimizer, and this optimizer.
+
+        Args:
+            weights: The weights, in the order of `model.variables`.
+            columns: The value of each formula for this trial; None: collect the formulas instead.
+        """
         self.frame.bind(columns)
         optimizer = self._optimizer()
         for variable, value in zip(self.model.variables, weights, strict=True):
@@ -105,7 +114,7 @@ class VectorizedStructure:
 
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes.
-            place: The lane's place.
+            place: Index of the lane's place.
         """
         variables = [*self.model.trainable_variables, *self.model.non_trainable_variables]
         values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
@@ -164,7 +173,13 @@ class VectorizedStructure:
 
 
 def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Settings:
-    """Build a trial's optimizer, and separate its numbers from the settings that are part of a program's code."""
+    """Build a trial's optimizer, and separate its numbers from the settings that are part of a program's code.
+
+    Args:
+        config: The study's config.
+        hyperparameters: The trial's hyperparameters.
+        n_steps: Number of steps of a whole training.
+    """
     optimizer = _build(config, hyperparameters, n_steps=n_steps)
     return settings_of(optimizer, config.optimizer.target, hyperparameters)
 
@@ -175,6 +190,10 @@ def _build(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps
 
 
 def state_bytes(optimizer: Any) -> int:
-    """Return the bytes of an optimizer's variables, without its step counter and rate."""
+    """Return the size of an optimizer's variables in bytes, without its step counter and rate.
+
+    Args:
+        optimizer: A Keras optimizer, built.
+    """
     state = [variable for variable in optimizer.variables if variable.name not in ("iteration", "learning_rate")]
     return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in state)

@@ -28,29 +28,31 @@ from study.training.vectorized.lane_scheduler import LaneScheduler
 from study.training.vectorized.structure import VectorizedStructure, read_settings
 from study.training.vectorized.trial_groups import GroupKey, TrialGroups, failed
 
-# More programs than this for one batch cost more than they save.
+# Largest number of programs for one batch: more cost more than they save.
 _MAX_PROGRAMS = 8
 
 
 class VectorizedTrainer:
-    """Trains trials side by side in one compiled program, on JAX.
+    """Trainer that trains trials side by side in one compiled program, on JAX.
 
-    The number of lanes depends on the study's config only, not on how many trials remain. So the last digits of a
-    trial's results depend neither on when it was trained nor on the other trials of its batch. The trials of the
+    The number of lanes depends on the study's config only, not on the number of trials that remain. So the last digits
+    of
+    a trial's results depend neither on the time of its training nor on the other trials of its batch. The trials of
+    the
     search are divided into batches of equal size, as few as `capacity` allows; the last batch is padded. The same
-    holds for the confirmations. On a CPU, where a free place costs nothing, both have the same number of lanes.
+    applies to the confirmations. On a CPU, where a free place costs nothing, both have the same number of lanes.
 
     Args:
-        config: The study's configuration.
-        dataset: Its data set.
-        backend: `jax`.
-        batch_size: Examples a training step.
-        eval_batch_size: Examples a step of evaluation.
+        config: The study's config.
+        dataset: The study's data set.
+        backend: `jax`, the only backend allowed.
+        batch_size: Number of examples of a training step.
+        eval_batch_size: Number of examples of a step of evaluation.
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
-        capacity: Trials at once; `auto`: at most 64 on a CPU and 256 on a GPU, and as many as fit into half of the
-            memory, or into 80 % of the GPU's.
-        checkpoint_every_n_epochs: Save the state of a batch after every n-th epoch; None: never. A batch that may
-            change is not saved.
+        capacity: Number of trials at once. `auto`: at most 64 on a CPU and 256 on a GPU, and as many as fit into half
+            of the memory, or into 80 % of the GPU's.
+        checkpoint_every_n_epochs: Save the state of a batch after every n-th epoch. A batch that may change is not
+            saved. None (the default): never.
 
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one.
@@ -90,19 +92,28 @@ class VectorizedTrainer:
 
     @property
     def capacity(self) -> int:
-        """Trials that it takes at once."""
+        """Number of trials that train at once."""
         return max(self._n_lanes(test=False), self._n_lanes(test=True))
 
     @property
     def n_steps(self) -> int:
-        """Steps of a whole training."""
+        """Number of steps of a whole training."""
         return self._config.budget.total_steps(self._steps_per_epoch)
 
     def train(self, trials: Sequence[Trial], on_epoch: OnEpoch, together: Together = UNWATCHED) -> list[TrialResult]:
-        """Train the trials and return a result for each, in their order.
+        """Train trials side by side.
 
-        An exception of the model or the optimizer makes a trial `failed`, one of the training all those of its
-        program; one of `on_epoch` or of `together` passes through.
+        An exception of the model or the optimizer makes a trial `failed`. An exception of the training makes all
+        trials of
+        its program `failed`. An exception of `on_epoch` or `together` passes through.
+
+        Args:
+            trials: The trials.
+            on_epoch: Called after every epoch of every trial. Returning False stops the trial, which becomes `pruned`.
+            together: The calls for a batch as a whole. Default: calls that do nothing.
+
+        Returns:
+            The results in the order of the trials, without those that `together.more` has taken.
 
         Raises:
             StudyError: The trials need too many programs.
@@ -119,7 +130,11 @@ class VectorizedTrainer:
         return sorted(results, key=lambda result: places.get(id(result.trial), len(places)))
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
-        """Build a fresh model that is not compiled, with given weights if there are any."""
+        """Return a fresh, uncompiled Keras model.
+
+        Args:
+            weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
+        """
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
     @property
@@ -164,7 +179,7 @@ class VectorizedTrainer:
     def _train_group(
         self, key: GroupKey, groups: TrialGroups, on_epoch: OnEpoch, together: Together
     ) -> list[TrialResult]:
-        """Train the trials of a group; where memory runs out, again with fewer at once."""
+        """Train the trials of a group; if memory runs out, again with fewer at once."""
         due, results = groups.take(key), list[TrialResult]()
         with_begun = replace(together, begun=partial(self._on_begun, key[0], due[0], together))
         while due:
@@ -186,7 +201,7 @@ class VectorizedTrainer:
         """Return the scheduler of a group. Its batches may change only if the caller offers more trials."""
         structure, test = key
         can_change = together.more is not None
-        # Lanes at different epochs take equally many steps in each of them only where all epochs have the same length.
+        # Lanes at different epochs take equally many steps in each epoch only if all epochs have the same length.
         has_whole_epochs = self.n_steps % self._steps_per_epoch == 0
         can_refill = can_change and has_whole_epochs and structure.replay is not None
         checkpoints = None if can_change else self._checkpoints

@@ -10,7 +10,7 @@ from study.core.trainer_interface import Trial, TrialResult
 from study.training.vectorized.lane import Lane
 from study.training.vectorized.structure import VectorizedStructure
 
-# What the trials of a group share: the structure, and whether they are evaluated on the test split.
+# The trials of a group share the structure, and are all evaluated on the test split, or none of them is.
 GroupKey = tuple[VectorizedStructure, bool]
 
 
@@ -29,6 +29,9 @@ class TrialGroups:
     def add(self, trials: Sequence[Trial]) -> None:
         """Add trials to the groups that they belong to.
 
+        Args:
+            trials: The trials.
+
         Raises:
             StudyError: The trials need too many programs.
         """
@@ -43,11 +46,15 @@ class TrialGroups:
                 self._groups.setdefault((structure, trial.test), []).append(lane)
 
     def next_key(self) -> GroupKey | None:
-        """Return the key of the group that waits longest; None if no trial waits."""
+        """Return the key of the group that has waited longest; None if no trial waits."""
         return next(iter(self._groups), None)
 
     def take(self, key: GroupKey) -> list[Lane]:
-        """Remove and return the lanes of a group; empty if no lane waits."""
+        """Remove and return the lanes of a group; empty if no lane waits.
+
+        Args:
+            key: The key of the group.
+        """
         return self._groups.pop(key, [])
 
     def take_failures(self) -> list[TrialResult]:
@@ -62,8 +69,8 @@ def failed(trial: Trial, error: str, lane: Lane | None = None, *, n_examples: in
     Args:
         trial: The trial.
         error: The traceback.
-        lane: Its lane, if its training has begun.
-        n_examples: Examples seen.
+        lane: The trial's lane. None (the default): its training has not begun.
+        n_examples: Number of examples seen. Default 0.
     """
     history = {} if lane is None else lane.history
     counts = {"n_steps": float(0 if lane is None else lane.step), "n_examples": float(n_examples)}
