@@ -1,4 +1,9 @@
 import os
+import signal
+
+# A parent that ignores SIGINT, as a shell does for `make test &`, passes that on, also to the children of tests.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before any test imports a library: no allocation of all GPU memory, no telemetry, no C++ logs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -11,6 +16,8 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 import pytest
+
+from tests.time_limit import pytest_runtest_call, pytest_runtest_setup  # noqa: F401 - hooks
 
 # A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (

@@ -14,6 +14,8 @@ import pytest
 
 import study.conf
 
+pytestmark = pytest.mark.long(reason="it trains whole studies in fresh processes, twice each")
+
 OPTIMIZERS = sorted(
     path.stem
     for path in (Path(study.conf.__path__[0]) / "optimizer").glob("*.yaml")

@@ -14,6 +14,8 @@ import study.optimizers.reference
 import study.statistics
 from tests.docs.run_examples import blocks
 
+pytestmark = pytest.mark.long(reason="the first test runs all examples of the documents")
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("run_examples.py")
 EXTENDING, PYTHON = ROOT / "docs" / "extending.md", ROOT / "docs" / "python.md"

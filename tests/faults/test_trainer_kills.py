@@ -12,6 +12,8 @@ import pytest
 
 from study.tracking.read_studies import read_histories, read_studies
 
+pytestmark = pytest.mark.long(reason="it kills and resumes real trainings in fresh processes")
+
 ROOT = Path(__file__).parents[2]
 N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"
 # The short form kills each trainer once, the full one a hundred times altogether.

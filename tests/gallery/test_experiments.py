@@ -13,6 +13,8 @@ import yaml
 from study.gallery import About
 from study.gallery.material import known, load_experiment
 
+pytestmark = pytest.mark.long(reason="the first test runs every published comparison in its smallest size")
+
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

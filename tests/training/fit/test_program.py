@@ -224,6 +224,7 @@ def test_memory_is_flat():
     assert resident_after(range(20, 120)) - early < 30 * 2**20
 
 
+@pytest.mark.long(reason="it runs this file again, on the JAX backend")
 def test_all_this_holds_on_jax(tmp_path):
     environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(__file__).parents[3])}
     # A second trainer reuses the compiled programs of the first; tests/test_determinism.py compares fresh processes.

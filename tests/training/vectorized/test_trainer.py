@@ -13,6 +13,8 @@ import pytest
 from study.core.errors import BackendError, StudyError
 from study.training.vectorized.trainer import VectorizedTrainer
 
+pytestmark = pytest.mark.long(reason="each group of cases compiles its own programs in a fresh process")
+
 ROOT = Path(__file__).parents[3]
 OPTIMIZERS = sorted(
     path.stem
