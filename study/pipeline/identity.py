@@ -12,7 +12,7 @@ from typing import Any
 from study.config.effective_settings import settings_digest
 from study.config.instantiate import Unimportable, locate
 from study.config.own_source import source_digests
-from study.config.schema import StudyConfig, digest_of_value
+from study.config.schema import StudyConfig, digest_of_value, settings_of
 from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError
@@ -98,7 +98,8 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
     """
     from study.training.architecture import architecture_digest, architecture_text  # imports Keras
 
-    targets = list(dict.fromkeys(_targets(config.raw)))
+    settings = settings_of(config.raw, experiment_name=config.experiment_name)
+    targets = list(dict.fromkeys(_targets(settings)))
     workload = list(dict.fromkeys(_targets({key: config.raw.get(key) for key in _WORKLOAD})))
     sizes = " + ".join(str(len(split)) for split in (dataset.train, dataset.validation, dataset.test))
     shared = [source_digests(workload), _versions(workload)]

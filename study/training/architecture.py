@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from typing import Any
 
@@ -34,7 +35,8 @@ def architecture_digest(model: Any) -> str:
 
 def architecture_text(model: Any) -> str:
     """Return the number of layers and weights in words."""
-    return f"{len(model.layers)} layers, {model.count_params()} weights"
+    n_weights = sum(math.prod(each.shape) for each in model.weights)
+    return f"{len(model.layers)} layers, {n_weights} weights"
 
 
 class _Names:

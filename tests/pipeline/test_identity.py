@@ -99,6 +99,12 @@ def test_contents_name_sizes_and_versions(config, model):
     assert contents.source == {}
 
 
+def test_targets_of_settings_that_are_not_in_use_do_not_count(config, model):
+    unused = {"variants": {"other": {"model": {"_target_": "study.models.linear.build"}}}}
+    with_variant = dataclasses.replace(config, raw={**config.raw, **unused})
+    assert contents_of(with_variant, data(), model) == contents_of(config, data(), model)
+
+
 def test_a_version_is_that_of_the_module_that_computes(monkeypatch):
     from study.training.fit import trainer
 

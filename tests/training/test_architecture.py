@@ -69,5 +69,10 @@ def test_a_lambda_has_the_same_digest_in_every_process():
     assert architecture_digest(made(2)) == architecture_digest(made(2))
 
 
+def test_a_model_that_is_not_built_yet_is_described_too():
+    assert architecture_text(Subclassed(3)) == "1 layers, 0 weights"
+    assert architecture_digest(Subclassed(3)) == architecture_digest(Subclassed(3))
+
+
 def test_the_text_counts_layers_and_weights():
     assert architecture_text(net()) == "4 layers, 67 weights"
