@@ -75,7 +75,8 @@ def _interval(study: StudyRecord) -> str:
         return apart
     tested = [run for run in study.confirmations if run.config != "default" and not run.superseded]
     n = sum(run.state == "complete" for run in tested)
-    ends = f"[{_number(low)}, {_number(high)}]" if not math.isnan(low) else f"({n} {'seed' if n == 1 else 'seeds'})"
+    few = "one seed" if n == 1 else f"{n} seeds"
+    ends = f"({few})" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
     return f"{_number(mean)} {ends}" + (f" of the others; {apart}" if apart else "")
 
 

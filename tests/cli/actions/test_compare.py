@@ -28,7 +28,7 @@ def folder(tmp_path, empty_store, monkeypatch):
 @pytest.fixture
 def experiment(folder, compose_quick):
     """Two studies in a real store, with invented results."""
-    split = Split(x=np.zeros((5, 3), np.float32), y=np.zeros(5, np.int64))
+    split = Split(x=np.zeros((2000, 3), np.float32), y=np.zeros(2000, np.int64))
     dataset = Dataset(name="digits", source="made up", train=split, validation=split, test=split, n_outputs=2)
     for name, level in TESTS.items():
         config = compose_quick(f"optimizer={name}", folder=folder)
