@@ -27,7 +27,10 @@ def settings_digest(config: StudyConfig) -> str:
     }
     # A sampler with n_startup_trials proposes fewer trials at once than one without.
     acting = {key: value if key == "sampler" else _acting(value) for key, value in settings.items()}
-    return digest_of_value({**acting, "optimizer": optimizer})
+    # `auto` is the metric's own direction; the section `objective` acts, the data set's only fills it.
+    acting.get("dataset", {}).get("task", {}).pop("objective", None)
+    objective = {**acting.get("objective", {}), "direction": config.objective.direction}
+    return digest_of_value({**acting, "optimizer": optimizer, "objective": objective})
 
 
 def _acting(value: Any) -> Any:

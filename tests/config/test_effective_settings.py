@@ -15,6 +15,7 @@ from study.config.effective_settings import settings_digest
         (["optimizer.learning_rate=0.001"], ["optimizer.learning_rate=1e-3"]),
         (["optimizer.search.learning_rate.high=10"], ["optimizer.search.learning_rate.high=10.0"]),
         ([], ["++model.activation=relu"]),
+        ([], ["objective.direction=maximize"]),
         (["dataset=mnist"], ["dataset=mnist", "dataset.path=elsewhere"]),
         (
             ["dataset.task.loss.from_logits=true"],
