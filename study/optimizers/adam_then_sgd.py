@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from study.optimizers.keras_hooks import require_hooks, variable_index
+from study.optimizers.keras_hooks import require_hooks, variable_index, with_decay
 
 require_hooks(keras.optimizers.Optimizer)
 
@@ -30,8 +30,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     share of the steps. From then on v <- b1 v + (1 - b1) g, where v starts again at 0, and w <- w - Lambda v, with a
     constant Lambda. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
 
-    Two points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
-    and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
+    Three points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
+    gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr; and weights decay at the rate
+    of the step, as in AdamW and SGDW: by lr weight_decay w under Adam, by Lambda weight_decay w under SGD.
 
     Args:
         learning_rate: Adam's rate, lr.
@@ -42,8 +43,8 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         tolerance: The distance of gamma from Lambda below which Lambda has settled; the paper's second epsilon.
         sgd_learning_rate: The rate of SGD; None: Lambda. A schedule does not act on a given one.
         n_steps: Batches of the whole training, for `switch_fraction`; the trainer sets it.
-        weight_decay: As in every optimizer of Keras, like the arguments after it.
-        clipnorm: As above.
+        weight_decay: Factor on the weights in each step, as above; Keras's decay has the rate lr throughout. None: 0.
+        clipnorm: As in every optimizer of Keras, like the arguments after it.
         clipvalue: As above.
         global_clipnorm: As above.
         use_ema: As above.
@@ -108,6 +109,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._average = self.add_variable(shape=(), name="average_rate")
         self._ratio = self.add_variable(shape=(), name="sgd_rate")
 
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Leave the decay to the update, which knows the rate."""
+
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
@@ -127,7 +131,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
             rate * ratio if self.sgd_learning_rate is None else ops.convert_to_tensor(self.sgd_learning_rate, dtype)
         )
         for w, (m, _), u in zip(trainable_variables, slots, directions, strict=True):
-            by_sgd, by_adam = (ops.cast(lr, w.dtype) * step for lr, step in ((sgd_rate, m), (rate, u)))
+            by_sgd, by_adam = (
+                with_decay(self, w, ops.cast(lr, w.dtype) * step, rate=lr) for lr, step in ((sgd_rate, m), (rate, u))
+            )
             self.assign_sub(w, ops.where(ops.greater(ratio, 0), by_sgd, by_adam))
             self.assign(m, ops.where(switches, ops.zeros_like(u), ops.convert_to_tensor(m)))
         self.assign(self._ratio, new_ratio)
