@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
-from benchmarks.update_rules.walks import Array, Arrays, Walk, flat
+from benchmarks.update_rules.weights import Array, Arrays, Walk, flat
 
 
 def ftrl_proximal(
@@ -26,8 +27,8 @@ def ftrl_proximal(
         sigma = (sqrt(n + g^2) - sqrt(n)) / alpha,  z <- z + g - sigma w,  n <- n + g^2,
         w = 0 if |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / alpha + l2).
 
-    The paper begins with z = 0, n = 0 and so w = 0. Here n begins with `initial_accumulator_value` and z with the value
-    that belongs to the weights. Before each update, weights decay by alpha weight_decay w, and z with them.
+    The paper begins with z = 0, n = 0 and so w = 0. Here n begins with `initial_accumulator_value`, and z with the
+    value that belongs to the weights. Before each update, weights decay by alpha weight_decay w, and z with them.
     """
 
     def walk(weights: Arrays, steps: Sequence[Arrays]) -> Array:
@@ -90,3 +91,55 @@ def swats(
                 switched, sgd_rate = k, corrected if sgd_learning_rate is None else sgd_learning_rate
         path.append(w)
     return np.stack(path), switched
+
+
+def schedule_free(
+    *,
+    learning_rate: float = 0.0025,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    warmup_steps: int = 0,
+    weight_decay: float = 0.0,
+    stale: bool = False,
+    returned: Literal["y", "x"] = "y",
+) -> Walk:
+    """Return the walk of schedule-free AdamW.
+
+    Defazio et al., "The road less scheduled", NeurIPS 2024, algorithm 1; the authors' code weights the average with
+    the square of the largest rate so far. With c = rate^2 / (sum of rate^2):
+
+        v <- b2 v + (1 - b2) g^2,  z <- z - rate (g / (sqrt(v / (1 - b2^t)) + epsilon) + weight_decay y),
+        x <- (1 - c) x + c z,  y = (1 - b1) z + b1 x.
+
+    Gradients are taken at y. The model that the paper evaluates is x.
+
+    Args:
+        learning_rate: The rate after the warm-up.
+        beta_1: Share of x in y.
+        beta_2: Decay rate of the second moment.
+        epsilon: Keeps the divisor from 0.
+        warmup_steps: Updates over which the rate grows linearly.
+        weight_decay: Factor on y in z's step.
+        stale: Recover x from y with z after its step instead of z before it, as Keras 3.15 on TensorFlow.
+        returned: The point that the walk consists of.
+    """
+
+    def walk(weights: Arrays, steps: Sequence[Arrays]) -> Array:
+        x = y = z = flat(weights)
+        v, total = np.zeros_like(z), 0.0
+        path = []
+        for t, g in enumerate(map(flat, steps), start=1):
+            rate = learning_rate * (min(t / warmup_steps, 1.0) if warmup_steps else 1.0)
+            total += rate**2
+            v = beta_2 * v + (1 - beta_2) * g * g
+            z = z - rate * (g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y)
+            if stale:
+                x = (y - (1 - beta_1) * z) / beta_1
+            c = rate**2 / total
+            x = (1 - c) * x + c * z
+            y = (1 - beta_1) * z + beta_1 * x
+            path.append(y if returned == "y" else x)
+        return np.stack(path)
+
+    return walk

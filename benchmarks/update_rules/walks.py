@@ -10,48 +10,32 @@ import keras
 import numpy as np
 import optax
 import tensorflow as tf
-from numpy.typing import NDArray
 
+from benchmarks.update_rules.weights import NAMES, Array, Arrays, Walk, flat
 from study.optimizers.reference import Rule
 from study.training.build_optimizer import build_optimizer
 
-Array = NDArray[np.float64]
-Arrays = Sequence[Array]
-# From start weights and the gradients of every update to the weights after every update, (n_steps, n_weights).
-Walk = Callable[[Arrays, Sequence[Arrays]], Array]
-
-N_STEPS = 100
 _CONSTANT = {"_target_": None}
-# The names decide which part of Muon takes a weight.
-_SHAPES = {"hidden_kernel": (8, 5), "hidden_bias": (5,), "output_kernel": (5, 3), "output_bias": (3,)}
-NAMES = tuple(_SHAPES)
 
 
-def start() -> list[Array]:
-    """Return the weights before the first update: those of two dense layers."""
-    rng = np.random.default_rng(1)
-    return [rng.normal(size=shape) for shape in _SHAPES.values()]
+def by_keras(
+    target: str,
+    arguments: Mapping[str, Any],
+    *,
+    schedule: Mapping[str, Any] = _CONSTANT,
+    names: Sequence[str] = NAMES,
+) -> Walk:
+    """Return the walk of an optimizer that the project builds, in float64; call it within `double_precision`.
 
-
-def gradients(weights: Arrays | None = None) -> list[list[Array]]:
-    """Return the gradients of every update: noise around a mean, of sizes from 1e-3 to 10."""
-    weights = start() if weights is None else weights
-    rng = np.random.default_rng(2)
-    sizes = [10 ** rng.uniform(-3, 1, size=w.shape) for w in weights]
-    return [[size * (rng.normal(size=size.shape) + 0.5) for size in sizes] for _ in range(N_STEPS)]
-
-
-def departure(ours: Array, theirs: Array, weights: Arrays) -> float:
-    """Return the largest distance between two walks, relative to how far the second one has come by then."""
-    come = np.linalg.norm(theirs - flat(weights), axis=1)
-    return float(np.max(np.linalg.norm(ours - theirs, axis=1) / come))
-
-
-def by_keras(target: str, arguments: Mapping[str, Any], *, names: Sequence[str] = NAMES) -> Walk:
-    """Return the walk of an optimizer that the project builds, in float64; call it within `double_precision`."""
+    Args:
+        target: The optimizer's dotted path.
+        arguments: Its arguments.
+        schedule: The section of a schedule of factors on the rate.
+        names: Names of the weights.
+    """
 
     def walk(weights: Arrays, steps: Sequence[Arrays]) -> Array:
-        optimizer = build_optimizer(target, arguments, schedule=_CONSTANT, n_steps=len(steps))
+        optimizer = build_optimizer(target, arguments, schedule=schedule, n_steps=len(steps))
         variables = [keras.Variable(w, dtype="float64", name=name) for w, name in zip(weights, names, strict=True)]
         optimizer.build(variables)
         apply = tf.function(optimizer.apply, autograph=False)
@@ -87,7 +71,12 @@ def by_optax(transformation: Callable[[], optax.GradientTransformation]) -> Walk
 
 
 def by_rule(rule: Rule, *, decay: float = 0.0) -> Walk:
-    """Return the walk of a rule in NumPy whose steps do not depend on the weights, with a decay of decay w beside it."""
+    """Return the walk of a rule in NumPy whose steps do not depend on the weights.
+
+    Args:
+        rule: The rule.
+        decay: Share of the weights that decays in each update, beside the step.
+    """
 
     def walk(weights: Arrays, steps: Sequence[Arrays]) -> Array:
         here, state, path = list(weights), rule.init(weights), []
@@ -98,7 +87,3 @@ def by_rule(rule: Rule, *, decay: float = 0.0) -> Walk:
         return np.stack(path)
 
     return walk
-
-
-def flat(weights: Arrays) -> Array:
-    return np.concatenate([np.ravel(w) for w in weights])
