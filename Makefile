@@ -44,8 +44,8 @@ postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreS
 browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
 	$(BIN)/python -m pytest -q -m browser tests/report
 
-rules: $(VENV)/installed-dev ## measure where Keras departs from the papers' rules, for docs/update_rules.md
-	$(BIN)/python -m study.optimizers.reference.differences_page docs/update_rules.md
+rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or optax, for docs/update_rules.md
+	$(BIN)/python -m benchmarks.update_rules.page docs/update_rules.md
 
 house: $(VENV)/installed-dev ## show the folders of study/ and the imports between them; BASE=<commit> shows that commit first
 	$(BIN)/python -m benchmarks.house $(BASE)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from study.optimizers.keras_hooks import require_hooks, variable_index
+from study.optimizers.keras_hooks import require_hooks, variable_index, with_decay
 
 require_hooks(keras.optimizers.Optimizer)
 
@@ -30,8 +30,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
     share of the steps. From then on v <- b1 v + (1 - b1) g, where v starts again at 0, and w <- w - Lambda v, with a
     constant Lambda. (The paper writes (1 - b1) Lambda v for a v that sums up gradients, which is the same.)
 
-    Two points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
-    and gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr.
+    Three points that the paper leaves open: Adam continues while Lambda is not positive, since SGD would step uphill;
+    gamma / lr is averaged, so that a schedule of the rate continues to act on Lambda lr; and weights decay at the rate
+    of the step, as in AdamW and SGDW: by lr weight_decay w under Adam, by Lambda weight_decay w under SGD.
 
     Args:
         learning_rate: Adam's rate, lr, or a schedule of it. Default 0.001.
@@ -44,8 +45,8 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         sgd_learning_rate: The rate of SGD; a schedule does not act on it. None (the default): Lambda.
         n_steps: Number of batches of the whole training, for `switch_fraction`; the trainer sets it. None (the
             default): unknown.
-        weight_decay: Factor of a decoupled weight decay: each update also subtracts the rate times this factor times
-            the weight. None (the default): no decay.
+        weight_decay: Factor on the weights in each step, as above; Keras's own decay has the rate lr throughout. None
+            (the default): no decay.
         clipnorm: Largest norm of each variable's gradient; a longer gradient is scaled down. None (the default): no
             clipping.
         clipvalue: Largest absolute value of an entry of a gradient. None (the default): no clipping.
@@ -118,6 +119,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._average = self.add_variable(shape=(), name="average_rate")
         self._ratio = self.add_variable(shape=(), name="sgd_rate")
 
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Leave the decay to the update, which knows the rate."""
+
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
@@ -137,7 +141,9 @@ class AdamThenSGD(keras.optimizers.Optimizer):  # type: ignore[misc]
             rate * ratio if self.sgd_learning_rate is None else ops.convert_to_tensor(self.sgd_learning_rate, dtype)
         )
         for w, (m, _), u in zip(trainable_variables, slots, directions, strict=True):
-            by_sgd, by_adam = (ops.cast(lr, w.dtype) * step for lr, step in ((sgd_rate, m), (rate, u)))
+            by_sgd, by_adam = (
+                with_decay(self, w, ops.cast(lr, w.dtype) * step, rate=lr) for lr, step in ((sgd_rate, m), (rate, u))
+            )
             self.assign_sub(w, ops.where(ops.greater(ratio, 0), by_sgd, by_adam))
             self.assign(m, ops.where(switches, ops.zeros_like(u), ops.convert_to_tensor(m)))
         self.assign(self._ratio, new_ratio)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from study.optimizers.keras_hooks import require_hooks, variable_index
+from study.optimizers.keras_hooks import require_hooks, variable_index, with_decay
 
 require_hooks(keras.optimizers.Optimizer)
 
@@ -21,9 +21,10 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
 
         m <- b1 m + (1 - b1) d g,  v <- b2 v + (1 - b2) d^2 g^2,
         r <- sqrt(b2) r + (1 - sqrt(b2)) lr d^2 g.(w0 - w),  s <- sqrt(b2) s + (1 - sqrt(b2)) lr d^2 g,
-        w <- w - lr d m / (sqrt(v) + d epsilon),  then  d <- max(d, r / |s|_1).
+        w <- w - lr d (m / (sqrt(v) + d epsilon) + weight_decay w),  then  d <- max(d, r / |s|_1).
 
-    No bias is corrected. The distance is measured from the weights before the first update.
+    No bias is corrected. The distance is measured from the weights before the first update. The decay is that of the
+    authors' code (github.com/konstmish/prodigy, `decouple=True`), as in AdamW: it has the step's rate, lr d.
 
     Args:
         learning_rate: A factor on the estimate, lr, or a schedule of it. Default 1.
@@ -32,8 +33,8 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         epsilon: Keeps the divisor from 0. Default 1e-08.
         initial_distance: d before the first update. A value that is too small costs a few updates; one that is too
             large is never corrected. Default 1e-6.
-        weight_decay: Factor of a decoupled weight decay: each update also subtracts lr (without d) times this factor
-            times the weight. None (the default): no decay.
+        weight_decay: Factor on the weights in the step above; Keras's own decay has the rate lr instead. None (the
+            default): no decay.
         clipnorm: Largest norm of each variable's gradient; a longer gradient is scaled down. None (the default): no
             clipping.
         clipvalue: Largest absolute value of an entry of a gradient. None (the default): no clipping.
@@ -99,6 +100,9 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._gained = self.add_variable(shape=(), name="gained")
         self._distance = self.add_variable(shape=(), name="distance")  # 0 before the first update
 
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Leave the decay to the update, which knows the rate."""
+
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
     ) -> None:
@@ -128,7 +132,8 @@ class Prodigy(keras.optimizers.Optimizer):  # type: ignore[misc]
         self.assign(m, ops.multiply(m, self.beta_1) + ops.multiply(d * g, 1 - self.beta_1))
         self.assign(v, ops.multiply(v, self.beta_2) + ops.multiply(ops.square(d * g), 1 - self.beta_2))
         self.assign(s, ops.multiply(s, kept) + ops.multiply(rate * d * d * g, 1 - kept))
-        self.assign_sub(w, rate * d * m / (ops.sqrt(v) + ops.multiply(d, self.epsilon)))
+        step = rate * d * m / (ops.sqrt(v) + ops.multiply(d, self.epsilon))
+        self.assign_sub(w, with_decay(self, w, step, rate=rate * d))
         return ops.sum(ops.abs(s))
 
     def get_config(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from study.config.schema import StudyConfig
 from study.optimizers import stability
+from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
 from study.pipeline.identity import identify
@@ -57,5 +58,18 @@ def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: 
     )
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
+    announce_cautions(config, view)
+
+
+def announce_cautions(config: StudyConfig, view: View) -> None:
+    """Say which settings of the optimizer cannot converge, or make it another rule than its paper's."""
     if warning := stability.warning(config):
         view.message(warning)
+    used = UsedOptimizer(
+        target=config.optimizer.target,
+        fixed=config.optimizer.fixed,
+        searched=config.optimizer.ranges,
+        backend=config.trainer.section.get("backend"),
+    )
+    for caution in keras_cautions(used):
+        view.message(caution.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.confirmed import confirmed, divergence_text
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
@@ -45,6 +46,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_edges(rows),
         *_diverged(rows),
         *_samplers(experiment),
+        *_rules(experiment),
     ]
     return tuple(sorted(found, key=lambda caution: not caution.serious))
 
@@ -226,3 +228,23 @@ def _samplers(experiment: ComparedExperiment) -> Iterator[Caution]:
             "budget is of another kind than that of random search."
         )
         yield Caution(topic="Not random search", text=text)
+
+
+def _rules(experiment: ComparedExperiment) -> Iterator[Caution]:
+    names: dict[str, list[str]] = {}
+    for study in experiment.studies:
+        for caution in keras_cautions(_used(study)):
+            names.setdefault(caution.text, []).append(study.record.name)
+    for text, told in names.items():
+        yield Caution(topic="Not the paper's rule", text=f"{', '.join(sorted(told))}: {text}")
+
+
+def _used(study: ComparedStudy) -> UsedOptimizer:
+    own = "optimizer."
+    params = study.record.params
+    return UsedOptimizer(
+        target=params.get(f"{own}_target_", ""),
+        fixed={key.removeprefix(own): value for key, value in params.items() if key.startswith(own)},
+        searched=study.ranges,
+        backend=params.get("trainer.backend"),
+    )

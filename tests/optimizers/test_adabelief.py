@@ -9,20 +9,23 @@ from study.optimizers.adabelief import AdaBelief
 from study.optimizers.reference.keras_differences import double_precision
 
 
-def adabelief(*, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-16):
-    """Algorithm 2 of Zhuang et al. as printed."""
+def adabelief(*, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-16, weight_decay=0.0):
+    """Algorithm 2 of Zhuang et al. as printed, and a decay as in AdamW, which is the default of the authors' code."""
     w = keras_steps.flat(keras_steps.start())
     m, s = np.zeros_like(w), np.zeros_like(w)
     path = []
     for t, g in enumerate(map(keras_steps.flat, keras_steps.gradients()), start=1):
         m = beta_1 * m + (1 - beta_1) * g
         s = beta_2 * s + (1 - beta_2) * (g - m) ** 2 + epsilon
-        w = w - learning_rate * (m / (1 - beta_1**t)) / (np.sqrt(s / (1 - beta_2**t)) + epsilon)
+        step = (m / (1 - beta_1**t)) / (np.sqrt(s / (1 - beta_2**t)) + epsilon)
+        w = w - learning_rate * (step + weight_decay * w)
         path.append(w)
     return np.stack(path)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"learning_rate": 0.1, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01}])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"learning_rate": 0.1, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 0.01}, {"weight_decay": 0.5}]
+)
 def test_keras_takes_the_steps_of_the_paper(arguments):
     with double_precision():
         path = keras_steps.by_keras(AdaBelief(**arguments))

@@ -1,55 +1,15 @@
-import math
-from typing import Any
-
 import keras
 import keras_steps
 import numpy as np
 import pytest
 
+from benchmarks.update_rules.papers import swats
 from study.optimizers.adam_then_sgd import AdamThenSGD
 from study.optimizers.reference.keras_differences import double_precision
 from study.training.build_optimizer import build_optimizer
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 TARGET = "study.optimizers.adam_then_sgd.AdamThenSGD"
 CONSTANT = {"_target_": None}
-
-
-def swats(
-    *,
-    learning_rate=0.001,
-    beta_1=0.9,
-    beta_2=0.999,
-    epsilon=1e-9,
-    tolerance=1e-9,
-    switch_step=math.inf,
-    sgd_learning_rate=None,
-):
-    """Algorithm 1 of Keskar & Socher as printed, over all weights as one vector; the path, and when it switched."""
-    w = keras_steps.flat(keras_steps.start())
-    m, a, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
-    average, sgd_rate, switched = 0.0, 0.0, 0
-    path = []
-    for k, g in enumerate(map(keras_steps.flat, keras_steps.gradients()), start=1):
-        if switched:
-            v = beta_1 * v + g
-            w = w - (1 - beta_1) * sgd_rate * v
-        else:
-            m = beta_1 * m + (1 - beta_1) * g
-            a = beta_2 * a + (1 - beta_2) * g * g
-            p = -learning_rate * math.sqrt(1 - beta_2**k) / (1 - beta_1**k) * m / (np.sqrt(a) + epsilon)
-            w = w + p
-            settled = False
-            if p @ g != 0:
-                gamma = (p @ p) / -(p @ g)
-                average = beta_2 * average + (1 - beta_2) * gamma
-                settled = k > 1 and abs(average / (1 - beta_2**k) - gamma) < tolerance
-            corrected = average / (1 - beta_2**k)
-            due = settled if switch_step == math.inf else k >= switch_step
-            if due and corrected > 0:
-                switched, sgd_rate = k, corrected if sgd_learning_rate is None else sgd_learning_rate
-        path.append(w)
-    return np.stack(path), switched
 
 
 @pytest.mark.parametrize(
@@ -62,11 +22,17 @@ def swats(
         ({"switch_fraction": 0.3, "n_steps": 100, "sgd_learning_rate": 0.02}, {"switch_step": 30}, True),
         ({"tolerance": 1e-4, "sgd_learning_rate": 0.5}, {}, True),
         ({"switch_fraction": 0.0, "n_steps": 100}, {"switch_step": 0}, True),
+        ({"tolerance": 1e-5, "weight_decay": 0.5}, {}, True),
+        (
+            {"switch_fraction": 0.3, "n_steps": 100, "sgd_learning_rate": 0.02, "weight_decay": 0.5},
+            {"switch_step": 30},
+            True,
+        ),
     ],
 )
 def test_keras_takes_the_steps_of_the_paper(arguments, given, switches):
     theirs = {k: v for k, v in arguments.items() if k not in ("switch_fraction", "n_steps")}
-    expected, switched = swats(**theirs, **given)
+    expected, switched = swats(keras_steps.start(), keras_steps.gradients(), **theirs, **given)
     assert bool(switched) == switches
     assert switched < 90, "too few steps of SGD are seen"
     with double_precision():
@@ -79,6 +45,22 @@ def test_a_share_of_the_steps_is_known_from_the_training():
     assert (optimizer.switch_fraction, optimizer.n_steps) == (0.25, 80)
     fixed = build_optimizer(TARGET, {"switch_fraction": 0.25, "n_steps": 40}, schedule=CONSTANT, n_steps=80)
     assert fixed.n_steps == 40
+
+
+def test_weights_decay_at_the_rate_of_the_step():
+    """Without gradients: by lr weight_decay under Adam, by the rate of SGD, ten times as large, after the switch."""
+    w = keras.Variable([1.0, 1.0])
+    optimizer = AdamThenSGD(
+        learning_rate=0.01, weight_decay=0.5, switch_fraction=0.5, n_steps=4, sgd_learning_rate=0.1
+    )
+    path = []
+    for gradient in (1.0, 1.0, 0.0, 0.0):
+        before = float(w[0]) - float(w[1])
+        optimizer.apply([keras.ops.convert_to_tensor([gradient, -gradient])], [w])
+        path.append((float(w[0]) + float(w[1])) / 2)
+        assert gradient or before
+    factors = np.array(path) / np.array([1.0, *path[:-1]])
+    np.testing.assert_allclose(factors, [0.995, 0.995, 0.95, 0.95], rtol=1e-6)
 
 
 def test_a_schedule_acts_on_the_derived_rate():

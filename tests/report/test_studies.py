@@ -197,3 +197,14 @@ def test_studies_that_an_earlier_version_turned_round_are_not_compared(
     found = make_experiment(*(replace(study, tags=study.tags | now) for study in studies))
     assert found.metric.direction == now["objective_direction"]
     assert not found.metric.is_share
+
+
+def test_a_rule_that_is_not_its_papers_is_said_once_with_all_its_studies(make_study, make_experiment):
+    lamb = {"optimizer._target_": "keras.optimizers.Lamb"}
+    decayed = [make_study(name, TESTS, params=lamb | {"optimizer.weight_decay": "0.1"}) for name in ("lamb", "other")]
+    plain = make_study("adam", TESTS, params={"optimizer._target_": "keras.optimizers.Adam"})
+    found = [c for c in compare(make_experiment(*decayed, plain)).cautions if c.topic == "Not the paper's rule"]
+    assert len(found) == 1
+    assert found[0].text.startswith("lamb, other: optimizer.weight_decay: Keras's LAMB decays weights outside")
+    undecayed = make_experiment(make_study("lamb", TESTS, params=lamb), plain)
+    assert "Not the paper's rule" not in topics(compare(undecayed))

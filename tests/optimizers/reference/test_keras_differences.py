@@ -1,28 +1,20 @@
-"""The differences between Keras and the papers: each has the size that the formulas say, and the page is right."""
+"""The differences between Keras and the papers: each has the size that the formulas say."""
 
 import math
-from pathlib import Path
 
 import pytest
 
-from study.optimizers.reference.differences_page import page
 from study.optimizers.reference.keras_differences import (
     KERAS_DIFFERENCES,
     double_precision,
     measure,
 )
 
-PAGE = Path(__file__).parents[3] / "docs" / "update_rules.md"
-
 
 @pytest.fixture(scope="module")
 def measured():
     with double_precision():
         return {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
-
-
-def test_the_page_is_what_is_measured_now(measured):
-    assert PAGE.read_text(encoding="utf-8") == page(measured), "run: make rules"
 
 
 @pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adadelta", "Lion"])

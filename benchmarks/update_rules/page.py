@@ -1,6 +1,6 @@
-"""The page of docs/ about the differences between Keras and the papers' rules.
+"""The page of docs/ on update rules: Keras beside the papers, and every optimizer of conf/optimizer beside an oracle.
 
-python -m study.optimizers.reference.differences_page docs/update_rules.md
+python -m benchmarks.update_rules.page docs/update_rules.md
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import optax
+
+from benchmarks.update_rules.further import FURTHER, Further
+from benchmarks.update_rules.measure import LARGE_EPSILON, Departures, measure_departures, read_optimizers
+from benchmarks.update_rules.oracles import ORACLES
+from study.optimizers.keras_cautions import CAUTIONS
 from study.optimizers.reference import of_keras
 from study.optimizers.reference.keras_differences import (
     FORMS,
@@ -25,16 +31,22 @@ from study.optimizers.reference.keras_differences import (
 
 # Ratios of float64 that differ by less than this are the same.
 _SAME = 1e-9
+# Optimizers that are less than this apart are the same: optax computes a rate of Adafactor in float32.
+_SAME_AS_ORACLE = 1e-6
 # Others that differ from 1 by less than this are shown as 1 plus or minus the difference.
 _NEARLY = 1e-3
 _WIDTH = 119
 
 
-def page(measured: Mapping[str, MeasuredDifference]) -> str:
+def page(
+    measured: Mapping[str, MeasuredDifference], departures: Mapping[str, Departures], sizes: Mapping[str, float]
+) -> str:
     """Return the page as Markdown.
 
     Args:
-        measured: The measurements, by name of the rule.
+        measured: The differences between Keras and the papers, by rule.
+        departures: The distances from the oracles, by optimizer of conf/optimizer.
+        sizes: The sizes of single differences, by key.
     """
     header = ("rule", "Keras", "where they differ", "effect", "first update, g = 1", "g = 1e-6", "after 100 updates")
     rows = [_row(difference, measured[difference.name]) for difference in KERAS_DIFFERENCES]
@@ -45,6 +57,14 @@ def page(measured: Mapping[str, MeasuredDifference]) -> str:
             "",
             *(line for paragraph in _INTRODUCTION for line in (*wrap(paragraph, _WIDTH), "")),
             *_table(header, rows),
+            "",
+            "## Every optimizer",
+            *(line for paragraph in _EVERY for line in (*wrap(paragraph, _WIDTH), "")),
+            *_table(_EVERY_HEADER, [_departure_row(name, departures[name]) for name in sorted(departures)]),
+            "",
+            "## Single differences",
+            *(line for paragraph in _SINGLE for line in (*wrap(paragraph, _WIDTH), "")),
+            *_table(_SINGLE_HEADER, [_further_row(further, sizes[further.key]) for further in FURTHER]),
             "",
             "## Defaults",
             "Those of the paper (of the reference rule, where the paper has none) and of Keras where they differ.",
@@ -66,9 +86,18 @@ def main(arguments: Sequence[str]) -> int:
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only if it was enabled before
     with double_precision():
-        measured = {difference.name: measure(difference) for difference in KERAS_DIFFERENCES}
-    Path(arguments[0]).write_text(page(measured), encoding="utf-8")
+        text = page(*measure_all())
+    Path(arguments[0]).write_text(text, encoding="utf-8")
     return 0
+
+
+def measure_all() -> tuple[dict[str, MeasuredDifference], dict[str, Departures], dict[str, float]]:
+    """Measure everything that the page shows; call it within `double_precision`."""
+    return (
+        {difference.name: measure(difference) for difference in KERAS_DIFFERENCES},
+        {name: measure_departures(name, section) for name, section in read_optimizers().items()},
+        {further.key: further.size() for further in FURTHER},
+    )
 
 
 def _row(difference: KerasDifference, measured: MeasuredDifference) -> tuple[str, ...]:
@@ -77,6 +106,35 @@ def _row(difference: KerasDifference, measured: MeasuredDifference) -> tuple[str
     extra = "".join(f", {name}={value}" for name, value in difference.extra.items() if name != "epsilon")
     rule = f"{difference.name} ({difference.source})"
     return (rule, f"{difference.keras}{extra}", difference.where, difference.effect, *ratios, apart)
+
+
+def _departure_row(name: str, departures: Departures) -> tuple[str, ...]:
+    oracle = ORACLES[name]
+    decayed = _distance(departures.decayed)
+    if oracle.decay not in (None, 1.0):
+        decayed += f" (weight_decay={oracle.decay:g})"
+    return (
+        name,
+        oracle.told,
+        _distance(departures.plain),
+        _distance(departures.large_epsilon),
+        decayed,
+        oracle.where,
+    )
+
+
+def _further_row(further: Further, size: float) -> tuple[str, ...]:
+    told = f"{_distance(size)}{further.unit}" if size >= _SAME_AS_ORACLE else _distance(size)
+    mark = " *" if further.key in {caution.key for caution in CAUTIONS} else ""
+    return (f"{further.optimizer}{mark}", further.setting, further.runs, further.other, told)
+
+
+def _distance(distance: float | None) -> str:
+    if distance is None:
+        return "-"
+    if distance < _SAME_AS_ORACLE:
+        return "same"
+    return f"{distance:.2g}" if distance < 100 else f"{distance:.0f}"
 
 
 def _ratio(ratio: float) -> str:
@@ -116,12 +174,34 @@ _INTRODUCTION = (
     "hyperparameters. Columns: Keras's first update over the paper's for one gradient g; the distance between the "
     "weights after 100 updates along noisy gradients of about 1, over the way that the paper's weights have come.",
 )
+_EVERY_HEADER = (
+    *("optimizer", "beside", "default", f"epsilon={LARGE_EPSILON:g}", "weight_decay=1"),
+    "where they differ",
+)
+_EVERY = (
+    "Every optimizer of `conf/optimizer`, as a study trains with it on TensorFlow in float64, beside an "
+    f"implementation that is not its own: optax {optax.__version__} where that has the rule, else the paper's "
+    "equations in NumPy. Both have the same hyperparameters: those of the YAML, a rate of 0.01 (1 for Adadelta, 0.5 "
+    "for Prodigy), and no decay except in the column of that name. Decay is the rule's own where it has one (AdamW, "
+    "LAMB, Lion, Prodigy, schedule-free AdamW, Muon), else -lr weight_decay w beside the step.",
+    "The columns have the largest distance between the weights within 100 updates, over the way that the other side's "
+    "weights have come by then. `same`: below 1e-6. Gradients are noisy, of sizes from 1e-3 to 10. A test fails for "
+    "an optimizer without a row.",
+)
+_SINGLE_HEADER = ("optimizer", "setting", "here", "beside", "measured")
+_SINGLE = (
+    "Differences that show at one setting only. What Keras computes stays as it is. A study with the setting of a row "
+    "that is marked * says so at its start, and so does the page of `study compare`.",
+)
 _BESIDES = (
     "A running average of gradients, v <- m v + (1 - m) g (`AveragedMomentum`), is momentum at 1 - m times the rate: "
     "with m = 0.9 it needs ten times the rate. Keras has no such form.",
     "`Adam` has two further forms that were published: epsilon inside the root, and t that counts passes over the "
     "data instead of updates, a slip.",
-    "`weight_decay=` of any optimizer of Keras is decoupled and multiplied by the rate, as in AdamW above.",
+    "`weight_decay=` of any optimizer of Keras is decoupled and multiplied by the rate, as in AdamW above. LAMB, FTRL "
+    "and schedule-free AdamW do more with the weights than to subtract a step, so there it is not the paper's decay.",
+    "`prodigy`, `swats`, `adam_then_sgd` and `adam_then_given_sgd` are the project's. Their weights decay at the rate "
+    "of the step: lr d in Prodigy, as in its authors' code; after Adam the rate of SGD.",
     "No rule of Keras projects its weights; AMSGrad's projection is a constraint of the layer.",
 )
 
