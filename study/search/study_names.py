@@ -52,7 +52,11 @@ def check_name(config: StudyConfig) -> None:
     """
     if (storage := read_storage(config.stores)) is not None:
         known = known_studies(storage, config.experiment_name).get(config.study_name or "")
-        if known is not None and known.settings_digest and known.settings_digest != settings_digest(config):
+        if known is None:
+            return
+        # The settings of a study that an earlier version recorded are known as typed only.
+        acting = known.settings_digest
+        if (acting or known.typed_digest) != (settings_digest(config) if acting else config.typed_digest):
             raise _name_is_taken(config, known)
 
 

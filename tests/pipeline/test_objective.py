@@ -48,7 +48,7 @@ def test_the_best_of_six_trials_has_the_smallest_error(ready, metrics, name, cap
     complete = {run.number: run.metrics["objective"] for run in record.trials if run.state == "complete"}
     assert len(complete) >= 2
     assert (best.number, best.objective) == min(complete.items(), key=lambda pair: pair[1])
-    metric = metric_of(record)
+    metric = metric_of(record.params, record.tags)
     assert (metric.direction, metric.is_share, metric.bounds) == ("minimize", False, (-math.inf, math.inf))
     assert metric.worst == math.inf
     show_studies({(config.stores.tracking_uri, config.experiment_name)})

@@ -93,7 +93,7 @@ def test_divergence_is_counted_apart_on_every_surface(with_divergence, make_stud
     assert any(NOT_EXCLUDED in caution.text for caution in found.cautions)
     hovers = [trace["hovertemplate"] for trace in found.figures["results"].traces]
     assert any("mean of the others" in hover and NOT_EXCLUDED in hover for hover in hovers)
-    assert f"of the others; {NOT_EXCLUDED}" in render([found], origin=ORIGIN)
+    assert f"tuned: {NOT_EXCLUDED}" in render([found], origin=ORIGIN)
     (told,) = numbers([found])["experiments"]
     confirmed = next(each for each in told["summary"] if each["label"] == "adam")["confirmed"]
     assert (confirmed["n"], confirmed["n_diverged"]) == (10, 2)

@@ -115,7 +115,7 @@ def test_every_second_piece_of_a_sentence_is_a_name(planted):
 
 
 def test_an_end_of_exactly_zero_is_told_as_open(make_study):
-    metric = metric_of(make_study("adam", [0.8]))
+    metric = metric_of(make_study("adam", [0.8]).params)
     assert metric.change_span(0.0, 0.0212) == "above 0 to 2.12"
     assert metric.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
     assert metric.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"
