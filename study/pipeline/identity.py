@@ -65,7 +65,7 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     latest = of_settings[-1] if of_settings else None
     earlier = namesake if namesake in of_settings else latest
     if earlier is None:
-        return IdentifiedStudy(config=config, messages=tuple(_unrecorded(config, known)))
+        return IdentifiedStudy(config=config, messages=tuple(_begun_otherwise(config, settings, known)))
     changes = contents.changes_from(earlier.contents[-1])
     went_on = replace(config, identity=earlier.digest)
     if config.accept_changes:
@@ -156,13 +156,20 @@ def version_of(target: str) -> str:
     return str(getattr(home, "NUMBERS_VERSION", 1))
 
 
-def _unrecorded(config: StudyConfig, known: Mapping[str, KnownStudy]) -> Iterator[str]:
-    """Say which studies of these settings cannot be continued, since their data and code were not recorded."""
+def _begun_otherwise(config: StudyConfig, settings: str, known: Mapping[str, KnownStudy]) -> Iterator[str]:
+    """Say which studies of the same typed settings are not continued, and the reason."""
     for study in known.values():
-        if study.typed_digest == config.typed_digest and not study.contents:
+        if study.typed_digest != config.typed_digest:
+            continue
+        if not study.contents:
             yield (
                 f"{study.name} was recorded by an earlier version of this project, without the digests of its data "
                 "and code, so it is not known whether they are the same. This is a new study beside it."
+            )
+        elif study.settings_digest != settings:
+            yield (
+                f"{study.name}: its settings as typed act in another way now, for example by the direction of the "
+                "metric or by a default. This is a new study beside it."
             )
 
 

@@ -55,11 +55,15 @@ def test_the_best_of_six_trials_has_the_smallest_error(ready, metrics, name, cap
     assert f"{best.objective:.4f}" in capsys.readouterr().out
 
 
-def test_a_study_that_began_with_the_other_direction_is_not_continued(ready, monkeypatch):
+def test_a_study_that_began_with_the_other_direction_is_not_continued(ready, monkeypatch, capfd):
     words = ("dataset.task.metrics=[msle]", "objective.metric=val_msle", "budget.n_confirmations=0")
     with monkeypatch.context() as earlier:
         earlier.setattr(parse_objective, "facts_of_objective", lambda *_: MetricFacts(direction="maximize"))
-        run_study(ready(*words))
-    with pytest.raises(StudyError, match=r"began with val_msle maximized.*Set another study_name"):
-        run_study(ready(*words))
-    run_study(ready(*words, "study_name=sgd-again"))
+        began = run_study(ready(*words))
+    capfd.readouterr()
+    run_study(ready(*words))
+    told = capfd.readouterr().err
+    assert "settings as typed act in another way now" in told
+    assert "6 trials, 6 of them already done" not in told
+    with pytest.raises(StudyError, match="this name belongs to another study"):
+        run_study(ready(*words, f"study_name='{began.name}'"))
