@@ -17,7 +17,7 @@ Scores = Mapping[Seed, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class CorrectedDifference:
     """A mean difference with its interval.
 
     Attributes:
@@ -42,7 +42,7 @@ def simultaneous(
     n_comparisons: int | None = None,
     metric: ObjectiveMetric | None = None,
     step: float | None = None,
-) -> list[Difference | None]:
+) -> list[CorrectedDifference | None]:
     """Return first minus second for each pair of scores by seed, with 95 % intervals that hold together.
 
     Args:
@@ -68,11 +68,11 @@ def simultaneous(
         means.append(difference.mean)
         errors.append(difference.standard_error)
         sizes.append(len(shared))
-    found: list[Difference | None] = [None] * len(pairs)
+    found: list[CorrectedDifference | None] = [None] * len(pairs)
     if places:
         lows, highs = holm_intervals(means, errors, n_seeds=min(sizes), n_comparisons=n_comparisons)
         for index, mean, low, high in zip(places, means, lows, highs, strict=True):
-            found[index] = Difference(mean=mean, low=float(low), high=float(high))
+            found[index] = CorrectedDifference(mean=mean, low=float(low), high=float(high))
     return found
 
 
@@ -82,7 +82,7 @@ def against_constant(
     *,
     n_comparisons: int = 1,
     bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> Difference | None:
+) -> CorrectedDifference | None:
     """Return the mean of scores minus a constant, with its 95 % t interval; None with fewer than three finite ones.
 
     Args:
@@ -95,4 +95,4 @@ def against_constant(
     if len(values) < MIN_SEEDS or not np.all(np.isfinite(values)):
         return None
     found = mean_interval(values, level=1.0 - 0.05 / n_comparisons, bounds=bounds)
-    return Difference(mean=found.estimate - constant, low=found.low - constant, high=found.high - constant)
+    return CorrectedDifference(mean=found.estimate - constant, low=found.low - constant, high=found.high - constant)

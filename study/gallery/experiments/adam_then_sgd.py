@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from study.gallery import About, Material, PageContents, Picture
-from study.gallery.analysis.differences import Difference, simultaneous
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import gap_text
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import confirmed_text, scores_of
@@ -101,7 +101,7 @@ def _claim(
     entry: Entry,
     switch: str,
     others: Sequence[str],
-    apart: Mapping[tuple[str, str], Difference | None],
+    apart: Mapping[tuple[str, str], CorrectedDifference | None],
     metric: ObjectiveMetric,
 ) -> str:
     margin = _margin(metric)

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.differences import Difference, simultaneous
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import gap_text
 from study.gallery.analysis.rankings import by_setting, ranking, rankings_table, rate_text
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_of, mean_text, seed_of
@@ -221,7 +221,7 @@ def _accuracies(own: Mapping[str, Entry], metric: ObjectiveMetric) -> str:
 
 
 def _counted(
-    pairs: Sequence[tuple[str, str]], apart: Sequence[Difference | None], metric: ObjectiveMetric
+    pairs: Sequence[tuple[str, str]], apart: Sequence[CorrectedDifference | None], metric: ObjectiveMetric
 ) -> str:
     """Say which pairs differ significantly in the published order, and which in the opposite one."""
     found: dict[Verdict, list[str]] = {word: [] for word in Verdict}
