@@ -205,9 +205,7 @@ def _sure(pairs: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> 
     return [(a, b) for a, b in pairs if (a, b) in before.told_apart and (b, a) in after.told_apart]
 
 
-def _sure_text(
-    sure: Sequence[tuple[str, str]], before: Ranking, after: Ranking, metric: ObjectiveMetric
-) -> str:
+def _sure_text(sure: Sequence[tuple[str, str]], before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     """Return pairs with the intervals that decide, at most `_MOST_PAIRS` of them."""
     told = [
         f"{a} minus {b} " + " and ".join(_difference_text(each, (a, b), metric) for each in (before, after))

@@ -44,7 +44,7 @@ _WORDS = {
     Verdict.INCONCLUSIVE: "is open",
 }
 # The largest difference that counts as equal: half a point of a share, or as much of a loss.
-_MARGIN, _LOSS_MARGIN = 0.005, 0.005
+_MARGIN = 0.005
 
 
 def show(material: Material) -> PageContents:
@@ -104,23 +104,19 @@ def _claim(
     apart: Mapping[tuple[str, str], CorrectedDifference | None],
     metric: ObjectiveMetric,
 ) -> str:
-    margin = _margin(metric)
     judged, parts = [], []
     for other in others:
         difference = apart[switch, other]
         verdict = (
-            greater(difference, sign=metric.sign) if other == "adam" else as_well(difference, margin, sign=metric.sign)
+            greater(difference, sign=metric.sign)
+            if other == "adam"
+            else as_well(difference, _MARGIN, sign=metric.sign)
         )
         judged.append(verdict)
         against = "too few seeds" if difference is None else gap_text(difference, metric)
         parts.append(f"{_CLAIMED[other]} {_WORDS[verdict]}: {against}")
-    within = f"equal within {metric.change(margin, signed=False)}; " if "momentum" in others else ""
+    within = f"equal within {metric.change(_MARGIN, signed=False)}; " if "momentum" in others else ""
     return (
         f"{all_of(judged)} for {switch}, {setting} ({confirmed_text(entry.tuned, metric)}). "
         f"{'; '.join(parts)} ({within}paired t intervals, corrected for all {len(apart)} comparisons of this setting)."
     )
-
-
-def _margin(metric: ObjectiveMetric) -> float:
-    """Return the largest difference that counts as none."""
-    return _MARGIN if metric.is_share else _LOSS_MARGIN

@@ -190,9 +190,7 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
     return told
 
 
-def _apart(
-    material: Material, own: Mapping[str, Entry], level: float
-) -> list[tuple[str, CorrectedDifference | None]]:
+def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[tuple[str, CorrectedDifference | None]]:
     """Return the four comparisons that the claim makes, each positive in its favor: differences of logarithms."""
     logs = {}
     for batch, entry in own.items():
@@ -203,9 +201,7 @@ def _apart(
             for values in (seconds, noise)
         ]
     asked = [(0, "full", "mini"), (0, "single", "mini"), (1, "mini", "full"), (1, "single", "mini")]
-    pairs = [
-        (logs.get(more, [{}, {}])[which], logs.get(fewer, [{}, {}])[which]) for which, more, fewer in asked
-    ]
+    pairs = [(logs.get(more, [{}, {}])[which], logs.get(fewer, [{}, {}])[which]) for which, more, fewer in asked]
     words = [
         f"{('seconds', 'noise')[which]} of {_NAMES[more]} over that of {_NAMES[fewer]}" for which, more, fewer in asked
     ]
@@ -220,7 +216,9 @@ def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:
             continue
         mean, low, high = (f"{math.exp(value):.3g}" for value in (each.mean, each.low, each.high))
         told.append(f"{words} {mean} [{low} to {high}]{'' if each.is_significant else ' (not significant)'}")
-    return f"{'; '.join(told)} (ratios, paired t intervals of their logarithms, Holm; seconds are those of this machine)"
+    return (
+        f"{'; '.join(told)} (ratios, paired t intervals of their logarithms, Holm; seconds are those of this machine)"
+    )
 
 
 def _final(material: Material, entry: Entry) -> float:

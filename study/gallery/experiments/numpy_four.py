@@ -236,7 +236,9 @@ def _counted(
         f"{len(against)} in the opposite one (paired t intervals, Holm over all pairs)"
     )
     listing = against or found[Verdict.NOT_SHOWN]
-    return f"{sentence}; {'against it' if against else 'not shown'}: {'; '.join(listing)}." if listing else f"{sentence}."
+    return (
+        f"{sentence}; {'against it' if against else 'not shown'}: {'; '.join(listing)}." if listing else f"{sentence}."
+    )
 
 
 def _train_scores(entry: Entry) -> dict[Seed, float]:
