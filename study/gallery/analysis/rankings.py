@@ -195,7 +195,7 @@ def rate_text(entry: Entry) -> str:
 
 
 def _sure(pairs: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
-    """Return the pairs that differ significantly before and after, in opposite directions; the one better before first.
+    """Return the pairs that differ significantly under both in opposite directions, the one better before first.
 
     Args:
         pairs: Pairs in the order of the ranking before.

@@ -27,11 +27,16 @@ class Judged(Protocol):
     """A difference with its interval, corrected for the comparisons it stands among."""
 
     @property
-    def mean(self) -> float: ...
+    def mean(self) -> float:
+        """The mean difference."""
+
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        """Its lower limit."""
+
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        """Its upper limit."""
 
 
 def is_positive(difference: Judged) -> bool:

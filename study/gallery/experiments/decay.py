@@ -134,7 +134,8 @@ def _firsts(
         best = best_first(own, metric, by=lambda cell: cell.mean)[0]
         better, worse = (", ".join(_told(compared[column], metric, sign)) or "none" for sign in (1, -1))
         told.append(
-            f"{column}: {best.place[0]} is first by its mean with {mean_text(best, metric)}; significantly better than "
+            f"{column}: {best.place[0]} is first by its mean with {mean_text(best, metric)}; significantly better "
+            f"than "
             f"constant: {better}; significantly worse: {worse} (Holm within {column})."
         )
     return told

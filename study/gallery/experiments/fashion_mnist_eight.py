@@ -100,7 +100,8 @@ def _last(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str
     told = " and ".join(f"{name} ({interval_text(before.intervals[name], metric)})" for name in (one, two))
     gains = " and ".join(metric.change(metric.sign * (pairs[name][1] - pairs[name][0])) for name in (one, two))
     return (
-        f"By their means, at the shared rate {told} come last, {metric.change(gap, signed=False)} behind the next; tuned, they are "
+        f"By their means, at the shared rate {told} come last, {metric.change(gap, signed=False)} behind the next; "
+        f"tuned, they are "
         f"in places {after.place(one)} and {after.place(two)} ({gains}). From the best to the last of the "
         f"{len(pairs)}, the distance goes from {metric.change(spans[0], signed=False)} to "
         f"{metric.change(spans[1], signed=False)}.",

@@ -137,7 +137,8 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
         span = f" [{100 * (found.low + 0.5):.0f} to {100 * (found.high + 0.5):.0f}]" if found else ""
         told.append(f"the {half} half in {100 * float(np.mean(shares)):.0f}{span} %")
     return [
-        f"{all_of(judged)} at the published rates: of {n} steps, Adam's loss is the lower one in {' and of '.join(told)} "
+        f"{all_of(judged)} at the published rates: of {n} steps, Adam's loss is the lower one in "
+        f"{' and of '.join(told)} "
         "(mean over seeds, t intervals corrected for both halves; ahead is more than half of the steps)."
     ]
 

@@ -228,7 +228,8 @@ def _beaten(
     shown = f"; with {', '.join(never)} no activation is shown to be better" if never else ""
     return (
         f"Of {len(grid)} pairs, {counts[Verdict.HELD]} are shown to forecast better than persistence, "
-        f"{counts[Verdict.CONTRADICTED]} worse, {counts[Verdict.NOT_SHOWN]} neither, and {counts[Verdict.INCONCLUSIVE]} "
+        f"{counts[Verdict.CONTRADICTED]} worse, {counts[Verdict.NOT_SHOWN]} neither, and "
+        f"{counts[Verdict.INCONCLUSIVE]} "
         f"diverged or have fewer than three seeds (t intervals, corrected for all {len(grid)}){shown}.",
     )
 

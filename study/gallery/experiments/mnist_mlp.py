@@ -103,7 +103,8 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
     if "adagrad" in losses and len(others) > 1:
         rest = [name for name in others if name != "adagrad"]
         told.append(
-            f"{_judged(losses, 'adagrad', rest, lower=True)} {_at(setting)}, that AdaGrad learns faster than the rest: "
+            f"{_judged(losses, 'adagrad', rest, lower=True)} {_at(setting)}, that AdaGrad learns faster than the "
+            f"rest: "
             f"{_told(losses, 'adagrad', rest)}"
         )
     return tuple(told)

@@ -193,7 +193,7 @@ def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
 
 
 def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Judge the published order by the seeds, with all slips, without them, and tuned; after fewer passes it is open."""
+    """Judge the published order by the seeds: with all slips, without them, and tuned."""
     there = sorted(_PUBLISHED, key=lambda optimizer: -_PUBLISHED[optimizer])
     told: list[str] = []
     for setting in _PICTURED:
@@ -212,7 +212,7 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
 
 
 def _passes(n_passes: int) -> str:
-    """Return the part of a sentence on a training that is shorter than the published one; empty for one that is not."""
+    """Return the part of a sentence on a training shorter than the published one, or nothing."""
     return f"after {n_passes} of the {_PASSES} passes the claim is open; " if n_passes < _PASSES else ""
 
 
@@ -261,7 +261,8 @@ def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
         ]
         if changes:
             told.append(
-                f"Train accuracy with the {_SETTINGS[setting]} minus that without (Holm's intervals): {listed(changes)}."
+                f"Train accuracy with the {_SETTINGS[setting]} minus that without (Holm's intervals): "
+                f"{listed(changes)}."
             )
     return told
 

@@ -205,8 +205,10 @@ def _narrowed_text(
         for name, gap in zip(pairs, found, strict=True)
     ]
     return (
-        f"{all_of(judged)}, that L2 and dropout narrow the gap between training and test: of {len(pairs)} cases of one "
-        f"of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, paired t "
+        f"{all_of(judged)}, that L2 and dropout narrow the gap between training and test: of {len(pairs)} cases of "
+        f"one "
+        f"of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, "
+        f"paired t "
         f"intervals, Holm over all: {', '.join(each)})."
     )
 
@@ -250,9 +252,12 @@ def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: flo
         return [], told
     n_wider, n_narrower = (sum(sign * change > 0 for change in wider) for sign in (1, -1))
     return [
-        f"{more_often(n_wider, n_narrower)}, that batch normalization makes training less dependent on rate and initial "
-        f"weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in {n_wider} and "
-        f"narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ decide "
+        f"{more_often(n_wider, n_narrower)}, that batch normalization makes training less dependent on rate and "
+        f"initial "
+        f"weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in {n_wider} "
+        f"and "
+        f"narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ "
+        f"decide "
         "nothing)."
     ], told
 

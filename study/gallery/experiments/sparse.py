@@ -89,7 +89,7 @@ def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
         shown = (
             "cannot be compared (diverged, or fewer than three shared seeds)"
             if gap is None
-            else f"{gap_text(gap, metric)} (paired t interval, corrected for all {n_pairs_of(len(compared) + 1)} pairs)"
+            else f"{gap_text(gap, metric)} (corrected for all {n_pairs_of(len(compared) + 1)} pairs)"
         )
         told.append(
             f"{greater(gap, sign=metric.sign)}, that adaptive optimizers are better on sparse data, for these tuned "
