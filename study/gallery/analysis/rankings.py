@@ -13,7 +13,7 @@ import numpy as np
 from study.gallery import Material, Table
 from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.run_scores import Seed, confirmed_text, interval_text, listed, scores_of
-from study.gallery.analysis.verdicts import Verdict, is_positive
+from study.gallery.analysis.verdicts import ClaimVerdict, is_positive
 from study.report.confirmed import confirmed, divergence_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
@@ -141,16 +141,20 @@ def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
     said = f"under {before.setting} and under {after.setting}"
     if sure:
         return (
-            f"{Verdict.CONTRADICTED}: the ranking changes once each optimizer is tuned. Significant differences "
+            f"{ClaimVerdict.CONTRADICTED}: the ranking changes once each optimizer is tuned. Significant differences "
             f"{said}, in opposite directions: {_sure_text(sure, before, after, metric)}."
         )
     if not both:
-        return f"{Verdict.INCONCLUSIVE}: no pair has three shared seeds with finite scores {said}."
+        return f"{ClaimVerdict.INCONCLUSIVE}: no pair has three shared seeds with finite scores {said}."
     moved = f"{len(turned)} of {len(pairs)} pairs change their order by their means"
     if len(kept) == len(pairs):
-        return f"{Verdict.HELD}: the ranking is the same {said}, all {len(pairs)} pairs with significant differences."
+        each = f"all {len(pairs)} pairs with significant differences"
+        return (
+            f"{ClaimVerdict.HELD}: the ranking is the same {said}, {each} (paired t intervals, Holm over all pairs)."
+        )
     return (
-        f"{Verdict.NOT_SHOWN}: {moved}, none with a significant difference both {said}; {len(kept)} of {len(pairs)} "
+        f"{ClaimVerdict.NOT_SHOWN}: {moved}, none with a significant difference both {said}; {len(kept)} of "
+        f"{len(pairs)} "
         "keep theirs with significant differences under both (paired t intervals, Holm over all pairs)."
     )
 

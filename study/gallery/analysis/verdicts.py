@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from scipy import stats
 
 
-class Verdict(StrEnum):
+class ClaimVerdict(StrEnum):
     """A word for a claim, as a page's sentence begins."""
 
     HELD = "The claim held"
@@ -49,7 +49,7 @@ def is_negative(difference: Judged) -> bool:
     return difference.mean < 0 and difference.high <= 0
 
 
-def greater(difference: Judged | None, *, sign: float = 1.0) -> Verdict:
+def greater(difference: Judged | None, *, sign: float = 1.0) -> ClaimVerdict:
     """Judge the claim that a difference is positive.
 
     Args:
@@ -60,15 +60,15 @@ def greater(difference: Judged | None, *, sign: float = 1.0) -> Verdict:
         Held or contradicted where the interval excludes 0, not shown where it does not, inconclusive without one.
     """
     if not _is_known(difference):
-        return Verdict.INCONCLUSIVE
+        return ClaimVerdict.INCONCLUSIVE
     if is_positive(difference):
-        return Verdict.HELD if sign > 0 else Verdict.CONTRADICTED
+        return ClaimVerdict.HELD if sign > 0 else ClaimVerdict.CONTRADICTED
     if is_negative(difference):
-        return Verdict.CONTRADICTED if sign > 0 else Verdict.HELD
-    return Verdict.NOT_SHOWN
+        return ClaimVerdict.CONTRADICTED if sign > 0 else ClaimVerdict.HELD
+    return ClaimVerdict.NOT_SHOWN
 
 
-def as_well(difference: Judged | None, margin: float, *, sign: float = 1.0) -> Verdict:
+def as_well(difference: Judged | None, margin: float, *, sign: float = 1.0) -> ClaimVerdict:
     """Judge the claim that the one is as good as the other: equivalence within a margin, or better.
 
     No significant difference is not equality: the whole interval has to lie within the margin. Two one-sided tests at
@@ -93,21 +93,21 @@ def as_well(difference: Judged | None, margin: float, *, sign: float = 1.0) -> V
     if not margin > 0:
         raise ValueError(f"margin={margin}: expected more than 0. State the largest difference that counts as equal.")
     if not _is_known(difference):
-        return Verdict.INCONCLUSIVE
+        return ClaimVerdict.INCONCLUSIVE
     low, high = sorted((sign * difference.low, sign * difference.high))
     if (-margin < low and high < margin) or (low > 0):
-        return Verdict.HELD
-    return Verdict.CONTRADICTED if high < -margin else Verdict.NOT_SHOWN
+        return ClaimVerdict.HELD
+    return ClaimVerdict.CONTRADICTED if high < -margin else ClaimVerdict.NOT_SHOWN
 
 
-def fact(holds: bool | None) -> Verdict:
+def fact(holds: bool | None) -> ClaimVerdict:
     """Judge a claim about what has no chance in it, such as a path on a landscape; None where a part did not run."""
     if holds is None:
-        return Verdict.INCONCLUSIVE
-    return Verdict.HELD if holds else Verdict.CONTRADICTED
+        return ClaimVerdict.INCONCLUSIVE
+    return ClaimVerdict.HELD if holds else ClaimVerdict.CONTRADICTED
 
 
-def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> Verdict:
+def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> ClaimVerdict:
     """Judge by a two-sided sign test that something is more rather than less, over cases.
 
     Args:
@@ -120,23 +120,23 @@ def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> Verdict:
     """
     n, alpha = n_more + n_fewer, 1.0 - level
     if 2.0 * 0.5**n > alpha:
-        return Verdict.INCONCLUSIVE
+        return ClaimVerdict.INCONCLUSIVE
     if float(stats.binomtest(n_more, n).pvalue) > alpha:
-        return Verdict.NOT_SHOWN
-    return Verdict.HELD if n_more > n_fewer else Verdict.CONTRADICTED
+        return ClaimVerdict.NOT_SHOWN
+    return ClaimVerdict.HELD if n_more > n_fewer else ClaimVerdict.CONTRADICTED
 
 
-def all_of(verdicts: Iterable[Verdict]) -> Verdict:
+def all_of(verdicts: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """Judge a claim of several parts: contradicted by any part, held only by all of them.
 
     The parts' intervals have to be corrected for their number.
     """
     given = list(verdicts)
-    for word in (Verdict.CONTRADICTED, Verdict.NOT_SHOWN, Verdict.INCONCLUSIVE):
+    for word in (ClaimVerdict.CONTRADICTED, ClaimVerdict.NOT_SHOWN, ClaimVerdict.INCONCLUSIVE):
         if word in given:
             return word
-    return Verdict.HELD if given else Verdict.INCONCLUSIVE
+    return ClaimVerdict.HELD if given else ClaimVerdict.INCONCLUSIVE
 
 
-def _is_known(difference: Judged | None) -> bool:
+def _is_known(difference: Judged | None) -> TypeGuard[Judged]:
     return difference is not None and math.isfinite(difference.low) and math.isfinite(difference.high)

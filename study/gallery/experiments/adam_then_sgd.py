@@ -9,7 +9,7 @@ from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import gap_text
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import confirmed_text, scores_of
-from study.gallery.analysis.verdicts import Verdict, all_of, as_well, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, as_well, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked, step_losses
 from study.gallery.figures.ranks import rankings_picture
 from study.report.objective_metric import ObjectiveMetric
@@ -38,10 +38,10 @@ _SWITCHES = ("swats", "adam_then_sgd", "adam_then_given_sgd")
 _ALONE = ("adam", "momentum")
 _CLAIMED = {"adam": "Better than Adam alone", "momentum": "as well as SGD alone, or better"}
 _WORDS = {
-    Verdict.HELD: "is shown",
-    Verdict.CONTRADICTED: "is contradicted",
-    Verdict.NOT_SHOWN: "is not shown",
-    Verdict.INCONCLUSIVE: "is open",
+    ClaimVerdict.HELD: "is shown",
+    ClaimVerdict.CONTRADICTED: "is contradicted",
+    ClaimVerdict.NOT_SHOWN: "is not shown",
+    ClaimVerdict.INCONCLUSIVE: "is open",
 }
 # The largest difference that counts as equal: half a point of a share, or as much of a loss.
 _MARGIN = 0.005

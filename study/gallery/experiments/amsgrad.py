@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting
-from study.gallery.analysis.verdicts import Verdict
+from study.gallery.analysis.verdicts import ClaimVerdict
 from study.gallery.figures.loss_curves import Curve, loss_curves
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
@@ -161,16 +161,18 @@ def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float
             f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "
             f"{middle:g}); their regrets a step are {regret['adam']:.3f} and {regret['amsgrad']:.3f}."
         )
-    return tuple(sentences) or (f"{Verdict.INCONCLUSIVE}: Adam and AMSGrad did not both run with the same betas.",)
+    return tuple(sentences) or (
+        f"{ClaimVerdict.INCONCLUSIVE}: Adam and AMSGrad did not both run with the same betas.",
+    )
 
 
-def _judged(adam: float, amsgrad: float, *, best: float, worst: float) -> Verdict:
+def _judged(adam: float, amsgrad: float, *, best: float, worst: float) -> ClaimVerdict:
     """Judge that Adam ends at the worst end and AMSGrad at the best; one between them has not arrived at either."""
     if not np.all(np.isfinite([adam, amsgrad])):
-        return Verdict.INCONCLUSIVE
+        return ClaimVerdict.INCONCLUSIVE
     near = _NEAR * abs(best - worst)
     if abs(adam - best) <= near or abs(amsgrad - worst) <= near:
-        return Verdict.CONTRADICTED
+        return ClaimVerdict.CONTRADICTED
     if abs(adam - worst) <= near and abs(amsgrad - best) <= near:
-        return Verdict.HELD
-    return Verdict.NOT_SHOWN
+        return ClaimVerdict.HELD
+    return ClaimVerdict.NOT_SHOWN

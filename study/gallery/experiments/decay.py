@@ -20,7 +20,7 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.rankings import by_study, rate_text
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric
@@ -80,28 +80,30 @@ def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]]
     if all(each is None for each in gaps_of_all):
         few = all(len(cell.scores) < MIN_SEEDS for cell in grid.values())
         why = "fewer than three seeds" if few else "nowhere did both a schedule and the constant rate train"
-        return f"{Verdict.INCONCLUSIVE}, that decay is better: {why}."
+        return f"{ClaimVerdict.INCONCLUSIVE}, that decay is better: {why}."
     counts = Counter(judged)
-    left_out = counts[Verdict.INCONCLUSIVE]
+    left_out = counts[ClaimVerdict.INCONCLUSIVE]
     open_ones = f", {left_out} cannot be compared" if left_out else ""
     decides = _decides(asked, gaps_of_all, metric)
     return (
-        f"{all_of(judged)}, that decay is better: of {len(asked)} schedules, {counts[Verdict.HELD]} are significantly "
-        f"better than a constant rate, {counts[Verdict.CONTRADICTED]} worse, {counts[Verdict.NOT_SHOWN]} neither"
+        f"{all_of(judged)}, that decay is better: of {len(asked)} schedules, {counts[ClaimVerdict.HELD]} are "
+        f"significantly "
+        f"better than a constant rate, {counts[ClaimVerdict.CONTRADICTED]} worse, {counts[ClaimVerdict.NOT_SHOWN]} "
+        f"neither"
         f"{open_ones} (paired t intervals, Holm over all){decides}; {_largest_gain(compared, metric)}."
     )
 
 
 def _decides(asked: Sequence[Place], found: Sequence[CorrectedDifference | None], metric: ObjectiveMetric) -> str:
     """Return the schedules that contradict the claim, or those that do not show it, with their intervals."""
-    for word in (Verdict.CONTRADICTED, Verdict.NOT_SHOWN):
+    for word in (ClaimVerdict.CONTRADICTED, ClaimVerdict.NOT_SHOWN):
         shown = [
             f"{column} with {row.replace('_', ' ')} {gap_text(each, metric)}"
             for (row, column), each in zip(asked, found, strict=True)
             if each is not None and greater(each, sign=metric.sign) is word
         ]
         if shown:
-            return f"; {'worse' if word is Verdict.CONTRADICTED else 'neither'}: {', '.join(shown)}"
+            return f"; {'worse' if word is ClaimVerdict.CONTRADICTED else 'neither'}: {', '.join(shown)}"
     return ""
 
 

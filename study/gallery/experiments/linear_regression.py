@@ -13,7 +13,7 @@ from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.differences import against_constant
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import last_values, seed_of
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import step_losses
 from study.report.figures.style import styles
@@ -121,14 +121,14 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
     """Judge that Adam is ahead at the published rates, in the first half of the steps and in the last one."""
     own = entries.get("published", {})
     if not {"sgd", "adam"} <= set(own):
-        return [f"{Verdict.INCONCLUSIVE} at the published rates: SGD and Adam did not both run."]
+        return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: SGD and Adam did not both run."]
     losses = {
         name: {seed_of(run): material.history(run, "step_loss") for run in own[name].tuned} for name in ("sgd", "adam")
     }
     seeds = sorted(set(losses["sgd"]) & set(losses["adam"]))
     n = min((len(losses[name][seed]) for name in losses for seed in seeds), default=0)
     if n < 2:
-        return [f"{Verdict.INCONCLUSIVE} at the published rates: no losses of both were recorded."]
+        return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: no losses of both were recorded."]
     told, judged = [], []
     for half, part in (("first", slice(0, n // 2)), ("last", slice(n // 2, n))):
         shares = [float(np.mean(losses["adam"][seed][part] < losses["sgd"][seed][part])) for seed in seeds]

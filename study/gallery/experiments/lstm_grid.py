@@ -24,7 +24,7 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.objective_metric import ObjectiveMetric
 
@@ -121,10 +121,10 @@ def _best(grid: Mapping[Place, Cell], metric: ObjectiveMetric, *, baseline: floa
     error = f", {best.mean * scale:.1f} sunspots" if metric.training == "mae" else ""
     apart = against_constant(list(best.values), baseline, bounds=metric.value_bounds)
     beats = {
-        Verdict.HELD: "better than",
-        Verdict.CONTRADICTED: "worse than",
-        Verdict.NOT_SHOWN: "not shown to differ from",
-        Verdict.INCONCLUSIVE: "on too few seeds for an interval; not compared with",
+        ClaimVerdict.HELD: "better than",
+        ClaimVerdict.CONTRADICTED: "worse than",
+        ClaimVerdict.NOT_SHOWN: "not shown to differ from",
+        ClaimVerdict.INCONCLUSIVE: "on too few seeds for an interval; not compared with",
     }[greater(apart, sign=metric.sign)]
     return (
         f"Chosen by the validation years, the best pair is {_spoken(best.place)}: test {metric.spoken} "
@@ -161,12 +161,12 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
     others = gaps(claimed, grid.values())
     if not others:
         why = "fewer than three shared seeds trained" if claimed.is_finite else f"{_spoken(_CLAIMED)} diverged"
-        return (f"{Verdict.INCONCLUSIVE}: {told}, and no other pair can be compared with it ({why}).",)
+        return (f"{ClaimVerdict.INCONCLUSIVE}: {told}, and no other pair can be compared with it ({why}).",)
     # The others are to be worse. Those that diverged are, but one with too few seeds may not be.
     judged = [greater(gap, sign=-metric.sign) for gap in others.values()]
     open_ones = sum(cell.is_finite and cell.place not in {_CLAIMED, *others} for cell in grid.values())
-    verdict = all_of([*judged, *[Verdict.INCONCLUSIVE] * open_ones])
-    worse, better = (judged.count(word) for word in (Verdict.HELD, Verdict.CONTRADICTED))
+    verdict = all_of([*judged, *[ClaimVerdict.INCONCLUSIVE] * open_ones])
+    worse, better = (judged.count(word) for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED))
     rival = next(cell for cell in by_mean if cell.place in others)
     return (
         f"{verdict}: {told}. Against it, {_spoken(rival.place)} has {gap_text(others[rival.place], metric)}. Of "
@@ -224,12 +224,12 @@ def _beaten(
         for place, cell in grid.items()
     }
     counts = Counter(judged.values())
-    never = [c for c in columns if not any(own == c and judged[row, own] is Verdict.HELD for row, own in grid)]
+    never = [c for c in columns if not any(own == c and judged[row, own] is ClaimVerdict.HELD for row, own in grid)]
     shown = f"; with {', '.join(never)} no activation is shown to be better" if never else ""
     return (
-        f"Of {len(grid)} pairs, {counts[Verdict.HELD]} are shown to forecast better than persistence, "
-        f"{counts[Verdict.CONTRADICTED]} worse, {counts[Verdict.NOT_SHOWN]} neither, and "
-        f"{counts[Verdict.INCONCLUSIVE]} "
+        f"Of {len(grid)} pairs, {counts[ClaimVerdict.HELD]} are shown to forecast better than persistence, "
+        f"{counts[ClaimVerdict.CONTRADICTED]} worse, {counts[ClaimVerdict.NOT_SHOWN]} neither, and "
+        f"{counts[ClaimVerdict.INCONCLUSIVE]} "
         f"diverged or have fewer than three seeds (t intervals, corrected for all {len(grid)}){shown}.",
     )
 

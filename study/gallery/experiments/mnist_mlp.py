@@ -11,7 +11,7 @@ from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import Seed, seed_of
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import step_losses
 from study.report.objective_metric import MINUS
 from study.report.studies import Entry
@@ -113,7 +113,7 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
 Losses = Mapping[str, Mapping[Seed, float]]
 
 
-def _judged(losses: Losses, one: str, others: Sequence[str], *, lower: bool) -> Verdict:
+def _judged(losses: Losses, one: str, others: Sequence[str], *, lower: bool) -> ClaimVerdict:
     """Judge that one ends at a lower loss than all others, or at a higher one."""
     apart = _apart(losses, one, others)
     return all_of(greater(each, sign=1.0 if lower else -1.0) for each in apart.values())

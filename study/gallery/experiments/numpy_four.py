@@ -12,7 +12,7 @@ from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import gap_text
 from study.gallery.analysis.rankings import by_setting, ranking, rankings_table, rate_text
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_of, mean_text, seed_of
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric
@@ -205,7 +205,7 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
         n_passes = min(int(material.configs[e.studies[0].record.name]["budget"]["n_epochs"]) for e in own.values())
         judged = all_of(greater(each) for each in apart)
         told.append(
-            f"{judged if n_passes >= _PASSES else Verdict.INCONCLUSIVE} with {_SETTINGS[setting]}: "
+            f"{judged if n_passes >= _PASSES else ClaimVerdict.INCONCLUSIVE} with {_SETTINGS[setting]}: "
             f"{_passes(n_passes)}train accuracy is {_accuracies(own, metric)}. {_counted(pairs, apart, metric)}"
         )
     return told
@@ -224,18 +224,18 @@ def _counted(
     pairs: Sequence[tuple[str, str]], apart: Sequence[CorrectedDifference | None], metric: ObjectiveMetric
 ) -> str:
     """Say which pairs differ significantly in the published order, and which in the opposite one."""
-    found: dict[Verdict, list[str]] = {word: [] for word in Verdict}
+    found: dict[ClaimVerdict, list[str]] = {word: [] for word in ClaimVerdict}
     for (a, b), each in zip(pairs, apart, strict=True):
         shown = f" {gap_text(each, metric)}" if each is not None else ""
         found[greater(each)].append(f"{_NAMES[a]} above {_NAMES[b]}{shown}")
-    if len(found[Verdict.INCONCLUSIVE]) == len(pairs):
+    if len(found[ClaimVerdict.INCONCLUSIVE]) == len(pairs):
         return f"Of the {len(pairs)} pairs none can be tested: fewer than three shared seeds trained."
-    against = found[Verdict.CONTRADICTED]
+    against = found[ClaimVerdict.CONTRADICTED]
     sentence = (
-        f"Of the {len(pairs)} pairs, {len(found[Verdict.HELD])} differ significantly in the published order and "
+        f"Of the {len(pairs)} pairs, {len(found[ClaimVerdict.HELD])} differ significantly in the published order and "
         f"{len(against)} in the opposite one (paired t intervals, Holm over all pairs)"
     )
-    listing = against or found[Verdict.NOT_SHOWN]
+    listing = against or found[ClaimVerdict.NOT_SHOWN]
     return (
         f"{sentence}; {'against it' if against else 'not shown'}: {'; '.join(listing)}." if listing else f"{sentence}."
     )

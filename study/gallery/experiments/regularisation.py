@@ -26,7 +26,7 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.run_scores import Seed, seed_of
-from study.gallery.analysis.verdicts import Verdict, all_of, greater, more_often
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, more_often
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 
@@ -199,7 +199,7 @@ def _narrowed_text(
 ) -> str:
     found = simultaneous(list(pairs.values()))
     judged = [greater(each, sign=-1.0) for each in found]
-    n_narrower, n_wider = (judged.count(word) for word in (Verdict.HELD, Verdict.CONTRADICTED))
+    n_narrower, n_wider = (judged.count(word) for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED))
     each = [
         f"{name} {'cannot be compared' if gap is None else gap_text(gap, metric)}"
         for name, gap in zip(pairs, found, strict=True)

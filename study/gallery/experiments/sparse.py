@@ -11,7 +11,7 @@ from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis import run_scores as _run_scores
 from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, n_pairs_of, ordered
 from study.gallery.analysis.rankings import by_study, rate_text
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.objective_metric import ObjectiveMetric
 
@@ -72,7 +72,7 @@ def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]
     ranked = best_first(grid.values(), metric, by=lambda cell: cell.mean)
     best = ranked[0]
     if not best.is_finite:
-        return (f"{Verdict.INCONCLUSIVE}: every optimizer diverged.",)
+        return (f"{ClaimVerdict.INCONCLUSIVE}: every optimizer diverged.",)
     listed = ", ".join(f"{cell.place[1]} {metric.text(cell.mean)}" for cell in ranked if cell.is_finite)
     return (_claims(best, ranked, metric), f"Tuned, on rare words, by their means: {listed}.")
 
@@ -99,7 +99,7 @@ def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     adagrad = next((cell for cell in ranked if cell.place[1] == "adagrad"), None)
     if adagrad is not None:
         told.append(_suits(adagrad, best, ranked, metric))
-    return " ".join(told) or f"{Verdict.INCONCLUSIVE}: no two kinds of optimizers ran."
+    return " ".join(told) or f"{ClaimVerdict.INCONCLUSIVE}: no two kinds of optimizers ran."
 
 
 def _suits(adagrad: Cell, best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:

@@ -11,7 +11,7 @@ from study.gallery import About, Material, PageContents, Table
 from study.gallery.analysis.differences import simultaneous
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_text, seed_of
-from study.gallery.analysis.verdicts import Verdict, all_of, greater
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import smoothed, step_losses
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
@@ -76,7 +76,7 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
         steps[optimizer] = {seed: _first_below(each, _NEAR * noise) for seed, each in losses.items()}
     arrivals = {name: float(np.median(list(at.values()))) if at else np.inf for name, at in steps.items()}
     if "sgd" not in arrivals or len(arrivals) < 2:
-        return [f"{Verdict.INCONCLUSIVE} at the published rates: SGD and another optimizer did not both run."]
+        return [f"{ClaimVerdict.INCONCLUSIVE} at the published rates: SGD and another optimizer did not both run."]
     told = [f"{name} {'not at all' if np.isinf(at) else f'at step {at:.0f}'}" for name, at in arrivals.items()]
     others = [name for name in arrivals if name != "sgd"]
     last = max((len(material.history(run, "step_loss")) for entry in own.values() for run in entry.tuned), default=0)
