@@ -81,6 +81,7 @@ def against_constant(
     constant: float,
     *,
     n_comparisons: int = 1,
+    step: float | None = None,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> CorrectedDifference | None:
     """Return the mean of scores minus a constant, with its 95 % t interval; None with fewer than three finite ones.
@@ -89,10 +90,11 @@ def against_constant(
         scores: One a seed.
         constant: A number without luck, such as the error of a forecast that needs no training.
         n_comparisons: The number of such intervals that are to hold together (Bonferroni). Default: 1.
+        step: The smallest difference that two scores can have. Default: None, the smallest one seen.
         bounds: The least and the greatest value of the scores. Default: none.
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < MIN_SEEDS or not np.all(np.isfinite(values)):
         return None
-    found = mean_interval(values, level=1.0 - 0.05 / n_comparisons, bounds=bounds)
+    found = mean_interval(values, level=1.0 - 0.05 / n_comparisons, step=step, bounds=bounds)
     return CorrectedDifference(mean=found.estimate - constant, low=found.low - constant, high=found.high - constant)

@@ -49,6 +49,8 @@ _AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of tr
 _SHARE = 0.1
 # Of single batches, so many recorded losses are averaged to tell where a run is.
 _N_AVERAGED = 20
+# Seconds and noises, as logarithms, are known to a hundredth at best.
+_RESOLUTION = 0.01
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
@@ -205,7 +207,7 @@ def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[t
     words = [
         f"{('seconds', 'noise')[which]} of {_NAMES[more]} over that of {_NAMES[fewer]}" for which, more, fewer in asked
     ]
-    return list(zip(words, simultaneous(pairs), strict=True))
+    return list(zip(words, simultaneous(pairs, step=_RESOLUTION), strict=True))
 
 
 def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:

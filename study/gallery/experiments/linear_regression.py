@@ -132,7 +132,7 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
     told, judged = [], []
     for half, part in (("first", slice(0, n // 2)), ("last", slice(n // 2, n))):
         shares = [float(np.mean(losses["adam"][seed][part] < losses["sgd"][seed][part])) for seed in seeds]
-        found = against_constant(shares, 0.5, n_comparisons=2, bounds=(0.0, 1.0))
+        found = against_constant(shares, 0.5, n_comparisons=2, step=2 / n, bounds=(0.0, 1.0))
         judged.append(greater(found))
         span = f" [{100 * (found.low + 0.5):.0f} to {100 * (found.high + 0.5):.0f}]" if found else ""
         told.append(f"the {half} half in {100 * float(np.mean(shares)):.0f}{span} %")

@@ -66,6 +66,7 @@ _SETTINGS: Mapping[str, str] = {
 _TRAIN = "accuracy"
 # As published. The order after fewer passes is another question.
 _PASSES = 499
+_N_IMAGES = 259
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
@@ -201,7 +202,7 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
             continue
         own = entries[setting]
         pairs = list(combinations([o for o in there if o in own], 2))
-        apart = simultaneous([(_train_scores(own[a]), _train_scores(own[b])) for a, b in pairs])
+        apart = simultaneous([(_train_scores(own[a]), _train_scores(own[b])) for a, b in pairs], step=1 / _N_IMAGES)
         n_passes = min(int(material.configs[e.studies[0].record.name]["budget"]["n_epochs"]) for e in own.values())
         judged = all_of(greater(each) for each in apart)
         told.append(
@@ -256,7 +257,7 @@ def _slips(entries: Entries, metric: ObjectiveMetric) -> list[str]:
         pairs = [(_train_scores(entries[setting][name]), _train_scores(clean[name])) for name in both]
         changes = [
             f"{_NAMES[name]} {gap_text(change, metric)}{'' if change.is_significant else ' (not significant)'}"
-            for name, change in zip(both, simultaneous(pairs), strict=True)
+            for name, change in zip(both, simultaneous(pairs, step=1 / _N_IMAGES), strict=True)
             if change is not None
         ]
         if changes:

@@ -56,7 +56,7 @@ def test_the_three_rankings_stand_beside_the_published_one(four):
         "Of the 6 pairs, 6 differ significantly in the published order and 0 in the opposite one" in shown.findings[0]
     )
     assert shown.findings[1].startswith("The claim is contradicted with no slip: ")
-    assert "against it: Adam above RMSprop \u22121.00\u00a0points [" in shown.findings[1]
+    assert "against it: Adam above mini-batch \u22123.00\u00a0points [" in shown.findings[1]
 
 
 def test_each_slip_is_told_with_what_it_changes(four):

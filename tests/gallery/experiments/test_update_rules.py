@@ -27,8 +27,8 @@ def material(make, *, off):
 def test_rules_that_agree_are_found_to(make_material):
     shown = show(material(make_material, off=1e-12))
     assert shown.findings[0] == (
-        "The claim is contradicted: NumPy's form of Keras's rule agrees with Keras for 2 of 2 rules; Keras departs from "
-        "the paper in 1 of 2 rules."
+        "The claim is contradicted: NumPy's form of Keras's rule agrees with Keras for 2 of 2 rules; Keras departs "
+        "from the paper in 1 of 2 rules."
     )
     assert "30 steps" in shown.findings[1]
     assert [row[0] for row in shown.tables[0].rows] == ["adam", "sgd"]
