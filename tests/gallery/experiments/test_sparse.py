@@ -29,7 +29,7 @@ def test_adaptive_ones_that_are_told_better_hold_the_claim(shown):
     assert "on rare words, by their means: adam 60.00" in untuned
     assert "adagrad 95.10" in tuned
     assert claim.startswith("The claim held, that adaptive optimizers are better on sparse data, for these tuned")
-    assert "the first of them, adagrad, against the first of the others, momentum: +20.10" in claim
+    assert "the first of them, adagrad, against the first of the others, momentum: +20.0" in claim
     assert "The claim held, that Adagrad suits it best: the first by its mean is adagrad; against it" in claim
 
 
