@@ -87,8 +87,8 @@ def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]]
     decides = _decides(asked, gaps_of_all, metric)
     return (
         f"{all_of(judged)}, that decay is better: of {len(asked)} schedules, {counts[ClaimVerdict.HELD]} are "
-        f"significantly "
-        f"better than a constant rate, {counts[ClaimVerdict.CONTRADICTED]} worse, {counts[ClaimVerdict.NOT_SHOWN]} "
+        f"significantly better than a constant rate, {counts[ClaimVerdict.CONTRADICTED]} worse, "
+        f"{counts[ClaimVerdict.NOT_SHOWN]} "
         f"neither"
         f"{open_ones} (paired t intervals, Holm over all){decides}; {_largest_gain(compared, metric)}."
     )
@@ -137,8 +137,7 @@ def _firsts(
         better, worse = (", ".join(_told(compared[column], metric, sign)) or "none" for sign in (1, -1))
         told.append(
             f"{column}: {best.place[0]} is first by its mean with {mean_text(best, metric)}; significantly better "
-            f"than "
-            f"constant: {better}; significantly worse: {worse} (Holm within {column})."
+            f"than constant: {better}; significantly worse: {worse} (Holm within {column})."
         )
     return told
 

@@ -172,11 +172,10 @@ def _findings(material: Material, runs: Sequence[_BowlRun], wells: Sequence[Comp
     kinds = {"above" if run.is_above else "at" if run.is_at_limit else "below" for run in runs}
     holds: bool | None = n_as_told == len(runs)
     if holds and kinds != {"above", "at", "below"}:
-        holds = None  # a part of the claim did not run
+        holds = None  # a part of it was not run
     limit = (
         f"{n_as_told} of {len(runs)} ways on the bowl went as the limit says: towards the minimum below it, to and "
-        f"fro "
-        f"at it, away above it; run were rates {listed(sorted(kinds))} the limit."
+        f"fro at it, away above it; run were rates {listed(sorted(kinds))} the limit."
     )
     swings = [
         f"{run.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "

@@ -206,8 +206,7 @@ def _narrowed_text(
     ]
     return (
         f"{all_of(judged)}, that L2 and dropout narrow the gap between training and test: of {len(pairs)} cases of "
-        f"one "
-        f"of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, "
+        f"one of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, "
         f"paired t "
         f"intervals, Holm over all: {', '.join(each)})."
     )
@@ -253,12 +252,10 @@ def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: flo
     n_wider, n_narrower = (sum(sign * change > 0 for change in wider) for sign in (1, -1))
     return [
         f"{more_often(n_wider, n_narrower)}, that batch normalization makes training less dependent on rate and "
-        f"initial "
-        f"weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in {n_wider} "
-        f"and "
-        f"narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ "
-        f"decide "
-        "nothing)."
+        f"initial weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in "
+        f"{n_wider} "
+        f"and narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ "
+        "decide nothing)."
     ], told
 
 

@@ -89,8 +89,7 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
     ]
     return [
         f"{all_of(greater(each) for each in apart)} at the published rates, that SGD is the slowest: the smoothed "
-        f"loss "
-        f"of a batch is first within {_NEAR} times the noise's own {noise:.2g} for {listed(told)} (median over "
+        f"loss of a batch is first within {_NEAR} times the noise's own {noise:.2g} for {listed(told)} (median over "
         f"seeds). "
         f"Steps that SGD needs beyond the others, at least: {', '.join(later)} (paired t intervals, Holm)."
     ]

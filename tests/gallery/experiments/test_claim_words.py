@@ -135,7 +135,7 @@ def numpy_four_page(case, make_material, _):
         make_material(studies, n_epochs=499),
         metrics=lambda name, run: {"accuracy": train[name.partition("-")[0]][run.number]},
         config=lambda _: {},
-        history=lambda _, metric: np.linspace(2, 1, 10),
+        history=lambda *_: np.linspace(2, 1, 10),
         metric="val_accuracy",
     )
     return numpy_four.show(material).findings[0]
@@ -144,7 +144,7 @@ def numpy_four_page(case, make_material, _):
 def toy_page(case, make_material, _):
     arrival = {"sgd": scores(case, 0, base=60, size=20), "adam": scores(case, 1, base=60, size=20, effect=False)}
 
-    def history(run, metric):
+    def history(run, _metric):
         at = int(arrival[run.run_id.partition("-")[0]][run.number])
         return np.where(np.arange(200) < max(at, 1), 0.3, 0.01)
 
@@ -162,7 +162,7 @@ def toy_page(case, make_material, _):
 def line_page(case, make_material, _):
     shares = scores(case, 0, base=0.5, size=0.4 if case != "overlapping" else 0.2)
 
-    def history(run, metric):
+    def history(run, _metric):
         behind = np.arange(100) % 100 >= 100 * shares[run.number]
         order = np.random.default_rng(run.number).permutation(100)
         ahead = np.where(behind[order], 1.2, 0.8)
@@ -191,7 +191,7 @@ def batch_page(case, make_material, _):
         luck = noise * LUCK[batches.index(batch)][seed]
         return float(np.exp(luck - (shift if batch == "mini" else 0.0)))
 
-    def history(run, metric):
+    def history(run, _metric):
         batch = of(run.run_id)
         spread = 0.1 * np.exp(shift * batches.index(batch) + noise * LUCK[5 + batches.index(batch)][run.number])
         n_after = np.arange(4000) - 2000  # so late that the width of a moving average is no matter
@@ -242,7 +242,7 @@ def test_no_page_has_a_word_of_its_own_for_a_claim(path):
     for phrase in (
         "holds in part",
         "claim does not",
-        "claim did not",
+        "claim did not hold",
         "held in part",
         "refuted",
         '"holds',
