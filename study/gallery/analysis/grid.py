@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from study.gallery import Material
 from study.gallery.analysis import run_scores as _run_scores
-from study.gallery.analysis.run_scores import Seed, score_step, scores_of
+from study.gallery.analysis.differences import simultaneous
+from study.gallery.analysis.run_scores import Seed, scores_of
+from study.gallery.analysis.verdicts import Judged, is_negative, is_positive
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy
-from study.statistics.holm import holm_intervals
-from study.statistics.intervals import MIN_SEEDS, paired_difference
+from study.statistics.intervals import MIN_SEEDS
 
 Floats = NDArray[np.float64]
 # Row and column.
@@ -80,7 +81,7 @@ class Gap:
     @property
     def is_told(self) -> bool:
         """True for a significant difference: the interval excludes zero."""
-        return self.low >= 0 < self.mean or self.high <= 0 > self.mean
+        return is_positive(self) or is_negative(self)
 
 
 def optimizer_of(config: Mapping[str, Any]) -> str:
@@ -195,36 +196,28 @@ def gaps(
             False, Holm's procedure over the cells compared.
         metric: The metric, for the step of its scores. Default: None, the smallest difference seen.
     """
-    compared, means, errors, sizes = [], [], [], []
-    for other in others:
-        shared = sorted(set(reference.scores) & set(other.scores))
-        if other.place == reference.place or len(shared) < MIN_SEEDS or not (reference.is_finite and other.is_finite):
-            continue
-        own, its = (np.array([cell.scores[seed] for seed in shared]) for cell in (other, reference))
-        difference = paired_difference(own, its, step=score_step([*own, *its], metric) if metric else None)
-        compared.append(other.place)
-        means.append(difference.mean)
-        errors.append(difference.standard_error)
-        sizes.append(len(shared))
-    if not compared:
-        return {}
-    n_cells = len(compared) + 1
-    lows, highs = holm_intervals(
-        means, errors, n_seeds=min(sizes), n_comparisons=n_cells * (n_cells - 1) // 2 if chosen else None
-    )
+    compared = [cell for cell in others if cell.place != reference.place and comparable(cell, reference)]
+    pairs = [(cell.scores, reference.scores) for cell in compared]
+    n_pairs = n_pairs_of(len(compared) + 1) if chosen else None
     return {
-        place: Gap(place=place, mean=mean, low=float(low), high=float(high))
-        for place, mean, low, high in zip(compared, means, lows, highs, strict=True)
+        cell.place: Gap(place=cell.place, mean=found.mean, low=found.low, high=found.high)
+        for cell, found in zip(compared, simultaneous(pairs, n_comparisons=n_pairs, metric=metric), strict=True)
+        if found is not None
     }
 
 
-def gap_text(gap: Gap, metric: ObjectiveMetric) -> str:
-    """Return a difference with its interval, as text.
+def comparable(cell: Cell, reference: Cell) -> bool:
+    """Return True if both have finite scores throughout, under at least three shared seeds."""
+    return len(set(cell.scores) & set(reference.scores)) >= MIN_SEEDS and cell.is_finite and reference.is_finite
 
-    Args:
-        gap: The difference.
-        metric: The compared metric.
-    """
+
+def n_pairs_of(n_cells: int) -> int:
+    """Return the number of pairs of cells."""
+    return n_cells * (n_cells - 1) // 2
+
+
+def gap_text(gap: Judged, metric: ObjectiveMetric) -> str:
+    """Return a difference with its interval."""
     return f"{metric.change(gap.mean)} [{metric.change_span(gap.low, gap.high)}]"
 
 

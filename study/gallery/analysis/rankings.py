@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.gallery.analysis.run_scores import Seed, confirmed_text, interval_text, score_step, scores_of
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
+from study.gallery.analysis.run_scores import Seed, confirmed_text, interval_text, listed, scores_of
+from study.gallery.analysis.verdicts import ClaimVerdict, is_positive
 from study.report.confirmed import confirmed, divergence_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
-from study.statistics.holm import holm_two_sided, t_ratio
-from study.statistics.intervals import MIN_SEEDS, Interval, paired_difference
+from study.statistics.intervals import Interval
 from study.statistics.resolution import comparable_means
 
-_LEVEL = 0.05
-# Largest number of pairs that a sentence names.
+# Most pairs that a sentence names.
 _MOST_PAIRS = 5
 
 
@@ -35,14 +34,20 @@ class Ranking:
         intervals: The mean over the seeds that did not diverge with its 95 % t interval, by optimizer; None where the
             mean over all seeds is not finite.
         divergence: The divergence of each optimizer's seeds, in words; empty without any.
-        told_apart: Pairs with a significant difference, the better first; Holm's correction is over all pairs.
+        differences: The first optimizer's mean score minus the second's for each pair that can be compared, positive
+            where the first is better; Holm's correction is over all pairs. Each pair stands in both orders.
     """
 
     setting: str
     names: tuple[str, ...]
     intervals: Mapping[str, Interval | None]
     divergence: Mapping[str, str]
-    told_apart: frozenset[tuple[str, str]]
+    differences: Mapping[tuple[str, str], CorrectedDifference]
+
+    @property
+    def told_apart(self) -> frozenset[tuple[str, str]]:
+        """Pairs with a significant difference, the better first."""
+        return frozenset(pair for pair, each in self.differences.items() if is_positive(each))
 
     def place(self, name: str) -> int:
         """Return an optimizer's place, from 1.
@@ -100,7 +105,7 @@ def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric)
         names=names,
         intervals=intervals,
         divergence={name: divergence_text(each) for name, each in found.items()},
-        told_apart=_told_apart(names, scores, metric),
+        differences=_differences(names, scores, metric),
     )
 
 
@@ -134,26 +139,42 @@ def rankings_table(
     return Table(caption=caption, header=tuple(header), rows=tuple(rows))
 
 
-def verdict(before: Ranking, after: Ranking) -> str:
-    """Return the verdict on the claim that a ranking stays the same once each optimizer is tuned.
+def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
+    """Judge the claim that a ranking stays the same once each optimizer is tuned.
+
+    It is contradicted by a pair with significant differences in opposite directions, and held where each pair differs
+    significantly in one direction under both settings.
 
     Args:
         before: The ranking at a shared setting.
         after: The ranking of the tuned optimizers.
+        metric: The metric compared.
     """
     shared = [name for name in before.names if name in after.names]
-    turned = [(a, b) for a, b in combinations(shared, 2) if after.place(a) > after.place(b)]
-    sure = _sure(turned, before, after)
+    pairs = list(combinations(shared, 2))
+    both = [pair for pair in pairs if pair in before.differences and pair in after.differences]
+    turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
+    sure = _sure(both, before, after)
+    kept = [pair for pair in both if pair in before.told_apart and pair in after.told_apart]
     said = f"under {before.setting} and under {after.setting}"
     if sure:
-        n = "one pair" if len(sure) == 1 else f"{len(sure)} pairs"
         return (
-            "Contradicted: the ranking changes once each optimizer is tuned. Significant differences "
-            f"{said}, in opposite directions: {n}."
+            f"{ClaimVerdict.CONTRADICTED}: the ranking changes once each optimizer is tuned. Significant differences "
+            f"{said}, in opposite directions: {_sure_text(sure, before, after, metric)}."
         )
-    if turned:
-        return f"Not decided: pairs change their order, but none with a significant difference both {said}."
-    return f"Confirmed: the ranking is the same {said}, for all {len(shared)} optimizers."
+    if not both:
+        return f"{ClaimVerdict.INCONCLUSIVE}: no pair has three shared seeds with finite scores {said}."
+    moved = f"{len(turned)} of {len(pairs)} pairs change their order by their means"
+    if len(kept) == len(pairs):
+        each = f"all {len(pairs)} pairs with significant differences"
+        return (
+            f"{ClaimVerdict.HELD}: the ranking is the same {said}, {each} (paired t intervals, Holm over all pairs)."
+        )
+    return (
+        f"{ClaimVerdict.NOT_SHOWN}: {moved}, none with a significant difference both {said}; {len(kept)} of "
+        f"{len(pairs)} "
+        "keep theirs with significant differences under both (paired t intervals, Holm over all pairs)."
+    )
 
 
 def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str, ...]:
@@ -168,21 +189,22 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
     pairs = list(combinations(shared, 2))
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
     sentences = [
-        f"Under {before.setting} the best is {_best(before)}, under {after.setting} it is {_best(after)}. "
+        f"By its mean, the best under {before.setting} is {_best(before)}, under {after.setting} it is "
+        f"{_best(after)}. "
         + (
-            f"Of {len(pairs)} pairs, {len(turned)} change their order (Kendall's tau "
+            f"Of {len(pairs)} pairs, {len(turned)} change their order by their means (Kendall's tau "
             f"{1 - 2 * len(turned) / len(pairs):.2f})."
             if pairs
             else ""
         )
     ]
     if worse := _worse(before, after, metric):
-        sentences.append(f"Worse mean under {after.setting} than under {before.setting}: {worse}.")
-    sure = _sure(turned, before, after)
-    if sure:
-        listed = ", ".join(f"{a} before {b}" for a, b in sure[:_MOST_PAIRS])
-        rest = f", and {len(sure) - _MOST_PAIRS} more" if len(sure) > _MOST_PAIRS else ""
-        sentences.append(f"Significant differences under both, with the opposite order afterwards: {listed}{rest}.")
+        sentences.append(f"Worse mean under {after.setting} than under {before.setting}, not tested: {worse}.")
+    if sure := _sure(pairs, before, after):
+        sentences.append(
+            "Significant differences under both, with the opposite order afterwards: "
+            f"{_sure_text(sure, before, after, metric)}."
+        )
     counts = [
         f"{len([pair for pair in each.told_apart if set(pair) <= set(shared)])} under {each.setting}"
         for each in (before, after)
@@ -204,19 +226,43 @@ def rate_text(entry: Entry) -> str:
     return ", ".join(dict.fromkeys(_short(rate) for rate in rates))
 
 
-def _sure(turned: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
-    """Return the pairs in a new order that differ significantly both before and after."""
-    return [(a, b) for a, b in turned if (a, b) in before.told_apart and (b, a) in after.told_apart]
+def _sure(pairs: Sequence[tuple[str, str]], before: Ranking, after: Ranking) -> list[tuple[str, str]]:
+    """Return the pairs that differ significantly under both in opposite directions, the one better before first.
+
+    Args:
+        pairs: Pairs in the order of the ranking before.
+        before: The one ranking.
+        after: The other.
+    """
+    return [(a, b) for a, b in pairs if (a, b) in before.told_apart and (b, a) in after.told_apart]
+
+
+def _sure_text(sure: Sequence[tuple[str, str]], before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
+    """Return pairs with the intervals that decide, at most `_MOST_PAIRS` of them."""
+    told = [
+        f"{a} minus {b} " + " and ".join(_difference_text(each, (a, b), metric) for each in (before, after))
+        for a, b in sure[:_MOST_PAIRS]
+    ]
+    rest = f"; and {len(sure) - _MOST_PAIRS} more" if len(sure) > _MOST_PAIRS else ""
+    return f"{'; '.join(told)}{rest}"
+
+
+def _difference_text(ranked: Ranking, pair: tuple[str, str], metric: ObjectiveMetric) -> str:
+    """Return a difference as the metric counts it, with its interval."""
+    each = ranked.differences[pair]
+    low, high = (each.low, each.high) if metric.sign > 0 else (-each.high + 0.0, -each.low + 0.0)
+    return f"{metric.change(metric.sign * each.mean)} [{metric.change_span(low, high)}] under {ranked.setting}"
 
 
 def _best(ranked: Ranking) -> str:
-    """Return the first optimizer, and the second if the difference is not significant."""
+    """Return the first optimizer, and those from which it does not differ significantly."""
     first, *others = ranked.names
-    if not others or None in (ranked.intervals[first], ranked.intervals[others[0]]):
-        return first
-    return (
-        first if (first, others[0]) in ranked.told_apart else f"{first} (no significant difference from {others[0]})"
-    )
+    alike = [name for name in others if (first, name) in ranked.differences and (first, name) not in ranked.told_apart]
+    unknown = [name for name in others if (first, name) not in ranked.differences]
+    if others and len(unknown) == len(others):
+        return f"{first} (compared with none)"
+    shown = listed(alike[:_MOST_PAIRS]) if len(alike) <= _MOST_PAIRS else f"{len(alike)} others"
+    return f"{first} (no significant difference from {shown})" if alike else first
 
 
 def _worse(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
@@ -240,28 +286,15 @@ def _short(text: str) -> str:
         return text
 
 
-def _told_apart(
+def _differences(
     names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], metric: ObjectiveMetric
-) -> frozenset[tuple[str, str]]:
-    pairs, ratios, sizes = [], [], []
-    for a, b in combinations(names, 2):
-        shared = sorted(set(scores[a]) & set(scores[b]))
-        first, second = (np.array([scores[name][key] for key in shared]) for name in (a, b))
-        if len(shared) < MIN_SEEDS or not (_finite(first) and _finite(second)):
-            continue
-        difference = paired_difference(first, second, step=score_step([*first, *second], metric))
-        pairs.append((a, b))
-        ratios.append(float(t_ratio([metric.sign * difference.mean], [difference.standard_error])[0]))
-        sizes.append(len(shared))
-    if not pairs:
-        return frozenset()
-    adjusted = holm_two_sided(ratios, n_seeds=min(sizes))
-    return frozenset(
-        (a, b) if ratio > 0 else (b, a)
-        for (a, b), ratio, p in zip(pairs, ratios, adjusted, strict=True)
-        if p <= _LEVEL and ratio != 0
-    )
-
-
-def _finite(values: NDArray[np.float64]) -> bool:
-    return bool(np.all(np.isfinite(values)))
+) -> dict[tuple[str, str], CorrectedDifference]:
+    pairs = list(combinations(names, 2))
+    oriented = {name: {seed: metric.sign * score for seed, score in own.items()} for name, own in scores.items()}
+    apart = simultaneous([(oriented[a], oriented[b]) for a, b in pairs], metric=metric)
+    found = {}
+    for (a, b), each in zip(pairs, apart, strict=True):
+        if each is not None:
+            found[a, b] = each
+            found[b, a] = CorrectedDifference(mean=-each.mean, low=-each.high + 0.0, high=-each.low + 0.0)
+    return found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.rankings import by_setting
+from study.gallery.analysis.verdicts import ClaimVerdict
 from study.gallery.figures.loss_curves import Curve, loss_curves
 from study.report.figures.style import Style, styles
 from study.report.studies import Entry
@@ -31,6 +32,8 @@ ABOUT = About(
 )
 # Both optimizers: the claim compares them.
 SMALLEST = ("setting=theorem",)
+# How near counts as at an end, as a share of the way between both.
+_NEAR = 0.05
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -155,12 +158,25 @@ def _findings(runs: Sequence[_OnlineRun], ends: tuple[float, float], best: float
         ended = {run.optimizer: run.positions[-1] for run in runs if run.setting == setting}
         if not {"adam", "amsgrad"} <= set(ended):
             continue
-        wrong = {name: abs(x - worst) < abs(x - best) for name, x in ended.items()}
-        holds = wrong["adam"] and not wrong["amsgrad"]
+        verdict = _judged(ended["adam"], ended["amsgrad"], best=best, worst=worst)
         regret = {run.optimizer: run.regret[-1] for run in runs if run.setting == setting}
         sentences.append(
-            f"With the {setting} betas the claim {'holds' if holds else 'does not hold'}: Adam ends at "
+            f"{verdict} with the {setting} betas: Adam ends at "
             f"{ended['adam']:.3f}, AMSGrad at {ended['amsgrad']:.3f} (best {best:g}, worst {worst:g}, middle "
             f"{middle:g}); their regrets a step are {regret['adam']:.3f} and {regret['amsgrad']:.3f}."
         )
-    return tuple(sentences)
+    return tuple(sentences) or (
+        f"{ClaimVerdict.INCONCLUSIVE}: Adam and AMSGrad did not both run with the same betas.",
+    )
+
+
+def _judged(adam: float, amsgrad: float, *, best: float, worst: float) -> ClaimVerdict:
+    """Judge that Adam ends at the worst end and AMSGrad at the best; one between them has not arrived at either."""
+    if not np.all(np.isfinite([adam, amsgrad])):
+        return ClaimVerdict.INCONCLUSIVE
+    near = _NEAR * abs(best - worst)
+    if abs(adam - best) <= near or abs(amsgrad - worst) <= near:
+        return ClaimVerdict.CONTRADICTED
+    if abs(adam - worst) <= near and abs(amsgrad - best) <= near:
+        return ClaimVerdict.HELD
+    return ClaimVerdict.NOT_SHOWN

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.rankings import rate_text
-from study.gallery.analysis.run_scores import last_values, listed, mean_text
+from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_text, seed_of
+from study.gallery.analysis.verdicts import all_of, greater
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed
 from study.report.objective_metric import ObjectiveMetric
@@ -46,6 +49,8 @@ _AXES = {"steps": "step", "examples": "examples seen", "seconds": "seconds of tr
 _SHARE = 0.1
 # Number of recorded losses of batches whose mean is the loss at a step.
 _N_AVERAGED = 20
+# Seconds and noises, as logarithms, are known to a hundredth at best.
+_RESOLUTION = 0.01
 Entries = Mapping[str, Mapping[str, Entry]]
 
 
@@ -169,31 +174,58 @@ def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Tab
 
 
 def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> list[str]:
-    """Return for each axis the batch size that reaches a common loss first, with the verdict on the claim."""
+    """Judge that mini-batches are first by seconds and the noise falls with the batch; say who is first elsewhere."""
     told: list[str] = []
     for setting, own in entries.items():
         reached = {batch: _final(material, entry) for batch, entry in own.items() if entry.tuned}
         if len(reached) < 2 or not all(np.isfinite(list(reached.values()))):
             continue
-        level = max(reached.values())  # the highest final loss, which all have reached
-        firsts, ahead = [], {}
+        level = max(reached.values())  # the last loss of the slowest, which all have reached
+        firsts = []
         for axis, words in _AXES.items():
             times = {batch: _first(material, own[batch], axis, level) for batch in reached}
             first = min(times, key=lambda batch: times[batch])
-            ahead[axis] = first
             or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
             firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
+        apart = _apart(material, {batch: own[batch] for batch in reached}, level)
         scores = [f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, metric.test), metric)}" for batch in own]
-        noises = [np.median(noise) for batch in _NAMES if batch in own and len(noise := _noises(material, own[batch]))]
-        holds = ahead["seconds"] == "mini" and noises == sorted(noises)
-        verdict = f"The claim {'holds' if holds else 'does not hold'} with the {setting} rate"
-        if len(reached) < len(_NAMES):
-            verdict = f"With the {setting} rate not all three are there"
         told.append(
-            f"{verdict}: a loss of {level:.3g} is reached first {listed(firsts)}. Test "
-            f"{metric.spoken} after equally many epochs: {', '.join(scores)}."
+            f"{all_of(greater(each) for _, each in apart)} with the {setting} rate: {_ratios(apart)}. A loss of "
+            f"{level:.3g} is reached first {listed(firsts)}, by the medians over seeds. Test {metric.spoken} after "
+            f"equally many epochs: {', '.join(scores)}."
         )
     return told
+
+
+def _apart(material: Material, own: Mapping[str, Entry], level: float) -> list[tuple[str, CorrectedDifference | None]]:
+    """Return the four comparisons that the claim makes, each positive in its favor: differences of logarithms."""
+    logs = {}
+    for batch, entry in own.items():
+        seconds = _firsts_by_seed(material, entry, "seconds", level)
+        noise = {seed_of(run): _noise(material.history(run, "step_loss")) for run in entry.tuned}
+        logs[batch] = [
+            {seed: math.log(value) if 0 < value < math.inf else math.nan for seed, value in values.items()}
+            for values in (seconds, noise)
+        ]
+    asked = [(0, "full", "mini"), (0, "single", "mini"), (1, "mini", "full"), (1, "single", "mini")]
+    pairs = [(logs.get(more, [{}, {}])[which], logs.get(fewer, [{}, {}])[which]) for which, more, fewer in asked]
+    words = [
+        f"{('seconds', 'noise')[which]} of {_NAMES[more]} over that of {_NAMES[fewer]}" for which, more, fewer in asked
+    ]
+    return list(zip(words, simultaneous(pairs, step=_RESOLUTION), strict=True))
+
+
+def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:
+    told = []
+    for words, each in apart:
+        if each is None:
+            told.append(f"{words} cannot be tested")
+            continue
+        mean, low, high = (f"{math.exp(value):.3g}" for value in (each.mean, each.low, each.high))
+        told.append(f"{words} {mean} [{low} to {high}]{'' if each.is_significant else ' (not significant)'}")
+    return (
+        f"{'; '.join(told)} (ratios, paired t intervals of their logarithms, Holm; seconds are those of this machine)"
+    )
 
 
 def _final(material: Material, entry: Entry) -> float:
@@ -213,19 +245,25 @@ def _window(material: Material, entry: Entry) -> int:
 
 
 def _first(material: Material, entry: Entry, axis: str, level: float) -> float:
-    """Return the first position on an axis with a loss of at most a level, median over runs; infinite without one.
+    """Return where on an axis the loss is first at most a level, median over runs; infinite for nowhere."""
+    firsts = list(_firsts_by_seed(material, entry, axis, level).values())
+    return float(np.median(firsts)) if firsts else np.inf
+
+
+def _firsts_by_seed(material: Material, entry: Entry, axis: str, level: float) -> dict[Seed, float]:
+    """Return where on an axis the loss of each run is first at most a level; infinite for nowhere.
 
     The loss is the mean of `_window` recorded losses; its position is their middle.
     """
-    window, firsts = _window(material, entry), []
+    window, firsts = _window(material, entry), {}
     for run in entry.tuned:
         along = _along(material, entry, run)
         if len(along["loss"]) < window:
             continue
         means = np.convolve(along["loss"], np.full(window, 1 / window), mode="valid")
         below = np.flatnonzero(means <= level)
-        firsts.append(float(along[axis][below[0] + window // 2]) if len(below) else np.inf)
-    return float(np.median(firsts)) if firsts else np.inf
+        firsts[seed_of(run)] = float(along[axis][below[0] + window // 2]) if len(below) else np.inf
+    return firsts
 
 
 def _earliest(material: Material, entry: Entry, axis: str) -> float:

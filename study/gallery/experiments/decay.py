@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import (
     Cell,
     Gap,
@@ -18,9 +20,11 @@ from study.gallery.analysis.grid import (
     score_map,
 )
 from study.gallery.analysis.rankings import by_study, rate_text
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.figures.style import styles
 from study.report.objective_metric import ObjectiveMetric
+from study.statistics.intervals import MIN_SEEDS
 
 ABOUT = About(
     title="Learning-rate decay",
@@ -71,23 +75,51 @@ def _against_constant(grid: Mapping[Place, Cell], column: str) -> dict[str, Gap]
 
 
 def _claim(grid: Mapping[Place, Cell], compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
-    """Return the verdict on the claim that schedules beat a constant rate, and the optimizer with the largest gain."""
-    n = sum(map(len, compared.values()))
-    if not n:
-        one = all(len(cell.scores) < 2 for cell in grid.values())
-        why = "One seed tells nothing" if one else "Nowhere did both a schedule and the constant rate train"
-        return f"That decay is better is not shown. {why}."
-    better, worse = (sum(len(_told(own, metric, sign)) for own in compared.values()) for sign in (1, -1))
-    verdict = "holds" if better == n else "holds in part" if better else "does not hold" if worse else "is not shown"
-    gains = {column: max(metric.sign * gap.mean for gap in own.values()) for column, own in compared.items() if own}
-    most = max(gains, key=lambda column: gains[column])
-    gained = "no optimizer gains"
-    if gains[most] > 0:
-        gained = f"{most} gains most, {metric.change(metric.sign * gains[most])} with its best schedule"
-    return (
-        f"That decay is better {verdict}: {better} of {n} schedules are told better than a constant rate and {worse} "
-        f"worse (paired t intervals, Holm within each optimizer); {gained}."
+    """Judge each schedule against a constant rate, corrected over all optimizers, and name the largest gain."""
+    asked = [(row, column) for row, column in grid if row != "constant"]
+    gaps_of_all = simultaneous(
+        [(grid[place].scores, grid["constant", place[1]].scores) for place in asked], metric=metric
     )
+    judged = [greater(each, sign=metric.sign) for each in gaps_of_all]
+    if all(each is None for each in gaps_of_all):
+        few = all(len(cell.scores) < MIN_SEEDS for cell in grid.values())
+        why = "fewer than three seeds" if few else "nowhere did both a schedule and the constant rate train"
+        return f"{ClaimVerdict.INCONCLUSIVE}, that decay is better: {why}."
+    counts = Counter(judged)
+    left_out = counts[ClaimVerdict.INCONCLUSIVE]
+    open_ones = f", {left_out} cannot be compared" if left_out else ""
+    decides = _decides(asked, gaps_of_all, metric)
+    return (
+        f"{all_of(judged)}, that decay is better: of {len(asked)} schedules, {counts[ClaimVerdict.HELD]} are "
+        f"significantly better than a constant rate, {counts[ClaimVerdict.CONTRADICTED]} worse, "
+        f"{counts[ClaimVerdict.NOT_SHOWN]} "
+        f"neither"
+        f"{open_ones} (paired t intervals, Holm over all){decides}; {_largest_gain(compared, metric)}."
+    )
+
+
+def _decides(asked: Sequence[Place], found: Sequence[CorrectedDifference | None], metric: ObjectiveMetric) -> str:
+    """Return the schedules that contradict the claim, or those that do not show it, with their intervals."""
+    for word in (ClaimVerdict.CONTRADICTED, ClaimVerdict.NOT_SHOWN):
+        shown = [
+            f"{column} with {row.replace('_', ' ')} {gap_text(each, metric)}"
+            for (row, column), each in zip(asked, found, strict=True)
+            if each is not None and greater(each, sign=metric.sign) is word
+        ]
+        if shown:
+            return f"; {'worse' if word is ClaimVerdict.CONTRADICTED else 'neither'}: {', '.join(shown)}"
+    return ""
+
+
+def _largest_gain(compared: Mapping[str, Mapping[str, Gap]], metric: ObjectiveMetric) -> str:
+    """Name the largest gain by its mean, with the interval within its optimizer."""
+    each = [(metric.sign * gap.mean, column, row) for column, own in compared.items() for row, gap in own.items()]
+    gain, column, row = max(each, default=(0.0, "", ""))
+    if gain <= 0:
+        return "no optimizer gains by its mean"
+    gap = compared[column][row]
+    certain = "" if gap.is_told else ", not significant"
+    return f"the largest mean gain is that of {column} with {row.replace('_', ' ')}, {gap_text(gap, metric)}{certain}"
 
 
 def _told(own: Mapping[str, Gap], metric: ObjectiveMetric, sign: int) -> list[str]:
@@ -108,8 +140,8 @@ def _firsts(
         best = best_first(own, metric, by=lambda cell: cell.mean)[0]
         better, worse = (", ".join(_told(compared[column], metric, sign)) or "none" for sign in (1, -1))
         told.append(
-            f"{column}: {best.place[0]} is first with {mean_text(best, metric)}; told better than constant: "
-            f"{better}; told worse: {worse}."
+            f"{column}: {best.place[0]} is first by its mean with {mean_text(best, metric)}; significantly better "
+            f"than constant: {better}; significantly worse: {worse} (Holm within {column})."
         )
     return told
 

@@ -67,7 +67,7 @@ def show(material: Material) -> PageContents:
         ),
     )
     table = rankings_table((before, after), {_SHARED: shared, _TUNED: tuned}, metric)
-    findings = (verdict(before, after), *changes(before, after, metric), *_last(before, after, metric))
+    findings = (verdict(before, after, metric), *changes(before, after, metric), *_last(before, after, metric))
     return PageContents(pictures=pictures, tables=(table,), findings=findings)
 
 
@@ -104,7 +104,8 @@ def _last(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[str
     told = " and ".join(f"{name} ({interval_text(before.intervals[name], metric)})" for name in (one, two))
     gains = " and ".join(metric.change(metric.sign * (pairs[name][1] - pairs[name][0])) for name in (one, two))
     return (
-        f"At the shared rate {told} come last, {metric.change(gap, signed=False)} behind the next; tuned, they are "
+        f"By their means, at the shared rate {told} come last, {metric.change(gap, signed=False)} behind the next; "
+        f"tuned, they are "
         f"in places {after.place(one)} and {after.place(two)} ({gains}). From the best to the last of the "
         f"{len(pairs)}, the distance goes from {metric.change(spans[0], signed=False)} to "
         f"{metric.change(spans[1], signed=False)}.",

@@ -16,6 +16,8 @@ from study.gallery.analysis.landscape_walks import (
     scene_of,
     studies_of,
 )
+from study.gallery.analysis.run_scores import listed
+from study.gallery.analysis.verdicts import all_of, fact
 from study.gallery.figures.paths import build_scene, rate_of, still, walked
 from study.optimizers.stability import Descent, as_quadratic
 from study.report.studies import ComparedStudy
@@ -70,10 +72,22 @@ class _BowlRun:
 
     @property
     def as_told(self) -> bool:
-        """True if the run agrees with the limit; at the limit, the distance changes its sign and keeps its size."""
-        if math.isclose(self.descent.learning_rate, self.limit):
+        """True if the run went as the limit says; at the limit itself, to and fro as far each time."""
+        if self.is_at_limit:
             return math.isclose(self.swing, -1, abs_tol=_AS_FAR)
-        return self.diverged == (self.descent.learning_rate > self.limit)
+        if self.is_above:
+            return self.diverged
+        return not self.diverged and self.loss < self.start
+
+    @property
+    def is_above(self) -> bool:
+        """True for a rate above the limit."""
+        return self.descent.learning_rate > self.limit and not self.is_at_limit
+
+    @property
+    def is_at_limit(self) -> bool:
+        """True for a rate at the limit, up to rounding."""
+        return math.isclose(self.descent.learning_rate, self.limit)
 
 
 def show(material: Material) -> PageContents:
@@ -152,17 +166,20 @@ def _table(runs: Sequence[_BowlRun]) -> Table:
 
 
 def _state(run: _BowlRun) -> str:
-    if math.isclose(run.descent.learning_rate, run.limit):
+    if run.is_at_limit:
         return "to and fro" if run.as_told else "at the limit"
     return "diverged" if run.diverged else "complete"
 
 
 def _findings(material: Material, runs: Sequence[_BowlRun], wells: Sequence[ComparedStudy]) -> tuple[str, ...]:
     n_as_told = sum(run.as_told for run in runs)
-    held = "held" if n_as_told == len(runs) else "did not hold"
+    kinds = {"above" if run.is_above else "at" if run.is_at_limit else "below" for run in runs}
+    holds: bool | None = n_as_told == len(runs)
+    if holds and kinds != {"above", "at", "below"}:
+        holds = None  # a part of it was not run
     limit = (
-        f"The limit {held}: {n_as_told} of {len(runs)} ways on the bowl went as it says, towards the minimum below "
-        "it, to and fro at it, away above it."
+        f"{n_as_told} of {len(runs)} ways on the bowl went as the limit says: towards the minimum below it, to and "
+        f"fro at it, away above it; run were rates {listed(sorted(kinds))} the limit."
     )
     swings = [
         f"{run.label.capitalize()}: the swing does not grow any more, but it is wider than at the start "
@@ -173,8 +190,9 @@ def _findings(material: Material, runs: Sequence[_BowlRun], wells: Sequence[Comp
     ends = {study.record.optimizer: walked(material, study).positions[-1, 0] for study in wells}
     losses = {study.record.optimizer: last_loss(material, run_of(study)) for study in wells}
     told = "; ".join(f"{name} ended at x1 = {ends[name]:.4g}, f = {number(losses[name])}" for name in ends)
+    passed = None
     if {"sgd", "momentum"} <= set(losses):
         passed = losses["momentum"] < losses["sgd"] and ends["momentum"] * ends["sgd"] < 0
         verdict = "Momentum passed the local minimum" if passed else "Momentum did not pass the local minimum"
         limit += f" {verdict} at this rate and from this start: {told}."
-    return (limit, *swings)
+    return (f"{all_of([fact(holds), fact(passed)])}: {limit}", *swings)

@@ -10,6 +10,7 @@ import numpy as np
 
 from study.datasets import Dataset, sunspots
 from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.differences import against_constant
 from study.gallery.analysis.grid import (
     Cell,
     Floats,
@@ -19,9 +20,11 @@ from study.gallery.analysis.grid import (
     gap_text,
     gaps,
     mean_text,
+    n_pairs_of,
     ordered,
     score_map,
 )
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.objective_metric import ObjectiveMetric
 
@@ -53,6 +56,8 @@ _ACTIVATIONS = (
 )
 _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "ftrl")
 _CLAIMED: Place = ("prelu", "rmsprop")
+# Rounding of float32, in errors.
+_SAME = 1e-5
 SMALLEST = ("optimizer=rmsprop", "model.activation=linear,prelu")
 
 
@@ -117,52 +122,61 @@ def _best(grid: Mapping[Place, Cell], metric: ObjectiveMetric, *, baseline: floa
     best = best_first(grid.values(), metric, by=lambda cell: cell.validation)[0]
     if not best.is_finite:
         return ("Every pair diverged.",)
-    better = "better" if best.mean < baseline else "worse"
     error = f", {best.mean * scale:.1f} sunspots" if metric.training == "mae" else ""
+    apart = against_constant(list(best.values), baseline, bounds=metric.value_bounds)
+    beats = {
+        ClaimVerdict.HELD: "better than",
+        ClaimVerdict.CONTRADICTED: "worse than",
+        ClaimVerdict.NOT_SHOWN: "not shown to differ from",
+        ClaimVerdict.INCONCLUSIVE: "on too few seeds for an interval; not compared with",
+    }[greater(apart, sign=metric.sign)]
     return (
         f"Chosen by the validation years, the best pair is {_spoken(best.place)}: test {metric.spoken} "
-        f"{mean_text(best, metric)}{error}, {better} than persistence with {baseline:.3g}.",
+        f"{mean_text(best, metric)}{error}, {beats} persistence with {baseline:.3g}.",
         _alike(best, grid),
     )
 
 
 def _alike(best: Cell, grid: Mapping[Place, Cell]) -> str:
-    """Say how many pairs the seeds do not tell from one."""
+    """Say how many pairs can be compared with the best, and how many of them do not differ significantly."""
     others = gaps(best, grid.values(), chosen=True)
     if not others:
-        return "One seed tells no pair from another."
+        return "No other pair can be compared with it: fewer than three shared seeds trained."
     untold = sum(not gap.is_told for gap in others.values())
     return (
-        f"Of {len(others)} other pairs, {untold} are not told from {_spoken(best.place)} by their seeds (paired t "
-        "intervals, corrected for all pairs)."
+        f"Of {len(grid) - 1} other pairs, {len(others)} can be compared with {_spoken(best.place)}"
+        f"{_left_out(len(grid) - 1 - len(others))}; of these, {untold} do not differ significantly from it (paired t "
+        f"intervals, corrected for all {n_pairs_of(len(others) + 1)} pairs of the {len(others) + 1})."
     )
+
+
+def _left_out(n: int) -> str:
+    return f" ({n} diverged or share fewer than three seeds with it)" if n else ""
 
 
 def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ...]:
+    """Judge the claimed pair against each of the others by Holm's intervals; it was not chosen by these results."""
     claimed = grid[_CLAIMED]
     by_mean = best_first(grid.values(), metric, by=lambda cell: cell.mean)
-    place = 1 + [cell.place for cell in by_mean].index(_CLAIMED)
-    told = f"{_spoken(_CLAIMED)} is number {place} of {len(grid)} by mean test {metric.spoken}"
-    if place == 1:
-        others = gaps(claimed, grid.values())
-        untold = sum(not gap.is_told for gap in others.values())
-        if others and not untold:
-            return (f"{told}, and told from all {len(others)} others: the claim holds.",)
-        from_whom = f"{untold} pairs are not told from it" if others else "one seed tells nothing"
-        return (f"{told}, but {from_whom}: the claim is not shown.",)
-    best = by_mean[0]
-    gap = gaps(best, grid.values(), chosen=True).get(_CLAIMED)
-    if gap is None:
-        verdict = (
-            "is not shown: too few seeds to be compared" if claimed.is_finite else "does not hold here: it diverged"
-        )
-        return (f"{told}; {_spoken(best.place)} is first. The claim {verdict}.",)
-    verdict = (
-        "does not hold here" if gap.is_told else "is not shown, and not refuted: its seeds do not tell the two apart"
+    told = (
+        f"{_spoken(_CLAIMED)} is number {1 + [cell.place for cell in by_mean].index(_CLAIMED)} of {len(grid)} by mean "
+        f"test {metric.spoken}"
     )
+    others = gaps(claimed, grid.values())
+    if not others:
+        why = "fewer than three shared seeds trained" if claimed.is_finite else f"{_spoken(_CLAIMED)} diverged"
+        return (f"{ClaimVerdict.INCONCLUSIVE}: {told}, and no other pair can be compared with it ({why}).",)
+    # The others are to be worse. Those that diverged are, but one with too few seeds may not be.
+    judged = [greater(gap, sign=-metric.sign) for gap in others.values()]
+    open_ones = sum(cell.is_finite and cell.place not in {_CLAIMED, *others} for cell in grid.values())
+    verdict = all_of([*judged, *[ClaimVerdict.INCONCLUSIVE] * open_ones])
+    worse, better = (judged.count(word) for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED))
+    rival = next(cell for cell in by_mean if cell.place in others)
     return (
-        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for all "
-        f"pairs). The claim {verdict}.",
+        f"{verdict}: {told}. Against it, {_spoken(rival.place)} has {gap_text(others[rival.place], metric)}. Of "
+        f"{len(grid) - 1} other pairs, {len(others)} can be compared with it{_left_out(len(grid) - 1 - len(others))}: "
+        f"{worse} are significantly worse, {better} significantly better (paired t intervals, Holm over "
+        f"{len(others)}).",
     )
 
 
@@ -188,26 +202,40 @@ def _luck(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ...
 
 
 def _softmax(grid: Mapping[Place, Cell], dataset: Dataset, metric: ObjectiveMetric) -> tuple[str, ...]:
-    row = [cell for (name, _), cell in grid.items() if name == "softmax"]
+    row = [cell for (name, _), cell in grid.items() if name == "softmax" and cell.is_finite]
     if not row:
         return ()
     constant = _error(np.ones_like(dataset.test.y), dataset, metric)
     off = max(float(np.max(np.abs(cell.values - constant))) for cell in row)
-    same = "exactly that" if off < 1e-5 else f"within {off:.2g} of that"
+    same = off < _SAME
+    told = f"A forecast of 1 for every year has a test {metric.spoken} of {constant:.3f}, and all {len(row)} cells of "
     return (
-        f"A forecast of 1 for every year has a test {metric.spoken} of {constant:.3f}, and all {len(row)} cells of "
-        f"softmax have {same}: a softmax over one output learns nothing.",
+        f"{told}softmax have exactly that: a softmax over one output learns nothing."
+        if same
+        else f"{told}softmax are within {off:.2g} of that.",
     )
 
 
 def _beaten(
     grid: Mapping[Place, Cell], columns: list[str], metric: ObjectiveMetric, *, baseline: float
 ) -> tuple[str, ...]:
-    worse = [place for place, cell in grid.items() if not metric.sign * cell.mean > metric.sign * baseline]
-    counts = Counter(column for _, column in worse)
-    never = [column for column in columns if counts[column] == sum(own == column for _, own in grid)]
-    told = f"{len(worse)} of {len(grid)} pairs forecast no better than persistence"
-    return (f"{told}; with {', '.join(never)} no activation did." if never else f"{told}.",)
+    """Count the pairs that are shown to be better or worse than persistence, by intervals that hold together."""
+    judged = {
+        place: greater(
+            against_constant(list(cell.values), baseline, n_comparisons=len(grid), bounds=metric.value_bounds),
+            sign=metric.sign,
+        )
+        for place, cell in grid.items()
+    }
+    counts = Counter(judged.values())
+    never = [c for c in columns if not any(own == c and judged[row, own] is ClaimVerdict.HELD for row, own in grid)]
+    shown = f"; with {', '.join(never)} no activation is shown to be better" if never else ""
+    return (
+        f"Of {len(grid)} pairs, {counts[ClaimVerdict.HELD]} are shown to forecast better than persistence, "
+        f"{counts[ClaimVerdict.CONTRADICTED]} worse, {counts[ClaimVerdict.NOT_SHOWN]} neither, and "
+        f"{counts[ClaimVerdict.INCONCLUSIVE]} "
+        f"diverged or have fewer than three seeds (t intervals, corrected for all {len(grid)}){shown}.",
+    )
 
 
 def _table(chosen: list[Cell], metric: ObjectiveMetric, *, baseline: float) -> Table:

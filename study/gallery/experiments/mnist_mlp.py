@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from study.gallery import About, Material, PageContents, Table
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous
 from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
+from study.gallery.analysis.run_scores import Seed, seed_of
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import step_losses
+from study.report.objective_metric import MINUS
 from study.report.studies import Entry
-from study.statistics.holm import holm
-from study.statistics.intervals import MIN_SEEDS, PairedDifference, paired_difference
 
 ABOUT = About(
     title="Five optimizers on MNIST",
@@ -33,7 +35,6 @@ _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 # Share of the steps whose mean loss is the final loss: the last tenth.
 _LAST = 0.1
 _WINDOW = 21
-_LEVEL = 0.05
 
 
 def show(material: Material) -> PageContents:
@@ -82,52 +83,67 @@ def _workload(material: Material) -> tuple[str, ...]:
     return () if name == "mnist" else (f"This was run on {name}, not on MNIST.",)
 
 
-def _final_losses(material: Material, entry: Entry) -> dict[int, float]:
-    """Return the mean loss of the last tenth of the recorded steps, by repetition; infinite if it diverged."""
+def _final_losses(material: Material, entry: Entry) -> dict[Seed, float]:
+    """Return the mean loss of the last tenth of the recorded steps by seed; infinite where it diverged."""
     found = {}
     for run in entry.tuned:
         losses = material.history(run, "step_loss")
         last = losses[-max(1, round(_LAST * len(losses))) :]
         if run.state == "diverged" or not len(last) or not np.all(np.isfinite(last)):
-            found[run.number] = np.inf
+            found[seed_of(run)] = np.inf
         else:
-            found[run.number] = float(np.mean(last))
+            found[seed_of(run)] = float(np.mean(last))
     return found
 
 
 def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Return the verdict on the claim that the others end at a lower training loss than SGD, and the lowest loss."""
+    """Judge that the others end at a lower training loss than SGD, and that AdaGrad ends at the lowest."""
     losses = {name: _final_losses(material, entry) for name, entry in entries.items()}
-    reference = losses["sgd"]
-    if not reference:  # SGD trained at no rate of its search
+    if not losses["sgd"]:  # no rate of its search trained
         return ()
-    faster: list[str] = []
-    slower: list[str] = []
-    untold: list[str] = []
-    compared: dict[str, PairedDifference] = {}
-    for name, own in losses.items():
-        shared = sorted(set(own) & set(reference))
-        first, second = (np.array([values[number] for number in shared]) for values in (own, reference))
-        if name == "sgd":
+    others = [name for name in losses if name != "sgd"]
+    told = [f"{_judged(losses, 'sgd', others, lower=False)} {_at(setting)}, that all others learn faster than SGD: "]
+    told[0] += _told(losses, "sgd", others)
+    if "adagrad" in losses and len(others) > 1:
+        rest = [name for name in others if name != "adagrad"]
+        told.append(
+            f"{_judged(losses, 'adagrad', rest, lower=True)} {_at(setting)}, that AdaGrad learns faster than the "
+            f"rest: "
+            f"{_told(losses, 'adagrad', rest)}"
+        )
+    return tuple(told)
+
+
+Losses = Mapping[str, Mapping[Seed, float]]
+
+
+def _judged(losses: Losses, one: str, others: Sequence[str], *, lower: bool) -> ClaimVerdict:
+    """Judge that one ends at a lower loss than all others, or at a higher one."""
+    apart = _apart(losses, one, others)
+    return all_of(greater(each, sign=1.0 if lower else -1.0) for each in apart.values())
+
+
+def _apart(losses: Losses, one: str, others: Sequence[str]) -> dict[str, CorrectedDifference | None]:
+    """Return each other's final loss minus one's, by Holm's procedure."""
+    found = simultaneous([(losses[name], losses[one]) for name in others])
+    return dict(zip(others, found, strict=True))
+
+
+def _told(losses: Losses, one: str, others: Sequence[str]) -> str:
+    """Name those with a lower and a higher final loss than one, with the intervals of their differences."""
+    shown: dict[str, list[str]] = {"lower": [], "higher": [], "no significant difference": [], "not comparable": []}
+    for name, each in _apart(losses, one, others).items():
+        if each is None:
+            shown["not comparable"].append(name)
             continue
-        if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))) or len(shared) < MIN_SEEDS:
-            untold.append(name)
-            continue
-        compared[name] = paired_difference(first, second)
-    adjusted = holm([difference.p for difference in compared.values()])
-    for (name, difference), p in zip(compared.items(), adjusted, strict=True):
-        told = untold if p > _LEVEL else faster if difference.mean < 0 else slower
-        told.append(name)
-    means = {name: float(np.mean(list(own.values()))) for name, own in losses.items() if own}
-    lowest = min(means, key=lambda name: means[name])
-    verdict = "does not hold" if slower else "holds" if faster and not untold else "is not shown"
-    parts = [f"lower training loss than SGD at the end: {', '.join(faster) or 'none'}"]
-    parts += [f"higher: {', '.join(slower)}"] if slower else []
-    parts += [f"no significant difference, or diverged: {', '.join(untold)}"] if untold else []
-    return (
-        f"That all others learn faster than SGD {verdict} {_at(setting)}: {'; '.join(parts)} (paired t tests, Holm). "
-        f"The lowest loss is that of {lowest}.",
-    )
+        place = "no significant difference"
+        if each.is_significant:
+            place = "lower" if each.mean < 0 else "higher"
+        span = f"{each.low:.3g} to {each.high:.3g}".replace("-", MINUS)
+        shown[place].append(f"{name} {each.mean:+.3g} [{span}]".replace("-", MINUS))
+    parts = [f"{place}: {', '.join(names)}" for place, names in shown.items() if names]
+    listing = "; ".join(parts) or "no other to compare"
+    return f"final training loss minus that of {one}, {listing} (paired t intervals, Holm)."
 
 
 def _loss_table(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> Table:

@@ -11,6 +11,7 @@ import numpy as np
 
 from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.differences import simultaneous
 from study.gallery.analysis.grid import (
     Cell,
     Gap,
@@ -24,7 +25,8 @@ from study.gallery.analysis.grid import (
     ordered,
     score_map,
 )
-from study.gallery.analysis.run_scores import seed_of
+from study.gallery.analysis.run_scores import Seed, seed_of
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater, more_often
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 
@@ -176,30 +178,47 @@ def _narrowed(
     columns: Sequence[str],
     metric: ObjectiveMetric,
 ) -> tuple[list[str], list[str]]:
-    """Return the verdict on L2 and dropout narrowing the gap between training and test, and each variant's change."""
-    told, narrower = [], []
+    """Say whether L2 and dropout narrow the gap between training and test, and by how much each variant changes it."""
+    told: list[str] = []
+    pairs: dict[str, tuple[Mapping[Seed, float], Mapping[Seed, float]]] = {}
     for column in columns:
         apart = {row: _gap_cell(material, grid[row, column], metric) for row in rows if (row, column) in grid}
         compared = gaps(apart["none"], list(apart.values()))
         parts = _told(compared, metric)
-        narrower += [gap.is_told and gap.mean < 0 for place, gap in compared.items() if place[0] in ("l2", "dropout")]
+        pairs |= {
+            f"{column} with {row}": (apart[row].scores, apart["none"].scores)
+            for row in ("l2", "dropout")
+            if row in apart
+        }
         if parts:
             told.append(
                 f"{column}: training lies {metric.change(apart['none'].mean)} above test with none; against that, "
                 f"Holm's intervals: {'; '.join(parts)}."
             )
-    if not narrower:
-        return [], told
-    verdict = "holds" if all(narrower) else "holds in part" if any(narrower) else "is not shown"
-    return [
-        f"That L2 and dropout narrow the gap between training and test {verdict}: one of them alone does in "
-        f"{sum(narrower)} of {len(narrower)} cases."
-    ], told
+    return [_narrowed_text(pairs, metric)] if pairs else [], told
+
+
+def _narrowed_text(
+    pairs: Mapping[str, tuple[Mapping[Seed, float], Mapping[Seed, float]]], metric: ObjectiveMetric
+) -> str:
+    found = simultaneous(list(pairs.values()))
+    judged = [greater(each, sign=-1.0) for each in found]
+    n_narrower, n_wider = (judged.count(word) for word in (ClaimVerdict.HELD, ClaimVerdict.CONTRADICTED))
+    each = [
+        f"{name} {'cannot be compared' if gap is None else gap_text(gap, metric)}"
+        for name, gap in zip(pairs, found, strict=True)
+    ]
+    return (
+        f"{all_of(judged)}, that L2 and dropout narrow the gap between training and test: of {len(pairs)} cases of "
+        f"one of them alone, the gap is significantly narrower in {n_narrower} and wider in {n_wider} (its change, "
+        f"paired t "
+        f"intervals, Holm over all: {', '.join(each)})."
+    )
 
 
 def _told(compared: Mapping[Place, Gap], metric: ObjectiveMetric) -> list[str]:
     return [
-        f"{row.replace('_', ' ')} {gap_text(gap, metric)}{'' if gap.is_told else ' (not told)'}"
+        f"{row.replace('_', ' ')} {gap_text(gap, metric)}{'' if gap.is_told else ' (not significant)'}"
         for (row, _), gap in compared.items()
     ]
 
@@ -229,15 +248,18 @@ def _widened(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: flo
         ]
         # One rate spans 0 decades, like none, so the rates are counted.
         counts = {row: [_n_trained(wide[row, c], metric, threshold) for c in both] for row in (plain, normalized)}
-        wider += [after > before for before, after in zip(counts[plain], counts[normalized], strict=True)]
+        wider += [after - before for before, after in zip(counts[plain], counts[normalized], strict=True)]
         if parts:
             told.append(f"{optimizer}: decades of rates that train, plain to batch norm: {'; '.join(parts)}.")
     if not wider:
         return [], told
-    verdict = "holds" if all(wider) else "holds in part" if any(wider) else "does not hold"
+    n_wider, n_narrower = (sum(sign * change > 0 for change in wider) for sign in (1, -1))
     return [
-        f"That batch normalization makes training less dependent on rate and initial weights {verdict}: it widens the "
-        f"range of rates in {sum(wider)} of {len(wider)} cases of optimizer and initial scale."
+        f"{more_often(n_wider, n_narrower)}, that batch normalization makes training less dependent on rate and "
+        f"initial weights: of {len(wider)} cases of optimizer and initial scale, it widens the range of rates in "
+        f"{n_wider} "
+        f"and narrows it in {n_narrower} (sign test over the cases, one run a rate; fewer than six cases that differ "
+        "decide nothing)."
     ], told
 
 

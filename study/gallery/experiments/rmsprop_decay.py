@@ -12,6 +12,7 @@ from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis.landscape_walks import landscape_walked, last_loss, number, pictures_of, studies_of
 from study.gallery.analysis.reference_walks import EPSILON, walk
+from study.gallery.analysis.verdicts import fact
 from study.gallery.figures.drawing import legend, new_figure, tidy, to_svg
 from study.gallery.figures.heat_map import heat_map
 from study.gallery.figures.paths import build_scene, walked
@@ -203,15 +204,16 @@ def _table(steps: Sequence[_FirstStep]) -> Table:
 
 
 def _claim(steps: Sequence[_FirstStep]) -> tuple[str, ...]:
-    """Return the verdict on the claim that Keras divides by epsilon alone at a decay of 1, with the results."""
+    """Judge the second half of the claim: Keras divides by epsilon alone at a decay of 1; and say what comes of it."""
     if not steps:
-        return ()
+        return (f"{fact(None)}: no trial at a decay of 1 ran.",)
     n, n_claimed = len(steps), sum(step.as_claimed for step in steps)
     n_diverged = sum(step.trial.run.state == "diverged" for step in steps)
-    held = "held" if n_claimed == n else "held in part" if n_claimed else "did not hold"
+    unknown = any(math.isnan(step.recorded) for step in steps)
     last = steps[-1]
     return (
-        f"The claim {held}: at a decay of exactly 1 the first step divides by epsilon alone at {n_claimed} of {n} "
+        f"{fact(None if unknown else n_claimed == n)}: at a decay of exactly 1 the first step divides by epsilon "
+        f"alone at {n_claimed} of {n} "
         f"rates. At rate {last.trial.rate:g} it is {last.recorded:.4g} along x1; Keras's rule, lr·g/√ε, gives "
         f"{last.keras:.4g}, the article's, lr·g/ε, {last.article:.4g}. After such a step {n_diverged} of {n} rates "
         "diverged.",

@@ -17,6 +17,7 @@ from study.gallery.analysis.landscape_walks import (
 )
 from study.gallery.analysis.reference_walks import article_rule, walk
 from study.gallery.analysis.run_scores import listed
+from study.gallery.analysis.verdicts import fact
 from study.gallery.figures.paths import rate_of
 from study.optimizers.landscape import Landscape
 from study.optimizers.stability import Descent, as_quadratic
@@ -146,7 +147,7 @@ def _table(results: list[_PublishedAndTuned], *, n_steps: int) -> Table:
 def _findings(results: list[_PublishedAndTuned], curvature: float) -> tuple[str, ...]:
     with_limit = [result for result in results if result.limit is not None]
     as_told = [result for result in with_limit if (result.rates[0] > (result.limit or 0.0)) == result.diverged[0]]
-    held = "held" if len(as_told) == len(with_limit) else "did not hold"
+    holds = len(as_told) == len(with_limit) if with_limit else None
     reasons = []
     for result in with_limit:
         side = "above" if result.rates[0] > (result.limit or 0.0) else "below"
@@ -157,7 +158,7 @@ def _findings(results: list[_PublishedAndTuned], curvature: float) -> tuple[str,
     gains = [f"{result.name} from {number(result.losses[0])} to {number(result.losses[1])}" for result in results]
     diverged = [result.name for result in results if result.diverged[0]]
     return (
-        f"The claim {held}. With λ = {curvature:.4g}: {'; '.join(reasons)}.",
+        f"{fact(holds)}, with λ = {curvature:.4g}: {'; '.join(reasons) or 'no rule with a limit ran'}.",
         f"At the published rates {listed(diverged)} diverged; once tuned, {listed(tuned)}.",
         f"Tuning moves the last value of {'; '.join(gains)}. The lowest is that of {best.name}, at rate "
         f"{best.rates[1]:.3g}.",

@@ -9,8 +9,9 @@ import numpy as np
 
 from study.gallery import About, Material, PageContents, Picture, Table
 from study.gallery.analysis import run_scores as _run_scores
-from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, ordered
+from study.gallery.analysis.grid import Cell, best_first, cells, gap_text, gaps, mean_text, n_pairs_of, ordered
 from study.gallery.analysis.rankings import by_study, rate_text
+from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
 from study.gallery.figures.loss_curves import Curve, loss_curves, stacked
 from study.report.objective_metric import ObjectiveMetric
 
@@ -68,40 +69,51 @@ def _untuned(grid: Mapping[str, Cell], names: list[str], metric: ObjectiveMetric
         return ()
     ranked = sorted(means, key=lambda name: -metric.sign * means[name])
     listed = ", ".join(f"{name} {metric.text(means[name])}" for name in ranked)
-    return (f"Untuned, at Keras's defaults, on rare words: {listed}.",)
+    return (f"Untuned, at Keras's defaults, on rare words, by their means: {listed}.",)
 
 
 def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]:
     ranked = best_first(grid.values(), metric, by=lambda cell: cell.mean)
     best = ranked[0]
     if not best.is_finite:
-        return ("Every optimizer diverged.",)
+        return (f"{ClaimVerdict.INCONCLUSIVE}: every optimizer diverged.",)
     listed = ", ".join(f"{cell.place[1]} {metric.text(cell.mean)}" for cell in ranked if cell.is_finite)
-    return (_claims(best, ranked, metric), f"Tuned, on rare words: {listed}.")
+    return (_claims(best, ranked, metric), f"Tuned, on rare words, by their means: {listed}.")
 
 
 def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
-    """Say whether the first is adaptive, told from the first of the other kind, and Adagrad."""
-    name, others = best.place[1], gaps(best, ranked, chosen=True, metric=metric)
-    is_adaptive = name in _ADAPTIVE
-    rival = next((cell for cell in ranked if (cell.place[1] in _ADAPTIVE) != is_adaptive), None)
+    """Judge that the best adaptive optimizer beats the best of the others, and that Adagrad beats all."""
     told = []
-    if rival is not None:
-        gap = others.get(rival.place)
-        unknown = "too few seeds to be compared" if rival.is_finite else "diverged"
-        apart = unknown if gap is None else f"{gap_text(gap, metric)} (corrected for all pairs)"
-        holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
-        told.append(
-            "That adaptive optimizers are better on sparse data "
-            f"{'holds for these tuned configurations' if holds else 'is not shown once the rates are tuned'}: the "
-            f"first, {name}, is {'adaptive' if is_adaptive else 'not adaptive'}; against it the first of the others, "
-            f"{rival.place[1]}, has {apart}."
+    firsts = [next((c for c in ranked if (c.place[1] in _ADAPTIVE) == kind), None) for kind in (True, False)]
+    if firsts[0] is not None and firsts[1] is not None:
+        adaptive, other = firsts[0], firsts[1]
+        # Both are the first of their kind by these results, so the correction is for all pairs.
+        compared = gaps(other, ranked, chosen=True, metric=metric)
+        gap = compared.get(adaptive.place)
+        shown = (
+            "cannot be compared (diverged, or fewer than three shared seeds)"
+            if gap is None
+            else f"{gap_text(gap, metric)} (corrected for all {n_pairs_of(len(compared) + 1)} pairs)"
         )
-    untold = [place[1] for place, gap in others.items() if not gap.is_told]
-    alike = f", and the seeds do not tell it from {', '.join(untold)}" if untold else ""
-    suits = name == "adagrad" and bool(others) and not untold
-    told.append(f"That Adagrad suits it best {'holds' if suits else 'is not shown'}: the first is {name}{alike}.")
-    return " ".join(told)
+        told.append(
+            f"{greater(gap, sign=metric.sign)}, that adaptive optimizers are better on sparse data, for these tuned "
+            f"configurations: the first of them, {adaptive.place[1]}, against the first of the others, "
+            f"{other.place[1]}: {shown}."
+        )
+    adagrad = next((cell for cell in ranked if cell.place[1] == "adagrad"), None)
+    if adagrad is not None:
+        told.append(_suits(adagrad, best, ranked, metric))
+    return " ".join(told) or f"{ClaimVerdict.INCONCLUSIVE}: no two kinds of optimizers ran."
+
+
+def _suits(adagrad: Cell, best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
+    """Judge that Adagrad is better than every other."""
+    others = [cell for cell in ranked if cell is not adagrad]
+    found = gaps(adagrad, others, metric=metric)
+    judged = [greater(found.get(cell.place), sign=-metric.sign) for cell in others]
+    parts = [f"{cell.place[1]} {gap_text(found[cell.place], metric)}" for cell in others if cell.place in found]
+    against = f"against it (Holm's intervals): {', '.join(parts)}" if parts else "no other can be compared with it"
+    return f"{all_of(judged)}, that Adagrad suits it best: the first by its mean is {best.place[1]}; {against}."
 
 
 def _default_scores(cell: Cell, metric: ObjectiveMetric) -> list[float]:

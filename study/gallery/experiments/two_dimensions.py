@@ -17,6 +17,7 @@ from study.gallery.analysis.landscape_walks import (
 )
 from study.gallery.analysis.reference_walks import EPSILON, article_rule, walk
 from study.gallery.analysis.run_scores import listed
+from study.gallery.analysis.verdicts import fact
 from study.gallery.figures.paths import OptimizerPath, build_scene, still, walked
 from study.optimizers.stability import as_quadratic
 from study.report.studies import ComparedStudy
@@ -145,26 +146,28 @@ def _findings(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
     return (
         *_claim(walks),
         f"After {n_steps} steps Keras and the published rules {agree} to {_TOLERANCE:g}; the largest difference is "
-        f"{worst.difference:.1e}, of {worst.name}, where the two place epsilon differently or round differently.",
+        f"{worst.difference:.1e}, of {worst.name}.",
         f"By the value after {n_steps} steps the order is {_order(ranked)}.",
         f"With the state of a first pass it is {_order(changed, again=True)}.",
     )
 
 
 def _claim(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
-    """Return the verdict on the claim that SGD takes the longest detour and ends highest."""
+    """Judge by the paths that SGD took the longest one and ended highest."""
     sgd = next((each for each in walks if each.name == "sgd"), None)
     if sgd is None or len(walks) < 2:
-        return ()
+        return (f"{fact(None)}: SGD and another optimizer did not both run.",)
     longest = max(walks, key=lambda each: detour(each.path.positions))
-    behind = [each.name for each in walks if each.recorded > sgd.recorded]
+    lower = [each.name for each in walks if each is not sgd and each.recorded < sgd.recorded]
+    higher = [each.name for each in walks if each.recorded > sgd.recorded]
     zigzag = (
         "goes the longest way round" if longest is sgd else f"is not the one with the longest way: {longest.name} is"
     )
-    held = "held" if longest is sgd and not behind else "held in part" if longest is sgd else "did not hold"
+    ended = f"lower than {listed(higher)}" if higher else "the highest of all"
     return (
-        f"The claim {held}: SGD {zigzag} ({detour(sgd.path.positions):.3g} times the straight line), and at these "
-        f"rates it ends at {number(sgd.recorded)}, lower than {listed(behind)}.",
+        f"{fact(longest is sgd and len(lower) == len(walks) - 1)}: SGD {zigzag} "
+        f"({detour(sgd.path.positions):.3g} times the straight line), and at these rates it ends at "
+        f"{number(sgd.recorded)}, {ended}.",
     )
 
 

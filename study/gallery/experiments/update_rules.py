@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import About, Material, PageContents, Picture, Table
+from study.gallery.analysis.verdicts import fact
 from study.gallery.figures.drawing import WIDTH, new_figure, tidy, to_svg
 from study.gallery.figures.loss_curves import smoothed, stacked
 from study.optimizers.reference.keras_differences import KERAS_DIFFERENCES, NOWHERE, KerasDifference
@@ -58,7 +59,9 @@ class _Pair:
 
     @property
     def difference(self) -> float:
-        """Largest difference of two losses, relative to the loss; infinite if only one of two is finite."""
+        """The largest difference of two losses, over the loss; infinite where only one is finite, NaN without any."""
+        if not (self.library.size and self.ours.size):
+            return float("nan")
         if self.library.shape != self.ours.shape or np.any(np.isfinite(self.library) != np.isfinite(self.ours)):
             return float("inf")
         apart = np.abs(self.library - self.ours) / np.maximum(np.abs(self.library), 1e-12)
@@ -159,15 +162,17 @@ def _side_by_side(pairs: Sequence[_Pair]) -> bytes:
 
 def _findings(pairs: Sequence[_Pair], beside: Mapping[str, KerasDifference]) -> tuple[str, ...]:
     if not pairs:
-        return ("No rule was trained both ways.",)
+        return (f"{fact(None)}: no rule was trained both ways.",)
     differences: Mapping[str, float] = {pair.name: pair.difference for pair in pairs}
     equal = [name for name, difference in differences.items() if difference <= _EQUAL]
-    most = max(differences, key=lambda name: differences[name])
+    most = max(differences, key=lambda name: np.nan_to_num(differences[name], nan=-1.0, posinf=np.inf))
     n_steps = max(pair.library.shape[1] for pair in pairs)
     n_departing = sum(each.where != NOWHERE for each in beside.values())
-    held = "does not hold" if len(equal) < len(pairs) else "holds in part" if n_departing else "holds"
+    holds: bool | None = len(equal) == len(pairs) and not n_departing
+    if not holds and not n_departing and all(name in equal or np.isnan(differences[name]) for name in differences):
+        holds = None  # what differs was not recorded
     sentences = [
-        f"The claim {held}: NumPy's form of Keras's rule agrees with Keras for {len(equal)} of {len(pairs)} rules; "
+        f"{fact(holds)}: NumPy's form of Keras's rule agrees with Keras for {len(equal)} of {len(pairs)} rules; "
         f"Keras departs from the paper in {n_departing} of {len(beside)} rules.",
         f"Agreeing is to differ by at most a relative {_EQUAL:g} of the loss at each of {n_steps} steps; the largest "
         f"difference is {differences[most]:.1e}, of {most}.",

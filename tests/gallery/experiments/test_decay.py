@@ -28,21 +28,21 @@ def shown(make_grid):
 
 def test_gains_over_a_constant_rate_are_told_per_optimizer(shown):
     verdict, sgd, adam = shown().findings
-    assert "sgd: cosine is first" in sgd
-    assert "told better than constant: cosine; told worse: step." in sgd
-    assert "told better than constant: none; told worse: none." in adam
+    assert "sgd: cosine is first by its mean" in sgd
+    assert "significantly better than constant: cosine; significantly worse: step (Holm within sgd)." in sgd
+    assert "significantly better than constant: none; significantly worse: none (Holm within adam)." in adam
     assert verdict.startswith(
-        "That decay is better holds in part: 1 of 3 schedules are told better than a constant rate"
+        "The claim is contradicted, that decay is better: of 3 schedules, 1 are significantly better than a constant "
+        "rate, 1 worse, 1 neither (paired t intervals, Holm over all); worse: sgd with step \u22125."
     )
-    assert "and 1 worse" in verdict
-    assert "sgd gains most, +5" in verdict
+    assert "the largest mean gain is that of sgd with cosine, +5" in verdict
 
 
 def test_smaller_is_better_where_the_metric_says_so(shown):
     verdict, sgd, *_ = shown(metric="mae").findings
     assert "sgd: step is first" in sgd
-    assert "told better than constant: step; told worse: cosine." in sgd
-    assert "sgd gains most, \u22120.05" in verdict
+    assert "significantly better than constant: step; significantly worse: cosine (Holm within sgd)." in sgd
+    assert "the largest mean gain is that of sgd with step, \u22120.05" in verdict
 
 
 def test_every_pair_stands_in_the_table_and_every_optimizer_has_its_curves(shown):
@@ -61,16 +61,19 @@ def test_one_seed_shows_nothing(make_grid):
         {"config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}}, "scores": [score]}
         for schedule, score in (("constant", 0.5), ("step", 0.9))
     ]
-    assert show(make_grid(studies)).findings[0] == "That decay is better is not shown. One seed tells nothing."
+    assert show(make_grid(studies)).findings[0] == "Inconclusive, that decay is better: fewer than three seeds."
 
 
 def test_a_constant_rate_that_diverged_is_no_matter_of_seeds(make_grid):
     studies = [
-        {"config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}}, "scores": [score, score + 0.1]}
+        {
+            "config": {"schedule": {"name": schedule}, "optimizer": {"name": "sgd"}},
+            "scores": [score, score + 0.1, score],
+        }
         for schedule, score in (("constant", np.inf), ("step", 0.9))
     ]
     verdict = show(make_grid(studies, metric="mae")).findings[0]
-    assert verdict.endswith("Nowhere did both a schedule and the constant rate train.")
+    assert verdict.endswith("nowhere did both a schedule and the constant rate train.")
 
 
 def test_where_every_schedule_loses_nobody_gains_most(make_grid):
@@ -82,5 +85,5 @@ def test_where_every_schedule_loses_nobody_gains_most(make_grid):
         for schedule, mean in (("constant", 0.9), ("step", 0.8))
     ]
     verdict = show(make_grid(studies)).findings[0]
-    assert verdict.startswith("That decay is better does not hold: 0 of 1 schedules")
-    assert verdict.endswith("; no optimizer gains.")
+    assert verdict.startswith("The claim is contradicted, that decay is better: of 1 schedules, 0 are")
+    assert verdict.endswith("; no optimizer gains by its mean.")

@@ -39,8 +39,8 @@ def test_effects_are_told_against_none_with_what_the_seeds_do_not_tell(shown):
     (effects,) = [sentence for sentence in shown.findings if sentence.startswith("sgd: test accuracy against none")]
     parts = {part.split()[0]: part for part in effects.split(": ")[-1].split("; ")}
     assert "batch norm +5" in effects
-    assert "(not told)" in parts["l2"]
-    assert "(not told)" not in parts["dropout"]
+    assert "(not significant)" in parts["l2"]
+    assert "(not significant)" not in parts["dropout"]
 
 
 def test_decades_of_rates_that_train_are_counted_with_and_without_batch_normalization(shown):
@@ -48,9 +48,9 @@ def test_decades_of_rates_that_train_are_counted_with_and_without_batch_normaliz
     # Three of five rates, a decade apart, span two decades.
     assert "scale 1: 2.0 to 3.0; scale 10: 0.0 to 3.0" in widths
     assert verdict.startswith(
-        "That batch normalization makes training less dependent on rate and initial weights holds:"
+        "Inconclusive, that batch normalization makes training less dependent on rate and initial weights: of 2 cases"
     )
-    assert "in 2 of 2 cases" in verdict
+    assert "it widens the range of rates in 2 and narrows it in 0" in verdict
     assert shown.tables[1].header == ("", "scale 1", "scale 10")
     assert ("sgd, plain", "2.0", "0.0") in shown.tables[1].rows
 
@@ -63,7 +63,7 @@ def test_rates_that_all_train_span_no_more_than_the_grid(make_grid):
 def test_one_rate_that_trains_is_wider_than_none(make_grid):
     trained = {"none": 3, "batch_norm": 3, "none_large": 0, "batch_norm_large": 1}
     verdict = show(make_grid([study(name, 0.9, n_trained=n) for name, n in trained.items()])).findings[0]
-    assert "in 1 of 2 cases" in verdict
+    assert "it widens the range of rates in 1 and narrows it in 0" in verdict
 
 
 def test_the_gap_between_training_and_test_is_told_against_none(make_grid):
@@ -76,8 +76,11 @@ def test_the_gap_between_training_and_test_is_told_against_none(make_grid):
     verdict, *_, gap = show(trained).findings
     assert "sgd: training lies +10.1" in gap
     assert "l2 \u22126.0" in gap
-    assert verdict.startswith("That L2 and dropout narrow the gap between training and test holds in part")
-    assert "does in 1 of 2 cases" in verdict
+    assert (
+        "The claim is not shown, that L2 and dropout narrow the gap between training and test: of 2 cases" in verdict
+    )
+    assert "significantly narrower in 1 and wider in 0 (its change" in verdict
+    assert "sgd with l2 \u22126.0" in verdict
 
 
 def test_training_stands_beside_validation_per_variant(shown):

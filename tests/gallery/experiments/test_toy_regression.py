@@ -41,7 +41,8 @@ def toy(make_material):
 
 def test_who_is_near_the_noise_first_and_how_many_nets_died(toy):
     shown = show(toy)
-    assert shown.findings[0].startswith("The claim holds at the published rates")
+    assert shown.findings[0].startswith("The claim held at the published rates, that SGD is the slowest: ")
+    assert "SGD needs beyond the others, at least: momentum +" in shown.findings[0].replace("adam", "momentum")
     assert "sgd not at all" in shown.findings[0]
     # Of sgd, the far ones are those that did not die.
     assert shown.findings[1] == (

@@ -27,8 +27,8 @@ def material(make, *, off):
 def test_rules_that_agree_are_found_to(make_material):
     shown = show(material(make_material, off=1e-12))
     assert shown.findings[0] == (
-        "The claim holds in part: NumPy's form of Keras's rule agrees with Keras for 2 of 2 rules; Keras departs from "
-        "the paper in 1 of 2 rules."
+        "The claim is contradicted: NumPy's form of Keras's rule agrees with Keras for 2 of 2 rules; Keras departs "
+        "from the paper in 1 of 2 rules."
     )
     assert "30 steps" in shown.findings[1]
     assert [row[0] for row in shown.tables[0].rows] == ["adam", "sgd"]
@@ -52,7 +52,7 @@ def test_every_rule_of_the_experiment_has_its_paper():
 def test_a_rule_that_does_not_is_named_with_its_difference(make_material):
     shown = show(material(make_material, off=0.01))
     assert shown.findings[0].startswith(
-        "The claim does not hold: NumPy's form of Keras's rule agrees with Keras for 1 of"
+        "The claim is contradicted: NumPy's form of Keras's rule agrees with Keras for 1 of"
     )
     assert shown.findings[-1] == "Further apart: adam (1.0e-02)."
 
@@ -67,3 +67,9 @@ def test_a_training_that_diverged_in_one_of_both_is_no_agreement(make_material):
 
     shown = show(replace(whole, history=history))
     assert "sgd (inf)" in shown.findings[-1]
+
+
+def test_rules_without_recorded_losses_do_not_agree(make_material):
+    whole = material(make_material, off=0.0)
+    shown = show(replace(whole, history=lambda *_: np.empty(0)))
+    assert "agrees with Keras for 0 of 2 rules" in shown.findings[0]

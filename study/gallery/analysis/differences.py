@@ -1,0 +1,100 @@
+"""Differences over shared seeds with intervals that hold together, for the words of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from study.gallery.analysis.run_scores import Seed, score_step
+from study.gallery.analysis.verdicts import is_negative, is_positive
+from study.report.objective_metric import ObjectiveMetric
+from study.statistics.holm import holm_intervals
+from study.statistics.intervals import MIN_SEEDS, mean_interval, paired_difference
+
+Scores = Mapping[Seed, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectedDifference:
+    """A mean difference with its interval.
+
+    Attributes:
+        mean: Mean difference over shared seeds.
+        low: Lower limit, corrected for all comparisons made with it; exactly 0 means "above 0".
+        high: Upper limit; exactly 0 means "below 0".
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_significant(self) -> bool:
+        """True if the interval excludes zero."""
+        return is_positive(self) or is_negative(self)
+
+
+def simultaneous(
+    pairs: Sequence[tuple[Scores, Scores]],
+    *,
+    n_comparisons: int | None = None,
+    metric: ObjectiveMetric | None = None,
+    step: float | None = None,
+) -> list[CorrectedDifference | None]:
+    """Return first minus second for each pair of scores by seed, with 95 % intervals that hold together.
+
+    Args:
+        pairs: Scores of the one and of the other.
+        n_comparisons: The number of comparisons that the intervals are corrected for by Bonferroni: needed where the
+            pairs were chosen by their results, or an interval has to say how large a difference can be. Default:
+            None, Holm's procedure over the pairs that can be compared.
+        metric: The metric, for the step of its scores. Default: None.
+        step: The step itself. Default: None, that of the metric, or the smallest difference seen.
+
+    Returns:
+        One a pair, in their order; None where fewer than three seeds are shared or a score is not finite.
+    """
+    places, means, errors, sizes = [], [], [], []
+    for index, (a, b) in enumerate(pairs):
+        shared = sorted(set(a) & set(b))
+        first, second = (np.array([scores[seed] for seed in shared], dtype=np.float64) for scores in (a, b))
+        if len(shared) < MIN_SEEDS or not np.all(np.isfinite([*first, *second])):
+            continue
+        least = score_step([*first, *second], metric) if metric and step is None else step
+        difference = paired_difference(first, second, step=least)
+        places.append(index)
+        means.append(difference.mean)
+        errors.append(difference.standard_error)
+        sizes.append(len(shared))
+    found: list[CorrectedDifference | None] = [None] * len(pairs)
+    if places:
+        lows, highs = holm_intervals(means, errors, n_seeds=min(sizes), n_comparisons=n_comparisons)
+        for index, mean, low, high in zip(places, means, lows, highs, strict=True):
+            found[index] = CorrectedDifference(mean=mean, low=float(low), high=float(high))
+    return found
+
+
+def against_constant(
+    scores: Sequence[float],
+    constant: float,
+    *,
+    n_comparisons: int = 1,
+    step: float | None = None,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> CorrectedDifference | None:
+    """Return the mean of scores minus a constant, with its 95 % t interval; None with fewer than three finite ones.
+
+    Args:
+        scores: One a seed.
+        constant: A number without luck, such as the error of a forecast that needs no training.
+        n_comparisons: The number of such intervals that are to hold together (Bonferroni). Default: 1.
+        step: The smallest difference that two scores can have. Default: None, the smallest one seen.
+        bounds: The least and the greatest value of the scores. Default: none.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if len(values) < MIN_SEEDS or not np.all(np.isfinite(values)):
+        return None
+    found = mean_interval(values, level=1.0 - 0.05 / n_comparisons, step=step, bounds=bounds)
+    return CorrectedDifference(mean=found.estimate - constant, low=found.low - constant, high=found.high - constant)
