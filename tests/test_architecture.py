@@ -34,6 +34,8 @@ HOMES = {
     "torch": TRAINING,
     "sklearn": ("study/datasets",),
     "plotly": ("study/report",),
+    "jinja2": ("study/report/html",),
+    "markupsafe": ("study/report/html",),
     "rich": ("study/pipeline/live_view.py", "study/cli"),
 }
 
@@ -115,6 +117,7 @@ def test_study_has_few_entries_and_each_stands_in_a_layer():
         ("study/run.py", "import importlib\nimportlib.import_module('mlflow')", "mlflow lives in study/tracking"),
         ("study/datasets/digits.py", "import keras", "keras lives in models, study/training"),
         ("study/report/html/page.py", "import hydra", "hydra lives in study/cli"),
+        ("study/gallery/page.py", "import jinja2", "jinja2 lives in study/report/html"),
         ("study/searching.py", "import study.core.errors", "searching stands in no layer"),
         ("study/run.py", "from . import search", "write the whole name"),
         ("models/mlp.py", "import study.core.errors", "only configs join it and study/"),

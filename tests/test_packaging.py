@@ -43,7 +43,7 @@ def in_wheel(file):
 
 def test_the_wheel_holds_every_module_every_yaml_and_bundled_data_once(wheel):
     packages = [ROOT / name for name in ("conf", "hydra_plugins", "models", "study")]
-    kinds = ("*.py", "*.yaml", "*.csv", "*.css", "*.js", "*.html")
+    kinds = ("*.py", "*.yaml", "*.csv", "*.css", "*.js", "*.j2")
     files = {file for package in packages for kind in kinds for file in package.rglob(kind)}
     expected = {in_wheel(file) for file in files if "__pycache__" not in file.parts}
     held = zipfile.ZipFile(wheel).namelist()
@@ -142,6 +142,19 @@ def own_dataset():
     bundled = yaml.safe_load((ROOT / "conf" / "dataset" / "digits.yaml").read_text())
     own = {"name": "mine", "_target_": "data.mine.load", "split_seed": "${split_seed}", "task": bundled["task"]}
     return yaml.safe_dump(own)
+
+
+def test_every_template_is_found_in_an_install(installed, tmp_path):
+    call = (
+        "from study.report.html.templates import environment\n"
+        "found = environment().list_templates(['j2'])\n"
+        "assert all(environment().get_template(name) for name in found)\n"
+        "print(*found)"
+    )
+    environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1"}
+    done = run(sys.executable, "-c", call, cwd=tmp_path, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == {str(path.relative_to(ROOT / "study")) for path in ROOT.glob("study/**/*.j2")}
 
 
 def test_a_users_own_models_module_does_no_harm(installed, tmp_path):

@@ -11,7 +11,7 @@ import yaml
 import study.conf
 from study.core.errors import StudyError
 from study.core.trainer_interface import Trial
-from study.pipeline.preflight import build_trainer, load_config, load_dataset
+from study.pipeline.preflight import build_model, build_trainer, load_config, load_dataset
 
 FOLDER = Path(study.conf.__path__[0])
 DATASETS, MODELS = (sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in ("dataset", "model"))
@@ -101,7 +101,7 @@ def test_a_pair_trains_a_smoke_trial_or_says_why_not(workload, model):
     config = configure(model)
     if told := misfit(dataset, model):
         with pytest.raises(StudyError, match=rf"model={model} dataset={name}.*do not fit.*{told}"):
-            build_trainer(config, dataset)
+            build_model(config, dataset)
         return
     trainer = build_trainer(config, dataset)
     epochs = []

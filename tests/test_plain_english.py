@@ -34,6 +34,7 @@ def test_a_docstring_that_opens_with_a_question_word_is_found(plain_english, wor
         ("a.py", f"x = 1  # there {NOT_THERE}\n", "a.py:1"),
         ("a.py", f'raise E(f"{{x}} {NOT_THERE}")\n', "a.py:1"),
         ("a.md", f"# Title\n\nIt {REPORTED}.\n", "a.md:3"),
+        ("a.html.j2", f"{{% if a %}}\n<p>It {REPORTED}.</p>\n", "a.html.j2:2"),
         ("a.yaml", f"a: 1\nb: 2 # it {REPORTED}\n", "a.yaml:2"),
     ],
 )

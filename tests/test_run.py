@@ -262,10 +262,10 @@ def test_faults_of_several_jobs_come_in_one_message(compose, tmp_path):
 def test_the_objective_is_the_last_epoch_and_the_worst_where_it_diverged(state, history, direction, expected):
     trial = Trial(number=0, hyperparameters={}, run_seed=0, order_seed=0)
     result = TrialResult(trial=trial, state=state, history={"val_accuracy": history}, summary={})
-    assert score(result, Objective(metric="val_accuracy", direction=direction, target=None)) == expected
+    assert score(result, Objective(metric="val_accuracy", direction=direction, target=None, is_share=True)) == expected
 
 
 def test_a_failed_trial_has_no_objective():
     trial = Trial(number=0, hyperparameters={}, run_seed=0, order_seed=0)
     result = TrialResult(trial=trial, state="failed", history={}, summary={})
-    assert math.isnan(score(result, Objective(metric="val_loss", direction="minimize", target=None)))
+    assert math.isnan(score(result, Objective(metric="val_loss", direction="minimize", target=None, is_share=False)))

@@ -9,20 +9,19 @@ from typing import Any
 
 from study.config.allowlist import target_faults
 from study.config.instantiate import is_too_deep
+from study.config.parse_objective import read_metrics, read_objective
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_stores import read_stores
-from study.config.reader import Reader, did_you_mean
+from study.config.reader import Reader
 from study.config.schema import (
     BACKENDS,
     KINDS,
     Budget,
     Component,
-    Objective,
     OptimizerConfig,
     StudyConfig,
     Task,
     TrackingConfig,
-    resolve_direction,
 )
 from study.config.unknown_arguments import signature_faults
 from study.core.errors import ConfigError, Fault
@@ -59,13 +58,15 @@ def parse(
     allowed = read.texts("allow_targets") if allow is None else allow
     if faults := target_faults(raw, folder=folder, allow=allowed):
         raise ConfigError(faults)
-    config = _study_config(read, raw, folder=folder, labels=labels)
+    config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
     if read.faults:
         raise ConfigError(read.faults)
     return config
 
 
-def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str]) -> StudyConfig:
+def _study_config(
+    read: Reader, raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str], recorded: bool
+) -> StudyConfig:
     """Read every key; a placeholder replaces a faulty value."""
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
@@ -83,7 +84,7 @@ def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels:
         sampler=_sampler(read),
         pruner=_component(read, "pruner"),
         budget=_budget(read),
-        objective=_objective(read, task),
+        objective=read_objective(read, task, recorded=recorded),
         stores=read_stores(read, folder),
         tracking=_tracking(read),
         experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
@@ -96,6 +97,7 @@ def _study_config(read: Reader, raw: Mapping[str, Any], *, folder: Path, labels:
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         retry_failed=read.boolean("retry_failed", default=False),
+        accept_changes=read.boolean("accept_changes", default=False),
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer.ranges),
@@ -184,19 +186,9 @@ def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
 
 def _task(read: Reader) -> Task:
     loss = read.section("dataset.task.loss")
-    given = read.value("dataset.task.metrics", default=None)
-    if given is not None and not isinstance(given, list | tuple):
-        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
-    metrics = []
-    for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
-        if isinstance(metric, str) or (isinstance(metric, Mapping) and {"_target_", "name"} <= set(metric)):
-            metrics.append(metric)
-            continue
-        advice = "Write its name, or _target_ and name."
-        read.fault(f"dataset.task.metrics.{position}", metric, allowed="a metric of Keras", advice=advice)
     train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
     shuffle = read.boolean("dataset.task.shuffle", True)
-    return Task(loss=loss, metrics=tuple(metrics), train_metrics=train_metrics, shuffle=shuffle)
+    return Task(loss=loss, metrics=read_metrics(read), train_metrics=train_metrics, shuffle=shuffle)
 
 
 def _tracking(read: Reader) -> TrackingConfig:
@@ -216,19 +208,6 @@ def _budget(read: Reader) -> Budget:
         n_steps=n_steps,
         n_confirmations=read.integer("budget.n_confirmations", minimum=0) or 0,
         time_limit_s=read.number("budget.time_limit_s", optional=True, above=0),
-    )
-
-
-def _objective(read: Reader, task: Task) -> Objective:
-    metric = read.text("objective.metric")
-    if metric and metric not in task.metric_names:
-        allowed = f"a metric of this workload: {', '.join(task.metric_names)}"
-        read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
-    direction = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
-    return Objective(
-        metric=metric,
-        direction=resolve_direction(metric, direction),
-        target=read.number("objective.target", optional=True),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from study.config.instantiate import Section
+from study.core.contents import Contents
 from study.core.search_space import Range, Value
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -28,6 +29,8 @@ NOT_IDENTITY = (
     "budget.n_trials",
     "budget.n_confirmations",
     "budget.time_limit_s",
+    # The data's digest identifies it, wherever it lies.
+    "dataset.path",
     "trainer.capacity",
     "trainer.checkpoint_every_n_epochs",
     "model.kind",
@@ -40,6 +43,7 @@ NOT_IDENTITY = (
     "allow_targets",
     "max_failed_trials",
     "retry_failed",
+    "accept_changes",
     "study_name",
     "experiment",
     # The section `optimizer` has the values of a setting.
@@ -50,9 +54,6 @@ NOT_IDENTITY = (
     "variants",
     "variant",
 )
-# Metrics that are better when smaller, and metrics that lie between zero and one, by a part of their names.
-_COSTS = ("loss", "error", "mse", "mae", "perplexity")
-_SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,18 +157,20 @@ class Objective:
 
     Attributes:
         metric: Name of the metric, such as `val_accuracy`.
-        direction: `maximize` or `minimize`.
+        direction: `maximize` if large values are good, `minimize` if small ones are.
         target: A value of the metric to reach, in the metric's units; None: no target.
+        is_share: True for a metric from 0 to 1.
     """
 
     metric: str
     direction: Direction
     target: float | None
+    is_share: bool
 
     @property
     def worst(self) -> float:
         """The value that a diverged trial gets: the worst one of a share, or an extreme but finite one otherwise."""
-        if any(share in self.metric for share in _SHARES):
+        if self.is_share:
             return 0.0 if self.direction == "maximize" else 1.0
         return -1e9 if self.direction == "maximize" else 1e9
 
@@ -179,18 +182,6 @@ class Objective:
             b: The second objective, in the same units.
         """
         return a > b if self.direction == "maximize" else a < b
-
-
-def resolve_direction(metric: str, direction: str) -> Direction:
-    """Return the requested direction; `auto` minimizes a metric whose name contains loss, error or another cost.
-
-    Args:
-        metric: Name of the metric.
-        direction: `auto`, `maximize` or `minimize`.
-    """
-    if direction == "auto":
-        return "minimize" if any(cost in metric for cost in _COSTS) else "maximize"
-    return "minimize" if direction == "minimize" else "maximize"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +254,10 @@ class StudyConfig:
             empty.
         raw: The resolved config, from which all other attributes were read.
         folder: The folder where the command was started; relative paths start there.
+        accept_changes: Continue a study although its data, code or architecture changed. Default False.
+        contents: The data, code and architecture. None (the default): the data is not loaded yet.
+        identity: Digest of the study that these settings and contents begin or continue. None (the default): the data
+            is not loaded yet.
     """
 
     dataset: Component
@@ -291,6 +286,9 @@ class StudyConfig:
     max_failed_trials: int | None = None
     retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
+    accept_changes: bool = False
+    contents: Contents | None = None
+    identity: str | None = None
 
     @property
     def n_trials(self) -> int:
@@ -310,22 +308,49 @@ class StudyConfig:
     @property
     def log_file(self) -> Path:
         """Path of the study's log."""
-        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.digest}.log"
+        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.typed_digest}.log"
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that identify the study; before its data is loaded, its settings as typed."""
+        return self.identity or self.typed_digest
 
     @cached_property
-    def digest(self) -> str:
-        """Twelve hexadecimal digits that identify the study: its config without the keys that may change."""
+    def typed_digest(self) -> str:
+        """Twelve hexadecimal digits of the settings as typed, without the keys that may change.
+
+        It is known before anything is imported or loaded. Studies of one identity can differ in it: a default may be
+        written out.
+        """
         return digest_of(self.raw, experiment_name=self.experiment_name)
 
 
 def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
-    """Return the digest of the study that a resolved config describes: twelve hexadecimal digits.
+    """Return the digest of the settings in a resolved config: twelve hexadecimal digits.
+
+    The keys that may change are left out.
 
     Args:
         raw: The resolved config.
         experiment_name: Name of the MLflow experiment.
     """
-    identity = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
+    return digest_of_value(settings_of(raw, experiment_name=experiment_name))
+
+
+def digest_of_value(value: Any) -> str:
+    """Return the digest of a value as JSON: twelve hexadecimal digits, the same for 1 and 1.0."""
+    canonical = json.dumps(_plain_numbers(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, Any]:
+    """Return a copy of a resolved config without the keys that may change, with the experiment's name.
+
+    Args:
+        raw: The resolved config.
+        experiment_name: Name of the MLflow experiment.
+    """
+    identity: dict[str, Any] = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")
         node = identity
@@ -333,5 +358,13 @@ def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
             found = node.get(parent)
             node = found if isinstance(found, dict) else {}
         node.pop(last, None)
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return identity
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Write whole numbers as integers, so that 0 and 0.0 are equal; minus zero is zero."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

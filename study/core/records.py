@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -27,6 +27,7 @@ class RunRecord:
         metrics: The last value of each metric.
         started: Time of the start, in seconds since 1970.
         ended: Time of the end, in seconds since 1970; None while it runs.
+        contents: Digest of the data, code and architecture with which it trained. Default: empty, not recorded.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class RunRecord:
     metrics: Mapping[str, float]
     started: float
     ended: float | None
+    contents: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -91,3 +93,26 @@ class StudyRecord:
     confirmations: tuple[RunRecord, ...]
     started: float
     ended: float | None
+
+    @property
+    def settings_id(self) -> str:
+        """Digest of the settings as typed; studies on other data or code may have the same one."""
+        return self.tags.get("settings_id", self.study_id)
+
+    @property
+    def opened(self) -> float:
+        """Time of the last command that started or continued the study, in seconds since 1970."""
+        return int(self.tags.get("opened_ms", 1000 * self.started)) / 1000
+
+
+def latest_of_settings(records: Iterable[StudyRecord]) -> list[StudyRecord]:
+    """Return one study for each digest of settings: the one started or continued last.
+
+    Args:
+        records: The studies; the result has their order.
+    """
+    given = list(records)
+    latest: dict[str, StudyRecord] = {}
+    for record in sorted(given, key=lambda record: record.opened):
+        latest[record.settings_id] = record
+    return [record for record in given if latest[record.settings_id] is record]

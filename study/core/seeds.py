@@ -2,12 +2,25 @@
 
 The numbers depend on nothing else, so a resumed study draws the same numbers as an undisturbed one. Two optimizers
 with the same `study_seed` are paired: trial k and confirmation r have the same seeds for both.
+
+| choice | depends on |
+|---|---|
+| points of the search | study_seed, trial |
+| initialisation and dropout | study_seed, trial or confirmation |
+| batch order of a confirmation | study_seed, order_seed, confirmation |
+| batch order of the search | order_seed: one order for all its trials, under every study_seed |
+| split of the data | split_seed |
+
+So several study seeds vary all random choices of a confirmation except the split (Bouthillier et al. 2021, section 3).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Version of these rules. A study that began under another version is not continued.
+VERSION = 1
 
 # One stream for each purpose, so that a confirmation never has the run seed of a trial.
 _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
@@ -33,14 +46,16 @@ def confirmation_run_seed(study_seed: int, repetition: int) -> int:
     return _draw(study_seed, _CONFIRMATION, repetition)
 
 
-def confirmation_order_seed(order_seed: int, repetition: int) -> int:
-    """Return the seed of the batch order for a confirmation, shared by all optimizers.
+def confirmation_order_seed(study_seed: int, order_seed: int, repetition: int) -> int:
+    """Return the seed of the batch order for a confirmation, the same for all optimizers of a `study_seed`.
 
     Args:
+        study_seed: Seed of the study.
         order_seed: Seed of the batch order in the search.
         repetition: The confirmation's repetition, from 0.
     """
-    return _draw(order_seed, _CONFIRMATION_ORDER, repetition)
+    # The stream is second, as in the other draws. NumPy pads with zeros, so two streams never have the same numbers.
+    return _draw(study_seed, _CONFIRMATION_ORDER, repetition, order_seed)
 
 
 def sampler_seed(study_seed: int, trial_number: int) -> int:
@@ -79,6 +94,6 @@ def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:
     return np.random.default_rng([run_seed, _DROPOUT, epoch])
 
 
-def _draw(seed: int, stream: int, index: int) -> int:
+def _draw(seed: int, stream: int, index: int, *more: int) -> int:
     """Return 31 random bits, which every library accepts as a seed."""
-    return int(np.random.SeedSequence([seed, stream, index]).generate_state(1)[0] >> 1)
+    return int(np.random.SeedSequence([seed, stream, index, *more]).generate_state(1)[0] >> 1)

@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.gallery import About, Material, PageContents
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context
@@ -71,7 +71,8 @@ def read_material(
         tracking_uri: Address of the store.
         name: Name of the experiment.
         experiment: Name of the experiment in MLflow. None (the default): the same name.
-        digests: Digests of the studies to show. None (the default): all studies of the experiment in the store.
+        digests: Digests of the settings to show, each by its latest study. None (the default): all studies of the
+            experiment in the store.
 
     Raises:
         StoreError: The store cannot be read, or has no such experiment.
@@ -81,7 +82,7 @@ def read_material(
     connections = Connections()
     records = read_studies(tracking_uri, recorded_as, connections=connections)
     if digests is not None:
-        records = [record for record in records if record.study_id in digests]
+        records = latest_of_settings(record for record in records if record.settings_id in digests)
     context = read_context(tracking_uri, recorded_as, connections=connections)
     gathered = gather(
         recorded_as,

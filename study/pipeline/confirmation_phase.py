@@ -39,8 +39,8 @@ class Confirmed:
 def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
     """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
 
-    Finished confirmations are not trained again. Confirmations of a point that is no longer the best are kept, and
-    marked as superseded.
+    Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
+    batch order an earlier version chose without the study seed, are kept and marked as superseded.
 
     Args:
         context: The study's parts.
@@ -149,7 +149,7 @@ def confirmation(
         number=repetition,
         hyperparameters=hyperparameters,
         run_seed=confirmation_run_seed(config.study_seed, repetition),
-        order_seed=confirmation_order_seed(config.order_seed, repetition),
+        order_seed=confirmation_order_seed(config.study_seed, config.order_seed, repetition),
         test=True,
         keep_weights=keep_weights,
     )
@@ -167,21 +167,34 @@ def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[Confirmatio
 
 
 def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
-    """Mark the confirmations of all other points as superseded."""
+    """Mark as superseded the confirmations of all other points, and those under batch orders of an earlier version."""
     finished = context.tracker.finished("confirmation")
     for kind, hyperparameters in settings.items():
         expected = {key: text_of(value) for key, value in hyperparameters.items()}
-        outdated = [
-            record.run_id
-            for (of, _), record in finished.items()
-            if of == kind and any(record.params.get(key) != value for key, value in expected.items())
+        runs = [record for (of, _), record in finished.items() if of == kind]
+        moved = [run for run in runs if any(run.params.get(key) != value for key, value in expected.items())]
+        of_point = [run for run in runs if run not in moved]
+        reordered = [
+            run for run in of_point if run.params.get("order_seed") != _order_seed(context.config, run.number)
         ]
-        if outdated:
+        if moved:
             context.view.message(
                 f"The search continued after the test split had been used, and its best point changed: "
-                f"{len(outdated)} confirmations are kept and marked as superseded."
+                f"{len(moved)} confirmations are kept and marked as superseded."
             )
+        if reordered:
+            context.view.message(
+                f"{len(reordered)} confirmations ({kind}) are from an earlier version, which gave all study seeds the "
+                "same batch orders. They are kept and marked as superseded, and trained again under orders of this "
+                "study seed."
+            )
+        if outdated := [run.run_id for run in (*moved, *reordered)]:
             context.tracker.supersede(kind, outdated)
+
+
+def _order_seed(config: StudyConfig, repetition: int) -> str:
+    """Return the order seed of a confirmation, as its run records it."""
+    return text_of(confirmation_order_seed(config.study_seed, config.order_seed, repetition))
 
 
 def _confirm_some(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import Confirmed, model_weights
 from study.pipeline.context import StudyContext
-from study.statistics.intervals import mean_interval
-from study.tracking.study_tracker import StudyTracker
+from study.report.confirmed import ConfirmedScores, confirmed_metrics
+from study.tracking.mlflow_schema import config_params, split_tags
+from study.tracking.study_summary import ConfirmedMean
 from study.training.backend import without_tensorflow
 
 
@@ -39,20 +40,29 @@ def record(context: StudyContext, best: BestTrial | None) -> None:
     tracker = context.tracker
     ended = context.search.ended
     if context.search.claims.once(f"record of {len(ended)} trials"):
-        tracker.summarize(best=None if best is None else best.number, tests=_test_estimates(tracker), ended=ended)
+        tracker.summarize(best=None if best is None else best.number, tests=_tested_means(context), ended=ended)
         if plots := context.search.plots():
             tracker.artifact_text(plots, "search.html")
         tracker.flush()
         context.search.claims.finish()
 
 
-def _test_estimates(tracker: StudyTracker) -> dict[str, tuple[float, float, float]]:
-    """Return mean and 95 % t interval of each test metric over the confirmations of the best or the fixed setting."""
-    runs = [run for (kind, _), run in tracker.finished("confirmation").items() if kind in ("best", "fixed")]
-    names = {name for run in runs for name in run.metrics if name.startswith("test_")}
-    estimates = {}
-    for name in sorted(names):
-        scores = np.array([run.metrics[name] for run in runs if name in run.metrics])
-        interval = mean_interval(scores)
-        estimates[name] = (interval.estimate, interval.low, interval.high)
-    return estimates
+def _tested_means(context: StudyContext) -> dict[str, ConfirmedMean]:
+    """Return each test metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
+    ended = context.tracker.finished("confirmation").items()
+    runs = [(run.state, run.metrics) for (kind, _), run in ended if kind in ("best", "fixed")]
+    params = {param.key: param.value for param in config_params(context.config)}
+    found = confirmed_metrics(runs, params, split_tags(context.dataset))
+    return {name: _tested_mean(each) for name, each in found.items()}
+
+
+def _tested_mean(found: ConfirmedScores) -> ConfirmedMean:
+    others = found.others
+    return ConfirmedMean(
+        mean=others.estimate if others else math.nan,
+        low=others.low if others else math.nan,
+        high=others.high if others else math.nan,
+        n=found.n,
+        n_diverged=found.n_diverged,
+        divergence_limit=found.divergence_limit,
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,29 +116,51 @@ def load_dataset(config: StudyConfig) -> Dataset:
     return dataset
 
 
-def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
-    """Build the trainer, and the model once, so that a wrong argument is refused before anything is stored.
+def build_model(config: StudyConfig, dataset: Dataset) -> Any:
+    """Build the model once, perhaps without values, so that a wrong argument is refused before anything is stored.
 
     Args:
         config: The study's config.
         dataset: The study's data set.
 
     Raises:
-        StudyError: The model or the trainer cannot be built.
+        StudyError: The model cannot be built, or does not fit the data.
     """
-    try:
-        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
-        from study.training.initial_weights import (
-            outline,  # imports Keras, with the backend that the trainer has chosen
-        )
+    # These import Keras, with the backend that was selected.
+    from study.training.initial_weights import outline
+    from study.training.model_setup import fresh_model
 
-        _check_outputs(config, dataset, outline(trainer.build_model))
+    precision = str(config.trainer.section.get("precision", "float32"))
+    with _fitting_together(config):
+        model = outline(partial(fresh_model, config, dataset, precision=precision))
+        _check_outputs(config, dataset, model)
+    return model
+
+
+def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
+    """Build the trainer.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        StudyError: The trainer cannot be built.
+    """
+    with _fitting_together(config):
+        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
+    return trainer
+
+
+@contextlib.contextmanager
+def _fitting_together(config: StudyConfig) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
             f"they do not fit together. {error}"
         ) from error
-    return trainer
 
 
 def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:

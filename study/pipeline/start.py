@@ -9,8 +9,9 @@ from study.config.schema import StudyConfig
 from study.optimizers import stability
 from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
+from study.pipeline.identity import identify
 from study.pipeline.live_view import View
-from study.pipeline.preflight import build_trainer, load_dataset
+from study.pipeline.preflight import build_model, build_trainer, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
@@ -30,6 +31,8 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
     dataset = load_dataset(config)
+    identified = identify(config, dataset, build_model(config, dataset))
+    config = identified.config
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
@@ -37,6 +40,8 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=environment())
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
+        for message in identified.messages:
+            view.message(message)
         yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from study.report.comparison import Comparison
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
-from study.report.html.sections import PageSection
 from study.statistics.performance_profile import performance_profile, performance_score
 from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
 
@@ -83,19 +81,11 @@ def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
     )
 
 
-def workloads_section(found: AcrossWorkloads) -> tuple[PageSection, dict[str, Figure]]:
-    """Return the section and its figures by name."""
+def workloads_figures(found: AcrossWorkloads) -> dict[str, Figure]:
+    """Return the figures by name."""
     look = dict(zip(found.labels, styles(list(found.optimizers)), strict=True))
-    drawn = {"ranks": _ranks_figure(found, look)}
-    if found.taus.size:
-        drawn["profile"] = _profile_figure(found, look)
-    plots = "".join(
-        f'<figure><h3>{escape(figure.title)}</h3><div class="plot" data-figure="{name}" role="img" '
-        f'style="min-height:{figure.height}px" aria-label="{escape(figure.description)}"></div></figure>'
-        for name, figure in drawn.items()
-    )
-    html = f'<div class="answer none"><p class="sentence">{escape(sentence(found))}</p></div>{_table(found)}{plots}'
-    return PageSection(anchor="workloads", title="Across workloads", html=html), drawn
+    drawn = [_ranks_figure(found, look), *([_profile_figure(found, look)] if found.taus.size else [])]
+    return {figure.name: figure for figure in drawn}
 
 
 def sentence(found: AcrossWorkloads) -> str:
@@ -123,31 +113,12 @@ def sentence(found: AcrossWorkloads) -> str:
 def _means(comparison: Comparison) -> dict[str, float]:
     """Return mean test results by label, with the sign changed where smaller is better."""
     sign = comparison.experiment.metric.sign
-    return {row.label: sign * row.tuned.estimate for row in comparison.rows if row.tuned is not None}
+    return {row.label: sign * row.mean for row in comparison.rows if row.mean is not None}
 
 
 def _steps(comparison: Comparison, label: str) -> float:
     found = comparison.targets.get(label)
     return math.inf if found is None else found.median_steps
-
-
-def _table(found: AcrossWorkloads) -> str:
-    names = "".join(f'<th scope="col" class="num">{escape(name)}</th>' for name in found.experiments)
-    score = '<th scope="col" class="num">profile score</th>' if found.taus.size else ""
-    rows = []
-    for index, label in enumerate(found.labels):
-        cells = "".join(f'<td class="num">{abs(row[index]):.4f}</td>' for row in found.scores)
-        last = f'<td class="num">{found.profile_scores[index]:.2f}</td>' if found.taus.size else ""
-        rank = f'<td class="num strong">{found.ranks[index]:.2f}</td>'
-        rows.append(f'<tr><th scope="row">{escape(label)}</th>{rank}{cells}{last}</tr>')
-    missing = f" Left out because some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
-    caption = f"Mean test results and their average rank; 1 is the best.{missing}"
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Ranks"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>"
-        f'<th scope="col">optimizer</th><th scope="col" class="num">average rank</th>{names}{score}</tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
 
 
 def _ranks_figure(found: AcrossWorkloads, look: Mapping[str, Style]) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from study.report.confirmed import confirmed, divergence_text
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
@@ -31,12 +32,15 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     """Return all cautions, the serious ones first."""
     found = [
         *_forced(experiment),
+        *_left_out(experiment),
         *_running(experiment),
         *_lengths(experiment),
         *_budgets(experiment),
         *_superseded(experiment),
+        *_accepted(experiment),
         *_unshared(experiment, outcome),
         *_few(outcome),
+        *_unknown_steps(experiment),
         *_diverged_confirmations(experiment),
         *_edges(rows),
         *_diverged(rows),
@@ -64,6 +68,15 @@ def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
 def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:
     for why in experiment.differing:
         yield Caution(topic="Not comparable", text=f"{why} Compared anyway because of --force.", serious=True)
+
+
+def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
+    if experiment.left_out:
+        text = (
+            f"{', '.join(experiment.left_out)}: later studies have the same settings with changed data, code or "
+            "architecture. Only the later ones are compared; --force compares all."
+        )
+        yield Caution(topic="Left out", text=text, serious=True)
 
 
 def _running(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -127,6 +140,17 @@ def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
 
 
+def _accepted(experiment: ComparedExperiment) -> Iterator[Caution]:
+    for study in experiment.studies:
+        runs = (*study.trials, *study.tuned, *study.untuned)
+        if len({run.contents for run in runs}) > 1:
+            text = (
+                f"{study.record.name} went on after its data, code or architecture had changed (accept_changes=true): "
+                "its runs do not all come from the same. Run it again from the start, under another experiment name."
+            )
+            yield Caution(topic="Changed contents", text=text, serious=True)
+
+
 def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caution]:
     if outcome.unit == "study" or outcome.verdict is None:
         return
@@ -148,14 +172,26 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
         yield Caution(topic="Few seeds", text=text)
 
 
+def _unknown_steps(experiment: ComparedExperiment) -> Iterator[Caution]:
+    metric = experiment.metric
+    if metric.counts_examples and metric.n_test is None:
+        text = (
+            "These studies, of an earlier version, do not record how many test examples there are. The smallest "
+            "difference seen between two scores is taken for one example, which is that or more."
+        )
+        yield Caution(topic="Size of the test split unknown", text=text)
+
+
 def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]:
     metric = experiment.metric
     for entry in experiment.entries:
-        n = sum(run.state == "diverged" for run in entry.tuned)
-        if n:
-            counted = f"each counts as {metric.text(metric.worst)}" if metric.is_share else "so it has no mean"
-            of = f"{n} of {len(entry.tuned)} confirmations of the best configuration"
-            text = f"{entry.label}: {of} diverged; {counted}."
+        if apart := divergence_text(confirmed(entry.tuned, metric)):
+            counted = (
+                f"The tests count each as {metric.text(metric.worst)}; means and intervals in tables are of the others"
+                if metric.is_share
+                else "It is left out of the tests, having no mean; means and intervals in tables are of the others"
+            )
+            text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
 
 

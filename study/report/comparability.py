@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from study.config.metric_facts import recorded_facts
 from study.core.errors import StudyError
 from study.core.records import StudyRecord
 from study.report.objective_metric import metric_of
@@ -24,12 +26,14 @@ def check_comparable(
         StudyError: They are not comparable, and `force` is False.
     """
     questions: dict[str, Callable[[StudyRecord], str]] = {
-        "metrics": lambda record: "{0.name}, {0.direction}d".format(metric_of(record.params)),
+        "metrics": lambda record: "{0.name}, {0.direction}d".format(metric_of(record.params, record.tags)),
         "data digests": lambda record: digests.get(record.run_id, "unknown"),
         "models": lambda record: _described(record, "model."),
         "losses": lambda record: _described(record, "dataset.task.loss."),
+        "code of data set, model or loss": lambda record: record.tags.get("workload_code", "unknown"),
+        "architectures": lambda record: record.tags.get("architecture", "unknown"),
     }
-    reasons = []
+    reasons = [*_turned(records)]
     for what, ask in questions.items():
         answers: dict[str, list[str]] = {}
         for record in records:
@@ -39,11 +43,28 @@ def check_comparable(
             reasons.append(f"The studies have different {what}: {listed}.")
     if reasons and not force:
         raise StudyError(
-            f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss. "
+            f"EXPERIMENT={experiment}: expected studies with one metric, data set, model and loss, and one code for "
+            "them. "
             f"{' '.join(reasons)} Run them again, each under its own experiment name, or compare them anyway with "
-            "--force; the page then says so."
+            "--force; the comparison page then says so."
         )
     return tuple(reasons)
+
+
+def _turned(records: Sequence[StudyRecord]) -> Iterator[str]:
+    """Say which studies chose the worst points: earlier versions maximized a cost whose name they did not know."""
+    for record in records:
+        metric = metric_of(record.params, record.tags)
+        try:
+            facts = recorded_facts(metric.name, json.loads(record.params.get("dataset.task.metrics", "[]")))
+        except ValueError:  # cut by MLflow's limit
+            continue
+        if facts.direction not in (None, metric.direction):
+            better = "smaller" if facts.direction == "minimize" else "larger"
+            yield (
+                f"{record.name} {metric.direction}d {metric.name}, of which a {better} value is better: an earlier "
+                "version guessed the direction by the metric's name. So its best trial is its worst."
+            )
 
 
 def _described(record: StudyRecord, prefix: str) -> str:

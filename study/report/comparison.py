@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from study.report import curve_data
 from study.report.caveats import Caution, cautions, pruned_or_adaptive
@@ -88,7 +85,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         experiment: The experiment, with its studies.
     """
     outcome = decide_outcome(experiment)
-    rows = summarize(experiment, rng=np.random.default_rng(zlib.crc32(experiment.name.encode())))
+    rows = summarize(experiment)
     reasons = pruned_or_adaptive(experiment)
     tuning = {} if reasons else _each(experiment, lambda entry: curve_data.best_of_trials(entry, experiment.metric))
     no_tuning = ""

@@ -26,10 +26,12 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             experiment, metric (name, direction, target, test), n_trials (the common budget);
             answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
             summary: a list in the order of the table, best first: label, optimizer, tuned and untuned (estimate, low,
-                high, level, n), over_studies, gain, validation, search_best, configuration, n_trials, n_planned,
-                states, seconds_per_trial, state_bytes, edges, running, run_ids;
+                high, level, n; of confirmations that did not diverge), over_studies, mean (diverged ones count as
+                the worst), confirmed and untuned_confirmed (others, n, n_diverged, divergence_limit), gain,
+                validation, search_best, configuration, n_trials, n_planned, states, seconds_per_trial, state_bytes,
+                edges, running, run_ids;
             comparison: unit, units, labels, scores (by label, one for each unit), left_out;
-            differences: the candidate against each other: other, mean, low, high, p, low_holm, high_holm, p_holm,
+            differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
             no_tuning_curves: the reason for missing tuning curves;

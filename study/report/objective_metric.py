@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from study.config.schema import Direction, Objective, resolve_direction
+from study.config.metric_facts import earlier_direction, earlier_is_share, facts_of, metric_names
+from study.config.schema import Direction, Objective
 from study.core.records import RunRecord
+from study.statistics.resolution import Resolution, is_share_of_examples, share_of
 
+# Names and classes of Keras, in small letters and without underscores.
+_FROM_ZERO = ("crossentropy", "squarederror", "absoluteerror", "percentageerror", "logarithmicerror", "hinge", "huber")
+_SHORT_FROM_ZERO = ("mse", "mae", "mape", "msle", "rmse", "logcosh")
 MINUS = "\u2212"
 SPACE = "\u00a0"  # does not break a number from its unit
 
@@ -21,11 +26,19 @@ class ObjectiveMetric:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
         target: The value of the metric to reach; None without a target.
+        is_share: True for a metric between 0 and 1.
+        n_validation: Number of validation examples that a share counts over; None (the default) where not recorded.
+        n_test: The same of the test split.
+        from_zero: Whether a metric that is not a share cannot be negative, such as a squared error. Default: False.
     """
 
     name: str
     direction: Direction
     target: float | None
+    is_share: bool
+    n_validation: int | None = None
+    n_test: int | None = None
+    from_zero: bool = False
 
     @property
     def training(self) -> str:
@@ -43,14 +56,14 @@ class ObjectiveMetric:
         return self.training.replace("_", " ")
 
     @property
-    def is_share(self) -> bool:
-        """True for a metric between 0 and 1."""
-        return abs(self._worst) <= 1
-
-    @property
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest value that the metric can take."""
         return (0.0, 1.0) if self.is_share else (-math.inf, math.inf)
+
+    @property
+    def value_bounds(self) -> tuple[float, float]:
+        """The least and the greatest mean of the metric: intervals end there."""
+        return (0.0, math.inf) if self.from_zero and not self.is_share else self.bounds
 
     @property
     def worst(self) -> float:
@@ -69,6 +82,31 @@ class ObjectiveMetric:
     def tested(self, run: RunRecord) -> float | None:
         """Return a run's test score: the worst value if it diverged, None if it failed or is still running."""
         return self._score(run, self.test)
+
+    @property
+    def counts_examples(self) -> bool:
+        """True for an accuracy: a multiple of one over the number of examples."""
+        return self.is_share and is_share_of_examples(self.name)
+
+    @property
+    def test_resolution(self) -> Resolution:
+        """The steps of a single test score."""
+        return share_of(self.n_test) if self.counts_examples else Resolution()
+
+    @property
+    def validation_resolution(self) -> Resolution:
+        """The steps of a single validation score."""
+        return share_of(self.n_validation) if self.counts_examples else Resolution()
+
+    def compared_validation(self, run: RunRecord) -> float | None:
+        """Return a run's objective, rounded to the metric's resolution: equal scores tie, whatever computed them."""
+        value = self.validation(run)
+        return None if value is None else float(self.validation_resolution.rounded(value))
+
+    def compared_test(self, run: RunRecord) -> float | None:
+        """Return a run's test score, rounded to the metric's resolution."""
+        value = self.tested(run)
+        return None if value is None else float(self.test_resolution.rounded(value))
 
     def text(self, value: float) -> str:
         """Return a value with its unit."""
@@ -102,7 +140,7 @@ class ObjectiveMetric:
 
     @property
     def _worst(self) -> float:
-        return Objective(metric=self.name, direction=self.direction, target=None).worst
+        return Objective(metric=self.name, direction=self.direction, target=None, is_share=self.is_share).worst
 
     def _number(self, value: float) -> str:
         if not self.is_share:
@@ -119,9 +157,63 @@ class ObjectiveMetric:
         return value if math.isfinite(value) else self.worst
 
 
-def metric_of(params: Mapping[str, str]) -> ObjectiveMetric:
-    """Return the metric that a study's recorded config names."""
-    name = params["objective.metric"]
-    direction = resolve_direction(name, params.get("objective.direction", "auto"))
-    target = params.get("objective.target")
-    return ObjectiveMetric(name=name, direction=direction, target=None if target is None else float(target))
+def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) -> ObjectiveMetric:
+    """Return the metric by which a study has selected, with the direction that it had then.
+
+    Args:
+        params: The recorded config.
+        tags: Tags of the study's run, which hold the metric's direction and range and the sizes of the splits. None
+            (the default): sizes are unknown, and the rest is what an earlier version guessed by the metric's name.
+    """
+    tags = tags or {}
+    name, typed, target = params["objective.metric"], params.get("objective.direction"), params.get("objective.target")
+    # Versions before 2026-11-28 recorded no more than what was typed.
+    earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
+    n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
+    return ObjectiveMetric(
+        name=name,
+        direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
+        target=None if target is None else float(target),
+        is_share=tags.get("objective_is_share", str(earlier_is_share(name))) == "True",
+        n_validation=n_validation,
+        n_test=n_test,
+        from_zero=_is_from_zero(name, params),
+    )
+
+
+def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> ObjectiveMetric:
+    """Return any test metric of a study, such as `test_loss`, with its resolution and bounds.
+
+    Args:
+        name: Its name.
+        params: The recorded config.
+        tags: Tags of the study's run.
+    """
+    if params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}"):
+        return metric_of(params, tags)
+    # The facts of the objective are not those of another metric, and its direction is of no use here.
+    short = name.removeprefix("test_")
+    is_share = facts_of(short).is_share if short in metric_names() else earlier_is_share(short)
+    kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
+    of_other = {**tags, "objective_direction": "minimize", "objective_is_share": str(is_share)}
+    return metric_of({**kept, "objective.metric": own}, of_other)
+
+
+def _is_from_zero(metric: str, params: Mapping[str, str]) -> bool:
+    """Return True for a loss or an error that cannot be negative, as far as its name or its class says so."""
+    kind = metric.removeprefix("val_").removeprefix("test_")
+    if kind == "loss":
+        kind = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
+    plain = kind.replace("_", "").lower()
+    return plain in _SHORT_FROM_ZERO or plain.endswith(_FROM_ZERO)
+
+
+def _n_counted(metric: str, params: Mapping[str, str], tags: Mapping[str, str], *, split: str) -> int | None:
+    """Return the number of targets of a split that an accuracy counts over; None where it is not recorded."""
+    n = tags.get(f"n_{split}")
+    if n is None or not n.isdecimal() or n == "0":
+        return None
+    loss = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
+    kind = metric.removeprefix("val_")
+    one_hot = kind.startswith(("categorical", "top_k")) or (kind == "accuracy" and loss == "CategoricalCrossentropy")
+    return int(n) * (1 if one_hot else int(tags.get("targets_per_example", "1")))

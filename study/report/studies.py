@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
@@ -112,6 +112,7 @@ class ComparedExperiment:
         histories: Metrics by epoch of each confirmation.
         importances: Importance of each searched argument, by label.
         differing: Reasons why the studies are not comparable, if they are compared anyway.
+        left_out: Names of the studies left out, since a later one has their settings with other data or code.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ComparedExperiment:
     histories: Histories = field(default_factory=dict)
     importances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differing: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def studies(self) -> tuple[ComparedStudy, ...]:
@@ -154,14 +156,18 @@ def gather(
     Raises:
         StudyError: There is no study with a trial, or the studies are not comparable.
     """
-    started = [record for record in records if record.trials or record.confirmations]
+    begun = [record for record in records if record.trials or record.confirmations]
+    # After a change of data or code, the studies of before lie beside the new ones; only the new ones are compared.
+    started = begun if force else latest_of_settings(begun)
     if not started:
         raise StudyError(
             f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
-            f"{len(records)} studies and no trial. Run one with study run, or name another; study list shows them."
+            f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` "
+            "shows them all."
         )
     differing = check_comparable(experiment, started, digests=digests, force=force)
-    metric = metric_of(started[0].params)
+    sized = [record for record in started if "n_test" in record.tags]
+    metric = metric_of(started[0].params, (sized or started)[0].tags)
     budget = _common_budget(started)
     entries = _entries([_study(record, metric=metric, budget=budget) for record in started])
     runs = [run.run_id for entry in entries for run in entry.tuned]
@@ -174,6 +180,7 @@ def gather(
         digests=digests,
         histories=read_histories(runs, metrics) if runs else {},
         differing=differing,
+        left_out=tuple(sorted({record.name for record in begun} - {record.name for record in started})),
     )
 
 
@@ -220,13 +227,26 @@ def _study(record: StudyRecord, *, metric: ObjectiveMetric, budget: int | None) 
         best=best,
         tuned=_scored(ours, metric),
         untuned=_scored(untuned, metric),
-        n_superseded=sum(run.superseded for run in record.confirmations),
+        n_superseded=_n_superseded(record.confirmations),
         confirmed_beyond=bool(of_best) and not ours,
     )
 
 
 def _same_point(run: RunRecord, trial: RunRecord) -> bool:
     return point_of(run) == point_of(trial)
+
+
+def _n_superseded(confirmations: Sequence[RunRecord]) -> int:
+    """Count the superseded confirmations; those that were only trained again under another batch order left out."""
+    current = {(run.kind, run.number): run for run in confirmations if not run.superseded}
+
+    def is_reordered(run: RunRecord) -> bool:
+        now = current.get((run.kind, run.number))
+        return (
+            now is not None and _same_point(run, now) and run.params.get("order_seed") != now.params.get("order_seed")
+        )
+
+    return sum(run.superseded and not is_reordered(run) for run in confirmations)
 
 
 def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunRecord, ...]:

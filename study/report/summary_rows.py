@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.core.records import RunRecord
+from study.report.confirmed import ConfirmedScores, confirmed_of, diverged
 from study.report.objective_metric import ObjectiveMetric
-from study.report.studies import ComparedExperiment, Entry, number_of
-from study.statistics.intervals import Interval, bootstrap_interval, mean_interval, stratified_bootstrap_interval
+from study.report.studies import ComparedExperiment, ComparedStudy, Entry, number_of
+from study.statistics.intervals import MIN_SEEDS, Interval, mean_interval
 from study.statistics.range_edges import nearest_edge
+from study.statistics.resolution import comparable_means, step_of_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +35,14 @@ class Row:
     Attributes:
         label: The entry's name.
         optimizer: The optimizer's YAML name.
-        tuned: Mean test score over the confirmations with a bootstrap interval; None without confirmations.
+        tuned: Mean test score over the confirmations that did not diverge, with Student's t interval; of several
+            studies, over repetitions averaged over these studies. None without such a confirmation.
         over_studies: Mean test score over studies with Student's t interval; None with fewer than three study seeds.
         untuned: The same as `tuned` for the untuned optimizer; None where it was not trained.
+        mean: Mean test score with the worst value for each diverged confirmation: what rows are sorted by. None
+            without confirmations.
+        confirmed: The confirmations with their divergence; None without confirmations.
+        untuned_confirmed: The same for the untuned optimizer.
         gain: Tuned minus untuned, positive where tuning helped; None where one is missing.
         validation: Mean validation objective over the confirmations; None without confirmations.
         search_best: Best validation objective of the search, which is biased upwards.
@@ -55,6 +62,9 @@ class Row:
     tuned: Interval | None
     over_studies: Interval | None
     untuned: Interval | None
+    mean: float | None
+    confirmed: ConfirmedScores | None
+    untuned_confirmed: ConfirmedScores | None
     gain: float | None
     validation: float | None
     search_best: float | None
@@ -69,38 +79,41 @@ class Row:
     run_ids: tuple[str, ...]
 
 
-def summarize(experiment: ComparedExperiment, *, rng: np.random.Generator) -> tuple[Row, ...]:
+def summarize(experiment: ComparedExperiment) -> tuple[Row, ...]:
     """Return a row for each entry: the best mean test score first, entries without a score last.
 
     Args:
         experiment: The experiment.
-        rng: Generator for the bootstrap.
     """
-    rows = [_row(entry, experiment.metric, rng) for entry in experiment.entries]
+    rows = [_row(entry, experiment.metric) for entry in experiment.entries]
     sign = experiment.metric.sign
 
     def key(row: Row) -> tuple[bool, float, str]:
-        return (row.tuned is None, 0.0 if row.tuned is None else -sign * row.tuned.estimate, row.label)
+        return (row.mean is None, 0.0 if row.mean is None else -sign * row.mean, row.label)
 
     return tuple(sorted(rows, key=key))
 
 
-def _row(entry: Entry, metric: ObjectiveMetric, rng: np.random.Generator) -> Row:
+def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     studies = entry.studies
-    tuned = _interval([_tests(study.tuned, metric) for study in studies], rng)
-    untuned = _interval([_tests(study.untuned, metric) for study in studies], rng)
+    tuned = _confirmed([study.tuned for study in studies], metric)
+    untuned = _confirmed([study.untuned for study in studies], metric)
+    mean, before = (_mean([_tests(runs, metric) for runs in of]) for of in _by_study(studies))
     gain = None
-    if entry.searched and tuned and untuned and math.isfinite(tuned.estimate) and math.isfinite(untuned.estimate):
-        gain = metric.sign * (tuned.estimate - untuned.estimate)
+    if entry.searched and mean is not None and before is not None and math.isfinite(mean) and math.isfinite(before):
+        gain = metric.sign * (mean - before)
     found = [metric.validation(study.best) for study in studies if study.best is not None]
     best = [value for value in found if value is not None]
     validations = [value for run in entry.tuned if (value := metric.validation(run)) is not None]
     return Row(
         label=entry.label,
         optimizer=entry.optimizer,
-        tuned=tuned,
+        tuned=tuned.others if tuned else None,
         over_studies=_over_studies(entry, metric),
-        untuned=untuned,
+        untuned=untuned.others if untuned else None,
+        mean=mean,
+        confirmed=tuned,
+        untuned_confirmed=untuned,
         gain=gain,
         validation=float(np.mean(validations)) if validations else None,
         search_best=metric.sign * max(metric.sign * value for value in best) if best else None,
@@ -117,26 +130,50 @@ def _row(entry: Entry, metric: ObjectiveMetric, rng: np.random.Generator) -> Row
 
 
 def _tests(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> list[float]:
-    return [value for run in runs if (value := metric.tested(run)) is not None]
+    return [value for run in runs if (value := metric.compared_test(run)) is not None]
 
 
-def _interval(studies: Sequence[Sequence[float]], rng: np.random.Generator) -> Interval | None:
-    """Return the mean over studies of their mean scores with a bootstrap interval that resamples seeds."""
-    filled = [scores for scores in studies if scores]
-    if not filled:
-        return None
-    scores = [score for study in filled for score in study]
-    if not np.all(np.isfinite(scores)):
-        worst = next(score for score in scores if not math.isfinite(score))
-        return Interval(estimate=worst, low=math.nan, high=math.nan, level=0.95, n=len(scores))
-    if len(filled) == 1:
-        return bootstrap_interval(filled[0], rng=rng)
-    return stratified_bootstrap_interval(filled, rng=rng)
+def _by_study(studies: Sequence[ComparedStudy]) -> tuple[list[tuple[RunRecord, ...]], list[tuple[RunRecord, ...]]]:
+    """Return the tuned and the untuned confirmations of each study."""
+    return [study.tuned for study in studies], [study.untuned for study in studies]
+
+
+def _mean(studies: Sequence[Sequence[float]]) -> float | None:
+    """Return the mean over studies of their mean scores; infinite where a score is."""
+    filled = [float(np.mean(scores)) for scores in studies if scores]
+    return float(comparable_means(np.mean(filled))) if filled else None
+
+
+def _confirmed(studies: Sequence[Sequence[RunRecord]], metric: ObjectiveMetric) -> ConfirmedScores | None:
+    """Return the confirmations of one study, or those of several averaged by repetition."""
+    by_number: dict[int, list[float]] = {}
+    n_diverged = 0
+    filled = [runs for runs in studies if runs]
+    for run in (run for runs in filled for run in runs):
+        value = metric.compared_test(run)
+        if value is None:
+            continue
+        if diverged(run, value):
+            n_diverged += 1
+        else:
+            by_number.setdefault(run.number, []).append(value)
+    # A repetition that a study lacks without having diverged in it would mix studies of different weight.
+    numbers = set.intersection(*({run.number for run in runs} for runs in filled)) if filled else set()
+    scores = [float(np.mean(values)) for number, values in sorted(by_number.items()) if number in numbers]
+    n = sum(len(values) for values in by_number.values()) + n_diverged
+    return confirmed_of(scores, n_diverged=n_diverged, metric=metric, n_averaged=max(1, len(filled)), n=n)
 
 
 def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
-    means = [float(np.mean(tests)) for study in entry.studies if (tests := _tests(study.tuned, metric))]
-    return mean_interval(means) if len(means) >= 3 and np.all(np.isfinite(means)) else None
+    scores = [
+        [value for run in study.tuned if (value := metric.compared_test(run)) is not None and not diverged(run, value)]
+        for study in entry.studies
+    ]
+    means = [float(np.mean(values)) for values in scores if values]
+    if len(means) < MIN_SEEDS:
+        return None
+    step = step_of_mean(metric.test_resolution.steps([[s for of in scores for s in of]]), min(map(len, scores)) or 1)
+    return mean_interval(means, step=float(step[0]), bounds=metric.value_bounds)
 
 
 def _configuration(entry: Entry, index: int) -> dict[str, str]:

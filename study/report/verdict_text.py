@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from study.report.confirmed import divergence_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
-from study.statistics.winner import CandidateDifference, Verdict
+from study.statistics.intervals import MIN_SEEDS
+from study.statistics.winner import CandidateDifference, Verdict, is_testable
 
-# Control characters around a name: plain text drops them, HTML shows the name in bold. No name contains them.
+# Control characters around a name: plain text drops them, the page shows the name in bold. No name contains them.
 _OPEN, _CLOSE = "\x02", "\x03"
 _ALL_NAMED = 3  # up to so many differences are listed one by one; of more, only the smallest
 
@@ -39,11 +41,9 @@ class Answer:
         return tuple(text.replace(_OPEN, "").replace(_CLOSE, "").replace(SPACE, " ") for text in self.marked)
 
     @property
-    def markup(self) -> tuple[str, ...]:
-        """The sentences as HTML."""
-        tags = ((_OPEN, "<b>"), (_CLOSE, "</b>"))
-        escaped = [html.escape(text) for text in self.marked]
-        return tuple(text.replace(*tags[0]).replace(*tags[1]) for text in escaped)
+    def pieces(self) -> tuple[tuple[str, ...], ...]:
+        """The sentences cut at the names: text, name, text and so on, so that every second piece is a name."""
+        return tuple(tuple(re.split(f"[{_OPEN}{_CLOSE}]", text)) for text in self.marked)
 
 
 def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> Answer:
@@ -55,11 +55,12 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
     if not verdict.differences:
         marked = f"{_reached(row, experiment.metric, outcome)} There is nothing to compare it with."
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
-    if verdict.n_seeds < 2:
+    if not is_testable(verdict):
+        n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
         marked = (
-            f"No significance test is possible with one {_unit(outcome, 1)}: "
+            f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}: "
             f"{_reached(row, experiment.metric, outcome)} "
-            "Confirm on more seeds (budget.n_confirmations)."
+            f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
     tell = _winner if verdict.winner else _no_winner
@@ -73,7 +74,7 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
 def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
     better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
-    corrected = f", corrected for {n - 1} comparisons" if n > 2 else ""
+    corrected = ", which hold for all pairs together" if n > 2 else ""
     first = (
         f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {metric.spoken} is {better}"
         f"{' (95' + SPACE + '% intervals' if n > 2 else ' (95' + SPACE + '% interval'}{corrected})."
@@ -136,12 +137,12 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     if len(tied) <= _ALL_NAMED:
         told = _differences(metric, outcome, tied)
         plural = "s" if len(tied) > 1 else ""
-        return f"its mean test {metric.spoken} is {told} (95{SPACE}% interval{plural}, corrected)"
+        return f"its mean test {metric.spoken} is {told} (95{SPACE}% interval{plural})"
     means = [each.mean for each in tied]
     unit = f"{SPACE}points" if metric.is_share else ""
     return (
         f"its mean test {metric.spoken} differs from theirs by {metric.change_span(min(means), max(means))}{unit}, "
-        f"and every corrected 95{SPACE}% interval contains zero"
+        f"and every 95{SPACE}% interval contains zero"
     )
 
 
@@ -161,12 +162,19 @@ def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
 
 
 def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome) -> str:
-    assert row.tuned is not None  # an entry in the comparison has confirmations
-    interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
-    span = metric.span(interval.low, interval.high)
+    """Return the mean that an entry reaches, and its divergence.
+
+    The interval is left to the table: for the best of several, chosen on the same runs, it would be too narrow.
+    """
     n = f"{len(outcome.units)} {_unit(outcome, len(outcome.units))}"
-    within = f" (95{SPACE}% interval {span}, {n})" if span else f" ({n})"
-    return f"{_name(row.label)} reaches {metric.text(interval.estimate)}{within}."
+    apart = divergence_text(row.confirmed)
+    interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
+    if interval is None:
+        return f"{_name(row.label)} has no mean: {apart}."
+    if apart:
+        left = row.confirmed.n - row.confirmed.n_diverged if row.confirmed else 0
+        return f"{_name(row.label)} reaches {metric.text(interval.estimate)} in the {left} others: {apart}."
+    return f"{_name(row.label)} reaches {metric.text(interval.estimate)} ({n})."
 
 
 def _these(outcome: Outcome, n: int) -> str:
@@ -176,7 +184,11 @@ def _these(outcome: Outcome, n: int) -> str:
 def _scope(outcome: Outcome) -> str:
     if outcome.unit == "study":
         n = len(outcome.units)
-        return f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds."
+        return (
+            f"The intervals include the luck of the search: every optimizer was searched under {n} study seeds, each "
+            "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
+            "order of the search are the same in all."
+        )
     return (
         "This result is about these tuned configurations, not about the optimizers: it depends on the luck of the "
         "search. To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
@@ -187,7 +199,8 @@ def _nothing(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     if len(outcome.labels) > 1:
         return (
             f"No comparison: {_listed(outcome.labels)} share no confirmation seeds. "
-            "Run them under the same study_seed and order_seed."
+            "Run them under the same study_seed and order_seed. If they have the same already, an earlier version "
+            "confirmed some of them under other batch orders: the same command again confirms them anew."
         )
     metric = experiment.metric
     found = [row for row in rows if row.search_best is not None and math.isfinite(row.search_best)]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from study.core.packages import VERSIONS
+from study.report.confirmed import confirmed_metrics, confirmed_text
 from study.reproduction.exported_file import exported_text
 from study.reproduction.recorded_run import RecordedRun
-from study.statistics.intervals import mean_interval
 
 # Keys of a budget that one training and its confirmations need.
 _BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
@@ -60,7 +57,12 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
         "recorded_on": datetime.datetime.fromtimestamp(run.started, tz=datetime.UTC).date().isoformat(),
         "exported_on": exported_on.isoformat(),
         "objective": objective,
-        "test": _test_estimates([other.metrics for other in same]),
+        "test": {
+            name: confirmed_text(found, digits=".6g")
+            for name, found in confirmed_metrics(
+                [(other.state, other.metrics) for other in same], study.params, study.tags
+            ).items()
+        },
         "seeds": {
             "study_seed": raw["study_seed"],
             "order_seed": raw["order_seed"],
@@ -72,14 +74,3 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
         "git_commit": study.tags.get("git_commit"),
         "versions": {name: study.tags[name] for name in VERSIONS if name in study.tags},
     }
-
-
-def _test_estimates(confirmed: list[Mapping[str, float]]) -> dict[str, str]:
-    """Return mean and 95 % t interval of each test metric, in words."""
-    told = {}
-    for name in sorted({name for metrics in confirmed for name in metrics if name.startswith("test_")}):
-        scores = np.array([metrics[name] for metrics in confirmed if name in metrics])
-        interval = mean_interval(scores)
-        ends = f" [{interval.low:.6g}, {interval.high:.6g}] (95 % t interval)" if interval.n > 1 else ""
-        told[name] = f"{interval.estimate:.6g}{ends}, {interval.n} {'seed' if interval.n == 1 else 'seeds'}"
-    return told

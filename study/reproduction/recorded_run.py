@@ -13,6 +13,7 @@ import yaml
 
 from study.config.instantiate import is_too_deep
 from study.config.moved_targets import translate_moved
+from study.core.contents import Contents
 from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value
@@ -20,6 +21,7 @@ from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
 from study.tracking.read_studies import (
     read_artifact_text,
+    read_contents,
     read_data_digests,
     read_experiments,
     read_studies,
@@ -44,6 +46,7 @@ class RecordedRun:
         exported: Sections of the exported file that named the run, in their present form. Default: empty, no file
             named it.
         moved: Names in the config that were translated, old to new. Default: empty.
+        contents: The data, code and architecture with which the run trained. None (the default): not recorded.
     """
 
     tracking_uri: str
@@ -53,6 +56,7 @@ class RecordedRun:
     data_digests: tuple[str, ...]
     exported: Mapping[str, Any] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
+    contents: Contents | None = None
 
     @property
     def title(self) -> str:
@@ -181,14 +185,7 @@ def _exported_run(tracking_uri: str, path: Path, connections: Connections) -> Re
             f"Export the configuration again, or name {_FORMS}."
         )
     found = _find_run(tracking_uri, run_id, connections)
-    return RecordedRun(
-        tracking_uri=tracking_uri,
-        study=found.study,
-        run=found.run,
-        raw=found.raw,
-        data_digests=found.data_digests,
-        exported=exported.sections,
-    )
+    return replace(found, exported=exported.sections)
 
 
 def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections: Connections) -> RecordedRun:
@@ -202,12 +199,15 @@ def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections
             f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is another text. "
             "The artifact was overwritten; restore it from a copy."
         )
+    contents = read_contents(tracking_uri, study, run, connections=connections)
+    of_study = () if contents else read_data_digests(tracking_uri, study.run_id, connections=connections)
     return RecordedRun(
         tracking_uri=tracking_uri,
         study=study,
         run=run,
         raw=raw,
-        data_digests=read_data_digests(tracking_uri, study.run_id, connections=connections),
+        data_digests=(contents.data,) if contents else of_study,
+        contents=contents,
     )
 
 

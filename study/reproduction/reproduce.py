@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from study.core.packages import PROJECT
 from study.core.records import RunRecord
 from study.core.search_space import text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import Trial, TrialResult
+from study.report.confirmed import ConfirmedScores, confirmed_metrics
 from study.reproduction.config_changes import (
     apply_changes,
     apply_to_arguments,
@@ -26,13 +25,14 @@ from study.reproduction.config_changes import (
 )
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.retrain import Difference, Retrained, RetrainRequest, retrain
-from study.statistics.intervals import Interval, mean_interval
+from study.statistics.resolution import TRAINER_TOLERANCE
 from study.tracking.read_studies import read_histories
 
 # Relative tolerance if versions or the device differ: other kernels add numbers in another order.
-LOOSE_TOLERANCE = 1e-3
+LOOSE_TOLERANCE = TRAINER_TOLERANCE
 # No budget has this many confirmations, so the seeds of repetitions from this number on are unused.
 _FIRST_FRESH = 1_000_000
+_MAKES_MODEL = ("model.", "dataset.")
 _LOOSENING = ("device", "python", PROJECT)
 
 
@@ -89,16 +89,16 @@ class Repetition:
     Attributes:
         trained: True if it was trained. Unless forced, a difference in data or versions prevents it.
         results: A result for each seed.
-        fresh: Mean and 95 % t interval of each test metric over the seeds that completed.
-        recorded: Mean and 95 % t interval of each test metric over the recorded confirmations of this configuration.
+        fresh: Each test metric over the seeds, with its 95 % t interval and divergence.
+        recorded: Each test metric over the recorded confirmations of this configuration, in the same form.
         differences: The differences from the recorded conditions.
         device: The device of the new training.
     """
 
     trained: bool
     results: tuple[TrialResult, ...]
-    fresh: Mapping[str, Interval]
-    recorded: Mapping[str, Interval]
+    fresh: Mapping[str, ConfirmedScores]
+    recorded: Mapping[str, ConfirmedScores]
     differences: tuple[Difference, ...]
     device: str
 
@@ -186,12 +186,13 @@ def repeat(
     """
     trials = _fresh_trials(target, n_seeds)
     again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow)
-    same = [run for run in target.study.confirmations if run.kind == target.run.kind and not run.superseded]
+    study = target.study
+    same = [run for run in study.confirmations if run.kind == target.run.kind and not run.superseded]
     return Repetition(
         trained=bool(again.results),
         results=again.results,
-        fresh=_estimates([_tests(result) for result in again.results]),
-        recorded=_estimates([_tests(run) for run in same]),
+        fresh=confirmed_metrics([(each.state, each.summary) for each in again.results], study.params, study.tags),
+        recorded=confirmed_metrics([(run.state, run.metrics) for run in same], study.params, study.tags),
         differences=(*changed, *again.differences),
         device=again.device,
     )
@@ -275,6 +276,8 @@ def _train(
         stop_after=stop_after,
         tags=target.study.tags,
         data_digests=target.data_digests,
+        # A new value of the model's or the data set's changes the architecture on purpose.
+        contents=None if any(key.startswith(_MAKES_MODEL) for key in wanted) else target.contents,
         force=force,
         allow=allow,
     )
@@ -304,17 +307,13 @@ def _fresh_trials(target: RecordedRun, n_seeds: int) -> list[Trial]:
     """Return trials under seeds that no run of the study had, the same ones for the same study."""
     used = {run.params.get("run_seed") for run in (*target.study.trials, *target.study.confirmations)}
     trials: list[Trial] = []
+    study_seed, order_seed = int(target.raw["study_seed"]), int(target.raw["order_seed"])
     for repetition in itertools.count(_FIRST_FRESH):
-        run_seed = confirmation_run_seed(int(target.raw["study_seed"]), repetition)
+        run_seed = confirmation_run_seed(study_seed, repetition)
         if str(run_seed) not in used:  # drawn seeds can coincide
-            fresh = confirmation_order_seed(int(target.raw["order_seed"]), repetition)
+            fresh = confirmation_order_seed(study_seed, order_seed, repetition)
             n = len(trials)
             trials.append(Trial(number=n, hyperparameters={}, run_seed=run_seed, order_seed=fresh, test=True))
         if len(trials) == n_seeds:
             break
     return trials
-
-
-def _estimates(tested: Sequence[Mapping[str, tuple[float]]]) -> dict[str, Interval]:
-    names = sorted({name for values in tested for name in values})
-    return {name: mean_interval(np.array([values[name][0] for values in tested if name in values])) for name in names}

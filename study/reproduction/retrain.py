@@ -9,11 +9,13 @@ from typing import Any
 
 from study.config.parse import parse
 from study.config.schema import StudyConfig
+from study.core.contents import NONE, Contents
 from study.core.errors import ConfigError, StudyError
 from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
-from study.pipeline.preflight import build_trainer, load_dataset
+from study.pipeline.identity import contents_of
+from study.pipeline.preflight import build_model, build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.environment import environment
 
@@ -52,6 +54,7 @@ class RetrainRequest:
         stop_after: Number of epochs after which a pruned trial had been stopped. None (the default): train to the end.
         tags: Recorded versions and device, from the study's tags.
         data_digests: Digests of the recorded data; the present one must equal one of them.
+        contents: The recorded data, code and architecture. None (the default): an earlier version recorded the run.
         force: Train even if a difference would prevent it. Default False.
         allow: Packages that the user allows the recorded config to name, besides those of `study.config.allowlist`.
             Default: none.
@@ -62,6 +65,7 @@ class RetrainRequest:
     trials: Sequence[Trial]
     tags: Mapping[str, str]
     data_digests: Sequence[str]
+    contents: Contents | None = None
     stop_after: int | None = None
     force: bool = False
     allow: Sequence[str] = ()
@@ -110,6 +114,14 @@ def retrain(request: RetrainRequest) -> Retrained:
     differences = compare_conditions(
         request.tags, now, data_digests=request.data_digests, data_digest=dataset.digest, backend=config.backend
     )
+    if request.contents is not None:
+        changed = contents_of(config, dataset, build_model(config, dataset)).changes_from(request.contents)
+        differences += [
+            Difference(subject=each.subject, recorded=each.before, now=each.after, stops=True)
+            for each in changed
+            # The data were compared above; what only one side has follows from a changed setting.
+            if each.kind != "data" and NONE not in (each.before, each.after)
+        ]
     results: list[TrialResult] = []
     if request.force or not any(difference.stops for difference in differences):
 

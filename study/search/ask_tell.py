@@ -24,7 +24,7 @@ from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
-from study.search.study_names import DIGEST, choose_name, known_studies
+from study.search.study_names import choose_name, describe_study, known_studies
 from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
@@ -285,6 +285,13 @@ def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str
         pruner=pruner,
         load_if_exists=True,
     )
-    if optuna_study.user_attrs.get(DIGEST) != config.digest:
-        optuna_study.set_user_attr(DIGEST, config.digest)
+    began = optuna_study.direction.name.lower()
+    if began != config.objective.direction:
+        now, metric = config.objective.direction, config.objective.metric
+        raise StudyError(
+            f"{config.experiment_name}/{name}: this study began with {metric} {began}d, and now it is {now}d. An "
+            "earlier version guessed the direction by the metric's name, so the best trial is the worst. Set another "
+            "study_name: a new study begins beside it."
+        )
+    describe_study(optuna_study, config)
     return optuna_study

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState
 
+from study.config.effective_settings import settings_digest
 from study.config.schema import Stores, StudyConfig
+from study.core.contents import Contents
 from study.core.errors import StudyError
 from study.search.claims import is_of_claims
 from study.search.storage.interface import read_storage
 
-# The attribute of an Optuna study that holds our digest.
-DIGEST = "digest"
+# Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
+# its contents as JSON, the first ones and those accepted later.
+_DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownStudy:
+    """A study in the store of searches.
+
+    Attributes:
+        name: Name of the study in its experiment.
+        digest: Digest that identifies the study.
+        typed_digest: Digest of the settings as typed.
+        settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
+        contents: Data, code and architecture, the first ones and those accepted later. Default: empty, not recorded.
+    """
+
+    name: str
+    digest: str
+    typed_digest: str
+    settings_digest: str = ""
+    contents: tuple[Contents, ...] = ()
 
 
 def check_name(config: StudyConfig) -> None:
@@ -26,36 +51,56 @@ def check_name(config: StudyConfig) -> None:
         StudyError: `study_name` belongs to another study.
     """
     if (storage := read_storage(config.stores)) is not None:
-        choose_name(config, known_studies(storage, config.experiment_name))
+        known = known_studies(storage, config.experiment_name).get(config.study_name or "")
+        if known is not None and known.settings_digest and known.settings_digest != settings_digest(config):
+            raise _name_is_taken(config, known)
 
 
-def choose_name(config: StudyConfig, known: Mapping[str, str]) -> str:
+def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
     """Name a study in its experiment: the explicit name, or the name of the study with the same digest, or a new one.
 
     Args:
         config: The study's config.
-        known: Digests of the experiment's studies, by name.
+        known: The experiment's studies, by name.
 
     Raises:
         StudyError: `study_name` belongs to another study.
     """
     if config.study_name is not None:
-        if known.get(config.study_name, config.digest) != config.digest:
-            raise StudyError(
-                f"study_name={config.study_name}: this name belongs to another study of {config.experiment_name} "
-                f"(digest {known[config.study_name]}, this one is {config.digest}). Choose another study_name, or "
-                "leave it out: the study is then named by the settings in which it differs."
-            )
+        namesake = known.get(config.study_name)
+        if namesake is not None and namesake.digest != config.digest:
+            raise _name_is_taken(config, namesake)
         return config.study_name
-    for name, digest in known.items():
-        if digest == config.digest:
+    for name, study in known.items():
+        if study.digest == config.digest:
             return name
     free = (label for label in config.labels if label not in known)
     return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
 
 
+def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
+    return StudyError(
+        f"study_name={config.study_name}: this name belongs to another study of {config.experiment_name} "
+        f"(digest {known.digest}, this one is {config.digest}). Choose another study_name, or "
+        "leave it out: the study is then named by the settings in which it differs."
+    )
+
+
 def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
-    """Return the digests of an experiment's studies; none if there is no store yet.
+    """Return the digests of an experiment's settings as typed; none if there is no store yet.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    return frozenset(study.typed_digest for study in read_known_studies(stores, experiment).values())
+
+
+def read_known_studies(stores: Stores, experiment: str) -> dict[str, KnownStudy]:
+    """Return the studies of an experiment by name, the oldest first; none if there is no store yet.
 
     Args:
         stores: The places of results.
@@ -65,7 +110,26 @@ def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
         StoreError: The store cannot be read.
     """
     storage = read_storage(stores)
-    return frozenset() if storage is None else frozenset(known_studies(storage, experiment).values())
+    return {} if storage is None else known_studies(storage, experiment)
+
+
+def has_results(stores: Stores, experiment: str, name: str) -> bool:
+    """Return True if a trial of a study completed or was pruned, so that numbers of the study are recorded.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
+        name: Name of the study.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    storage = read_storage(stores)
+    if storage is None:
+        return False
+    study_id = storage.get_study_id_from_name(f"{experiment}/{name}")
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    return bool(storage.get_all_trials(study_id, deepcopy=False, states=states))
 
 
 def count_studies(stores: Stores) -> int:
@@ -82,8 +146,8 @@ def count_studies(stores: Stores) -> int:
     return sum(not is_of_claims(study.study_name) for study in studies)
 
 
-def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict[str, str]:
-    """Return the digests of an experiment's studies, by name.
+def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict[str, KnownStudy]:
+    """Return an experiment's studies by name, the oldest first.
 
     Args:
         storage: Optuna's storage.
@@ -91,8 +155,44 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     """
     prefix = f"{experiment}/"
     return {
-        frozen.study_name.removeprefix(prefix): str(frozen.user_attrs[DIGEST])
+        name: _known_study(name, frozen.user_attrs)
         for frozen in storage.get_all_studies()
         # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
-        if frozen.study_name.startswith(prefix) and DIGEST in frozen.user_attrs
+        if frozen.study_name.startswith(prefix) and _DIGEST in frozen.user_attrs
+        for name in [frozen.study_name.removeprefix(prefix)]
     }
+
+
+def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
+    """Write a study's identity and contents to the attributes of the Optuna study.
+
+    Accepted contents are added after the earlier ones.
+
+    Args:
+        optuna_study: The Optuna study.
+        config: The study's config.
+    """
+    attrs = optuna_study.user_attrs
+    written: dict[str, object] = {_DIGEST: config.digest, _TYPED: config.typed_digest}
+    if config.contents is not None:
+        written[_SETTINGS] = settings_digest(config)
+        known, latest = list(attrs.get(_CONTENTS, ())), config.contents.to_json()
+        written[_CONTENTS] = known if latest in known[-1:] else [*known, latest]
+    for key, value in written.items():
+        if attrs.get(key) != value and (key not in attrs or key == _CONTENTS):
+            optuna_study.set_user_attr(key, value)
+
+
+def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
+    recorded = attrs.get(_CONTENTS)
+    contents = []
+    for text in recorded if isinstance(recorded, list) else ():
+        with contextlib.suppress(ValueError):
+            contents.append(Contents.from_json(str(text)))
+    return KnownStudy(
+        name=name,
+        digest=str(attrs[_DIGEST]),
+        typed_digest=str(attrs.get(_TYPED, attrs[_DIGEST])),
+        settings_digest=str(attrs.get(_SETTINGS, "")),
+        contents=tuple(contents),
+    )

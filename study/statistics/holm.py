@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from study.statistics.intervals import MIN_SEEDS
 from study.statistics.score_arrays import check_level
 
 Floats = NDArray[np.float64]
@@ -19,10 +20,10 @@ def holm(p_values: ArrayLike) -> Floats:
     another.
 
     Args:
-        p_values: p-values, shape (n_comparisons,), possibly none.
+        p_values: p-values, shape (..., n_comparisons), possibly none; leading axes are independent families.
 
     Returns:
-        The adjusted p-values in the order given, shape (n_comparisons,).
+        The adjusted p-values in the order given, of the same shape.
 
     Raises:
         ValueError: If a value is not within [0, 1].
@@ -31,12 +32,13 @@ def holm(p_values: ArrayLike) -> Floats:
         S. Holm (1979), A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
-        raise ValueError(f"p_values={p_values!r}: expected one axis of numbers within [0, 1]. Leave out missing ones.")
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(np.arange(p.size, 0, -1) * p[order])
+    if p.ndim < 1 or not np.all((p >= 0) & (p <= 1)):
+        raise ValueError(f"p_values={p_values!r}: expected an axis of numbers within [0, 1]. Leave out missing ones.")
+    order = np.argsort(p, axis=-1, kind="stable")
+    n_left = np.arange(p.shape[-1], 0, -1)
+    stepped = np.maximum.accumulate(n_left * np.take_along_axis(p, order, axis=-1), axis=-1)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=-1)
     return adjusted
 
 
@@ -50,7 +52,7 @@ def holm_two_sided(t_values: ArrayLike, *, n_seeds: int) -> Floats:
     Args:
         t_values: Estimates divided by their standard errors, shape (n_comparisons,); infinite where the standard
             error is 0.
-        n_seeds: Number of pairs behind each, at least 2.
+        n_seeds: Number of pairs behind each, at least 3.
 
     Returns:
         Adjusted p-values, shape (n_comparisons,).
@@ -61,7 +63,12 @@ def holm_two_sided(t_values: ArrayLike, *, n_seeds: int) -> Floats:
 
 
 def holm_intervals(
-    means: ArrayLike, standard_errors: ArrayLike, *, n_seeds: int, level: float = 0.95
+    means: ArrayLike,
+    standard_errors: ArrayLike,
+    *,
+    n_seeds: int,
+    level: float = 0.95,
+    n_comparisons: int | None = None,
 ) -> tuple[Floats, Floats]:
     """Return simultaneous t intervals that exclude zero exactly where `holm_two_sided` rejects.
 
@@ -74,8 +81,10 @@ def holm_intervals(
     Args:
         means: Mean differences, shape (n_comparisons,).
         standard_errors: Their standard errors, shape (n_comparisons,), 0 allowed.
-        n_seeds: Number of pairs behind each, at least 2.
-        level: Confidence level of all the intervals together.
+        n_seeds: Number of pairs behind each, at least 3.
+        level: Confidence level of all the intervals together. Default: 0.95.
+        n_comparisons: The number of comparisons from which these were chosen by their results, such as all pairs of
+            optimizers; each limit is then Bonferroni's for that many, and none steps down. Default: None, these.
 
     Returns:
         The lower and the upper limits, each of shape (n_comparisons,).
@@ -90,11 +99,14 @@ def holm_intervals(
     half = (1.0 - check_level(level)) / 2
     mean = np.asarray(means, dtype=np.float64)
     error = np.asarray(standard_errors, dtype=np.float64)
-    if n_seeds < 2 or mean.shape != error.shape or mean.ndim != 1:
+    if n_seeds < MIN_SEEDS or mean.shape != error.shape or mean.ndim != 1:
         raise ValueError(
             f"means of shape {mean.shape}, standard_errors of shape {error.shape}, n_seeds={n_seeds}: expected two "
-            "equal shapes of one axis and at least 2 seeds. Confirm the configurations on more seeds."
+            "equal shapes of one axis and at least 3 seeds. Confirm the configurations on more seeds."
         )
+    if n_comparisons is not None:
+        width = stats.t.isf(half / n_comparisons, n_seeds - 1) * error
+        return mean - width, mean + width
     low = _lower_limits(mean, error, freedom=n_seeds - 1, alpha=half)
     high = -_lower_limits(-mean, error, freedom=n_seeds - 1, alpha=half)
     return low, high + 0.0  # -0.0 becomes 0.0

@@ -45,7 +45,11 @@ def read_context(tracking_uri: str, experiment: str, *, connections: Connections
     with store_errors(tracking_uri, "the experiment cannot be read"):
         experiment_id = _find_experiment(client, tracking_uri, experiment)
         runs = find_runs(client, experiment_id, "tags.role = 'study'")
-    digests = {run.info.run_id: each.dataset.digest for run in runs for each in run.inputs.dataset_inputs}
+    digests = {
+        run.info.run_id: run.data.tags.get(mlflow_schema.DATA_DIGEST, each.dataset.digest)
+        for run in runs
+        for each in run.inputs.dataset_inputs
+    }
     return ExperimentContext(experiment_id=experiment_id, digests=digests)
 
 

@@ -20,6 +20,7 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
 from study.config.schema import NOT_IDENTITY, StudyConfig
+from study.core.contents import Contents
 from study.core.records import Role, RunRecord
 from study.core.redaction import redacted
 from study.core.search_space import text_of
@@ -27,6 +28,10 @@ from study.core.trainer_interface import Kind, State, Trial
 from study.datasets import Dataset
 
 PARENT = "mlflow.parentRunId"
+# Tags of a study and of each of its runs: the digest of its data, code and architecture, and that of its data.
+CONTENTS, DATA_DIGEST = "contents", "data_digest"
+# Tags of a study: the changes of its contents that the user accepted, and the time of its last start in milliseconds.
+ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 8000
@@ -58,7 +63,30 @@ def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
         "model": config.model.name,
         "study_name": study_name,
         "study_id": config.digest,
+        "settings_id": config.typed_digest,
+        **contents_tags(config.contents),
     }
+
+
+def contents_tags(contents: Contents | None) -> dict[str, str]:
+    """Return the digests of a study's data, code and architecture as tags. The artifacts have the full contents.
+
+    Args:
+        contents: The contents; None: no tags.
+    """
+    if contents is None:
+        return {}
+    return {
+        CONTENTS: contents.digest,
+        DATA_DIGEST: contents.data,
+        "architecture": contents.architecture,
+        "workload_code": contents.workload_code,
+    }
+
+
+def contents_path(digest: str) -> str:
+    """Return the path of the artifact of a study's run that has the contents of a digest."""
+    return f"contents/{digest}.json"
 
 
 def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
@@ -100,11 +128,23 @@ def config_params(config: StudyConfig) -> list[Param]:
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
-    """Return as tags the parts of the resolved config that may change, since MLflow's params cannot."""
+    """Return as tags the keys of the resolved config whose values may change, because MLflow's params cannot.
+
+    The tags also include the direction and the range of the objective's metric, because the recorded `direction` may
+    be
+    `auto`.
+
+    Args:
+        config: The study's config.
+    """
+    objective = {
+        "objective_direction": config.objective.direction,
+        "objective_is_share": str(config.objective.is_share),
+    }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, "n_confirmations": config.budget.n_confirmations}
     # The number of trials proposed at once decides which results a sampler could learn from.
-    return grows | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
+    return grows | objective | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
@@ -144,6 +184,17 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
     return DatasetInput(StoredDataset.from_dictionary(described), tags=[InputTag("mlflow.data.context", "training")])
 
 
+def split_tags(dataset: Dataset) -> dict[str, str]:
+    """Return the numbers of examples of the splits, which determine the resolution of an accuracy.
+
+    Args:
+        dataset: The study's data set.
+    """
+    sizes = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    targets = max(1, dataset.test.y.size // max(1, len(dataset.test)))
+    return {f"n_{name}": str(len(split)) for name, split in sizes.items()} | {"targets_per_example": str(targets)}
+
+
 def artifact_location(artifacts: Path, experiment_name: str) -> str:
     """Return the location of an experiment's artifacts, a folder of the experiment's name.
 
@@ -169,6 +220,7 @@ def run_record(run: Run) -> RunRecord:
         metrics={key: from_stored(value) for key, value in run.data.metrics.items()},
         started=run.info.start_time / 1000,
         ended=ended(run),
+        contents=tags.get(CONTENTS, ""),
     )
 
 

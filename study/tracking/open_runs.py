@@ -164,10 +164,22 @@ def _describe(
 ) -> None:
     """Write the config, the versions and the data set to the study's run."""
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
-    tags = mlflow_schema.config_tags(config) | workload | dict(environment)
+    tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
+    tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
+    recorded = client.get_run(run_id).data
+    if config.contents is not None:
+        before = recorded.tags.get(mlflow_schema.CONTENTS)
+        if before not in (None, config.contents.digest):
+            told = f"{before} to {config.contents.digest}"
+            earlier = recorded.tags.get(mlflow_schema.ACCEPTED)
+            tags[mlflow_schema.ACCEPTED] = f"{earlier}, {told}" if earlier else told
+        path = mlflow_schema.contents_path(config.contents.digest)
+        client.log_text(run_id, config.contents.to_json(), path)
     if commit := environment.get("git_commit"):
         tags["mlflow.source.git.commit"] = commit
-    mlflow_schema.log_in_batches(client, run_id, params=mlflow_schema.config_params(config), tags=tags)
+    # What was recorded stays as it was, also if a command spells the same settings in another way.
+    params = [param for param in mlflow_schema.config_params(config) if param.key not in recorded.params]
+    mlflow_schema.log_in_batches(client, run_id, params=params, tags=tags)
     client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
 

@@ -19,12 +19,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
+from study.core.contents import Contents
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
 from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
-from study.tracking.mlflow_schema import PARENT, ended, from_stored, run_record
+from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_record
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -130,6 +131,26 @@ def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connection
     with store_errors(tracking_uri, f"the data of run {run_id} cannot be read"):
         inputs = client.get_run(run_id).inputs.dataset_inputs
     return tuple(dict.fromkeys(str(given.dataset.digest) for given in inputs))
+
+
+def read_contents(
+    tracking_uri: str, study: StudyRecord, run: RunRecord, *, connections: Connections | None = None
+) -> Contents | None:
+    """Return the data, code and architecture with which a run trained; None if they were not recorded.
+
+    Args:
+        tracking_uri: Address of the store.
+        study: The study of the run.
+        run: The trial or confirmation.
+        connections: The command's connections. None (the default): open a new one.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    if not run.contents:
+        return None
+    path = contents_path(run.contents)
+    return Contents.from_json(read_artifact_text(tracking_uri, study.run_id, path, connections=connections))
 
 
 def read_histories(

@@ -14,10 +14,32 @@ from study.core.records import RunRecord
 from study.core.trainer_interface import State, TrialResult
 
 _STATES: tuple[State, ...] = get_args(State)
-# A mean, and the lower and the upper end of its 95 % interval.
-Estimate = tuple[float, float, float]
-# Estimates by test metric.
-Tests = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedMean:
+    """A test metric over the confirmations of a study.
+
+    Attributes:
+        mean: Mean over the confirmations that did not diverge; NaN if all did.
+        low: Lower end of its 95 % t interval; NaN with fewer than three.
+        high: Upper end of the interval; NaN with fewer than three.
+        n: Number of confirmations that ended, diverged ones included.
+        n_diverged: Number of confirmations that diverged. Default 0.
+        divergence_limit: Upper 95 % limit of the rate of divergence, a share from 0 to 1. None (the default): no
+            confirmation diverged.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    n_diverged: int = 0
+    divergence_limit: float | None = None
+
+
+# Confirmed means by test metric.
+Tests = Mapping[str, ConfirmedMean]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +159,11 @@ def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | Non
         for argument, text in chosen.hyperparameters.items():
             with contextlib.suppress(ValueError):  # an argument that is not a number is only in the tag `best`
                 metrics[f"best_{argument}"] = float(text)
-    for name, (mean, low, high) in tests.items():
-        metrics |= {f"{name}_mean": mean, f"{name}_low": low, f"{name}_high": high}
+    for name, tested in tests.items():
+        metrics |= {f"{name}_mean": tested.mean, f"{name}_low": tested.low, f"{name}_high": tested.high}
+        metrics["n_confirmations_diverged"] = tested.n_diverged
+        if tested.divergence_limit is not None:
+            metrics["divergence_rate_high"] = tested.divergence_limit
     return metrics
 
 
@@ -163,10 +188,25 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tags["best"] = " ".join(f"{key}={_short(value)}" for key, value in shown.items())
         value = _short(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
-    lines += [f"{name} {mean:.4g} [{low:.4g}, {high:.4g}]" for name, (mean, low, high) in tests.items()]
+    lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
         lines.append(", ".join(bad))
     return tags | {"mlflow.note.content": "  \n".join(lines)}
+
+
+def _tested_text(name: str, tested: ConfirmedMean) -> str:
+    """Return `test_accuracy 0.91 [0.9, 0.92]`, with the confirmations that diverged."""
+    left = tested.n - tested.n_diverged
+    parts = [name, f"{tested.mean:.4g}" if left else "without a mean"]
+    if math.isfinite(tested.low):
+        parts.append(f"[{tested.low:.4g}, {tested.high:.4g}]")
+    elif left:
+        parts.append(f"({left} {'seed' if left == 1 else 'seeds'}, no interval)")
+    if tested.divergence_limit is not None:
+        limit = math.ceil(100 * tested.divergence_limit - 1e-9)
+        of = f"of the {left} others; " if left else ""
+        parts.append(f"({of}{tested.n_diverged} of {tested.n} diverged, a rate of up to {limit} % is not excluded)")
+    return " ".join(parts)
 
 
 def _short(text: str) -> str:

@@ -58,6 +58,7 @@ class CheckpointFiles:
             )
         self._every_n_epochs = every_n_epochs
         self._folder = config.stores.artifacts.parent / "checkpoints" / config.digest
+        self._contents = config.contents.digest if config.contents is not None else ""
 
     def are_due(self, epoch: int) -> bool:
         """Return whether a checkpoint is saved after an epoch.
@@ -130,7 +131,7 @@ class CheckpointFiles:
             [t.number, t.test, t.run_seed, t.order_seed, sorted((k, repr(v)) for k, v in t.hyperparameters.items())]
             for t in trials
         ]
-        digest = hashlib.sha256(json.dumps([n_lanes, decisive]).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([self._contents, n_lanes, decisive]).encode()).hexdigest()[:16]
         return self._folder / f"{'confirmation' if trials[0].test else 'trial'}-{trials[0].number}-{digest}.npz"
 
 

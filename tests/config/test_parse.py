@@ -1,5 +1,8 @@
+import sys
+
 import pytest
 
+from study.config.parse import parse
 from study.core.errors import ConfigError
 from study.core.search_space import Range
 
@@ -104,7 +107,99 @@ def test_what_is_neither_fixed_nor_searched_keeps_the_untuned_value(compose):
 def test_the_direction_follows_the_metric(compose):
     assert compose().objective.direction == "maximize"
     assert compose("objective.metric=val_loss").objective.direction == "minimize"
-    assert compose("objective.metric=val_loss", "objective.direction=maximize").objective.direction == "maximize"
+    assert compose("objective.metric=val_loss", "objective.direction=minimize").objective.direction == "minimize"
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        *((alias, alias) for alias in ("msle", "mape", "MSE", "poisson", "hinge", "kl_divergence", "bce", "mse")),
+        ("keras.losses.Huber", "huber"),
+        ("keras.losses.LogCosh", "log_cosh"),
+        ("keras.metrics.BinaryCrossentropy", "binary_crossentropy"),
+        ("keras.metrics.MeanSquaredError", "score"),
+        ("keras.metrics.MeanSquaredError", "my_accuracy"),
+        ("keras.losses.CosineSimilarity", "auc"),
+        ("keras.metrics.FalsePositives", "precision"),
+    ],
+)
+def test_a_cost_is_never_maximized_whatever_its_name(compose, metric, name):
+    given = metric if metric == name else f"{{_target_:{metric},name:{name}}}"
+    words = (f"dataset.task.metrics=[{given}]", f"objective.metric=val_{name}")
+    objective = compose(*words).objective
+    assert (objective.direction, objective.is_share, objective.worst) == ("minimize", False, 1e9)
+    with pytest.raises(ConfigError, match=r"objective\.direction=maximize: expected minimize or auto"):
+        compose(*words, "objective.direction=maximize")
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "is_share"),
+    [("keras.metrics.CosineSimilarity", "loss_of_meaning", False), ("keras.metrics.R2Score", "error", False),
+     ("keras.metrics.IoU", "mae", True)],
+)  # fmt: skip
+def test_a_gain_is_never_minimized_whatever_its_name(compose, metric, name, is_share):
+    objective = compose(
+        f"dataset.task.metrics=[{{_target_:{metric},name:{name}}}]", f"objective.metric=val_{name}"
+    ).objective
+    assert (objective.direction, objective.is_share) == ("maximize", is_share)
+
+
+UNKNOWN = "class Own(__import__('keras').metrics.Metric): pass\nclass Said(Own): direction = 'minimize'\n"
+
+
+@pytest.fixture
+def own_metrics(tmp_path, monkeypatch):
+    (tmp_path / "own_score.py").write_text(UNKNOWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda name: (
+        f"dataset.task.metrics=[{{_target_:own_score.{name},name:score}}]", "objective.metric=val_score"
+    )  # fmt: skip
+    sys.modules.pop("own_score", None)
+
+
+def test_an_unknown_direction_is_asked_for_with_all_other_faults(compose, own_metrics):
+    with pytest.raises(ConfigError) as caught:
+        compose(*own_metrics("Own"), "budget.n_trials=0")
+    assert [fault.key for fault in caught.value.faults] == ["budget.n_trials", "objective.direction"]
+    assert compose(*own_metrics("Said")).objective.direction == "minimize"
+    with pytest.raises(ConfigError) as caught:
+        compose("dataset.task.metrics=[{_target_:keras.metrics.Mean,name:score}]", "objective.metric=val_score")
+    (fault,) = caught.value.faults
+    assert fault.key == "objective.direction"
+    for told in ("maximize or minimize", "val_score", "the mean of any values", "direction = 'minimize'"):
+        assert told in str(fault)
+
+
+def test_an_explicit_direction_serves_where_the_metric_has_none(compose, own_metrics):
+    for direction in ("maximize", "minimize"):
+        objective = compose(*own_metrics("Own"), f"objective.direction={direction}").objective
+        assert (objective.direction, objective.is_share) == (direction, False)
+
+
+def test_what_an_earlier_version_recorded_is_read_as_it_was(compose, own_metrics, tmp_path):
+    raw = compose(*own_metrics("Own"), "objective.direction=maximize").raw
+    recorded = {**raw, "objective": {**raw["objective"], "direction": "auto"}}
+    assert parse(recorded, folder=tmp_path, allow=()).objective.direction == "maximize"
+    with pytest.raises(ConfigError, match=r"objective\.direction=auto"):
+        parse(recorded, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ("[huber]", ["metrics.0=huber", "a metric of Keras"]),
+        ("[msee]", ["metrics.0=msee", "Did you mean mse"]),
+        ("[mse,mse]", ["metrics.1=mse", "a name of its own"]),
+        ("[mse,{_target_:keras.metrics.R2Score,name:mse}]", ["metrics.1=mse", "a name of its own"]),
+        ("[{_target_:keras.metrics.R2Score,name:loss}]", ["metrics.0=loss", "not loss"]),
+        ("[{_target_:keras.metrics.R2Score,name:val_mse}]", ["metrics.0=val_mse", "without val_"]),
+    ],
+)
+def test_a_metric_s_name_is_its_own(compose, metrics, told):
+    with pytest.raises(ConfigError) as caught:
+        compose(f"dataset.task.metrics={metrics}", "objective.metric=val_loss")
+    (fault,) = caught.value.faults
+    assert all(part in str(fault) for part in told), fault
 
 
 def test_n_steps_takes_the_place_of_n_epochs(compose):

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 import study.datasets
 from study.config.instantiate import instantiate, parameters
-from study.config.schema import resolve_direction
+from study.config.metric_facts import facts_of_objective
 from study.config.unknown_arguments import signature_faults
 
 CONFIGS = sorted((Path(study.datasets.__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
@@ -45,7 +45,9 @@ def test_task_can_be_trained(file):
     assert getattr(instantiate(task["loss"]), "from_logits", True)
     known = ["loss", *(metric if isinstance(metric, str) else metric["name"] for metric in task["metrics"])]
     assert task["objective"]["metric"].removeprefix("val_") in known
-    assert resolve_direction(task["objective"]["metric"], task["objective"]["direction"]) in ("maximize", "minimize")
+    own = facts_of_objective(task["objective"]["metric"], task["metrics"]).direction
+    assert own in ("maximize", "minimize")
+    assert task["objective"]["direction"] in ("auto", own)
     assert task["objective"]["target"] is None or 0 < task["objective"]["target"] < 1
     assert task["batch_size"] >= 1
 

@@ -73,7 +73,7 @@ def build_config(
         budget=Budget(
             n_trials=n_trials, n_epochs=N_EPOCHS, n_steps=None, n_confirmations=N_CONFIRMATIONS, time_limit_s=None
         ),
-        objective=Objective(metric="val_accuracy", direction="maximize", target=None),
+        objective=Objective(metric="val_accuracy", direction="maximize", target=None, is_share=True),
         stores=Stores(
             tracking_uri=uri,
             artifacts=folder / "mlruns" / "artifacts",

@@ -20,10 +20,15 @@ def reshaped(
         tuned = tuple(replace(run, metrics={**run.metrics, **metrics(name, run)}) for run in study.tuned)
         entries.append(Entry(label=name, optimizer=record.optimizer, studies=(replace(study, tuned=tuned),)))
     configs = {name: {**known, **config(name)} for name, known in material.configs.items()}
-    direction = "minimize" if metric.endswith("loss") else "maximize"
+    is_loss = metric.endswith("loss")
     experiment = replace(
         material.experiment,
         entries=tuple(entries),
-        metric=replace(material.experiment.metric, name=metric, direction=direction),
+        metric=replace(
+            material.experiment.metric,
+            name=metric,
+            direction="minimize" if is_loss else "maximize",
+            is_share=not is_loss,
+        ),
     )
     return replace(material, experiment=experiment, configs=configs, history=history)

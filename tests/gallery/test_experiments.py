@@ -88,7 +88,7 @@ def test_its_smallest_form_runs_to_its_page(name, smoke):
     assert "error" not in smoke[name], smoke[name]["error"]
     page = smoke[name]["page"]
     about = load_experiment(name).about
-    assert html.escape(about.title) in page
+    assert about.title in html.unescape(page)
     assert "What was seen" in page
     assert "Reduced." in page
 

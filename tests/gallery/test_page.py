@@ -106,6 +106,42 @@ def test_a_budget_smaller_than_published_is_told(material):
     assert "Reduced" not in full
 
 
+def test_a_larger_budget_is_no_reduction(material):
+    more = {key: {**config, "budget": PUBLISHED | {"n_confirmations": 20}} for key, config in material.configs.items()}
+    origin = RunOrigin(command="", published=PUBLISHED, made="")
+    page = render(ABOUT, SHOWN, replace(material, configs=more), origin=origin)
+    assert "<b>Another size.</b> Run with 20 confirmation seeds instead of 10." in page
+
+
+def test_a_page_without_pictures_tables_or_traps_is_whole(material):
+    bare = PageContents(pictures=(), tables=(), findings=())
+    page = render(replace(ABOUT, traps=()), bare, material, origin=RunOrigin(command="", published=None, made=""))
+    assert "How it was run" in read(page)
+    assert not re.search("<img|<iframe|<table|Traps|Run in the published size", page)
+
+
+def test_texts_are_escaped_once(material):
+    evil = "<b x='\"&>"
+    configs = {
+        key: {**config, "model": {"name": evil}, "order_seed": evil} for key, config in material.configs.items()
+    }
+    experiment = material.experiment
+    entries = tuple(
+        replace(
+            entry,
+            studies=tuple(
+                replace(s, record=replace(s.record, tags={"keras": evil, "device": evil})) for s in entry.studies
+            ),
+        )
+        for entry in experiment.entries
+    )
+    changed = replace(material, name=evil, configs=configs, experiment=replace(experiment, entries=entries))
+    page = render(ABOUT, SHOWN, changed, origin=RunOrigin(command=evil, published=None, made=evil))
+    assert "<b x" not in page
+    for told in (f"keras {evil}", f"study gallery {evil}", f"order_seed {evil};", f"Made {evil} from"):
+        assert " ".join(told.split()) in " ".join(read(page).split())
+
+
 @pytest.mark.parametrize(
     ("budgets", "published", "told", "less"),
     [

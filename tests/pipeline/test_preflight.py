@@ -37,7 +37,7 @@ def test_labels_beyond_the_models_output_are_refused(twelve, compose):
         r"The model's output has a width of 10, and the training split has"
     )
     with pytest.raises(StudyError, match=told):
-        preflight.build_trainer(compose("optimizer=sgd"), twelve)
+        preflight.build_model(compose("optimizer=sgd"), twelve)
 
 
 def test_targets_that_are_no_classes_are_not_looked_at(twelve, compose, monkeypatch):

@@ -51,6 +51,26 @@ def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_exp
     assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
 
 
+def test_confirmations_under_orders_of_an_earlier_version_neither_count_nor_warn(make_study, make_experiment):
+    study = make_study("adam", TESTS)
+    old = tuple(
+        replace(
+            run,
+            run_id=f"old-{run.number}",
+            superseded=True,
+            params=run.params | {"order_seed": "9"},
+            metrics=run.metrics | {"test_accuracy": 0.1},
+        )
+        for run in study.confirmations
+    )
+    found = compare(
+        make_experiment(replace(study, confirmations=(*old, *study.confirmations)), make_study("sgd", TESTS))
+    )
+    assert "Superseded confirmations" not in topics(found)
+    adam = next(row for row in found.rows if row.label == "adam")
+    assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
+
+
 def test_superseded_confirmations_count_where_the_cut_search_ends_at_their_point(make_study, make_experiment):
     long = make_study("sgd", TESTS, trials=(0.5, 0.8, 0.6, 0.4, 0.9))
     second = {key: long.trials[1].params[key] for key in ("learning_rate", "beta_1")}
@@ -78,9 +98,14 @@ def test_a_diverged_confirmation_counts_as_the_worst_and_is_told(make_study, mak
     first, *others = study.confirmations
     diverged = replace(study, confirmations=(replace(first, state="diverged"), *others))
     found = compare(make_experiment(diverged, make_study("sgd", TESTS)))
-    assert "1 of 4 confirmations" in topics(found)["Diverged confirmations"].text
+    # 1 - (1 - 0.05)^(1/4) turned round: Clopper and Pearson's one-sided limit of 1 of 4
+    assert (
+        "1 of 4 diverged (a rate of up to 76\u00a0% is not excluded)" in topics(found)["Diverged confirmations"].text
+    )
     adam = next(row for row in found.rows if row.label == "adam")
-    assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 4)
+    assert adam.tuned.estimate == pytest.approx(sum(TESTS[1:]) / 3)
+    assert adam.mean == pytest.approx(sum(TESTS[1:]) / 4)
+    assert adam.confirmed.divergence_limit == pytest.approx(0.7514, abs=1e-4)
 
 
 def test_a_search_that_began_with_a_given_point_has_no_tuning_curve(make_study, make_experiment):
@@ -151,3 +176,24 @@ def test_studies_without_shared_seeds_are_not_compared(make_study, make_experime
     moved = tuple(replace(run, params={**run.params, "run_seed": f"9{run.number}"}) for run in other.confirmations)
     found = compare(make_experiment(make_study("adam", TESTS), replace(other, confirmations=moved)))
     assert found.answer.sentences[0].startswith("No comparison: adam and sgd share no confirmation seeds.")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name", "told"),
+    [
+        ('["msle"]', "val_msle", "maximized val_msle, of which a smaller value is better"),
+        ('[{"_target_": "keras.metrics.KLDivergence", "name": "fit"}]', "val_fit", "maximized val_fit"),
+        ('[{"_target_": "keras.metrics.R2Score", "name": "error"}]', "val_error", "minimized val_error"),
+    ],
+)
+def test_studies_that_an_earlier_version_turned_round_are_not_compared(
+    make_study, make_experiment, metrics, name, told
+):
+    params = {"objective.metric": name, "dataset.task.metrics": metrics}
+    studies = [make_study(each, TESTS, params=params) for each in ("adam", "sgd")]
+    with pytest.raises(StudyError, match=f"adam {told}.*sgd {told}"):
+        make_experiment(*studies)
+    now = {"objective_direction": "minimize" if "max" in told else "maximize", "objective_is_share": "False"}
+    found = make_experiment(*(replace(study, tags=study.tags | now) for study in studies))
+    assert found.metric.direction == now["objective_direction"]
+    assert not found.metric.is_share

@@ -71,7 +71,7 @@ def test_the_header_says_where_it_comes_from(file, target, recorded):
     assert told["run_id"] == target.run.run_id
     assert told["exported_on"] == "2026-01-02"
     assert told["objective"]["value"] == target.study.metrics["best_objective"]
-    assert told["test"]["test_accuracy"].startswith(f"{np.mean(scores):.6g} [")
+    assert told["test"]["test_accuracy"].startswith(f"{np.mean(scores):.6g}, 2 seeds")
     assert told["seeds"]["run_seeds_confirmed"] == [int(run.params["run_seed"]) for run in _best(target)]
     assert told["data_digest"] == target.data_digests[0]
     assert told["versions"]["keras"] == target.study.tags["keras"]

@@ -54,7 +54,7 @@ def make_config(tmp_path, database):
             sampler=Component(name="random", section={}),
             pruner=Component(name="none", section={}),
             budget=Budget(n_trials=n_trials, n_epochs=2, n_steps=None, n_confirmations=2, time_limit_s=None),
-            objective=Objective(metric="val_accuracy", direction="maximize", target=None),
+            objective=Objective(metric="val_accuracy", direction="maximize", target=None, is_share=True),
             stores=Stores(tracking_uri=uri, artifacts=tmp_path / "artifacts", optuna_journal=tmp_path / "journal"),
             tracking=TrackingConfig(every_n_steps=None, system_metrics=False, log_model=False),
             experiment_name="tiny-mlp",

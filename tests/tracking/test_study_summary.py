@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.tracking.study_summary import StudySummary, TrialOutcome
+from study.tracking.study_summary import ConfirmedMean, StudySummary, TrialOutcome, study_metrics, study_tags
 
 
 def _outcome(objective, state="complete"):
@@ -41,3 +41,33 @@ def test_a_trial_that_is_trained_again_counts_once():
     assert summary.counts["complete"] == 2
     assert summary.counts["failed"] == 1
     assert len(summary.outcomes) == 3
+
+
+@pytest.mark.parametrize(
+    ("tested", "told"),
+    [
+        (ConfirmedMean(mean=0.91, low=0.9, high=0.92, n=10), "test_accuracy 0.91 [0.9, 0.92]"),
+        (ConfirmedMean(mean=0.91, low=math.nan, high=math.nan, n=2), "test_accuracy 0.91 (2 seeds, no interval)"),
+        (
+            ConfirmedMean(mean=0.91, low=0.9, high=0.92, n=10, n_diverged=2, divergence_limit=0.5069),
+            "test_accuracy 0.91 [0.9, 0.92] (of the 8 others; 2 of 10 diverged, a rate of up to 51 % is not excluded)",
+        ),
+        (
+            ConfirmedMean(mean=math.nan, low=math.nan, high=math.nan, n=3, n_diverged=3, divergence_limit=1.0),
+            "test_accuracy without a mean (3 of 3 diverged, a rate of up to 100 % is not excluded)",
+        ),
+    ],
+)
+def test_the_note_gives_the_interval_and_the_divergence(tested, told):
+    config = SimpleNamespace(
+        n_trials=0,
+        optimizer=SimpleNamespace(name="adam", ranges={}),
+        model=SimpleNamespace(name="mlp"),
+        dataset=SimpleNamespace(name="digits"),
+    )
+    tests = {"test_accuracy": tested}
+    summary = StudySummary(config, {})
+    assert told in study_tags(config, summary, best=None, tests=tests)["mlflow.note.content"].split("  \n")
+    metrics = study_metrics(config, summary, best=None, tests=tests)
+    assert metrics["n_confirmations_diverged"] == tested.n_diverged
+    assert metrics.get("divergence_rate_high") == tested.divergence_limit

@@ -17,6 +17,7 @@ from study.core.errors import StoreError
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
+from study.tracking.study_summary import ConfirmedMean
 from study.tracking.study_tracker import open_study
 
 
@@ -32,14 +33,14 @@ def trial_of(number):
     return Trial(number=number, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)
 
 
-def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
+def test_the_studys_run_holds_the_schema(make_config, open_tracker, record, dataset):
     config = make_config()
     with open_tracker(config) as tracker:
         record(tracker, "trial", 0, values=(0.9, 0.6))
         record(tracker, "trial", 1, values=(0.5, 0.8))
         record(tracker, "trial", 2, values=(0.1, math.nan), state="diverged", objective=0.0)
         record(tracker, "best", 0)
-        tracker.summarize(best=1, tests={"test_accuracy": (0.65, 0.6, 0.7)})
+        tracker.summarize(best=1, tests={"test_accuracy": ConfirmedMean(mean=0.65, low=0.6, high=0.7, n=3)})
 
     (study,) = read(config)
     assert study.name == study.optimizer == "adam"
@@ -47,6 +48,8 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
     expected = {"role": "study", "dataset": "tiny", "model": "mlp", "study_name": "adam", "progress": "3/3"}
     expected |= {"keras": "3.15.0", "git_commit": "abc123", "mlflow.source.git.commit": "abc123"}
     expected |= {"best": "learning_rate=0.2", "budget.n_trials": "3", "n_at_once": "3"}
+    expected |= {"n_train": str(len(dataset.train)), "n_validation": str(len(dataset.validation))}
+    expected |= {"n_test": str(len(dataset.test)), "targets_per_example": "1"}
     assert expected.items() <= study.tags.items()
     assert "best val_accuracy 0.8 (trial 1)" in study.tags["mlflow.note.content"]
     assert "test_accuracy 0.65 [0.6, 0.7]" in study.tags["mlflow.note.content"]
@@ -67,6 +70,7 @@ def test_the_studys_run_holds_the_schema(make_config, open_tracker, record):
         "test_accuracy_mean": 0.65,
         "test_accuracy_low": 0.6,
         "test_accuracy_high": 0.7,
+        "n_confirmations_diverged": 0,
     }
     kept = yaml.safe_load(read_artifact_text(config.stores.tracking_uri, study.run_id, "config.yaml"))
     assert kept == config.raw

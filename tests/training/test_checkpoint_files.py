@@ -28,6 +28,7 @@ class FakeStores:
 class FakeConfig:
     stores: FakeStores
     digest: str = "abc"
+    contents: None = None
 
 
 @pytest.fixture

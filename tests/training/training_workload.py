@@ -83,7 +83,7 @@ def make_config(
         sampler=nothing,
         pruner=nothing,
         budget=Budget(n_trials=1, n_epochs=n_epochs, n_steps=n_steps, n_confirmations=0, time_limit_s=None),
-        objective=Objective(metric="val_accuracy", direction="maximize", target=None),
+        objective=Objective(metric="val_accuracy", direction="maximize", target=None, is_share=True),
         stores=Stores(tracking_uri="", artifacts=Path(), optuna_journal=Path()),
         tracking=TrackingConfig(every_n_steps=every_n_steps, system_metrics=False, log_model=False),
         experiment_name="experiment",

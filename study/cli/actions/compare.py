@@ -79,6 +79,9 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
         return 0
     for comparison in comparisons:
         sys.stdout.write(f"{comparison.experiment.name}: {comparison.answer.sentences[0]}\n")
+        for caution in comparison.cautions:
+            if caution.serious:
+                sys.stdout.write(f"  {caution.topic}: {caution.text}\n")
     sys.stdout.write(f"\nOpen the page:  {output}\n")
     return 0
 
@@ -93,7 +96,9 @@ def _check_names(names: Sequence[str], known: Sequence[str]) -> None:
 
 def _check_output(output: Path) -> None:
     if not output.parent.is_dir() or output.is_dir():
-        raise StudyError(f"--output={output}: expected a file in an existing folder. Name another.")
+        raise StudyError(
+            f"--output={output}: expected a file in an existing folder. Create the folder, or name another file."
+        )
 
 
 def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -> _Read:

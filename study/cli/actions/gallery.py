@@ -21,6 +21,7 @@ from study.cli.working_directory import packaged_conf
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
 from study.core.errors import StudyError
+from study.core.records import latest_of_settings
 from study.gallery import About, Material, PageContents
 from study.gallery.material import known, load_experiment, make_contents, read_material
 from study.gallery.page import RunOrigin, cover, cover_file, render, render_index, render_markdown
@@ -39,7 +40,7 @@ class Run:
     Attributes:
         name: Name of the experiment.
         experiment: Name of the experiment in MLflow.
-        digests: Digests of the run's studies; None: all studies of the experiment in the store.
+        digests: Digests of the settings of the run's studies; None: all studies of the experiment in the store.
         overrides: The words typed after `study run -m`. None (the default): they are unknown.
     """
 
@@ -163,7 +164,7 @@ def page_after_run(overrides: Sequence[str], configs: Sequence[StudyConfig]) -> 
     name = str(typed.get("experiment", ""))
     if name not in known() or not configs:
         return
-    digests = frozenset(config.digest for config in configs)
+    digests = frozenset(config.typed_digest for config in configs)
     run = Run(name=name, experiment=configs[0].experiment_name, digests=digests, overrides=tuple(overrides))
     try:
         make_page(configs[0].stores.tracking_uri, run, configs[0].stores.artifacts.parent / "gallery", log=True)
@@ -188,7 +189,7 @@ def _find_run(uri: str, name: str, connections: Connections) -> Run | None:
     Studies with none of our budgets, such as those with a user's own overrides, are shown together.
     """
     records = read_studies(uri, name, trials=False, connections=connections)
-    present = {record.study_id: record.status for record in records}
+    present = {record.settings_id: record.status for record in latest_of_settings(records)}
     begun = False
     for pattern in _BUDGETS:
         budget = pattern.format(name)

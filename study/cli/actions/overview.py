@@ -50,7 +50,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 
     def key(study: StudyRecord) -> tuple[bool, float, str]:
         value = study.metrics.get("best_objective")
-        return (value is None, -metric_of(study.params).sign * (value or 0.0), study.name)
+        return (value is None, -metric_of(study.params, study.tags).sign * (value or 0.0), study.name)
 
     return sorted(studies, key=key)
 
@@ -58,7 +58,7 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
 def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
     """Return the test metric to show: that of the study's objective, otherwise any metric, a loss last."""
     found = sorted(name for name in names if name.startswith("test_"))
-    selected = metric_of(study.params).test
+    selected = metric_of(study.params, study.tags).test
     if selected in found:
         return selected
     return next((name for name in found if "loss" not in name), found[0] if found else None)
@@ -69,16 +69,32 @@ def _interval(study: StudyRecord) -> str:
     metric = _test_metric(study, means)
     if metric is None:
         return ""
-    mean, low, high = (study.metrics[f"{metric}_{part}"] for part in ("mean", "low", "high"))
-    return (
-        f"{_number(mean)} [{_number(low)}, {_number(high)}]" if not math.isnan(low) else f"{_number(mean)} (one seed)"
-    )
+    mean, low, high = (study.metrics.get(f"{metric}_{part}", math.nan) for part in ("mean", "low", "high"))
+    apart = _diverged(study)
+    if math.isnan(mean):
+        return apart
+    tested = [run for run in study.confirmations if run.config != "default" and not run.superseded]
+    n = sum(run.state == "complete" for run in tested)
+    ends = f"[{_number(low)}, {_number(high)}]" if not math.isnan(low) else f"({n} {'seed' if n == 1 else 'seeds'})"
+    return f"{_number(mean)} {ends}" + (f" of the others; {apart}" if apart else "")
+
+
+def _diverged(study: StudyRecord) -> str:
+    """Return the number of confirmations that diverged and the rate not excluded; empty where none did."""
+    n, limit = (study.metrics.get(name) for name in ("n_confirmations_diverged", "divergence_rate_high"))
+    if not n or limit is None:
+        return ""
+    return f"{n:.0f} diverged (rate up to {math.ceil(100 * limit - 1e-9)} %)"
 
 
 def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
+    """Return the mean over confirmations that did not diverge, and the number of those that did."""
     metric = _test_metric(study, {name for run in runs for name in run.metrics})
-    values = [run.metrics[metric] for run in runs if metric in run.metrics] if metric else []
-    return _number(sum(values) / len(values)) if values else ""
+    left = [run for run in runs if run.state != "diverged"]
+    values = [run.metrics[metric] for run in left if metric in run.metrics] if metric else []
+    parts = [_number(sum(values) / len(values))] if values else []
+    parts += [f"{len(runs) - len(left)} of {len(runs)} diverged"] if len(left) < len(runs) else []
+    return "; ".join(parts)
 
 
 def _number(value: float | None) -> str:

@@ -13,10 +13,10 @@ from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.cli.working_directory import import_from_working_directory
 from study.core.log_capture import captured
+from study.report.confirmed import ConfirmedScores, confirmed_text
 from study.reproduction.recorded_run import RecordedRun, find_recorded_run
 from study.reproduction.reproduce import MetricComparison, Repetition, Reproduction, repeat, reproduce
 from study.reproduction.retrain import Difference
-from study.statistics.intervals import Interval
 
 
 def reproduce_target(options: argparse.Namespace) -> int:
@@ -133,9 +133,5 @@ def _estimate_rows(outcome: Repetition) -> list[tuple[str, str, str]]:
     return [(name, _estimate(outcome.fresh, name), _estimate(outcome.recorded, name)) for name in names]
 
 
-def _estimate(estimates: Mapping[str, Interval], name: str) -> str:
-    if name not in estimates:
-        return "none"
-    interval = estimates[name]
-    ends = f" [{interval.low:.4f}, {interval.high:.4f}]" if interval.n > 1 else ""
-    return f"{interval.estimate:.4f}{ends} ({interval.n} {'seed' if interval.n == 1 else 'seeds'})"
+def _estimate(estimates: Mapping[str, ConfirmedScores], name: str) -> str:
+    return confirmed_text(estimates[name], digits=".4f") if name in estimates else "none"

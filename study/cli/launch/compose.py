@@ -43,6 +43,7 @@ _NOT_TELLING = (
     "allow_targets",
     "max_failed_trials",
     "retry_failed",
+    "accept_changes",
     "settings",
 )
 # Sections whose keys no file lists; without `++`, Hydra would ask for a plus before each key.

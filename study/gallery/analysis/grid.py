@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from study.gallery import Material
 from study.gallery.analysis import run_scores as _run_scores
-from study.gallery.analysis.run_scores import Seed, scores_of
+from study.gallery.analysis.run_scores import Seed, score_step, scores_of
 from study.gallery.figures.heat_map import heat_map
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedStudy
 from study.statistics.holm import holm_intervals
-from study.statistics.intervals import paired_difference
+from study.statistics.intervals import MIN_SEEDS, paired_difference
 
 Floats = NDArray[np.float64]
 # Row and column.
@@ -180,15 +180,20 @@ def best_first(grid: Collection[Cell], metric: ObjectiveMetric, *, by: Callable[
     return sorted(grid, key=key)
 
 
-def gaps(reference: Cell, others: Collection[Cell]) -> dict[Place, Gap]:
-    """Return the differences of other cells from a reference, with Holm's simultaneous 95 % intervals.
+def gaps(
+    reference: Cell, others: Collection[Cell], *, chosen: bool = False, metric: ObjectiveMetric | None = None
+) -> dict[Place, Gap]:
+    """Return the differences of other cells from a reference, with simultaneous 95 % intervals.
 
-    Differences are paired over shared seeds. Cells that diverged or share fewer than two seeds with the reference are
-    left out.
+    Differences are paired over shared seeds. Cells that diverged or share fewer than three seeds with the reference
+    are left out.
 
     Args:
-        reference: The reference.
-        others: The other cells.
+        reference: The cell with which the others are compared.
+        others: The other cells; the reference among them is left out.
+        chosen: True for a reference that was chosen by its results: the correction is then over all pairs of cells.
+            Default False: Holm's procedure over the compared cells.
+        metric: The compared metric, for the step of its scores. None (the default): the smallest difference found.
 
     Returns:
         The differences, by the other cell's place.
@@ -196,17 +201,20 @@ def gaps(reference: Cell, others: Collection[Cell]) -> dict[Place, Gap]:
     compared, means, errors, sizes = [], [], [], []
     for other in others:
         shared = sorted(set(reference.scores) & set(other.scores))
-        if other.place == reference.place or len(shared) < 2 or not (reference.is_finite and other.is_finite):
+        if other.place == reference.place or len(shared) < MIN_SEEDS or not (reference.is_finite and other.is_finite):
             continue
         own, its = (np.array([cell.scores[seed] for seed in shared]) for cell in (other, reference))
-        difference = paired_difference(own, its)
+        difference = paired_difference(own, its, step=score_step([*own, *its], metric) if metric else None)
         compared.append(other.place)
         means.append(difference.mean)
         errors.append(difference.standard_error)
         sizes.append(len(shared))
     if not compared:
         return {}
-    lows, highs = holm_intervals(means, errors, n_seeds=min(sizes))
+    n_cells = len(compared) + 1
+    lows, highs = holm_intervals(
+        means, errors, n_seeds=min(sizes), n_comparisons=n_cells * (n_cells - 1) // 2 if chosen else None
+    )
     return {
         place: Gap(place=place, mean=mean, low=float(low), high=float(high))
         for place, mean, low, high in zip(compared, means, lows, highs, strict=True)
@@ -224,15 +232,13 @@ def gap_text(gap: Gap, metric: ObjectiveMetric) -> str:
 
 
 def mean_text(cell: Cell, metric: ObjectiveMetric) -> str:
-    """Return a cell's mean with its own 95 % t interval, as text.
+    """Return a cell's mean with its own 95 % t interval, and its divergence, as text.
 
     Args:
         cell: The cell.
         metric: The compared metric.
     """
-    if not cell.is_finite:
-        return "diverged" if cell.scores else "none"
-    return _run_scores.mean_text(cell.values, metric)
+    return _run_scores.confirmed_text(cell.study.tuned, metric)
 
 
 def _cell(place: Place, study: ComparedStudy, metric: ObjectiveMetric) -> Cell:

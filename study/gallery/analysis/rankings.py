@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.gallery import Material, Table
-from study.gallery.analysis.run_scores import Seed, interval_text, scores_of
+from study.gallery.analysis.run_scores import Seed, confirmed_text, interval_text, score_step, scores_of
+from study.report.confirmed import confirmed, divergence_text
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry
 from study.statistics.holm import holm_two_sided, t_ratio
-from study.statistics.intervals import Interval, mean_interval, paired_difference
+from study.statistics.intervals import MIN_SEEDS, Interval, paired_difference
+from study.statistics.resolution import comparable_means
 
 _LEVEL = 0.05
 # Largest number of pairs that a sentence names.
@@ -30,13 +32,16 @@ class Ranking:
     Attributes:
         setting: Name of the setting.
         names: Names of the optimizers by mean test score, best first; those that diverged come last.
-        intervals: Mean over seeds with its 95 % t interval, by optimizer; None if it is not finite.
+        intervals: Mean over the seeds that did not diverge with its 95 % t interval, by optimizer; None if the mean
+            over all seeds is not finite.
+        divergence: Divergence of each optimizer's seeds, as text; empty without any.
         told_apart: Pairs with a significant difference, the better one first. Holm's correction is over all pairs.
     """
 
     setting: str
     names: tuple[str, ...]
     intervals: Mapping[str, Interval | None]
+    divergence: Mapping[str, str]
     told_apart: frozenset[tuple[str, str]]
 
     def place(self, name: str) -> int:
@@ -79,14 +84,24 @@ def ranking(setting: str, entries: Mapping[str, Entry], metric: ObjectiveMetric)
         metric: The compared metric.
     """
     scores = {name: scores_of(entry.tuned, metric) for name, entry in entries.items()}
-    intervals = {name: _interval(values) for name, values in scores.items()}
+    found = {name: confirmed(entry.tuned, metric) for name, entry in entries.items()}
+    means = {name: float(np.mean(list(values.values()))) if values else math.nan for name, values in scores.items()}
+    intervals = {
+        name: each.others if each is not None and math.isfinite(means[name]) else None for name, each in found.items()
+    }
 
     def key(name: str) -> tuple[bool, float, str]:
-        interval = intervals[name]
-        return (interval is None, 0.0 if interval is None else -metric.sign * interval.estimate, name)
+        is_finite = math.isfinite(means[name])
+        return (not is_finite, -metric.sign * float(comparable_means(means[name])) if is_finite else 0.0, name)
 
     names = tuple(sorted(entries, key=key))
-    return Ranking(setting=setting, names=names, intervals=intervals, told_apart=_told_apart(names, scores, metric))
+    return Ranking(
+        setting=setting,
+        names=names,
+        intervals=intervals,
+        divergence={name: divergence_text(each) for name, each in found.items()},
+        told_apart=_told_apart(names, scores, metric),
+    )
 
 
 def rankings_table(
@@ -109,7 +124,9 @@ def rankings_table(
             if name not in each.names:
                 row += ["", "", ""]
                 continue
-            row += [str(each.place(name)), interval_text(each.intervals[name], metric)]
+            apart = each.divergence.get(name)
+            score = confirmed_text(entries[each.setting][name].tuned, metric) if apart else None
+            row += [str(each.place(name)), score or interval_text(each.intervals[name], metric)]
             row.append(rate_text(entries[each.setting][name]))
         rows.append(tuple(row))
     settings = " and ".join(each.setting for each in rankings)
@@ -223,11 +240,6 @@ def _short(text: str) -> str:
         return text
 
 
-def _interval(scores: Mapping[Seed, float]) -> Interval | None:
-    values = list(scores.values())
-    return mean_interval(values) if values and all(map(math.isfinite, values)) else None
-
-
 def _told_apart(
     names: Sequence[str], scores: Mapping[str, Mapping[Seed, float]], metric: ObjectiveMetric
 ) -> frozenset[tuple[str, str]]:
@@ -235,9 +247,9 @@ def _told_apart(
     for a, b in combinations(names, 2):
         shared = sorted(set(scores[a]) & set(scores[b]))
         first, second = (np.array([scores[name][key] for key in shared]) for name in (a, b))
-        if len(shared) < 2 or not (_finite(first) and _finite(second)):
+        if len(shared) < MIN_SEEDS or not (_finite(first) and _finite(second)):
             continue
-        difference = paired_difference(first, second)
+        difference = paired_difference(first, second, step=score_step([*first, *second], metric))
         pairs.append((a, b))
         ratios.append(float(t_ratio([metric.sign * difference.mean], [difference.standard_error])[0]))
         sizes.append(len(shared))

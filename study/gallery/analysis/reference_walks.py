@@ -42,7 +42,7 @@ def article_rule(optimizer: Mapping[str, Any]) -> Rule:
             return Adam(learning_rate=rate, epsilon=EPSILON, epsilon_form="epsilon_hat")
         case "rmsprop":
             return RMSprop(learning_rate=rate, rho=given["rho"], epsilon=EPSILON)
-    raise LookupError(f"optimizer={optimizer['name']}: the article has no optimizer of this name")
+    raise LookupError(f"optimizer={optimizer['name']}: the published article has no optimizer of this name")
 
 
 def walk(

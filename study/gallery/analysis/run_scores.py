@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from study.core.records import RunRecord
+from study.report.confirmed import confirmed, divergence_text
 from study.report.objective_metric import ObjectiveMetric
 from study.statistics.intervals import Interval, mean_interval
 
@@ -29,7 +29,7 @@ def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, 
         runs: The runs.
         metric: The compared metric.
     """
-    return {seed_of(run): value for run in runs if (value := metric.tested(run)) is not None}
+    return {seed_of(run): value for run in runs if (value := metric.compared_test(run)) is not None}
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
@@ -45,8 +45,19 @@ def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
     return values[np.isfinite(values)]
 
 
+def score_step(values: ArrayLike, metric: ObjectiveMetric) -> float | None:
+    """Return the smallest possible difference between two test scores; None if it is not recorded.
+
+    Args:
+        values: The scores, shape (n_values,).
+        metric: The compared metric.
+    """
+    resolution = metric.test_resolution
+    return float(resolution.steps([np.ravel(values)])[0]) if resolution.is_known else None
+
+
 def mean_of(values: Floats) -> Interval | None:
-    """Return the mean with its 95 % t interval; None without a value.
+    """Return the mean of any values with its 95 % t interval; None without a value.
 
     Args:
         values: The values, shape (n_values,).
@@ -61,12 +72,24 @@ def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
         values: The values, shape (n_values,).
         metric: The compared metric.
     """
-    interval = mean_of(values)
-    if interval is None:
-        return "none finite"
-    # Cut off impossible values, such as accuracies above 1.
-    low, high = metric.bounds
-    return interval_text(replace(interval, low=max(interval.low, low), high=min(interval.high, high)), metric)
+    return interval_text(mean_interval(values, bounds=metric.value_bounds), metric) if len(values) else "none finite"
+
+
+def confirmed_text(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> str:
+    """Return the mean test score of confirmations with its interval, and their divergence if there is any.
+
+    Args:
+        runs: The confirmations.
+        metric: The compared metric.
+    """
+    found = confirmed(runs, metric)
+    if found is None:
+        return "none"
+    apart = divergence_text(found)
+    if found.others is None:
+        return f"diverged: {apart}"
+    told = interval_text(found.others, metric)
+    return f"{told} of the others; {apart}" if apart else told
 
 
 def interval_text(interval: Interval | None, metric: ObjectiveMetric) -> str:

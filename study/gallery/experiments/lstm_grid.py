@@ -128,13 +128,13 @@ def _best(grid: Mapping[Place, Cell], metric: ObjectiveMetric, *, baseline: floa
 
 def _alike(best: Cell, grid: Mapping[Place, Cell]) -> str:
     """Return a sentence on the pairs without a significant difference from the best one."""
-    others = gaps(best, grid.values())
+    others = gaps(best, grid.values(), chosen=True)
     if not others:
         return "One seed tells no pair from another."
     untold = sum(not gap.is_told for gap in others.values())
     return (
         f"Of {len(others)} other pairs, {untold} are not told from {_spoken(best.place)} by their seeds (paired t "
-        "intervals, Holm over all pairs)."
+        "intervals, corrected for all pairs)."
     )
 
 
@@ -151,7 +151,7 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
         from_whom = f"{untold} pairs are not told from it" if others else "one seed tells nothing"
         return (f"{told}, but {from_whom}: the claim is not shown.",)
     best = by_mean[0]
-    gap = gaps(best, grid.values()).get(_CLAIMED)
+    gap = gaps(best, grid.values(), chosen=True).get(_CLAIMED)
     if gap is None:
         verdict = (
             "is not shown: too few seeds to be compared" if claimed.is_finite else "does not hold here: it diverged"
@@ -161,8 +161,8 @@ def _claim(grid: Mapping[Place, Cell], metric: ObjectiveMetric) -> tuple[str, ..
         "does not hold here" if gap.is_told else "is not shown, and not refuted: its seeds do not tell the two apart"
     )
     return (
-        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for {len(grid) - 1} "
-        f"comparisons). The claim {verdict}.",
+        f"{told}, {gap_text(gap, metric)} from the first, {_spoken(best.place)} (corrected for all "
+        f"pairs). The claim {verdict}.",
     )
 
 

@@ -11,7 +11,8 @@ from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.figures.loss_curves import step_losses
 from study.report.studies import Entry
-from study.statistics.intervals import paired_difference
+from study.statistics.holm import holm
+from study.statistics.intervals import MIN_SEEDS, PairedDifference, paired_difference
 
 ABOUT = About(
     title="Five optimizers on MNIST",
@@ -32,6 +33,7 @@ _OPTIMIZERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 # Share of the steps whose mean loss is the final loss: the last tenth.
 _LAST = 0.1
 _WINDOW = 21
+_LEVEL = 0.05
 
 
 def show(material: Material) -> PageContents:
@@ -102,16 +104,19 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
     faster: list[str] = []
     slower: list[str] = []
     untold: list[str] = []
+    compared: dict[str, PairedDifference] = {}
     for name, own in losses.items():
         shared = sorted(set(own) & set(reference))
         first, second = (np.array([values[number] for number in shared]) for values in (own, reference))
         if name == "sgd":
             continue
-        if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))) or len(shared) < 2:
+        if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))) or len(shared) < MIN_SEEDS:
             untold.append(name)
             continue
-        difference = paired_difference(first, second)
-        told = faster if difference.high < 0 else slower if difference.low > 0 else untold
+        compared[name] = paired_difference(first, second)
+    adjusted = holm([difference.p for difference in compared.values()])
+    for (name, difference), p in zip(compared.items(), adjusted, strict=True):
+        told = untold if p > _LEVEL else faster if difference.mean < 0 else slower
         told.append(name)
     means = {name: float(np.mean(list(own.values()))) for name, own in losses.items() if own}
     lowest = min(means, key=lambda name: means[name])
@@ -120,7 +125,7 @@ def _against_sgd(material: Material, setting: str, entries: Mapping[str, Entry])
     parts += [f"higher: {', '.join(slower)}"] if slower else []
     parts += [f"no significant difference, or diverged: {', '.join(untold)}"] if untold else []
     return (
-        f"That all others learn faster than SGD {verdict} {_at(setting)}: {'; '.join(parts)} (paired t intervals). "
+        f"That all others learn faster than SGD {verdict} {_at(setting)}: {'; '.join(parts)} (paired t tests, Holm). "
         f"The lowest loss is that of {lowest}.",
     )
 

@@ -82,14 +82,14 @@ def _tuned(grid: Mapping[str, Cell], metric: ObjectiveMetric) -> tuple[str, ...]
 
 def _claims(best: Cell, ranked: list[Cell], metric: ObjectiveMetric) -> str:
     """Return the verdict on the claim: the best is adaptive, significantly so, and is Adagrad."""
-    name, others = best.place[1], gaps(best, ranked)
+    name, others = best.place[1], gaps(best, ranked, chosen=True, metric=metric)
     is_adaptive = name in _ADAPTIVE
     rival = next((cell for cell in ranked if (cell.place[1] in _ADAPTIVE) != is_adaptive), None)
     told = []
     if rival is not None:
         gap = others.get(rival.place)
         unknown = "too few seeds to be compared" if rival.is_finite else "diverged"
-        apart = unknown if gap is None else f"{gap_text(gap, metric)} (Holm over all)"
+        apart = unknown if gap is None else f"{gap_text(gap, metric)} (corrected for all pairs)"
         holds = is_adaptive and (not rival.is_finite if gap is None else gap.is_told)
         told.append(
             "That adaptive optimizers are better on sparse data "

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import json
-from importlib.resources import files
-
 import numpy as np
 
 from study.gallery.figures.paths import Floats, Scene
+from study.report.html.templates import fill_template
 
 # Size of the picture, in the units of the drawing.
 _WIDTH, _HEIGHT = 640.0, 420.0
@@ -22,24 +19,14 @@ def interactive(scene: Scene, *, title: str) -> bytes:
         scene: The landscape and the paths.
         title: The page's title.
     """
-    package = files("study.gallery.figures")
-    script = package.joinpath("paths.js").read_text(encoding="utf-8")
-    frame = package.joinpath("paths.html").read_text(encoding="utf-8")
-    ground = "".join(
-        f'<path class="ground" d="{_outline(line, scene.view)}"/>' for level in scene.lines for line in level
+    page = fill_template(
+        "gallery/figures/paths.html.j2",
+        title=title,
+        ground=[_outline(line, scene.view) for level in scene.lines for line in level],
+        view=_view_text(scene),
+        data=_data(scene),
     )
-    filled = {
-        "TITLE": html.escape(title),
-        "GROUND": ground,
-        "AXES": " and ".join(map(html.escape, scene.axes)),
-        "VIEW": html.escape(_view_text(scene)),
-        # Text in the data must not close the script element.
-        "DATA": json.dumps(_data(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        "SCRIPT": script,
-    }
-    for name, text in filled.items():
-        frame = frame.replace(f"<!--{name}-->", text).replace(f"/*{name}*/", text)
-    return frame.encode()
+    return page.encode()
 
 
 def _data(scene: Scene) -> dict[str, object]:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from study.report.confirmed import divergence_text
 from study.report.figures.figure import Figure, Floats
 from study.report.figures.style import Style
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
+from study.statistics.winner import is_testable
 
 _ROW_HEIGHT = 34
 
@@ -59,7 +61,7 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         look: The style of each entry, by label.
     """
     verdict = outcome.verdict
-    if verdict is None or not verdict.differences or verdict.n_seeds < 2:
+    if verdict is None or not is_testable(verdict):
         return None
     metric = experiment.metric
     ordered = sorted(verdict.differences, key=lambda each: each.mean)
@@ -96,7 +98,10 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
 def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
     assert row.tuned is not None
     tuned = row.tuned
-    text = f"mean {tuned.estimate:.4f} ({tuned.low:.4f} to {tuned.high:.4f}), n = {tuned.n}"
+    ends = f" ({tuned.low:.4f} to {tuned.high:.4f})" if math.isfinite(tuned.low) else ", no interval"
+    apart = divergence_text(row.confirmed)
+    text = f"mean{' of the others' if apart else ''} {tuned.estimate:.4f}{ends}, n = {tuned.n}"
+    text += f"<br>{apart}" if apart else ""
     traces = [_interval_trace(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
     if row.untuned is not None and math.isfinite(row.untuned.estimate):
         traces.append(

@@ -1,219 +1,242 @@
-"""Tables of the page as HTML, each in a box that scrolls."""
+"""Contents of the page's tables; `macros.html.j2` lays them out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
+from typing import Literal
 
+from study.report.across_workloads import AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
+from study.report.confirmed import divergence_text
 from study.report.curve_data import TimesToTarget
-from study.report.figures.style import Style
 from study.report.objective_metric import MINUS, SPACE, ObjectiveMetric
-from study.report.studies import ComparedStudy
 from study.report.summary_rows import Row
 from study.statistics.intervals import Interval
+from study.statistics.sensitivity import Sensitivity
+from study.statistics.winner import is_testable
+
+# A line of code or a note.
+CellLine = tuple[Literal["code", "note"], str]
+# Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
+Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
 
 
-def summary_table(comparison: Comparison, *, link: str) -> str:
+_SUMMARY_CAPTION = (
+    "Best mean test result first. An interval is of one mean alone: for the best of several it is a little too narrow."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowHeading:
+    """The heading of a row.
+
+    Attributes:
+        label: Its text.
+        color: Color of the entry in the figures; default: without.
+        runs: Addresses of MLflow's pages, by run; default: none.
+        note: A note beside the text; default: none.
+        is_winner: Whether the row is the winner's; default False.
+    """
+
+    label: str
+    color: str = ""
+    runs: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    is_winner: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTable:
+    """A table of the page.
+
+    Attributes:
+        caption: Its content.
+        subject: Heading of the first column, which holds the headings of the rows.
+        headings: Headings of the rows.
+        columns: The other columns.
+        name: Its name for readers who cannot see it; default: the caption.
+    """
+
+    caption: str
+    subject: str
+    headings: Sequence[RowHeading]
+    columns: Sequence[Column]
+    name: str = ""
+
+
+def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     """Return the summary table.
 
     Args:
         comparison: The comparison.
         link: A link to a run, with `{}` for its id.
     """
-    metric, look = comparison.experiment.metric, comparison.look
-    winner = comparison.answer.winner
-    studies = any(row.over_studies for row in comparison.rows)
-    head = [
-        ("optimizer", ""),
-        (f"test {metric.spoken}", "num"),
-        ("95 % interval", "num"),
-        *([("over studies", "num")] if studies else []),
-        ("n", "num"),
-        ("untuned", "num"),
-        ("gain, points" if metric.is_share else "gain", "num"),
-        ("best configuration", ""),
-        ("trials", "num"),
-        ("diverged", "num"),
-        ("pruned", "num"),
-        ("s/trial", "num"),
-        ("state", "num"),
-    ]
-    body = [
-        _row(
-            _summary_cells(row, metric, style=look[row.label], link=link, with_studies=studies),
-            kind="winner" if row.label == winner else "",
-        )
-        for row in comparison.rows
-    ]
-    return _table(head, body, caption="Best mean test result first.")
-
-
-def _summary_cells(
-    row: Row, metric: ObjectiveMetric, *, style: Style, link: str, with_studies: bool
-) -> list[tuple[str, str]]:
-    links = " ".join(_link(link, run_id) for run_id in row.run_ids)
-    note = ' <span class="note">not ended</span>' if row.running else ""
-    return [
-        (f"{_name(row.label, style)} {links}{note}", ""),
-        (_mean(row.tuned, metric), "num strong"),
-        (_span(row.tuned, metric), "num"),
-        *([(_interval(row.over_studies, metric), "num")] if with_studies else []),
-        (str(row.tuned.n) if row.tuned else "", "num"),
-        (_mean(row.untuned, metric), "num"),
-        ("" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points"), "num"),
-        (_configurations(row), "wide"),
-        (f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}", "num"),
-        (str(row.states.get("diverged", 0)), "num"),
-        (str(row.states.get("pruned", 0)), "num"),
-        ("" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}", "num"),
-        (_bytes(row.state_bytes), "num"),
-    ]
-
-
-def differences_table(comparison: Comparison) -> str:
-    """Return the candidate's paired differences; empty without differences."""
-    verdict, metric, look = comparison.outcome.verdict, comparison.experiment.metric, comparison.look
-    if verdict is None or not verdict.differences or verdict.n_seeds < 2:
-        return ""
-    head = [
-        (f"{comparison.outcome.candidate} against", ""),
-        ("mean difference", "num"),
-        ("t interval", "num"),
-        ("corrected interval", "num"),
-        ("p, Holm", "num"),
-        ("P(beats)", "num"),
-        ("significant difference", ""),
-    ]
-    body = []
-    for each in sorted(verdict.differences, key=lambda each: each.mean):
-        label = comparison.outcome.labels[each.other]
-        told = "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better"
-        cells = [
-            (_name(label, look[label]), ""),
-            (metric.change(each.mean), "num strong"),
-            (metric.change_span(each.low, each.high), "num"),
-            (metric.change_span(each.low_holm, each.high_holm), "num"),
-            (_p(each.p_holm), "num"),
-            (f"{100 * each.p_superior:.0f} %", "num"),
-            (told, ""),
-        ]
-        body.append(_row(cells))
-    caption = (
-        f"Over {verdict.n_seeds} shared {comparison.outcome.unit}s; positive favors {comparison.outcome.candidate}"
+    metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
+    diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
+    over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
+    return ReportTable(
+        caption=_SUMMARY_CAPTION,
+        subject="optimizer",
+        headings=[
+            RowHeading(
+                label=row.label,
+                color=look[row.label].color,
+                runs={run_id: link.format(run_id) for run_id in row.run_ids},
+                note="not ended" if row.running else "",
+                is_winner=row.label == comparison.answer.winner,
+            )
+            for row in rows
+        ],
+        columns=[
+            (f"test {metric.spoken}", "strong", [_mean(row.tuned, metric) for row in rows]),
+            ("95 % interval", "number", [_span(row.tuned, metric) for row in rows]),
+            *([over_studies] if any(row.over_studies for row in rows) else []),
+            *([diverged] if any(_apart(row) for row in rows) else []),
+            ("n", "number", [row.tuned.n if row.tuned else "" for row in rows]),
+            ("untuned", "number", [_mean(row.untuned, metric) for row in rows]),
+            ("gain, points" if metric.is_share else "gain", "number", [_gain(row, metric) for row in rows]),
+            ("best configuration", "lines", [_configurations(row) for row in rows]),
+            ("trials", "number", [_trials(row) for row in rows]),
+            ("diverged", "number", [row.states.get("diverged", 0) for row in rows]),
+            ("pruned", "number", [row.states.get("pruned", 0) for row in rows]),
+            ("s/trial", "number", [_seconds(row) for row in rows]),
+            ("state", "number", [_bytes(row.state_bytes) for row in rows]),
+        ],
     )
-    return _table(head, body, caption=caption)
 
 
-def sensitivity_table(comparison: Comparison) -> str:
-    """Return the widths of the regions of good learning rates; empty without an estimate."""
-    look = comparison.look
-    found = [(label, each) for label, each in comparison.rates.items() if each.sensitivity is not None]
+def differences_table(comparison: Comparison) -> ReportTable | None:
+    """Return the candidate's paired differences; None without differences."""
+    outcome, metric, look = comparison.outcome, comparison.experiment.metric, comparison.look
+    verdict = outcome.verdict
+    if verdict is None or not is_testable(verdict):
+        return None
+    found = sorted(verdict.differences, key=lambda each: each.mean)
+    labels = [outcome.labels[each.other] for each in found]
+    significant = [
+        "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
+    ]
+    return ReportTable(
+        caption=f"Over {verdict.n_seeds} shared {outcome.unit}s; positive favors {outcome.candidate}",
+        subject=f"{outcome.candidate} against",
+        headings=[RowHeading(label=label, color=look[label].color) for label in labels],
+        columns=[
+            ("mean difference", "strong", [metric.change(each.mean) for each in found]),
+            ("95 % interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
+            ("p, all pairs", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
+            ("P(beats)", "number", [f"{100 * each.p_superior:.0f} %" for each in found]),
+            ("significant difference", "text", significant),
+        ],
+    )
+
+
+def sensitivity_table(comparison: Comparison) -> ReportTable | None:
+    """Return the widths of the regions of good learning rates; None without an estimate."""
+    found = [
+        (label, each, each.sensitivity) for label, each in comparison.rates.items() if each.sensitivity is not None
+    ]
     if not found:
-        return ""
+        return None
+    found.sort(key=lambda item: -item[2].width_decades)
+    widths = [width for _, _, width in found]
     point = "one point" if comparison.experiment.metric.is_share else "one percent"
-    head = [("optimizer", ""), ("width, decades", "num"), ("from", "num"), ("to", "num"), ("diverged", "num")]
-    body = []
-    for label, each in sorted(found, key=lambda item: -_width(item[1].sensitivity)):
-        width = each.sensitivity
-        assert width is not None  # others were left out above
-        is_open = width.open_low or width.open_high
-        cells = [
-            (_name(label, look[label]), ""),
-            (f"{'at least ' if is_open else ''}{width.width_decades:.2f}", "num strong"),
-            (f"{'≤ ' if width.open_low else ''}{width.low:.2g}", "num"),
-            (f"{'≥ ' if width.open_high else ''}{width.high:.2g}", "num"),
-            (f"{int(each.diverged.sum())} of {each.rates.size}", "num"),
-        ]
-        body.append(_row(cells))
-    return _table(head, body, caption=f"Learning rates whose upper envelope is within {point} of the best.")
+    return ReportTable(
+        caption=f"Learning rates whose upper envelope is within {point} of the best.",
+        subject="optimizer",
+        headings=[RowHeading(label=label, color=comparison.look[label].color) for label, _, _ in found],
+        columns=[
+            ("width, decades", "strong", [_width(width) for width in widths]),
+            ("from", "number", [f"{'≤ ' if width.open_low else ''}{width.low:.2g}" for width in widths]),
+            ("to", "number", [f"{'≥ ' if width.open_high else ''}{width.high:.2g}" for width in widths]),
+            ("diverged", "number", [f"{int(each.diverged.sum())} of {each.rates.size}" for _, each, _ in found]),
+        ],
+    )
 
 
-def target_table(comparison: Comparison) -> str:
-    """Return the times to the target; empty without a target."""
-    look = comparison.look
+def target_table(comparison: Comparison) -> ReportTable | None:
+    """Return the times to the target; None without a target."""
     if not comparison.targets:
-        return ""
-    head = [("optimizer", ""), ("seeds that met it", "num"), ("median steps", "num"), ("median seconds", "num")]
+        return None
 
     def key(item: tuple[str, TimesToTarget]) -> tuple[float, float, str]:
         return item[1].median_steps, -item[1].n_met, item[0]
 
-    body = [
-        _row(
-            [
-                (_name(label, look[label]), ""),
-                (f"{found.n_met} of {found.steps.size}", "num"),
-                (_time(found.median_steps, ".0f"), "num strong"),
-                (_time(found.median_seconds, ".3g"), "num"),
-            ]
-        )
-        for label, found in sorted(comparison.targets.items(), key=key)
-    ]
-    return _table(head, body, caption="A seed that never meets the target counts as infinitely late.")
-
-
-def studies_table(comparison: Comparison, *, link: str) -> str:
-    """Return the settings, seeds and data of each study."""
-    head = [
-        ("study", ""),
-        ("status", ""),
-        ("length", ""),
-        ("sampler, pruner", ""),
-        ("study seed", "num"),
-        ("order seed", "num"),
-        ("split seed", "num"),
-        ("data digest", ""),
-        ("commit", ""),
-        ("started (UTC)", ""),
-    ]
-    body = [_row(_made(study, comparison, link=link)) for study in comparison.experiment.studies]
-    return _table(head, body, caption="Settings of each study; its config.yaml in MLflow has all of them.")
-
-
-def _made(study: ComparedStudy, comparison: Comparison, *, link: str) -> list[tuple[str, str]]:
-    record, params = study.record, study.record.params
-    seeds = [(escape(params.get(key, "")), "num") for key in ("study_seed", "order_seed", "split_seed")]
-    return [
-        (f"{escape(record.name)} {_link(link, record.run_id)}", ""),
-        (record.status.lower(), ""),
-        (length(study), ""),
-        (f"{escape(params.get('sampler.name', ''))}, {escape(params.get('pruner.name', ''))}", ""),
-        *seeds,
-        (f"<code>{escape(comparison.experiment.digests.get(record.run_id, 'unknown'))}</code>", ""),
-        (f"<code>{escape(record.tags.get('git_commit', 'unknown')[:10])}</code>", ""),
-        (datetime.fromtimestamp(record.started, UTC).strftime("%Y-%m-%d %H:%M"), ""),
-    ]
-
-
-def _table(head: Sequence[tuple[str, str]], body: Sequence[str], *, caption: str) -> str:
-    names = "".join(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in head)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>'
-        f"{escape(caption)}</caption><thead><tr>{names}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    found = dict(sorted(comparison.targets.items(), key=key))
+    return ReportTable(
+        caption="A seed that never meets the target counts as infinitely late.",
+        subject="optimizer",
+        headings=[RowHeading(label=label, color=comparison.look[label].color) for label in found],
+        columns=[
+            ("seeds that met it", "number", [f"{each.n_met} of {each.steps.size}" for each in found.values()]),
+            ("median steps", "strong", [_time(each.median_steps, ".0f") for each in found.values()]),
+            ("median seconds", "number", [_time(each.median_seconds, ".3g") for each in found.values()]),
+        ],
     )
 
 
-def _row(cells: Sequence[tuple[str, str]], *, kind: str = "") -> str:
-    """Return a row; cells are HTML, and the first one is the row's header."""
-    first, *others = cells
-    data = "".join(f'<td class="{style}">{content}</td>' for content, style in others)
-    return f'<tr class="{kind}"><th scope="row">{first[0]}</th>{data}</tr>'
+def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
+    """Return the settings, seeds and data of each study."""
+    studies, records = comparison.experiment.studies, comparison.experiment.records
+    digests = comparison.experiment.digests
+
+    def params(key: str) -> list[str]:
+        return [record.params.get(key, "") for record in records]
+
+    searched = zip(params("sampler.name"), params("pruner.name"), strict=True)
+    started = [datetime.fromtimestamp(record.started, UTC) for record in records]
+    return ReportTable(
+        caption="Settings of each study; its config.yaml in MLflow has all of them.",
+        subject="study",
+        headings=[
+            RowHeading(label=record.name, runs={record.run_id: link.format(record.run_id)}) for record in records
+        ],
+        columns=[
+            ("status", "text", [record.status.lower() for record in records]),
+            ("length", "text", [length(study) for study in studies]),
+            ("sampler, pruner", "text", [f"{sampler}, {pruner}" for sampler, pruner in searched]),
+            ("study seed", "number", params("study_seed")),
+            ("order seed", "number", params("order_seed")),
+            ("split seed", "number", params("split_seed")),
+            ("data digest", "code", [digests.get(record.run_id, "unknown") for record in records]),
+            ("commit", "code", [record.tags.get("git_commit", "unknown")[:10] for record in records]),
+            ("started (UTC)", "text", [f"{time:%Y-%m-%d %H:%M}" for time in started]),
+        ],
+    )
 
 
-def _name(label: str, style: Style) -> str:
-    return f'<span class="swatch" style="--of:{style.color}"></span>{escape(label)}'
-
-
-def _link(link: str, run_id: str) -> str:
-    return f'<a class="run" href="{escape(link.format(run_id))}" title="run {run_id} in MLflow">run</a>'
+def ranks_table(found: AcrossWorkloads) -> ReportTable:
+    """Return mean test results and average ranks over the workloads."""
+    missing = f" Left out because some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
+    profile: Column = ("profile score", "number", [f"{score:.2f}" for score in found.profile_scores])
+    return ReportTable(
+        caption=f"Mean test results and their average rank; 1 is the best.{missing}",
+        subject="optimizer",
+        headings=[RowHeading(label=label) for label in found.labels],
+        columns=[
+            ("average rank", "strong", [f"{rank:.2f}" for rank in found.ranks]),
+            *(
+                (name, "number", [f"{abs(score):.4f}" for score in scores])
+                for name, scores in zip(found.experiments, found.scores, strict=True)
+            ),
+            *([profile] if found.taus.size else []),
+        ],
+        name="Ranks",
+    )
 
 
 def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:
     return "" if interval is None else metric.text(interval.estimate)
+
+
+def _apart(row: Row) -> list[CellLine]:
+    """Return notes that a mean is that of the confirmations that did not diverge; empty where none diverged."""
+    found = {"tuned": row.confirmed, "untuned": row.untuned_confirmed}
+    texts = {setting: divergence_text(each) for setting, each in found.items()}
+    return [("note", f"{setting}: {text}") for setting, text in texts.items() if text]
 
 
 def _span(interval: Interval | None, metric: ObjectiveMetric) -> str:
@@ -224,23 +247,32 @@ def _interval(interval: Interval | None, metric: ObjectiveMetric) -> str:
     return "" if interval is None else f"{_mean(interval, metric)} ({_span(interval, metric)})"
 
 
-def _configurations(row: Row) -> str:
-    texts = []
-    for configuration in row.configuration:
-        pairs = " ".join(f"{escape(key)}={_short(value)}" for key, value in configuration.items())
-        texts.append(f"<code>{pairs}</code>" if pairs else "")
-    texts += [
-        f'<span class="note">{escape(argument)} near its {edge} edge</span>'
-        for argument, edge in sorted({(edge.argument, edge.edge) for edge in row.edges})
+def _gain(row: Row, metric: ObjectiveMetric) -> str:
+    return "" if row.gain is None else metric.change(row.gain).removesuffix(f"{SPACE}points")
+
+
+def _trials(row: Row) -> str:
+    return f"{row.n_trials}" if row.n_trials == row.n_planned else f"{row.n_trials}/{row.n_planned}"
+
+
+def _seconds(row: Row) -> str:
+    return "" if row.seconds_per_trial is None else f"{row.seconds_per_trial:.3g}"
+
+
+def _configurations(row: Row) -> list[CellLine]:
+    """Return a line for each study's best configuration, and one for each optimum near an edge."""
+    edges = sorted({(edge.argument, edge.edge) for edge in row.edges})
+    return [
+        *(("code", " ".join(f"{key}={_short(value)}" for key, value in each.items())) for each in row.configuration),
+        *(("note", f"{argument} near its {edge} edge") for argument, edge in edges),
     ]
-    return "<br>".join(texts)
 
 
 def _short(value: str) -> str:
     try:
         return f"{float(value):.4g}".replace("-", MINUS)
     except ValueError:
-        return escape(value)
+        return value
 
 
 def _bytes(n: float | None) -> str:
@@ -249,13 +281,9 @@ def _bytes(n: float | None) -> str:
     return f"{n:.0f} B" if n < 1e3 else f"{n / 1e3:.3g} kB" if n < 1e6 else f"{n / 1e6:.3g} MB"
 
 
-def _p(p: float) -> str:
-    return "&lt; 0.001" if p < 0.001 else f"{p:.3f}"
+def _width(found: Sensitivity) -> str:
+    return f"{'at least ' if found.open_low or found.open_high else ''}{found.width_decades:.2f}"
 
 
 def _time(value: float, digits: str) -> str:
     return "never" if not math.isfinite(value) else f"{value:{digits}}"
-
-
-def _width(found: object) -> float:
-    return float(getattr(found, "width_decades", 0.0))

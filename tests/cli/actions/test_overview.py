@@ -1,5 +1,7 @@
 """The table of studies: its test metric, and numbers of any size."""
 
+from dataclasses import replace
+
 import pytest
 
 from study.cli.actions import overview
@@ -35,3 +37,17 @@ def test_the_table_shows_the_metric_that_was_selected_by(
     monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [study(metric, **means)])
     overview.show_studies({("sqlite:///nowhere", "e")})
     assert shown in capsys.readouterr().out
+
+
+def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, capsys):
+    made = study("val_accuracy", test_accuracy=0.5)
+    diverged = replace(made, metrics={**made.metrics, "n_confirmations_diverged": 2.0, "divergence_rate_high": 0.5069})
+    nan = float("nan")
+    two = replace(made, metrics={**made.metrics, "test_accuracy_low": nan, "test_accuracy_high": nan})
+    none = replace(diverged, metrics={**diverged.metrics, "test_accuracy_mean": nan})
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [diverged, two, none])
+    overview.show_studies({("sqlite:///nowhere", "e")})
+    shown = capsys.readouterr().out
+    assert "0.5000 [0.5000, 0.5000] of the others; 2 diverged (rate up to 51 %)" in shown
+    assert "0.5000 (0 seeds)" in shown
+    assert shown.count("2 diverged (rate up to 51 %)") == 2

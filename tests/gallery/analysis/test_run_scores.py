@@ -3,8 +3,8 @@ import numpy as np
 from study.gallery.analysis.run_scores import last_values, listed, mean_text
 from study.report.objective_metric import ObjectiveMetric
 
-ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None)
-LOSS = ObjectiveMetric(name="val_loss", direction="minimize", target=None)
+ACCURACY = ObjectiveMetric(name="val_accuracy", direction="maximize", target=None, is_share=True)
+LOSS = ObjectiveMetric(name="val_loss", direction="minimize", target=None, is_share=False)
 
 
 def test_an_interval_of_a_share_stays_between_0_and_1():

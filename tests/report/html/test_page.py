@@ -1,8 +1,10 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -46,9 +48,13 @@ def page(planted):
     return render([compare(planted)], origin=ORIGIN)
 
 
+def without_scripts(page):
+    return re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+
 def read(page):
     reader = Reader()
-    reader.feed(re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL))
+    reader.feed(without_scripts(page))
     return reader
 
 
@@ -64,6 +70,33 @@ def test_the_page_loads_nothing_and_its_anchors_are_there(page):
     outer = {link for link in found.links if not link.startswith("#")}
     assert outer == {
         f"http://127.0.0.1:5000/#/experiments/7/runs/{name}-study" for name in ("adam", "momentum", "sgd")
+    }
+
+
+def test_names_cannot_bring_markup_into_the_page(make_study, make_experiment):
+    evil = "<b x='\"&>{{ 1 }}</script>"
+    studies = [
+        replace(
+            make_study(f"{name}{evil}", tests, params={evil: evil, "budget.n_epochs": evil, "study_seed": "0"}),
+            run_id=f"{name}{evil}",
+            model=evil,
+            dataset=evil,
+            status=evil,
+            tags={"keras": evil, "git_commit": evil},
+        )
+        for name, tests in (("adam", [0.8, 0.81]), ("sgd", [0.7, 0.71]))
+    ]
+    experiment = replace(make_experiment(*studies, digests={each.run_id: evil for each in studies}), name=evil)
+    page = render(
+        [compare(experiment)] * 2, origin=replace(ORIGIN, command=evil, made=evil, experiment_ids={evil: evil})
+    )
+    plain = render(
+        [compare(make_experiment(make_study("adam", [0.8, 0.81]), make_study("sgd", [0.7, 0.71])))] * 2, origin=ORIGIN
+    )
+    assert "<b x" not in page
+    assert page.count("</script>") == plain.count("</script>")
+    assert {tag for tag in re.findall(r"<[a-z]\w*", without_scripts(page))} == {
+        tag for tag in re.findall(r"<[a-z]\w*", without_scripts(plain))
     }
 
 
@@ -91,6 +124,68 @@ def test_json_and_table_show_the_same_numbers(planted, page):
     assert experiment["answer"]["sentences"][0].split("(")[0] in re.sub(r"</?b>", "", page).replace("\u00a0", " ")
     for each in experiment["differences"]:
         assert f"+{100 * each['mean']:.2f}\u00a0points" in cells
+    assert "< 0.001" in cells  # a corrected p
+
+
+def unset(study, *beginnings):
+    """Return a study without the params whose names have these beginnings."""
+    return replace(study, params={k: v for k, v in study.params.items() if not k.startswith(beginnings)})
+
+
+def test_a_section_without_data_says_so(make_study, make_experiment):
+    without = ("objective.target", "optimizer.search.learning_rate")
+    studies = [unset(make_study(name, []), *without) for name in ("adam", "sgd")]
+    page = render([compare(make_experiment(*studies))], origin=ORIGIN)
+    for told in (
+        "There are no histories of confirmations to draw.",
+        "No learning rate was searched.",
+        "There are no shared seeds, so there are no paired differences.",
+        "The workload has no target (objective.target).",
+        "Importance needs at least two searched hyperparameters",
+        "Parallel coordinates need at least two searched hyperparameters.",
+        "<p>None.</p>",
+    ):
+        assert told in page
+    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning"]
+
+
+def test_a_target_without_histories_is_told(planted):
+    page = render([compare(replace(planted, histories={}))], origin=ORIGIN)
+    assert "There are no histories of confirmations.</p>" in page
+
+
+def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, make_experiment):
+    rng = np.random.default_rng(2)
+    studies = [
+        make_study(f"{name}-{seed}", level + 0.002 * rng.standard_normal(5), params={"study_seed": str(seed)})
+        for name, level in (("adam", 0.85), ("sgd", 0.75))
+        for seed in range(3)
+    ]
+    edge = {"learning_rate": "0.99", "beta_1": "0.51"}
+    first = studies[0]
+    at_edge = [replace(run, params=run.params | edge) for run in (*first.trials, *first.confirmations)]
+    studies[0] = replace(
+        first,
+        trials=tuple(run for run in at_edge if run.role == "trial"),
+        confirmations=tuple(run for run in at_edge if run.role == "confirmation"),
+    )
+    studies[1] = replace(studies[1], status="KILLED", n_trials=20, params=studies[1].params | {"sampler.name": "tpe"})
+    experiment = replace(
+        make_experiment(*studies, force=True), importances={"sgd": {"learning_rate": 0.9, "beta_1": 0.1}}
+    )
+    page = render([compare(experiment)], origin=ORIGIN)
+    assert '<ul class="serious" aria-label="Warnings">' in page
+    assert "<dt>Not random search</dt>" in page
+    assert "A tuning curve is valid only for independent random search" in page
+    assert '<span class="note">not ended</span>' in page
+    assert "<code>learning_rate=0.99 beta_1=0.51</code><br><code>" in page
+    notes = (
+        f'<br><span class="note">{note} edge</span>' for note in ("beta_1 near its low", "learning_rate near its high")
+    )
+    assert f"</code>{''.join(notes)}</td>" in page
+    assert '<th scope="col" class="num">over studies</th>' in page
+    assert 'data-figure="importance"' in page
+    assert page.count("<details") == page.count("</details>") == 4  # parallel coordinates, and the shared settings
 
 
 def test_figures_become_svg(planted):

@@ -1,0 +1,181 @@
+"""Write docs/error_rates.md: the full simulation of `benchmarks/error_rates.py` as tables.
+
+python -m benchmarks.error_rates_page                       # some ten minutes on two cores
+python -m benchmarks.error_rates_page --repetitions 500     # a look; do not publish it
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+from benchmarks.error_rates import (
+    CORRELATIONS,
+    OPTIMIZERS,
+    SCORES,
+    SEEDS,
+    STUDIES,
+    Cell,
+    Rates,
+    all_cells,
+    power,
+    rates_of,
+    standard_error,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "error_rates.md"
+_HEAD = """# Error rates of the verdict
+
+`python -m benchmarks.error_rates_page` writes this page: {n} simulated comparisons in each of {n_cells} cases.
+[Decision 30](decisions/0030-few-seeds-invent-nothing.md) has the rules.
+
+- *false difference*: the candidate is called different from an optimizer of equal expected score, or in the wrong
+  direction. At most 5 % by design, whichever way the candidate was chosen.
+- *false winner*: a winner is named that is not better than all others. At most 5 % by design.
+- *all intervals*: all intervals of the candidate's differences hold at the same time.
+- *mean*: the interval of an optimizer's mean holds, as tables, pages and commands show it. Of several study seeds: the
+  mean over these studies. Runs that diverged are counted apart; the interval is that of the others.
+- *over studies*: the same for the mean over study seeds.
+
+A dash: there is no interval, and nothing is claimed, with fewer than three seeds (studies, where there are several).
+A number in brackets is the sampling error (one standard error) of the last digits.
+
+Scores: *normal*; *discrete*, an accuracy over 360 examples whose own luck has a standard deviation of three examples;
+*coarse*, the same with half an example; *unequal*, normal with spreads from a quarter to four times; *lognormal*, e
+to a normal score; *diverged*, normal with 5 % of the runs at 0. All optimizers share the luck of a seed. A run's
+validation score has the correlation given with its test score, and the candidate is the best on validation. In several
+studies, each optimizer also has luck of its own in each study, as large as that of a run: of the search, and of the
+batch orders that belong to the study seed. With one study seed the claim is about its configurations, and that luck is
+no part of it.
+
+Truth: *all tied*, and *two ahead*: two equal optimizers two deviations ahead of the others. Rates in the tables are
+the higher of the two, coverage is the lower.
+"""
+
+
+def document(
+    found: Mapping[Cell, Rates], *, n_repetitions: int, powers: Mapping[tuple[int, int], tuple[float, float]]
+) -> str:
+    """Return the page.
+
+    Args:
+        found: The rates of each cell.
+        n_repetitions: Simulated comparisons a cell.
+        powers: How often the right winner is named, by seeds and optimizers: by the verdict, and by Holm alone.
+    """
+    parts = [_HEAD.format(n=n_repetitions, n_cells=len(found)), _summary(found, n_repetitions), _power(powers)]
+    parts += [_table(kind, found, n_repetitions) for kind in SCORES]
+    return "\n".join(parts)
+
+
+def _summary(found: Mapping[Cell, Rates], n: int) -> str:
+    limit = 0.05 + 3 * standard_error(0.05, n)
+    lines = [
+        "## The worst case of each kind of scores",
+        "",
+        f"With {n} repetitions, 5 % and three sampling errors are {100 * limit:.2f} %, 95 % less three are "
+        f"{100 * (1 - limit):.2f} %.",
+        "",
+        "| scores | false differences | false winners | all intervals | mean | over studies |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in SCORES:
+        own = [rates for cell, rates in found.items() if cell.scores == kind]
+        cells = [
+            _rate(_most(own, lambda rates: rates.false_differences), n),
+            _rate(_most(own, lambda rates: rates.false_winners), n),
+            _span(own, lambda rates: rates.differences),
+            _span(own, lambda rates: rates.mean),
+            _span(own, lambda rates: rates.over_studies),
+        ]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _power(powers: Mapping[tuple[int, int], tuple[float, float]]) -> str:
+    lines = [
+        "## Winners found",
+        "",
+        "One optimizer is two deviations ahead of equal others; normal scores, one study, correlation 0.5. In",
+        "brackets: Holm's procedure over all pairs alone, without the rule for the best of all. The limit for 28",
+        "pairs is 2 % above that of the exact largest t, so a simulated limit would gain nothing.",
+        "",
+        f"| seeds | {' | '.join(f'{k} optimizers' for k in OPTIMIZERS)} |",
+        f"|---|{'---|' * len(OPTIMIZERS)}",
+    ]
+    for n_seeds in (n for n in SEEDS if n > 2):
+        both = [powers[n_seeds, k] for k in OPTIMIZERS]
+        lines.append(f"| {n_seeds} | {' | '.join(f'{100 * a:.0f} % ({100 * b:.0f} %)' for a, b in both)} |")
+    return "\n".join([*lines, ""])
+
+
+def _table(kind: str, found: Mapping[Cell, Rates], n: int) -> str:
+    correlations = ", ".join(f"{each:g}" for each in CORRELATIONS)
+    lines = [
+        f"## {kind.capitalize()} scores",
+        "",
+        f"Rates in percent, at a correlation of {correlations}.",
+        "",
+        "| studies | seeds | optimizers | false differences | false winners | all intervals | mean | over studies |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for n_studies, n_seeds, n_optimizers in product(STUDIES, SEEDS, OPTIMIZERS):
+        by_correlation = [
+            [
+                rates
+                for cell, rates in found.items()
+                if (cell.scores, cell.n_studies, cell.n_seeds, cell.n_optimizers, cell.correlation)
+                == (kind, n_studies, n_seeds, n_optimizers, correlation)
+            ]
+            for correlation in CORRELATIONS
+        ]
+        most = [lambda rates: rates.false_differences, lambda rates: rates.false_winners]
+        least = [lambda rates: rates.differences, lambda rates: rates.mean, lambda rates: rates.over_studies]
+        cells = [", ".join(_rate(_most(own, of), n) for own in by_correlation) for of in most]
+        cells += [", ".join(_rate(_least(own, of), n) for own in by_correlation) for of in least]
+        cells = ["-" if set(cell.split(", ")) == {"-"} else cell for cell in cells]
+        lines.append(f"| {n_studies} | {n_seeds} | {n_optimizers} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _most(rates: Iterable[Rates], of: Callable[[Rates], float]) -> float:
+    return max(of(each) for each in rates)
+
+
+def _least(rates: Iterable[Rates], of: Callable[[Rates], float]) -> float:
+    return min((of(each) for each in rates if not math.isnan(of(each))), default=math.nan)
+
+
+def _span(rates: Iterable[Rates], of: Callable[[Rates], float]) -> str:
+    known = [of(each) for each in rates if not math.isnan(of(each))]
+    return f"{100 * min(known):.1f} to {100 * max(known):.1f}" if known else "-"
+
+
+def _rate(rate: float, n: int) -> str:
+    """Return a rate in percent with its sampling error in its last digits, such as `4.87(22)`."""
+    if math.isnan(rate):
+        return "-"
+    return "0" if rate == 0 else f"{100 * rate:.2f}({round(10_000 * standard_error(rate, n))})"
+
+
+def main() -> None:
+    """Simulate all cells and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=10_000, help="simulated comparisons a cell (default 10000)")
+    parser.add_argument("--processes", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page")
+    options = parser.parse_args()
+    cells = all_cells()
+    with ProcessPoolExecutor(options.processes) as pool:
+        rates = pool.map(rates_of, cells, [options.repetitions] * len(cells), chunksize=8)
+        found = dict(zip(cells, rates, strict=True))
+    powers = {(n, k): power(n, k, n_repetitions=options.repetitions) for n, k in product(SEEDS, OPTIMIZERS) if n > 2}
+    options.out.write_text(document(found, n_repetitions=options.repetitions, powers=powers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Read the metrics of a workload and the objective by which a study selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from study.config.instantiate import Section
+from study.config.metric_facts import (
+    MetricFacts,
+    UnusableMetric,
+    earlier_direction,
+    facts_of_objective,
+    metric_names,
+)
+from study.config.reader import Reader, did_you_mean
+from study.config.schema import Direction, Objective, Task
+
+
+def read_metrics(read: Reader) -> tuple[str | Section, ...]:
+    """Read the metrics besides the loss. Each needs a name of its own, because an objective names a metric.
+
+    Args:
+        read: The reader, which collects faults.
+    """
+    given = read.value("dataset.task.metrics", default=None)
+    if given is not None and not isinstance(given, list | tuple):
+        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
+    metrics: list[str | Section] = []
+    names = {"loss"}
+    for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
+        key, is_section = f"dataset.task.metrics.{position}", isinstance(metric, Mapping)
+        if not isinstance(metric, str) and not (is_section and {"_target_", "name"} <= set(metric)):
+            advice = "Write its name, or _target_ and name."
+            read.fault(key, metric, allowed="a metric of Keras", advice=advice)
+            continue
+        if isinstance(metric, str) and metric not in metric_names():
+            advice = f"{did_you_mean(metric, metric_names())} Or write _target_ and name."
+            read.fault(key, metric, allowed="the name of a metric of Keras", advice=advice)
+        name = metric if isinstance(metric, str) else str(metric["name"])
+        if name in names or name.startswith("val_"):
+            advice = "Give it another name."
+            read.fault(key, name, allowed="a name of its own, not loss, and without val_ in front", advice=advice)
+        names.add(name)
+        metrics.append(metric)
+    return tuple(metrics)
+
+
+def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
+    """Read the objective. Its direction is the direction of the metric, and must be given if that is not known.
+
+    Args:
+        read: The reader, which collects faults.
+        task: The task with the metrics.
+        recorded: True for a config from a store. Its direction stays as recorded, even if an earlier version guessed
+            it.
+    """
+    metric, facts = read.text("objective.metric"), MetricFacts(direction=None)
+    direction = read.one_of("objective.direction", ("auto", "maximize", "minimize"))
+    target = read.number("objective.target", optional=True)
+    if metric and metric not in task.metric_names:
+        allowed = f"a metric of this workload: {', '.join(task.metric_names)}"
+        read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
+    elif metric:
+        try:
+            facts = facts_of_objective(metric, task.metrics)
+            if not recorded:
+                _check_direction(read, metric, direction, facts)
+        except UnusableMetric as error:
+            advice = "Correct it, or its section in dataset.task.metrics."
+            read.fault("objective.metric", metric, allowed=f"a metric that can be used; {error}", advice=advice)
+    known: Direction = facts.direction or earlier_direction(metric)
+    return Objective(
+        metric=metric,
+        direction=known if direction == "auto" else direction,
+        target=target,
+        is_share=facts.is_share,
+    )
+
+
+def _check_direction(read: Reader, metric: str, direction: str, facts: MetricFacts) -> None:
+    """Refuse a direction that is not known, and one that is not the metric's."""
+    if direction == "auto" and facts.direction is None:
+        read.fault(
+            "objective.direction",
+            direction,
+            allowed=f"maximize or minimize, since the direction of {metric} is not known: {facts.reason}",
+            advice="Set objective.direction, or give the metric's class an attribute: direction = 'minimize'.",
+        )
+    elif direction != "auto" and facts.direction not in (None, direction):
+        better = "small" if facts.direction == "minimize" else "large"
+        read.fault(
+            "objective.direction",
+            direction,
+            allowed=f"{facts.direction} or auto, since a {better} {metric} is good",
+            advice="Leave it out, or select by another metric.",
+        )

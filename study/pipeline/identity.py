@@ -1,0 +1,181 @@
+"""The identity of a study: its settings, and the data, code and architecture from which its numbers come."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from study.config.effective_settings import settings_digest
+from study.config.instantiate import Unimportable, locate
+from study.config.own_source import source_digests
+from study.config.schema import StudyConfig, digest_of_value
+from study.core import seeds
+from study.core.contents import Contents, ContentsChange
+from study.core.errors import StudyError
+from study.datasets import Dataset
+from study.search.study_names import KnownStudy, has_results, read_known_studies
+
+# Sections whose code every study of a comparison shares.
+_WORKLOAD = ("dataset", "model")
+# Their versions are recorded with every run; they are no code that a user chooses by a `_target_`.
+_LIBRARIES = frozenset({"keras", "optuna"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentifiedStudy:
+    """A study with its identity.
+
+    Attributes:
+        config: The study's config, with contents and identity.
+        messages: Lines for the user on changes since an earlier study with the same settings. Default: none.
+    """
+
+    config: StudyConfig
+    messages: tuple[str, ...] = ()
+
+
+def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStudy:
+    """Find the study with these settings and contents, or name a new one beside those with other contents.
+
+    The latest study of these settings is continued with the new contents if `accept_changes` is true, or if that study
+    has
+    no result yet.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+        model: The study's model, built.
+
+    Raises:
+        StoreError: The store of searches cannot be read.
+        StudyError: `study_name` belongs to a study with other contents.
+    """
+    contents = contents_of(config, dataset, model)
+    settings = settings_digest(config)
+    identity = digest_of_value([settings, contents.digest])
+    config = replace(config, contents=contents, identity=identity)
+    known = read_known_studies(config.stores, config.experiment_name)
+    of_settings = [study for study in known.values() if study.settings_digest == settings and study.contents]
+    for study in of_settings:
+        if study.contents[-1].digest == contents.digest:
+            return IdentifiedStudy(config=replace(config, identity=study.digest))
+    namesake = known.get(config.study_name or "")
+    latest = of_settings[-1] if of_settings else None
+    earlier = namesake if namesake in of_settings else latest
+    if earlier is None:
+        return IdentifiedStudy(config=config, messages=tuple(_unrecorded(config, known)))
+    changes = contents.changes_from(earlier.contents[-1])
+    went_on = replace(config, identity=earlier.digest)
+    if config.accept_changes:
+        lines = (f"{earlier.name} goes on with changes that you accepted: {_listed(changes)}.",)
+        return IdentifiedStudy(config=went_on, messages=lines)
+    if not has_results(config.stores, config.experiment_name, earlier.name):  # as after the repair of a model
+        lines = (f"changed since {earlier.name} began: {_listed(changes)}. It had no result yet, so it goes on.",)
+        return IdentifiedStudy(config=went_on, messages=lines)
+    if namesake is not None:
+        raise StudyError(
+            f"study_name={namesake.name}: this study of {config.experiment_name} has other contents: "
+            f"{_listed(changes)}. Choose another study_name for a new study, or continue this one all the same with "
+            "accept_changes=true."
+        )
+    name = f"{config.labels[0]}-{_suffix(contents, changes)}"
+    message = (
+        f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {config.study_name or name}. "
+        f"To continue {earlier.name} all the same, set accept_changes=true."
+    )
+    return IdentifiedStudy(config=replace(config, labels=(name,)), messages=(message,))
+
+
+def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
+    """Return the digests of a study's data, code and architecture; the same in every folder and on every backend.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+        model: The study's model, built.
+    """
+    from study.training.architecture import architecture_digest, architecture_text  # imports Keras
+
+    targets = list(dict.fromkeys(_targets(config.raw)))
+    workload = list(dict.fromkeys(_targets({key: config.raw.get(key) for key in _WORKLOAD})))
+    sizes = " + ".join(str(len(split)) for split in (dataset.train, dataset.validation, dataset.test))
+    shared = [source_digests(workload), _versions(workload)]
+    return Contents(
+        data=dataset.digest,
+        data_text=f"{sizes} examples of shape {dataset.input_shape}",
+        architecture=architecture_digest(model),
+        architecture_text=architecture_text(model),
+        source=source_digests(targets),
+        versions={**_versions(targets), "seeds": str(seeds.VERSION)},
+        workload_code=digest_of_value(shared),
+    )
+
+
+def _targets(section: Any) -> Iterator[str]:
+    """Yield every `_target_`."""
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            if key == "_target_" and isinstance(value, str):
+                yield value
+            else:
+                yield from _targets(value)
+    elif isinstance(section, list | tuple):
+        for value in section:
+            yield from _targets(value)
+
+
+def _versions(targets: list[str]) -> dict[str, str]:
+    """Return the version of the numbers of this project's targets, and the releases of other installed packages."""
+    found = {}
+    owners = importlib.metadata.packages_distributions()
+    for target in targets:
+        package = target.partition(".")[0]
+        if package == "study":
+            with contextlib.suppress(Unimportable):
+                found[target] = version_of(target)
+        elif package not in _LIBRARIES and (distributions := owners.get(package)):
+            found[package] = importlib.metadata.version(distributions[0])
+    return found
+
+
+def version_of(target: str) -> str:
+    """Return the version of the numbers of a part of this project: `NUMBERS_VERSION` of its module; 1 without one.
+
+    A change that gives other numbers for the same settings must raise this version. tests/test_numbers_of_parts.py
+    fails
+    otherwise.
+
+    Args:
+        target: Dotted path of the part, such as `study.models.mlp.build`.
+
+    Raises:
+        Unimportable: The part cannot be imported.
+    """
+    home = sys.modules[locate(target).__module__]
+    return str(getattr(home, "NUMBERS_VERSION", 1))
+
+
+def _unrecorded(config: StudyConfig, known: Mapping[str, KnownStudy]) -> Iterator[str]:
+    """Say which studies of these settings cannot be continued, since their data and code were not recorded."""
+    for study in known.values():
+        if study.typed_digest == config.typed_digest and not study.contents:
+            yield (
+                f"{study.name} was recorded by an earlier version of this project, without the digests of its data "
+                "and code, so it is not known whether they are the same. This is a new study beside it."
+            )
+
+
+def _suffix(contents: Contents, changes: tuple[ContentsChange, ...]) -> str:
+    """Return what tells the new study from the old one, such as `data-3f2a91`; the same for every worker."""
+    digests = {"data": contents.data[:6], "code": contents.code, "model": contents.architecture[:6]}
+    kinds = list(dict.fromkeys(change.kind for change in changes))
+    kinds = [kind for kind in kinds if kind != "model" or kinds == ["model"]]  # a cause tells more than its effect
+    return "-".join(f"{kind}-{digests[kind]}" for kind in kinds)
+
+
+def _listed(changes: tuple[ContentsChange, ...]) -> str:
+    return "; ".join(map(str, changes))

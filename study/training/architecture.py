@@ -1,0 +1,87 @@
+"""The architecture of a model as Keras serializes it, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import keras
+
+from study.training.keras_internals import all_layers
+
+# Python's own addresses and bytecode differ from process to process; `study.config.own_source` covers functions.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def architecture_digest(model: Any) -> str:
+    """Return the digest of a model's architecture: twelve hexadecimal digits.
+
+    The digest is the same on every backend and in every process. It includes the layers with their arguments, and the
+    shapes and types of the weights, in the order of the model. Names that Keras numbers, such as `dense_3`, are not
+    included. If Keras cannot serialize the model, the digest is of its layers and weights.
+
+    Args:
+        model: A built model.
+    """
+    names = _Names()
+    weights = [[list(each.shape), str(each.dtype), bool(each.trainable)] for each in model.weights]
+    described = {"class": type(model).__name__, "layers": _layers(model, names), "weights": weights}
+    text = json.dumps(described, sort_keys=True, default=_plain_text)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def architecture_text(model: Any) -> str:
+    """Return the number of layers and weights of a built model as text."""
+    return f"{len(model.layers)} layers, {model.count_params()} weights"
+
+
+class _Names:
+    """Numbers the names of layers in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def number(self, name: str) -> str:
+        return self._known.setdefault(name, f"layer {len(self._known)}")
+
+
+def _layers(model: Any, names: _Names) -> Any:
+    try:
+        config = model.get_config()
+    except Exception:  # a subclass need not serialize; Keras raises several errors for it
+        config = {"layers": [_layer(layer) for layer in model.layers]}
+    known = {layer.name for layer in all_layers(model) or model.layers} | {model.name}
+    return _renamed(config, known, names)
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    try:
+        config = layer.get_config()
+    except Exception:
+        config = {}
+    return {"class_name": type(layer).__name__, "config": config}
+
+
+def _renamed(value: Any, known: set[str], names: _Names) -> Any:
+    """Replace the names of layers, and leave out what depends on the process."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__lambda__":
+            return "lambda"
+        return {
+            str(key): _renamed(inner, known, names)
+            for key, inner in value.items()
+            if key not in ("build_config", "compile_config", "registered_name", "module")
+        }
+    if isinstance(value, list | tuple):
+        return [_renamed(inner, known, names) for inner in value]
+    if isinstance(value, str) and value in known:
+        return names.number(value)
+    return value
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, keras.KerasTensor):
+        return f"tensor {value.shape} {value.dtype}"
+    return _ADDRESS.sub("", str(value))
