@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
 
     Returns:
         The exit status.
+
+    Raises:
+        StudyError: The store has no experiment of a given name.
     """
     parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")

@@ -1,4 +1,4 @@
-"""The settings of a study as they act: however a default is spelled, the result is the same."""
+"""The settings of a study by their effect: written-out and left-out defaults give the same digest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ _UNSET = object()
 
 
 def settings_digest(config: StudyConfig) -> str:
-    """Return twelve hexadecimal digits of the settings as they act.
+    """Return the digest of the settings by their effect: twelve hexadecimal digits.
 
-    An argument that has its default is left out, so that writing a default out changes nothing. In the section
+    An argument with its default value is left out, so that writing out a default changes nothing. In the section
     `optimizer`, null means the default, and a range of a fixed argument has no effect.
+
+    Args:
+        config: The study's config.
     """
     settings = settings_of(config.raw, experiment_name=config.experiment_name)
     optimizer = {

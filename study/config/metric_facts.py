@@ -1,7 +1,7 @@
-"""The direction and the range of a metric, known from the metric itself and never guessed from its name.
+"""The direction and the range of a metric, known from its class or function and never guessed from its name.
 
-The tables hold every class and function of `keras.metrics` in Keras 3.15. All of `keras.losses` is minimized, as
-training does. `keras.losses.CosineSimilarity` has the opposite sign of the metric of that name.
+The tables hold every class and function of `keras.metrics` in Keras 3.15. All functions and classes of `keras.losses`
+are minimized, as in training. `keras.losses.CosineSimilarity` has the opposite sign of the metric of that name.
 """
 
 from __future__ import annotations
@@ -118,17 +118,17 @@ _EARLIER_SHARES = ("accuracy", "auc", "precision", "recall", "f1", "iou")
 
 
 class UnusableMetric(ValueError):
-    """A metric that cannot be built, or whose attribute says what no metric can be."""
+    """A metric that cannot be built, or whose attribute `direction` or `is_share` has a value that is not allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricFacts:
-    """Facts about a metric.
+    """Direction and range of a metric.
 
     Attributes:
-        direction: `maximize` if a large value is good, `minimize` if a small one is; None if it is not known.
-        is_share: True for a metric between 0 and 1.
-        reason: The reason why the direction is not known; empty if it is.
+        direction: `maximize` if large values are good, `minimize` if small ones are; None: not known.
+        is_share: True for a metric from 0 to 1. Default False.
+        reason: The reason why the direction is not known. Default: empty, the direction is known.
     """
 
     direction: Direction | None
@@ -144,11 +144,12 @@ def facts_of_objective(metric: str, metrics: Sequence[str | Section]) -> MetricF
     """Return the facts of the metric that an objective names.
 
     Args:
-        metric: The name of the objective, such as `val_accuracy` or `loss`.
-        metrics: The metrics of the workload, beside the loss.
+        metric: Name of the objective's metric, such as `val_accuracy` or `loss`.
+        metrics: The metrics of the workload besides the loss.
 
     Raises:
-        UnusableMetric: It cannot be built, or its attribute `direction` or `is_share` has another value than allowed.
+        UnusableMetric: The metric cannot be built, or its attribute `direction` or `is_share` has a value that is not
+            allowed.
     """
     own = metric.removeprefix("val_")
     if own == "loss":
@@ -162,14 +163,16 @@ def facts_of_objective(metric: str, metrics: Sequence[str | Section]) -> MetricF
 def facts_of(metric: str | Section) -> MetricFacts:
     """Return the facts of a metric.
 
-    Those of Keras's own metrics are known by class, without an import. A metric of the user has the facts of the class
-    that it inherits from, or of the function that it wraps, unless its attributes `direction` and `is_share` differ.
+    The class or function tells those of Keras's own metrics; nothing is imported. A user's metric has the facts of the
+    class from which it inherits, or of the function that it wraps, unless its attributes `direction` and `is_share`
+    differ.
 
     Args:
         metric: A name that Keras knows, or a section with a `_target_`.
 
     Raises:
-        UnusableMetric: It cannot be built, or its attribute `direction` or `is_share` has another value than allowed.
+        UnusableMetric: The metric cannot be built, or its attribute `direction` or `is_share` has a value that is not
+            allowed.
     """
     if isinstance(metric, str):
         return _by_keras_name(metric_names().get(metric) or "")
@@ -192,7 +195,7 @@ def facts_of(metric: str | Section) -> MetricFacts:
 
 
 def metric_names() -> dict[str, str]:
-    """Return the names that `keras.metrics.get` knows, and `accuracy` and `acc`, with the class of each."""
+    """Return the class by each name that `keras.metrics.get` knows, and by `accuracy` and `acc`."""
     classes = [name for name in (*_SHARES, *_GAINS, *_COSTS, *UNDIRECTED) if name[0].isupper()]
     names = {name: name for name in classes} | {_snake_case(name): name for name in classes}
     short = {spelled: name for alias, name in _ALIASES.items() for spelled in (alias, alias.upper())}
@@ -201,17 +204,24 @@ def metric_names() -> dict[str, str]:
 
 
 def recorded_facts(metric: str, metrics: Sequence[str | Section]) -> MetricFacts:
-    """Return the facts of a recorded objective; nothing is imported, so those of a user's metric are unknown."""
+    """Return the facts of a recorded objective.
+
+    Nothing is imported, so the facts of a user's metric are unknown.
+
+    Args:
+        metric: Name of the objective's metric, such as `val_accuracy`.
+        metrics: The recorded metrics of the workload besides the loss.
+    """
     return facts_of_objective(metric, [each for each in metrics if isinstance(each, str) or _is_known(each)])
 
 
 def earlier_direction(metric: str) -> Direction:
-    """Return the direction that an earlier version guessed from a metric's name, for what it has recorded."""
+    """Return the direction that earlier versions guessed from a metric's name, for their records."""
     return "minimize" if any(cost in metric for cost in _EARLIER_COSTS) else "maximize"
 
 
 def earlier_is_share(metric: str) -> bool:
-    """Return whether an earlier version took a metric for one between 0 and 1, by its name."""
+    """Return True if earlier versions took a metric for one from 0 to 1, by its name."""
     return any(share in metric for share in _EARLIER_SHARES)
 
 

@@ -1,10 +1,11 @@
-"""Digests of a user's own source: of the definitions that a config's `_target_`s reach, whatever their comments.
+"""Digests of a user's own source: of the definitions that the `_target_`s of a config reach, without comments.
 
 The source is read as a syntax tree and never run. A definition is a function, a class, or an assignment at the top of
-a module. It reaches every definition whose name it mentions, in its own module or in another module of the user's. A
-module's other statements, such as loops and calls, run when it is imported, so they belong to each module reached.
+a module. A definition reaches every definition whose name it mentions, in its own module or in another module of the
+user. Other statements of a module, such as loops and calls, run when the module is imported, so each module that is
+reached includes them.
 
-Code that is found only while it runs, such as a module that `importlib` imports by a computed name, is not seen.
+Code that is found only at run time, such as a module that `importlib` imports by a computed name, is not included.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class _Module:
 
 
 def source_digests(targets: Iterable[str]) -> dict[str, str]:
-    """Return a digest of each definition of the user's own that dotted paths reach, by `module.name`, sorted.
+    """Return a digest of each of the user's own definitions that dotted paths reach, by `module.name`, sorted.
 
     A module is the user's own unless it is part of this project, of Python, or of an installed package. Formatting,
     comments and docstrings do not change a digest.

@@ -17,7 +17,11 @@ from study.config.schema import Direction, Objective, Task
 
 
 def read_metrics(read: Reader) -> tuple[str | Section, ...]:
-    """Read the metrics beside the loss; each needs a name of its own, since an objective names one."""
+    """Read the metrics besides the loss. Each needs a name of its own, because an objective names a metric.
+
+    Args:
+        read: The reader, which collects faults.
+    """
     given = read.value("dataset.task.metrics", default=None)
     if given is not None and not isinstance(given, list | tuple):
         read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
@@ -42,13 +46,13 @@ def read_metrics(read: Reader) -> tuple[str | Section, ...]:
 
 
 def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
-    """Read the objective; its direction is the metric's own, and asked for where the metric does not say it.
+    """Read the objective. Its direction is the direction of the metric, and must be given if that is not known.
 
     Args:
-        read: The reader.
+        read: The reader, which collects faults.
         task: The task with the metrics.
-        recorded: True for a config from a store. There the direction is what it was, also where an earlier version
-            guessed it.
+        recorded: True for a config from a store. Its direction stays as recorded, even if an earlier version guessed
+            it.
     """
     metric, facts = read.text("objective.metric"), MetricFacts(direction=None)
     direction = read.one_of("objective.direction", ("auto", "maximize", "minimize"))

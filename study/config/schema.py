@@ -316,13 +316,18 @@ def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
 
 
 def digest_of_value(value: Any) -> str:
-    """Return twelve hexadecimal digits of a value as JSON; 1 and 1.0 are equal."""
+    """Return the digest of a value as JSON: twelve hexadecimal digits, the same for 1 and 1.0."""
     canonical = json.dumps(_plain_numbers(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, Any]:
-    """Return a copy of a resolved config without the keys that may change, with the experiment's name."""
+    """Return a copy of a resolved config without the keys that may change, with the experiment's name.
+
+    Args:
+        raw: The resolved config.
+        experiment_name: Name of the MLflow experiment.
+    """
     identity: dict[str, Any] = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")

@@ -1,4 +1,4 @@
-"""The contents of a study: the data, the code and the architecture that its numbers come from."""
+"""The contents of a study: the data, the code and the architecture from which its numbers come."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _CODE = "code of "
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Digests of everything beside the settings that would change a study's numbers.
+    """Digests of everything besides the settings that changes a study's numbers.
 
     Attributes:
-        data: The digest of the data set's arrays.
-        data_text: The data set in words, such as `1257 + 180 + 360 examples of shape (64,)`; not compared.
-        source: The digest of each definition in the user's own modules that builds something, by `module.name`.
-        architecture: The digest of the model as Keras serializes it.
-        architecture_text: The model in words, such as `4 layers, 9034 weights`; not compared.
-        versions: The version of the numbers of each part of this project, and of each other package that the config
-            names.
-        workload_code: The digest of the part of the code that makes data set, model and loss, which all studies of a
-            comparison share.
+        data: Digest of the data set's arrays.
+        architecture: Digest of the model as Keras serializes it.
+        data_text: The data set as text, such as `1257 + 180 + 360 examples of shape (64,)`; not compared. Default:
+            empty.
+        architecture_text: The model as text, such as `4 layers, 9034 weights`; not compared. Default: empty.
+        source: Digest of each definition in the user's own modules that a `_target_` reaches, by `module.name`.
+            Default: empty.
+        versions: Version of the numbers of each part of this project that the config names, and release of each other
+            package that it names. Default: empty.
+        workload_code: Digest of the code that makes data set, model and loss, the same for all studies of a
+            comparison. Default: empty.
     """
 
     data: str
@@ -39,12 +41,12 @@ class Contents:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of all that is compared."""
+        """Digest of all compared attributes: twelve hexadecimal digits."""
         return _digest({"data": self.data, "architecture": self.architecture, **self._code})
 
     @property
     def code(self) -> str:
-        """Six hexadecimal digits of the source and the versions."""
+        """Digest of the source and the versions: six hexadecimal digits."""
         return _digest(self._code)[:6]
 
     @property
@@ -57,10 +59,13 @@ class Contents:
 
     @classmethod
     def from_json(cls, text: str) -> Contents:
-        """Read what `to_json` wrote.
+        """Read a text that `to_json` wrote.
+
+        Args:
+            text: The text.
 
         Raises:
-            ValueError: It is another text.
+            ValueError: The text has no contents of a study.
         """
         found = json.loads(text)
         if not isinstance(found, dict) or not {"data", "architecture"} <= set(found):
@@ -68,7 +73,11 @@ class Contents:
         return cls(**{key: value for key, value in found.items() if key in cls.__dataclass_fields__})
 
     def changes_from(self, before: Contents) -> tuple[ContentsChange, ...]:
-        """Return the differences from earlier contents: of the data, the code and the architecture, in this order."""
+        """Return the differences from earlier contents: of the data, the code and the architecture, in this order.
+
+        Args:
+            before: The earlier contents.
+        """
         return tuple(_changes(before, self))
 
 
@@ -78,9 +87,9 @@ class ContentsChange:
 
     Attributes:
         kind: `data`, `code` or `model`.
-        subject: The changed thing: `data`, `mynet.build`, `version of study.models.mlp.build`, `architecture`.
-        before: Its digest or version before; `none` if it is new.
-        after: Its digest or version now; `none` if it is gone.
+        subject: The changed thing: `data`, `code of mynet.build`, `version of study.models.mlp.build`, `architecture`.
+        before: Digest or version in the earlier run; `none` if the thing is new.
+        after: Digest or version now; `none` if the thing is gone.
     """
 
     kind: str

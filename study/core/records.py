@@ -96,17 +96,21 @@ class StudyRecord:
 
     @property
     def settings_id(self) -> str:
-        """The digest of its settings as typed; studies of other data or code may share it."""
+        """Digest of the settings as typed; studies on other data or code may have the same one."""
         return self.tags.get("settings_id", self.study_id)
 
     @property
     def opened(self) -> float:
-        """The last time a command started or continued it, in seconds since 1970."""
+        """Time of the last command that started or continued the study, in seconds since 1970."""
         return int(self.tags.get("opened_ms", 1000 * self.started)) / 1000
 
 
 def latest_of_settings(records: Iterable[StudyRecord]) -> list[StudyRecord]:
-    """Return of the studies with equal settings the one that was started or continued last, in the given order."""
+    """Return one study for each digest of settings: the one started or continued last.
+
+    Args:
+        records: The studies; the result has their order.
+    """
     given = list(records)
     latest: dict[str, StudyRecord] = {}
     for record in sorted(given, key=lambda record: record.opened):

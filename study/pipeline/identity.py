@@ -1,4 +1,4 @@
-"""The identity of a study: its settings, and the data, code and architecture that its numbers come from."""
+"""The identity of a study: its settings, and the data, code and architecture from which its numbers come."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class IdentifiedStudy:
     """A study with its identity.
 
     Attributes:
-        config: Its config, with contents and identity.
-        messages: Lines that say what changed since an earlier study with the same settings.
+        config: The study's config, with contents and identity.
+        messages: Lines for the user on changes since an earlier study with the same settings. Default: none.
     """
 
     config: StudyConfig
@@ -39,14 +39,16 @@ class IdentifiedStudy:
 
 
 def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStudy:
-    """Find the study that has these settings and contents, or name a new one beside those with other contents.
+    """Find the study with these settings and contents, or name a new one beside those with other contents.
 
-    With `accept_changes`, the latest study of these settings goes on with the new contents.
+    The latest study of these settings is continued with the new contents if `accept_changes` is true, or if that study
+    has
+    no result yet.
 
     Args:
         config: The study's config.
-        dataset: Its data set.
-        model: Its model, built.
+        dataset: The study's data set.
+        model: The study's model, built.
 
     Raises:
         StoreError: The store of searches cannot be read.
@@ -93,8 +95,8 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
 
     Args:
         config: The study's config.
-        dataset: Its data set.
-        model: Its model, built.
+        dataset: The study's data set.
+        model: The study's model, built.
     """
     from study.training.architecture import architecture_digest, architecture_text  # imports Keras
 
@@ -142,15 +144,17 @@ def _versions(targets: list[str]) -> dict[str, str]:
 
 
 def version_of(target: str) -> str:
-    """Return the version of the numbers of a part of this project: `NUMBERS_VERSION` of its module, 1 without one.
+    """Return the version of the numbers of a part of this project: `NUMBERS_VERSION` of its module; 1 without one.
 
-    It is raised when the part gives other numbers for the same settings; tests/test_numbers_of_parts.py sees to it.
+    A change that gives other numbers for the same settings must raise this version. tests/test_numbers_of_parts.py
+    fails
+    otherwise.
 
     Args:
-        target: The part's dotted path, such as `study.models.mlp.build`.
+        target: Dotted path of the part, such as `study.models.mlp.build`.
 
     Raises:
-        Unimportable: It cannot be imported.
+        Unimportable: The part cannot be imported.
     """
     home = sys.modules[locate(target).__module__]
     return str(getattr(home, "NUMBERS_VERSION", 1))

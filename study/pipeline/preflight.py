@@ -136,6 +136,10 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
 def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     """Build the trainer.
 
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
     Raises:
         StudyError: The trainer cannot be built.
     """

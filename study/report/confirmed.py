@@ -1,4 +1,4 @@
-"""The result of a setting's confirmations: one interval for every surface, with divergence counted apart."""
+"""The result of a setting's confirmations, the same on pages, in tables and in commands; divergence is apart."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ class ConfirmedScores:
     """Confirmations of one setting.
 
     Attributes:
-        others: The mean over those that did not diverge, with Student's t interval; None if all diverged.
-        n: Confirmations that ended, diverged ones included.
-        n_diverged: Number of them that diverged.
-        divergence_limit: The rate of divergence that so many confirmations cannot exclude, an exact upper 95 % limit;
-            None where none diverged.
+        others: Mean over the confirmations that did not diverge, with Student's t interval; None if all diverged.
+        n: Number of confirmations that ended, diverged ones included.
+        n_diverged: Number of confirmations that diverged.
+        divergence_limit: Exact upper 95 % limit of the rate of divergence, a share from 0 to 1; None if none diverged.
     """
 
     others: Interval | None
@@ -36,7 +35,7 @@ def confirmed(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> ConfirmedSc
 
     Args:
         runs: The confirmations.
-        metric: The metric whose test score is meant.
+        metric: The compared metric.
     """
     ended = [(run, value) for run in runs if (value := metric.compared_test(run)) is not None]
     scores = [value for run, value in ended if not diverged(run, value)]
@@ -74,7 +73,12 @@ def confirmed_metrics(
 
 
 def diverged(run: RunRecord, value: float) -> bool:
-    """Return True if a run diverged, or its score is not finite."""
+    """Return True if a run diverged, or its score is not finite.
+
+    Args:
+        run: The run.
+        value: Its score, in the unit of the metric.
+    """
     return run.state == "diverged" or not math.isfinite(value)
 
 
@@ -84,11 +88,12 @@ def confirmed_of(
     """Return the result of scores, rounded to the metric's resolution, and of runs that diverged.
 
     Args:
-        scores: Scores of runs that did not diverge, or means of them.
+        scores: Scores of runs that did not diverge, or means of such scores, shape `(n_scores,)`.
         n_diverged: Number of runs that diverged.
-        metric: The metric.
-        n_averaged: Runs averaged to one score. Default: 1.
-        n: Runs that ended, diverged ones included. Default: the scores and the diverged runs.
+        metric: The compared metric.
+        n_averaged: Number of runs that were averaged to one score. Default 1.
+        n: Number of runs that ended, diverged ones included. None (the default): the number of scores plus
+            `n_diverged`.
     """
     n = len(scores) + n_diverged if n is None else n
     if not n:
@@ -104,7 +109,11 @@ def confirmed_of(
 
 
 def divergence_text(found: ConfirmedScores | None) -> str:
-    """Return `2 of 10 diverged (a rate of up to 51 % is not excluded)`; empty where none diverged."""
+    """Return text such as `2 of 10 diverged (a rate of up to 51 % is not excluded)`; empty if none diverged.
+
+    Args:
+        found: The confirmations; None: no confirmation has ended.
+    """
     if found is None or found.divergence_limit is None:
         return ""
     limit = math.ceil(100 * found.divergence_limit - 1e-9)
@@ -112,11 +121,11 @@ def divergence_text(found: ConfirmedScores | None) -> str:
 
 
 def confirmed_text(found: ConfirmedScores, *, digits: str = ".4g") -> str:
-    """Return `0.9012 [0.8933, 0.9091], 10 seeds`, with the divergence where there is one.
+    """Return text such as `0.9012 [0.8933, 0.9091], 10 seeds`, with the divergence if there is any.
 
     Args:
         found: The confirmations.
-        digits: The format of a number. Default: `.4g`.
+        digits: Format of a number. Default `.4g`.
     """
     apart = divergence_text(found).replace(SPACE, " ")
     others = found.others

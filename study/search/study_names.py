@@ -16,8 +16,8 @@ from study.core.errors import StudyError
 from study.search.claims import is_of_claims
 from study.search.storage.interface import read_storage
 
-# Attributes of an Optuna study: its identity; its settings as typed and as they act; the JSON of its contents, the
-# first ones and those accepted later.
+# Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
+# its contents as JSON, the first ones and those accepted later.
 _DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
 
 
@@ -26,11 +26,11 @@ class KnownStudy:
     """A study in the store of searches.
 
     Attributes:
-        name: Its name in its experiment.
-        digest: Its identity.
-        typed_digest: The digest of its settings as typed.
-        settings_digest: The digest of its settings as they act; empty if an earlier version recorded it.
-        contents: Its data, code and architecture, and those that were accepted later; empty if not recorded.
+        name: Name of the study in its experiment.
+        digest: Digest that identifies the study.
+        typed_digest: Digest of the settings as typed.
+        settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
+        contents: Data, code and architecture, the first ones and those accepted later. Default: empty, not recorded.
     """
 
     name: str
@@ -94,7 +94,7 @@ def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
     """Return the digests of an experiment's settings as typed.
 
     Raises:
-        StoreError: The store cannot be read; a missing one has no studies.
+        StoreError: The store cannot be read.
     """
     return frozenset(study.typed_digest for study in read_known_studies(stores, experiment).values())
 
@@ -110,7 +110,12 @@ def read_known_studies(stores: Stores, experiment: str) -> dict[str, KnownStudy]
 
 
 def has_results(stores: Stores, experiment: str, name: str) -> bool:
-    """Return whether any trial of a study completed or was pruned, so that numbers of it are recorded.
+    """Return True if a trial of a study completed or was pruned, so that numbers of the study are recorded.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
+        name: Name of the study.
 
     Raises:
         StoreError: The store cannot be read.
@@ -150,7 +155,14 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
 
 
 def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
-    """Write a study's identity and contents to its attributes; contents that were accepted are added to the others."""
+    """Write a study's identity and contents to the attributes of the Optuna study.
+
+    Accepted contents are added after the earlier ones.
+
+    Args:
+        optuna_study: The Optuna study.
+        config: The study's config.
+    """
     attrs = optuna_study.user_attrs
     written: dict[str, object] = {_DIGEST: config.digest, _TYPED: config.typed_digest}
     if config.contents is not None:

@@ -69,7 +69,11 @@ def workload_tags(config: StudyConfig, *, study_name: str) -> dict[str, str]:
 
 
 def contents_tags(contents: Contents | None) -> dict[str, str]:
-    """Return the digests of a study's data, code and architecture as tags; its artifacts hold them in full."""
+    """Return the digests of a study's data, code and architecture as tags. The artifacts have the full contents.
+
+    Args:
+        contents: The contents; None: no tags.
+    """
     if contents is None:
         return {}
     return {
@@ -81,7 +85,7 @@ def contents_tags(contents: Contents | None) -> dict[str, str]:
 
 
 def contents_path(digest: str) -> str:
-    """Return the artifact of a study's run that holds the contents of a digest."""
+    """Return the path of the artifact of a study's run that has the contents of a digest."""
     return f"contents/{digest}.json"
 
 
@@ -124,9 +128,14 @@ def config_params(config: StudyConfig) -> list[Param]:
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
-    """Return as tags the parts of the resolved config that may change, since MLflow's params cannot.
+    """Return as tags the keys of the resolved config whose values may change, because MLflow's params cannot.
 
-    With them goes what follows from the objective's metric: `direction` may be recorded as `auto`.
+    The tags also include the direction and the range of the objective's metric, because the recorded `direction` may
+    be
+    `auto`.
+
+    Args:
+        config: The study's config.
     """
     objective = {
         "objective_direction": config.objective.direction,
@@ -176,7 +185,11 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
 
 
 def split_tags(dataset: Dataset) -> dict[str, str]:
-    """Return the sizes of the splits, which set the steps of an accuracy."""
+    """Return the numbers of examples of the splits, which determine the resolution of an accuracy.
+
+    Args:
+        dataset: The study's data set.
+    """
     sizes = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     targets = max(1, dataset.test.y.size // max(1, len(dataset.test)))
     return {f"n_{name}": str(len(split)) for name, split in sizes.items()} | {"targets_per_example": str(targets)}

@@ -136,7 +136,13 @@ def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connection
 def read_contents(
     tracking_uri: str, study: StudyRecord, run: RunRecord, *, connections: Connections | None = None
 ) -> Contents | None:
-    """Return the data, code and architecture that a run trained with; None if they were not recorded.
+    """Return the data, code and architecture with which a run trained; None if they were not recorded.
+
+    Args:
+        tracking_uri: Address of the store.
+        study: The study of the run.
+        run: The trial or confirmation.
+        connections: The command's connections. None (the default): open a new one.
 
     Raises:
         StoreError: The store cannot be read.

@@ -21,13 +21,13 @@ class ConfirmedMean:
     """A test metric over the confirmations of a study.
 
     Attributes:
-        mean: The mean over those that did not diverge; NaN if all did.
+        mean: Mean over the confirmations that did not diverge; NaN if all did.
         low: Lower end of its 95 % t interval; NaN with fewer than three.
-        high: Upper end.
-        n: Confirmations that ended, diverged ones included.
-        n_diverged: Number of them that diverged. Default: 0.
-        divergence_limit: The rate of divergence that so many cannot exclude, an upper 95 % limit. Default: None, for
-            none that diverged.
+        high: Upper end of the interval; NaN with fewer than three.
+        n: Number of confirmations that ended, diverged ones included.
+        n_diverged: Number of confirmations that diverged. Default 0.
+        divergence_limit: Upper 95 % limit of the rate of divergence, a share from 0 to 1. None (the default): no
+            confirmation diverged.
     """
 
     mean: float
@@ -38,7 +38,7 @@ class ConfirmedMean:
     divergence_limit: float | None = None
 
 
-# By test metric.
+# Confirmed means by test metric.
 Tests = Mapping[str, ConfirmedMean]
 
 

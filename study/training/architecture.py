@@ -17,11 +17,11 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def architecture_digest(model: Any) -> str:
-    """Return twelve hexadecimal digits of a model's architecture, the same on every backend and in every process.
+    """Return the digest of a model's architecture: twelve hexadecimal digits.
 
-    It holds the layers with their arguments, and the shapes and types of the weights, in the order of the model.
-    Names that Keras counts up, such as `dense_3`, do not enter it. A model that Keras cannot serialize is described by
-    its layers and weights.
+    The digest is the same on every backend and in every process. It includes the layers with their arguments, and the
+    shapes and types of the weights, in the order of the model. Names that Keras numbers, such as `dense_3`, are not
+    included. If Keras cannot serialize the model, the digest is of its layers and weights.
 
     Args:
         model: A built model.

@@ -135,6 +135,10 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
         own: The job's composed config.
         telling: The keys in which the jobs of the command line differ. Default: none.
         checked: Jobs that this process has checked, with their configs. Default: none.
+
+    Raises:
+        SystemExit: The study ended with an error for the user; the status is the error's.
+        JobError: Any other exception, or an error for the user in a process of another launcher.
     """
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured

@@ -190,7 +190,7 @@ def gaps(
     are left out.
 
     Args:
-        reference: The cell that the others are compared with.
+        reference: The cell with which the others are compared.
         others: The other cells; the reference among them is left out.
         chosen: True for a reference chosen by its results: the correction is then for all pairs of cells. Default:
             False, Holm's procedure over the cells compared.

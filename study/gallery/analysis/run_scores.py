@@ -41,7 +41,12 @@ def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
 
 
 def score_step(values: ArrayLike, metric: ObjectiveMetric) -> float | None:
-    """Return the smallest difference that two test scores can have; None where it is not recorded."""
+    """Return the smallest possible difference between two test scores; None if it is not recorded.
+
+    Args:
+        values: The scores, shape (n_values,).
+        metric: The compared metric.
+    """
     resolution = metric.test_resolution
     return float(resolution.steps([np.ravel(values)])[0]) if resolution.is_known else None
 
@@ -57,7 +62,12 @@ def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
 
 
 def confirmed_text(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> str:
-    """Return the mean test score of confirmations with its interval, and their divergence if there is any."""
+    """Return the mean test score of confirmations with its interval, and their divergence if there is any.
+
+    Args:
+        runs: The confirmations.
+        metric: The compared metric.
+    """
     found = confirmed(runs, metric)
     if found is None:
         return "none"
