@@ -41,8 +41,8 @@ class IdentifiedStudy:
 def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStudy:
     """Find the study with these settings and contents, or name a new one beside those with other contents.
 
-    With `accept_changes`, the latest study of these settings goes on with the new contents. It also goes on if it has no
-    result yet.
+    With `accept_changes`, the latest study of these settings goes on with the new contents. So does a study without
+    any result.
 
     Args:
         config: The study's config.
