@@ -81,8 +81,8 @@ def other_versions(backend: str, *, before: Mapping[str, str], now: Mapping[str,
     if not changed:
         return ""
     return (
-        f"this study goes on with other versions: {'; '.join(changed)}. Numbers may differ between its trials. Install "
-        "the versions of before, or begin a new study with another study_name."
+        f"this study goes on with other versions: {'; '.join(changed)}. Numbers may differ between its trials. "
+        "Install the versions of before, or begin a new study with another study_name."
     )
 
 
