@@ -29,7 +29,8 @@ from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import compose_jobs, prepare
 from study.pipeline.preflight import load_config
 
-QUIET = ("budget=smoke", "tracking.system_metrics=false", "tracking.log_model=false", "live=false")
+# Some studies of an experiment would be a run of its budget that has not ended; with a seed of their own they are not.
+QUIET = ("budget=smoke", "study_seed=1", "tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
 # As many examples as are trained on; those held out for validation come on top.
 N_EXAMPLES = 256
