@@ -59,10 +59,15 @@ def gradients():
 
 
 def optimizer_numbers(section):
-    """Return four weights after eight steps along fixed gradients."""
+    """Return four weights after eight steps along fixed gradients, and again with weight decay if there is any."""
     known = parameters(section["_target_"])
     given = {"n_steps": N_STEPS} if "n_steps" in known else {}
-    rule = instantiate(section, **given)
+    decays = [{}, {"weight_decay": 0.1}] if "weight_decay" in known else [{}]
+    return [weight for decay in decays for weight in walk(section, **given, **decay)]
+
+
+def walk(section, **arguments):
+    rule = instantiate(section, **arguments)
     weights = np.array([1.0, -1.0, 0.5, 2.0], np.float32)
     if not isinstance(rule, keras.optimizers.Optimizer):
         values = [weights.astype(np.float64)]

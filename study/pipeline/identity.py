@@ -7,7 +7,7 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from study.config.effective_settings import settings_digest
 from study.config.instantiate import Unimportable, locate
@@ -41,9 +41,8 @@ class IdentifiedStudy:
 def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStudy:
     """Find the study with these settings and contents, or name a new one beside those with other contents.
 
-    The latest study of these settings is continued with the new contents if `accept_changes` is true, or if that study
-    has
-    no result yet.
+    With `accept_changes`, the latest study of these settings goes on with the new contents. So does a study without
+    any result.
 
     Args:
         config: The study's config.
@@ -56,35 +55,42 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     """
     contents = contents_of(config, dataset, model)
     settings = settings_digest(config)
-    identity = digest_of_value([settings, contents.digest])
-    config = replace(config, contents=contents, identity=identity)
+    config = replace(config, contents=contents, identity=digest_of_value([settings, contents.digest]))
     known = read_known_studies(config.stores, config.experiment_name)
     of_settings = [study for study in known.values() if study.settings_digest == settings and study.contents]
-    for study in of_settings:
-        if study.contents[-1].digest == contents.digest:
-            return IdentifiedStudy(config=replace(config, identity=study.digest))
     namesake = known.get(config.study_name or "")
-    latest = of_settings[-1] if of_settings else None
-    earlier = namesake if namesake in of_settings else latest
+    # A study of the name that was typed comes first, then the oldest with these contents, then the latest.
+    alike = [study for study in of_settings if study.contents[-1].digest == contents.digest]
+    earlier = next((study for study in (namesake, *alike, *reversed(of_settings)) if study in of_settings), None)
     if earlier is None:
         return IdentifiedStudy(config=config, messages=tuple(_begun_otherwise(config, settings, known)))
-    changes = contents.changes_from(earlier.contents[-1])
     went_on = replace(config, identity=earlier.digest)
+    if earlier in alike:
+        return IdentifiedStudy(config=went_on)
+    changes = _listed(contents.changes_from(earlier.contents[-1]))
+    if config.study_name is not None and namesake is None:
+        return IdentifiedStudy(config=config, messages=(f"changed since {earlier.name}: {changes}.",))
     if config.accept_changes:
-        lines = (f"{earlier.name} goes on with changes that you accepted: {_listed(changes)}.",)
+        lines = (f"{earlier.name} goes on with changes that you accepted: {changes}.",)
         return IdentifiedStudy(config=went_on, messages=lines)
     if not has_results(config.stores, config.experiment_name, earlier.name):  # as after the repair of a model
-        lines = (f"changed since {earlier.name} began: {_listed(changes)}. It had no result yet, so it goes on.",)
+        lines = (f"changed since {earlier.name} began: {changes}. It had no result yet, so it goes on.",)
         return IdentifiedStudy(config=went_on, messages=lines)
-    if namesake is not None:
+    if namesake is earlier:
         raise StudyError(
-            f"study_name={namesake.name}: this study of {config.experiment_name} has other contents: "
-            f"{_listed(changes)}. Choose another study_name for a new study, or continue this one all the same with "
-            "accept_changes=true."
+            f"study_name={namesake.name}: this study of {config.experiment_name} has other contents: {changes}. "
+            "Choose another study_name for a new study, or continue this one all the same with accept_changes=true."
         )
+    return _begin_beside(config, earlier)
+
+
+def _begin_beside(config: StudyConfig, earlier: KnownStudy) -> IdentifiedStudy:
+    """Name a new study beside an earlier one with other contents."""
+    contents = cast(Contents, config.contents)
+    changes = contents.changes_from(earlier.contents[-1])
     name = f"{config.labels[0]}-{_suffix(contents, changes)}"
     message = (
-        f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {config.study_name or name}. "
+        f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {name}. "
         f"To continue {earlier.name} all the same, set accept_changes=true."
     )
     return IdentifiedStudy(config=replace(config, labels=(name,)), messages=(message,))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from study.config.schema import StudyConfig
+from study.core.packages import COMPUTING
 from study.optimizers import stability
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.pipeline.confirmation_phase import n_confirmations_due
@@ -37,12 +38,15 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
+        versions = environment()
         with search.alone():  # one worker at a time: the first creates the run that all others use
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment=environment())
+            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
         for message in identified.messages:
             view.message(message)
+        if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
+            view.message(told)
         yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
 
 
@@ -59,6 +63,27 @@ def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: 
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
     announce_cautions(config, view)
+
+
+def other_versions(backend: str, *, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say that a study goes on with other versions of the packages that compute it; empty if they are the same.
+
+    Args:
+        backend: The backend that trains.
+        before: Recorded versions by package.
+        now: The versions now.
+    """
+    changed = [
+        f"{package} {before[package]} before, {now.get(package, 'none')} now"
+        for package in COMPUTING.get(backend, ())
+        if package in before and before[package] != now.get(package)
+    ]
+    if not changed:
+        return ""
+    return (
+        f"this study goes on with other versions: {'; '.join(changed)}. Numbers may differ between its trials. "
+        "Install the versions of before, or begin a new study with another study_name."
+    )
 
 
 def announce_cautions(config: StudyConfig, view: View) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, RunData
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -42,6 +42,7 @@ class StudyRuns:
         children: The trials and confirmations of the study, the oldest first.
         mlflow_writer: The writer of entries to the store.
         spool: The file in which entries wait for a server; None: the store is a database.
+        tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
     """
 
     client: MlflowClient
@@ -50,6 +51,7 @@ class StudyRuns:
     children: tuple[RunRecord, ...]
     mlflow_writer: MlflowWriter
     spool: Spool | None
+    tags_before: Mapping[str, str]
 
 
 def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> StudyRuns:
@@ -75,7 +77,8 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config)
         run_id = _parent(client, config, experiment_id, study_name=study_name)
-        _describe(client, run_id, config, study_name=study_name, dataset=dataset, environment=environment)
+        before = client.get_run(run_id).data
+        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=environment)
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
@@ -98,6 +101,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         children=tuple(children),
         mlflow_writer=mlflow_writer,
         spool=None if is_database(uri) else open_spool(spools, config.digest, address),
+        tags_before=dict(before.tags),
     )
 
 
@@ -156,6 +160,7 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
 def _describe(
     client: MlflowClient,
     run_id: str,
+    recorded: RunData,
     config: StudyConfig,
     *,
     study_name: str,
@@ -166,7 +171,6 @@ def _describe(
     workload = mlflow_schema.workload_tags(config, study_name=study_name)
     tags = mlflow_schema.config_tags(config) | workload | mlflow_schema.split_tags(dataset) | dict(environment)
     tags |= {mlflow_schema.OPENED: str(mlflow_schema.now_ms())}
-    recorded = client.get_run(run_id).data
     if config.contents is not None:
         before = recorded.tags.get(mlflow_schema.CONTENTS)
         if before not in (None, config.contents.digest):

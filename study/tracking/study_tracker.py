@@ -64,12 +64,14 @@ class StudyTracker:
     Attributes:
         run_id: Id of the study's MLflow run.
         experiment_id: Id of the study's MLflow experiment.
+        tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
     """
 
     def __init__(
         self, config: StudyConfig, opened: StudyRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
+        self.tags_before = opened.tags_before
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()

@@ -3,6 +3,7 @@
 import html
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from study.gallery import About
+from study.gallery.analysis.verdicts import ClaimVerdict
 from study.gallery.material import known, load_experiment
 
 pytestmark = pytest.mark.long(reason="the first test runs every published comparison in its smallest size")
@@ -61,6 +63,15 @@ def test_the_header_tells_question_source_command_time_and_result(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_header_and_index_begin_with_the_same_word_for_the_claim(name):
+    index = (ROOT / "docs" / "gallery" / "README.md").read_text()
+    shown = index.partition(f"(`{name}.html`)")[2].strip()
+    seen = " ".join(line.removeprefix("#").strip() for line in header(name).partition("Seen:")[2].splitlines())
+    (word,) = (word for word in ClaimVerdict if shown.startswith(word))
+    assert seen.strip().startswith(word)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_module_says_what_the_experiment_is_about(name):
     about = load_experiment(name).about
     assert isinstance(about, About)
@@ -91,7 +102,8 @@ def test_its_smallest_form_runs_to_its_page(name, smoke):
     page = smoke[name]["page"]
     about = load_experiment(name).about
     assert about.title in html.unescape(page)
-    assert "What was seen" in page
+    findings = re.sub("<[^>]*>", "", html.unescape(page).partition("What was seen</h2>")[2]).strip()
+    assert findings.startswith(tuple(ClaimVerdict)), findings[:200]
     assert "Reduced." in page
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from study.core.errors import StudyError
 from study.core.trainer_interface import TrialResult
 from study.datasets import Dataset, Split
 from study.pipeline.identity import contents_of, identify, version_of
@@ -81,6 +82,18 @@ def test_accepted_changes_are_listed_with_the_study(config, model):
     assert [each.data for each in known.contents] == [data().digest, data(seed=1).digest]
     third, went_on = begin(config, data(seed=1), model)  # accepted once is enough
     assert (third, went_on.messages) == ("sgd", ())
+
+
+def test_a_new_name_is_a_new_study_even_if_changes_are_accepted(config, model):
+    _, first = begin(config, data(), model)
+    named = dataclasses.replace(config, study_name="mine", accept_changes=True)
+    name, second = begin(named, data(seed=1), model)
+    assert (name, second.config.digest != first.config.digest) == ("mine", True)
+    assert second.messages[0].startswith("changed since sgd: the data")
+    with pytest.raises(StudyError, match=r"study_name=mine: .* has other contents: the data"):
+        begin(dataclasses.replace(named, accept_changes=False), data(seed=2), model)
+    accepted, third = begin(named, data(seed=2), model)
+    assert (accepted, third.config.digest) == ("mine", second.config.digest)
 
 
 def test_a_study_without_recorded_contents_is_not_continued(config, model):

@@ -38,6 +38,8 @@ _LEFT = 1.0
 _ADAPTIVE = ("adagrad", "adadelta", "rmsprop", "adam")
 # The share of the steps within which leaving counts as leaving at once.
 _AT_ONCE = 0.2
+# After fewer steps than these, staying on the saddle shows nothing.
+_STEPS = 150
 
 
 def show(material: Material) -> PageContents:
@@ -93,7 +95,7 @@ def _findings(saddle: Scene, left: dict[str, int | None], ends: dict[str, float]
     adaptive = [left[name] for name in _ADAPTIVE if name in left]
     soon = _AT_ONCE * n_steps
     holds = None
-    if adaptive and "sgd" in left:
+    if adaptive and "sgd" in left and n_steps >= _STEPS:
         holds = left["sgd"] is None and all(step is not None and step <= soon for step in adaptive)
     heights = {name: height if np.isfinite(height) else np.inf for name, height in ends.items()}
     first, last = (pick(heights, key=lambda name: heights[name]) for pick in (min, max))

@@ -147,7 +147,9 @@ def _table(results: list[_PublishedAndTuned], *, n_steps: int) -> Table:
 def _findings(results: list[_PublishedAndTuned], curvature: float) -> tuple[str, ...]:
     with_limit = [result for result in results if result.limit is not None]
     as_told = [result for result in with_limit if (result.rates[0] > (result.limit or 0.0)) == result.diverged[0]]
-    holds = len(as_told) == len(with_limit) if with_limit else None
+    holds: bool | None = len(as_told) == len(with_limit)
+    if holds and len({result.rates[0] > (result.limit or 0.0) for result in with_limit}) < 2:
+        holds = None  # one side of the limits was not run
     reasons = []
     for result in with_limit:
         side = "above" if result.rates[0] > (result.limit or 0.0) else "below"

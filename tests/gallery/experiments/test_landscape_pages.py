@@ -207,6 +207,21 @@ def test_a_part_of_a_claim_that_did_not_run_leaves_it_open():
     assert two_dimensions.show(walks.material()).findings[0].startswith("Inconclusive: SGD and another optimizer")
 
 
+def test_fewer_steps_than_the_claim_is_about_leave_it_open(monkeypatch):
+    for page, name in ((two_dimensions, "two_dimensions"), (landscapes, "landscapes")):
+        whole = page.show(experiment(name).material()).findings[0]
+        assert not whole.startswith("Inconclusive")
+        monkeypatch.setattr(page, "_STEPS", 1000)
+        assert page.show(experiment(name).material()).findings[0].startswith("Inconclusive")
+
+
+def test_one_side_of_the_limits_leaves_the_claim_open():
+    walks = experiment("rotated", points=TUNED)
+    for setting in ("published", "tuned"):
+        walks.without(f"momentum-rotated-{setting}")
+    assert rotated.show(walks.material()).findings[0].startswith("Inconclusive, with λ = 8: sgd at 0.95")
+
+
 def test_pages_of_landscapes_hold_no_statistics():
     pages = (
         two_dimensions.show(experiment("two_dimensions").material()),
