@@ -156,10 +156,10 @@ class Objective:
     """The objective by which a study selects: a metric at the last epoch.
 
     Attributes:
-        metric: The metric's name, such as `val_accuracy`.
-        direction: `maximize` if a large value is good, `minimize` if a small one is.
-        target: The value of the metric to reach; None without a target.
-        is_share: True for a metric between 0 and 1.
+        metric: Name of the metric, such as `val_accuracy`.
+        direction: `maximize` if large values are good, `minimize` if small ones are.
+        target: A value of the metric to reach, in the metric's units; None: no target.
+        is_share: True for a metric from 0 to 1.
     """
 
     metric: str
@@ -169,7 +169,7 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """The worst attainable value, which a diverged trial gets; extreme but finite for an unbounded metric."""
+        """The value that a diverged trial gets: the worst one of a share, or an extreme but finite one otherwise."""
         if self.is_share:
             return 0.0 if self.direction == "maximize" else 1.0
         return -1e9 if self.direction == "maximize" else 1e9
@@ -233,16 +233,31 @@ class StudyConfig:
         schedule: The schedule of the learning rate.
         trainer: The trainer.
         backend: The Keras backend that trains.
-        labels: Names for the study if `study_name` is null; the first free one is taken.
-        max_failed_trials: Trials that may fail in a row before the study stops; None: any number.
-        retry_failed: Whether trials that failed in an earlier run are trained again.
-        enqueue: Values of searched arguments that the first trial takes; those left out are drawn.
-        raw: The resolved config that everything else was read from.
-        folder: Where the command was started; relative paths resolve against it.
-        accept_changes: Whether a study goes on although its data, code or architecture changed.
-        contents: The data, code and architecture; None before the data is loaded.
-        identity: The digest of the study that has these settings and contents, or that goes on with them; None before
-            the data is loaded.
+        sampler: Optuna's sampler.
+        pruner: Optuna's pruner.
+        budget: Numbers of trials, epochs or steps, and confirmations.
+        objective: The metric that selects.
+        stores: The places of results.
+        tracking: Records besides results.
+        experiment_name: Name of the MLflow experiment.
+        study_name: Name of the study; None: the first free one of `labels`.
+        labels: Names for the study if `study_name` is None, in order of preference.
+        study_seed: Seed of the search and of every run seed.
+        order_seed: Seed of the batch order.
+        split_seed: Seed of the division into training and validation examples.
+        deterministic: Compute the same numbers for the same command, bit by bit on one CPU.
+        live: Show a live view; `auto`: on a terminal.
+        max_failed_trials: Number of trials that may fail in a row before the study stops. None (the default): any
+            number.
+        retry_failed: Train again the trials that failed in an earlier run. Default False.
+        enqueue: Values of searched arguments that the first trial takes; the other arguments are drawn. Default:
+            empty.
+        raw: The resolved config, from which all other attributes were read.
+        folder: The folder where the command was started; relative paths start there.
+        accept_changes: Continue a study although its data, code or architecture changed. Default False.
+        contents: The data, code and architecture. None (the default): the data is not loaded yet.
+        identity: Digest of the study that these settings and contents begin or continue. None (the default): the data
+            is not loaded yet.
     """
 
     dataset: Component
@@ -292,7 +307,7 @@ class StudyConfig:
 
     @property
     def log_file(self) -> Path:
-        """The study's log."""
+        """Path of the study's log."""
         return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.typed_digest}.log"
 
     @property
@@ -311,7 +326,14 @@ class StudyConfig:
 
 
 def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
-    """Return twelve hexadecimal digits of the settings in a resolved config, without the keys that may change."""
+    """Return the digest of the settings in a resolved config: twelve hexadecimal digits.
+
+    The keys that may change are left out.
+
+    Args:
+        raw: The resolved config.
+        experiment_name: Name of the MLflow experiment.
+    """
     return digest_of_value(settings_of(raw, experiment_name=experiment_name))
 
 

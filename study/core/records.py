@@ -25,9 +25,9 @@ class RunRecord:
         superseded: True for a confirmation of a point that, after a continued search, is no longer the best.
         params: Hyperparameters under Keras's argument names, `trial_number`, `run_seed`, `order_seed`, `optimizer`.
         metrics: The last value of each metric.
-        started: Seconds since 1970.
-        ended: Seconds since 1970; None while it runs.
-        contents: The digest of the data, code and architecture that it trained with; empty if not recorded.
+        started: Time of the start, in seconds since 1970.
+        ended: Time of the end, in seconds since 1970; None while it runs.
+        contents: Digest of the data, code and architecture with which it trained. Default: empty, not recorded.
     """
 
     run_id: str

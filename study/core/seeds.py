@@ -1,7 +1,7 @@
 """Every random choice of a study as a pure function of its seeds.
 
-The numbers depend on nothing else, so a resumed study draws what an undisturbed one would, and two optimizers
-that share a `study_seed` are paired: trial k and confirmation r use the same seeds for both.
+The numbers depend on nothing else, so a resumed study draws the same numbers as an undisturbed one. Two optimizers
+with the same `study_seed` are paired: trial k and confirmation r have the same seeds for both.
 
 | choice | depends on |
 |---|---|
@@ -11,7 +11,7 @@ that share a `study_seed` are paired: trial k and confirmation r use the same se
 | batch order of the search | order_seed: one order for all its trials, under every study_seed |
 | split of the data | split_seed |
 
-So study seeds vary all luck of a confirmation but the split (Bouthillier et al. 2021, section 3).
+So several study seeds vary all random choices of a confirmation except the split (Bouthillier et al. 2021, section 3).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# The version of these rules; a study that began under another one is not continued.
+# Version of these rules. A study that began under another version is not continued.
 VERSION = 1
 
-# One stream for each purpose: the run seed of a confirmation is never one of the search.
+# One stream for each purpose, so that a confirmation never has the run seed of a trial.
 _TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
 
 
@@ -47,8 +47,14 @@ def confirmation_run_seed(study_seed: int, repetition: int) -> int:
 
 
 def confirmation_order_seed(study_seed: int, order_seed: int, repetition: int) -> int:
-    """Return the seed of the batch order for a confirmation, shared by all optimizers of a `study_seed`."""
-    # The stream comes second, as in the other draws: NumPy pads with zeros, so no two streams can meet.
+    """Return the seed of the batch order for a confirmation, the same for all optimizers of a `study_seed`.
+
+    Args:
+        study_seed: Seed of the study.
+        order_seed: Seed of the batch order in the search.
+        repetition: The confirmation's repetition, from 0.
+    """
+    # The stream is second, as in the other draws. NumPy pads with zeros, so two streams never have the same numbers.
     return _draw(study_seed, _CONFIRMATION_ORDER, repetition, order_seed)
 
 

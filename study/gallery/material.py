@@ -68,10 +68,11 @@ def read_material(
     what it compares.
 
     Args:
-        tracking_uri: The store.
-        name: The experiment's name.
-        experiment: Its name in MLflow; default None: the same name.
-        digests: The settings to show, each by its latest study; default None: all studies that the store has of it.
+        tracking_uri: Address of the store.
+        name: Name of the experiment.
+        experiment: Name of the experiment in MLflow. None (the default): the same name.
+        digests: Digests of the settings to show, each by its latest study. None (the default): all studies of the
+            experiment in the store.
 
     Raises:
         StoreError: The store cannot be read, or has no such experiment.

@@ -1,6 +1,6 @@
-"""Cautions about settings at which an optimizer of Keras 3.15 computes another rule than its paper's.
+"""Cautions about settings with which an optimizer of Keras 3.15 computes another rule than the rule of its paper.
 
-docs/update_rules.md has the size of each difference, as measured.
+docs/update_rules.md has the measured size of each difference.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _SMALL_SUM = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class UsedOptimizer:
-    """An optimizer as a study uses it.
+    """An optimizer in a study.
 
     Attributes:
-        target: Its dotted path.
-        fixed: Its arguments with a given value, as numbers or as text; all others keep Keras's defaults.
-        searched: Its searched arguments.
-        backend: The Keras backend of the trainer; None: unknown.
+        target: Dotted path of the optimizer.
+        fixed: The arguments with a given value, as numbers or as text; all others have Keras's defaults.
+        searched: Names of the searched arguments.
+        backend: The Keras backend of the trainer. None (the default): unknown.
     """
 
     target: str
@@ -30,34 +30,39 @@ class UsedOptimizer:
     backend: str | None = None
 
     def may_differ(self, argument: str, *, from_value: float, default: float) -> bool:
-        """Return whether an argument may have another number than one that does nothing.
+        """Return True if an argument may have another number than the number without effect.
 
         Args:
-            argument: The argument.
-            from_value: The number at which it does nothing.
-            default: Its default in Keras.
+            argument: Name of the argument.
+            from_value: The number without effect.
+            default: The argument's default in Keras.
         """
         return argument in self.searched or self.number(argument, default=default) != from_value
 
     def number(self, argument: str, *, default: float) -> float:
-        """Return the number of an argument that is not searched."""
+        """Return the number of an argument that is not searched.
+
+        Args:
+            argument: Name of the argument.
+            default: The number if the argument has no given value.
+        """
         value = self.fixed.get(argument)
         return float(value) if isinstance(value, int | float | str) else default
 
     def decays(self) -> bool:
-        """Return whether its weights may decay, off being Keras's default."""
+        """Return True if the optimizer may decay weights; Keras's default is no decay."""
         return self.may_differ("weight_decay", from_value=0.0, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class KerasCaution:
-    """A setting at which Keras departs from a paper.
+    """A setting with which Keras departs from a paper.
 
     Attributes:
-        key: Its name; the page of measurements marks its row.
-        target: The optimizer's dotted path.
-        applies: Whether an optimizer as used has the setting.
-        text: The argument, what Keras computes, what the paper has, and the next step.
+        key: Name of the caution, for its row on the page of measurements.
+        target: Dotted path of the optimizer.
+        applies: Function that returns True for an optimizer with this setting.
+        text: The argument, Keras's rule, the paper's rule, and the next step.
     """
 
     key: str
@@ -67,7 +72,11 @@ class KerasCaution:
 
 
 def keras_cautions(used: UsedOptimizer) -> tuple[KerasCaution, ...]:
-    """Return the cautions about an optimizer as a study uses it."""
+    """Return the cautions about an optimizer in a study.
+
+    Args:
+        used: The optimizer with its arguments.
+    """
     return tuple(caution for caution in CAUTIONS if caution.target == used.target and caution.applies(used))
 
 

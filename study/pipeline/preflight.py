@@ -117,7 +117,11 @@ def load_dataset(config: StudyConfig) -> Dataset:
 
 
 def build_model(config: StudyConfig, dataset: Dataset) -> Any:
-    """Build the model once, perhaps without values, so that a bad argument is refused before anything is stored.
+    """Build the model once, perhaps without values, so that a wrong argument is refused before anything is stored.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
 
     Raises:
         StudyError: The model cannot be built, or does not fit the data.

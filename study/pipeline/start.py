@@ -87,7 +87,12 @@ def other_versions(backend: str, *, before: Mapping[str, str], now: Mapping[str,
 
 
 def announce_cautions(config: StudyConfig, view: View) -> None:
-    """Say which settings of the optimizer cannot converge, or make it another rule than its paper's."""
+    """Show cautions about settings with which the optimizer cannot converge, or computes another rule than its paper.
+
+    Args:
+        config: The study's config.
+        view: The view that shows them.
+    """
     if warning := stability.warning(config):
         view.message(warning)
     used = UsedOptimizer(

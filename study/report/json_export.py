@@ -25,7 +25,7 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
         experiments: a list, one object for each experiment:
             experiment, metric (name, direction, target, test), n_trials (the common budget);
             answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
-            summary: a list as the table shows it, best first: label, optimizer, tuned and untuned (estimate, low,
+            summary: a list in the order of the table, best first: label, optimizer, tuned and untuned (estimate, low,
                 high, level, n; of confirmations that did not diverge), over_studies, mean (diverged ones count as
                 the worst), confirmed and untuned_confirmed (others, n, n_diverged, divergence_limit), gain,
                 validation, search_best, configuration, n_trials, n_planned, states, seconds_per_trial, state_bytes,

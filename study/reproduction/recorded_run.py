@@ -43,9 +43,10 @@ class RecordedRun:
         run: The trial or confirmation.
         raw: The study's resolved config.
         data_digests: Digests of the data; several if a study was continued on other data.
-        exported: Sections of the exported file that named the run, as they stand there now; empty without one.
-        moved: Translated places of `_target_`s that have moved since, old to new.
-        contents: The data, code and architecture that the run trained with; None if they were not recorded.
+        exported: Sections of the exported file that named the run, in their present form. Default: empty, no file
+            named it.
+        moved: Names in the config that were translated, old to new. Default: empty.
+        contents: The data, code and architecture with which the run trained. None (the default): not recorded.
     """
 
     tracking_uri: str

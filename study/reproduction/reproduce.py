@@ -28,7 +28,7 @@ from study.reproduction.retrain import Difference, Retrained, RetrainRequest, re
 from study.statistics.resolution import TRAINER_TOLERANCE
 from study.tracking.read_studies import read_histories
 
-# Relative tolerance if versions or the device differ: other kernels sum in another order.
+# Relative tolerance if versions or the device differ: other kernels add numbers in another order.
 LOOSE_TOLERANCE = TRAINER_TOLERANCE
 # No budget has this many confirmations, so the seeds of repetitions from this number on are unused.
 _FIRST_FRESH = 1_000_000
@@ -87,12 +87,12 @@ class Repetition:
     """A configuration on fresh seeds, with its recorded confirmations.
 
     Attributes:
-        trained: Whether it was trained; a difference in data or versions stops it unless forced.
-        results: One for each seed.
+        trained: True if it was trained. Unless forced, a difference in data or versions prevents it.
+        results: A result for each seed.
         fresh: Each test metric over the seeds, with its 95 % t interval and divergence.
-        recorded: The same over the recorded confirmations of this configuration.
-        differences: The differences from the recording.
-        device: The device that trained.
+        recorded: Each test metric over the recorded confirmations of this configuration, in the same form.
+        differences: The differences from the recorded conditions.
+        device: The device of the new training.
     """
 
     trained: bool

@@ -51,11 +51,11 @@ class RetrainRequest:
         raw: The resolved config.
         folder: The folder where relative paths start.
         trials: The trials.
-        stop_after: Epochs after which a pruned trial had been stopped; None trains to the end.
-        tags: Versions and device, as the study's tags hold them.
-        data_digests: Digests of the recorded data; any one of them may match.
-        contents: The recorded data, code and architecture; None if an earlier version recorded the run.
-        force: Train even if a difference would stop it.
+        stop_after: Number of epochs after which a pruned trial had been stopped. None (the default): train to the end.
+        tags: Recorded versions and device, from the study's tags.
+        data_digests: Digests of the recorded data; the present one must equal one of them.
+        contents: The recorded data, code and architecture. None (the default): an earlier version recorded the run.
+        force: Train even if a difference would prevent it. Default False.
         allow: Packages that the user allows the recorded config to name, besides those of `study.config.allowlist`.
             Default: none.
     """

@@ -54,7 +54,7 @@ def check_name(config: StudyConfig) -> None:
         known = known_studies(storage, config.experiment_name).get(config.study_name or "")
         if known is None:
             return
-        # The settings of a study that an earlier version recorded are known as typed only.
+        # Of a study that an earlier version recorded, only the settings as typed are known.
         acting = known.settings_digest
         if (acting or known.typed_digest) != (settings_digest(config) if acting else config.typed_digest):
             raise _name_is_taken(config, known)
@@ -64,8 +64,8 @@ def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
     """Name a study in its experiment: the explicit name, or the name of the study with the same digest, or a new one.
 
     Args:
-        config: The study.
-        known: The experiment's studies by their names.
+        config: The study's config.
+        known: The experiment's studies, by name.
 
     Raises:
         StudyError: `study_name` belongs to another study.
@@ -91,7 +91,11 @@ def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
 
 
 def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
-    """Return the digests of an experiment's settings as typed.
+    """Return the digests of an experiment's settings as typed; none if there is no store yet.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
 
     Raises:
         StoreError: The store cannot be read.
@@ -100,7 +104,11 @@ def known_digests(stores: Stores, experiment: str) -> frozenset[str]:
 
 
 def read_known_studies(stores: Stores, experiment: str) -> dict[str, KnownStudy]:
-    """Return the studies of an experiment by their names, the oldest first; without a store, none.
+    """Return the studies of an experiment by name, the oldest first; none if there is no store yet.
+
+    Args:
+        stores: The places of results.
+        experiment: Name of the experiment.
 
     Raises:
         StoreError: The store cannot be read.
@@ -143,12 +151,17 @@ def count_studies(stores: Stores) -> int:
 
 
 def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict[str, KnownStudy]:
-    """Return an experiment's studies by their names, the oldest first."""
+    """Return an experiment's studies by name, the oldest first.
+
+    Args:
+        storage: Optuna's storage.
+        experiment: Name of the experiment.
+    """
     prefix = f"{experiment}/"
     return {
         name: _known_study(name, frozen.user_attrs)
         for frozen in storage.get_all_studies()
-        # A process that was killed before it wrote the digest left an empty study, whose name is free.
+        # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
         if frozen.study_name.startswith(prefix) and _DIGEST in frozen.user_attrs
         for name in [frozen.study_name.removeprefix(prefix)]
     }

@@ -34,7 +34,7 @@ def architecture_digest(model: Any) -> str:
 
 
 def architecture_text(model: Any) -> str:
-    """Return the number of layers and weights in words."""
+    """Return the number of layers and weights of a built model as text."""
     n_weights = sum(math.prod(each.shape) for each in model.weights)
     return f"{len(model.layers)} layers, {n_weights} weights"
 

@@ -38,10 +38,10 @@ class Run:
     """A run of an experiment.
 
     Attributes:
-        name: The experiment's name.
-        experiment: Its name in MLflow.
-        digests: The digests of its studies' settings; None: all of its studies in the store.
-        overrides: The words typed after `study run -m`; None if they are unknown.
+        name: Name of the experiment.
+        experiment: Name of the experiment in MLflow.
+        digests: Digests of the settings of the run's studies; None: all studies of the experiment in the store.
+        overrides: The words typed after `study run -m`. None (the default): they are unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Differences over shared seeds with intervals that hold together, for the words of the pages."""
+"""Differences over shared seeds with simultaneous intervals, for the verdicts on pages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class CorrectedDifference:
     """A mean difference with its interval.
 
     Attributes:
-        mean: Mean difference over shared seeds.
-        low: Lower limit, corrected for all comparisons made with it; exactly 0 means "above 0".
-        high: Upper limit; exactly 0 means "below 0".
+        mean: Mean difference over shared seeds, in the unit of the scores.
+        low: Lower limit, corrected for the number of comparisons; exactly 0 means "above 0".
+        high: Upper limit, corrected for the number of comparisons; exactly 0 means "below 0".
     """
 
     mean: float
@@ -43,18 +43,19 @@ def simultaneous(
     metric: ObjectiveMetric | None = None,
     step: float | None = None,
 ) -> list[CorrectedDifference | None]:
-    """Return first minus second for each pair of scores by seed, with 95 % intervals that hold together.
+    """Return first minus second for each pair of scores by seed, with simultaneous 95 % intervals.
 
     Args:
-        pairs: Scores of the one and of the other.
-        n_comparisons: The number of comparisons that the intervals are corrected for by Bonferroni: needed where the
-            pairs were chosen by their results, or an interval has to say how large a difference can be. Default:
-            None, Holm's procedure over the pairs that can be compared.
-        metric: The metric, for the step of its scores. Default: None.
-        step: The step itself. Default: None, that of the metric, or the smallest difference seen.
+        pairs: Pairs of scores by seed.
+        n_comparisons: Number of comparisons for Bonferroni's correction. Give it if the pairs were chosen by their
+            results, or if the intervals must limit how large a difference can be. None (the default): Holm's procedure
+            over the pairs that can be compared.
+        metric: The metric, for the step of its scores. None (the default): see `step`.
+        step: Smallest possible difference between two scores. None (the default): the step of the metric, or the
+            smallest difference found.
 
     Returns:
-        One a pair, in their order; None where fewer than three seeds are shared or a score is not finite.
+        A difference for each pair, in their order; None if fewer than three seeds are shared or a score is not finite.
     """
     places, means, errors, sizes = [], [], [], []
     for index, (a, b) in enumerate(pairs):
@@ -84,14 +85,17 @@ def against_constant(
     step: float | None = None,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> CorrectedDifference | None:
-    """Return the mean of scores minus a constant, with its 95 % t interval; None with fewer than three finite ones.
+    """Return the mean of scores minus a constant, with its 95 % t interval.
 
     Args:
-        scores: One a seed.
-        constant: A number without luck, such as the error of a forecast that needs no training.
-        n_comparisons: The number of such intervals that are to hold together (Bonferroni). Default: 1.
-        step: The smallest difference that two scores can have. Default: None, the smallest one seen.
-        bounds: The least and the greatest value of the scores. Default: none.
+        scores: A score for each seed, shape `(n_seeds,)`.
+        constant: A number without randomness, such as the error of a forecast that needs no training.
+        n_comparisons: Number of simultaneous intervals, for Bonferroni's correction. Default 1.
+        step: Smallest possible difference between two scores. None (the default): the smallest difference found.
+        bounds: The least and the greatest value of the scores. Default `(-np.inf, np.inf)`, no bounds.
+
+    Returns:
+        The difference; None with fewer than three scores, or if a score is not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     if len(values) < MIN_SEEDS or not np.all(np.isfinite(values)):

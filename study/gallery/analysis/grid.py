@@ -192,9 +192,12 @@ def gaps(
     Args:
         reference: The cell with which the others are compared.
         others: The other cells; the reference among them is left out.
-        chosen: True for a reference chosen by its results: the correction is then for all pairs of cells. Default:
-            False, Holm's procedure over the cells compared.
-        metric: The metric, for the step of its scores. Default: None, the smallest difference seen.
+        chosen: True for a reference that was chosen by its results: the correction is then over all pairs of cells.
+            Default False: Holm's procedure over the compared cells.
+        metric: The compared metric, for the step of its scores. None (the default): the smallest difference found.
+
+    Returns:
+        The differences, by the other cell's place.
     """
     compared = [cell for cell in others if cell.place != reference.place and comparable(cell, reference)]
     pairs = [(cell.scores, reference.scores) for cell in compared]
@@ -207,7 +210,12 @@ def gaps(
 
 
 def comparable(cell: Cell, reference: Cell) -> bool:
-    """Return True if both have finite scores throughout, under at least three shared seeds."""
+    """Return True if both cells have only finite scores, and at least three shared seeds.
+
+    Args:
+        cell: A cell.
+        reference: The cell with which it is compared.
+    """
     return len(set(cell.scores) & set(reference.scores)) >= MIN_SEEDS and cell.is_finite and reference.is_finite
 
 
@@ -217,12 +225,22 @@ def n_pairs_of(n_cells: int) -> int:
 
 
 def gap_text(gap: Judged, metric: ObjectiveMetric) -> str:
-    """Return a difference with its interval."""
+    """Return a difference with its interval, as text.
+
+    Args:
+        gap: The difference.
+        metric: The compared metric.
+    """
     return f"{metric.change(gap.mean)} [{metric.change_span(gap.low, gap.high)}]"
 
 
 def mean_text(cell: Cell, metric: ObjectiveMetric) -> str:
-    """Return a cell's mean with its own 95 % t interval, and its divergence."""
+    """Return a cell's mean with its own 95 % t interval, and its divergence, as text.
+
+    Args:
+        cell: The cell.
+        metric: The compared metric.
+    """
     return _run_scores.confirmed_text(cell.study.tuned, metric)
 
 

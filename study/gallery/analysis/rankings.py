@@ -20,7 +20,7 @@ from study.report.studies import Entry
 from study.statistics.intervals import Interval
 from study.statistics.resolution import comparable_means
 
-# Most pairs that a sentence names.
+# Largest number of pairs that a sentence names.
 _MOST_PAIRS = 5
 
 
@@ -29,13 +29,13 @@ class Ranking:
     """Optimizers under one setting, the best first.
 
     Attributes:
-        setting: The setting's name.
-        names: The optimizers by their mean test score; those that diverged come last.
-        intervals: The mean over the seeds that did not diverge with its 95 % t interval, by optimizer; None where the
-            mean over all seeds is not finite.
-        divergence: The divergence of each optimizer's seeds, in words; empty without any.
-        differences: The first optimizer's mean score minus the second's for each pair that can be compared, positive
-            where the first is better; Holm's correction is over all pairs. Each pair stands in both orders.
+        setting: Name of the setting.
+        names: Names of the optimizers by mean test score, best first; those that diverged come last.
+        intervals: Mean over the seeds that did not diverge with its 95 % t interval, by optimizer; None if the mean
+            over all seeds is not finite.
+        divergence: Divergence of each optimizer's seeds, as text; empty without any.
+        differences: Mean score of a pair's first optimizer minus that of its second, positive if the first is better,
+            for each pair that can be compared, in both orders. Holm's correction is over all pairs.
     """
 
     setting: str
@@ -140,15 +140,15 @@ def rankings_table(
 
 
 def verdict(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> str:
-    """Judge the claim that a ranking stays the same once each optimizer is tuned.
+    """Return the verdict on the claim that a ranking stays the same once each optimizer is tuned.
 
-    It is contradicted by a pair with significant differences in opposite directions, and held where each pair differs
-    significantly in one direction under both settings.
+    A pair with significant differences in opposite directions contradicts the claim. The claim is held if each pair
+    differs significantly, in the same direction under both settings.
 
     Args:
         before: The ranking at a shared setting.
         after: The ranking of the tuned optimizers.
-        metric: The metric compared.
+        metric: The compared metric.
     """
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))

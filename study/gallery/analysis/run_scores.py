@@ -23,7 +23,12 @@ def seed_of(run: RunRecord) -> Seed:
 
 
 def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, float]:
-    """Return the test score of each run that has one."""
+    """Return the test score of each run that has one, by seed.
+
+    Args:
+        runs: The runs.
+        metric: The compared metric.
+    """
     return {seed_of(run): value for run in runs if (value := metric.compared_test(run)) is not None}
 
 
@@ -52,12 +57,21 @@ def score_step(values: ArrayLike, metric: ObjectiveMetric) -> float | None:
 
 
 def mean_of(values: Floats) -> Interval | None:
-    """Return the mean of any values with its 95 % t interval; None without a value."""
+    """Return the mean of any values with its 95 % t interval; None without a value.
+
+    Args:
+        values: The values, shape (n_values,).
+    """
     return mean_interval(values) if len(values) else None
 
 
 def mean_text(values: Floats, metric: ObjectiveMetric) -> str:
-    """Return the mean with its interval as text."""
+    """Return the mean with its interval, as text.
+
+    Args:
+        values: The values, shape (n_values,).
+        metric: The compared metric.
+    """
     return interval_text(mean_interval(values, bounds=metric.value_bounds), metric) if len(values) else "none finite"
 
 

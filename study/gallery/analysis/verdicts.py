@@ -40,24 +40,37 @@ class Judged(Protocol):
 
 
 def is_positive(difference: Judged) -> bool:
-    """Return True if the interval lies above 0; a limit of exactly 0 under a positive mean is open, as Holm's are."""
+    """Return True if the interval is above 0.
+
+    A limit of exactly 0 under a positive mean counts as above 0, as in Holm's procedure.
+
+    Args:
+        difference: The difference with its interval.
+    """
     return difference.mean > 0 and difference.low >= 0
 
 
 def is_negative(difference: Judged) -> bool:
-    """Return True if the interval lies below 0; a limit of exactly 0 above a negative mean is open, as Holm's are."""
+    """Return True if the interval is below 0.
+
+    A limit of exactly 0 above a negative mean counts as below 0, as in Holm's procedure.
+
+    Args:
+        difference: The difference with its interval.
+    """
     return difference.mean < 0 and difference.high <= 0
 
 
 def greater(difference: Judged | None, *, sign: float = 1.0) -> ClaimVerdict:
-    """Judge the claim that a difference is positive.
+    """Return the verdict on the claim that a difference is positive.
 
     Args:
-        difference: The difference; None where too few seeds trained, or its ends may be NaN for the same reason.
-        sign: -1.0 for the claim that it is negative. Default: 1.0.
+        difference: The difference. None or NaN ends: too few seeds trained.
+        sign: -1.0 for the claim that the difference is negative. Default 1.0.
 
     Returns:
-        Held or contradicted where the interval excludes 0, not shown where it does not, inconclusive without one.
+        Held or contradicted if the interval excludes 0, not shown if the interval includes 0, inconclusive without an
+        interval.
     """
     if not _is_known(difference):
         return ClaimVerdict.INCONCLUSIVE
@@ -69,23 +82,24 @@ def greater(difference: Judged | None, *, sign: float = 1.0) -> ClaimVerdict:
 
 
 def as_well(difference: Judged | None, margin: float, *, sign: float = 1.0) -> ClaimVerdict:
-    """Judge the claim that the one is as good as the other: equivalence within a margin, or better.
+    """Return the verdict on the claim that one is as good as the other within a margin, or better.
 
-    No significant difference is not equality: the whole interval has to lie within the margin. Two one-sided tests at
-    a level of 2.5 % are the 95 % interval, which is the one that a page prints.
+    A difference that is not significant does not show equality: the whole interval must be within the margin. Two
+    one-sided tests at a level of 2.5 % are equivalent to the 95 % interval on the page.
 
     Args:
-        difference: One minus the other, with limits that say how large it can be (Bonferroni's, not Holm's open ones);
-            None, or NaN ends, where too few seeds trained.
+        difference: One minus the other, with limits of how large the difference can be (Bonferroni's, not Holm's open
+            ones). None or NaN ends: too few seeds trained.
         margin: The largest difference that counts as equal, more than 0, in the metric's unit.
-        sign: -1.0 where smaller is better. Default: 1.0.
+        sign: -1.0 if smaller is better. Default 1.0.
 
     Returns:
-        Held for an interval within the margin, or above 0; contradicted for one that is worse by more than the
-        margin throughout; else not shown; inconclusive without an interval.
+        Held if the interval is within the margin or above 0; contradicted if all of the interval is worse by more than
+        the
+        margin; not shown otherwise; inconclusive without an interval.
 
     Raises:
-        ValueError: If the margin is not above 0.
+        ValueError: The margin is not above 0.
 
     Source:
         D. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach.
@@ -101,22 +115,26 @@ def as_well(difference: Judged | None, margin: float, *, sign: float = 1.0) -> C
 
 
 def fact(holds: bool | None) -> ClaimVerdict:
-    """Judge a claim about what has no chance in it, such as a path on a landscape; None where a part did not run."""
+    """Return the verdict on a claim without randomness, such as a claim about a path on a landscape.
+
+    Args:
+        holds: True if the claim holds; None: a part did not run.
+    """
     if holds is None:
         return ClaimVerdict.INCONCLUSIVE
     return ClaimVerdict.HELD if holds else ClaimVerdict.CONTRADICTED
 
 
 def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> ClaimVerdict:
-    """Judge by a two-sided sign test that something is more rather than less, over cases.
+    """Return the verdict of a two-sided sign test that a quantity is more rather than less, over cases.
 
     Args:
-        n_more: Cases in which it is more.
-        n_fewer: Cases in which it is less; ties count for neither.
-        level: Confidence level. Default: 0.95.
+        n_more: Number of cases with more.
+        n_fewer: Number of cases with less; ties are in neither number.
+        level: Confidence level, a share from 0 to 1. Default 0.95.
 
     Returns:
-        Inconclusive for so few cases that even all of them alike would be no significant result.
+        Inconclusive if the cases are so few that even all of them alike would not be significant.
     """
     n, alpha = n_more + n_fewer, 1.0 - level
     if 2.0 * 0.5**n > alpha:
@@ -127,9 +145,10 @@ def more_often(n_more: int, n_fewer: int, *, level: float = 0.95) -> ClaimVerdic
 
 
 def all_of(verdicts: Iterable[ClaimVerdict]) -> ClaimVerdict:
-    """Judge a claim of several parts: contradicted by any part, held only by all of them.
+    """Return the verdict on a claim of several parts: contradicted by any part, held only by all parts.
 
-    The parts' intervals have to be corrected for their number.
+    Args:
+        verdicts: Verdicts on the parts, from intervals that are corrected for the number of parts.
     """
     given = list(verdicts)
     for word in (ClaimVerdict.CONTRADICTED, ClaimVerdict.NOT_SHOWN, ClaimVerdict.INCONCLUSIVE):
