@@ -1,9 +1,9 @@
+import gc
 import os
+import shutil
 import signal
-
-# A parent that ignores SIGINT, as a shell does for `make test &`, passes that on, also to the children of tests.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys
+import tempfile
 
 # Set before any test imports a library: no allocation of all GPU memory, no telemetry, no C++ logs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -13,11 +13,16 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 # One process holds one backend; TensorFlow traces quickest. Tests of JAX start their own processes.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
+# All processes of a session share compiled programs of JAX, however quickly those were compiled.
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# A program that a shell starts in the background ignores an interruption, and so would every process of a test.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 
-from tests.time_limit import pytest_runtest_call, pytest_runtest_setup  # noqa: F401 - hooks
+from tests.duration_limit import DurationLimit
 
 # A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (
@@ -30,6 +35,27 @@ QUICK = (
     "tracking.log_model=false",
     "live=false",
 )
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(DurationLimit(), "duration_limit")
+    if PROGRAMS not in os.environ:  # the workers of pytest-xdist have it from the process that starts them
+        os.environ[PROGRAMS] = folder = tempfile.mkdtemp(prefix="jax-programs-")
+        config.add_cleanup(lambda: (os.environ.pop(PROGRAMS), shutil.rmtree(folder, ignore_errors=True)))
+
+
+class Frozen:
+    """Number of modules whose objects the garbage collector need not look at again."""
+
+    n_modules = 0
+
+
+def pytest_runtest_logstart():
+    # Keras collects garbage for every new model, and among a million objects of libraries that takes 0.3 s.
+    if len(sys.modules) > Frozen.n_modules + 200:
+        Frozen.n_modules = len(sys.modules)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

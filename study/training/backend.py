@@ -99,6 +99,17 @@ def without_tensorflow() -> Iterator[None]:
         yield
 
 
+def set_seeds(seed: int) -> None:
+    """Seed Python, NumPy, Keras and the loaded backend, without loading TensorFlow, which takes seconds.
+
+    Keras would load TensorFlow on any backend to seed it. Code that draws from TensorFlow has loaded it already.
+    """
+    import keras
+
+    with without_tensorflow():
+        keras.utils.set_random_seed(seed)
+
+
 @contextmanager
 def temporary_gradients() -> Iterator[None]:
     """Let TensorFlow forget the custom gradients that are registered in the block.

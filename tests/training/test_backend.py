@@ -41,6 +41,7 @@ def test_fresh_processes_of_the_other_backend_give_the_same_bits():
     assert first["state"] == "complete"
     assert len(first["history"]["val_loss"]) == 2
     assert first == second
+    assert first["loaded"] == [OTHER]  # on JAX, TensorFlow would take seconds to load
 
 
 def test_a_fresh_process_gives_the_bits_of_this_one():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra import initialize_config_module
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -139,12 +140,14 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     loader = hydra.config_loader
+    single = None if multirun else _single(loader, overrides)
+    if single is not None and single.hydra.mode != RunMode.MULTIRUN:
+        return [_split(single)]
     master = loader.load_configuration(
         config_name="config", overrides=overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
     )
-    if not multirun and master.hydra.mode != RunMode.MULTIRUN:
-        single = loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
-        return [_split(single)]
+    if not multirun and master.hydra.mode != RunMode.MULTIRUN:  # neither one job nor a sweep: Hydra's error says why
+        return [_split(loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN))]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
         return []  # another sweeper makes its jobs one by one; each is checked at its start
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -154,6 +157,14 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
     (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
+
+
+def _single(loader: ConfigLoader, overrides: list[str]) -> DictConfig | None:
+    """Compose the only job; None where the words make several or none, as those of a sweep do."""
+    try:
+        return loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN)
+    except HydraException:
+        return None
 
 
 def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[str] = ()) -> Job:

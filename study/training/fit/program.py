@@ -21,6 +21,7 @@ from study.config.instantiate import instantiate, parameters
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset
+from study.training.backend import set_seeds
 from study.training.build_optimizer import build_optimizer
 from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
@@ -112,7 +113,7 @@ class FitProgram:
         self._seek_replay()
         # Otherwise a discarded model's graphs would stay in memory, and layers' names would get higher numbers.
         keras.utils.clear_session()
-        keras.utils.set_random_seed(run_seed)
+        set_seeds(run_seed)
         model = self._build_model()
         self._reusable = self._replay is not None and self._gives_values_of(self._replay, model, run_seed)
         self._train_step = model.train_step

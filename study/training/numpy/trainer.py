@@ -27,7 +27,7 @@ from study.core.trainer_interface import EpochReport, OnEpoch, Trial, TrialResul
 from study.core.trainer_interface import State as Ending
 from study.datasets import Dataset, Split
 from study.optimizers.reference import Rule, of_keras
-from study.training.backend import select_backend
+from study.training.backend import select_backend, set_seeds
 from study.training.build_optimizer import build_schedule, coerce
 from study.training.divergence import are_finite, has_diverged
 from study.training.model_setup import fresh_model, loss_sample, steps_per_epoch
@@ -172,7 +172,7 @@ class NumpyTrainer:
 
     def _train_and_evaluate(self, progress: OngoingTraining, on_epoch: OnEpoch) -> TrialResult:
         trial, rule = progress.trial, self._rule(progress.trial.hyperparameters)
-        keras.utils.set_random_seed(trial.run_seed)
+        set_seeds(trial.run_seed)
         progress.parameters = [weight.astype(self._dtype) for weight in self.build_model().get_weights()]
         # The rules make their state in float64; in float32 their results are float32.
         slots = rule.init(progress.parameters).slots

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.datasets import Dataset
+from study.training.backend import set_seeds
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.model_setup import N_LOSS_EXAMPLES
 from study.training.vectorized.capacity import are_abreast, n_devices
@@ -132,7 +133,7 @@ class BatchFactory:
         built = []
         for lane in lanes:
             keras.utils.clear_session(free_memory=False)
-            keras.utils.set_random_seed(lane.trial.run_seed)
+            set_seeds(lane.trial.run_seed)
             model = self._build_model()
             if not model.built:
                 model(self._dataset.train.x[:1])
