@@ -14,7 +14,6 @@ os.environ["DO_NOT_TRACK"] = "true"
 # One process holds one backend; TensorFlow traces quickest. Tests of JAX start their own processes.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # All processes of a session share compiled programs of JAX, however quickly those were compiled.
-PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A program that a shell starts in the background ignores an interruption, and so would every process of a test.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -24,6 +23,8 @@ import pytest
 
 from tests.duration_limit import DurationLimit
 
+# The folder of JAX's compiled programs.
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 # A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (
     "trainer.backend=tensorflow",
