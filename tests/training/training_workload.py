@@ -135,6 +135,7 @@ def keep_going(_trial, _report):
     return True
 
 
+@cache
 def read_yamls(folder):
     return {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / folder).glob("*.yaml"))}
 

@@ -3,9 +3,10 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -39,28 +40,48 @@ TOLERANCE = 2e-6
 LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 
-Answers = Callable[[str], dict[str, Any]]
+class Cases:
+    """The program vectorized_cases.py in a process that has Keras on JAX."""
+
+    def __init__(self, **variables):
+        kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
+        self._log = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("vectorized_cases.py"))],
+            cwd=ROOT,
+            env=kept | {"PYTHONPATH": str(ROOT)} | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def ask(self, *question):
+        """Let the program call a function with arguments, and return the answer."""
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            self._log.seek(0)
+            pytest.fail(f"the process ended: {self._log.read()[-4000:]}")
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["found"]
+
+    def close(self):
+        """End the process."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+        self._log.close()
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    """Run a group of cases once, in a process that has Keras on JAX."""
-    known = {}
-    cache = tmp_path_factory.mktemp("jax")
-
-    def ask(group):
-        if group not in known:
-            kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
-            environment = kept | {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(cache)}
-            if group == "devices":
-                environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
-            command = [sys.executable, str(Path(__file__).with_name("vectorized_cases.py")), group]
-            ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-            assert ended.returncode == 0, ended.stderr
-            known[group] = json.loads(ended.stdout.splitlines()[-1])[group]
-        return known[group]
-
-    return ask
+def answers():
+    """Return the answer to each question, which is asked once."""
+    cases = Cases()
+    yield cache(cases.ask)
+    cases.close()
 
 
 def assert_same(ours, reference, *, tolerance=TOLERANCE):
@@ -80,8 +101,9 @@ def assert_same(ours, reference, *, tolerance=TOLERANCE):
         np.testing.assert_allclose(mine.get("step_loss", []), other.get("step_loss", []), rtol=1e-4)
 
 
-def test_trials_are_shared_out_over_all_devices(answers):
-    found = answers("devices")
+def test_trials_are_shared_out_over_all_devices():
+    with closing(Cases(XLA_FLAGS="--xla_force_host_platform_device_count=4")) as cases:
+        found = cases.ask("devices")
     assert found["four: devices"] == [4]
     assert found["one: devices"] == [1]
     for ours, reference in zip(found["four"], found["one"], strict=True):
@@ -112,7 +134,7 @@ def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_trains_as_in_fit(answers, name):
-    found = answers("optimizers")[name]
+    found = answers("optimizers", name)
     assert found["fit"][0]["history"]["loss"] != found["fit"][1]["history"]["loss"]
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
         assert ours["state"] == "complete", ours["error"]
@@ -123,7 +145,7 @@ def test_every_optimizer_trains_as_in_fit(answers, name):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_everything_else_trains_as_in_fit(answers, name):
-    found = answers("settings")[name]
+    found = answers("settings", name)
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
         assert_same(ours, reference, tolerance=LOOSE.get(name, TOLERANCE))
     states = {"pruned": ["pruned", "complete"], "wreck": ["complete", "diverged"]}
@@ -132,12 +154,12 @@ def test_everything_else_trains_as_in_fit(answers, name):
 
 
 def test_every_case_is_tested(answers):
-    assert set(SETTINGS) == set(answers("settings"))
-    assert set(INITIAL) == set(answers("initial_weights"))
+    assert set(SETTINGS) == set(answers("names")["settings"])
+    assert set(INITIAL) == set(answers("names")["initial_weights"])
 
 
 def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers):
-    exploding = answers("settings")["exploding"]
+    exploding = answers("settings", "exploding")
     k = next(k for k in range(100) if 1000 * 1999.0 ** (2 * k) > 3.4e38)
     assert exploding["vectorized"][0]["summary"]["diverged_at_step"] == k + 1
     assert math.isfinite(exploding["vectorized"][1]["summary"]["final_loss"])
@@ -145,7 +167,7 @@ def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers):
 
 @pytest.mark.parametrize("name", INITIAL)
 def test_initial_weights_are_those_of_fit_bit_by_bit(answers, name):
-    found = answers("initial_weights")[name]
+    found = answers("initial_weights", name)
     kernels = [result["weights"][0] for result in found["fit"]]
     assert kernels[0] != kernels[1] or name in ("shared",)
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):

@@ -1,13 +1,17 @@
-"""Train the same trials with `vectorized` and with `fit` on JAX, and print both results; run as a process, for JAX.
+"""Train the same trials with `vectorized` and with `fit` on JAX, and answer with both results; a process, for JAX.
 
-python tests/training/vectorized/vectorized_cases.py optimizers
+The program reads one JSON list a line: a function of this module and its arguments, such as ["optimizers", "adam"]. It
+answers with what the function returns, or with the text of its error. So all cases share what the process compiles.
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
 import contextlib
 import dataclasses
+import gc
 import json
 import sys
+import traceback
+from functools import cache, partial
 from pathlib import Path
 
 from study.training.backend import select_backend
@@ -23,6 +27,7 @@ from study.training.vectorized.trainer import VectorizedTrainer
 
 DROPOUT = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 MASKED = {"_target_": "training_workload.tiny", "dropout": 0.3}
+RECURRENT = {"_target_": "training_workload.recurrent"}
 ADAM = "keras.optimizers.Adam"
 # All steps and evaluations have the same number of examples, so half as much is compiled.
 WHOLE = {"batch_size": 25, "eval_batch_size": 50}
@@ -91,35 +96,36 @@ def both(trials, stop=None, **config):
     }
 
 
-def optimizers():
-    """Every YAML of conf/optimizer at two points of its own ranges."""
-    found = {}
-    for name, section in read_yamls("optimizer").items():
-        if section["_target_"].startswith("study.optimizers.reference."):
-            continue  # a rule in NumPy
-        apart = ("name", "_target_", "search", "search_only", "untuned")
-        fixed = {key: value for key, value in section.items() if key not in apart and value is not None}
-        middle = {key: midpoint(entry) for key, entry in section["search"].items()}
-        other = {key: entry.get("choices", [entry.get("low")])[0] for key, entry in section["search"].items()}
-        other["learning_rate"] = middle["learning_rate"] / 3
-        points = [fixed | section["untuned"] | middle, fixed | section["untuned"] | other]
-        trials = [trial(i, **point) for i, point in enumerate(points)]
-        found[name] = both(trials, optimizer=section["_target_"], **WHOLE)
-    return found
+def optimizers(name):
+    """One YAML of conf/optimizer at two points of its own ranges."""
+    section = read_yamls("optimizer")[name]
+    apart = ("name", "_target_", "search", "search_only", "untuned")
+    fixed = {key: value for key, value in section.items() if key not in apart and value is not None}
+    middle = {key: midpoint(entry) for key, entry in section["search"].items()}
+    other = {key: entry.get("choices", [entry.get("low")])[0] for key, entry in section["search"].items()}
+    other["learning_rate"] = middle["learning_rate"] / 3
+    points = [fixed | section["untuned"] | middle, fixed | section["untuned"] | other]
+    trials = [trial(i, **point) for i, point in enumerate(points)]
+    return both(trials, optimizer=section["_target_"], **WHOLE)
 
 
-def settings():
-    """Other settings that change a training: schedules, clipping, averages, models, budgets, precision."""
+def settings(name):
+    """One other setting that changes a training: a schedule, clipping, averages, a model, a budget, a precision."""
+    return all_settings()[name]()
+
+
+@cache
+def all_settings():
+    """Functions that train with the settings, by name."""
     adam = {"learning_rate": 0.003, "beta_2": 0.99999}
     sgd = {"learning_rate": 0.1}
     pair = [trial(0, **adam), trial(1, learning_rate=0.001, beta_2=0.9)]
-    found = {
-        f"schedule {name}": both([trial(0, **adam), trial(1, learning_rate=0.001)], optimizer=ADAM, schedule=section)
-        for name, section in (
-            (n, {k: v for k, v in s.items() if k != "name"}) for n, s in read_yamls("schedule").items()
-        )
-        if name != "constant"
-    }
+    found = {}
+    for name, section in read_yamls("schedule").items():
+        if name != "constant":
+            trials = [trial(0, **adam), trial(1, learning_rate=0.001)]
+            schedule = {key: value for key, value in section.items() if key != "name"}
+            found[f"schedule {name}"] = partial(both, trials, optimizer=ADAM, schedule=schedule, **WHOLE)
     extras = {
         "clipnorm": {"clipnorm": 0.1},
         "global_clipnorm": {"global_clipnorm": 0.1},
@@ -132,30 +138,32 @@ def settings():
     }
     for name, extra in extras.items():
         points = [sgd | extra, {"learning_rate": 0.03, "momentum": 0.9} | extra]
-        found[name] = both([trial(i, test=True, **point) for i, point in enumerate(points)], **WHOLE)
-    recurrent = {"_target_": "training_workload.recurrent"}
+        found[name] = partial(both, [trial(i, test=True, **point) for i, point in enumerate(points)], **WHOLE)
+    drawn = {"_target_": "training_workload.drawn_by_numpy"}
     top = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
+    with_adam = partial(both, pair, optimizer=ADAM)
     found |= {
-        "dropout, batch norm, l2": both(pair, optimizer=ADAM, model=DROPOUT),
-        "recurrent": both(pair, optimizer=ADAM, model=recurrent),
-        "unknown initializer": both(pair, optimizer=ADAM, model={"_target_": "training_workload.drawn_by_numpy"}),
-        "bfloat16": both(pair, optimizer=ADAM, precision="bfloat16"),
-        "metrics and steps": both(pair, optimizer=ADAM, metrics=("accuracy", top), every_n_steps=3),
-        "n_steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=10),
-        "few steps": both(pair, optimizer=ADAM, n_epochs=None, n_steps=2),
-        "whole batches": both(pair, optimizer=ADAM, batch_size=50),
-        "orders": both([trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
-        "pruned": both([trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3),
-        "wreck": both([trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+        "dropout, batch norm, l2": partial(with_adam, model=DROPOUT),
+        "recurrent": partial(with_adam, model=RECURRENT),
+        "unknown initializer": partial(with_adam, model=drawn, **WHOLE),
+        "bfloat16": partial(with_adam, precision="bfloat16", **WHOLE),
+        "metrics and steps": partial(with_adam, metrics=("accuracy", top), every_n_steps=3),
+        "n_steps": partial(with_adam, n_epochs=None, n_steps=10),
+        "few steps": partial(with_adam, n_epochs=None, n_steps=2),
+        "whole batches": partial(with_adam, batch_size=50),
+        "orders": partial(both, [trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
+        "pruned": partial(both, [trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3, **WHOLE),
+        "wreck": partial(both, [trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+        "in order": partial(with_adam, shuffle=False, **WHOLE),
     }
-    found["in order"] = both(pair, optimizer=ADAM, shuffle=False)
     evaluated = {"train_metrics": "evaluated", "optimizer": ADAM}
     averaged = [trial(i, **adam, use_ema=True, ema_momentum=0.9 - i / 2) for i in range(2)]
-    found["evaluated"] = both(pair, n_epochs=None, n_steps=10, **evaluated)
-    found["evaluated, averages, recurrent"] = both(averaged, model=recurrent, **evaluated)
+    found["evaluated"] = partial(both, pair, n_epochs=None, n_steps=10, **evaluated)
+    found["evaluated, averages, recurrent"] = partial(both, averaged, model=RECURRENT, **evaluated)
     exploding = {"model": {"_target_": "training_workload.one_weight"}, "metrics": (), "n_epochs": 20}
     loss = {"_target_": "training_workload.ExplodingLoss"}
-    found["exploding"] = both([trial(0, learning_rate=1.0), trial(1, learning_rate=1e-6)], loss=loss, **exploding)
+    rates = [trial(0, learning_rate=1.0), trial(1, learning_rate=1e-6)]
+    found["exploding"] = partial(both, rates, loss=loss, **exploding)
     return found
 
 
@@ -188,31 +196,39 @@ def structures():
         {"learning_rate": 0.3, "momentum": 0.7, "clipnorm": 1.0},
     ]
     trials = [trial(i, **point) for i, point in enumerate(points)]
-    trainer = vectorized(n_trials=6, capacity=2, n_epochs=1)
-    found = {"vectorized": run(trainer, trials), "fit": run(make_trainer(n_epochs=1), trials)}
+    trainer = vectorized(n_trials=6, capacity=2, n_epochs=1, **WHOLE)
+    found = {"vectorized": run(trainer, trials), "fit": run(make_trainer(n_epochs=1, **WHOLE), trials)}
     many = [trial(i, learning_rate=0.1, clipvalue=0.01 * (i + 1)) for i in range(9)]
     try:
-        run(vectorized(n_trials=9), many)
+        run(vectorized(n_trials=9, **WHOLE), many)
     except Exception as error:
         found["refusal"] = f"{type(error).__name__}: {error}"  # type: ignore[assignment]
     return found | {"n_structures": len(trainer._structures), "capacity": trainer.capacity}
 
 
-def initial_weights():
-    """Initial weights, bit by bit: a rate of zero leaves them as they were."""
-    found = {}
-    models = {
-        name: {k: v for k, v in s.items() if k not in ("name", "kind")} for name, s in read_yamls("model").items()
+def initial_weights(name):
+    """Initial weights of a model, bit by bit: a rate of zero leaves them as they were."""
+    trials = [trial(i, learning_rate=0.0) for i in range(3)]
+    return both(trials, model=models()[name], n_epochs=None, n_steps=1, **WHOLE)
+
+
+@cache
+def models():
+    """Models, each with other initial weights."""
+    published = read_yamls("model")
+    found = {
+        name: {key: value for key, value in published[name].items() if key not in ("name", "kind")}
+        for name in ("mlp", "linear")
     }
-    for name in ("mlp", "linear"):
-        found[name] = models[name]
-    found |= {"regularized": DROPOUT, "recurrent": {"_target_": "training_workload.recurrent"}}
+    found |= {"regularized": DROPOUT, "recurrent": RECURRENT}
     found |= {"many initializers": {"_target_": "training_workload.many_initializers"}}
     found |= {"shared": {"_target_": "training_workload.with_fixed_seed"}}
-    return {
-        name: both([trial(i, learning_rate=0.0) for i in range(3)], model=model, n_epochs=None, n_steps=1)
-        for name, model in found.items()
-    }
+    return found
+
+
+def names():
+    """Names of all settings and of all models."""
+    return {"settings": list(all_settings()), "initial_weights": list(models())}
 
 
 def memory():
@@ -220,11 +236,11 @@ def memory():
     from study.training.vectorized.compiler import Compiler
 
     trials = [trial(i, learning_rate=0.1 * (i + 1)) for i in range(5)]
-    found = {"roomy": run(vectorized(n_trials=8), trials), "sizes": []}
-    bounded = vectorized(n_trials=8)
+    found = {"roomy": run(vectorized(n_trials=8, **WHOLE), trials), "sizes": []}
+    bounded = vectorized(n_trials=8, **WHOLE)
     run(bounded, trials)
     needed = max(program.compiler.bytes_at_once for program in bounded._batches._programs.values())
-    bounded = vectorized(n_trials=8)
+    bounded = vectorized(n_trials=8, **WHOLE)
     bounded._batches._max_bytes = 0.6 * needed
     run(bounded, trials)
     found["bounded"] = bounded._most
@@ -240,7 +256,10 @@ def memory():
         check(compiler, bytes_needed)
 
     Compiler._check_room = refuse  # type: ignore[method-assign]
-    found["tight"] = run(vectorized(n_trials=8), trials)
+    try:
+        found["tight"] = run(vectorized(n_trials=8, **WHOLE), trials)
+    finally:
+        Compiler._check_room = check  # type: ignore[method-assign]
     return found
 
 
@@ -249,28 +268,28 @@ def devices():
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(6)]
     found = {}
     for name, n in (("four", 8), ("one", 7)):
-        trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT)
+        trainer = vectorized(n_trials=n, capacity=n, model=DROPOUT, **WHOLE)
         found[name] = run(trainer, trials)
         found[f"{name}: devices"] = sorted({shape.n_devices for _, shape in trainer._batches._programs})
-    trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+    trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True, **WHOLE)
     run(trainer, trials)
     found["ahead"] = sorted(shape.one_order for _, shape in trainer._batches._programs)
     found["confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
     found["programs"] = len(trainer._batches._programs)
     with abreast_as_on_a_gpu():
-        trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True)
+        trainer = vectorized(n_trials=6, model=DROPOUT, ahead=True, **WHOLE)
         found["on a gpu"] = run(trainer, trials)
         found["on a gpu: ahead"] = sorted(shape.one_order for _, shape in trainer._batches._programs)
         found["on a gpu: confirmed"] = run(trainer, [dataclasses.replace(trials[0], test=True)])
         found["on a gpu: programs"] = len(trainer._batches._programs)
-    recurrent = vectorized(n_trials=8, n_epochs=1, model={"_target_": "training_workload.recurrent"})
+    recurrent = vectorized(n_trials=8, n_epochs=1, model=RECURRENT, **WHOLE)
     found["recurrent"] = run(recurrent, [trial(i, learning_rate=0.1, keep=False) for i in range(8)])
     return found
 
 
 def abreast():
     """The same trials one after the other, and all stepping together, also each with its own order."""
-    config = {"n_trials": 8, "model": DROPOUT}
+    config = {"n_trials": 8, "model": DROPOUT, **WHOLE}
     trials = [trial(i, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(8)]
     reordered = [dataclasses.replace(one, order_seed=one.number) for one in trials]
     found = {}
@@ -329,7 +348,7 @@ def to_be_stopped():
     """Return trials, the epoch after which each is stopped, and the study."""
     trials = [trial(i, keep=False, learning_rate=0.05 * (i + 1), momentum=0.9) for i in range(14)]
     stop = {i: i % 2 for i in range(14) if i not in (2, 7)}  # the even ones at their first epoch
-    return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED}
+    return trials, stop, {"n_trials": 8, "n_epochs": 4, "model": MASKED, **WHOLE}
 
 
 def changing():
@@ -391,7 +410,7 @@ def told(trials):
         begun=lambda: order.append("begun"),
         ending=lambda n_left: order.append(["ending", n_left]),
     )
-    vectorized(n_trials=2, n_epochs=3).train(
+    vectorized(n_trials=2, n_epochs=3, **WHOLE).train(
         trials, lambda one, report: order.append([one.number, report.epoch]) or True, together
     )
     return order
@@ -405,7 +424,7 @@ def refusal(trials):
 
     together = Together(epoch_ended=lambda _: range(1, 8), more=more)
     try:
-        vectorized(n_trials=8, n_epochs=3).train(trials[:8], lambda *_: True, together)
+        vectorized(n_trials=8, n_epochs=3, **WHOLE).train(trials[:8], lambda *_: True, together)
     except KeyError as error:
         return str(error)
     return "nothing was raised"
@@ -425,11 +444,21 @@ def tight(trials, stop):
 
     VectorizedProgram.epoch = refuse  # type: ignore[method-assign]
     try:
-        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED), trials[:8], stop, trials[8:])
+        return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED, **WHOLE), trials[:8], stop, trials[8:])
     finally:
         VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
 
 
+def answer(function, *arguments):
+    """Call a function of this module; return what it returned, or the text of its error."""
+    try:
+        return {"found": globals()[function](*arguments)}
+    except Exception:
+        return {"error": traceback.format_exc()}
+
+
 if __name__ == "__main__":
     assert LOSS, keras
-    print(json.dumps({name: globals()[name]() for name in sys.argv[1:]}))  # noqa: T201
+    gc.freeze()  # Keras collects garbage for every model, also among the libraries' objects
+    for line in sys.stdin:
+        print(json.dumps(answer(*json.loads(line))), flush=True)  # noqa: T201
