@@ -40,12 +40,13 @@ TOLERANCE = 2e-6
 LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 
+
 class Cases:
     """The program vectorized_cases.py in a process that has Keras on JAX."""
 
-    def __init__(self, **variables):
+    def __init__(self, log, **variables):
         kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = log
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("vectorized_cases.py"))],
             cwd=ROOT,
@@ -73,15 +74,13 @@ class Cases:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-        self._log.close()
 
 
 @pytest.fixture(scope="module")
 def answers():
     """Return the answer to each question, which is asked once."""
-    cases = Cases()
-    yield cache(cases.ask)
-    cases.close()
+    with tempfile.TemporaryFile("w+") as log, closing(Cases(log)) as cases:
+        yield cache(cases.ask)
 
 
 def assert_same(ours, reference, *, tolerance=TOLERANCE):
@@ -102,7 +101,8 @@ def assert_same(ours, reference, *, tolerance=TOLERANCE):
 
 
 def test_trials_are_shared_out_over_all_devices():
-    with closing(Cases(XLA_FLAGS="--xla_force_host_platform_device_count=4")) as cases:
+    flags = "--xla_force_host_platform_device_count=4"
+    with tempfile.TemporaryFile("w+") as log, closing(Cases(log, XLA_FLAGS=flags)) as cases:
         found = cases.ask("devices")
     assert found["four: devices"] == [4]
     assert found["one: devices"] == [1]
