@@ -110,12 +110,12 @@ def retrain(request: RetrainRequest) -> Retrained:
     select_backend(request.backend)
     config = _read(request)
     dataset = load_dataset(config)
-    now = environment()
+    model, now = build_model(config, dataset), environment()  # also refuses a model that does not fit the data
     differences = compare_conditions(
         request.tags, now, data_digests=request.data_digests, data_digest=dataset.digest, backend=config.backend
     )
     if request.contents is not None:
-        changed = contents_of(config, dataset, build_model(config, dataset)).changes_from(request.contents)
+        changed = contents_of(config, dataset, model).changes_from(request.contents)
         differences += [
             Difference(subject=each.subject, recorded=each.before, now=each.after, stops=True)
             for each in changed

@@ -168,6 +168,27 @@ def test_another_value_of_the_optimizer_is_trained(recorded, target):
     assert difference.now == "0.5"
 
 
+def test_a_model_whose_output_is_too_narrow_is_refused(recorded, target, monkeypatch, tmp_path):
+    (tmp_path / "narrow_net.py").write_text(
+        "import keras\n\n\ndef build(input_shape, n_outputs, **_):\n"
+        "    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), keras.layers.Dense(3)])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = {"name": "narrow", "_target_": "narrow_net.build"}
+    narrow = dataclasses.replace(
+        target,
+        raw={
+            **target.raw,
+            "model": model,
+            "dataset": {**target.raw["dataset"], "path": str(recorded.folder / "tiny.npz")},
+        },
+    )
+    for contents in (target.contents, None):
+        with pytest.raises(StudyError, match=r"do not fit together.*The model's output has a width of 3"):
+            reproduce(dataclasses.replace(narrow, contents=contents), folder=tmp_path, force=True)
+
+
 def test_another_package_version_stops_it_unless_forced(command, tagged):
     tagged("keras", "3.14.1")
     status, printed = command("mnist-mlp/adam")
