@@ -51,7 +51,7 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
     )
     allowed = f"an object of {families}, or of a module in {folder}"
     faults = []
-    for key, target in _targets(raw):
+    for key, target in targets_in(raw):
         new = moved_to(target) if isinstance(target, str) else None
         if new is not None:
             faults.append(Fault(key=key, value=target, allowed=allowed, advice=f"It has moved: write {new}."))
@@ -60,18 +60,23 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
     return faults
 
 
-def _targets(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the key and the value of every `_target_`."""
+def targets_in(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of every `_target_`.
+
+    Args:
+        section: A config, or a part of it.
+        prefix: Dotted key of the part. Default: empty, for a whole config.
+    """
     if isinstance(section, Mapping):
         for key, value in section.items():
             here = f"{prefix}.{key}" if prefix else str(key)
             if key == "_target_":
                 yield here, value
             else:
-                yield from _targets(value, here)
+                yield from targets_in(value, here)
     elif isinstance(section, list | tuple):
         for position, value in enumerate(section):
-            yield from _targets(value, f"{prefix}.{position}")
+            yield from targets_in(value, f"{prefix}.{position}")
 
 
 def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from study.config.allowlist import targets_in
 from study.config.effective_settings import settings_digest
 from study.config.instantiate import Unimportable, locate
 from study.config.own_source import source_digests
@@ -107,8 +109,7 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
     from study.training.architecture import architecture_digest, architecture_text  # imports Keras
 
     settings = settings_of(config.raw, experiment_name=config.experiment_name)
-    targets = list(dict.fromkeys(_targets(settings)))
-    workload = list(dict.fromkeys(_targets({key: config.raw.get(key) for key in _WORKLOAD})))
+    targets, workload = _names(settings), _names([settings.get(key) for key in _WORKLOAD])
     sizes = " + ".join(str(len(split)) for split in (dataset.train, dataset.validation, dataset.test))
     shared = [source_digests(workload), _versions(workload)]
     return Contents(
@@ -122,39 +123,34 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
     )
 
 
-def _targets(section: Any) -> Iterator[str]:
-    """Yield every `_target_`."""
-    if isinstance(section, Mapping):
-        for key, value in section.items():
-            if key == "_target_" and isinstance(value, str):
-                yield value
-            else:
-                yield from _targets(value)
-    elif isinstance(section, list | tuple):
-        for value in section:
-            yield from _targets(value)
+def _names(section: Any) -> list[str]:
+    """Return the different targets of a part of a config."""
+    return list(dict.fromkeys(target for _, target in targets_in(section) if isinstance(target, str)))
 
 
 def _versions(targets: list[str]) -> dict[str, str]:
     """Return the version of the numbers of this project's targets, and the releases of other installed packages."""
     found = {}
-    owners = importlib.metadata.packages_distributions()
     for target in targets:
         package = target.partition(".")[0]
         if package == "study":
             with contextlib.suppress(Unimportable):
                 found[target] = version_of(target)
-        elif package not in _LIBRARIES and (distributions := owners.get(package)):
+        elif package not in _LIBRARIES and (distributions := _owners().get(package)):
             found[package] = importlib.metadata.version(distributions[0])
     return found
+
+
+@functools.cache  # takes a tenth of a second, and most configs name no other package
+def _owners() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def version_of(target: str) -> str:
     """Return the version of the numbers of a part of this project: `NUMBERS_VERSION` of its module; 1 without one.
 
-    A change that gives other numbers for the same settings must raise this version. tests/test_numbers_of_parts.py
-    fails
-    otherwise.
+    A change that gives other numbers for the same settings must raise this version. Else
+    tests/test_numbers_of_parts.py fails.
 
     Args:
         target: Dotted path of the part, such as `study.models.mlp.build`.
