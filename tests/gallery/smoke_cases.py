@@ -22,6 +22,7 @@ FOLDER, *NAMES = sys.argv[1:]
 os.chdir(FOLDER)
 
 import numpy as np
+from sweep_parts import only_jobs
 
 from study.cli import main
 from study.cli.actions.gallery import page_after_run
@@ -40,11 +41,12 @@ def run(name):
     """Run two studies of an experiment, or those that its module says its page needs, and return its page."""
     smallest = getattr(importlib.import_module(f"study.gallery.experiments.{name}"), "SMALLEST", ())
     overrides = [f"experiment={name}", *QUIET, *smallest]
-    jobs = compose_jobs(prepare(overrides), multirun=False)
-    if own := images(jobs[0]):
-        jobs = compose_jobs(prepare([*overrides, own]), multirun=False)
+    with only_jobs(lambda jobs: jobs if smallest else jobs[:2]):
+        jobs = compose_jobs(prepare(overrides), multirun=False)
+        if own := images(jobs[0]):
+            jobs = compose_jobs(prepare([*overrides, own]), multirun=False)
     configs = []
-    for job in jobs if smallest else jobs[:2]:
+    for job in jobs:
         configs.append(load_config(job.raw, folder=Path.cwd(), labels=job.labels))
         run_anywhere(configs[-1])
     told = io.StringIO()
