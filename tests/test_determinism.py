@@ -24,7 +24,7 @@ OPTIMIZERS = sorted(
 
 # Dropout and batch normalization draw and keep state of their own; five steps of an epoch show a difference in order.
 _PROGRAM = """
-import json, sys
+import gc, json, sys
 from pathlib import Path
 from study.cli.launch.compose import compose_jobs, prepare
 from study.core.trainer_interface import Trial
@@ -33,9 +33,10 @@ from study.pipeline.preflight import build_trainer, load_config, load_dataset
 backend, before, *optimizers = sys.argv[1:]
 overrides = [
     f"trainer.backend={backend}", "model.hidden=[8]", "model.dropout=0.3", "model.batch_norm=true",
-    # 479 examples to train on and twice as many to validate: evaluation compiles for one shape alone.
-    "dataset.n_validation=958", "trainer.batch_size=96", "trainer.eval_batch_size=479", "budget.n_epochs=1",
+    # 479 examples to train on and twice as many to validate: training and evaluation compile for one shape each.
+    "dataset.n_validation=958", "trainer.batch_size=80", "trainer.eval_batch_size=479", "budget.n_steps=5",
 ]
+gc.freeze()
 histories = {}
 for optimizer in optimizers:
     (job,) = compose_jobs(prepare([f"optimizer={optimizer}", *overrides]), multirun=False)
@@ -75,12 +76,15 @@ def _train_twice(backend, folder):
     with contextlib.ExitStack() as files:
         processes = [
             subprocess.Popen(
-                [*command, before, *OPTIMIZERS], cwd=folder, env=environment,
+                [*command, before, *OPTIMIZERS],
+                cwd=folder,
+                # Each process compiles all of its programs itself.
+                env=environment | {"JAX_COMPILATION_CACHE_DIR": str(output.with_suffix(".programs"))},
                 stdout=files.enter_context(output.open("w")),
                 stderr=files.enter_context(output.with_suffix(".log").open("w")),
             )
             for before, output in outputs.items()
-        ]  # fmt: skip
+        ]
         statuses = [process.wait() for process in processes]
     logs = [output.with_suffix(".log").read_text()[-3000:] for output in outputs.values()]
     assert statuses == [0, 0], "\n".join(logs)
