@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers, since each holds TensorFlow in memory. All tests of a file run in one worker, so its fixtures are made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo gallery gallery-full server test test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
+.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -36,6 +36,9 @@ gallery-full: $(VENV)/installed ## run every published comparison at its publish
 
 test: $(VENV)/installed-dev ## install what the tests need, then run them
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+test-quick: $(VENV)/installed-dev ## run the tests that a change most likely breaks, in two minutes
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS) -m "not (slow or faults or gallery or gpu or browser)"
 
 test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests

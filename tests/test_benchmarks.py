@@ -12,6 +12,8 @@ from benchmarks import house, machine, publish, same_numbers, scaling, tables, t
 from benchmarks.compiling import CompileClock
 from benchmarks.workloads import WORKLOADS
 
+pytestmark = pytest.mark.slow
+
 MACHINE = {
     "processor": "Abacus",
     "n_cores": 2,

@@ -14,7 +14,10 @@ import pytest
 
 import study.conf
 
-pytestmark = pytest.mark.long(reason="it trains whole studies in fresh processes, twice each")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long(reason="it trains whole studies in fresh processes, twice each"),
+]
 
 OPTIMIZERS = sorted(
     path.stem

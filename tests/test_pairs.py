@@ -13,6 +13,8 @@ from study.core.errors import StudyError
 from study.core.trainer_interface import Trial
 from study.pipeline.preflight import build_model, build_trainer, load_config, load_dataset
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(study.conf.__path__[0])
 DATASETS, MODELS = (sorted(file.stem for file in (FOLDER / group).glob("*.yaml")) for group in ("dataset", "model"))
 # The shortest side of an image that a convolutional model takes.

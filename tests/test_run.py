@@ -15,6 +15,8 @@ from study.pipeline.train_batch import score
 from study.run import run_study
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 
+pytestmark = pytest.mark.slow
+
 
 def _study(config):
     (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)

@@ -14,6 +14,8 @@ from study.pipeline.preflight import load_config
 from study.run import run_study
 from study.tracking.read_studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 DATA = '''"""Points with two classes."""
 
 import numpy as np

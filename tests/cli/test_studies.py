@@ -10,6 +10,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("tracking.system_metrics=false", "tracking.log_model=false", "budget.n_epochs=1")
 SMALL = (*QUICK, "model.hidden=[8]", "budget.n_confirmations=0")
 OWN = {

@@ -6,6 +6,8 @@ import pytest
 from study.cli.working_directory import hidden_modules, import_from_working_directory
 from study.core.errors import StudyError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):

@@ -21,6 +21,8 @@ from study.pipeline.preflight import build_trainer
 from study.search.samplers import build_sampler, quiet
 from study.training.build_optimizer import build_optimizer
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(study.conf.__path__[0])
 FILES = sorted(FOLDER.rglob("*.yaml"))
 GROUPS = sorted({file.parent.relative_to(FOLDER).as_posix() for file in FILES if file.parent != FOLDER})

@@ -7,6 +7,8 @@ from training_workload import keep_going, make_trainer, make_trial
 from study.config.instantiate import parameters
 from study.training.build_optimizer import build_optimizer
 
+pytestmark = pytest.mark.slow
+
 EVERY = workload.read_yamls("optimizer")
 # Rules in NumPy are no optimizers of Keras; tests/training/test_numpy.py trains with them.
 YAMLS = {name: yaml for name, yaml in EVERY.items() if not yaml["_target_"].startswith("study.optimizers.reference.")}

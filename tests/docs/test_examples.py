@@ -14,7 +14,10 @@ import study.optimizers.reference
 import study.statistics
 from tests.docs.run_examples import blocks
 
-pytestmark = pytest.mark.long(reason="the first test runs all examples of the documents")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long(reason="the first test runs all examples of the documents"),
+]
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("run_examples.py")

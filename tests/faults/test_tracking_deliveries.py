@@ -3,6 +3,8 @@ import pytest
 from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 
+pytestmark = pytest.mark.slow
+
 MODES = ("refused", "taken", "late")
 # The deliveries of a study with two trials and two confirmations; beyond the last one nothing fails.
 N_DELIVERIES = 30

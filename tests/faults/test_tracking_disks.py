@@ -10,6 +10,8 @@ from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 from tests.faults.test_tracking_server import reached
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 
 

@@ -3,6 +3,8 @@ import pytest
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 
+pytestmark = pytest.mark.slow
+
 # The forms of a study: trials one by one, side by side, and one by one through the spool of a server.
 FORMS = {"one by one": {}, "in batches": {"capacity": 2}, "spooled": {"spooled": True}}
 N_TRIALS = 2

@@ -18,6 +18,8 @@ from study.tracking.read_studies import read_studies
 from tests.faults.looking import faults_of
 from tests.faults.victims import KILLED
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 240
 
 

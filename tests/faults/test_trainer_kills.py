@@ -12,7 +12,10 @@ import pytest
 
 from study.tracking.read_studies import read_histories, read_studies
 
-pytestmark = pytest.mark.long(reason="it kills and resumes real trainings in fresh processes")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long(reason="it kills and resumes real trainings in fresh processes"),
+]
 
 ROOT = Path(__file__).parents[2]
 N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"

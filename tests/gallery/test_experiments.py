@@ -80,6 +80,7 @@ def test_the_module_says_what_the_experiment_is_about(name):
     assert all((about.title, about.source, about.claim))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_a_published_budget(name, composed):
     published = yaml.safe_load((CONF / "budget" / "published" / f"{name}.yaml").read_text())
@@ -89,6 +90,7 @@ def test_it_has_a_published_budget(name, composed):
         assert job.raw["experiment_name"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_other_budget_wins(name, composed):
     budgets = ["smoke", *(f"gallery/{path.stem}" for path in (CONF / "budget").glob(f"gallery/{name}.yaml"))]
@@ -100,6 +102,7 @@ def test_every_other_budget_wins(name, composed):
             assert job.raw["experiment_name"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_its_smallest_form_runs_to_its_page(name, smoke):
     assert "error" not in smoke[name], smoke[name]["error"]
@@ -111,10 +114,12 @@ def test_its_smallest_form_runs_to_its_page(name, smoke):
     assert "Reduced." in page
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_page_from_the_store(smoke):
     assert smoke["study gallery"] == {"status": "0", "error": "", "made": f"{NAMES[0]}.html"}
 
 
+@pytest.mark.slow
 def test_the_studies_of_an_experiment_are_known_before_they_are_run(composed, tmp_path):
     from study.cli.actions.gallery import studies_of
     from study.pipeline.preflight import load_config

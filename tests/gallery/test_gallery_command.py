@@ -6,6 +6,8 @@ import pytest
 from study.cli.actions import gallery
 from study.core.errors import StudyError
 
+pytestmark = pytest.mark.slow
+
 NAME = "fashion_mnist_eight"
 
 

@@ -17,7 +17,10 @@ from study.optimizers.landscape import read_landscape
 from study.optimizers.reference import of_keras
 from study.optimizers.stability import as_quadratic
 
-pytestmark = pytest.mark.long(reason="the first test runs whole studies on every landscape")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long(reason="the first test runs whole studies on every landscape"),
+]
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = sorted(

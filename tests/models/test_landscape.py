@@ -9,6 +9,8 @@ import pytest
 
 from study.models.landscape import Coordinate, Height, build
 
+pytestmark = pytest.mark.slow
+
 ELLIPSE = {
     "function": {"_target_": "study.models.landscape_functions.ellipse"},
     "start": [-7, 2],

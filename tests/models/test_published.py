@@ -6,6 +6,8 @@ import pytest
 
 from study.models import cnn_2c2d, cnn_3c3d, linear, lstm, mlp, resnet20
 
+pytestmark = pytest.mark.slow
+
 ALL = {
     "linear": linear,
     "mlp": mlp,

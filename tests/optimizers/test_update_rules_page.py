@@ -15,6 +15,8 @@ from study.optimizers.keras_cautions import CAUTIONS
 from study.optimizers.prodigy import Prodigy
 from study.optimizers.reference.keras_differences import double_precision
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "update_rules.md"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 

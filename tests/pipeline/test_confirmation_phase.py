@@ -37,6 +37,7 @@ def _earlier_rule(study_seed, order_seed, repetition):  # noqa: ARG001 - the ear
     return int(np.random.SeedSequence([order_seed, 2, repetition]).generate_state(1)[0] >> 1)
 
 
+@pytest.mark.slow
 def test_batch_orders_are_shared_by_optimizers_and_change_with_each_seed(ready):
     words = {
         "adam": ("study_seed=3",),
@@ -59,6 +60,7 @@ def test_batch_orders_are_shared_by_optimizers_and_change_with_each_seed(ready):
     assert in_search == {"adam": {"0"}, "sgd": {"0"}, "other study": {"0"}, "other order": {"5"}}
 
 
+@pytest.mark.slow
 def test_a_study_of_an_earlier_version_is_confirmed_anew_and_says_so(ready, monkeypatch, capfd):
     config = ready("study_seed=3")
     with monkeypatch.context() as earlier:

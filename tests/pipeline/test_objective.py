@@ -12,6 +12,8 @@ from study.report.objective_metric import metric_of
 from study.run import run_study
 from study.tracking.read_studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 SIX = ("dataset=toy_regression", "optimizer=sgd", "budget.n_trials=6", "budget.n_confirmations=1")
 OWN = """
 import keras

@@ -15,6 +15,8 @@ from study.search.ask_tell import open_search
 from study.search.failed_trials import FailedTrialsError
 from study.tracking.read_studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 OBJECTIVE = Objective(metric="val_accuracy", direction="maximize", target=None, is_share=True)
 
 

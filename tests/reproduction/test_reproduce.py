@@ -23,6 +23,8 @@ from study.reproduction.retrain import RetrainRequest, compare_conditions, retra
 from study.run import run_study
 from study.tracking.read_studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 DATA = ("dataset=mnist", "dataset.path=tiny.npz", "dataset.n_validation=40")
 
 

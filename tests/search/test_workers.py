@@ -8,6 +8,8 @@ import pytest
 from study.tracking.read_studies import read_studies
 from tests.faults.crew import Crew, Program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def program():

@@ -43,6 +43,7 @@ def test_hand_worked_curve():
     np.testing.assert_allclose(curve.value, [0.4, (0.4 + 0.6 + 0.6) / 3, 0.6])
 
 
+@pytest.mark.slow
 def test_curve_is_exact_for_ten_thousand_trials():
     n_trials = 10_000
     # the expected maximum of n of the numbers 1 ... N without replacement is n (N + 1) / (n + 1)
@@ -92,6 +93,7 @@ def test_the_band_of_a_quantile_curve_covers_as_often_as_it_says(n_trials, quant
     assert 0.95 - error <= covered <= (0.975 if n_trials == 5 else 0.965)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_trials", [5, 10, 50])
 def test_bands_cover_the_true_curves_of_a_random_search(n_trials):
     # Beta(a, 1) has F(y) = y^a: the best of n follows Beta(a n, 1), whose mean and median are known.

@@ -13,6 +13,8 @@ from study.tracking.comparison_runs import log_comparison, read_context
 from study.tracking.connection import Connections, connect, reason_of
 from study.tracking.read_studies import read_experiments, read_histories, read_studies
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_missing_store_is_created_whole_and_leaves_no_draft(tmp_path):
     path = tmp_path / "new" / "folder" / "mlflow.db"

@@ -3,6 +3,10 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # A process keeps its first Keras backend, and this test needs JAX whatever other tests chose.
 _PROGRAM = """
 import sys

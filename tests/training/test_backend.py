@@ -11,6 +11,8 @@ from study.core.errors import BackendError
 from study.core.machine import n_cores
 from study.training.backend import select_backend
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LOADED = keras.backend.backend()
 OTHER = "jax" if LOADED == "tensorflow" else "tensorflow"

@@ -15,6 +15,8 @@ from study.core.errors import StoreError, StudyError
 from study.core.trainer_interface import Trial
 from study.training.checkpoint_files import CheckpointFiles, Snapshot
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TRIALS = [Trial(number=3, hyperparameters={"learning_rate": 0.1}, run_seed=1, order_seed=2)]
 

@@ -8,6 +8,8 @@ from study.cli.actions import trainer_timing
 from study.core.errors import StudyError
 from study.core.trainer_interface import EpochReport, TrialResult
 
+pytestmark = pytest.mark.slow
+
 
 class Scripted:
     """A trainer whose first call sleeps as long as compiling takes, and each call as long as its trials take."""

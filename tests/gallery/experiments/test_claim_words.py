@@ -24,6 +24,8 @@ from study.gallery.experiments import (
     toy_regression,
 )
 
+pytestmark = pytest.mark.slow
+
 PLAIN = {"batch_norm": False, "l2": 0.0, "dropout": 0.0, "init_scale": 1.0}
 MODELS = {"none": PLAIN, "l2": PLAIN | {"l2": 0.001}}
 SPLIT = {"n_train": 1000, "split_seed": 0, "task": {}}

@@ -9,6 +9,8 @@ from walked import Walks, conf, experiment
 from study.gallery.analysis import landscape_walks
 from study.gallery.experiments import gradient_descent, landscapes, rmsprop_decay, rotated, two_dimensions
 
+pytestmark = pytest.mark.slow
+
 TUNED = {
     "sgd": [{"learning_rate": 0.2}, {"learning_rate": 5.0}],
     "momentum": [{"learning_rate": 0.05, "momentum": 0.9}],

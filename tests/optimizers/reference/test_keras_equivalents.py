@@ -186,6 +186,7 @@ def test_keras_and_the_reference_of_its_rule_agree_over_100_steps(index, keras_p
     np.testing.assert_allclose(keras_steps.by_rule(built), keras_paths[index], **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", sorted({rule for rule, *_ in KERAS} | {AveragedMomentum}, key=lambda r: r.__name__))
 def test_no_mutant_of_a_rule_passes(rule, keras_paths):
     def passes(mutant):

@@ -11,6 +11,8 @@ from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.outbox import bulk_insert
 from study.tracking.read_studies import read_histories, read_studies
 
+pytestmark = pytest.mark.slow
+
 VALUES = {0: (0.5, 0.75), 1: (0.9, math.nan), 2: (0.1, math.inf), 3: ()}
 STATES = {0: "complete", 1: "diverged", 2: "pruned", 3: "failed"}
 

@@ -14,6 +14,8 @@ import training_workload as workload
 from fit_workload import TRACES, around
 from training_workload import keep_going, make_trainer, make_trial
 
+pytestmark = pytest.mark.slow
+
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 MLP = {"_target_": "study.models.mlp.build", "hidden": [16], "dropout": 0.3, "batch_norm": True, "l2": 0.01}
 ADAM = "keras.optimizers.Adam"

@@ -38,7 +38,14 @@ INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "sh
 # together.
 TOLERANCE = 2e-6
 LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
+# `make test-quick` trains these alone; each of the others compiles for seconds.
+QUICK = ("adam", "sgd", "schedule warmup_cosine", "n_steps", "wreck", "mlp")
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
+
+
+def or_slow(names):
+    """Mark all cases but the quick ones."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 class Cases:
@@ -100,6 +107,7 @@ def assert_same(ours, reference, *, tolerance=TOLERANCE):
         np.testing.assert_allclose(mine.get("step_loss", []), other.get("step_loss", []), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_trials_are_shared_out_over_all_devices():
     flags = "--xla_force_host_platform_device_count=4"
     with tempfile.TemporaryFile("w+") as log, closing(Cases(log, XLA_FLAGS=flags)) as cases:
@@ -124,6 +132,7 @@ def test_trials_are_shared_out_over_all_devices():
     assert [r["state"] for r in found["recurrent"]] == ["complete"] * 8
 
 
+@pytest.mark.slow
 def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers):
     found = answers("abreast")
     assert found["one by one: orders"] == [False]
@@ -132,7 +141,7 @@ def test_stepping_together_or_one_after_the_other_changes_rounding_alone(answers
         assert_same(ours, reference, tolerance=LOOSE["dropout, batch norm, l2"])
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", or_slow(OPTIMIZERS))
 def test_every_optimizer_trains_as_in_fit(answers, name):
     found = answers("optimizers", name)
     assert found["fit"][0]["history"]["loss"] != found["fit"][1]["history"]["loss"]
@@ -143,7 +152,7 @@ def test_every_optimizer_trains_as_in_fit(answers, name):
             np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", or_slow(SETTINGS))
 def test_everything_else_trains_as_in_fit(answers, name):
     found = answers("settings", name)
     for ours, reference in zip(found["vectorized"], found["fit"], strict=True):
@@ -158,6 +167,7 @@ def test_every_case_is_tested(answers):
     assert set(INITIAL) == set(answers("names")["initial_weights"])
 
 
+@pytest.mark.slow
 def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers):
     exploding = answers("settings", "exploding")
     k = next(k for k in range(100) if 1000 * 1999.0 ** (2 * k) > 3.4e38)
@@ -165,7 +175,7 @@ def test_a_diverged_trial_names_the_step_of_its_exploding_loss(answers):
     assert math.isfinite(exploding["vectorized"][1]["summary"]["final_loss"])
 
 
-@pytest.mark.parametrize("name", INITIAL)
+@pytest.mark.parametrize("name", or_slow(INITIAL))
 def test_initial_weights_are_those_of_fit_bit_by_bit(answers, name):
     found = answers("initial_weights", name)
     kernels = [result["weights"][0] for result in found["fit"]]
@@ -179,6 +189,7 @@ def test_initial_weights_are_those_of_fit_bit_by_bit(answers, name):
                 assert mine == other
 
 
+@pytest.mark.slow
 def test_neighboring_lanes_change_no_bit(answers):
     found = answers("neighbors")
     assert found["states of the wild"] == ["diverged"] * 3
@@ -190,6 +201,7 @@ def test_neighboring_lanes_change_no_bit(answers):
             assert result["summary"]["compiled_batch_size"] == 6
 
 
+@pytest.mark.slow
 def test_structures_are_trained_apart_and_a_broken_trial_fails_alone(answers):
     found = answers("structures")
     assert [r["state"] for r in found["vectorized"]] == ["complete"] * 3 + ["failed"] + ["complete"] * 2
@@ -203,6 +215,7 @@ def test_structures_are_trained_apart_and_a_broken_trial_fails_alone(answers):
             assert ours["summary"]["compiled_batch_size"] == 2
 
 
+@pytest.mark.slow
 def test_too_many_programs_are_refused_with_the_trainer_that_can(answers):
     refusal = answers("structures")["refusal"]
     assert refusal.startswith("StudyError: trainer=vectorized")
@@ -210,6 +223,7 @@ def test_too_many_programs_are_refused_with_the_trainer_that_can(answers):
     assert "Use trainer=fit" in refusal
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_batch_and_loses_nothing(answers):
     found = answers("memory")
     assert found["sizes"] == [8, 4, 2]
@@ -231,6 +245,7 @@ def assert_alike(ours, reference):
         np.testing.assert_allclose(mine["summary"]["initial_loss"], other["summary"]["initial_loss"], rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_that_may_not_change_keeps_its_size(answers):
     still = answers("lanes")["still"]
     assert [r["state"] for r in still["results"]] == ["complete" if i in (2, 7) else "pruned" for i in range(8)]
@@ -239,6 +254,7 @@ def test_a_batch_that_may_not_change_keeps_its_size(answers):
     assert all("compiled_batch_size_at_end" not in r["summary"] for r in still["results"])
 
 
+@pytest.mark.slow
 def test_a_batch_shrinks_where_half_was_stopped(answers):
     found = answers("lanes")
     smaller = found["smaller"]
@@ -250,6 +266,7 @@ def test_a_batch_shrinks_where_half_was_stopped(answers):
     assert {r["summary"]["compiled_batch_size"] for r in smaller["results"]} == {8}
 
 
+@pytest.mark.slow
 def test_free_places_are_filled_and_then_the_batch_shrinks(answers):
     found = answers("lanes")
     filled = found["filled"]
@@ -265,6 +282,7 @@ def test_free_places_are_filled_and_then_the_batch_shrinks(answers):
     assert sizes[0] == (8, None)
 
 
+@pytest.mark.slow
 def test_places_that_are_free_are_passed_over_or_filled(answers):
     found = answers("places")
     # Three trials are stopped at their first epoch, three at the second. A batch of constant size runs an epoch ahead.
@@ -280,6 +298,7 @@ def test_places_that_are_free_are_passed_over_or_filled(answers):
     assert_alike(found["still"]["results"], answers("lanes")["still"]["results"])
 
 
+@pytest.mark.slow
 def test_cut_epochs_are_not_mixed(answers):
     cut = answers("lanes")["cut short"]
     assert cut["asked"] == []
@@ -287,6 +306,7 @@ def test_cut_epochs_are_not_mixed(answers):
     assert {r["summary"]["n_steps"] for r in cut["results"]} == {7, 10}
 
 
+@pytest.mark.slow
 def test_new_trials_of_another_structure_come_afterwards(answers):
     found = answers("lanes")
     odd = found["odd"]["results"]
@@ -295,21 +315,25 @@ def test_new_trials_of_another_structure_come_afterwards(answers):
     assert_alike(odd[-1:], found["odd alone"])
 
 
+@pytest.mark.slow
 def test_trials_that_are_due_take_free_places_first(answers):
     found = answers("lanes")
     assert_alike(found["small"]["results"], found["still"]["results"] + found["rest"][:2])
     assert {r["summary"]["compiled_batch_size"] for r in found["small"]["results"]} <= {2, 4}
 
 
+@pytest.mark.slow
 def test_a_caller_is_called_at_the_beginning_and_towards_the_end(answers):
     reports = [[[0, epoch], [1, epoch]] for epoch in range(3)]
     assert answers("lanes")["told"] == ["begun", *reports[0], ["ending", 1], *reports[1], ["ending", 0], *reports[2]]
 
 
+@pytest.mark.slow
 def test_an_exception_of_a_caller_asked_for_more_trials_passes_through(answers):
     assert "the caller's own" in answers("lanes")["refusal"]
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_where_places_are_filled_loses_nothing(answers):
     found = answers("lanes")
     assert_alike(found["tight"]["results"], found["still"]["results"] + found["rest"])
