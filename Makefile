@@ -6,6 +6,11 @@ SHELL := /bin/bash
 # Tests start a hundred processes; without bytecode each compiles the same files.
 unexport PYTHONDONTWRITEBYTECODE
 
+# pip keeps what it builds under HOME, and fails there if that is read-only.
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export PIP_NO_CACHE_DIR := 1
+endif
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
