@@ -14,6 +14,7 @@ from study.pipeline.confirmation_phase import confirm, confirm_untuned
 from study.pipeline.finalize import keep_model, record
 from study.pipeline.live_view import open_view
 from study.pipeline.preflight import load_config
+from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
 from study.pipeline.start import start_study
 from study.training.backend import select_backend
@@ -61,6 +62,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         open_view(config.live, stream=terminal) as view,
         start_study(config, view) as context,
     ):
+        repeat_first_epoch(context)
         best = search(context, meanwhile=lambda: confirm_untuned(context))
         confirmed = confirm(context, best)
         keep_model(context, best, confirmed)

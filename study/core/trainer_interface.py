@@ -74,7 +74,8 @@ class TrialResult:
             final training loss is above the loss before the first step; `failed` when an exception ended it.
         history: One value per epoch for each metric, in the order of the epochs.
         summary: Numbers known at the end: `seconds_train`, `seconds_compile`, `seconds_evaluate`, `n_steps`,
-            `n_examples`, `initial_loss`, `final_loss`, `n_parameters`, `optimizer_state_bytes`, `compiled_batch_size`
+            `n_examples`, `initial_loss`, `early_loss`, the mean loss of the first two batches (known after the
+            first epoch), `final_loss`, `n_parameters`, `optimizer_state_bytes`, `compiled_batch_size`
             at the start, `compiled_batch_size_at_end` if that differs; `diverged_at_step` for a diverged trial with a
             non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
         error: The traceback of a failed trial. None (the default): the trial did not fail.

@@ -213,6 +213,16 @@ class StudyTracker:
         self._record_progress(best=best, tests=tests)
         self.flush()
 
+    def accept(self, change: str) -> None:
+        """Record a change that the user accepted.
+
+        Args:
+            change: What was recorded, and what is so now.
+        """
+        earlier = self.tags_before.get(mlflow_schema.ACCEPTED)
+        told = f"{earlier}, {change}" if earlier else change
+        self._writer.put(Log(run=self.run_id, tags={mlflow_schema.ACCEPTED: told}))
+
     def artifact_text(self, text: str, path: str) -> None:
         """Keep a text as an artifact of the study.
 

@@ -45,6 +45,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         evaluate: Returns the loss and metrics to report for an epoch instead of Keras's running means; None: the
             running means are reported.
         step: Number of steps taken.
+        early_loss: Mean of the loss over the first two batches, or over the first if an epoch has one batch. None:
+            not known yet.
         history: One value per finished epoch for each metric.
         pruned: True if `on_epoch` stopped the training before its end.
         reports: The reports of all epochs so far, in the form that `replay` takes.
@@ -60,6 +62,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.evaluate: Callable[[], Mapping[str, float]] | None = None
         self.step = 0
+        self.early_loss: float | None = None
         self.history: dict[str, list[float]] = {}
         self.pruned = False
         self.reports: list[dict[str, Any]] = []
@@ -158,7 +161,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             reports: The `reports` of an earlier watcher.
         """
         for epoch, report in enumerate(reports):
-            self.step = report["step"]
+            self.step, self.early_loss = report["step"], report.get("early_loss")
             steps = {name: np.asarray(values) for name, values in report["steps"].items()}
             self._report(EpochReport(epoch=epoch, step=self.step, metrics=report["metrics"], steps=steps))
             if self.pruned:
@@ -168,7 +171,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         for name, value in report.metrics.items():
             self.history.setdefault(name, []).append(value)
         steps = {name: values.tolist() for name, values in report.steps.items()}
-        self.reports.append({"step": report.step, "metrics": dict(report.metrics), "steps": steps})
+        told = {"step": report.step, "metrics": dict(report.metrics), "steps": steps, "early_loss": self.early_loss}
+        self.reports.append(told)
         try:
             go_on = self._on_epoch(self._trial, report)
             if self.keep is not None:
@@ -194,6 +198,8 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             if not math.isfinite(mean):
                 self.seconds_in_epochs += perf_counter() - self._epoch_begin
                 raise NonFiniteLossError(first + offset)
+            if first + offset <= 2 and self._epoch_begin_step == 0:
+                self.early_loss = mean
         if self._every_n_steps is not None:
             self._running_means.extend(means)
 

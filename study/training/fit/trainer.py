@@ -151,6 +151,8 @@ class FitTrainer:
         self._checkpoints.drop([trial])
         if watcher.pruned:
             state = "pruned"
+        if watcher.reports and watcher.early_loss is not None:
+            summary["early_loss"] = watcher.early_loss
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
             if has_diverged(summary, weights_are_finite=are_finite(model.get_weights())):

@@ -22,6 +22,7 @@ class OngoingTraining:
         state: State of the update rule. Default: a new state.
         step: Number of steps taken. Default 0.
         n_examples: Number of examples seen, repetitions counted. Default 0.
+        early_loss: Mean loss of the first two batches. None (the default): the first epoch has not ended.
         history: One value per finished epoch for each metric. Default: empty.
         seconds_train: Time in steps, in seconds. Default 0.
         seconds_evaluate: Time in evaluations, in seconds. Default 0.
@@ -34,6 +35,7 @@ class OngoingTraining:
     state: State = field(default_factory=State)
     step: int = 0
     n_examples: int = 0
+    early_loss: float | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds_train: float = 0.0
     seconds_evaluate: float = 0.0

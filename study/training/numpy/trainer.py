@@ -180,6 +180,8 @@ class NumpyTrainer:
         progress.state = dataclasses.replace(progress.state, slots=cast)
         summary = {"initial_loss": self._evaluate(progress, self._loss_sample)["loss"]}
         state = self._run_epochs(progress, rule, on_epoch)
+        if progress.early_loss is not None:
+            summary["early_loss"] = progress.early_loss
         if state == "diverged":
             summary["diverged_at_step"] = float(progress.step)
         if state == "complete":
@@ -213,6 +215,8 @@ class NumpyTrainer:
             progress.seconds_train += perf_counter() - began
             if not math.isfinite(losses[-1]):
                 return "diverged"
+            if epoch == 0:
+                progress.early_loss = float(np.average(losses[:2], weights=[len(output) for output in outputs[:2]]))
             metrics = self._epoch_metrics(progress, losses=losses, outputs=outputs, order=order)
             steps = self._step_losses(losses, last_step=progress.step)
             report = EpochReport(epoch=epoch, step=progress.step, metrics=metrics, steps=steps)

@@ -236,6 +236,8 @@ class LaneBatch:
                 self._keep_weights(index, self.state)
                 diverged.append(lane.trial)
                 continue
+            if epoch == 0:
+                lane.summary["early_loss"] = float(running[min(1, n_steps - 1), index])
             values = {name: float(column[index]) for name, column in metrics.items()}
             for name, value in values.items():
                 lane.history.setdefault(name, []).append(value)
