@@ -15,7 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Two workers, since each holds TensorFlow in memory. All tests of a file run in one worker, so its fixtures are made once.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# tests/conftest.py chooses the order of the files.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
 

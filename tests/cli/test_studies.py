@@ -52,10 +52,10 @@ def mine(tmp_path_factory, study):
     return folder, done
 
 
-def listed(study, folder, *names):
-    done = study("list", "--json", *names, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+def listed(here, folder, *names):
+    status, out, err = here("list", "--json", *names, cwd=folder)
+    assert status == 0, err
+    return json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
 def rows(text):
@@ -98,11 +98,11 @@ def test_the_best_study_comes_first(mine):
     assert len(set(values)) > 1
 
 
-def test_list_shows_the_same_numbers_as_the_run_and_as_json(mine, study):
+def test_list_shows_the_same_numbers_as_the_run_and_as_json(mine, here):
     folder, done = mine
-    again = study("list", "mine", cwd=folder)
-    assert rows(again.stdout) == rows(done.stdout)
-    (experiment,) = listed(study, folder).items()
+    _, again, _ = here("list", "mine", cwd=folder)
+    assert rows(again) == rows(done.stdout)
+    (experiment,) = listed(here, folder).items()
     assert experiment[0] == "mine"
     shown = rows(done.stdout)
     for record in experiment[1]:
@@ -115,10 +115,10 @@ def test_list_shows_the_same_numbers_as_the_run_and_as_json(mine, study):
     assert [record["model"] for record in experiment[1]] == ["own"] * 3
 
 
-def test_an_experiment_that_is_not_there_is_told(mine, study):
-    done = study("list", "yours", cwd=mine[0])
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "EXPERIMENT=yours: expected one of mine" in done.stderr
+def test_an_experiment_that_is_not_there_is_told(mine, here):
+    status, out, err = here("list", "yours", cwd=mine[0])
+    assert (status, out) == (2, "")
+    assert "EXPERIMENT=yours: expected one of mine" in err
 
 
 def test_a_study_name_that_is_anothers_is_refused_and_nothing_changes(mine, here, contents):
@@ -151,7 +151,7 @@ def test_the_doctor_reads_the_stores_and_finds_a_users_own_data_set(mine, study,
     assert contents(folder / "mlruns") == before
 
 
-def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study):
+def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study, here):
     # The flag stands in the middle, and the second job needs a process of its own.
     words = ["trainer.backend=tensorflow,jax", "-m", "optimizer=sgd", "budget.n_trials=1"]
     done = study("run", *words, *SMALL, cwd=tmp_path)
@@ -161,14 +161,14 @@ def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study):
         "digits-mlp/sgd-backend=tensorflow: 1 trial",
         "digits-mlp/sgd-backend=jax: 1 trial",
     ]
-    records = {record["name"]: record for record in listed(study, tmp_path)["digits-mlp"]}
+    records = {record["name"]: record for record in listed(here, tmp_path)["digits-mlp"]}
     for name, record in records.items():
         assert record["status"] == "FINISHED"
         assert record["params"]["trainer.backend"] == name.partition("=")[2]
         assert len(record["trials"]) == 1
 
 
-def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, study, program, environment):
+def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, here, program, environment):
     words = ["run", "optimizer=sgd", "budget.n_trials=8", *SMALL]
     with subprocess.Popen(
         [str(program), *words],
@@ -187,7 +187,7 @@ def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, study, progra
     assert process.returncode == 1, told
     assert told.endswith("study run: stopped. Run the same command again to continue.\n")
     assert "Traceback" not in told
-    (before,) = listed(study, tmp_path)["digits-mlp"]
+    (before,) = listed(here, tmp_path)["digits-mlp"]
     finished = [run["run_id"] for run in before["trials"] if run["state"]]
     assert 2 <= len(finished) < 8
     assert before["status"] == "KILLED"
@@ -197,7 +197,7 @@ def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, study, progra
     assert f"8 trials, {len(finished)} of them already done" in screen
     assert "\x1b[" in screen  # `live: auto` on a terminal redraws
     assert " of 8)" in screen.partition("already done")[2]  # what it shows while it trains
-    (after,) = listed(study, tmp_path)["digits-mlp"]
+    (after,) = listed(here, tmp_path)["digits-mlp"]
     assert after["status"] == "FINISHED"
     assert [run["number"] for run in after["trials"] if run["state"]] == list(range(8))
     assert set(finished) <= {run["run_id"] for run in after["trials"]}
