@@ -59,7 +59,7 @@ def repeat_first_epoch(context: StudyContext) -> None:
 
 
 def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None:
-    """Return the best trial so far and its metrics; None if no trial completed, or nothing is left to be trained."""
+    """Return the best trial so far and its metrics; None if there is none, or nothing is left to be trained."""
     config, best = context.config, context.search.best()
     if best is None:
         return None
@@ -68,6 +68,8 @@ def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None
     run = context.tracker.finished("trial").get(("trial", best.number))
     if run is None or "initial_loss" not in run.metrics:
         return None
+    if config.contents is not None and run.contents != config.contents.digest:
+        return None  # trained with other data or code, a change that the user accepted
     trial = Trial(
         number=best.number,
         hyperparameters=config.optimizer.arguments(best.point),
