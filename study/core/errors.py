@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.core.redaction import redact, redacted
 
@@ -40,6 +42,18 @@ def _shown(value: object) -> str:
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def told_with_place(error: BaseException) -> str:
+    """Return `raises KeyError: 'x' (load in own.py, line 12)`: an error of a user's code, with its innermost place.
+
+    Args:
+        error: The error, with its traceback.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = str(error).strip().splitlines()
+    place = f" ({frames[-1].name} in {Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"raises {type(error).__name__}{': ' if lines else ''}{_shown(lines[0] if lines else '')}{place}"
 
 
 class StudyError(Exception):

@@ -15,9 +15,10 @@ from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import StudyConfig
-from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError
+from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, told_with_place
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
+from study.pipeline.data_check import check_data
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
@@ -98,22 +99,25 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
 
 
 def load_dataset(config: StudyConfig) -> Dataset:
-    """Load the study's data set.
+    """Load the study's data set and check it.
 
     Args:
         config: The study's config.
 
     Raises:
-        DataError: The data set cannot be loaded, or has labels of more classes than it declares.
+        DataError: The data set cannot be loaded, or no trainer could train on it.
         ConfigError: An argument is wrong.
     """
-    dataset: Dataset = instantiate(config.dataset.section)
-    if config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=dataset.n_outputs)):
+    try:
+        loaded = instantiate(config.dataset.section)
+    except StudyError:
+        raise
+    except Exception as error:  # a function of the user's can fail in any way
         raise DataError(
-            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, since its n_outputs is "
-            f"{dataset.n_outputs}. Correct the labels, or let load() return the number of classes as n_outputs."
-        )
-    return dataset
+            f"dataset={config.dataset.name}: {config.dataset.section['_target_']} {told_with_place(error)}. Correct "
+            "the function, or the arguments that conf/dataset gives it."
+        ) from error
+    return check_data(config, loaded)
 
 
 def build_model(config: StudyConfig, dataset: Dataset) -> Any:

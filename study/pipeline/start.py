@@ -43,6 +43,8 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
+        if told := _wide_batch(config, len(dataset.train)):
+            view.message(told)
         for message in identified.messages:
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
@@ -63,6 +65,17 @@ def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: 
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
     announce_cautions(config, view)
+
+
+def _wide_batch(config: StudyConfig, n_examples: int) -> str:
+    """Say that a step takes all training examples since there are not more; empty otherwise."""
+    batch_size = config.trainer.section["batch_size"]
+    if batch_size <= n_examples:
+        return ""
+    return (
+        f"trainer.batch_size={batch_size} is more than the {n_examples} training examples: each step takes all of "
+        "them."
+    )
 
 
 def other_versions(backend: str, *, before: Mapping[str, str], now: Mapping[str, str]) -> str:

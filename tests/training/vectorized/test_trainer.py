@@ -30,7 +30,17 @@ SETTINGS = (
     ),
     *("clipnorm", "global_clipnorm", "clipvalue", "weight_decay", "ema", "ema overwritten", "accumulation"),
     *("loss_scale_factor", "dropout, batch norm, l2", "recurrent", "unknown initializer", "bfloat16"),
-    *("metrics and steps", "n_steps", "few steps", "whole batches", "orders", "pruned", "wreck", "exploding"),
+    *(
+        "metrics and steps",
+        "n_steps",
+        "few steps",
+        "whole batches",
+        "too few examples",
+        "orders",
+        "pruned",
+        "wreck",
+        "exploding",
+    ),
     *("in order", "evaluated", "evaluated, averages, recurrent"),
 )
 INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "shared")
