@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from pathlib import Path
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
+_COLOR = re.compile(r"\x1b\[\d+m")
+_HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
+# Part of the path of each module of this package.
+_OURS = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +52,17 @@ def _shown(value: object) -> str:
 def told_with_place(error: BaseException) -> str:
     """Return `raises KeyError: 'x' (load in own.py, line 12)`: an error of a user's code, with its innermost place.
 
+    Places in installed packages and in this one are left out.
+
     Args:
         error: The error, with its traceback.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    lines = str(error).strip().splitlines()
-    place = f" ({frames[-1].name} in {Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"raises {type(error).__name__}{': ' if lines else ''}{_shown(lines[0] if lines else '')}{place}"
+    own = [frame for frame in frames if "site-packages" not in frame.filename and _OURS not in frame.filename]
+    place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    lines = filter(None, (_COLOR.sub("", line).strip() for line in str(error).splitlines()))
+    first = next((line for line in lines if not line.startswith(_HEADLINE)), "")
+    return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first)}{place}"
 
 
 class StudyError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import Confirmed, model_weights
@@ -24,10 +25,22 @@ def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirm
     if context.config.tracking.log_model:
         weights = model_weights(context, best, confirmed)
         if weights is not None:
-            model = context.trainer.build_model(weights)
-            with without_tensorflow():
-                context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
+            _log(context, context.trainer.build_model(weights))
     context.search.claims.finish()
+
+
+def _log(context: StudyContext, model: Any) -> None:
+    from study.training.architecture import unserializable  # imports Keras
+
+    if reason := unserializable(model):
+        context.view.message(
+            f"tracking.log_model=true: the best model of model={context.config.model.name} is not kept, since Keras "
+            f"cannot save it ({reason}). Give its class get_config(), as in the guide of keras.Model. Everything else "
+            "is recorded."
+        )
+        return
+    with without_tensorflow():
+        context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
 
 
 def record(context: StudyContext, best: BestTrial | None) -> None:

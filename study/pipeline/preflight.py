@@ -141,6 +141,24 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
     return model
 
 
+def check_task(config: StudyConfig, dataset: Dataset) -> None:
+    """Check, without computing, that model, data, loss and metrics fit together.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        ConfigError: They do not fit together; the error has all faults.
+    """
+    from study.training.task_check import task_faults  # imports Keras
+
+    with _fitting_together(config):
+        faults = task_faults(config, dataset)
+    if faults:
+        raise ConfigError(faults)
+
+
 def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     """Build the trainer.
 
@@ -160,10 +178,18 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
 def _fitting_together(config: StudyConfig) -> Iterator[None]:
     try:
         yield
+    except StudyError:
+        raise
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
             f"they do not fit together. {error}"
+        ) from error
+    except Exception as error:  # a model of the user's can fail in any way
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"building {config.model.section.get('_target_')} {told_with_place(error)}. Correct the model, or choose "
+            "another."
         ) from error
 
 
@@ -191,15 +217,8 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
             datasets[data_key] = load_dataset(config)
         if (data_key, model_key) not in built:
             dataset = datasets[data_key]
-            try:
-                shape, n_outputs = dataset.input_shape, dataset.n_outputs
-                _check_outputs(
-                    config, dataset, instantiate(config.model.section, input_shape=shape, n_outputs=n_outputs)
-                )
-            except (ValueError, TypeError) as error:
-                raise StudyError(
-                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit together. {error}"
-                ) from error
+            build_model(config, dataset)
+            check_task(config, dataset)
             built.add((data_key, model_key))
 
 

@@ -13,7 +13,7 @@ from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
-from study.pipeline.preflight import build_model, build_trainer, load_dataset
+from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
@@ -34,6 +34,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
     """
     dataset = load_dataset(config)
     identified = identify(config, dataset, build_model(config, dataset))
+    check_task(config, dataset)
     config = identified.config
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
