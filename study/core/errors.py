@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from study.core.redaction import redact, redacted
 
 _LONGEST = 500
 _COLOR = re.compile(r"\x1b\[\d+m")
+_OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
 _HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
 # Part of the path of each module of this package.
 _OURS = str(Path(__file__).parents[1])
@@ -62,7 +63,35 @@ def told_with_place(error: BaseException) -> str:
     place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     lines = filter(None, (_COLOR.sub("", line).strip() for line in str(error).splitlines()))
     first = next((line for line in lines if not line.startswith(_HEADLINE)), "")
-    return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first)}{place}"
+    return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first.rstrip('.'))}{place}"
+
+
+def blamed(key: str, arguments: Mapping[str, object], error: Exception, *, name: str) -> Fault:
+    """Return the fault of a part that cannot be built or used, under the key of the argument that the error names.
+
+    Args:
+        key: Key of the part's section, such as `pruner`.
+        arguments: The arguments of the part, by name.
+        error: The error that building or using it raised.
+        name: Name of the part.
+    """
+    if own := _OWN_FAULT.match(str(error)):  # an error of ours has the form of a fault
+        return Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
+    words = set(re.findall(r"\w+", str(error)))
+    given = {
+        each: value for each, value in arguments.items() if each not in ("_target_", "name") and value is not None
+    }
+    named = [each for each in given if each in words]
+    texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
+    culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
+    listed = ", ".join(f"{each}={value}" for each, value in given.items())
+    advice = f"Correct its arguments ({listed}), or choose another {key}."
+    return Fault(
+        key=key if culprit is None else f"{key}.{culprit}",
+        value=name if culprit is None else given[culprit],
+        allowed=f"arguments that {key.partition('.')[0]}={name} can be used with; it {told_with_place(error)}",
+        advice=advice if culprit is None else f"Correct {key}.{culprit}.",
+    )
 
 
 class StudyError(Exception):

@@ -19,6 +19,7 @@ from study.core.errors import BackendError, ConfigError, DataError, Fault, Study
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.pipeline.data_check import check_data
+from study.search.search_check import search_faults
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
@@ -53,8 +54,21 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         config = parse(raw, folder=folder, labels=labels)
     except ConfigError as error:
         raise told_by_origin(error, resolved.origins) from None
+    _check_parts(config, resolved.origins)
     check_stores(config)
     return config
+
+
+def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:
+    """Build optimizer, schedule, sampler and pruner once.
+
+    Raises:
+        ConfigError: One of them cannot be built or used.
+    """
+    from study.training.optimizer_check import optimizer_faults  # imports Keras
+
+    if faults := [*optimizer_faults(config), *search_faults(config)]:
+        raise told_by_origin(ConfigError(faults), origins)
 
 
 def check_stores(config: StudyConfig) -> None:

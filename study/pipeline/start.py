@@ -44,7 +44,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
-        if told := _wide_batch(config, len(dataset.train)):
+        for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
             view.message(told)
         for message in identified.messages:
             view.message(message)
@@ -76,6 +76,17 @@ def _wide_batch(config: StudyConfig, n_examples: int) -> str:
     return (
         f"trainer.batch_size={batch_size} is more than the {n_examples} training examples: each step takes all of "
         "them."
+    )
+
+
+def _small_grid(config: StudyConfig) -> str:
+    """Say that a grid has fewer points than there are trials; empty otherwise."""
+    n = config.n_points
+    if n is None or n >= config.budget.n_trials or not config.optimizer.ranges:
+        return ""
+    return (
+        f"sampler={config.sampler.name} has {n} points, fewer than budget.n_trials={config.budget.n_trials}: each is "
+        "trained once."
     )
 
 

@@ -167,7 +167,7 @@ def test_all_faults_are_told_at_once(base):
     [
         (
             "for_other_data",
-            "model=for_other_data: expected a model that takes inputs of shape (4, 2), float32: it raises ValueError: ",
+            "model=for_other_data: expected a model that takes inputs of shape (4, 2), float32: it raises ValueError",
         ),
         ("two_outputs", "model=two_outputs: expected a model with one output, not a list. Return one output from the"),
         ("frozen", "model=frozen: expected a model with trainable weights. Set trainable=True for a layer."),
