@@ -71,7 +71,7 @@ def _study_config(
     """Read every key; a placeholder replaces a faulty value."""
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
-    optimizer = read_optimizer(read)
+    optimizer = read_optimizer(read, recorded=recorded)
     _check_rule(read, optimizer)
     task = _task(read, recorded=recorded)
     return StudyConfig(
