@@ -59,7 +59,7 @@ def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: 
         experiment=config.experiment_name,
         metric=config.objective.metric,
         direction=config.objective.direction,
-        n_trials=config.n_trials,
+        n_trials=max(config.n_trials, search.n_spent),
         n_done=search.n_spent,
         n_confirmations=n_confirmations_due(config, tracker),
     )
