@@ -24,7 +24,7 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import signature_faults
+from study.config.unknown_arguments import section_faults, signature_faults
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import Range, Value
 
@@ -193,6 +193,9 @@ def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
 def _task(read: Reader, *, recorded: bool) -> Task:
     loss, metrics = read.section("dataset.task.loss"), read_metrics(read)
     if not recorded:
+        sections = {f"dataset.task.metrics.{i}": metric for i, metric in enumerate(metrics)}
+        for key, section in {"dataset.task.loss": loss, **sections}.items():
+            read.faults += section_faults(key, section) if isinstance(section, Mapping) else []
         read.faults += logits_faults(loss, metrics)
     train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
     shuffle = read.boolean("dataset.task.shuffle", True)

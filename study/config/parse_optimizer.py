@@ -16,6 +16,8 @@ from study.config.unknown_arguments import signature_faults
 from study.core.search_space import SCALES, Range, Value, text_of
 
 RATE = "learning_rate"
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+_AVERAGES = ("ema_momentum", "ema_overwrite_frequency")
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
 
@@ -44,7 +46,7 @@ def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
     ranges = _read_ranges(read, read.section("optimizer.search", optional=True), known, fixed)
     if not recorded:
         _check_numbers(read, fixed, ranges)
-        _check_averages(read, fixed, ranges)
+        _check_ignored(read, fixed, ranges)
     given = read.section("optimizer.untuned", optional=True)
     untuned = {key: value for key, value in given.items() if key not in fixed}
     return OptimizerConfig(name=read.name("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
@@ -169,11 +171,17 @@ def _check_number(read: Reader, key: str, value: object) -> None:
         read.fault(key, value, allowed=allowed, advice=advice)
 
 
-def _check_averages(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str, Range]) -> None:
-    """Refuse arguments of an average of the weights if there is none: Keras ignores them."""
+def _check_ignored(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str, Range]) -> None:
+    """Refuse what Keras ignores: a clipping at 0 or less, and arguments of an average without an average."""
+    for name in _CLIPPING:
+        low = ranges[name].low if name in ranges else None
+        for key, value in ((f"optimizer.{name}", fixed.get(name)), (f"optimizer.search.{name}.low", low)):
+            if is_number(value) and value <= 0:  # type: ignore[operator]
+                advice = f"Set {key} to more than 0, or to null for no clipping."
+                read.fault(key, value, allowed="a number above 0, since it is ignored otherwise", advice=advice)
     if fixed.get("use_ema") or "use_ema" in ranges:
         return
-    for name in ("ema_momentum", "ema_overwrite_frequency"):
+    for name in _AVERAGES:
         if fixed.get(name) is not None or name in ranges:
             key = f"optimizer.{name}" if name in fixed else f"optimizer.search.{name}"
             value = fixed.get(name, "a range")

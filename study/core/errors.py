@@ -77,11 +77,11 @@ def blamed(key: str, arguments: Mapping[str, object], error: Exception, *, name:
     """
     if own := _OWN_FAULT.match(str(error)):  # an error of ours has the form of a fault
         return Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
-    words = set(re.findall(r"\w+", str(error)))
+    words = re.findall(r"\w+", str(error))
     given = {
         each: value for each, value in arguments.items() if each not in ("_target_", "name") and value is not None
     }
-    named = [each for each in given if each in words]
+    named = sorted((each for each in given if each in words), key=words.index)
     texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
     culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
     listed = ", ".join(f"{each}={value}" for each, value in given.items())

@@ -42,7 +42,9 @@ def _schedule_faults(config: StudyConfig) -> Iterator[Fault]:
         return
 
     def at_a_step() -> None:
-        inferred(build_schedule(section, n_steps=n_steps), keras.KerasTensor((), "int32"))
+        factor = inferred(build_schedule(section, n_steps=n_steps), keras.KerasTensor((), "int32"))
+        if tuple(getattr(factor, "shape", ())):
+            raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
 
     if error := _raised(at_a_step):
         yield blamed("schedule", section, error, name=config.schedule.name)

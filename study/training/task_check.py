@@ -95,7 +95,7 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
     yield from shapes
     yield from _activation_faults(config, model, batch)
     if not shapes:
-        yield from _inferred_faults(config, model, batch)
+        yield from _inferred_faults(config, dataset, model, batch)
 
 
 def _shape_faults(config: StudyConfig, dataset: Dataset, batch: _Batch) -> Iterator[Fault]:
@@ -140,7 +140,7 @@ def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterat
         yield _fault("model", name, allowed, "End the model with a sigmoid, or with two outputs.")
 
 
-def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator[Fault]:
+def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _Batch) -> Iterator[Fault]:
     """Infer the loss and each metric on its own, so that each has its own fault."""
     types = f"targets of shape {tuple(batch.y.shape[1:])}, {batch.y.dtype}, and outputs of shape "
     types += f"{tuple(batch.output.shape[1:])}, {batch.output.dtype}"
@@ -152,7 +152,14 @@ def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator
         return inferred(lambda x, y, output: compute(x, y, output), batch.x, batch.y, batch.output)
 
     loss = config.task.loss
-    if told := _told(lambda: measured(loss=instantiate(loss))):
+
+    def measure_loss() -> None:
+        measured(loss=instantiate(loss))
+        if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
+            y = keras.ops.convert_to_tensor(dataset.train.y[:_N])
+            instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
+
+    if told := _told(measure_loss):
         allowed = f"a loss that can be computed from {types}; it {told}"
         yield _fault(_LOSS, loss.get("_target_"), allowed, advice)
     for i, metric in enumerate(config.task.metrics):
