@@ -78,6 +78,7 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
     x, y = _like(dataset.train.x), _like(dataset.train.y)
     try:
         output = inferred(model, x)
+        inferred(partial(model, training=True), x)
     except Exception as error:  # the user's layers can fail in any way
         allowed = f"a model that takes inputs of shape {dataset.input_shape}, {x.dtype}: it {told_with_place(error)}"
         yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")

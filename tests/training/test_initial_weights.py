@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import task_cases
 
 from study.training.initial_weights import built_with, outline
 
@@ -66,3 +67,9 @@ def test_a_model_of_given_weights_draws_none_of_its_own():
 def test_weights_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="shape"):
         built_with(dense, [np.ones((2, 3)), np.zeros(2)], example=None)
+
+
+def test_a_subclass_with_nothing_but_call_gets_given_weights():
+    weights = [np.ones((3, 8)), np.zeros(8), np.ones((8, 2)), np.zeros(2)]
+    model = built_with(lambda: task_cases.OnlyCall(2), weights, example=np.zeros((1, 3), np.float32))
+    assert np.asarray(model(np.ones((1, 3), np.float32))).tolist() == [[24.0, 24.0]]

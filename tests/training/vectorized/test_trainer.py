@@ -41,7 +41,7 @@ SETTINGS = (
         "wreck",
         "exploding",
     ),
-    *("in order", "evaluated", "evaluated, averages, recurrent"),
+    *("only call", "in order", "evaluated", "evaluated, averages, recurrent"),
 )
 INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "shared")
 # After 14 to 16 steps; float32 rounds to 6e-8, and products are summed in another order if lanes are multiplied

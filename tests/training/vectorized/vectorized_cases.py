@@ -155,6 +155,7 @@ def all_settings():
         "orders": partial(both, [trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
         "pruned": partial(both, [trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3, **WHOLE),
         "wreck": partial(both, [trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+        "only call": partial(with_adam, model={"_target_": "task_cases.only_call"}, **WHOLE),
         "in order": partial(with_adam, shuffle=False, **WHOLE),
     }
     evaluated = {"train_metrics": "evaluated", "optimizer": ADAM}
