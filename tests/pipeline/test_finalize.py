@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from study.run import run_study
 from study.tracking.read_studies import read_studies
 
@@ -34,6 +36,8 @@ def saved(input_shape, n_outputs, hidden, activation, output_activation, dropout
 """
 
 
+# MLflow 3.17 warns of its own type hints when it imports its Keras flavor.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 def test_a_subclass_with_nothing_but_call_is_trained_and_confirmed(compose, tmp_path, empty_store, monkeypatch, capfd):
     (tmp_path / "own_subclass.py").write_text(OWN)
     (tmp_path / "mlruns").mkdir()
