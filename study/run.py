@@ -10,7 +10,7 @@ from typing import Any
 from study.config.schema import StudyConfig
 from study.core.log_capture import captured, removed_without_stores
 from study.core.trainer_interface import BestTrial
-from study.pipeline.confirmation_phase import confirm, confirm_untuned
+from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, record
 from study.pipeline.live_view import open_view
 from study.pipeline.preflight import load_config
@@ -63,10 +63,12 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         start_study(config, view) as context,
     ):
         repeat_first_epoch(context)
-        best = search(context, meanwhile=lambda: confirm_untuned(context))
-        confirmed = confirm(context, best)
-        keep_model(context, best, confirmed)
-        record(context, best)
+        search(context, meanwhile=lambda: confirm_untuned(context))
+        if not leaves_to_others(context):
+            confirmed = confirm(context)
+            keep_model(context, confirmed)
+            record(context)
+        best = context.search.best()
         context.tracker.artifact_file(config.log_file, "")
         view.study_ended(best=best, seconds=time.monotonic() - started)
         return StudyOutcome(

@@ -171,6 +171,9 @@ def test_a_model_that_raises_fails_its_trials_and_the_study_names_the_error(read
     )
     monkeypatch.syspath_prepend(tmp_path)
     config = ready("model._target_=fragile.build", "budget.n_trials=2")
+    with pytest.raises(ConfigError, match=r"it raises RuntimeError: it broke \(call in fragile.py, line 5\)"):
+        run_study(config)
+    monkeypatch.setattr("study.pipeline.start.check_task", lambda *_: None)  # as if only values made it break
     with pytest.raises(StudyError, match=r"all 2 trials have failed, with the same error:\n.*it broke"):
         run_study(config)
     record = _study(config)

@@ -18,6 +18,7 @@ from study.core.errors import ConfigError, Fault
 
 # The key of the arguments for all optimizers that a setting does not name.
 ANY = "any"
+_SEARCH = "optimizer.search."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,52 @@ def refuse_given(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
             faults.append(Fault(key=key, value=given[key], allowed=f"no value together with {origin}", advice=advice))
     if faults:
         raise ConfigError(faults)
+
+
+def refuse_unused_ranges(raw: Mapping[str, Any], given: Mapping[str, str]) -> None:
+    """Refuse a typed range such as `optimizer.search.momentum.low=0.5` that nothing would use.
+
+    Args:
+        raw: The resolved config.
+        given: The values that a user gave, as text, by dotted key, without nulls.
+
+    Raises:
+        ConfigError: The argument is fixed by a file or a setting, or it is not among those that are searched.
+    """
+    resolved = resolve_setting(raw)
+    optimizer = Reader(resolved.raw).section("optimizer", optional=True)
+    typed = {key.removeprefix(_SEARCH).split(".")[0]: key for key in reversed(list(given)) if key.startswith(_SEARCH)}
+    faults = []
+    for argument, key in typed.items():
+        told = _unused(
+            argument, optimizer, origin=resolved.origins.get(f"optimizer.{argument}"), setting=raw.get("setting")
+        )
+        if told is not None:
+            faults.append(Fault(key=key, value=given[key], allowed=told[0], advice=told[1]))
+    if faults:
+        raise ConfigError(faults)
+
+
+def _unused(
+    argument: str, optimizer: Mapping[str, Any], *, origin: str | None, setting: object
+) -> tuple[str, str] | None:
+    """Return the reason why a range is not used and the next step; None if it is used."""
+    fixed, only, search = optimizer.get(argument), optimizer.get("search_only"), optimizer.get("search")
+    entry = search.get(argument) if isinstance(search, Mapping) else None
+    key, name = f"optimizer.{argument}", optimizer.get("name")
+    if fixed is not None:
+        where = origin or f"conf/optimizer/{name}.yaml"
+        advice = f"Remove the range, or set {origin or key}=null to search the argument."
+        return f"an argument that is searched, and {where} fixes {argument}={fixed}", advice
+    if isinstance(only, list) and argument not in only:
+        if setting is not None:
+            return f"no range, since setting={setting} fixes its arguments and searches nothing", "Set setting=null."
+        listed = ",".join(map(str, [*only, argument]))
+        return f"one of the arguments of optimizer.search_only={only}", f"Set optimizer.search_only=[{listed}]."
+    if only is None and isinstance(entry, Mapping) and entry.get("optional"):
+        advice = f"Add optimizer.search.{argument}.optional=false, or name all arguments in optimizer.search_only."
+        return "the range of an argument that is searched, and this one is optional", advice
+    return None
 
 
 def told_by_origin(error: ConfigError, origins: Mapping[str, str]) -> ConfigError:

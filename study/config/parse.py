@@ -9,6 +9,7 @@ from typing import Any
 
 from study.config.allowlist import target_faults
 from study.config.instantiate import is_too_deep
+from study.config.logits import logits_faults
 from study.config.parse_objective import read_metrics, read_objective
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_stores import read_stores
@@ -23,7 +24,7 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import signature_faults
+from study.config.unknown_arguments import section_faults, signature_faults
 from study.core.errors import ConfigError, Fault
 from study.core.search_space import Range, Value
 
@@ -70,9 +71,9 @@ def _study_config(
     """Read every key; a placeholder replaces a faulty value."""
     dataset = _component(read, "dataset", without=("task",))
     model = _model(read)
-    optimizer = read_optimizer(read)
+    optimizer = read_optimizer(read, recorded=recorded)
     _check_rule(read, optimizer)
-    task = _task(read)
+    task = _task(read, recorded=recorded)
     return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
@@ -163,7 +164,10 @@ def _with_absolute_path(read: Reader, dataset: Component, folder: Path) -> Compo
 
 
 def _trainer(read: Reader) -> Component:
-    """Read the trainer, with the two arguments that every trainer has: an installed backend and a batch size."""
+    """Read the trainer, with the two arguments that every trainer has: an installed backend and a batch size.
+
+    A trainer of one's own may have no batch size for evaluation.
+    """
     backend = read.value("trainer.backend", default=None)
     if backend in BACKENDS and importlib.util.find_spec(backend) is None:
         installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
@@ -171,6 +175,8 @@ def _trainer(read: Reader) -> Component:
         allowed = f"an installed backend: {', '.join(installed)}"
         read.fault("trainer.backend", backend, allowed=allowed, advice=advice)
     read.integer("trainer.batch_size", minimum=1)
+    if "eval_batch_size" in read.section("trainer"):
+        read.integer("trainer.eval_batch_size", minimum=1)
     return _component(read, "trainer", supplied=("config", "dataset"))
 
 
@@ -184,11 +190,16 @@ def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
         read.fault("optimizer", optimizer.name, allowed=f"an optimizer of Keras for trainer={name}", advice=advice)
 
 
-def _task(read: Reader) -> Task:
-    loss = read.section("dataset.task.loss")
+def _task(read: Reader, *, recorded: bool) -> Task:
+    loss, metrics = read.section("dataset.task.loss"), read_metrics(read)
+    if not recorded:
+        sections = {f"dataset.task.metrics.{i}": metric for i, metric in enumerate(metrics)}
+        for key, section in {"dataset.task.loss": loss, **sections}.items():
+            read.faults += section_faults(key, section) if isinstance(section, Mapping) else []
+        read.faults += logits_faults(loss, metrics)
     train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
     shuffle = read.boolean("dataset.task.shuffle", True)
-    return Task(loss=loss, metrics=read_metrics(read), train_metrics=train_metrics, shuffle=shuffle)
+    return Task(loss=loss, metrics=metrics, train_metrics=train_metrics, shuffle=shuffle)
 
 
 def _tracking(read: Reader) -> TrackingConfig:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from study.config.instantiate import like_default, parameters
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
 from study.config.unknown_arguments import signature_faults
-from study.core.search_space import SCALES, Range, Value
+from study.core.search_space import SCALES, Range, Value, text_of
 
+RATE = "learning_rate"
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+_AVERAGES = ("ema_momentum", "ema_overwrite_frequency")
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
 
-def read_optimizer(read: Reader) -> OptimizerConfig:
+def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
     """Return the optimizer of a config; faults go to the reader.
 
     An argument with a value is fixed. The others are searched if `search` has a range for them; with `search_only`,
@@ -24,6 +30,7 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
 
     Args:
         read: The reader of the config.
+        recorded: True for a config from a store, which an earlier version may have checked less. Default False.
     """
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
@@ -37,6 +44,9 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
         if value is not None and key in known
     }
     ranges = _read_ranges(read, read.section("optimizer.search", optional=True), known, fixed)
+    if not recorded:
+        _check_numbers(read, fixed, ranges)
+        _check_ignored(read, fixed, ranges)
     given = read.section("optimizer.untuned", optional=True)
     untuned = {key: value for key, value in given.items() if key not in fixed}
     return OptimizerConfig(name=read.name("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
@@ -70,6 +80,11 @@ def _read_ranges(
         wanted = argument in only if only is not None else not (isinstance(entry, Mapping) and entry.get("optional"))
         if searched is not None and wanted and argument not in fixed:
             ranges[argument] = searched
+            if searched.choices is None and argument in known and isinstance(known[argument].default, bool):
+                key = f"optimizer.search.{argument}"
+                read.fault(
+                    key, entry, allowed="choices of true and false", advice=f"Write {key}={{choices: [true, false]}}."
+                )
     return ranges
 
 
@@ -91,6 +106,13 @@ def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
             advice = f"Write {key}.choices=[0.1,0.01]."
             read.fault(f"{key}.choices", choices, allowed="a list with at least one value", advice=advice)
             return None
+        for choice in choices:
+            if not isinstance(choice, str | None) and not isinstance(choice, bool) and not is_number(choice):
+                advice = "Write single values."
+                read.fault(
+                    f"{key}.choices", choice, allowed="finite numbers, texts, true, false or null", advice=advice
+                )
+                return None
         return Range(argument=argument, choices=tuple(choices))
     low: Any
     high: Any
@@ -115,15 +137,67 @@ def _check_ends(read: Reader, key: str, low: Any, high: Any, scale: str) -> None
     if scale == "log" and low <= 0:
         advice = f"Raise it, or set {key}.scale=linear."
         read.fault(f"{key}.low", low, allowed="a number above 0 on a log scale", advice=advice)
-    if scale == "one_minus_log" and high >= 1:
+    if scale == "one_minus_log" and round(1.0 - high, 12) <= 0:  # twelve digits, as in `Range.bounds`
         advice = f"Lower it, or set {key}.scale=linear."
-        read.fault(f"{key}.high", high, allowed="a number below 1 on a one_minus_log scale", advice=advice)
+        allowed = "a number below 1 on a one_minus_log scale, at most 0.999999999999"
+        read.fault(f"{key}.high", high, allowed=allowed, advice=advice)
+
+
+def _check_numbers(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str, Range]) -> None:
+    """Refuse numbers that float32 rounds to 0, 1 or infinity: the optimizer would divide by zero, or do nothing."""
+    if read.value("trainer.precision", default=None) == "float64":
+        return
+    ends = {f"optimizer.{name}": value for name, value in fixed.items()}
+    for name, searched in ranges.items():
+        key = f"optimizer.search.{name}"
+        pairs = [("low", searched.low), ("high", searched.high), *(("choices", c) for c in searched.choices or ())]
+        for end, value in pairs:
+            _check_number(read, f"{key}.{end}", value)
+    for key, value in ends.items():
+        _check_number(read, key, value)
+
+
+def _check_number(read: Reader, key: str, value: object) -> None:
+    if not isinstance(value, int | float) or not is_number(value):
+        return
+    with np.errstate(all="ignore"):
+        rounded = float(np.float32(value))
+    if math.isinf(rounded) or (value and not rounded) or value < 1 == rounded:
+        allowed = f"a number that float32 does not round to {rounded:g}"
+        nearest = (
+            "0.99999994 is the largest below 1" if value < 1 == rounded else "it has 7 digits, from 1e-45 to 3e38"
+        )
+        advice = f"In float32, in which the optimizer computes, {nearest}. Correct {key}."
+        read.fault(key, value, allowed=allowed, advice=advice)
+
+
+def _check_ignored(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str, Range]) -> None:
+    """Refuse what Keras ignores: a clipping at 0 or less, and arguments of an average without an average."""
+    for name in _CLIPPING:
+        low = ranges[name].low if name in ranges else None
+        for key, value in ((f"optimizer.{name}", fixed.get(name)), (f"optimizer.search.{name}.low", low)):
+            if is_number(value) and value <= 0:  # type: ignore[operator]
+                advice = f"Set {key} to more than 0, or to null for no clipping."
+                read.fault(key, value, allowed="a number above 0, since it is ignored otherwise", advice=advice)
+    if fixed.get("use_ema") or "use_ema" in ranges:
+        return
+    for name in _AVERAGES:
+        if fixed.get(name) is not None or name in ranges:
+            key = f"optimizer.{name}" if name in fixed else f"optimizer.search.{name}"
+            value = fixed.get(name, "a range")
+            advice = f"Set optimizer.use_ema=true, or remove {key}."
+            read.fault(key, value, allowed="null without optimizer.use_ema=true, since it is ignored", advice=advice)
 
 
 def _read_argument(read: Reader, argument: str, value: Any, default: Any) -> Value:
     """Check a fixed value against the type of the constructor's default, and return it in that type."""
     if isinstance(value, list):
+        if argument == RATE or isinstance(default, int | float):
+            advice = f"To search these values, write optimizer.search.{argument}.choices={text_of(value)}."
+            read.fault(f"optimizer.{argument}", value, allowed="a single value", advice=advice)
         return tuple(map(str, value))
+    if argument == RATE:  # an optimizer of one's own may have no default for it
+        default = 0.0
     if isinstance(default, bool):
         if not isinstance(value, bool):
             read.fault(

@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 from study.config.instantiate import Section
 from study.core.contents import Contents
-from study.core.search_space import Range, Value
+from study.core.search_space import Range, Value, n_grid_points
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
 KINDS = ("dense", "convolutional", "recurrent")
 # Keys of the section `optimizer` that are not arguments of the optimizer.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
+# The sampler that goes through a grid.
+GRID = "study.search.samplers.grid_sampler"
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
@@ -292,8 +294,26 @@ class StudyConfig:
 
     @property
     def n_trials(self) -> int:
-        """Number of trials to run: the budget's number, or one if nothing is searched."""
-        return self.budget.n_trials if self.optimizer.ranges else 1
+        """Number of trials to run: the budget's number; one if nothing is searched; at most the points of a grid."""
+        if not self.optimizer.ranges:
+            return 1
+        return min(self.budget.n_trials, self.n_points or self.budget.n_trials)
+
+    @property
+    def has_grid(self) -> bool:
+        """True if the sampler goes through the points of a grid."""
+        return self.sampler.section.get("_target_") == GRID
+
+    @property
+    def n_points(self) -> int | None:
+        """Number of different points that the sampler proposes; None: there is no limit."""
+        n = self.sampler.section.get("n_points")
+        return n_grid_points(self.optimizer.ranges, n) if self.has_grid and isinstance(n, int) else None
+
+    @property
+    def n_startup(self) -> int:
+        """Number of trials that a sampler which learns waits for; 0 for another one."""
+        return int(self.sampler.section.get("n_startup_trials") or 0)
 
     @property
     def n_at_once(self) -> int:

@@ -5,11 +5,16 @@ If a file lists the keys of a section, Hydra refuses a mistyped key earlier.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from study.config.instantiate import Unimportable, parameters
+from study.config.instantiate import Unimportable, locate, parameters
 from study.config.moved_targets import moved_to, renamed_argument
+from study.config.reader import is_number
 from study.core.errors import Fault
 
 
@@ -40,6 +45,61 @@ def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> 
         for name in arguments
         if name not in known
     ]
+
+
+def section_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
+    """Check that the target of a section can be imported and takes the section's other keys.
+
+    A target with `**arguments` takes any.
+
+    Args:
+        key: The section's key, such as `dataset.task.loss`.
+        section: `_target_` and its arguments.
+    """
+    target = section.get("_target_")
+    if not isinstance(target, str):
+        advice = f"Set {key}._target_, such as keras.losses.MeanSquaredError."
+        return [Fault(key=f"{key}._target_", value=target, allowed="a dotted path", advice=advice)]
+    arguments = {name: value for name, value in section.items() if name != "_target_"}
+    faults = signature_faults(key, target, arguments)
+    if len(faults) == 1 and faults[0].key == f"{key}._target_":
+        module, _, name = target.rpartition(".")
+        return [replace(faults[0], advice=f"{_near(name, _public_names(module))}{faults[0].advice}")]
+    known = parameters(target)
+    is_open = any(
+        p.kind == inspect.Parameter.VAR_KEYWORD for p in inspect.signature(locate(target)).parameters.values()
+    )
+    unknown = [replace(f, advice=f"{_near(f.key.rpartition('.')[2], known)}{f.advice}") for f in faults]
+    return [*([] if is_open else unknown), *_type_faults(key, arguments, known)]
+
+
+def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> list[Fault]:
+    """Compare values with the types of the defaults: Python would take any text for true."""
+    faults = []
+    for name, value in arguments.items():
+        default = known[name].default if name in known else None
+        fits, allowed = True, ""
+        if isinstance(default, bool):
+            fits, allowed = isinstance(value, bool), "true or false"
+        elif isinstance(default, int | float):
+            fits, allowed = is_number(value), "a finite number"
+        elif isinstance(default, str):
+            fits, allowed = isinstance(value, str | None), "a text"
+        if not fits:
+            faults.append(Fault(key=f"{key}.{name}", value=value, allowed=allowed, advice=f"Correct {key}.{name}."))
+    return faults
+
+
+def _public_names(module: str) -> list[str]:
+    try:
+        return [name for name in dir(importlib.import_module(module)) if not name.startswith("_")]
+    except Exception:  # a module of the user's own can fail in any way; the fault tells it
+        return []
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"Did you mean {' or '.join(near)}? " if near else ""
 
 
 def _unknown_advice(prefix: str, target: str, name: str) -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
+_COLOR = re.compile(r"\x1b\[\d+m")
+_OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
+_HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
+# Part of the path of each module of this package.
+_OURS = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +48,50 @@ def _shown(value: object) -> str:
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def told_with_place(error: BaseException) -> str:
+    """Return `raises KeyError: 'x' (load in own.py, line 12)`: an error of a user's code, with its innermost place.
+
+    Places in installed packages and in this one are left out.
+
+    Args:
+        error: The error, with its traceback.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and _OURS not in frame.filename]
+    place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    lines = filter(None, (_COLOR.sub("", line).strip() for line in str(error).splitlines()))
+    first = next((line for line in lines if not line.startswith(_HEADLINE)), "")
+    return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first.rstrip('.'))}{place}"
+
+
+def blamed(key: str, arguments: Mapping[str, object], error: Exception, *, name: str) -> Fault:
+    """Return the fault of a part that cannot be built or used, under the key of the argument that the error names.
+
+    Args:
+        key: Key of the part's section, such as `pruner`.
+        arguments: The arguments of the part, by name.
+        error: The error that building or using it raised.
+        name: Name of the part.
+    """
+    if own := _OWN_FAULT.match(str(error)):  # an error of ours has the form of a fault
+        return Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
+    words = re.findall(r"\w+", str(error))
+    given = {
+        each: value for each, value in arguments.items() if each not in ("_target_", "name") and value is not None
+    }
+    named = sorted((each for each in given if each in words), key=words.index)
+    texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
+    culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
+    listed = ", ".join(f"{each}={value}" for each, value in given.items())
+    advice = f"Correct its arguments ({listed}), or choose another {key}."
+    return Fault(
+        key=key if culprit is None else f"{key}.{culprit}",
+        value=name if culprit is None else given[culprit],
+        allowed=f"arguments that {key.partition('.')[0]}={name} can be used with; it {told_with_place(error)}",
+        advice=advice if culprit is None else f"Correct {key}.{culprit}.",
+    )
 
 
 class StudyError(Exception):

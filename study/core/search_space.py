@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
@@ -63,6 +64,16 @@ class Range:
             return value in self.choices
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and cast(float, self.low) <= cast(float, value) <= cast(float, self.high)
+
+
+def n_grid_points(ranges: Mapping[str, Range], n_points: int) -> int:
+    """Return the number of points of a grid: `n_points` along each interval, and all choices.
+
+    Args:
+        ranges: The ranges searched, by argument.
+        n_points: Number of points along each interval.
+    """
+    return math.prod(n_points if r.choices is None else len(set(r.choices)) for r in ranges.values())
 
 
 def to_arguments(ranges: Mapping[str, Range], coordinates: Mapping[str, Value]) -> dict[str, Value]:

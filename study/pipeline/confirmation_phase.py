@@ -36,23 +36,43 @@ class Confirmed:
     weights: Weights
 
 
-def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
-    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
+def leaves_to_others(context: StudyContext) -> bool:
+    """Return whether other workers still search, because their number of trials is larger, and say so.
 
-    Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
-    batch order an earlier version chose without the study seed, are kept and marked as superseded.
+    They confirm a point that may be better, and record the study.
 
     Args:
         context: The study's parts.
-        best: The best trial of the search; None: no trial completed, and only the untuned optimizer is trained.
+    """
+    if not context.search.others_train():
+        return False
+    context.view.message(
+        f"{context.config.n_trials} trials are done. Another worker of this study trains more: the last one to end "
+        "confirms the best point and records the study."
+    )
+    return True
+
+
+def confirm(context: StudyContext) -> Confirmed | None:
+    """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
+
+    Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
+    batch order an earlier version chose without the study seed, are kept and marked as superseded. Another worker may
+    find a better point at any time, so the best point is looked up again after each batch. If no trial completed, only
+    the untuned optimizer is trained.
+
+    Args:
+        context: The study's parts.
 
     Returns:
         The best of the confirmations trained now, without the untuned ones; None if no such one completed.
     """
     kept: Confirmed | None = None
-    settings = _to_confirm(context.config, best)
-    _supersede(context, settings)
-    while due := _due(context, settings):
+    while True:
+        settings = _to_confirm(context.config, context.search.best())
+        _supersede(context, settings)
+        if not (due := _due(context, settings)):
+            return kept
         kind, ended = next(
             ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
             (next(iter(due)), []),
@@ -72,20 +92,18 @@ def confirm(context: StudyContext, best: BestTrial | None) -> Confirmed | None:
             context.search.claims.finish(but=None if kept is None else kept.claim)
         if not ended:
             time.sleep(POLL_S)  # other workers train the last ones, or die and leave them
-    return kept
 
 
-def model_weights(context: StudyContext, best: BestTrial | None, kept: Confirmed | None) -> Weights | None:
+def model_weights(context: StudyContext, kept: Confirmed | None) -> Weights | None:
     """Return the weights of the study's best confirmation if this worker has to keep its model, else None.
 
     The worker that trained the confirmation keeps the model; if that worker is dead, another one trains it again.
 
     Args:
         context: The study's parts.
-        best: The best trial of the search; None: no trial completed.
         kept: The best confirmation of this worker; None: it trained none.
     """
-    kind, hyperparameters = next(iter(_to_confirm(context.config, best).items()))
+    kind, hyperparameters = next(iter(_to_confirm(context.config, context.search.best()).items()))
     ranks = [
         _rank(context.config, run.metrics["objective"], number)
         for (of, number), run in context.tracker.finished("confirmation").items()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import Confirmed, model_weights
 from study.pipeline.context import StudyContext
 from study.report.confirmed import ConfirmedScores, confirmed_metrics
@@ -13,38 +13,53 @@ from study.tracking.study_summary import ConfirmedMean
 from study.training.backend import without_tensorflow
 
 
-def keep_model(context: StudyContext, best: BestTrial | None, confirmed: Confirmed | None) -> None:
+def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
     """Log the best confirmed model, unless another worker of the study does.
 
     Args:
         context: The study's parts.
-        best: The best trial of the search; None: no trial completed.
         confirmed: The best confirmation of this worker; None: it trained none.
     """
     if context.config.tracking.log_model:
-        weights = model_weights(context, best, confirmed)
+        weights = model_weights(context, confirmed)
         if weights is not None:
-            model = context.trainer.build_model(weights)
-            with without_tensorflow():
-                context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
+            _log(context, context.trainer.build_model(weights))
     context.search.claims.finish()
 
 
-def record(context: StudyContext, best: BestTrial | None) -> None:
-    """Record the study's results and Optuna's plots. If there are several workers, only the first one does.
+def _log(context: StudyContext, model: Any) -> None:
+    from study.training.architecture import unserializable  # imports Keras
+
+    if reason := unserializable(model):
+        context.view.message(
+            f"tracking.log_model=true: the best model of model={context.config.model.name} is not kept, since Keras "
+            f"cannot save it ({reason}). Give its class get_config(), as in the guide of keras.Model. Everything else "
+            "is recorded."
+        )
+        return
+    with without_tensorflow():
+        context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
+
+
+def record(context: StudyContext) -> None:
+    """Record the study's results and Optuna's plots. Of several workers, the last one to end does.
+
+    A worker that finds the same results as one before it, under the same number of trials, records nothing.
 
     Args:
         context: The study's parts.
-        best: The best trial of the search; None: no trial completed.
     """
-    tracker = context.tracker
-    ended = context.search.ended
-    if context.search.claims.once(f"record of {len(ended)} trials"):
-        tracker.summarize(best=None if best is None else best.number, tests=_tested_means(context), ended=ended)
-        if plots := context.search.plots():
+    tracker, search = context.tracker, context.search
+    best, ended = search.best(), search.ended
+    number = None if best is None else best.number
+    n_confirmed = len(tracker.finished("confirmation"))
+    results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {n_confirmed} confirmations"
+    if search.claims.once(f"record of {results}"):
+        tracker.summarize(best=number, tests=_tested_means(context), ended=ended)
+        if plots := search.plots():
             tracker.artifact_text(plots, "search.html")
         tracker.flush()
-        context.search.claims.finish()
+        search.claims.finish()
 
 
 def _tested_means(context: StudyContext) -> dict[str, ConfirmedMean]:

@@ -15,9 +15,11 @@ from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import StudyConfig
-from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError
+from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, told_with_place
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
+from study.pipeline.data_check import check_data
+from study.search.search_check import search_faults
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
@@ -52,8 +54,21 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         config = parse(raw, folder=folder, labels=labels)
     except ConfigError as error:
         raise told_by_origin(error, resolved.origins) from None
+    _check_parts(config, resolved.origins)
     check_stores(config)
     return config
+
+
+def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:
+    """Build optimizer, schedule, sampler and pruner once.
+
+    Raises:
+        ConfigError: One of them cannot be built or used.
+    """
+    from study.training.optimizer_check import optimizer_faults  # imports Keras
+
+    if faults := [*optimizer_faults(config), *search_faults(config)]:
+        raise told_by_origin(ConfigError(faults), origins)
 
 
 def check_stores(config: StudyConfig) -> None:
@@ -98,22 +113,25 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
 
 
 def load_dataset(config: StudyConfig) -> Dataset:
-    """Load the study's data set.
+    """Load the study's data set and check it.
 
     Args:
         config: The study's config.
 
     Raises:
-        DataError: The data set cannot be loaded, or has labels of more classes than it declares.
+        DataError: The data set cannot be loaded, or no trainer could train on it.
         ConfigError: An argument is wrong.
     """
-    dataset: Dataset = instantiate(config.dataset.section)
-    if config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=dataset.n_outputs)):
+    try:
+        loaded = instantiate(config.dataset.section)
+    except StudyError:
+        raise
+    except Exception as error:  # a function of the user's can fail in any way
         raise DataError(
-            f"dataset={config.dataset.name}: {told}, expected 0 to {dataset.n_outputs - 1}, since its n_outputs is "
-            f"{dataset.n_outputs}. Correct the labels, or let load() return the number of classes as n_outputs."
-        )
-    return dataset
+            f"dataset={config.dataset.name}: {config.dataset.section['_target_']} {told_with_place(error)}. Correct "
+            "the function, or the arguments that conf/dataset gives it."
+        ) from error
+    return check_data(config, loaded)
 
 
 def build_model(config: StudyConfig, dataset: Dataset) -> Any:
@@ -137,6 +155,24 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
     return model
 
 
+def check_task(config: StudyConfig, dataset: Dataset) -> None:
+    """Check, without computing, that model, data, loss and metrics fit together.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        ConfigError: They do not fit together; the error has all faults.
+    """
+    from study.training.task_check import task_faults  # imports Keras
+
+    with _fitting_together(config):
+        faults = task_faults(config, dataset)
+    if faults:
+        raise ConfigError(faults)
+
+
 def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     """Build the trainer.
 
@@ -156,10 +192,18 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
 def _fitting_together(config: StudyConfig) -> Iterator[None]:
     try:
         yield
+    except StudyError:
+        raise
     except (ValueError, TypeError) as error:
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
             f"they do not fit together. {error}"
+        ) from error
+    except Exception as error:  # a model of the user's can fail in any way
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"building {config.model.section.get('_target_')} {told_with_place(error)}. Correct the model, or choose "
+            "another."
         ) from error
 
 
@@ -187,15 +231,8 @@ def _check_workloads(configs: Sequence[StudyConfig]) -> None:
             datasets[data_key] = load_dataset(config)
         if (data_key, model_key) not in built:
             dataset = datasets[data_key]
-            try:
-                shape, n_outputs = dataset.input_shape, dataset.n_outputs
-                _check_outputs(
-                    config, dataset, instantiate(config.model.section, input_shape=shape, n_outputs=n_outputs)
-                )
-            except (ValueError, TypeError) as error:
-                raise StudyError(
-                    f"model={config.model.name} dataset={config.dataset.name}: they do not fit together. {error}"
-                ) from error
+            build_model(config, dataset)
+            check_task(config, dataset)
             built.add((data_key, model_key))
 
 

@@ -13,7 +13,7 @@ from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
-from study.pipeline.preflight import build_model, build_trainer, load_dataset
+from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
@@ -34,6 +34,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
     """
     dataset = load_dataset(config)
     identified = identify(config, dataset, build_model(config, dataset))
+    check_task(config, dataset)
     config = identified.config
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
@@ -43,6 +44,8 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
+        for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
+            view.message(told)
         for message in identified.messages:
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
@@ -56,13 +59,35 @@ def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: 
         experiment=config.experiment_name,
         metric=config.objective.metric,
         direction=config.objective.direction,
-        n_trials=config.n_trials,
+        n_trials=max(config.n_trials, search.n_spent),
         n_done=search.n_spent,
         n_confirmations=n_confirmations_due(config, tracker),
     )
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
     announce_cautions(config, view)
+
+
+def _wide_batch(config: StudyConfig, n_examples: int) -> str:
+    """Say that a step takes all training examples since there are not more; empty otherwise."""
+    batch_size = config.trainer.section["batch_size"]
+    if batch_size <= n_examples:
+        return ""
+    return (
+        f"trainer.batch_size={batch_size} is more than the {n_examples} training examples: each step takes all of "
+        "them."
+    )
+
+
+def _small_grid(config: StudyConfig) -> str:
+    """Say that a grid has fewer points than there are trials; empty otherwise."""
+    n = config.n_points
+    if n is None or n >= config.budget.n_trials or not config.optimizer.ranges:
+        return ""
+    return (
+        f"sampler={config.sampler.name} has {n} points, fewer than budget.n_trials={config.budget.n_trials}: each is "
+        "trained once."
+    )
 
 
 def other_versions(backend: str, *, before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -177,8 +177,10 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tests: Mean and interval of each test metric.
     """
     outcomes, counts = summary.outcomes, summary.counts
-    progress = f"{len(outcomes)}/{config.n_trials}"
-    tags = {"progress": progress}
+    # Another worker may have had a larger number of trials, or the number was lowered.
+    n_trials = max(config.n_trials, len(outcomes))
+    progress = f"{len(outcomes)}/{n_trials}"
+    tags = {"progress": progress, "n_trials": str(n_trials)}
     searched = tuple(config.optimizer.ranges)
     workload = f"{config.model.name} on {config.dataset.name}"
     lines = [f"**{config.optimizer.name}**, {workload}: {progress} trials"]

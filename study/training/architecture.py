@@ -39,6 +39,20 @@ def architecture_text(model: Any) -> str:
     return f"{len(model.layers)} layers, {n_weights} weights"
 
 
+def unserializable(model: Any) -> str:
+    """Return the reason why Keras cannot save a model; empty if it can.
+
+    Args:
+        model: A built model.
+    """
+    try:
+        keras.saving.serialize_keras_object(model)
+    except Exception as error:  # a layer of the user's can fail in any way
+        first = next((line.strip(" ,.") for line in str(error).splitlines() if line.strip()), "")
+        return f"{type(error).__name__}: {first}"
+    return ""
+
+
 class _Names:
     """Numbers the names of layers in the order in which they are met."""
 

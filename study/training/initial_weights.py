@@ -169,14 +169,18 @@ def outline(build: Callable[[], Any]) -> Any:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
 
 
-def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]]) -> Any:
+def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]], *, example: Any) -> Any:
     """Build a model with given weights; on JAX without drawing its own, whose compilation takes seconds.
 
     Args:
         build: Builds the model, not compiled.
         weights: The weights, in the order of `model.get_weights()`.
+        example: Inputs, for a subclass that makes its weights when it is called for the first time.
     """
     model = outline(build) if keras.backend.backend() == "jax" else build()
+    if not model.built:
+        model = build()
+        model(example)
     model.set_weights(list(weights))
     given = {id(variable) for variable in model.weights}
     for variable in model.variables:

@@ -6,13 +6,15 @@ continues without it; the function's docstring says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from study.core.errors import BackendError
 
 _VERSIONS = "keras>=3.15,<3.16"
+_PASSED_OVER = ("Reshape", "Flatten", "Dropout", "Identity", "ActivityRegularization")
+_DEEPEST = 20
 
 
 def data_adapter_class() -> type[Any]:
@@ -119,6 +121,49 @@ def all_layers(model: Any) -> list[Any] | None:
     """
     flatten = getattr(model, "_flatten_layers", None)
     return None if flatten is None else [layer for layer in flatten() if layer is not model]
+
+
+def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
+    """Return a function's result without values, by `keras.src.backend.compute_output_spec` in Keras 3.15.
+
+    Args:
+        function: A function of tensors, such as a model.
+        *inputs: `KerasTensor`s.
+
+    Raises:
+        BackendError: This version of Keras has no such function.
+    """
+    try:
+        from keras.src.backend import compute_output_spec
+    except ImportError:
+        _refuse("the function compute_output_spec, which infers shapes and types")
+    return compute_output_spec(lambda *tensors: function(*tensors), *inputs)
+
+
+def last_operations(model: Any, x: Any) -> list[Any]:
+    """Return the operation that makes a model's output, as a list of one; empty if it cannot be found.
+
+    Layers that only reshape or drop are passed over. A subclass is called on a symbolic input, which names the
+    operation by the output's `_keras_history` in Keras 3.15. An empty list for another version is harmless: one check
+    less.
+
+    Args:
+        model: A Keras model.
+        x: A `KerasTensor` like its input.
+    """
+    try:
+        outputs = model.outputs if getattr(model, "outputs", None) else [model.call(x)]
+        operation = outputs[0]._keras_history.operation
+        for _ in range(_DEEPEST):
+            if getattr(operation, "outputs", None):  # a model inside
+                operation = operation.outputs[0]._keras_history.operation
+            elif type(operation).__name__ in _PASSED_OVER:
+                operation = operation.input._keras_history.operation
+            else:
+                return [operation]
+    except Exception:  # a subclass can use its input in any way
+        return []
+    return []
 
 
 @contextmanager

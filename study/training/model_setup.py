@@ -36,7 +36,7 @@ def fresh_model(
     use_precision(precision)
     shape, n_outputs = dataset.input_shape, dataset.n_outputs
     build = partial(instantiate, config.model.section, input_shape=shape, n_outputs=n_outputs)
-    return build() if weights is None else built_with(build, weights)
+    return build() if weights is None else built_with(build, weights, example=dataset.train.x[:1])
 
 
 def steps_per_epoch(n_examples: int, *, batch_size: int) -> int:

@@ -125,7 +125,8 @@ def test_the_direction_follows_the_metric(compose):
 )
 def test_a_cost_is_never_maximized_whatever_its_name(compose, metric, name):
     given = metric if metric == name else f"{{_target_:{metric},name:{name}}}"
-    words = (f"dataset.task.metrics=[{given}]", f"objective.metric=val_{name}")
+    # A loss of probabilities: some of these metrics do not take logits.
+    words = (f"dataset.task.metrics=[{given}]", f"objective.metric=val_{name}", "dataset.task.loss.from_logits=false")
     objective = compose(*words).objective
     assert (objective.direction, objective.is_share, objective.worst) == ("minimize", False, 1e9)
     with pytest.raises(ConfigError, match=r"objective\.direction=maximize: expected minimize or auto"):

@@ -131,7 +131,7 @@ def work(order):
 
 def _take_part(config, trainer):
     """Run a study as `study.run` does, without the parts that need Keras."""
-    from study.pipeline.confirmation_phase import confirm, confirm_untuned
+    from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
     from study.pipeline.context import StudyContext
     from study.pipeline.finalize import record
     from study.pipeline.search_phase import search as run_search
@@ -150,10 +150,11 @@ def _take_part(config, trainer):
             context = StudyContext(
                 config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
             )
-            best = run_search(context, meanwhile=lambda: confirm_untuned(context))
-            confirm(context, best)
-            search.claims.finish()
-            record(context, best)
+            run_search(context, meanwhile=lambda: confirm_untuned(context))
+            if not leaves_to_others(context):
+                confirm(context)
+                search.claims.finish()
+                record(context)
 
 
 def _name(trial):

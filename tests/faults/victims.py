@@ -150,8 +150,9 @@ def run_stub_study(config, trainer):
         context = StudyContext(
             config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
         )
-        best = run_search(context)
-        confirm(context, best)
+        run_search(context)
+        confirm(context)
+        best = search.best()
         tracker.summarize(best=None if best is None else best.number)
         tracker.artifact_text("the outcome", "notes/end.txt")
 

@@ -20,10 +20,7 @@ def twelve():
 def test_labels_beyond_what_the_data_set_says_are_refused(twelve, compose, monkeypatch):
     config = compose("optimizer=sgd")
     monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
-    told = (
-        r"dataset=digits: the training split has labels from 0 to 11, expected 0 to 9, "
-        r"since its n_outputs is 10\. Corr"
-    )
+    told = r"train\.y\[10\]=10: expected class indices from 0 to 9, since n_outputs is 10 \(6 of 36 values"
     with pytest.raises(DataError, match=told):
         preflight.load_dataset(config)
     enough = dataclasses.replace(twelve, n_outputs=12)

@@ -77,3 +77,20 @@ def test_eight_workers_make_the_stores_of_one_folder_at_the_same_moment(crew):
     crew.start(8, n_trials=10, n_confirmations=1)
     assert set(crew.join().values()) == {0}
     check(crew, n_trials=10, n_confirmations=1)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("seconds_of", [[0.02], [0.3, 0.02]], ids=["both at once", "in turns"])
+def test_two_workers_with_different_totals_end_as_one_study_of_the_larger(crew, seconds_of):
+    crew.start(1, n_trials=4, n_confirmations=3, seconds_of=seconds_of)
+    crew.start(1, n_trials=11, n_confirmations=3, seconds_of=seconds_of)
+    assert set(crew.join().values()) == {0}
+    (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")
+    assert [run.number for run in record.trials] == list(range(11))
+    assert (record.tags["progress"], record.n_trials, record.metrics["n_complete"]) == ("11/11", 11, 11)
+    best = record.trials[int(record.metrics["best_trial_number"])]
+    assert best.metrics["objective"] == max(run.metrics["objective"] for run in record.trials)
+    tested = [run for run in record.confirmations if run.config == "best" and not run.superseded]
+    assert {run.params["learning_rate"] for run in tested} == {best.params["learning_rate"]}
+    assert sorted(run.number for run in tested) == [0, 1, 2]
+    assert record.metrics["test_accuracy_mean"] == pytest.approx(0.4)  # 0.5 among five examples

@@ -1,9 +1,11 @@
 """The digest of an architecture: the same however often a model is built, another for each change of it."""
 
 import keras
+import numpy as np
 import pytest
+import task_cases
 
-from study.training.architecture import architecture_digest, architecture_text
+from study.training.architecture import architecture_digest, architecture_text, unserializable
 from study.training.initial_weights import outline
 
 
@@ -76,3 +78,10 @@ def test_a_model_that_is_not_built_yet_is_described_too():
 
 def test_the_text_counts_layers_and_weights():
     assert architecture_text(net()) == "4 layers, 67 weights"
+
+
+def test_a_subclass_that_keras_cannot_save_is_known():
+    model = task_cases.OnlyCall(2)
+    model(np.zeros((1, 3), np.float32))
+    assert unserializable(model).startswith("NotImplementedError: Object OnlyCall was created by passing")
+    assert unserializable(net()) == ""

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from study.cli.launch.exported_choices import translate
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.working_directory import own_conf
-from study.config.named_settings import refuse_given
+from study.config.named_settings import refuse_given, refuse_unused_ranges
 from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import written_out
 
@@ -176,7 +176,8 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
         telling: The keys in which the jobs of the command line differ. Default: none.
 
     Raises:
-        ConfigError: An argument is both fixed and searched on the command line, or a password is written out.
+        ConfigError: An argument is both fixed and searched on the command line, a range on it would not be used, or a
+            password is written out.
     """
     words = tuple(map(str, overrides))
     values = read_overrides(words)
@@ -186,6 +187,7 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     raw = {str(key): value for key, value in resolved.items()}
     _refuse_fixed_and_searched(values)
     refuse_given(raw, given_texts(values))
+    refuse_unused_ranges(raw, given_texts(values))
     everything = _label(values, raw)
     labels = (_label(values, raw, only=telling), everything) if telling else (everything,)
     return Job(overrides=words, values=values, raw=raw, labels=labels)

@@ -77,14 +77,14 @@ class VectorizedTrainer:
         set_determinism(config.deterministic)
         keep_compiled_programs()
         self._config, self._dataset, self._precision = config, dataset, precision
-        self._batch_size = batch_size
+        self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._structures: list[VectorizedStructure] = []
         self._batches = BatchFactory(
             config,
             dataset,
             build_model=self.build_model,
-            batch_size=batch_size,
+            batch_size=self._batch_size,
             eval_batch_size=eval_batch_size,
             n_steps=self.n_steps,
             max_bytes=room() if capacity == "auto" else None,

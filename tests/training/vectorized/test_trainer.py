@@ -30,8 +30,18 @@ SETTINGS = (
     ),
     *("clipnorm", "global_clipnorm", "clipvalue", "weight_decay", "ema", "ema overwritten", "accumulation"),
     *("loss_scale_factor", "dropout, batch norm, l2", "recurrent", "unknown initializer", "bfloat16"),
-    *("metrics and steps", "n_steps", "few steps", "whole batches", "orders", "pruned", "wreck", "exploding"),
-    *("in order", "evaluated", "evaluated, averages, recurrent"),
+    *(
+        "metrics and steps",
+        "n_steps",
+        "few steps",
+        "whole batches",
+        "too few examples",
+        "orders",
+        "pruned",
+        "wreck",
+        "exploding",
+    ),
+    *("only call", "in order", "evaluated", "evaluated, averages, recurrent"),
 )
 INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "shared")
 # After 14 to 16 steps; float32 rounds to 6e-8, and products are summed in another order if lanes are multiplied

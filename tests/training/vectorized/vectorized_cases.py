@@ -151,9 +151,11 @@ def all_settings():
         "n_steps": partial(with_adam, n_epochs=None, n_steps=10),
         "few steps": partial(with_adam, n_epochs=None, n_steps=2),
         "whole batches": partial(with_adam, batch_size=50),
+        "too few examples": partial(with_adam, batch_size=1000, eval_batch_size=1000),
         "orders": partial(both, [trial(i, order_seed=i, test=True, **adam) for i in range(2)], optimizer=ADAM),
         "pruned": partial(both, [trial(i, **sgd) for i in range(2)], {0: 0}, n_epochs=3, **WHOLE),
         "wreck": partial(both, [trial(0, test=True, **sgd), trial(1, test=True, learning_rate=1e6)]),
+        "only call": partial(with_adam, model={"_target_": "task_cases.only_call"}, **WHOLE),
         "in order": partial(with_adam, shuffle=False, **WHOLE),
     }
     evaluated = {"train_metrics": "evaluated", "optimizer": ADAM}

@@ -1,0 +1,219 @@
+"""One check of a study's data, the same for all trainers, before anything is trained or written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.core.errors import DataError, Fault
+from study.datasets import Dataset, Split
+
+_FORM = (
+    "Return Dataset(name=..., source=..., train=Split(x=..., y=...), validation=Split(x=..., y=...), "
+    "test=Split(x=..., y=...), n_outputs=...) of study.datasets, with NumPy arrays."
+)
+# NumPy's kinds of booleans, integers and floating-point numbers.
+_NUMBERS = "biuf"
+# Number of values that are looked at together, so that the check takes little memory.
+_AT_ONCE = 1 << 22
+# Losses of Keras whose targets are probabilities.
+_OF_PROBABILITIES = (
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+)
+
+
+def check_data(config: StudyConfig, loaded: Any) -> Dataset:
+    """Return what a data set's `load` returned if every trainer can train on it.
+
+    Args:
+        config: The study's config.
+        loaded: What `load` returned.
+
+    Raises:
+        DataError: The data has faults; the message names all of them, each with its split and its first index.
+    """
+    checker = _DataChecker(config)
+    checker.check(loaded)
+    if faults := checker.faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        made_by = config.dataset.section.get("_target_")
+        raise DataError(f"dataset={config.dataset.name}: {count} in what {made_by} returns:\n{listed}")
+    return loaded  # type: ignore[no-any-return]
+
+
+class _DataChecker:
+    """Checker of one data set.
+
+    Args:
+        config: The study's config.
+
+    Attributes:
+        faults: The faults found so far.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self._config = config
+        self._in_float64 = config.trainer.section.get("precision") == "float64"
+        self.faults: list[Fault] = []
+
+    def check(self, loaded: Any) -> None:
+        """Check what `load` returned."""
+        if not isinstance(loaded, Dataset):
+            self._add("load()", described(loaded), "a Dataset", _form_advice(loaded))
+            return
+        n: Any = loaded.n_outputs
+        counts = isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 1
+        if not counts:
+            advice = "Return the number of classes, or of numbers to predict."
+            self._add("n_outputs", described(n), "a whole number of at least 1", advice)
+        splits = {"train": loaded.train, "validation": loaded.validation, "test": loaded.test}
+        arrays = {name: self._check_split(name, split) for name, split in splits.items()}
+        for name, checked in arrays.items():
+            if name != "train":
+                self._compare(name, checked, arrays["train"])
+            if checked is not None and counts:
+                self._check_targets(f"{name}.y", checked[1], int(n))
+
+    def _add(self, key: str, value: object, allowed: str, advice: str) -> None:
+        self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
+
+    def _check_split(self, name: str, split: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Return inputs and targets of a split; None if their form is wrong."""
+        if not isinstance(split, Split):
+            self._add(name, described(split), "a Split", f"Write {name}=Split(x=..., y=...), with NumPy arrays.")
+            return None
+        x, y = (self._check_array(f"{name}.{part}", array) for part, array in (("x", split.x), ("y", split.y)))
+        if x is None or y is None:
+            return None
+        if len(x) != len(y):
+            allowed = f"as many targets as inputs, and {name}.x has {len(x)}"
+            self._add(f"{name}.y", f"{len(y)} targets", allowed, "Return one target for each example.")
+        if not len(x) and (name != "test" or self._config.budget.n_confirmations):
+            advice = f"Let load() put examples into {name}, such as a part of the training examples."
+            if name == "test":
+                advice += " Without confirmations (budget.n_confirmations=0), test may be empty."
+            self._add(f"{name}.x", "no examples", "at least one example", advice)
+        return x, y
+
+    def _check_array(self, key: str, array: Any) -> NDArray[Any] | None:
+        """Return an array of finite numbers; None if it is something else, or has no axis of examples."""
+        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+            self._add(key, described(array), "a NumPy array", _array_advice(key, array))
+            return None
+        if array.dtype.kind not in _NUMBERS:
+            advice = f"Encode or convert the values of {key}, such as by .astype('float32')."
+            self._add(key, described(array), "an array of numbers", advice)
+            return None
+        if not array.ndim:
+            self._add(key, array, "an array with one row for each example", "Give it an axis of examples.")
+            return None
+        if array.dtype.kind == "f":
+            advice = "Leave the example out, or fill in a value, in load()."
+            narrow = array.dtype.itemsize <= 4 or self._in_float64
+            holds: Callable[[Any], Any] = (
+                np.isfinite if narrow else lambda values: np.abs(values) <= np.finfo(np.float32).max
+            )
+            self._check_values(key, array, holds, "finite numbers in float32", advice)
+        return array
+
+    def _compare(
+        self, name: str, checked: tuple[NDArray[Any], ...] | None, train: tuple[NDArray[Any], ...] | None
+    ) -> None:
+        """Compare the form of a split with that of the training split."""
+        if checked is None or train is None:
+            return
+        for part, array, of_train in zip("xy", checked, train, strict=True):
+            same = array.shape[1:] == of_train.shape[1:] and array.dtype == of_train.dtype
+            if not same and len(array):
+                allowed = f"each example as in train.{part}: {_form_of(of_train)}"
+                self._add(f"{name}.{part}", _form_of(array), allowed, "Prepare all splits in the same way.")
+
+    def _check_targets(self, key: str, y: NDArray[Any], n_outputs: int) -> None:
+        """Check targets against what the loss takes: class indices or probabilities."""
+        loss = str(self._config.task.loss.get("_target_")).rpartition(".")[2]
+        if self._config.task.has_classes:
+            allowed = f"class indices from 0 to {n_outputs - 1}, since n_outputs is {n_outputs}"
+            advice = "Correct the labels, or let load() return the number of classes as n_outputs."
+            self._check_values(
+                key,
+                y,
+                lambda labels: (labels >= 0) & (labels < n_outputs) & (labels == np.floor(labels)),
+                allowed,
+                advice,
+            )
+        elif loss in _OF_PROBABILITIES:
+            advice = "Encode the classes as 0 and 1, or choose another loss."
+            if loss.startswith("Categorical"):
+                advice = "Encode the classes as rows of 0 and 1, or use keras.losses.SparseCategoricalCrossentropy."
+            self._check_values(
+                key, y, lambda values: (values >= 0) & (values <= 1), f"from 0 to 1, for {loss}", advice
+            )
+
+    def _check_values(
+        self, key: str, array: NDArray[Any], holds: Callable[[Any], Any], allowed: str, advice: str
+    ) -> None:
+        """Add a fault if some values do not hold; it names the first one. A value is at fault only once."""
+        flat = array.reshape(-1)
+        wrong, first = 0, -1
+        for start in range(0, flat.size, _AT_ONCE):
+            misses = ~holds(flat[start : start + _AT_ONCE])
+            if n := int(np.count_nonzero(misses)):
+                first = start + int(np.argmax(misses)) if first < 0 else first
+                wrong += n
+        if not wrong:
+            return
+        place = f"{key}[{', '.join(str(i) for i in np.unravel_index(first, array.shape))}]"
+        if any(fault.key == place for fault in self.faults):
+            return
+        count = f" ({wrong} of {flat.size} values are not)" if wrong > 1 else ""
+        self._add(place, flat[first], f"{allowed}{count}", advice)
+
+
+def described(value: Any) -> str:
+    """Return the kind of a value in words, such as `a tuple of 2` or `an array of shape (3, 2), object`.
+
+    Args:
+        value: The value.
+    """
+    kind = "array" if type(value) is np.ndarray else type(value).__name__
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    shape, dtype = (getattr(value, name, None) for name in ("shape", "dtype"))
+    if shape is not None:
+        sizes = f"({', '.join(map(str, shape))})" if isinstance(shape, Iterable) else shape
+        return f"{article} {kind} of shape {sizes}" + ("" if dtype is None else f", {dtype}")
+    is_plain = isinstance(value, list | tuple | dict | set)
+    return f"{article} {kind} of {len(value)}" if is_plain else f"{article} {kind}"
+
+
+def _form_of(array: NDArray[Any]) -> str:
+    return f"shape {array.shape[1:]}, {array.dtype}"
+
+
+def _form_advice(loaded: Any) -> str:
+    """Return the right form, with the way there from what was returned."""
+    module = type(loaded).__module__.partition(".")[0]
+    if isinstance(loaded, tuple) and len(loaded) == 2:
+        return f"Take a validation split from the training examples. {_FORM}"
+    if module == "pandas":
+        return f"Divide its rows into three splits, and turn columns into arrays by .to_numpy(). {_FORM}"
+    if module == "tensorflow":
+        return f"Turn it into arrays: x, y = map(np.stack, zip(*data.as_numpy_iterator())), without .batch(). {_FORM}"
+    return _FORM
+
+
+def _array_advice(key: str, array: Any) -> str:
+    if isinstance(array, np.ma.MaskedArray):
+        return "Fill in the masked values: array.filled(...)."
+    if type(array).__module__.partition(".")[0] == "pandas":
+        return f"Write {key.partition('.')[2]}=....to_numpy()."
+    return f"Write {key.partition('.')[2]}=np.asarray(...)."

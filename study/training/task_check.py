@@ -1,0 +1,223 @@
+"""Check without computing that model, data, loss and metrics fit together: from shapes and types alone.
+
+Keras infers the shape and the type of every result, as for a functional model. This takes milliseconds on every
+backend, changes no weight and draws no number that a training uses.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+
+from study.config.instantiate import Section, instantiate
+from study.config.schema import StudyConfig
+from study.core.errors import Fault, StudyError, told_with_place
+from study.datasets import Dataset
+from study.training.initial_weights import outline
+from study.training.keras_internals import inferred, last_operations
+from study.training.model_setup import fresh_model
+
+# Number of examples of the inferred batch: a prime number that is no usual width, so that no two axes fit by chance.
+_N = 7
+_CROSSENTROPIES = (
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "SparseCategoricalCrossentropy",
+)
+_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
+_UNBOUNDED = ("linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "mish")
+_ENCODE = "Let load() return labels as class indices (y.argmax(axis=-1)), or set {loss}=keras.losses.{other}."
+_LOSS = "dataset.task.loss"
+
+
+def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
+    """Return all faults by which a model cannot be trained on a data set with the loss and the metrics of a task.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set, checked.
+    """
+    precision = str(config.trainer.section.get("precision", "float32"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of some of these faults
+            model = outline(partial(fresh_model, config, dataset, precision=precision))
+            with keras.StatelessScope(initialize_variables=False):
+                return list(_faults(config, dataset, model))
+    finally:
+        keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """A batch without values.
+
+    Attributes:
+        x: The inputs.
+        y: The targets.
+        output: The model's output.
+    """
+
+    x: Any
+    y: Any
+    output: Any
+
+
+def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault]:
+    build = config.model.section.get("_target_")
+    if not isinstance(model, keras.Model):
+        yield _fault("model", f"a {type(model).__name__}", "a keras.Model", f"Let {build} return one.")
+        return
+    x, y = _like(dataset.train.x), _like(dataset.train.y)
+    try:
+        output = inferred(model, x)
+        inferred(partial(model, training=True), x)
+    except Exception as error:  # the user's layers can fail in any way
+        allowed = f"a model that takes inputs of shape {dataset.input_shape}, {x.dtype}: it {told_with_place(error)}"
+        yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")
+        return
+    if not isinstance(output, keras.KerasTensor):
+        advice = "Return one output from the model."
+        yield _fault("model", config.model.name, f"a model with one output, not a {type(output).__name__}", advice)
+        return
+    if model.built and not model.trainable_variables:
+        yield _fault("model", config.model.name, "a model with trainable weights", "Set trainable=True for a layer.")
+    if type(model).train_step is not keras.Model.train_step:
+        return  # the model uses outputs and targets in a way of its own
+    batch = _Batch(x=x, y=y, output=output)
+    shapes = list(_shape_faults(config, dataset, batch))
+    yield from shapes
+    yield from _activation_faults(config, model, batch)
+    if not shapes:
+        yield from _inferred_faults(config, dataset, model, batch)
+
+
+def _shape_faults(config: StudyConfig, dataset: Dataset, batch: _Batch) -> Iterator[Fault]:
+    """Compare the output with the number of classes and with the targets, as losses of Keras need them."""
+    name, loss = config.model.name, _keras_loss(config)
+    output, target = tuple(batch.output.shape), tuple(batch.y.shape)
+    width, n_classes = output[-1] if len(output) > 1 else 1, dataset.n_outputs
+    advice = f"Build the last layer of model={name} with the n_outputs that build() receives."
+    if config.task.has_classes:
+        if target not in (output[:-1], (*output[:-1], 1)):
+            other = f"class indices of shape {output[1:-1]} for each example, since the loss is {loss}"
+            yield _fault(
+                "train.y", f"shape {target[1:]}", other, _ENCODE.format(loss=f"{_LOSS}._target_", other=loss[6:])
+            )
+        elif width != n_classes:
+            allowed = f"a model with as many outputs as there are classes, {n_classes}; it has {width}"
+            yield _fault("model", name, allowed, advice)
+    elif loss and _plain(target) != _plain(output):
+        allowed = f"a model whose output has the shape of a target, {target[1:]}; it has {output[1:]}"
+        if loss.startswith("Categorical") and len(target) == len(output) - 1:
+            advice = f"For class indices set {_LOSS}._target_=keras.losses.Sparse{loss}."
+        yield _fault("model", name, allowed, advice)
+
+
+def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator[Fault]:
+    """Compare the last activation with `from_logits` of the loss; Keras only warns, and only sometimes."""
+    loss = _keras_loss(config)
+    if loss not in _CROSSENTROPIES:
+        return
+    from_logits = config.task.loss.get("from_logits", False)
+    found = [_activation(each) for each in last_operations(model, batch.x)]
+    last = next(iter(found), "")
+    key, name = f"{_LOSS}.from_logits", config.model.name
+    if from_logits is True and last in _PROBABILITIES:
+        allowed = f"false, since the last activation of model={name} is {last}: its outputs are probabilities"
+        yield _fault(key, "true", allowed, f"Set {key}=false, or let the model return logits, without {last}.")
+    elif from_logits is False and last in _UNBOUNDED:
+        allowed = f"true, since the last activation of model={name} is {last}: its outputs are no probabilities"
+        yield _fault(key, "false", allowed, f"Set {key}=true, or end the model with a softmax or a sigmoid.")
+    if last == "softmax" and batch.output.shape[-1] == 1:
+        allowed = "a model with more outputs than one for a softmax, which is always 1 for one output"
+        yield _fault("model", name, allowed, "End the model with a sigmoid, or with two outputs.")
+
+
+def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _Batch) -> Iterator[Fault]:
+    """Infer the loss and each metric on its own, so that each has its own fault."""
+    types = f"targets of shape {tuple(batch.y.shape[1:])}, {batch.y.dtype}, and outputs of shape "
+    types += f"{tuple(batch.output.shape[1:])}, {batch.output.dtype}"
+    advice = "Correct it, or choose another. Targets of another type: keras.ops.cast(y_true, y_pred.dtype)."
+
+    def measured(*, loss: Any = None, metrics: Any = None) -> Any:
+        model.compile(optimizer=None, loss=loss, metrics=metrics)
+        compute = model.compute_loss if loss is not None else model.compute_metrics
+        return inferred(lambda x, y, output: compute(x, y, output), batch.x, batch.y, batch.output)
+
+    loss = config.task.loss
+
+    def measure_loss() -> None:
+        measured(loss=instantiate(loss))
+        if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
+            y = keras.ops.convert_to_tensor(dataset.train.y[:_N])
+            instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
+
+    if told := _told(measure_loss):
+        allowed = f"a loss that can be computed from {types}; it {told}"
+        yield _fault(_LOSS, loss.get("_target_"), allowed, advice)
+    for i, metric in enumerate(config.task.metrics):
+        name, key = _name(metric), f"dataset.task.metrics.{i}"
+        logs: dict[str, Any] = {}
+
+        def measure(metric: str | Section = metric, logs: dict[str, Any] = logs) -> None:
+            logs |= measured(metrics=[metric if isinstance(metric, str) else instantiate(metric)])
+
+        if told := _told(measure):
+            yield _fault(key, name, f"a metric that can be computed from {types}; it {told}", advice)
+        elif name not in logs:
+            found = ", ".join(set(logs) - {"loss"})
+            yield _fault(key, name, f"a metric that keeps its name; it calls itself {found}", f"Pass name={name} on.")
+        elif tuple(logs[name].shape):
+            several = "a metric of one number; its result has the shape " + str(tuple(logs[name].shape))
+            yield _fault(key, name, several, "Let it average, such as by average: macro, or choose another.")
+
+
+def _told(act: Callable[[], Any]) -> str:
+    """Return the exception of an act in words; empty if it succeeds."""
+    try:
+        act()
+    except StudyError:
+        raise
+    except Exception as error:  # a loss or metric of the user's can fail in any way
+        return told_with_place(error)
+    return ""
+
+
+def _name(metric: str | Section) -> str:
+    return metric if isinstance(metric, str) else str(metric["name"])
+
+
+def _keras_loss(config: StudyConfig) -> str:
+    """Return the name of a loss of Keras; empty for a loss of one's own."""
+    module, _, name = str(config.task.loss.get("_target_")).rpartition(".")
+    return name if module == "keras.losses" else ""
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without a last axis of length 1, as Keras compares targets and outputs."""
+    return shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
+
+
+def _activation(operation: Any) -> str:
+    """Return the name of the activation with which an operation ends; empty if it is not known."""
+    function = getattr(operation, "activation", None)
+    name = getattr(function, "__name__", "") if function is not None else type(operation).__name__.lower()
+    return str(name)
+
+
+def _like(array: Any) -> Any:
+    """Return a batch like an array, without values, in the type that the backend gives it."""
+    dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:1]).dtype)
+    return keras.KerasTensor((_N, *array.shape[1:]), dtype)
+
+
+def _fault(key: str, value: Any, allowed: str, advice: str) -> Fault:
+    return Fault(key=key, value=value, allowed=allowed, advice=advice)

@@ -1,0 +1,88 @@
+# ruff: noqa: ARG001, ARG002 - the arguments are given by name
+"""Models, losses and metrics, right and wrong, that configs of tests name in `_target_`."""
+
+import keras
+
+
+def dense(input_shape, n_outputs, *, extra=0, activation=None, last="Dense"):
+    """Return a model that may be wider than asked for, with an activation in one of three places."""
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    if last == "Dense":
+        return keras.Model(inputs, keras.layers.Dense(n_outputs + extra, activation=activation)(x))
+    x = keras.layers.Dense(n_outputs + extra)(x)
+    layer = keras.layers.Softmax() if last == "Softmax" else keras.layers.Activation(activation)
+    x = keras.Sequential([layer])(x) if last == "inside" else layer(x)
+    return keras.Model(inputs, keras.layers.Dropout(0.1)(x))
+
+
+class OnlyCall(keras.Model):
+    """A subclass with nothing but `call`: its weights are made when it is called for the first time."""
+
+    def __init__(self, n_outputs, activation=None):
+        super().__init__()
+        self.flat, self.hidden = keras.layers.Flatten(), keras.layers.Dense(8, activation="relu")
+        self.last = keras.layers.Dense(n_outputs, activation=activation)
+
+    def call(self, inputs):
+        """Return the outputs."""
+        return self.last(self.hidden(self.flat(inputs)))
+
+
+def only_call(input_shape, n_outputs, *, activation=None):
+    """Return a subclass with nothing but `call`."""
+    return OnlyCall(n_outputs, activation)
+
+
+def for_other_data(input_shape, n_outputs):
+    """Return a model that does not use the shape of the data."""
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(n_outputs)])
+
+
+def two_outputs(input_shape, n_outputs):
+    """Return a model with two outputs."""
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, [keras.layers.Dense(n_outputs)(x), keras.layers.Dense(1)(x)])
+
+
+def frozen(input_shape, n_outputs):
+    """Return a model without a weight to train."""
+    model = dense(input_shape, n_outputs)
+    model.trainable = False
+    return model
+
+
+def nothing(input_shape, n_outputs):
+    """Forget to return the model."""
+
+
+def missing_layer(input_shape, n_outputs):
+    """Name a layer that does not exist."""
+    return keras.layers.Dence(n_outputs)
+
+
+def difference(y_true, y_pred):
+    """Return a distance that needs targets in the type of the outputs."""
+    return keras.ops.abs(y_true - y_pred[..., 0])
+
+
+def distance(name):
+    """Return a metric of this distance."""
+    return keras.metrics.MeanMetricWrapper(difference, name=name)
+
+
+class Renamed(keras.metrics.Mean):
+    """A metric that ignores its name."""
+
+    def __init__(self, name):
+        super().__init__(name="own")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch."""
+        super().update_state(y_pred)
+
+
+def square():
+    """Return a loss of one's own."""
+    return difference

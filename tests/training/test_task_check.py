@@ -1,0 +1,208 @@
+"""Models, losses and metrics that do not fit together are told before the first trial, without computing anything."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from study.config.schema import Component, Task
+from study.core.trainer_interface import Trial
+from study.datasets import Dataset, Split
+from study.training import task_check
+from study.training.fit.trainer import FitTrainer
+from study.training.initial_weights import numpy_state
+from study.training.task_check import task_faults
+
+SPARSE = {"_target_": "keras.losses.SparseCategoricalCrossentropy", "from_logits": True}
+CATEGORICAL = {**SPARSE, "_target_": "keras.losses.CategoricalCrossentropy"}
+BINARY = {**SPARSE, "_target_": "keras.losses.BinaryCrossentropy"}
+SQUARED = {"_target_": "keras.losses.MeanSquaredError"}
+LABELS = np.arange(6, dtype=np.int32) % 3
+ROWS = np.eye(3, dtype=np.float32)[LABELS]
+
+
+@pytest.fixture(scope="module")
+def base(compose_quick, tmp_path_factory):
+    return compose_quick("optimizer=sgd", folder=tmp_path_factory.mktemp("config"))
+
+
+def data(y, *, n_outputs=3):
+    some = Split(x=np.zeros((len(y), 4, 2), np.float32), y=y)
+    return Dataset(name="mine", source="made", train=some, validation=some, test=some, n_outputs=n_outputs)
+
+
+def told(base, y, *, loss=SPARSE, metrics=(), n_outputs=3, model="dense", **arguments):
+    section = {"_target_": f"task_cases.{model}", **arguments}
+    config = dataclasses.replace(
+        base, model=Component(name=model, section=section), task=Task(loss=loss, metrics=tuple(metrics))
+    )
+    return [str(fault) for fault in task_faults(config, data(y, n_outputs=n_outputs))]
+
+
+def metric(kind, **arguments):
+    return {"_target_": kind if "." in kind else f"keras.metrics.{kind}", "name": "m", **arguments}
+
+
+@pytest.mark.parametrize("model", ["dense", "only_call"])
+@pytest.mark.parametrize(
+    ("y", "loss", "n_outputs", "metrics"),
+    [
+        (LABELS, SPARSE, 3, ("accuracy", metric("SparseTopKCategoricalAccuracy", k=2))),
+        (LABELS[:, None], SPARSE, 3, ()),
+        (LABELS.astype(np.float64), SPARSE, 3, ("accuracy",)),
+        (ROWS, CATEGORICAL, 3, ("accuracy", metric("F1Score", average="macro"))),
+        (ROWS, BINARY, 3, (metric("BinaryAccuracy", threshold=0.0),)),
+        (ROWS[:, 0], BINARY, 1, ()),
+        (ROWS, SQUARED, 3, ("mae",)),
+        (ROWS[:, 0], SQUARED, 1, ("mae", "r2_score")),
+        (ROWS[:, :1], SQUARED, 1, (metric("task_cases.distance"),)),
+    ],
+)
+def test_what_fits_together_has_no_fault(base, model, y, loss, n_outputs, metrics):
+    assert told(base, y, loss=loss, n_outputs=n_outputs, metrics=metrics, model=model) == []
+
+
+def test_one_hot_targets_with_a_sparse_loss(base):
+    (fault,) = told(base, ROWS)
+    assert fault == (
+        "train.y=shape (3,): expected class indices of shape () for each example, since the loss is "
+        "SparseCategoricalCrossentropy. Let load() return labels as class indices (y.argmax(axis=-1)), or set "
+        "dataset.task.loss._target_=keras.losses.CategoricalCrossentropy."
+    )
+
+
+def test_class_indices_with_a_loss_of_rows(base):
+    (fault,) = told(base, LABELS, loss=CATEGORICAL)
+    assert fault.startswith("model=dense: expected a model whose output has the shape of a target, (); it has (3,).")
+    assert fault.endswith("set dataset.task.loss._target_=keras.losses.SparseCategoricalCrossentropy.")
+
+
+@pytest.mark.parametrize(("extra", "width"), [(2, 5), (-1, 2)])
+def test_a_model_wider_or_narrower_than_its_classes(base, extra, width):
+    (fault,) = told(base, LABELS, extra=extra)
+    assert fault.startswith(
+        f"model=dense: expected a model with as many outputs as there are classes, 3; it has {width}. Build the last"
+    )
+
+
+@pytest.mark.parametrize("y", [ROWS, ROWS[:, :2]], ids=["(3,) beside (1,)", "(2,) beside (1,)"])
+def test_targets_that_keras_would_stretch_over_the_outputs(base, y):
+    (fault,) = told(base, y, loss=SQUARED, n_outputs=1)
+    assert fault.startswith(
+        f"model=dense: expected a model whose output has the shape of a target, ({y.shape[1]},); it"
+    )
+
+
+@pytest.mark.parametrize("last", ["Dense", "Softmax", "inside", "Activation"])
+@pytest.mark.parametrize("model", ["dense", "only_call"])
+def test_probabilities_for_a_loss_of_logits(base, last, model):
+    places = {} if model == "only_call" else {"last": last}
+    (fault,) = told(base, LABELS, model=model, activation="softmax", **places)
+    assert fault.startswith(
+        f"dataset.task.loss.from_logits=true: expected false, since the last activation of model={model} is softmax: "
+        "its outputs are probabilities. Set dataset.task.loss.from_logits=false, or"
+    )
+    probabilities = {**SPARSE, "from_logits": False}
+    assert told(base, LABELS, model=model, loss=probabilities, activation="softmax", **places) == []
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+def test_logits_for_a_loss_of_probabilities(base, activation):
+    (fault,) = told(base, LABELS, loss={"_target_": SPARSE["_target_"]}, activation=activation)
+    assert fault.startswith("dataset.task.loss.from_logits=false: expected true, since the last activation of")
+    assert told(base, LABELS, loss=SPARSE, activation=activation) == []
+
+
+def test_a_softmax_over_one_output(base):
+    loss = {**BINARY, "from_logits": False}
+    (fault,) = told(base, ROWS[:, 0], loss=loss, n_outputs=1, activation="softmax")
+    assert fault.startswith(
+        "model=dense: expected a model with more outputs than one for a softmax, which is always 1"
+    )
+    assert told(base, ROWS[:, 0], loss=loss, n_outputs=1, activation="sigmoid") == []
+
+
+def test_targets_in_float64_with_a_metric_of_ones_own(base):
+    y = ROWS[:, 0].astype(np.float64)
+    (fault,) = told(base, y, loss=SQUARED, n_outputs=1, metrics=[metric("task_cases.distance")])
+    assert fault.startswith(
+        "dataset.task.metrics.0=m: expected a metric that can be computed from targets of shape (), float64, and "
+        "outputs of shape (1,), float32; it raises "
+    )
+    assert "(difference in task_cases.py, line " in fault
+    assert fault.endswith("Targets of another type: keras.ops.cast(y_true, y_pred.dtype).")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (
+            [metric("F1Score")],
+            "dataset.task.metrics.0=m: expected a metric of one number; its result has the shape (3,)",
+        ),
+        (
+            [metric("task_cases.Renamed")],
+            "dataset.task.metrics.0=m: expected a metric that keeps its name; it calls itself",
+        ),
+        (
+            ["mae", metric("MeanIoU")],
+            "dataset.task.metrics.1=m: expected a metric that can be computed from targets of",
+        ),
+        ([metric("AUC", num_thresholds=0)], "dataset.task.metrics.0=m: expected a metric that can be computed from"),
+    ],
+)
+def test_metrics_that_cannot_be_used(base, metrics, expected):
+    (fault,) = told(base, ROWS, loss=CATEGORICAL, metrics=metrics)
+    assert fault.startswith(expected)
+
+
+def test_all_faults_are_told_at_once(base):
+    found = told(base, ROWS[:, 0], loss={"_target_": "task_cases.square"}, metrics=[metric("Nope"), metric("F1Score")])
+    assert [fault.split("=")[0] for fault in found] == ["dataset.task.metrics.0", "dataset.task.metrics.1"]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (
+            "for_other_data",
+            "model=for_other_data: expected a model that takes inputs of shape (4, 2), float32: it raises ValueError",
+        ),
+        ("two_outputs", "model=two_outputs: expected a model with one output, not a list. Return one output from the"),
+        ("frozen", "model=frozen: expected a model with trainable weights. Set trainable=True for a layer."),
+        ("nothing", "model=a NoneType: expected a keras.Model. Let task_cases.nothing return one."),
+    ],
+)
+def test_models_that_cannot_be_trained(base, model, expected):
+    (fault,) = told(base, LABELS, model=model)
+    assert fault.startswith(expected)
+
+
+def test_a_model_with_a_training_step_of_its_own_is_left_alone(base, monkeypatch):
+    monkeypatch.setattr(task_check.keras.Model, "train_step", lambda *_: {})
+    monkeypatch.setattr(keras.src.models.Functional, "train_step", lambda *_: {}, raising=False)
+    assert told(base, ROWS) == []
+
+
+def test_the_check_changes_no_number_of_a_training(base):
+    x = np.random.default_rng(0).normal(size=(6, 4, 2)).astype(np.float32)
+    some = Split(x=x, y=LABELS)
+    digits = dataclasses.replace(data(LABELS), train=some, validation=some, test=some)
+    section = {"_target_": "task_cases.only_call"}
+    task = Task(loss=SPARSE, metrics=("accuracy",))
+    config = dataclasses.replace(base, model=Component(name="only_call", section=section), task=task)
+    arguments = {"backend": "tensorflow", "batch_size": 4, "eval_batch_size": 4, "precision": "float32"}
+    point = {"hyperparameters": {"learning_rate": 0.01}, "run_seed": 1, "order_seed": 0}
+    results = []
+    for checked in (False, True):
+        before = numpy_state()
+        assert not checked or task_faults(config, digits) == []
+        assert numpy_state() == before
+        trainer = FitTrainer(config, digits, **arguments, jit_compile=False)
+        results += trainer.train([Trial(number=0, **point, test=True, keep_weights=True)], lambda *_: True)
+    first, second = results
+    assert first.state == "complete", first.error
+    assert first.history == second.history
+    for mine, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
