@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from study.config.instantiate import like_default, parameters
+from study.config.known_keys import correction
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
-from study.config.unknown_arguments import signature_faults
+from study.config.unknown_arguments import signature_faults, unknown_arguments
 from study.core.search_space import SCALES, Range, Value
 
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
@@ -28,8 +29,8 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
     arguments = {key: value for key, value in section.items() if key not in NOT_ARGUMENTS}
-    unknown = signature_faults("optimizer", target, arguments)
-    read.faults += unknown
+    unknown = signature_faults("optimizer", target, arguments, names=read.names)
+    read.faults += [*unknown, *unknown_arguments("optimizer.untuned", target, section.get("untuned"))]
     known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
     fixed = {
         key: _read_argument(read, key, value, known[key].default)
@@ -54,7 +55,12 @@ def _read_ranges(
     for argument in search:
         if known and argument not in known:
             allowed = f"an argument of the optimizer: {', '.join(known)}"
-            read.fault(f"optimizer.search.{argument}", search[argument], allowed=allowed, advice="Remove the range.")
+            read.fault(
+                f"optimizer.search.{argument}",
+                search[argument],
+                allowed=allowed,
+                advice=correction(f"optimizer.search.{argument}", (), known),
+            )
     for argument in only or ():
         if argument not in search:
             allowed = f"arguments with a range: {', '.join(search)}"
