@@ -29,9 +29,9 @@ def read_optimizer(read: Reader) -> OptimizerConfig:
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
     arguments = {key: value for key, value in section.items() if key not in NOT_ARGUMENTS}
-    unknown = signature_faults("optimizer", target, arguments, names=read.names)
+    unknown = signature_faults("optimizer", target, arguments, names=read.names) if target else []
     read.faults += [*unknown, *unknown_arguments("optimizer.untuned", target, section.get("untuned"))]
-    known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
+    known = {} if not target or (unknown and "_target_" in unknown[0].key) else parameters(target)
     fixed = {
         key: _read_argument(read, key, value, known[key].default)
         for key, value in arguments.items()

@@ -51,7 +51,7 @@ def unknown_arguments(prefix: str, target: str, arguments: Any) -> list[Fault]:
         target: The dotted path.
         arguments: The section; anything but a mapping has no keys.
     """
-    found = signature_faults(prefix, target, arguments) if isinstance(arguments, Mapping) else []
+    found = signature_faults(prefix, target, arguments) if target and isinstance(arguments, Mapping) else []
     return [fault for fault in found if not fault.key.endswith("._target_")]
 
 

@@ -153,7 +153,7 @@ def test_hydras_questions_are_answered(study, tmp_path):
     path = study("run", "--info", "searchpath", cwd=tmp_path)
     assert path.returncode == 0, path.stderr
     assert "pkg://study.conf" in path.stdout
-    assert f"file://{tmp_path / 'conf'}" in path.stdout
+    assert f"own://{tmp_path / 'conf'}" in path.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["conf"]
 
 

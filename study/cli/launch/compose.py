@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from study.cli.launch.exported_choices import translate
 from study.cli.launch.hydra_messages import in_our_words, missing_choice
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
+from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
+from study.cli.launch.own_defaults import merge_own_defaults, used_defaults
 from study.cli.launch.words import allow_new_keys, flags_first
-from study.cli.working_directory import own_conf
 from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given
 from study.config.reader import Reader
@@ -65,15 +64,6 @@ _NOT_TELLING_SECTIONS = (
 )
 
 
-class _OwnConf(SearchPathPlugin):
-    """Plugin that adds the working directory's conf/; `glob(*)` and completion ignore `hydra.searchpath`."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folder if it exists and is not the package's own."""
-        if (own := own_conf()) is not None:
-            search_path.append(provider="working directory", path=f"file://{own}")
-
-
 class CompositionError(StudyError):
     """Hydra could not compose the config; the message is Hydra's."""
 
@@ -101,6 +91,7 @@ class Job:
         values: The job's overrides, parsed.
         raw: The job's resolved config.
         helpers: Dotted keys that only references of the config read.
+        files: The user's own files that the config was composed from. Default: none, or not known.
         labels: Names for the job's study: first a name of the values in which the jobs differ, then a name of all
             values that names contain.
     """
@@ -110,6 +101,7 @@ class Job:
     raw: dict[str, Any]
     helpers: frozenset[str]
     labels: tuple[str, ...]
+    files: tuple[OwnFile, ...] = ()
 
 
 def prepare(arguments: Sequence[str]) -> list[str]:
@@ -127,7 +119,8 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     Raises:
         StudyError: `best` or `enqueue` names a file that is not an exported configuration.
     """
-    Plugins.instance().register(_OwnConf)
+    find_own_conf(arguments)
+    merge_own_defaults(arguments)
     # Hydra only warns about schemas with the names of our files, but does so in every process of a launcher.
     schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
     for name in ("joblib.yaml", "submitit_slurm.yaml"):
@@ -163,13 +156,19 @@ def compose_jobs(
             if missing is None:
                 raise CompositionError(in_our_words(error)) from error
             group, fault = missing
+            if used_defaults(words).get(group) == fault.value:
+                fault = replace(fault, advice=f"{fault.advice} The name is in conf/study.yaml.")
             found.append(fault)
             kept = [word for word in words if word.lstrip("+").partition("=")[0] != group]
             left_out.add(group)
             if kept == words:  # a file names the choice
                 break
             words = kept
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
+            if unreadable := unreadable_files():
+                raise ConfigError([*found, *unreadable]) from error
+            if not isinstance(error, HydraException | OmegaConfBaseException):
+                raise
             if found:
                 break
             raise CompositionError(in_our_words(error)) from error
@@ -247,7 +246,11 @@ def _split(composed: DictConfig) -> Job:
     """Read a config that still has Hydra's node, which its own interpolations may refer to."""
     HydraConfig.instance().set_config(composed)
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    return read_job(own, composed.hydra.overrides.task)
+    words, files = composed.hydra.overrides.task, own_files(composed.hydra.runtime.choices)
+    if missing := missing_keys(own, files):
+        typed = {value.key for value in read_overrides(map(str, words))}
+        raise ConfigError(with_files(missing, files, typed=typed))
+    return replace(read_job(own, words), files=tuple(files))
 
 
 def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:

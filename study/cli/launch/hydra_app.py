@@ -21,6 +21,8 @@ from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
+from study.cli.launch.own_conf import texts_of, with_files
+from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
@@ -96,6 +98,7 @@ def answer(command_line: CommandLine, *, faults: Sequence[Fault] = ()) -> int:
         except (CompositionError, ConfigError) as error:
             sys.stderr.write(f"study run: {error}\n")
             return 2
+        tell_own_files(jobs)
         _refuse_unknown(jobs)
     shown = io.StringIO()
     with _argv(command_line.arguments), contextlib.redirect_stdout(shown):
@@ -119,6 +122,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     """
     from study.core.log_capture import captured
 
+    tell_own_files(jobs)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
@@ -127,7 +131,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
             helpers = frozenset().union(*(job.helpers for job in jobs))
             configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd(), helpers=helpers)
         except ConfigError as error:
-            raise ConfigError([*error.faults, *faults]) from None
+            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
     if faults:
         raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
@@ -189,7 +193,31 @@ def _faults(jobs: Sequence[Job]) -> list[Fault]:
                 faults |= {str(fault): fault for fault in error.faults}
             except StudyError:
                 continue
-    return list(faults.values())
+    return _told(list(faults.values()), jobs)
+
+
+def _told(faults: Sequence[Fault], jobs: Sequence[Job]) -> list[Fault]:
+    """Name the user's own files that faults come from."""
+    files = list(dict.fromkeys(file for job in jobs for file in job.files))
+    typed = {value.key for job in jobs for value in job.values}
+    return with_files(faults, files, typed=typed, defaults=_defaults(jobs))
+
+
+def _defaults(jobs: Sequence[Job]) -> list[str]:
+    """Return the keys that jobs have from conf/study.yaml."""
+    return list(keys_of_defaults(used_defaults([word for job in jobs for word in job.overrides])))
+
+
+def tell_own_files(jobs: Sequence[Job]) -> None:
+    """Write a line for each file of the user's own that was taken instead of a built-in one, and for own defaults.
+
+    Args:
+        jobs: The jobs of a command line.
+    """
+    for line in texts_of([file for job in jobs for file in job.files]):
+        sys.stderr.write(f"study run: {line}\n")
+    if keys := _defaults(jobs):
+        sys.stderr.write(f"study run: conf/study.yaml gives {', '.join(keys)}\n")
 
 
 def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
