@@ -237,9 +237,8 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
 
 def differing_keys(jobs: Sequence[Job]) -> frozenset[str]:
     """Return the keys whose values differ between the jobs of a command line."""
-    pairs = {(typed.key, typed.text) for job in jobs for typed in job.values}
-    keys = [key for key, _ in pairs]
-    return frozenset(key for key in keys if keys.count(key) > 1)
+    given = [{typed.key: typed.text for typed in job.values} for job in jobs]  # the last text of a key counts
+    return frozenset(key for words in given for key in words if len({other.get(key) for other in given}) > 1)
 
 
 def _split(composed: DictConfig) -> Job:

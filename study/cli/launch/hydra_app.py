@@ -115,7 +115,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         jobs: The jobs of the command line.
 
     Returns:
-        The exit status.
+        The exit status: 1 if no trial of a study completed.
 
     Raises:
         ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
@@ -141,10 +141,12 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    from study.cli.actions.end_of_run import tell_end
     from study.cli.actions.gallery import page_after_run
 
+    without_result = tell_end(configs)
     page_after_run(command_line.overrides, configs)
-    return 0
+    return 1 if without_result else 0
 
 
 def with_further_faults(error: MisreadError) -> ConfigError:
