@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from study.cli.working_directory import working_directory
 from study.core.errors import StudyError
 from study.core.interrupt import two_stage_interrupt
 
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"study: COMMAND={command!r}: expected one of {', '.join(COMMANDS)}. See study --help.\n")
         return 2
     try:
+        working_directory()
         with two_stage_interrupt():
             return int(importlib.import_module(f"study.cli.{command}").main(rest))
     except StudyError as error:

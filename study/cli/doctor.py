@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import yaml
 
 from study.cli.stores import add_store_options, local_stores
 from study.cli.working_directory import import_from_working_directory, own_conf, packaged_conf
+from study.core.errors import StudyError
 
 
 def main(arguments: list[str]) -> int:
@@ -65,8 +67,22 @@ def _recorded_facts() -> object:
     return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text())["facts"]
 
 
-def _targets() -> dict[str, str]:
-    """Return the `_target_` of every data set in conf/, the working directory's own conf/ included."""
+def _targets() -> dict[str, str | StudyError]:
+    """Return the `_target_` of every data set in conf/, the working directory's own conf/ included.
+
+    A file without one gives the error to show.
+    """
     folders = filter(None, (packaged_conf(), own_conf()))
     files = {file.stem: file for folder in folders for file in sorted((folder / "dataset").glob("*.yaml"))}
-    return {name: str(yaml.safe_load(file.read_text())["_target_"]) for name, file in files.items()}
+    return {name: _target(file) for name, file in files.items()}
+
+
+def _target(file: Path) -> str | StudyError:
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return StudyError(f"{file}: expected a file that can be read as YAML. {' '.join(str(error).split())}")
+    target = content.get("_target_") if isinstance(content, dict) else None
+    if isinstance(target, str) and "." in target:
+        return target
+    return StudyError(f"{file}: expected the key _target_ with a dotted path, for example _target_: mydata.load")

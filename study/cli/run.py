@@ -46,14 +46,19 @@ def main(arguments: list[str]) -> int:
         return 0
     import_from_working_directory()
     from study.cli.launch import hydra_app
-    from study.cli.launch.compose import CompositionError, compose_jobs, prepare
+    from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
+    from study.cli.launch.words import read_words
 
-    arguments = prepare([_RETRY.get(word, word) for word in arguments])
-    command_line = hydra_app.read_arguments(arguments)
+    words = read_words([_RETRY.get(word, word) for word in arguments])
+    command_line = hydra_app.read_arguments(prepare(words.kept))
     if command_line.is_question:
-        return hydra_app.answer(command_line)
+        return hydra_app.answer(command_line, faults=words.faults)
     try:
-        jobs = compose_jobs(command_line.overrides, multirun=command_line.multirun)
+        jobs = compose_jobs(
+            command_line.overrides, multirun=command_line.multirun, faults=words.faults, unread=words.groups
+        )
+    except MisreadError as error:
+        raise hydra_app.with_further_faults(error) from None
     except CompositionError as error:
         sys.stderr.write(f"study run: {error}\n")
         return 2

@@ -16,15 +16,34 @@ from study.core.errors import StudyError
 _PROJECT = "optimizer-study"
 _OWN_PACKAGES = ("study", "hydra_plugins")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_DEVELOPMENT = re.compile(r"extra == ['\"]dev['\"]")
+
+
+def working_directory() -> Path:
+    """Return the path of the working directory.
+
+    Raises:
+        StudyError: It was deleted or cannot be read.
+    """
+    try:
+        folder = Path.cwd()
+        os.listdir(folder)
+    except OSError as error:
+        raise StudyError(
+            f"the working directory: expected a folder that exists and can be read ({error}). It was perhaps deleted. "
+            "Go to another folder (cd) and start again."
+        ) from error
+    return folder
 
 
 def import_from_working_directory() -> None:
     """Let Python find the working directory's modules first, like `python -m`.
 
     Raises:
-        StudyError: A module of the working directory hides one of the same name that this project needs.
+        StudyError: A module of the working directory hides one of the same name that this project needs, or the
+            directory was deleted.
     """
-    folder = Path.cwd()
+    folder = working_directory()
     if hidden := hidden_modules(folder, sys.path):
         listed = ", ".join(f"{name} (of {origin})" for name, origin in hidden.items())
         raise StudyError(
@@ -94,7 +113,7 @@ def _required() -> set[str]:
     from importlib.metadata import PackageNotFoundError, requires
 
     found: set[str] = set()
-    left = [_PROJECT]
+    left = [_PROJECT, *_optional()]
     while left:
         name = left.pop()
         if name in found:
@@ -106,6 +125,14 @@ def _required() -> set[str]:
             continue
         left += [_normalized(match[0]) for line in stated if "extra ==" not in line if (match := _NAME.match(line))]
     return found
+
+
+def _optional() -> set[str]:
+    """Return the distributions of the extras with which users install this project, whether installed or not."""
+    from importlib.metadata import requires
+
+    stated = [line for line in requires(_PROJECT) or () if "extra ==" in line and not _DEVELOPMENT.search(line)]
+    return {_normalized(match[0]) for line in stated if (match := _NAME.match(line))}
 
 
 def _normalized(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from study.config.allowlist import target_faults
 from study.config.instantiate import is_too_deep
+from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.logits import logits_faults
 from study.config.parse_objective import read_metrics, read_objective
 from study.config.parse_optimizer import read_optimizer
@@ -24,9 +25,9 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import section_faults, signature_faults
+from study.config.unknown_arguments import section_faults, signature_faults, unknown_arguments
 from study.core.errors import ConfigError, Fault
-from study.core.search_space import Range, Value
+from study.core.search_space import Value
 
 # Keys that describe their section and are not arguments of its target.
 _DESCRIPTION = ("name", "requires")
@@ -35,7 +36,12 @@ _RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.trainin
 
 
 def parse(
-    raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str] = (), allow: Collection[str] | None = None
+    raw: Mapping[str, Any],
+    *,
+    folder: Path,
+    labels: Sequence[str] = (),
+    allow: Collection[str] | None = None,
+    helpers: Collection[str] | None = None,
 ) -> StudyConfig:
     """Read and check a resolved config.
 
@@ -48,6 +54,7 @@ def parse(
             name.
         allow: Packages that the config may name, besides those of `study.config.allowlist`. None (the default): those
             of the config's own `allow_targets`; only for a config that the user wrote.
+        helpers: Dotted keys that only references of the config read. None (the default): they are not known.
 
     Raises:
         ConfigError: The config has faults. The error holds all of them; if some are forbidden targets, only those.
@@ -59,6 +66,8 @@ def parse(
     allowed = read.texts("allow_targets") if allow is None else allow
     if faults := target_faults(raw, folder=folder, allow=allowed):
         raise ConfigError(faults)
+    if allow is None:  # an earlier version may have recorded other keys
+        read.faults += unknown_keys(raw, helpers=helpers)
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
     if read.faults:
         raise ConfigError(read.faults)
@@ -101,7 +110,7 @@ def _study_config(
         accept_changes=read.boolean("accept_changes", default=False),
         raw=raw,
         folder=folder,
-        enqueue=_enqueue(read, optimizer.ranges),
+        enqueue=_enqueue(read, optimizer),
     )
 
 
@@ -126,8 +135,12 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
         advice = f"Install it (pip install 'optimizer-study[{module}]'), or choose another {key}."
         read.fault(key, name, allowed=f"one whose package is installed, and {module} is not", advice=advice)
     target = read.value(f"{key}._target_")
+    arguments = {k: v for k, v in described.items() if k != "_target_"}
+    if target is None and "_target_" in described:
+        for argument, value in arguments.items():
+            advice = f"Remove it, or choose another {key}: this one builds nothing."
+            read.fault(f"{key}.{argument}", value, allowed=f"no arguments for {key}={name}", advice=advice)
     if target is not None and not missing:
-        arguments = {k: v for k, v in described.items() if k != "_target_"}
         own = [argument for argument in arguments if argument in supplied]
         for argument in own:
             read.fault(
@@ -136,7 +149,7 @@ def _component(read: Reader, key: str, *, supplied: Collection[str] = (), withou
                 allowed="no value",
                 advice="Remove it: the study fills it in.",
             )
-        read.faults += signature_faults(key, str(target), arguments)
+        read.faults += signature_faults(key, str(target), arguments, names=read.names)
     return Component(name=name, section=described)
 
 
@@ -222,12 +235,15 @@ def _budget(read: Reader) -> Budget:
     )
 
 
-def _enqueue(read: Reader, ranges: Mapping[str, Range]) -> dict[str, Value]:
+def _enqueue(read: Reader, optimizer: OptimizerConfig) -> dict[str, Value]:
     """Read the first trial's point: values of searched arguments. Each must lie in its range."""
-    given = read.value("enqueue", default=None)
+    given, ranges = read.value("enqueue", default=None), optimizer.ranges
     if given is None:
         return {}
     point = {key: given[key] for key in ranges if key in given} if isinstance(given, Mapping) else {}
+    # A file of another optimizer has arguments of this one, and others. Only a misspelt name is a fault.
+    misspelt = unknown_arguments("enqueue", optimizer.target, given)
+    read.faults += [fault for fault in misspelt if is_misspelt(fault.key.removeprefix("enqueue."), ranges)]
     if not point:
         advice = "Search one of its arguments, or leave enqueue out."
         read.fault("enqueue", given, allowed=f"a value for a searched argument: {', '.join(ranges)}", advice=advice)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from study.config.instantiate import like_default, parameters
+from study.config.known_keys import correction
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
-from study.config.unknown_arguments import signature_faults
+from study.config.unknown_arguments import signature_faults, unknown_arguments
 from study.core.search_space import SCALES, Range, Value, text_of
 
 RATE = "learning_rate"
@@ -35,9 +36,9 @@ def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
     section = read.section("optimizer")
     target = read.text("optimizer._target_")
     arguments = {key: value for key, value in section.items() if key not in NOT_ARGUMENTS}
-    unknown = signature_faults("optimizer", target, arguments)
-    read.faults += unknown
-    known = {} if unknown and "_target_" in unknown[0].key else parameters(target)
+    unknown = signature_faults("optimizer", target, arguments, names=read.names) if target else []
+    read.faults += [*unknown, *unknown_arguments("optimizer.untuned", target, section.get("untuned"))]
+    known = {} if not target or (unknown and "_target_" in unknown[0].key) else parameters(target)
     fixed = {
         key: _read_argument(read, key, value, known[key].default)
         for key, value in arguments.items()
@@ -64,7 +65,12 @@ def _read_ranges(
     for argument in search:
         if known and argument not in known:
             allowed = f"an argument of the optimizer: {', '.join(known)}"
-            read.fault(f"optimizer.search.{argument}", search[argument], allowed=allowed, advice="Remove the range.")
+            read.fault(
+                f"optimizer.search.{argument}",
+                search[argument],
+                allowed=allowed,
+                advice=correction(f"optimizer.search.{argument}", (), known),
+            )
     for argument in only or ():
         if argument not in search:
             allowed = f"arguments with a range: {', '.join(search)}"

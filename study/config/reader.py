@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from study.config.known_keys import dotted_keys
 from study.core.errors import Fault
 
 _MISSING = object()
@@ -28,6 +30,11 @@ class Reader:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self._raw = raw
         self.faults: list[Fault] = []
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The dotted keys that a message may suggest."""
+        return dotted_keys(self._raw)
 
     def fault(self, key: str, value: object, *, allowed: str, advice: str) -> None:
         """Record one fault.

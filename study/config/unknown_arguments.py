@@ -1,46 +1,47 @@
-"""Faults for arguments that a target does not take, such as a mistyped key of a section.
-
-If a file lists the keys of a section, Hydra refuses a mistyped key earlier.
-"""
+"""Faults for arguments that a target does not take, such as a mistyped key of a section."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from study.config.instantiate import Unimportable, locate, parameters
+from study.config.known_keys import correction
 from study.config.moved_targets import moved_to, renamed_argument
 from study.config.reader import is_number
 from study.core.errors import Fault
 
 
-def signature_faults(prefix: str, target: str, arguments: Mapping[str, Any]) -> list[Fault]:
+def signature_faults(
+    prefix: str, target: str, arguments: Mapping[str, Any], *, names: Collection[str] = ()
+) -> list[Fault]:
     """Check that a target can be imported and takes the arguments.
 
     Args:
         prefix: The config section's key, such as `optimizer`.
         target: The dotted path.
         arguments: The arguments of the call, by name.
+        names: Dotted keys of the whole config, to suggest. Default: those of the section alone.
     """
     try:
         known = parameters(target)
     except Unimportable as error:
-        advice = "Correct the path, or put the module where Python finds it: the working directory is searched."
+        next_step = "Correct the path, or put the module where Python finds it: the working directory is searched."
         if new := moved_to(target):
-            advice = f"It has moved: write {new}."
+            next_step = f"It has moved: write {new}."
         return [
-            Fault(key=f"{prefix}._target_", value=target, allowed=f"an importable object ({error})", advice=advice)
+            Fault(key=f"{prefix}._target_", value=target, allowed=f"an importable object ({error})", advice=next_step)
         ]
     return [
         Fault(
             key=f"{prefix}.{name}",
             value=arguments[name],
             allowed=f"an argument of {target}: {', '.join(known)}",
-            advice=_unknown_advice(prefix, target, name),
+            advice=_unknown_advice(prefix, target, name, known, names),
         )
         for name in arguments
         if name not in known
@@ -64,13 +65,14 @@ def section_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
     faults = signature_faults(key, target, arguments)
     if len(faults) == 1 and faults[0].key == f"{key}._target_":
         module, _, name = target.rpartition(".")
-        return [replace(faults[0], advice=f"{_near(name, _public_names(module))}{faults[0].advice}")]
+        near = difflib.get_close_matches(name, _public_names(module), n=2)
+        nearest = f"Did you mean {' or '.join(near)}? " if near else ""
+        return [replace(faults[0], advice=f"{nearest}{faults[0].advice}")]
     known = parameters(target)
     is_open = any(
         p.kind == inspect.Parameter.VAR_KEYWORD for p in inspect.signature(locate(target)).parameters.values()
     )
-    unknown = [replace(f, advice=f"{_near(f.key.rpartition('.')[2], known)}{f.advice}") for f in faults]
-    return [*([] if is_open else unknown), *_type_faults(key, arguments, known)]
+    return [*([] if is_open else faults), *_type_faults(key, arguments, known)]
 
 
 def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> list[Fault]:
@@ -97,12 +99,19 @@ def _public_names(module: str) -> list[str]:
         return []
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=2)
-    return f"Did you mean {' or '.join(near)}? " if near else ""
+def unknown_arguments(prefix: str, target: str, arguments: Any) -> list[Fault]:
+    """Return a fault for every argument that a target does not take; none if the target cannot be imported.
+
+    Args:
+        prefix: The config section's key, such as `optimizer.untuned`.
+        target: The dotted path.
+        arguments: The section; anything but a mapping has no keys.
+    """
+    found = signature_faults(prefix, target, arguments) if target and isinstance(arguments, Mapping) else []
+    return [fault for fault in found if not fault.key.endswith("._target_")]
 
 
-def _unknown_advice(prefix: str, target: str, name: str) -> str:
+def _unknown_advice(prefix: str, target: str, name: str, known: Collection[str], names: Collection[str]) -> str:
     if new := renamed_argument(target, name):
         return f"It has been renamed: write {prefix}.{new}."
-    return f"Remove {prefix}.{name} or correct its name."
+    return correction(f"{prefix}.{name}", names, known)

@@ -18,13 +18,21 @@ _HEADLINE = "Exception encountered when calling "  # Keras's own, before what is
 _OURS = str(Path(__file__).parents[1])
 
 
+class _NoValue:
+    """Marker of a fault without a value."""
+
+
+# In place of a fault's value: the fault is a word that gives a key no value.
+NO_VALUE = _NoValue()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """One fault of a configuration.
 
     Attributes:
         key: The dotted key as a user types it, such as `optimizer.learning_rate`.
-        value: The value received, of any type.
+        value: The value received, of any type; `NO_VALUE` without one.
         allowed: The allowed values, in words.
         advice: The next step, as one or more sentences.
     """
@@ -35,9 +43,8 @@ class Fault:
     advice: str
 
     def __str__(self) -> str:
-        return (
-            f"{_shown(self.key)}={_shown(redacted(self.value, key=self.key))}: expected {self.allowed}. {self.advice}"
-        )
+        given = "" if self.value is NO_VALUE else f"={_shown(redacted(self.value, key=self.key))}"
+        return f"{_shown(self.key)}{given}: expected {self.allowed}. {self.advice}"
 
 
 def _shown(value: object) -> str:

@@ -63,18 +63,24 @@ def written_out(unresolved: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     return [
         (key, redacted(text, key=key))
-        for key, text in _texts(unresolved)
+        for key, text in texts(unresolved)
         # An interpolation is not a secret. So it is removed, and the rest is checked for a secret.
         if redacted(plain := _INTERPOLATION.sub("", text), key=key) != plain
     ]
 
 
-def _texts(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def texts(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key of each text in a config, and the text.
+
+    Args:
+        section: The config, or a part of it.
+        prefix: Dotted key of the part. Default: the empty text, the whole config.
+    """
     if isinstance(section, Mapping):
         for key, value in section.items():
-            yield from _texts(value, f"{prefix}.{key}" if prefix else str(key))
+            yield from texts(value, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(section, list | tuple):
         for position, value in enumerate(section):
-            yield from _texts(value, f"{prefix}.{position}")
+            yield from texts(value, f"{prefix}.{position}")
     elif isinstance(section, str):
         yield prefix, section

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,13 @@ from study.training.auto import advise, is_auto
 from study.training.backend import select_backend
 
 
-def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: Sequence[str] = ()) -> StudyConfig:
+def load_config(
+    raw: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    labels: Sequence[str] = (),
+    helpers: Collection[str] | None = None,
+) -> StudyConfig:
     """Read and check a resolved config: apply its setting, and choose its trainer for `trainer=auto`.
 
     Args:
@@ -34,6 +40,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
         folder: The folder where relative paths start. None (the default): the working directory.
         labels: Names for the study; the first free one is taken. Default: empty, which stands for the optimizer's
             name.
+        helpers: Dotted keys that only references of the config read. None (the default): they are not known.
 
     Raises:
         ConfigError: The config has faults; the error holds all of them.
@@ -51,7 +58,7 @@ def load_config(raw: Mapping[str, Any], *, folder: Path | None = None, labels: S
     with contextlib.suppress(BackendError):
         select_backend(backend if isinstance(backend, str) else "(none)")
     try:
-        config = parse(raw, folder=folder, labels=labels)
+        config = parse(raw, folder=folder, labels=labels, helpers=helpers)
     except ConfigError as error:
         raise told_by_origin(error, resolved.origins) from None
     _check_parts(config, resolved.origins)
@@ -85,12 +92,15 @@ def check_stores(config: StudyConfig) -> None:
     check_name(config)
 
 
-def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path) -> list[StudyConfig]:
+def check(
+    jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path, helpers: Collection[str] | None = None
+) -> list[StudyConfig]:
     """Check all jobs of a command before the first one starts, their data and models included.
 
     Args:
         jobs: Pairs of a resolved config and the labels of its study.
         folder: The folder where relative paths start.
+        helpers: Dotted keys that only references of the configs read. None (the default): they are not known.
 
     Raises:
         ConfigError: Some job has a fault; the error has the faults of all jobs.
@@ -102,7 +112,7 @@ def check(jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Pa
     faults: dict[str, Fault] = {}
     for raw, labels in jobs:
         try:
-            configs.append(load_config(raw, folder=folder, labels=labels))
+            configs.append(load_config(raw, folder=folder, labels=labels, helpers=helpers))
         except ConfigError as error:
             faults |= {str(fault): fault for fault in error.faults}
     if faults:

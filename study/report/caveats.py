@@ -33,22 +33,37 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
     """Return all cautions, the serious ones first."""
     found = [
         *_forced(experiment),
-        *_left_out(experiment),
-        *_running(experiment),
-        *_lengths(experiment),
-        *_budgets(experiment),
-        *_superseded(experiment),
-        *_accepted(experiment),
+        *_of_experiment(experiment),
         *_unshared(experiment, outcome),
         *_few(outcome),
         *_unknown_steps(experiment),
-        *_diverged_confirmations(experiment),
         *_edges(rows),
         *_diverged(rows),
         *_samplers(experiment),
         *_rules(experiment),
     ]
     return tuple(sorted(found, key=lambda caution: not caution.serious))
+
+
+def serious_cautions(experiment: ComparedExperiment) -> tuple[Caution, ...]:
+    """Return the serious cautions, without that of a forced comparison; the terminal shows them after a run.
+
+    Args:
+        experiment: The experiment; its histories are not needed.
+    """
+    return tuple(caution for caution in _of_experiment(experiment) if caution.serious)
+
+
+def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield the cautions that need no scores."""
+    yield from _left_out(experiment)
+    yield from _running(experiment)
+    yield from _lengths(experiment)
+    yield from _conditions(experiment)
+    yield from _budgets(experiment)
+    yield from _superseded(experiment)
+    yield from _accepted(experiment)
+    yield from _diverged_confirmations(experiment)
 
 
 def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
@@ -106,6 +121,30 @@ def length(study: ComparedStudy) -> str:
     params = study.record.params
     steps = params.get("budget.n_steps")
     return f"{steps} steps" if steps is not None else f"{params.get('budget.n_epochs', 'unknown')} epochs"
+
+
+def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield a caution for each condition of training, besides its length, in which studies differ."""
+    for topic, told, ask, text in (
+        ("Unequal batch sizes", "batch sizes", _batch_size, "An epoch then has another number of steps."),
+        ("Unequal trainers", "trainers", _trainer, "Each computes other numbers for the same seed."),
+    ):
+        found: dict[str, list[str]] = {}
+        for study in experiment.studies:
+            found.setdefault(ask(study), []).append(study.record.name)
+        if len(found) > 1:
+            listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
+            yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
+
+
+def _batch_size(study: ComparedStudy) -> str:
+    return study.record.params.get("trainer.batch_size", "unknown")
+
+
+def _trainer(study: ComparedStudy) -> str:
+    params = study.record.params
+    name, backend, precision = (params.get(f"trainer.{key}", "") for key in ("name", "backend", "precision"))
+    return f"{name} on {backend} in {precision}" if precision else f"{name} on {backend}"
 
 
 def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:

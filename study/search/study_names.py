@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.trial import TrialState
 
 from study.config.effective_settings import settings_digest
+from study.config.reader import Reader
 from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
 from study.core.errors import StudyError
@@ -19,6 +20,22 @@ from study.search.storage.interface import read_storage
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
 # its contents as JSON, the first ones and those accepted later.
 _DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+# And the settings by which a name distinguishes a study from its namesake, by the word for them in the name.
+_CONDITIONS = "conditions"
+_WORDS = {
+    "n_epochs": "budget.n_epochs",
+    "n_steps": "budget.n_steps",
+    "batch_size": "trainer.batch_size",
+    "trainer": "trainer.name",
+    "backend": "trainer.backend",
+    "precision": "trainer.precision",
+    "schedule": "schedule.name",
+    "sampler": "sampler.name",
+    "pruner": "pruner.name",
+    "study_seed": "study_seed",
+    "order_seed": "order_seed",
+    "split_seed": "split_seed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +48,8 @@ class KnownStudy:
         typed_digest: Digest of the settings as typed.
         settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
         contents: Data, code and architecture, the first ones and those accepted later. Default: empty, not recorded.
+        conditions: Length of the training, batch size, trainer and seeds, by their words in names. Default: empty, not
+            recorded.
     """
 
     name: str
@@ -38,6 +57,7 @@ class KnownStudy:
     typed_digest: str
     settings_digest: str = ""
     contents: tuple[Contents, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_name(config: StudyConfig) -> None:
@@ -63,6 +83,9 @@ def check_name(config: StudyConfig) -> None:
 def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
     """Name a study in its experiment: the explicit name, or the name of the study with the same digest, or a new one.
 
+    A new name is the first free label. If none is free, the conditions that differ from those of the namesake follow,
+    such as `adam-batch_size=64`; and where no condition differs, digits of the digest.
+
     Args:
         config: The study's config.
         known: The experiment's studies, by name.
@@ -78,8 +101,30 @@ def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
     for name, study in known.items():
         if study.digest == config.digest:
             return name
-    free = (label for label in config.labels if label not in known)
-    return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
+    free = next((label for label in config.labels if label not in known), None)
+    if free is not None:
+        return free
+    told = _differing(conditions_of(config), known[config.labels[-1]].conditions)
+    named = "-".join([config.labels[-1], *told])
+    return named if told and named not in known else f"{config.labels[-1]}-{config.digest[:6]}"
+
+
+def conditions_of(config: StudyConfig) -> dict[str, str]:
+    """Return the conditions of a study that names can tell: its length, batch size, trainer and seeds.
+
+    Args:
+        config: The study's config.
+    """
+    read = Reader(config.raw)
+    values = {word: read.value(key, default=None) for word, key in _WORDS.items()}
+    if values["n_steps"] is not None:
+        values["n_epochs"] = None
+    return {word: str(value) for word, value in values.items() if value is not None}
+
+
+def _differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Return `word=value` for each condition that differs; none if the other study's are not recorded."""
+    return [f"{word}={value}" for word, value in ours.items() if theirs and theirs.get(word) != value]
 
 
 def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
@@ -177,7 +222,11 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
         config: The study's config.
     """
     attrs = optuna_study.user_attrs
-    written: dict[str, object] = {_DIGEST: config.digest, _TYPED: config.typed_digest}
+    written: dict[str, object] = {
+        _DIGEST: config.digest,
+        _TYPED: config.typed_digest,
+        _CONDITIONS: conditions_of(config),
+    }
     if config.contents is not None:
         written[_SETTINGS] = settings_digest(config)
         known, latest = list(attrs.get(_CONTENTS, ())), config.contents.to_json()
@@ -189,6 +238,7 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
 
 def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
     recorded = attrs.get(_CONTENTS)
+    conditions = attrs.get(_CONDITIONS)
     contents = []
     for text in recorded if isinstance(recorded, list) else ():
         with contextlib.suppress(ValueError):
@@ -199,4 +249,5 @@ def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
         typed_digest=str(attrs.get(_TYPED, attrs[_DIGEST])),
         settings_digest=str(attrs.get(_SETTINGS, "")),
         contents=tuple(contents),
+        conditions={str(key): str(value) for key, value in conditions.items()} if isinstance(conditions, dict) else {},
     )

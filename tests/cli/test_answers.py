@@ -56,14 +56,14 @@ def test_help_without_a_command_names_them_all_and_run_names_the_choices(here, t
         (["list"], "expected a folder with mlruns/mlflow.db, which the first `study run` creates"),
         (["ui"], "expected a folder with mlruns/mlflow.db"),
         (["list", "--folder", "nowhere"], "nowhere: expected a folder with mlruns"),
-        (["run", "--nope"], "unrecognized arguments: --nope"),
-        (["run", "optimizer=adm"], "Could not find 'optimizer/adm'"),
-        (["run", "-m", "optimizer=sgd,adm"], "Could not find 'optimizer/adm'"),
-        (["run", "budget.n_trails=3"], "Could not override 'budget.n_trails'"),
+        (["run", "--nope"], "--nope: expected KEY=VALUE, or a flag of study run --help. Did you mean"),
+        (["run", "optimizer=adm"], "optimizer=adm: expected one of adabelief, adadelta,"),
+        (["run", "-m", "optimizer=sgd,adm"], "optimizer=adm: expected one of adabelief, adadelta,"),
+        (["run", "budget.n_trails=3"], "budget.n_trails=3: expected one of name, n_trials,"),
         (["run", "optimizer=["], "no viable alternative at input '['"),
         (["run", "optimizer=sgd,adam"], "add --multirun to your command line"),
-        (["run", "--cfg", "job", "optimizer=adm"], "Could not find 'optimizer/adm'"),
-        (["run", "experiment=nope"], "Could not find 'experiment/nope'"),
+        (["run", "--cfg", "job", "optimizer=adm"], "optimizer=adm: expected one of adabelief, adadelta,"),
+        (["run", "experiment=nope"], "experiment=nope: expected one of adam_then_sgd,"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_status_2(arguments, told, here, tmp_path):
@@ -153,7 +153,7 @@ def test_hydras_questions_are_answered(study, tmp_path):
     path = study("run", "--info", "searchpath", cwd=tmp_path)
     assert path.returncode == 0, path.stderr
     assert "pkg://study.conf" in path.stdout
-    assert f"file://{tmp_path / 'conf'}" in path.stdout
+    assert f"own://{tmp_path / 'conf'}" in path.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["conf"]
 
 

@@ -57,6 +57,27 @@ def test_a_data_set_whose_module_is_missing_is_broken_and_the_others_do(here, tm
     assert findings["mine"]["advice"] == "Put no_such_module where Python finds it."
 
 
+def test_a_file_of_a_data_set_without_the_form_is_broken_and_the_others_do(here, tmp_path):
+    own = {
+        "plain": "path: x\n",
+        "torn": "a: [\n",
+        "listed": "- a\n",
+        "blank": "",
+        "failing": "name: failing\n_target_: failing.load\n",
+    }
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    for name, text in own.items():
+        (tmp_path / "conf" / "dataset" / f"{name}.yaml").write_text(text)
+    (tmp_path / "failing.py").write_text("1 / 0\n")
+    can_run, findings = found(here, tmp_path)
+    assert can_run
+    assert {findings[name]["state"] for name in own} == {"broken"}
+    for name in ("plain", "listed", "blank"):
+        assert f"{name}.yaml: expected the key _target_ with a dotted path" in findings[name]["detail"]
+    assert "torn.yaml: expected a file that can be read as YAML" in findings["torn"]["detail"]
+    assert "failing raises ZeroDivisionError" in findings["failing"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("file", "name", "told"),
     [

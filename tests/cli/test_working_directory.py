@@ -1,8 +1,11 @@
+import os
 import sys
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pytest
 
+from study.cli import main
 from study.cli.working_directory import hidden_modules, import_from_working_directory
 from study.core.errors import StudyError
 
@@ -31,6 +34,36 @@ def test_a_module_that_hides_what_is_needed_is_named_with_where_that_is_from(fol
 def test_a_package_that_another_one_requires_is_needed_too(folder):
     (folder / "sqlalchemy.py").touch()  # of Optuna and MLflow
     assert hidden_modules(folder, sys.path) == {"sqlalchemy": "sqlalchemy"}
+
+
+def test_a_package_of_an_extra_is_needed_where_it_is_installed(folder, monkeypatch):
+    monkeypatch.setattr(PathFinder, "find_spec", _installed(folder))
+    owners = {"psycopg": ["psycopg"], "ray": ["ray"], "torch": ["torch"], "pytest": ["pytest"]}
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: owners)
+    for name in ("psycopg.py", "ray.py", "torch.py", "pytest.py"):
+        (folder / name).touch()
+    assert hidden_modules(folder, sys.path) == {name: name for name in ("psycopg", "ray", "torch")}
+
+
+def _installed(folder):
+    """Find the folder's own modules, and elsewhere a module of any name."""
+
+    def find(name, path):
+        here = [str(folder)] == list(path)
+        place = folder if here else Path("/installed")
+        return ModuleSpec(name, None, origin=str(place / f"{name}.py")) if (folder / f"{name}.py").exists() else None
+
+    return find
+
+
+@pytest.mark.parametrize("command", ["run", "list", "doctor", "compare", "export", "sync"])
+def test_a_deleted_working_directory_is_told(command, folder, capsys):
+    gone = folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    os.rmdir(gone)
+    assert main([command]) == 2
+    assert capsys.readouterr().err.startswith(f"study {command}: the working directory: expected a folder that exists")
 
 
 def test_compiled_modules_and_those_that_hide_a_namespace_are_named(folder):

@@ -95,7 +95,7 @@ def test_faults_are_told_by_the_key_that_the_value_comes_from(compose):
         compose("settings={shared: {any: {learning_rat: 0.001}}}", "setting=shared", "budget.n_trials=0")
     keys = [fault.key for fault in caught.value.faults]
     assert keys == ["settings.shared.any.learning_rat", "budget.n_trials"]
-    assert "Remove settings.shared.any.learning_rat" in str(caught.value)
+    assert "Did you mean settings.shared.any.learning_rate?" in str(caught.value)
     assert told_by_origin(caught.value, {}).faults == caught.value.faults
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from study.core.errors import StudyError
+from study.report.caveats import serious_cautions
 from study.report.comparison import compare
 from study.report.studies import gather
 
@@ -208,3 +209,25 @@ def test_a_rule_that_is_not_its_papers_is_said_once_with_all_its_studies(make_st
     assert found[0].text.startswith("lamb, other: optimizer.weight_decay: Keras's LAMB decays weights outside")
     undecayed = make_experiment(make_study("lamb", TESTS, params=lamb), plain)
     assert "Not the paper's rule" not in topics(compare(undecayed))
+
+
+@pytest.mark.parametrize(
+    ("params", "topic", "told"),
+    [
+        ({"budget.n_epochs": "9"}, "Unequal training", "9 epochs for sgd"),
+        ({"trainer.batch_size": "64"}, "Unequal batch sizes", "64 for sgd"),
+        ({"trainer.name": "numpy", "trainer.precision": "float64"}, "Unequal trainers", "numpy on"),
+        ({"trainer.backend": "jax"}, "Unequal trainers", "on jax"),
+    ],
+)
+def test_conditions_that_differ_are_serious_on_the_page_and_in_the_terminal(
+    make_study, make_experiment, params, topic, told
+):
+    adam, sgd = make_study("adam", TESTS), make_study("sgd", TESTS)
+    other = replace(sgd, params={**sgd.params, **params})
+    comparison = compare(make_experiment(adam, other))
+    (caution,) = (caution for caution in comparison.cautions if caution.topic == topic)
+    assert caution.serious
+    assert told in caution.text
+    assert caution in serious_cautions(comparison.experiment)
+    assert topic not in topics(compare(make_experiment(adam, sgd)))

@@ -49,11 +49,13 @@ class Finding:
     advice: str = ""
 
 
-def examine(targets: Mapping[str, str], facts: object, stores: Stores, *, timeout_s: float) -> list[Finding]:
+def examine(
+    targets: Mapping[str, str | StudyError], facts: object, stores: Stores, *, timeout_s: float
+) -> list[Finding]:
     """Examine everything that a study needs.
 
     Args:
-        targets: The `_target_` of each data set, by name of the data set.
+        targets: The `_target_` of each data set, or the error in its file, by name of the data set.
         facts: The costs that conf/trainer/auto.yaml records.
         stores: The stores to read.
         timeout_s: Time allowed for a backend to start, in seconds.
@@ -107,17 +109,24 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
     return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
 
 
-def _dataset(name: str, target: str) -> Finding:
+def _dataset(name: str, target: str | StudyError) -> Finding:
     """Ask a data set's module for the place that the data set would be read from."""
+    if isinstance(target, StudyError):
+        advice = "Correct the file; study run shows the other keys that it needs."
+        return Finding(kind="dataset", name=name, state="broken", detail=str(target), advice=advice)
     module = target.rpartition(".")[0]
     try:
         ask: Callable[[], Whereabouts] | None = getattr(importlib.import_module(module), "whereabouts", None)
+        found = None if ask is None else ask()
     except ImportError as error:
         advice = f"Put {module} where Python finds it."
         return Finding(kind="dataset", name=name, state="broken", detail=str(error), advice=advice)
-    if ask is None:
+    except Exception as error:  # a module of the user's own can fail in any way
+        advice = f"Correct {module}."
+        detail = f"{module} raises {type(error).__name__}: {error}"
+        return Finding(kind="dataset", name=name, state="broken", detail=detail, advice=advice)
+    if found is None:
         return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, which does not report where it looks")
-    found = ask()
     if found.place is not None:
         return Finding(kind="dataset", name=name, state="ok", detail=found.place)
     advice = "\n  - ".join(("Do one of these:", *found.ways))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
@@ -38,4 +39,5 @@ def read_and_run(config: StudyConfig) -> StudyOutcome:
     Args:
         config: The study's config, from the calling process.
     """
-    return run_study(load_config(config.raw, folder=config.folder, labels=config.labels))
+    known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the calling process refused the others
+    return run_study(load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known))

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra import initialize_config_module
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from study.cli.launch.exported_choices import translate
+from study.cli.launch.hydra_messages import in_our_words, missing_choice
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
-from study.cli.working_directory import own_conf
+from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
+from study.cli.launch.own_defaults import merge_own_defaults, used_defaults
+from study.cli.launch.words import allow_new_keys, flags_first
+from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given, refuse_unused_ranges
+from study.config.reader import Reader
 from study.core.errors import ConfigError, Fault, StudyError
-from study.core.redaction import written_out
+from study.core.redaction import texts, written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # Overrides that names of studies leave out: all studies of an experiment share them, or they change no result.
@@ -47,8 +50,8 @@ _NOT_TELLING = (
     "accept_changes",
     "settings",
 )
-# Sections whose keys no file lists; without `++`, Hydra would ask for a plus before each key.
-_OPEN = ("optimizer.", "settings.", "settings=")
+# Choices that may set any section.
+_WHOLE = ("experiment", "best")
 _NOT_TELLING_SECTIONS = (
     "settings.",
     "budget.",
@@ -61,17 +64,22 @@ _NOT_TELLING_SECTIONS = (
 )
 
 
-class _OwnConf(SearchPathPlugin):
-    """Plugin that adds the working directory's conf/; `glob(*)` and completion ignore `hydra.searchpath`."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folder if it exists and is not the package's own."""
-        if (own := own_conf()) is not None:
-            search_path.append(provider="working directory", path=f"file://{own}")
-
-
 class CompositionError(StudyError):
     """Hydra could not compose the config; the message is Hydra's."""
+
+
+class MisreadError(ConfigError):
+    """Words that are no overrides, or choices that no file has.
+
+    Args:
+        faults: The faults.
+        jobs: The jobs without these words, to look for further faults.
+        left_out: Sections of the jobs that these words concern.
+    """
+
+    def __init__(self, faults: Sequence[Fault], *, jobs: Sequence[Job], left_out: frozenset[str]) -> None:
+        super().__init__(faults)
+        self.jobs, self.left_out = jobs, left_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +90,8 @@ class Job:
         overrides: The job's overrides, as words.
         values: The job's overrides, parsed.
         raw: The job's resolved config.
+        helpers: Dotted keys that only references of the config read.
+        files: The user's own files that the config was composed from. Default: none, or not known.
         labels: Names for the job's study: first a name of the values in which the jobs differ, then a name of all
             values that names contain.
     """
@@ -89,14 +99,16 @@ class Job:
     overrides: tuple[str, ...]
     values: tuple[TypedValue, ...]
     raw: dict[str, Any]
+    helpers: frozenset[str]
     labels: tuple[str, ...]
+    files: tuple[OwnFile, ...] = ()
 
 
 def prepare(arguments: Sequence[str]) -> list[str]:
-    """Let arguments of an optimizer and settings be set without `+`, and find the working directory's own conf/.
+    """Let every key be set without `+`, and find the working directory's own conf/.
 
-    An optimizer's file cannot list all arguments that a user may search. So missing `optimizer.` keys are appended.
-    They are checked against the constructor later, together with everything else.
+    A file cannot list all arguments that a user may set. So missing keys are appended. They are compared with the
+    constructors' arguments later, together with everything else.
 
     Args:
         arguments: The words after `study run`.
@@ -107,33 +119,63 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     Raises:
         StudyError: `best` or `enqueue` names a file that is not an exported configuration.
     """
-    # Hydra's parser needs the flags first; users type them anywhere.
-    words = sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
-    appended = [f"++{word}" if word.startswith(_OPEN) and "=" in word else word for word in words]
-    Plugins.instance().register(_OwnConf)
+    find_own_conf(arguments)
+    merge_own_defaults(arguments)
     # Hydra only warns about schemas with the names of our files, but does so in every process of a launcher.
     schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
     for name in ("joblib.yaml", "submitit_slurm.yaml"):
         schemas.pop(name, None)
-    return translate(appended)
+    return translate(allow_new_keys(flags_first(arguments)))
 
 
-def compose_jobs(overrides: Sequence[str], *, multirun: bool) -> list[Job]:
+def compose_jobs(
+    overrides: Sequence[str], *, multirun: bool, faults: Sequence[Fault] = (), unread: Collection[str] = ()
+) -> list[Job]:
     """Compose every job.
 
     Args:
         overrides: The overrides of the command line.
         multirun: The command line has `-m`.
+        faults: Faults of the command line that were found before. Default: none.
+        unread: Sections that those faults concern. Default: none.
 
     Raises:
         CompositionError: Hydra refuses one of the jobs.
+        MisreadError: A group has no such choice, or `faults` were given.
         ConfigError: An argument is both fixed and searched.
     """
-    try:
-        with initialize_config_module("study.conf", version_base=None):
-            return _compose_jobs(list(overrides), multirun=multirun)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise CompositionError(str(error).strip()) from error
+    words, found, left_out = list(overrides), list(faults), set(unread)
+    jobs: list[Job] = []
+    while True:
+        try:
+            with initialize_config_module("study.conf", version_base=None):
+                jobs = _compose_jobs(words, multirun=multirun)
+            break
+        except MissingConfigException as error:
+            missing = missing_choice(error)
+            if missing is None:
+                raise CompositionError(in_our_words(error)) from error
+            group, fault = missing
+            if used_defaults(words).get(group) == fault.value:
+                fault = replace(fault, advice=f"{fault.advice} The name is in conf/study.yaml.")
+            found.append(fault)
+            kept = [word for word in words if word.lstrip("+").partition("=")[0] != group]
+            left_out.add(group)
+            if kept == words:  # a file names the choice
+                break
+            words = kept
+        except (HydraException, OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
+            if unreadable := unreadable_files():
+                raise ConfigError([*found, *unreadable]) from error
+            if not isinstance(error, HydraException | OmegaConfBaseException):
+                raise
+            if found:
+                break
+            raise CompositionError(in_our_words(error)) from error
+    if found:
+        readable = [] if left_out & {*_WHOLE} else jobs
+        raise MisreadError(found, jobs=readable, left_out=frozenset(left_out))
+    return jobs
 
 
 def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
@@ -181,7 +223,8 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     """
     words = tuple(map(str, overrides))
     values = read_overrides(words)
-    _refuse_passwords(OmegaConf.to_container(own, resolve=False))
+    unresolved = OmegaConf.to_container(own, resolve=False)
+    _refuse_passwords(unresolved)
     resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     assert isinstance(resolved, dict)
     raw = {str(key): value for key, value in resolved.items()}
@@ -190,21 +233,25 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     refuse_unused_ranges(raw, given_texts(values))
     everything = _label(values, raw)
     labels = (_label(values, raw, only=telling), everything) if telling else (everything,)
-    return Job(overrides=words, values=values, raw=raw, labels=labels)
+    helpers = helper_keys(raw, (text for _, text in texts(unresolved)))
+    return Job(overrides=words, values=values, raw=raw, helpers=helpers, labels=labels)
 
 
 def differing_keys(jobs: Sequence[Job]) -> frozenset[str]:
     """Return the keys whose values differ between the jobs of a command line."""
-    pairs = {(typed.key, typed.text) for job in jobs for typed in job.values}
-    keys = [key for key, _ in pairs]
-    return frozenset(key for key in keys if keys.count(key) > 1)
+    given = [{typed.key: typed.text for typed in job.values} for job in jobs]  # the last text of a key counts
+    return frozenset(key for words in given for key in words if len({other.get(key) for other in given}) > 1)
 
 
 def _split(composed: DictConfig) -> Job:
     """Read a config that still has Hydra's node, which its own interpolations may refer to."""
     HydraConfig.instance().set_config(composed)
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    return read_job(own, composed.hydra.overrides.task)
+    words, files = composed.hydra.overrides.task, own_files(composed.hydra.runtime.choices)
+    if missing := missing_keys(own, files):
+        typed = {value.key for value in read_overrides(map(str, words))}
+        raise ConfigError(with_files(missing, files, typed=typed))
+    return replace(read_job(own, words), files=tuple(files))
 
 
 def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
@@ -242,4 +289,4 @@ def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | No
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
         parts.append(f"{short}={typed.text}".replace("/", "."))
-    return "-".join([str(raw["optimizer"]["name"]), *sorted(parts)])
+    return "-".join([str(Reader(raw).value("optimizer.name", default="optimizer")), *sorted(parts)])

@@ -20,10 +20,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
-from study.cli.launch.compose import CompositionError, Job, compose_jobs, differing_keys, read_job
+from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
+from study.cli.launch.own_conf import texts_of, with_files
+from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
+from study.cli.launch.setting_names import setting_faults
+from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
-from study.core.errors import ConfigError, StudyError
+from study.core.errors import ConfigError, Fault, StudyError
 from study.core.redaction import redact
+from study.reproduction.config_changes import leaves
 
 Checked = Sequence[tuple[Job, StudyConfig]]
 
@@ -72,21 +77,29 @@ def read_arguments(arguments: Sequence[str]) -> CommandLine:
     )
 
 
-def answer(command_line: CommandLine) -> int:
+def answer(command_line: CommandLine, *, faults: Sequence[Fault] = ()) -> int:
     """Let Hydra answer `--cfg`, `--info`, `--hydra-help` or the shell.
 
     Args:
         command_line: The command line.
+        faults: Faults of the command line that were found before. Default: none.
 
     Returns:
         The exit status: 2 if Hydra cannot compose the config.
+
+    Raises:
+        ConfigError: There are `faults`, or a key that was typed does not exist.
     """
+    if faults:
+        raise ConfigError(faults)
     if command_line.is_composed:
         try:
-            compose_jobs(command_line.overrides, multirun=False)
+            jobs = compose_jobs(command_line.overrides, multirun=False)
         except (CompositionError, ConfigError) as error:
             sys.stderr.write(f"study run: {error}\n")
             return 2
+        tell_own_files(jobs)
+        _refuse_unknown(jobs)
     shown = io.StringIO()
     with _argv(command_line.arguments), contextlib.redirect_stdout(shown):
         _application()()
@@ -102,17 +115,25 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         jobs: The jobs of the command line.
 
     Returns:
-        The exit status.
+        The exit status: 1 if no trial of a study completed.
 
     Raises:
         ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
     """
     from study.core.log_capture import captured
 
+    tell_own_files(jobs)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
-        configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd())
+        faults = setting_faults(jobs)
+        try:
+            helpers = frozenset().union(*(job.helpers for job in jobs))
+            configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd(), helpers=helpers)
+        except ConfigError as error:
+            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
+    if faults:
+        raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
     with _argv(command_line.arguments):
@@ -120,10 +141,85 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     from study.cli.actions.overview import show_studies
 
     show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    from study.cli.actions.end_of_run import tell_end
     from study.cli.actions.gallery import page_after_run
 
+    without_result = tell_end(configs)
     page_after_run(command_line.overrides, configs)
-    return 0
+    return 1 if without_result else 0
+
+
+def with_further_faults(error: MisreadError) -> ConfigError:
+    """Return an error with the faults of the rest of a command line too.
+
+    Args:
+        error: The error about words that cannot be read.
+    """
+    # Arguments of a section depend on its choice, other keys do not.
+    certain = {fault.key for job in error.jobs for fault in unknown_keys(job.raw, helpers=job.helpers)}
+    found = _faults(error.jobs)
+    further = [fault for fault in found if fault.key in certain or fault.key.partition(".")[0] not in error.left_out]
+    return ConfigError([*error.faults, *further])
+
+
+def _refuse_unknown(jobs: Sequence[Job]) -> None:
+    """Refuse typed keys that do not exist; Keras, which knows arguments, is imported only for keys that no file has.
+
+    Args:
+        jobs: The jobs of the command line.
+
+    Raises:
+        ConfigError: A typed key does not exist.
+    """
+    typed = {value.key for job in jobs for value in job.values if not value.deletes}
+    groups = [word for job in jobs for word in job.overrides if not word.startswith("++")]
+    listed = {key for job in compose_jobs(groups, multirun=False) for key, _ in leaves(job.raw)}
+    new = {key for key in typed if not any(f"{name}.".startswith(f"{key}.") for name in listed)}
+    unknown = [fault for fault in _faults(jobs) if fault.key in new] if new else []
+    if unknown:
+        raise ConfigError(unknown)
+
+
+def _faults(jobs: Sequence[Job]) -> list[Fault]:
+    """Return the faults of composed jobs, each once; errors that are no faults of the config are left for later."""
+    from study.core.log_capture import captured
+
+    faults = {str(fault): fault for fault in setting_faults(jobs)}
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        from study.pipeline.preflight import load_config
+
+        for job in jobs:
+            try:
+                load_config(job.raw, labels=job.labels, helpers=job.helpers)
+            except ConfigError as error:
+                faults |= {str(fault): fault for fault in error.faults}
+            except StudyError:
+                continue
+    return _told(list(faults.values()), jobs)
+
+
+def _told(faults: Sequence[Fault], jobs: Sequence[Job]) -> list[Fault]:
+    """Name the user's own files that faults come from."""
+    files = list(dict.fromkeys(file for job in jobs for file in job.files))
+    typed = {value.key for job in jobs for value in job.values}
+    return with_files(faults, files, typed=typed, defaults=_defaults(jobs))
+
+
+def _defaults(jobs: Sequence[Job]) -> list[str]:
+    """Return the keys that jobs have from conf/study.yaml."""
+    return list(keys_of_defaults(used_defaults([word for job in jobs for word in job.overrides])))
+
+
+def tell_own_files(jobs: Sequence[Job]) -> None:
+    """Write a line for each file of the user's own that was taken instead of a built-in one, and for own defaults.
+
+    Args:
+        jobs: The jobs of a command line.
+    """
+    for line in texts_of([file for job in jobs for file in job.files]):
+        sys.stderr.write(f"study run: {line}\n")
+    if keys := _defaults(jobs):
+        sys.stderr.write(f"study run: conf/study.yaml gives {', '.join(keys)}\n")
 
 
 def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
@@ -171,7 +267,7 @@ def _config_of(job: Job, checked: Checked) -> StudyConfig:
         if (known.overrides, known.raw) == (job.overrides, job.raw):
             check_stores(config)
             return dataclasses.replace(config, labels=job.labels)
-    return load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels)
+    return load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels, helpers=job.helpers)
 
 
 def _runs_here() -> bool:

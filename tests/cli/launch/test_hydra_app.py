@@ -20,6 +20,7 @@ def launched(tmp_path, monkeypatch):
 
     monkeypatch.setattr("study.cli.launch.child_process.run_anywhere", run)
     monkeypatch.setattr("study.cli.actions.overview.show_studies", lambda _: None)
+    monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda _: None)
     monkeypatch.setattr(preflight, "parse", lambda raw, **given: read.append(raw) or parse(raw, **given))
     monkeypatch.chdir(tmp_path)
 
@@ -52,3 +53,17 @@ def test_stores_are_checked_again_when_a_job_starts(launched, monkeypatch):
     monkeypatch.setattr(preflight, "check_name", lambda config: checked.append(config.optimizer.name))
     launched("-m", "optimizer=sgd,adam")
     assert checked == ["sgd", "adam", "sgd", "adam"]
+
+
+def test_a_study_without_a_result_ends_the_command_with_status_1(launched, monkeypatch):
+    launched("optimizer=sgd")
+    monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda configs: len(configs) == 2)
+    assert main(["run", *WORDS, "optimizer=sgd"]) == 0
+    assert main(["run", *WORDS, "-m", "optimizer=sgd,adam"]) == 1
+
+
+def test_a_key_that_is_typed_twice_does_not_differ_between_jobs(launched):
+    ran, _ = launched("-m", "optimizer=sgd,adam", "study_seed=1", "study_seed=2")
+    assert [config.labels[0] for config in ran] == ["sgd", "adam"]
+    (config,), _ = launched("optimizer=sgd", "model.dropout=0.1", "model.dropout=0.2")[0][2:], 0
+    assert "dropout=0.2" in config.labels[0]

@@ -1,0 +1,120 @@
+"""Lines after the tables of `study run`: studies without a result, and cautions that can make a comparison wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from study.config.schema import StudyConfig
+from study.core.records import StudyRecord, latest_of_settings
+from study.report.caveats import Caution, serious_cautions
+from study.report.comparability import check_comparable
+from study.report.studies import gather
+from study.tracking.comparison_runs import read_context
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_studies
+
+# Reading a trial takes a millisecond. With more trials only `study compare` reads them.
+_MOST_TRIALS = 2000
+_FAILED = "Their runs have the reason in error.txt; --retry-failed trains them again."
+_STATES = ("pruned", "diverged", "failed")
+
+
+def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None = None) -> bool:
+    """Print a line for each study of a command without a result, and the serious cautions of its experiments.
+
+    Args:
+        configs: The configs of the studies that were run.
+        connections: The command's connections. None (the default): open new ones.
+
+    Returns:
+        True if a study of the command has no completed trial.
+    """
+    connections = connections or Connections()
+    lost = False
+    for uri, name in sorted({(config.stores.tracking_uri, config.experiment_name) for config in configs}):
+        records = read_studies(uri, name, trials=False, connections=connections)
+        limits = {each.typed_digest: each.budget.time_limit_s for each in configs if each.experiment_name == name}
+        ours = [record for record in latest_of_settings(records) if record.settings_id in limits]
+        lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
+        lost |= any(without_result(record) for record in ours)
+        if sum(n_ended(record) for record in records) > _MOST_TRIALS:
+            lines.append(f"study compare {name}: shows cautions; there are too many trials to read them here")
+        else:
+            lines += [f"{caution.topic}: {caution.text}" for caution in _cautions(uri, name, connections)]
+        if lines:
+            sys.stdout.write(f"\n{name}:\n" + "".join(f"  {line}\n" for line in lines))
+    return lost
+
+
+def without_result(record: StudyRecord) -> bool:
+    """Return whether a study has ended and none of its trials completed.
+
+    Args:
+        record: The study.
+    """
+    return record.status != "RUNNING" and not record.metrics.get("n_complete")
+
+
+def lost_results(record: StudyRecord, *, limit_s: float | None = None) -> Iterator[str]:
+    """Yield a sentence for everything that a study was asked for and has not.
+
+    Args:
+        record: The study, with or without its trials.
+        limit_s: The study's time limit, in seconds. None (the default): no limit.
+    """
+    counts = {state: int(record.metrics.get(f"n_{state}", 0)) for state in _STATES}
+    n = n_ended(record)
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    if without_result(record):
+        told = f"none of its {n} trials completed" if n > 1 else "its only trial did not complete"
+        told += f" ({listed})" if listed else ""
+        yield f"{record.name}: {told if n else 'no trial ended'}, so it has no result. {_advice(counts, record)}"
+    elif counts["failed"]:
+        yield f"{record.name}: {counts['failed']} of {n} trials failed. {_FAILED}"
+    if 0 < n < record.n_trials and record.status == "FINISHED" and limit_s is not None:
+        yield (
+            f"{record.name}: it ended after {n} of {record.n_trials} trials, by budget.time_limit_s={limit_s:g}. The "
+            "same command continues it."
+        )
+
+
+def n_ended(record: StudyRecord) -> int:
+    """Return the number of trials of a study that ended.
+
+    Args:
+        record: The study.
+    """
+    done = record.tags.get("progress", "0/0").partition("/")[0]
+    return int(done) if done.isdigit() else 0
+
+
+def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
+    if counts["diverged"]:
+        return (
+            "Lower the ends of the ranges (optimizer.search.learning_rate.high) or the fixed learning rate, and look "
+            "for values in the data that are not finite or not scaled."
+        )
+    if counts["pruned"]:
+        pruner = record.params.get("pruner.name", "")
+        return f"The pruner {pruner} stopped them all: let it begin later, or take pruner=none."
+    if counts["failed"]:
+        return _FAILED
+    return "Raise budget.time_limit_s, and start the same command again."
+
+
+def _cautions(uri: str, name: str, connections: Connections) -> Sequence[Caution]:
+    """Return the serious cautions of the comparison page, those about studies that cannot be compared first."""
+    records = [
+        record for record in read_studies(uri, name, connections=connections) if record.trials or record.confirmations
+    ]
+    if not records:
+        return ()
+    digests = read_context(uri, name, connections=connections).digests
+    reasons = check_comparable(name, latest_of_settings(records), digests=digests, force=True)
+    refused = [
+        Caution(topic="Not comparable", text=f"{why} `study compare` refuses them.", serious=True) for why in reasons
+    ]
+    compared = latest_of_settings(records) if reasons else records
+    gathered = gather(name, compared, digests=digests, read_histories=lambda *_: {}, force=bool(reasons))
+    return [*refused, *serious_cautions(gathered)]

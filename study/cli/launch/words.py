@@ -1,0 +1,153 @@
+"""Words of a command line: flags, `KEY=VALUE`, and others, each with the word that was probably meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from hydra._internal.utils import get_args_parser
+
+from study.cli.working_directory import own_conf, packaged_conf
+from study.config.known_keys import SECTIONS, dotted_keys, nearest
+from study.core.errors import NO_VALUE, Fault
+
+# Groups of Hydra's store, filled from files that a command line names.
+_FILES = ("best", "enqueue")
+_EXPECTED = "KEY=VALUE, or a flag of study run --help"
+_KEY = re.compile(r"\+{0,2}(?P<key>[A-Za-z_][\w.-]*)=")
+_NO_NAME = re.compile(r"\+{0,2}(?P<group>\w+)=(?P<value>null|~|true|false|[+-]?[\d.]+|)$", re.IGNORECASE)
+# Flags of Hydra for another config. Jobs are checked with this project's.
+_OTHER_CONFIG = ("config_path", "config_name", "config_dir", "experimental_rerun")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of a command line.
+
+    Attributes:
+        kept: The words that Hydra can read, in their order.
+        faults: A fault for each other word.
+        groups: First parts of the keys that the faulty words probably name.
+    """
+
+    kept: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    groups: frozenset[str]
+
+
+def read_words(arguments: Sequence[str]) -> Words:
+    """Separate the words that Hydra cannot read, such as `--optimizer adam`, from the others.
+
+    Args:
+        arguments: The words after `study run`.
+    """
+    options, unknown = get_args_parser().parse_known_args(flags_first(arguments))
+    if options.shell_completion or options.hydra_help:
+        return Words(kept=tuple(arguments), faults=(), groups=frozenset())
+    strange = {word for word in unknown if word.startswith("-")}
+    loose = {*strange, *(word for word in (*options.overrides, *unknown) if "=" not in word and word[:1] != "~")}
+    names = dotted_keys({})
+    kept, faults, groups = [], [], set()
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if (fault := _without_a_choice(word)) is not None:
+            faults.append(fault)
+            groups.add(fault.key)
+            continue
+        if word not in loose:
+            kept.append(word)
+            continue
+        value = _value_after(word, left, loose)
+        meant = _meant(word, value, names)
+        groups.add(re.split(r"[.=]", meant)[0])
+        shown = word if value is None else f"{word} {value}"
+        faults.append(Fault(key=shown, value=NO_VALUE, allowed=_EXPECTED, advice=f"Did you mean {meant}?"))
+    for flag in _OTHER_CONFIG:
+        if (given := getattr(options, flag, None)) is not None:
+            advice = "Put files of your own into conf/ of this folder, and defaults of your own into conf/study.yaml."
+            key = f"--{flag.replace('_', '-')}"
+            faults.append(Fault(key=key, value=given, allowed="the config of this project", advice=advice))
+    return Words(kept=tuple(kept), faults=tuple(faults), groups=frozenset(groups))
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """Return words in the order that Hydra's parser needs; users type flags anywhere.
+
+    Args:
+        arguments: The words of a command line.
+    """
+    return sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
+
+
+def allow_new_keys(words: Sequence[str]) -> list[str]:
+    """Let every `KEY=VALUE` set a key that no file lists; unknown keys are refused later, all of them together.
+
+    Args:
+        words: The words of the command line.
+    """
+    if {"-sc", "--shell-completion", "--shell_completion"} & {*words}:
+        return list(words)
+    groups = option_groups()
+    forced = []
+    for word in words:
+        match = _KEY.match(word)
+        key = match["key"] if match else ""
+        if not key or key.startswith("hydra."):
+            forced.append(word)
+        elif key in groups:  # of the package's groups, each has a choice already
+            forced.append(word.lstrip("+") if (packaged_conf() / key).is_dir() else word)
+        else:
+            forced.append(f"++{word.lstrip('+')}")
+    return forced
+
+
+def option_groups() -> Collection[str]:
+    """Return the names of the groups of conf/, a user's own ones included."""
+    folders = [folder for folder in (packaged_conf(), own_conf()) if folder is not None]
+    return {*_FILES, *(path.name for folder in folders for path in folder.iterdir() if path.is_dir())}
+
+
+def as_typed(text: str) -> str:
+    """Return a message of Hydra without the signs that `allow_new_keys` puts before a word.
+
+    Args:
+        text: The message.
+    """
+    return text.replace("'++", "'").replace(" ++", " ")
+
+
+def _without_a_choice(word: str) -> Fault | None:
+    """Return the fault of a word such as `budget=10`, which gives a group no name; None for other words."""
+    match = _NO_NAME.match(word)
+    if match is None or match["group"] in _FILES or not (packaged_conf() / match["group"]).is_dir():
+        return None
+    folders = [folder / match["group"] for folder in (packaged_conf(), own_conf()) if folder is not None]
+    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    advice = f"Name one of them, or leave {match['group']} out for its default."
+    return Fault(key=match["group"], value=match["value"], allowed=f"one of {', '.join(names)}", advice=advice)
+
+
+def _value_after(word: str, left: list[str], loose: Collection[str]) -> str | None:
+    """Take the value of a key from the words after it; None if there is no such word."""
+    if word.startswith("-") and "=" in word:
+        return None
+    if left[:1] == ["="]:
+        left.pop(0)
+    if left and left[0] in loose and not left[0].startswith("-"):
+        return left.pop(0)
+    return None
+
+
+def _meant(word: str, value: str | None, names: Collection[str]) -> str:
+    """Return the `KEY=VALUE` that was probably meant."""
+    key, _, text = re.sub(r"^(\w[\w.]*):", r"\1=", word.lstrip("-")).partition("=")
+    if value is None and not text:
+        for group in SECTIONS:
+            folders = [folder / group for folder in (packaged_conf(), own_conf()) if folder is not None]
+            if any((folder / f"{key}.yaml").is_file() for folder in folders):
+                return f"{group}={key}"
+    key = key.replace("-", "_")
+    known = key in names or key in option_groups()
+    return f"{key if known else nearest(key, names) or key}={value or text or 'VALUE'}"

@@ -1,0 +1,84 @@
+"""The end of `study run`: no result, failed trials and cautions that make a comparison wrong are said."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from study.cli.actions import end_of_run
+from study.cli.actions.end_of_run import lost_results, n_ended, tell_end, without_result
+from study.core.records import StudyRecord
+from study.run import run_study
+
+
+def record(*, n_trials=5, status="FINISHED", **counts):
+    n = sum(counts.values())
+    return StudyRecord(
+        run_id="r", experiment="e", name="adam", optimizer="adam", dataset="d", model="m", study_id="s", status=status,
+        n_trials=n_trials, tags={"progress": f"{n}/{n_trials}"}, params={"pruner.name": "median"},
+        metrics={f"n_{state}": float(count) for state, count in counts.items()}, trials=(), confirmations=(),
+        started=0.0, ended=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (record(diverged=5), ["none of its 5 trials completed (5 diverged)", "learning_rate", "not finite"]),
+        (record(pruned=5), ["none of its 5 trials completed (5 pruned)", "The pruner median", "pruner=none"]),
+        (record(diverged=2, pruned=3), ["(3 pruned, 2 diverged), so it has no result"]),
+        (record(failed=1, n_trials=1), ["its only trial did not complete (1 failed)", "error.txt", "--retry-failed"]),
+        (record(failed=2, complete=3), ["adam: 2 of 5 trials failed", "--retry-failed"]),
+        (record(), ["no trial ended, so it has no result", "budget.time_limit_s"]),
+    ],
+)
+def test_what_was_asked_for_and_is_not_there_is_said(found, told):
+    (sentence,) = lost_results(found)
+    assert all(part in sentence for part in told), sentence
+    assert without_result(found) == ("so it has no result" in sentence)
+
+
+def test_a_search_that_its_time_limit_cut_is_said():
+    cut = record(complete=2)
+    (sentence,) = lost_results(cut, limit_s=9.0)
+    assert sentence == ("adam: it ended after 2 of 5 trials, by budget.time_limit_s=9. The same command continues it.")
+    assert list(lost_results(record(complete=5), limit_s=9.0)) == []
+    assert (n_ended(cut), without_result(cut)) == (2, False)
+    assert not without_result(record(status="RUNNING"))
+
+
+def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose, tmp_path, empty_store, capsys):
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    words = ("budget.n_trials=2", "budget.n_confirmations=0", "experiment_name=e", "model.hidden=[4]")
+    lost = compose(*words, "optimizer.search.learning_rate.low=1e29", "optimizer.search.learning_rate.high=1e30")
+    kept = compose(
+        *words, "optimizer=sgd", "optimizer.learning_rate=0.1", "trainer.batch_size=64", "budget.n_epochs=3"
+    )
+    outcomes = [run_study(config) for config in (lost, kept)]
+    assert [outcome.best is None for outcome in outcomes] == [True, False]
+    capsys.readouterr()
+    assert tell_end([lost]) is True
+    assert f"  {outcomes[0].name}: none of its 2 trials completed (2 diverged), so it has no result. Lower" in (
+        capsys.readouterr().out
+    )
+    assert tell_end([kept]) is False
+    shown = capsys.readouterr().out
+    assert "none of its" not in shown  # said of this command's studies alone
+    assert f"  Unequal training: The studies trained for different lengths: 2 epochs for {outcomes[0].name}" in shown
+    assert f"  Unequal batch sizes: The studies have different batch sizes: 32 for {outcomes[0].name}" in shown
+
+
+def test_trials_of_a_large_experiment_are_not_read(monkeypatch, capsys, compose):
+    config = compose()
+    large = replace(record(complete=5), tags={"progress": "2001/2001"}, n_trials=2001)
+    asked = []
+
+    def read(*_, trials=True, **__):
+        asked.append(trials)
+        return [large]
+
+    monkeypatch.setattr(end_of_run, "read_studies", read)
+    assert tell_end([config]) is False
+    assert asked == [False]
+    assert f"study compare {config.experiment_name}: shows cautions" in capsys.readouterr().out
