@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from study.report.comparison import Comparison
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style, styles
+from study.report.objective_metric import ObjectiveMetric
 from study.statistics.performance_profile import performance_profile, performance_score
 from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemenyi_critical_difference
 
@@ -27,6 +28,7 @@ class AcrossWorkloads:
 
     Attributes:
         experiments: The experiments.
+        metrics: The metric of each experiment.
         labels: The entries that all experiments have, the best average rank first.
         optimizers: The optimizer's YAML name of each entry.
         missing: Entries left out because some experiment lacks them.
@@ -40,6 +42,7 @@ class AcrossWorkloads:
     """
 
     experiments: tuple[str, ...]
+    metrics: tuple[ObjectiveMetric, ...]
     labels: tuple[str, ...]
     optimizers: tuple[str, ...]
     missing: tuple[str, ...]
@@ -68,6 +71,7 @@ def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
     taus = np.linspace(1.0, _TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
     return AcrossWorkloads(
         experiments=tuple(comparison.experiment.name for comparison in comparisons),
+        metrics=tuple(comparison.experiment.metric for comparison in comparisons),
         labels=labels,
         optimizers=tuple(of[label] for label in labels),
         missing=tuple(sorted(set().union(*tables) - set(everywhere))),
@@ -90,8 +94,13 @@ def workloads_figures(found: AcrossWorkloads) -> dict[str, Figure]:
 
 def sentence(found: AcrossWorkloads) -> str:
     """State the result over all workloads, and its limits where they are few."""
-    n, best = len(found.experiments), found.labels[0]
-    said = f"{best} has the best average rank, {found.ranks[0]:.2f} of {len(found.labels)}, over {n} workloads"
+    n, n_labels = len(found.experiments), len(found.labels)
+    first = [label for label, rank in zip(found.labels, found.ranks, strict=True) if rank == found.ranks[0]]
+    have = "has" if len(first) == 1 else "have"
+    said = (
+        f"{' and '.join(first)} {have} the best average rank of {n_labels} optimizers over {n} workloads, "
+        f"{found.ranks[0]:.2f}"
+    )
     if found.friedman is None or found.critical_difference is None:
         return f"{said}; {n} workloads are too few for a test of ranks, which needs at least three."
     behind = [
@@ -101,12 +110,16 @@ def sentence(found: AcrossWorkloads) -> str:
     ]
     if not behind or not found.friedman.p <= 0.05:
         told = "no optimizer differs significantly from the best"
-    elif len(behind) == len(found.labels) - 1:
+    elif len(behind) == n_labels - 1:
         told = "it ranks significantly before every other"
     else:
         told = f"it ranks significantly before {', '.join(behind)}, with no significant difference from the others"
-    few = f" {n} workloads give little evidence: significance needs {found.critical_difference:.2f} ranks."
-    p = "" if math.isnan(found.friedman.p) else f" (Friedman p = {found.friedman.p:.3f})"
+    few = (
+        f" {n} workloads give little evidence: significance needs a difference of {found.critical_difference:.2f} "
+        f"ranks, and the largest possible is {n_labels - 1}."
+    )
+    p = "< 0.001" if found.friedman.p < 0.001 else f"= {found.friedman.p:.3f}"
+    p = "" if math.isnan(found.friedman.p) else f" (Friedman p {p})"
     return f"{said}; {told}{p}.{few if n < 10 else ''}"
 
 

@@ -228,9 +228,10 @@ def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]
     for entry in experiment.entries:
         if apart := divergence_text(confirmed(entry.tuned, metric)):
             counted = (
-                f"The tests count each as {metric.text(metric.worst)}; means and intervals in tables are of the others"
+                f"Differences and tests count each as {metric.text(metric.worst)}; means and intervals in the summary "
+                "leave them out"
                 if metric.is_share
-                else "It is left out of the tests, having no mean; means and intervals in tables are of the others"
+                else "It has no mean, so the tests leave it out; means and intervals in the summary are of the others"
             )
             text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
@@ -242,7 +243,7 @@ def _edges(rows: Sequence[Row]) -> Iterator[Caution]:
             text = (
                 f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end "
                 f"({edge.limit:g}) of its range. Widen the range (optimizer.search.{edge.argument}.{edge.edge}) and "
-                "search again, with the same range for all."
+                f"search {row.optimizer} again, with the new range under every study seed."
             )
             yield Caution(topic="Optimum near an edge", text=text)
 

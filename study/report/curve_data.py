@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 # Tolerance of the sensitivity: one point of accuracy; for an unbounded metric, this share of its best value.
 _TOLERANCE = 0.01
 _ENOUGH_TRIALS = 2
+_ENOUGH_FOR_A_WIDTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,8 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
     scores = _trial_scores(runs, metric)
     diverged = np.array([run.state == "diverged" for run in runs])
     found = None
-    if len(runs) >= 5 and not np.all(np.isinf(scores)):
+    # Below two windows of five trials there is no line between two rates, and so no width.
+    if len(runs) >= _ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
         best = np.max(metric.sign * scores[np.isfinite(scores)])
         tolerance = _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
         found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)

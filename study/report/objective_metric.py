@@ -114,6 +114,11 @@ class ObjectiveMetric:
             return "none"
         return f"{100 * value:.2f}{SPACE}%" if self.is_share else f"{value:.4g}"
 
+    @property
+    def hover_format(self) -> str:
+        """The format of a value in figures, in the unit of `text`."""
+        return ".2%" if self.is_share else ".4g"
+
     def span(self, low: float, high: float) -> str:
         """Return an interval with its unit once; empty if an end is not finite."""
         if not (math.isfinite(low) and math.isfinite(high)):

@@ -124,10 +124,22 @@ def _reason(entry: Entry, metric: ObjectiveMetric) -> str | None:
     if not entry.complete:
         return "it has not ended"
     if not all(study.tuned for study in entry.studies):
-        return "it has no confirmations"
+        return _without_confirmations(entry)
     if any(np.isinf(metric.tested(run) or 0.0) for run in entry.tuned):
         return f"it diverged on a confirmation seed, so that its mean {metric.spoken} is infinite"
     return None
+
+
+def _without_confirmations(entry: Entry) -> str:
+    """Say why an entry has none: a search without a completed trial leaves nothing to confirm."""
+    for study in entry.studies:
+        if study.trials and study.ranges and study.best is None:
+            diverged = sum(run.state == "diverged" for run in study.trials)
+            return (
+                f"it has no confirmations, since none of the {len(study.trials)} trials of {study.record.name} "
+                f"completed ({diverged} diverged)"
+            )
+    return "it has no confirmations"
 
 
 def _decide(paired: PairedScores, entries: Sequence[int], validation: Floats, metric: ObjectiveMetric) -> Verdict:

@@ -58,8 +58,8 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
     if not is_testable(verdict):
         n = "one" if verdict.n_seeds == 1 else str(verdict.n_seeds)
         marked = (
-            f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}: "
-            f"{_reached(row, experiment.metric, outcome)} "
+            f"No significance test is possible with {n} {_unit(outcome, verdict.n_seeds)}. "
+            f"{_reached(row, experiment.metric, outcome, by_validation=True)} "
             f"Confirm on {MIN_SEEDS} seeds or more (budget.n_confirmations)."
         )
         return Answer(kind="open", winner=None, marked=(marked, *_left_out(outcome)))
@@ -67,17 +67,16 @@ def answer(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]
     return Answer(
         kind="winner" if verdict.winner else "none",
         winner=row.label if verdict.winner else None,
-        marked=(*tell(experiment.metric, outcome, verdict, row), _scope(outcome), *_left_out(outcome)),
+        marked=(*tell(experiment.metric, outcome, verdict, row), _scope(experiment, outcome), *_left_out(outcome)),
     )
 
 
 def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Row) -> tuple[str, ...]:
     better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
-    corrected = ", which hold for all pairs together" if n > 2 else ""
     first = (
-        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {metric.spoken} is {better}"
-        f"{' (95' + SPACE + '% intervals' if n > 2 else ' (95' + SPACE + '% interval'}{corrected})."
+        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {metric.spoken} is {better} "
+        f"({_intervals(_n_named(verdict.differences), outcome)})."
     )
     second = _reached(row, metric, outcome)
     if outcome.behind is None:
@@ -123,7 +122,7 @@ def _differences(metric: ObjectiveMetric, outcome: Outcome, differences: Sequenc
     """Return `0.31 points better than nadam (0.12 to 0.50)` for a few differences, or for the smallest of many."""
     ordered = sorted(differences, key=lambda each: abs(each.mean))
     many = len(ordered) > _ALL_NAMED
-    shown = ordered[:1] if many else ordered
+    shown = ordered[: _n_named(ordered)]
     told = []
     for each in shown:
         word = "better" if each.mean >= 0 else "worse"
@@ -136,14 +135,23 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     """Return each difference for a few optimizers, or the span of the differences for many."""
     if len(tied) <= _ALL_NAMED:
         told = _differences(metric, outcome, tied)
-        plural = "s" if len(tied) > 1 else ""
-        return f"its mean test {metric.spoken} is {told} (95{SPACE}% interval{plural})"
+        return f"its mean test {metric.spoken} is {told} ({_intervals(len(tied), outcome)})"
     means = [each.mean for each in tied]
     unit = f"{SPACE}points" if metric.is_share else ""
     return (
         f"its mean test {metric.spoken} differs from theirs by {metric.change_span(min(means), max(means))}{unit}, "
-        f"and every 95{SPACE}% interval contains zero"
+        f"and every interval contains zero ({_intervals(len(tied), outcome)})"
     )
+
+
+def _n_named(differences: Sequence[CandidateDifference]) -> int:
+    return len(differences) if len(differences) <= _ALL_NAMED else 1
+
+
+def _intervals(n: int, outcome: Outcome) -> str:
+    """Return the kind of n intervals: with more than two optimizers, each is wider than one of a single pair."""
+    told = f"95{SPACE}% intervals, which hold" if n > 1 else f"95{SPACE}% interval, which holds"
+    return f"{told} for all pairs together" if len(outcome.labels) > 2 else told.split(",")[0]
 
 
 def _ends(metric: ObjectiveMetric, each: CandidateDifference) -> str:
@@ -161,27 +169,29 @@ def _closest(metric: ObjectiveMetric, verdict: Verdict) -> str:
     return f" (difference {size}, 95{SPACE}% interval {metric.change_span(each.low_holm, each.high_holm)})"
 
 
-def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome) -> str:
-    """Return the mean that an entry reaches, and its divergence.
+def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validation: bool = False) -> str:
+    """Return the mean that an entry reaches, of all its seeds, shared or not, and its divergence.
 
     The interval is left to the table: for the best of several, chosen on the same runs, it would be too narrow.
     """
-    n = f"{len(outcome.units)} {_unit(outcome, len(outcome.units))}"
+    who = f"{_name(row.label)}, the best on validation," if by_validation else _name(row.label)
     apart = divergence_text(row.confirmed)
     interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
     if interval is None:
-        return f"{_name(row.label)} has no mean: {apart}."
+        return f"{who} has no mean: {apart}."
+    reached = f"{who} reaches a mean test {metric.spoken} of {metric.text(interval.estimate)}"
     if apart:
         left = row.confirmed.n - row.confirmed.n_diverged if row.confirmed else 0
-        return f"{_name(row.label)} reaches {metric.text(interval.estimate)} in the {left} others: {apart}."
-    return f"{_name(row.label)} reaches {metric.text(interval.estimate)} ({n})."
+        others = f"{left} confirmations" if left != 1 else "one confirmation"
+        return f"{reached} in the {others} that did not diverge: {apart}."
+    return f"{reached} ({interval.n} {_unit(outcome, interval.n)})."
 
 
 def _these(outcome: Outcome, n: int) -> str:
     return f"the {n} optimizers" if outcome.unit == "study" else f"these {n} tuned configurations"
 
 
-def _scope(outcome: Outcome) -> str:
+def _scope(experiment: ComparedExperiment, outcome: Outcome) -> str:
     if outcome.unit == "study":
         n = len(outcome.units)
         return (
@@ -189,9 +199,13 @@ def _scope(outcome: Outcome) -> str:
             "with its own initial weights and batch orders of the confirmations. The split of the data and the batch "
             "order of the search are the same in all."
         )
+    orders = {run.params.get("order_seed") for entry in experiment.entries for run in entry.tuned}
+    vary = "initial weights and batch orders" if len(orders) > 1 else "initial weights"
+    fixed = "the split of the data is" if len(orders) > 1 else "the split of the data and the batch order are"
     return (
         "This result is about these tuned configurations, not about the optimizers: it depends on the luck of the "
-        "search. To compare the optimizers, use three study seeds or more (study run -m study_seed=0,1,2)."
+        f"search. The seeds vary {vary}; {fixed} the same in all. To compare the optimizers, use three study seeds or "
+        "more (study run -m study_seed=0,1,2)."
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from study.config.schema import StudyConfig
+from study.core.number_text import short_number
 from study.core.records import RunRecord
 from study.core.trainer_interface import State, TrialResult
 
@@ -187,8 +188,8 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
     if best is not None and best in outcomes:
         point = outcomes[best].hyperparameters
         shown = {key: point[key] for key in searched if key in point} or point
-        tags["best"] = " ".join(f"{key}={_short(value)}" for key, value in shown.items())
-        value = _short(str(outcomes[best].metrics["objective"]))
+        tags["best"] = " ".join(f"{key}={short_number(value)}" for key, value in shown.items())
+        value = short_number(str(outcomes[best].metrics["objective"]))
         lines.append(f"best {config.objective.metric} {value} (trial {best}): {tags['best'] or 'nothing searched'}")
     lines += [_tested_text(name, tested) for name, tested in tests.items()]
     if bad := [f"{counts[state]} {state}" for state in _STATES if state != "complete" and counts[state]]:
@@ -209,11 +210,3 @@ def _tested_text(name: str, tested: ConfirmedMean) -> str:
         of = f"of the {left} others; " if left else ""
         parts.append(f"({of}{tested.n_diverged} of {tested.n} diverged, a rate of up to {limit} % is not excluded)")
     return " ".join(parts)
-
-
-def _short(text: str) -> str:
-    """Return a number with five digits, and other text unchanged."""
-    try:
-        return f"{float(text):.5g}"
-    except ValueError:
-        return text

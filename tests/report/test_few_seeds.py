@@ -87,9 +87,8 @@ def test_divergence_is_counted_apart_on_every_surface(with_divergence, make_stud
     left = [0.9 + 0.001 * n for n in range(10) if n not in (1, 4)]
     assert row.tuned.estimate == pytest.approx(np.mean(left))
     assert row.mean == pytest.approx(sum(left) / 10)
-    assert f"reaches {100 * np.mean(left):.2f} % in the 8 others: {NOT_EXCLUDED}".replace("\u00a0", " ") in " ".join(
-        found.answer.sentences
-    )
+    reached = f"a mean test accuracy of {100 * np.mean(left):.2f} % in the 8 confirmations that did not diverge: "
+    assert f"{reached}{NOT_EXCLUDED}".replace("\u00a0", " ") in " ".join(found.answer.sentences)
     assert any(NOT_EXCLUDED in caution.text for caution in found.cautions)
     hovers = [trace["hovertemplate"] for trace in found.figures["results"].traces]
     assert any("mean of the others" in hover and NOT_EXCLUDED in hover for hover in hovers)

@@ -18,7 +18,8 @@ def test_the_planted_winner_is_named_with_its_margin_and_interval_and_the_equal_
     assert set(spans) == {"momentum", "sgd"}
     for name, span in spans.items():
         assert f"2.00 points better than that of {name} ({span})" in first
-    assert second.startswith(f"adam reaches {100 * found.rows[0].tuned.estimate:.2f} %")
+    reached = 100 * found.rows[0].tuned.estimate
+    assert second == f"adam reaches a mean test accuracy of {reached:.2f} % (10 confirmation seeds)."
     assert third.startswith("Behind it, momentum and sgd show no significant difference (difference ")
 
 
@@ -119,3 +120,58 @@ def test_an_end_of_exactly_zero_is_told_as_open(make_study):
     assert metric.change_span(0.0, 0.0212) == "above 0 to 2.12"
     assert metric.change_span(-0.0212, 0.0) == "\u22122.12 to below 0"
     assert metric.change_span(-0.01, 0.0212) == "\u22121.00 to 2.12"
+
+
+def test_without_a_test_the_best_on_validation_is_called_that_and_no_more(make_study, make_experiment):
+    found = compare(make_experiment(make_study("adam", [0.8, 0.81], validation=0.9), make_study("sgd", [0.85, 0.86])))
+    assert found.answer.sentences[0] == (
+        "No significance test is possible with 2 confirmation seeds. adam, the best on validation, reaches a mean "
+        "test accuracy of 80.50 % (2 confirmation seeds). Confirm on 3 seeds or more (budget.n_confirmations)."
+    )
+
+
+def test_a_mean_is_said_to_be_of_as_many_seeds_as_it_is_of(make_study, make_experiment):
+    tests = 0.8 + 0.01 * np.random.default_rng(3).standard_normal(10)
+    found = compare(make_experiment(make_study("adam", list(tests), validation=0.9), make_study("sgd", [0.7] * 5)))
+    assert len(found.outcome.units) == 5  # shared; the mean is of all ten
+    reached = f"adam reaches a mean test accuracy of {100 * np.mean(tests):.2f} % (10 confirmation seeds)."
+    assert reached in found.answer.sentences
+
+
+def test_an_interval_that_is_corrected_for_all_pairs_is_said_to_be(make_study, make_experiment):
+    rng = np.random.default_rng(0)
+    studies = [make_study(name, 0.8 + 0.01 * rng.standard_normal(10)) for name in ("adam", "momentum", "sgd")]
+    told = compare(make_experiment(*studies)).answer.sentences[0]
+    assert told.endswith("(95 % intervals, which hold for all pairs together).")
+    two = compare(make_experiment(*studies[:2])).answer.sentences[0]
+    assert two.endswith("(95 % interval).")
+
+
+@pytest.mark.parametrize("same_order", [False, True])
+def test_the_sentence_on_seeds_says_what_varies_and_what_is_fixed(make_study, make_experiment, same_order):
+    studies = [make_study(name, [0.8, 0.82, 0.81]) for name in ("adam", "sgd")]
+    if same_order:
+        studies = [
+            replace(
+                study,
+                confirmations=tuple(
+                    replace(run, params=run.params | {"order_seed": "0"}) for run in study.confirmations
+                ),
+            )
+            for study in studies
+        ]
+    told = " ".join(compare(make_experiment(*studies)).answer.sentences)
+    varying = "The seeds vary initial weights and batch orders; the split of the data is the same in all."
+    fixed = "The seeds vary initial weights; the split of the data and the batch order are the same in all."
+    assert (fixed if same_order else varying) in told
+
+
+def test_an_optimizer_whose_trials_all_diverged_is_said_to_have_nothing_to_confirm(make_study, make_experiment):
+    lost = make_study("rmsprop", [])
+    lost = replace(lost, trials=tuple(replace(run, state="diverged") for run in lost.trials))
+    studies = [make_study(name, [0.8, 0.82, 0.81]) for name in ("adam", "sgd")]
+    found = compare(make_experiment(lost, *studies))
+    assert found.answer.sentences[-1] == (
+        "rmsprop is not in the comparison: it has no confirmations, since none of the 6 trials of rmsprop completed "
+        "(6 diverged)."
+    )

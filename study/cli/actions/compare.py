@@ -19,7 +19,7 @@ from typing import Any
 from study.cli.stores import find_stores
 from study.core.errors import StudyError
 from study.core.search_space import Range, Value
-from study.report.across_workloads import across
+from study.report.across_workloads import across, sentence
 from study.report.comparison import Comparison, compare
 from study.report.figures.svg import to_svg
 from study.report.html.page import ReportOrigin, render
@@ -78,10 +78,14 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
         sys.stdout.write("\n")
         return 0
     for comparison in comparisons:
-        sys.stdout.write(f"{comparison.experiment.name}: {comparison.answer.sentences[0]}\n")
+        first, *others = comparison.answer.sentences
+        sys.stdout.write(f"{comparison.experiment.name}: {first}\n")
+        sys.stdout.writelines(f"  {other}\n" for other in others)
         for caution in comparison.cautions:
             if caution.serious:
                 sys.stdout.write(f"  {caution.topic}: {caution.text}\n")
+    if workloads is not None:
+        sys.stdout.write(f"Across workloads: {sentence(workloads)}\n")
     sys.stdout.write(f"\nOpen the page:  {output}\n")
     return 0
 

@@ -40,12 +40,12 @@ def tuning_figure(
             folded = {"visible": "legendonly", "legendgroup": "bands", "name": "other bands", "showlegend": first}
             drawn = {**drawn, **folded, "fillcolor": look[label].faint(0.07)}
         bands.append(drawn)
-        hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:.4f}}"
+        hover = f"best of %{{x:.0f}} trials<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(n, _finite(curve.median.value), name=label, style=look[label], hover=hover))
     return Figure(
         name="tuning",
         title="Tuning curves",
-        description="Median best validation result of n random trials, with a simultaneous 95 % band.",
+        description=f"Median best validation {metric.spoken} of n random trials, with a 95 % band for all n at once.",
         traces=[*bands, *lines],
         x={"title": "random trials"},
         y={**_value_axis(metric), "range": _range_of_curves(curves, metric)},
@@ -77,7 +77,7 @@ def training_figure(
             continue
         low, median, high = quartiles
         bands.append(band(x, low, high, name=label, style=look[label]))
-        hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:.4f}}"
+        hover = f"%{{x:.4g}} {over}<br>{metric.spoken} %{{y:{metric.hover_format}}}"
         lines.append(line(x, median, name=label, style=look[label], hover=hover))
     if not lines:
         return None

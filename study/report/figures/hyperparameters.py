@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.core.number_text import short_number
 from study.core.records import RunRecord
 from study.core.search_space import Range
 from study.report.curve_data import LearningRates
@@ -18,7 +19,8 @@ from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import Entry, number_of
 
 Floats = NDArray[np.float64]
-# Groups of trials from the best to the worst: name, share, color and width. Dark and light pages suit all colors.
+# Groups of trials from the best to the worst: name, share, color and width. Dark and light pages suit all colors. Of
+# few trials the first groups are empty: the best of three is not in the best tenth.
 _GROUPS = (
     ("best tenth", 0.1, "#d55e00", 2.4),
     ("best quarter", 0.25, "#c98a00", 1.6),
@@ -30,7 +32,7 @@ _GROUPS = (
 def sensitivity_figure(
     found: Mapping[str, LearningRates], metric: ObjectiveMetric, look: Mapping[str, Style]
 ) -> Figure:
-    """Draw every trial over its learning rate, the upper envelope, and diverged trials along the bottom.
+    """Draw every trial over its learning rate, the envelope of the best, and diverged trials along the worse edge.
 
     Args:
         found: The trials, by label.
@@ -44,7 +46,7 @@ def sensitivity_figure(
     traces: list[dict[str, Any]] = []
     for label, each in found.items():
         style = look[label]
-        traces.append(_scatter(each, label=label, style=style))
+        traces.append(_scatter(each, metric, label=label, style=style))
         if np.any(each.diverged):
             traces.append(_crosses(each, label=label, style=style, floor=floor))
         if each.sensitivity is not None:
@@ -101,7 +103,7 @@ def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[st
     return Figure(
         name="importance",
         title="Importance of hyperparameters",
-        description="Share of the variance of the validation result that each hyperparameter accounts for.",
+        description="Share of each hyperparameter in the variance that single ones account for.",
         traces=traces,
         x={"title": "share of variance", "tickformat": ".0%", "range": [0, 1.02]},
         y={
@@ -137,7 +139,7 @@ def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Fig
     names = [*ranges, metric.name]
     traces, start = [], 0
     for name, share, color, width in _GROUPS:
-        end = max(start + 1, round(share * len(runs)))
+        end = math.floor(share * len(runs) + 1e-9)
         group = order[start:end]
         start = end
         if group.size:
@@ -146,7 +148,8 @@ def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Fig
     return Figure(
         name=f"parallel-{index}",
         title=f"Parallel coordinates of {entry.label}",
-        description=f"Every completed trial of {entry.label} as a line through its hyperparameters to its result.",
+        description=f"Every trial of {entry.label} that did not diverge or fail, as a line through its "
+        "hyperparameters to the rank of its result.",
         traces=traces[::-1],
         x={
             "tickvals": list(range(len(names))),
@@ -165,7 +168,7 @@ def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Fig
 _LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"}
 
 
-def _scatter(each: LearningRates, *, label: str, style: Style) -> dict[str, Any]:
+def _scatter(each: LearningRates, metric: ObjectiveMetric, *, label: str, style: Style) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -176,7 +179,8 @@ def _scatter(each: LearningRates, *, label: str, style: Style) -> dict[str, Any]
         "y": each.scores,
         "marker": {"color": style.faint(0.45), "symbol": style.marker, "size": 6},
         "customdata": list(each.numbers),
-        "hovertemplate": f"<b>{label}</b>, trial %{{customdata}}<br>rate %{{x:.3g}}<br>%{{y:.4f}}<extra></extra>",
+        "hovertemplate": f"<b>{label}</b>, trial %{{customdata}}<br>rate %{{x:.3g}}<br>"
+        f"%{{y:{metric.hover_format}}}<extra></extra>",
     }
 
 
@@ -240,7 +244,7 @@ def _lines(rows: Floats, texts: Sequence[str], *, name: str, color: str, width: 
 
 
 def _hover(run: RunRecord, ranges: Mapping[str, Range], score: float, metric: ObjectiveMetric) -> str:
-    values = "<br>".join(f"{argument} {number_of(run, argument):.4g}" for argument in ranges)
+    values = "<br>".join(f"{argument} {short_number(run.params.get(argument, ''))}" for argument in ranges)
     return f"<b>trial {run.number}</b>: {metric.text(score)}<br>{values}"
 
 

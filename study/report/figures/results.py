@@ -11,6 +11,7 @@ import numpy as np
 from study.report.confirmed import divergence_text
 from study.report.figures.figure import Figure, Floats
 from study.report.figures.style import Style
+from study.report.objective_metric import ObjectiveMetric
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row
@@ -38,13 +39,18 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         style = look[row.label]
         runs = entries[row.label].tuned
         tests = np.array([value for run in runs if (value := metric.tested(run)) is not None])
-        seeds = [f"seed {run.number}" for run in runs]
-        traces.append(_seeds_trace(tests, seeds, y=y, style=style, name=row.label, digits=".4f"))
-        traces += _means(row, y=y, style=style, first=place == 0)
+        seeds = [
+            f"study seed {study.seed}, confirmation {run.number}"
+            for study in entries[row.label].studies
+            for run in study.tuned
+        ]
+        traces.append(_seeds_trace(tests, seeds, y=y, style=style, name=row.label, digits=metric.hover_format))
+        traces += _means(row, metric, y=y, style=style, first=place == 0)
     return Figure(
         name="results",
         title="Test results",
-        description=f"Mean test {metric.spoken} of each tuned configuration, its 95 % interval, every seed below it.",
+        description=f"Mean test {metric.spoken} of each tuned configuration, its 95 % interval, every seed below it; "
+        "circles are the untuned means.",
         traces=traces,
         x=_value_axis(f"test {metric.spoken}", share=metric.is_share),
         y=_names_axis([row.label for row in shown]),
@@ -72,22 +78,20 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         style = look[label]
         seeds = metric.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
         units = [f"{outcome.unit} {number}" for number in outcome.units]
-        seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits="+.3f")
-        text = (
-            f"{each.mean * unit:+.3f} ({each.low_holm * unit:.3f} to {each.high_holm * unit:.3f}), p {each.p_holm:.3g}"
-        )
+        digits = "+.2f" if metric.is_share else "+.3g"
+        seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
+        span = metric.change_span(each.low_holm, each.high_holm)
+        text = f"{metric.change(each.mean)} ({span}), adjusted p {each.p_holm:.3g}"
         interval = _interval_trace(
             each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
         )
         traces += [seeds_trace, interval]
-    better = "better" if metric.direction == "maximize" else "lower"
-    title = (
-        f"points by which {outcome.candidate} is better" if metric.is_share else f"{outcome.candidate} is {better} by"
-    )
+    title = f"{'points' if metric.is_share else f'test {metric.spoken}'} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
         title="Paired differences",
-        description=f"Differences of {outcome.candidate} from each other over shared seeds, with corrected intervals.",
+        description=f"Differences of {outcome.candidate} from each other over shared {outcome.unit}s, with intervals "
+        "that hold for all pairs together.",
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2},
         y=_names_axis([outcome.labels[each.other] for each in ordered]),
@@ -95,12 +99,12 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
     )
 
 
-def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
+def _means(row: Row, metric: ObjectiveMetric, *, y: int, style: Style, first: bool) -> list[dict[str, Any]]:
     assert row.tuned is not None
     tuned = row.tuned
-    ends = f" ({tuned.low:.4f} to {tuned.high:.4f})" if math.isfinite(tuned.low) else ", no interval"
+    ends = f" ({metric.span(tuned.low, tuned.high)})" if math.isfinite(tuned.low) else ", no interval"
     apart = divergence_text(row.confirmed)
-    text = f"mean{' of the others' if apart else ''} {tuned.estimate:.4f}{ends}, n = {tuned.n}"
+    text = f"mean{' of the others' if apart else ''} {metric.text(tuned.estimate)}{ends}, n = {tuned.n}"
     text += f"<br>{apart}" if apart else ""
     traces = [_interval_trace(tuned.estimate, tuned.low, tuned.high, y=y, style=style, name=row.label, text=text)]
     if row.untuned is not None and math.isfinite(row.untuned.estimate):
@@ -114,7 +118,7 @@ def _means(row: Row, *, y: int, style: Style, first: bool) -> list[dict[str, Any
                 "x": [row.untuned.estimate],
                 "y": [y],
                 "marker": {"color": style.color, "symbol": "circle-open", "size": 10, "line": {"width": 1.5}},
-                "hovertemplate": f"<b>{row.label}</b> untuned<br>%{{x:.4f}}<extra></extra>",
+                "hovertemplate": f"<b>{row.label}</b> untuned<br>{metric.text(row.untuned.estimate)}<extra></extra>",
             }
         )
     return traces

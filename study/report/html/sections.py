@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from study.report.comparison import Comparison
 from study.report.html import tables
 from study.report.html.tables import ReportTable
+from study.report.studies import ComparedExperiment
 
+_MOST_VALUES = 4
 _VERSIONS = ("python", "keras", "tensorflow", "jax", "torch", "optuna", "mlflow", "numpy", "optimizer-study")
 
 
@@ -21,6 +24,9 @@ class ExperimentSections:
         prefix: Prefix of every anchor and figure; it keeps the experiments of one page apart.
         tables: The tables by name; None for a table without rows.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
+        envelope: `upper` or `lower`: the side on which good trials lie.
+        curve_notes: Sentences on the training curves: seconds, the training split, diverged confirmations.
+        trials_each: Number of trials behind each importance.
         versions: Versions of packages by name; of several, up to four.
         settings: Settings by name, without those of the optimizers; of several values, up to four.
         commands: The commands that make the page and repeat the studies.
@@ -30,6 +36,9 @@ class ExperimentSections:
     prefix: str
     tables: Mapping[str, ReportTable | None]
     parallel: Mapping[str, str]
+    envelope: str
+    curve_notes: Sequence[str]
+    trials_each: str
     versions: Mapping[str, str]
     settings: Mapping[str, str]
     commands: Sequence[str]
@@ -61,6 +70,13 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             "studies": tables.studies_table(comparison, link=link),
         },
         parallel={name: label for name, label in labels.items() if name in comparison.figures},
+        envelope=tables.envelope(experiment.metric),
+        curve_notes=_curve_notes(experiment),
+        trials_each=", ".join(
+            f"{entry.label} {len(entry.trials)}"
+            for entry in experiment.entries
+            if experiment.importances.get(entry.label)
+        ),
         versions=_shared(
             [{k: record.tags[k] for k in _VERSIONS if k in record.tags} for record in experiment.records]
         ),
@@ -69,10 +85,30 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
     )
 
 
+def _curve_notes(experiment: ComparedExperiment) -> list[str]:
+    told = ["Seconds are training time only, spread evenly over the epochs."]
+    if any(record.params.get("dataset.task.train_metrics") != "evaluated" for record in experiment.records):
+        told.append(
+            f"The training {experiment.metric.spoken} is the mean over an epoch's steps, during which the weights "
+            "change; that of validation is taken after the epoch."
+        )
+    if any("vectorized" in record.params.get("trainer._target_", "") for record in experiment.records):
+        told.append("Runs that the vectorized trainer trains at once share their time equally.")
+    if any(run.state == "diverged" for entry in experiment.entries for run in entry.tuned):
+        worst = experiment.metric.worst
+        counted = f"counts as {experiment.metric.text(worst)}" if math.isfinite(worst) else "is left out"
+        told.append(f"A run that divergence stopped {counted} from there on.")
+    return told
+
+
 def _shared(of_each: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return each setting with its value, or with up to four different values."""
+    """Return each setting with its value, or with up to four different values and the number of the others."""
     values = {
         key: sorted({each.get(key, "none") for each in of_each})
         for key in sorted({k for each in of_each for k in each})
     }
-    return {key: found[0] if len(found) == 1 else " or ".join(found[:4]) for key, found in values.items()}
+    return {
+        key: " or ".join(found[:_MOST_VALUES])
+        + (f" or {len(found) - _MOST_VALUES} more" if len(found) > _MOST_VALUES else "")
+        for key, found in values.items()
+    }

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
+from study.core.number_text import short_number
 from study.report.across_workloads import AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
 from study.report.curve_data import TimesToTarget
-from study.report.objective_metric import MINUS, SPACE, ObjectiveMetric
+from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
-from study.statistics.intervals import Interval
+from study.statistics.intervals import MIN_SEEDS, Interval
 from study.statistics.sensitivity import Sensitivity
 from study.statistics.winner import is_testable
 
@@ -23,11 +24,6 @@ from study.statistics.winner import is_testable
 CellLine = tuple[Literal["code", "note"], str]
 # Heading, kind and cells of a column; a strong number is bold, and a cell of the kind `lines` holds several lines.
 Column = tuple[str, Literal["text", "number", "strong", "code", "lines"], Sequence[str | int | Sequence[CellLine]]]
-
-
-_SUMMARY_CAPTION = (
-    "Best mean test result first. An interval is of one mean alone: for the best of several it is a little too narrow."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +55,7 @@ class ReportTable:
         headings: Headings of the rows.
         columns: The other columns.
         name: Its name for readers who cannot see it; default: the caption.
+        notes: Sentences below it, such as the meaning of its columns; default: none.
     """
 
     caption: str
@@ -66,6 +63,7 @@ class ReportTable:
     headings: Sequence[RowHeading]
     columns: Sequence[Column]
     name: str = ""
+    notes: Sequence[str] = ()
 
 
 def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
@@ -79,7 +77,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     return ReportTable(
-        caption=_SUMMARY_CAPTION,
+        caption="Mean test result over n confirmation seeds, the best first.",
         subject="optimizer",
         headings=[
             RowHeading(
@@ -106,7 +104,32 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("s/trial", "number", [_seconds(row) for row in rows]),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
         ],
+        notes=_summary_notes(comparison),
     )
+
+
+def _summary_notes(comparison: Comparison) -> list[str]:
+    metric, entries = comparison.experiment.metric, comparison.experiment.entries
+    some = any(row.tuned is not None and math.isfinite(row.tuned.low) for row in comparison.rows)
+    told = [
+        "An interval is Student's t of one mean alone, not of a difference. The best of several means is partly luck, "
+        "so its interval holds less often than in 95 % of comparisons."
+        if some
+        else f"There is no interval with fewer than {MIN_SEEDS} seeds.",
+        "Gain: the tuned mean against the untuned one, positive where tuning helped; it has no interval.",
+        "Seconds of a trial are the median of training, compilation and evaluation together; state is the size of "
+        "the optimizer's state.",
+    ]
+    if any(len(entry.studies) > 1 for entry in entries):
+        told.insert(0, "Results of several study seeds are averaged; n counts the confirmation seeds of one study.")
+    if any(_apart(row) for row in comparison.rows):
+        counted = (
+            f"The order and the gain count a diverged confirmation as {metric.text(metric.worst)}"
+            if metric.is_share
+            else "An optimizer with a diverged confirmation comes last and has no gain"
+        )
+        told.append(f"{counted}; the means leave it out.")
+    return told
 
 
 def differences_table(comparison: Comparison) -> ReportTable | None:
@@ -117,6 +140,7 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         return None
     found = sorted(verdict.differences, key=lambda each: each.mean)
     labels = [outcome.labels[each.other] for each in found]
+    seeds = "studies" if outcome.unit == "study" else "seeds"
     significant = [
         "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
     ]
@@ -127,11 +151,36 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
             ("95 % interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
-            ("p, all pairs", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
-            ("P(beats)", "number", [f"{100 * each.p_superior:.0f} %" for each in found]),
+            ("adjusted p", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
+            (f"{seeds} won", "number", [_won(comparison, each.other) for each in found]),
             ("significant difference", "text", significant),
         ],
+        notes=_difference_notes(comparison, seeds=seeds),
     )
+
+
+def _difference_notes(comparison: Comparison, *, seeds: str) -> list[str]:
+    outcome = comparison.outcome
+    assert outcome.verdict is not None
+    n = len(outcome.labels)
+    told = ["p is that of a two-sided paired t test."]
+    if n > 2:
+        told = [
+            f"p is that of a two-sided paired t test, adjusted by Holm for all {n * (n - 1) // 2} pairs; where "
+            f"{outcome.candidate} leads every other and that is smaller, the largest p of its own tests."
+        ]
+    if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
+        told.append("An end above or below 0: the sign is significant, and the tests say no more.")
+    return [*told, f"{seeds.capitalize()} won: those under which {outcome.candidate} has the better test result."]
+
+
+def _won(comparison: Comparison, other: int) -> str:
+    """Return the seeds under which the candidate is better, such as `3 of 5, 1 tied`."""
+    outcome, sign = comparison.outcome, comparison.experiment.metric.sign
+    assert outcome.verdict is not None
+    ahead = sign * (outcome.scores[outcome.verdict.candidate] - outcome.scores[other])
+    n_tied = int((ahead == 0).sum())
+    return f"{int((ahead > 0).sum())} of {ahead.size}" + (f", {n_tied} tied" if n_tied else "")
 
 
 def sensitivity_table(comparison: Comparison) -> ReportTable | None:
@@ -143,9 +192,10 @@ def sensitivity_table(comparison: Comparison) -> ReportTable | None:
         return None
     found.sort(key=lambda item: -item[2].width_decades)
     widths = [width for _, _, width in found]
-    point = "one point" if comparison.experiment.metric.is_share else "one percent"
+    metric = comparison.experiment.metric
+    point = "one point" if metric.is_share else "one percent"
     return ReportTable(
-        caption=f"Learning rates whose upper envelope is within {point} of the best.",
+        caption=f"Learning rates at which the {envelope(metric)} envelope is within {point} of its best.",
         subject="optimizer",
         headings=[RowHeading(label=label, color=comparison.look[label].color) for label, _, _ in found],
         columns=[
@@ -155,6 +205,11 @@ def sensitivity_table(comparison: Comparison) -> ReportTable | None:
             ("diverged", "number", [f"{int(each.diverged.sum())} of {each.rates.size}" for _, each, _ in found]),
         ],
     )
+
+
+def envelope(metric: ObjectiveMetric) -> str:
+    """Return the side on which the envelope of trials lies: `upper` where larger is better, else `lower`."""
+    return "upper" if metric.direction == "maximize" else "lower"
 
 
 def target_table(comparison: Comparison) -> ReportTable | None:
@@ -167,7 +222,7 @@ def target_table(comparison: Comparison) -> ReportTable | None:
 
     found = dict(sorted(comparison.targets.items(), key=key))
     return ReportTable(
-        caption="A seed that never meets the target counts as infinitely late.",
+        caption="A seed that never meets the target counts as infinitely late; never: half of the seeds or more.",
         subject="optimizer",
         headings=[RowHeading(label=label, color=comparison.look[label].color) for label in found],
         columns=[
@@ -219,8 +274,8 @@ def ranks_table(found: AcrossWorkloads) -> ReportTable:
         columns=[
             ("average rank", "strong", [f"{rank:.2f}" for rank in found.ranks]),
             *(
-                (name, "number", [f"{abs(score):.4f}" for score in scores])
-                for name, scores in zip(found.experiments, found.scores, strict=True)
+                (name, "number", [metric.text(metric.sign * score) for score in scores])
+                for name, metric, scores in zip(found.experiments, found.metrics, found.scores, strict=True)
             ),
             *([profile] if found.taus.size else []),
         ],
@@ -263,16 +318,12 @@ def _configurations(row: Row) -> list[CellLine]:
     """Return a line for each study's best configuration, and one for each optimum near an edge."""
     edges = sorted({(edge.argument, edge.edge) for edge in row.edges})
     return [
-        *(("code", " ".join(f"{key}={_short(value)}" for key, value in each.items())) for each in row.configuration),
+        *(
+            ("code", " ".join(f"{key}={short_number(value)}" for key, value in each.items()))
+            for each in row.configuration
+        ),
         *(("note", f"{argument} near its {edge} edge") for argument, edge in edges),
     ]
-
-
-def _short(value: str) -> str:
-    try:
-        return f"{float(value):.4g}".replace("-", MINUS)
-    except ValueError:
-        return value
 
 
 def _bytes(n: float | None) -> str:

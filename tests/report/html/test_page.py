@@ -143,7 +143,7 @@ def test_a_section_without_data_says_so(make_study, make_experiment):
         "There are no shared seeds, so there are no paired differences.",
         "The workload has no target (objective.target).",
         "Importance needs at least two searched hyperparameters",
-        "Parallel coordinates need at least two searched hyperparameters.",
+        "Parallel coordinates need at least two searched hyperparameters, and three trials that did not diverge.",
         "<p>None.</p>",
     ):
         assert told in page
@@ -222,3 +222,56 @@ def test_three_workloads_are_ranked_and_two_are_said_to_be_few(planted):
     found = read(render([comparison] * 3, origin=ORIGIN, workloads=three))
     assert len(found.ids) == len(set(found.ids))
     assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+
+
+@pytest.mark.parametrize(
+    ("tests", "told"),
+    [
+        (([0.8], [0.7]), "Paired differences need three shared seeds; there is one."),
+        (([0.8, 0.81], [0.7, 0.71]), "Paired differences need three shared seeds; there are two."),
+        (([0.8, 0.81, 0.82],), "There is only one optimizer to compare, so there are no paired differences."),
+    ],
+)
+def test_missing_differences_have_the_right_reason(make_study, make_experiment, tests, told):
+    studies = [make_study(name, each) for name, each in zip(("adam", "sgd"), tests, strict=False)]
+    page = render([compare(make_experiment(*studies))], origin=ORIGIN)
+    assert f"<p>{told}</p>" in page
+    assert "There are no shared seeds" not in page
+
+
+def test_overlapping_bands_are_not_called_a_test(page):
+    assert "The bands are no test of a difference" in page
+    assert "Where bands overlap" not in page
+
+
+def test_more_values_of_a_setting_than_are_shown_are_counted(make_study, make_experiment):
+    studies = [
+        make_study(f"adam-{n}", [0.8] * 3, params={"study_seed": str(n), "study_only": str(n)}) for n in range(6)
+    ]
+    page = render([compare(make_experiment(*studies))], origin=ORIGIN)
+    assert "study_only <code>0 or 1 or 2 or 3 or 2 more</code>" in page
+    assert "Settings that all studies share" not in page
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_training_curves_say_that_seconds_are_shared_and_that_runs_diverged(make_study, make_experiment, vectorized):
+    trainer = {"trainer._target_": "study.training.vectorized.VectorizedTrainer"} if vectorized else {}
+    study = make_study("adam", [0.8] * 4, params=trainer)
+    if vectorized:
+        first, *others = study.confirmations
+        study = replace(study, confirmations=(replace(first, state="diverged"), *others))
+    page = render([compare(make_experiment(study))], origin=ORIGIN)
+    assert "The training accuracy is the mean over an epoch's steps".replace("'", "&#39;") in page
+    assert ("trains at once share their time equally" in page) == vectorized
+    assert ("A run that divergence stopped counts as 0.00\u00a0% from there on." in page) == vectorized
+
+
+def test_importances_say_of_how_many_trials_they_are(planted):
+    experiment = replace(planted, importances={"sgd": {"learning_rate": 0.9, "beta_1": 0.1}, "adam": {}})
+    page = render([compare(experiment)], origin=ORIGIN)
+    assert "Trials: sgd 6." in page
+
+
+def test_a_target_of_zero_is_a_target(planted):
+    metric = replace(planted.metric, target=0.0)
+    assert "target 0.00\u00a0%" in render([compare(replace(planted, metric=metric))], origin=ORIGIN)

@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from study.report.comparison import compare
+from study.report.html.tables import differences_table, sensitivity_table, summary_table
+
+
+def cells(table, title):
+    return next(list(found) for name, _, found in table.columns if name == title)
+
+
+def test_seeds_won_are_counted_with_ties_apart(make_study, make_experiment):
+    studies = [
+        make_study("adam", [0.8, 0.9, 0.7, 0.6, 0.5], validation=0.9),
+        make_study("sgd", [0.8, 0.8, 0.8, 0.5, 0.4]),
+    ]
+    assert cells(differences_table(compare(make_experiment(*studies))), "seeds won") == ["3 of 5, 1 tied"]
+
+
+def test_the_note_says_which_p_is_shown(make_study, make_experiment):
+    rng = np.random.default_rng(0)
+    studies = [make_study(name, 0.8 + 0.01 * rng.standard_normal(5)) for name in ("adam", "momentum", "sgd")]
+    three = " ".join(differences_table(compare(make_experiment(*studies))).notes)
+    assert "adjusted by Holm for all 3 pairs; where " in three
+    assert "Holm" not in " ".join(differences_table(compare(make_experiment(*studies[:2]))).notes)
+
+
+@pytest.mark.parametrize("diverges", [False, True])
+def test_gain_and_order_say_how_they_count_divergence(make_study, make_experiment, diverges):
+    study = make_study("adam", [0.9] * 5, untuned=[0.5] * 5)
+    if diverges:
+        first, *others = study.confirmations
+        study = replace(study, confirmations=(replace(first, state="diverged"), *others))
+    found = compare(make_experiment(study, make_study("sgd", [0.8] * 5)))
+    table = summary_table(found, link="{}")
+    row = next(row for row in found.rows if row.label == "adam")
+    assert row.gain == pytest.approx(0.22 if diverges else 0.4)
+    assert row.tuned.estimate == pytest.approx(0.9)
+    told = "The order and the gain count a diverged confirmation as 0.00\u00a0%; the means leave it out."
+    assert (told in table.notes) == diverges
+
+
+def test_the_best_configuration_can_be_copied(make_study, make_experiment):
+    study = make_study("adam", [0.9] * 3)
+    point = {"learning_rate": "2.6512979912213455e-05", "beta_1": "0.9999635182471057"}
+    made = replace(
+        study,
+        trials=tuple(replace(run, params=run.params | point) for run in study.trials),
+        confirmations=tuple(replace(run, params=run.params | point) for run in study.confirmations),
+    )
+    table = summary_table(compare(make_experiment(made)), link="{}")
+    (lines,) = cells(table, "best configuration")
+    assert lines[0] == ("code", "learning_rate=2.6513e-05 beta_1=0.9999635")
+
+
+def test_the_envelope_of_a_loss_is_the_lower_one(make_study, make_experiment):
+    trials = tuple(0.3 + 0.05 * number for number in range(12))
+    experiment = make_experiment(make_study("adam", [0.9] * 3, trials=trials))
+    assert "the upper envelope" in sensitivity_table(compare(experiment)).caption
+    metric = replace(experiment.metric, name="val_loss", is_share=False, direction="minimize")
+    assert "the lower envelope" in sensitivity_table(compare(replace(experiment, metric=metric))).caption
+
+
+def test_the_summary_speaks_of_intervals_only_where_there_are_some(make_study, make_experiment):
+    for n_seeds, told in ((2, "There is no interval with fewer than 3 seeds."), (3, "An interval is Student's t of")):
+        studies = [make_study(name, [0.8] * n_seeds) for name in ("adam", "sgd")]
+        notes = summary_table(compare(make_experiment(*studies)), link="{}").notes
+        assert notes[0].startswith(told)
