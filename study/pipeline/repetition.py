@@ -59,7 +59,7 @@ def repeat_first_epoch(context: StudyContext) -> None:
 
 
 def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None:
-    """Return the best trial so far and its metrics; None if there is none, or nothing is left to be trained."""
+    """Return the best trial so far and its metrics; None if no trial completed, or all are trained."""
     config, best = context.config, context.search.best()
     if best is None:
         return None

@@ -1,4 +1,4 @@
-"""The end of a study: a model that Keras cannot save is told, and everything else is recorded."""
+"""The end of a study: a message names a model that Keras cannot save, and everything else is recorded."""
 
 import shutil
 
