@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ KINDS = ("dense", "convolutional", "recurrent")
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 # The sampler that goes through a grid.
 GRID = "study.search.samplers.grid_sampler"
+_OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
 TrainMetrics = Literal["running", "evaluated"]
@@ -307,7 +309,9 @@ class StudyConfig:
     @property
     def n_points(self) -> int | None:
         """Number of different points that the sampler proposes; None: there is no limit."""
-        n = self.sampler.section.get("n_points")
+        n, space = (self.sampler.section.get(key) for key in ("n_points", "search_space"))
+        if self.sampler.section.get("_target_") == _OPTUNA_GRID and isinstance(space, Mapping):
+            return math.prod(len(values) for values in space.values() if isinstance(values, list | tuple))
         return n_grid_points(self.optimizer.ranges, n) if self.has_grid and isinstance(n, int) else None
 
     @property

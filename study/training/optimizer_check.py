@@ -42,7 +42,11 @@ def _schedule_faults(config: StudyConfig) -> Iterator[Fault]:
         return
 
     def at_a_step() -> None:
-        factor = inferred(build_schedule(section, n_steps=n_steps), keras.KerasTensor((), "int32"))
+        schedule = build_schedule(section, n_steps=n_steps)
+        if _computes_eagerly():
+            factor = keras.ops.convert_to_tensor(schedule(keras.ops.convert_to_tensor(0, "int32")))
+        else:
+            factor = inferred(schedule, keras.KerasTensor((), "int32"))
         if tuple(getattr(factor, "shape", ())):
             raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
 
@@ -83,14 +87,19 @@ def _points(config: StudyConfig) -> Iterator[dict[str, Value]]:
 
 
 def _take_step(optimizer: Any) -> None:
-    """Take a step for a small scratch variable; on JAX, where every operation would be compiled, infer it."""
+    """Take a step for a small scratch variable; on JAX, infer it."""
     variable = keras.Variable(np.zeros(_SHAPE, np.float32))
     optimizer.build([variable])
-    if keras.backend.backend() != "jax":
+    if _computes_eagerly():
         optimizer.apply([keras.ops.ones(_SHAPE)])
         return
     like = [keras.KerasTensor(v.shape, v.dtype) for v in (variable, variable, *optimizer.variables)]
     inferred(lambda gradient, value, *state: optimizer.stateless_apply(list(state), [gradient], [value]), *like)
+
+
+def _computes_eagerly() -> bool:
+    """Return False on JAX, which would compile every operation."""
+    return bool(keras.backend.backend() != "jax")
 
 
 def _raised(act: Callable[[], None]) -> Exception | None:

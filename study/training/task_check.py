@@ -80,6 +80,8 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
         output = inferred(model, x)
         inferred(partial(model, training=True), x)
     except Exception as error:  # the user's layers can fail in any way
+        if not _infers_all():
+            return
         allowed = f"a model that takes inputs of shape {dataset.input_shape}, {x.dtype}: it {told_with_place(error)}"
         yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")
         return
@@ -95,7 +97,7 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
     shapes = list(_shape_faults(config, dataset, batch))
     yield from shapes
     yield from _activation_faults(config, model, batch)
-    if not shapes:
+    if not shapes and _infers_all():
         yield from _inferred_faults(config, dataset, model, batch)
 
 
@@ -178,6 +180,11 @@ def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _
         elif tuple(logs[name].shape):
             several = "a metric of one number; its result has the shape " + str(tuple(logs[name].shape))
             yield _fault(key, name, several, "Let it average, such as by average: macro, or choose another.")
+
+
+def _infers_all() -> bool:
+    """Return False on PyTorch, whose device without values lacks some operations: a failure there is no fault."""
+    return bool(keras.backend.backend() != "torch")
 
 
 def _told(act: Callable[[], Any]) -> str:

@@ -1,4 +1,4 @@
-"""The end of a study: a message names a model that Keras cannot save, and everything else is recorded."""
+"""The end of a study: if Keras cannot save the model, a message says so, and everything else is recorded."""
 
 import shutil
 

@@ -1,11 +1,13 @@
 """Samplers and pruners are built and used once while the config is checked; a grid ends with its points."""
 
+import dataclasses
 import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from study.config.schema import Component
 from study.core.errors import ConfigError, StudyError
 from study.core.search_space import Range, n_grid_points
 from study.pipeline.preflight import load_config
@@ -79,6 +81,13 @@ def test_a_grid_with_enough_points_is_as_before(compose):
     config = compose("optimizer=adam", "sampler=grid", "sampler.n_points=3", "budget.n_trials=8")
     assert (config.n_points, config.n_trials, _small_grid(config)) == (27, 8, "")
     assert (compose("budget.n_trials=8").n_points, compose("budget.n_trials=8").n_trials) == (None, 8)
+
+
+def test_optunas_own_grid_ends_with_its_points_too(compose):
+    config = compose("optimizer=sgd", "budget.n_trials=8")
+    section = {"_target_": "optuna.samplers.GridSampler", "search_space": {"learning_rate": [0.01, 0.1]}}
+    config = dataclasses.replace(config, sampler=Component(name="own", section=section))
+    assert (search_faults(config), config.n_points, config.n_trials) == ([], 2, 2)
 
 
 def test_number_of_points_of_a_grid():
