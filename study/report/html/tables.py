@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from study.core.number_text import short_number
-from study.report.across_workloads import AcrossWorkloads
+from study.report.across_workloads import TAU_MAX, AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
@@ -280,7 +280,14 @@ def ranks_table(found: AcrossWorkloads) -> ReportTable:
             *([profile] if found.taus.size else []),
         ],
         name="Ranks",
+        notes=_PROFILE_NOTES if found.taus.size else (),
     )
+
+
+_PROFILE_NOTES = (
+    "Profile score: the share of the workloads on which the target is met within a factor of the fewest steps, "
+    f"averaged over the factors from 1 to {TAU_MAX:g}; 1 is the fastest everywhere. Steps are medians over seeds.",
+)
 
 
 def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:
