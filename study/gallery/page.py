@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.core.packages import VERSIONS
+from study.core.records import StudyRecord
 from study.gallery import About, Material, PageContents, Picture
 from study.report.html.templates import fill_template
 
@@ -146,11 +147,21 @@ def _facts(material: Material) -> dict[str, str | dict[str, str]]:
         },
         "Data": _counted(_part(config, "dataset") for config in configs),
         "Model": _counted(_part(config, "model") for config in configs),
-        "Time": f"{sum((record.ended or record.started) - record.started for record in records) / 60:.1f} minutes",
+        "Time": f"{_seconds_in_all(records) / 60:.1f} minutes, from the beginning to the end of the studies",
         "Device": _values(record.tags.get("device") for record in records),
         "Versions": ", ".join(f"{name} {found}" for name, found in versions.items() if found),
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _seconds_in_all(records: Sequence[StudyRecord]) -> float:
+    """Return the time in which at least one study was under way: studies at the same time count once."""
+    seconds, until = 0.0, 0.0
+    for record in sorted(records, key=lambda record: record.started):
+        end = record.ended or record.started
+        seconds += max(0.0, end - max(until, record.started))
+        until = max(until, end)
+    return seconds
 
 
 def _studies(material: Material) -> str:

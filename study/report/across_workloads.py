@@ -19,7 +19,7 @@ from study.statistics.ranks import Friedman, average_ranks, friedman_test, nemen
 
 Floats = NDArray[np.float64]
 _ENOUGH = 3
-_TAU_MAX = 4.0
+TAU_MAX = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
     enough = len(comparisons) >= _ENOUGH
     of = {entry.label: entry.optimizer for comparison in comparisons for entry in comparison.experiment.entries}
     times = np.array([[_steps(comparison, label) for label in labels] for comparison in comparisons])
-    taus = np.linspace(1.0, _TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
+    taus = np.linspace(1.0, TAU_MAX, 121) if np.any(np.isfinite(times)) else np.empty(0)
     return AcrossWorkloads(
         experiments=tuple(comparison.experiment.name for comparison in comparisons),
         metrics=tuple(comparison.experiment.metric for comparison in comparisons),
@@ -81,7 +81,7 @@ def across(comparisons: Sequence[Comparison]) -> AcrossWorkloads | None:
         critical_difference=nemenyi_critical_difference(len(labels), len(comparisons)) if enough else None,
         taus=taus,
         profile=performance_profile(times, taus=taus) if taus.size else np.empty((0, len(labels))),
-        profile_scores=performance_score(times, tau_max=_TAU_MAX) if taus.size else np.empty(0),
+        profile_scores=performance_score(times, tau_max=TAU_MAX) if taus.size else np.empty(0),
     )
 
 

@@ -206,8 +206,12 @@ def _unshared(experiment: ComparedExperiment, outcome: Outcome) -> Iterator[Caut
 
 
 def _few(outcome: Outcome) -> Iterator[Caution]:
-    if outcome.unit == "seed" and 0 < len(outcome.units) < _FEW_SEEDS:
-        n = len(outcome.units)
+    n = len(outcome.units)
+    if outcome.unit == "study" and n < _FEW_SEEDS:
+        more = f"with {_FEW_SEEDS} a difference is found more often (study_seed=range({_FEW_SEEDS}))"
+        text = f"{n} study seeds are few: {more}."
+        yield Caution(topic="Few study seeds", text=text)
+    if outcome.unit == "seed" and 0 < n < _FEW_SEEDS:
         are = "seeds are" if n > 1 else "seed is"
         text = f"{n} confirmation {are} few; {_FEW_SEEDS} are recommended (budget.n_confirmations={_FEW_SEEDS})."
         yield Caution(topic="Few seeds", text=text)

@@ -67,6 +67,11 @@ class Outcome:
     behind: tuple[tuple[str, ...], Verdict] | None
 
     @property
+    def units_text(self) -> str:
+        """The columns in words: `seeds`, or `study seeds`."""
+        return "study seeds" if self.unit == "study" else "seeds"
+
+    @property
     def candidate(self) -> str | None:
         """The label of the candidate."""
         return None if self.verdict is None else self.labels[self.verdict.candidate]

@@ -72,6 +72,30 @@ def test_header_and_index_begin_with_the_same_word_for_the_claim(name):
     assert seen.strip().startswith(word)
 
 
+QUOTED = re.compile(r"([+\u2212]?[\d.]+)\s?(?:%|points)? \[(\u2212?[\d.]+) to (\u2212?[\d.]+)\s?%?\]")
+
+
+def within_rounding(text):
+    return 0.5 * 10.0 ** -len(text.partition(".")[2])
+
+
+@pytest.mark.parametrize("name", ["README", *NAMES])
+def test_a_quoted_interval_has_its_estimate_in_the_middle(name):
+    text = (ROOT / "docs" / "gallery" / "README.md").read_text() if name == "README" else header(name)
+    text = " ".join(line.removeprefix("#").strip() for line in text.splitlines())
+    for texts in QUOTED.findall(text):
+        mean, low, high = (float(each.replace("\u2212", "-")) for each in texts)
+        if high < 100:  # one that ends there was clipped
+            off = within_rounding(texts[0]) + (within_rounding(texts[1]) + within_rounding(texts[2])) / 2
+            assert abs(mean - (low + high) / 2) <= off + 1e-9, texts
+
+
+@pytest.mark.parametrize("name", ["README", *NAMES])
+def test_overlapping_intervals_are_not_quoted_as_a_test(name):
+    text = (ROOT / "docs" / "gallery" / "README.md").read_text() if name == "README" else header(name)
+    assert "overlap" not in text
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_module_says_what_the_experiment_is_about(name):
     about = load_experiment(name).about

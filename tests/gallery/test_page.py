@@ -191,3 +191,22 @@ def test_the_index_can_be_read_where_the_repository_is():
     assert "(`some.html`)" in text  # named, since a code host shows no HTML
     assert "![A curve.](covers/some.svg)" in text
     assert text.count("![") == 1
+
+
+def test_studies_at_the_same_time_take_their_time_once(make_material):
+    made = make_material({f"{name}-setting=shared": [0.5] for name in ("sgd", "adam", "momentum")})
+    spans = {"adam": (0.0, 600.0), "momentum": (60.0, 660.0), "sgd": (1200.0, 1260.0)}
+    entries = tuple(
+        replace(
+            entry,
+            studies=tuple(
+                replace(study, record=replace(study.record, started=1e9 + start, ended=1e9 + end))
+                for study in entry.studies
+            ),
+        )
+        for entry in made.experiment.entries
+        for start, end in [spans[entry.optimizer]]
+    )
+    made = replace(made, experiment=replace(made.experiment, entries=entries))
+    page = read(render(ABOUT, SHOWN, made, origin=RunOrigin(command="", published=None, made="")))
+    assert "12.0 minutes, from the beginning to the end of the studies" in page

@@ -40,3 +40,9 @@ def test_scores_across_workloads_have_the_sign_and_the_unit_of_the_summary(make_
     other = replace(accuracy, experiment=replace(accuracy.experiment, metric=metric), rows=rows)
     table = ranks_table(across([accuracy, other]))
     assert [list(cells) for _, _, cells in table.columns[1:3]] == [["80.00\u00a0%", "70.00\u00a0%"], ["0.4", "-0.3"]]
+
+
+def test_the_profile_score_is_explained_where_it_is_shown(planted):
+    table = ranks_table(across([compare(planted)] * 2))
+    assert ("profile score" in [title for title, _, _ in table.columns]) == bool(table.notes)
+    assert "averaged over the factors from 1 to 4" in table.notes[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,19 @@ class CorrectedDifference:
     def is_significant(self) -> bool:
         """True if the interval excludes zero."""
         return is_positive(self) or is_negative(self)
+
+
+def span_text(difference: CorrectedDifference, number: Callable[[float], str] = "{:.3g}".format) -> str:
+    """Return an interval as text; an end of exactly 0, which Holm's procedure leaves open, as `above` or `below` it.
+
+    Args:
+        difference: The difference with its interval.
+        number: Writes an end. Default: with three digits.
+    """
+    low, high = number(difference.low), number(difference.high)
+    low = f"above {low}" if difference.low == 0 < difference.high else low
+    high = f"below {high}" if difference.low < 0 == difference.high else high
+    return f"{low} to {high}"
 
 
 def simultaneous(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from study.core.records import RunRecord
 from study.gallery import About, Material, PageContents, Picture, Table
-from study.gallery.analysis.differences import CorrectedDifference, simultaneous
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous, span_text
 from study.gallery.analysis.rankings import rate_text
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_text, seed_of
 from study.gallery.analysis.verdicts import all_of, greater
@@ -221,11 +221,15 @@ def _ratios(apart: Sequence[tuple[str, CorrectedDifference | None]]) -> str:
         if each is None:
             told.append(f"{words} cannot be tested")
             continue
-        mean, low, high = (f"{math.exp(value):.3g}" for value in (each.mean, each.low, each.high))
-        told.append(f"{words} {mean} [{low} to {high}]{'' if each.is_significant else ' (not significant)'}")
+        span = span_text(each, number=_ratio)
+        told.append(f"{words} {_ratio(each.mean)} [{span}]{'' if each.is_significant else ' (not significant)'}")
     return (
         f"{'; '.join(told)} (ratios, paired t intervals of their logarithms, Holm; seconds are those of this machine)"
     )
+
+
+def _ratio(logarithm: float) -> str:
+    return f"{math.exp(logarithm):.3g}"
 
 
 def _final(material: Material, entry: Entry) -> float:

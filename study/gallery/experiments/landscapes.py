@@ -101,7 +101,8 @@ def _findings(saddle: Scene, left: dict[str, int | None], ends: dict[str, float]
     first, last = (pick(heights, key=lambda name: heights[name]) for pick in (min, max))
     return (
         f"{fact(holds)} at these rates: {listed([f'{name} after {step} steps' for step, name in gone])} left the "
-        f"saddle, {listed(stayed)} stayed within {n_steps}. At once is within {soon:.0f} steps.",
+        f"saddle, {listed(stayed)} stayed within {n_steps}. At once is within {soon:.0f} steps; to leave is to reach "
+        f"|x2| > {_LEFT:g}.",
         f"On Beale's function {first} came lowest, to {number(heights[first])}, and {last} stayed highest, at "
         f"{number(heights[last])}. Rates chosen by hand do not rank rules.",
     )

@@ -117,10 +117,16 @@ def _lines_table(dataset: Dataset, entries: Mapping[str, Mapping[str, Entry]], b
     for setting, own in entries.items():
         for optimizer, entry in own.items():
             found = _lines(dataset, entry)
-            cells = [f"{column.mean():.4f} ± {column.std():.4f}" for column in found.T] if len(found) else ["none"] * 2
-            rows.append((optimizer, setting, *cells))
+            rows.append((optimizer, setting, *(_with_spread(column) for column in found.T)))
     caption = "The lines after the last epoch: mean and standard deviation over seeds."
     return Table(caption=caption, header=("line", "rates", *_COLUMNS), rows=tuple(rows))
+
+
+def _with_spread(values: np.ndarray) -> str:
+    """Return mean and standard deviation over seeds; one seed has no deviation."""
+    if not values.size:
+        return "none"
+    return f"{values.mean():.4f}" + (f" ± {values.std(ddof=1):.4f}" if values.size > 1 else "")
 
 
 def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> list[str]:

@@ -210,7 +210,7 @@ def _softmax(grid: Mapping[Place, Cell], dataset: Dataset, metric: ObjectiveMetr
     same = off < _SAME
     told = f"A forecast of 1 for every year has a test {metric.spoken} of {constant:.3f}, and all {len(row)} cells of "
     return (
-        f"{told}softmax have exactly that: a softmax over one output learns nothing."
+        f"{told}softmax have that to within {_SAME:g}: a softmax over one output learns nothing."
         if same
         else f"{told}softmax are within {off:.2g} of that.",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from study.gallery import About, Material, PageContents, Table
-from study.gallery.analysis.differences import CorrectedDifference, simultaneous
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous, span_text
 from study.gallery.analysis.grid import ordered
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import Seed, seed_of
@@ -139,8 +139,7 @@ def _told(losses: Losses, one: str, others: Sequence[str]) -> str:
         place = "no significant difference"
         if each.is_significant:
             place = "lower" if each.mean < 0 else "higher"
-        span = f"{each.low:.3g} to {each.high:.3g}".replace("-", MINUS)
-        shown[place].append(f"{name} {each.mean:+.3g} [{span}]".replace("-", MINUS))
+        shown[place].append(f"{name} {each.mean:+.3g} [{span_text(each)}]".replace("-", MINUS))
     parts = [f"{place}: {', '.join(names)}" for place, names in shown.items() if names]
     listing = "; ".join(parts) or "no other to compare"
     return f"final training loss minus that of {one}, {listing} (paired t intervals, Holm)."

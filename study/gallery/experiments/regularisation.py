@@ -114,7 +114,8 @@ def _widths(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold: floa
         number="{:.1f}",
     )
     caption = (
-        "Decades that the learning rates that train span, by the factor on He's initial scale. One trains where the "
+        "Decades of learning rates that train, their number less one times the grid's spacing, by the factor on He's "
+        "initial scale; one run a rate. One trains where the "
         f"validation {metric.spoken} at the end is {metric.text(threshold)} or more: half of the way from guessing "
         "to the best."
     )
@@ -308,5 +309,8 @@ def _width_table(wide: Mapping[Place, Cell], metric: ObjectiveMetric, threshold:
             for column in columns
         ]
         found.append((row, *texts))
-    caption = "Decades that the learning rates that train span, by the factor on the initial scale."
+    caption = (
+        "Decades of learning rates that train, their number less one times the grid's spacing, by the factor on the "
+        "initial scale; one run a rate."
+    )
     return Table(caption=caption, header=("", *(f"scale {column}" for column in columns)), rows=tuple(found))

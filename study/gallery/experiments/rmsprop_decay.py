@@ -231,7 +231,7 @@ def _findings(trials: Sequence[_DecayTrial], *, n_steps: int) -> tuple[str, ...]
         if len(finite) > 1:
             low, high = (pick(finite, key=lambda trial: trial.loss) for pick in (min, max))
             sentences.append(
-                f"At rate {rate:g} the decay moves it from {number(low.loss)} (decay {low.decay:g}) to "
+                f"At rate {rate:g} the decays below 1 move it from {number(low.loss)} (decay {low.decay:g}) to "
                 f"{number(high.loss)} (decay {high.decay:g})."
             )
     return tuple(sentences)

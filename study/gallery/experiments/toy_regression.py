@@ -8,7 +8,7 @@ import numpy as np
 
 from study.config.instantiate import instantiate
 from study.gallery import About, Material, PageContents, Table
-from study.gallery.analysis.differences import simultaneous
+from study.gallery.analysis.differences import CorrectedDifference, simultaneous, span_text
 from study.gallery.analysis.rankings import by_setting, changes, ranking, rankings_table
 from study.gallery.analysis.run_scores import Seed, last_values, listed, mean_text, seed_of
 from study.gallery.analysis.verdicts import ClaimVerdict, all_of, greater
@@ -87,10 +87,7 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
     # A net that does not arrive would do so after the last step at the earliest.
     capped = {name: {seed: min(at, last + 1.0) for seed, at in found.items()} for name, found in steps.items()}
     apart = simultaneous([(capped["sgd"], capped[name]) for name in others], step=1.0)
-    later = [
-        f"{name} {'too few seeds' if each is None else f'{each.mean:+.0f} [{each.low:.0f} to {each.high:.0f}]'}"
-        for name, each in zip(others, apart, strict=True)
-    ]
+    later = [f"{name} {_later(each)}" for name, each in zip(others, apart, strict=True)]
     return [
         f"{all_of(greater(each) for each in apart)} at the published rates, that SGD is the slowest: the smoothed "
         f"loss of a batch is first within {_NEAR} times the noise's own {noise:.2g} for {listed(told)} (median over "
@@ -99,15 +96,25 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
     ]
 
 
+def _later(difference: CorrectedDifference | None) -> str:
+    if difference is None:
+        return "too few seeds"
+    return f"{difference.mean:+.0f} [{span_text(difference, '{:.0f}'.format)}]"
+
+
 def _noise(material: Material) -> float:
     """Return the best possible loss, the variance of the noise."""
     return float(next(iter(material.configs.values()))["dataset"]["noise"]) ** 2
 
 
 def _far(material: Material, entry: Entry) -> int:
-    """Return the number of an entry's networks that end far from the noise, dead ones included."""
-    losses = last_values(entry.tuned, material.experiment.metric.test)
-    return int(np.sum(losses > _FAR * _noise(material)))
+    """Return the number of an entry's networks that end far from the noise, dead and diverged ones included."""
+    losses = [run.metrics.get(material.experiment.metric.test, np.nan) for run in entry.tuned]
+    near = [
+        run.state != "diverged" and loss <= _FAR * _noise(material)
+        for run, loss in zip(entry.tuned, losses, strict=True)
+    ]
+    return near.count(False)
 
 
 def _first_below(losses: np.ndarray, level: float) -> float:
@@ -142,7 +149,8 @@ def _deaths(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> l
     if not told:
         return []
     return [
-        f"At the published rates, {'; '.join(told)}. Far is a test loss above {_FAR:g} times the noise's variance."
+        f"At the published rates, {'; '.join(told)}. Far is a test loss above {_FAR:g} times the noise's variance, "
+        "or divergence."
     ]
 
 
@@ -164,5 +172,5 @@ def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]]
             row += [f"{count(material, entry)} of {len(entry.tuned)}" for count in (_dead, _far)]
         rows.append(tuple(row))
     caption = "At the published rates, the output linear and a ReLU. A dead net puts out 0 for every input; far is a "
-    caption += f"test loss above {_FAR:g} times the noise's variance, the dead ones among them."
+    caption += f"test loss above {_FAR:g} times the noise's variance or divergence, the dead ones among them."
     return Table(caption=caption, header=tuple(header), rows=tuple(rows))

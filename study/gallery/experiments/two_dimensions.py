@@ -162,15 +162,17 @@ def _claim(walks: Sequence[_EllipseWalk]) -> tuple[str, ...]:
     longest = max(walks, key=lambda each: detour(each.path.positions))
     lower = [each.name for each in walks if each is not sgd and each.recorded < sgd.recorded]
     higher = [each.name for each in walks if each.recorded > sgd.recorded]
+    far = f"{detour(sgd.path.positions):.3g} times the straight line"
     zigzag = (
-        "goes the longest way round" if longest is sgd else f"is not the one with the longest way: {longest.name} is"
+        f"goes the longest way round ({far})"
+        if longest is sgd
+        else f"does not go the longest way round ({far}), which is that of {longest.name}"
     )
     ended = f"lower than {listed(higher)}" if higher else "the highest of all"
     is_short = max(each.path.n_steps for each in walks) < _STEPS
     holds = longest is sgd and len(lower) == len(walks) - 1
     return (
-        f"{fact(None if is_short else holds)}: SGD {zigzag} "
-        f"({detour(sgd.path.positions):.3g} times the straight line), and at these rates it ends at "
+        f"{fact(None if is_short else holds)}: SGD {zigzag}, and at these rates it ends at "
         f"{number(sgd.recorded)}, {ended}.",
     )
 

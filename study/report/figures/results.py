@@ -77,7 +77,8 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
         label = outcome.labels[each.other]
         style = look[label]
         seeds = metric.sign * (outcome.scores[verdict.candidate] - outcome.scores[each.other]) * unit
-        units = [f"{outcome.unit} {number}" for number in outcome.units]
+        column = "study seed" if outcome.unit == "study" else "confirmation"
+        units = [f"{column} {number}" for number in outcome.units]
         digits = "+.2f" if metric.is_share else "+.3g"
         seeds_trace = _seeds_trace(seeds, units, y=y, style=style, name=label, digits=digits)
         span = metric.change_span(each.low_holm, each.high_holm)
@@ -90,8 +91,8 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
     return Figure(
         name="differences",
         title="Paired differences",
-        description=f"Differences of {outcome.candidate} from each other over shared {outcome.unit}s, with intervals "
-        "that hold for all pairs together.",
+        description=f"Differences of {outcome.candidate} from each other over shared {outcome.units_text}, with "
+        "intervals that hold for all pairs together.",
         traces=traces,
         x={"title": title, "zeroline": True, "zerolinewidth": 2},
         y=_names_axis([outcome.labels[each.other] for each in ordered]),

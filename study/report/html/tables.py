@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from study.core.number_text import short_number
-from study.report.across_workloads import AcrossWorkloads
+from study.report.across_workloads import TAU_MAX, AcrossWorkloads
 from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
@@ -122,6 +122,11 @@ def _summary_notes(comparison: Comparison) -> list[str]:
     ]
     if any(len(entry.studies) > 1 for entry in entries):
         told.insert(0, "Results of several study seeds are averaged; n counts the confirmation seeds of one study.")
+    if any(row.over_studies for row in comparison.rows):
+        text = (
+            "The 95 % interval, also in the figure, is over confirmation seeds, for these tuned configurations; that "
+        )
+        told.insert(1, f"{text}over studies includes the luck of the search.")
     if any(_apart(row) for row in comparison.rows):
         counted = (
             f"The order and the gain count a diverged confirmation as {metric.text(metric.worst)}"
@@ -140,26 +145,25 @@ def differences_table(comparison: Comparison) -> ReportTable | None:
         return None
     found = sorted(verdict.differences, key=lambda each: each.mean)
     labels = [outcome.labels[each.other] for each in found]
-    seeds = "studies" if outcome.unit == "study" else "seeds"
     significant = [
         "no" if each.other in verdict.tied else "worse" if each.other in verdict.better else "better" for each in found
     ]
     return ReportTable(
-        caption=f"Over {verdict.n_seeds} shared {outcome.unit}s; positive favors {outcome.candidate}",
+        caption=f"Over {verdict.n_seeds} shared {outcome.units_text}; positive favors {outcome.candidate}",
         subject=f"{outcome.candidate} against",
         headings=[RowHeading(label=label, color=look[label].color) for label in labels],
         columns=[
             ("mean difference", "strong", [metric.change(each.mean) for each in found]),
             ("95 % interval", "number", [metric.change_span(each.low_holm, each.high_holm) for each in found]),
             ("adjusted p", "number", ["< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}" for each in found]),
-            (f"{seeds} won", "number", [_won(comparison, each.other) for each in found]),
+            (f"{outcome.units_text} won", "number", [_won(comparison, each.other) for each in found]),
             ("significant difference", "text", significant),
         ],
-        notes=_difference_notes(comparison, seeds=seeds),
+        notes=_difference_notes(comparison),
     )
 
 
-def _difference_notes(comparison: Comparison, *, seeds: str) -> list[str]:
+def _difference_notes(comparison: Comparison) -> list[str]:
     outcome = comparison.outcome
     assert outcome.verdict is not None
     n = len(outcome.labels)
@@ -171,7 +175,8 @@ def _difference_notes(comparison: Comparison, *, seeds: str) -> list[str]:
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
         told.append("An end above or below 0: the sign is significant, and the tests say no more.")
-    return [*told, f"{seeds.capitalize()} won: those under which {outcome.candidate} has the better test result."]
+    won = f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better test result."
+    return [*told, won]
 
 
 def _won(comparison: Comparison, other: int) -> str:
@@ -280,7 +285,14 @@ def ranks_table(found: AcrossWorkloads) -> ReportTable:
             *([profile] if found.taus.size else []),
         ],
         name="Ranks",
+        notes=_PROFILE_NOTES if found.taus.size else (),
     )
+
+
+_PROFILE_NOTES = (
+    "Profile score: the share of the workloads on which the target is met within a factor of the fewest steps, "
+    f"averaged over the factors from 1 to {TAU_MAX:g}; 1 is the fastest everywhere. Steps are medians over seeds.",
+)
 
 
 def _mean(interval: Interval | None, metric: ObjectiveMetric) -> str:

@@ -55,3 +55,22 @@ def test_lines_are_told_from_where_the_outputs_lie(line):
         "line-published",
         "line-tuned",
     ]
+
+
+@pytest.mark.parametrize(("n_seeds", "told"), [(1, "2.0000"), (3, "2.0000 ± 0.1000")])
+def test_the_deviation_over_seeds_is_that_of_a_sample(make_material, n_seeds, told):
+    slopes = {0: 2.0, 1: 1.9, 2: 2.1}
+
+    def metrics(_name, run):
+        return {"test_loss": 0.01, "val_output_spread": slopes[run.number] * SPREAD, "val_output_mean": -1.0}
+
+    studies = {f"{name}-setting=published": [0.1] * n_seeds for name in ("sgd", "adam")}
+    made = reshaped(
+        make_material(studies),
+        metrics=metrics,
+        config=lambda _: {"dataset": DATASET},
+        history=lambda _run, _metric: np.linspace(1.0, 0.1, 320),
+        metric="val_loss",
+    )
+    rows = {row[:2]: row[2:] for row in show(made).tables[1].rows}
+    assert rows["sgd", "published"][0] == told

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reshaping import reshaped
@@ -48,10 +50,24 @@ def test_who_is_near_the_noise_first_and_how_many_nets_died(toy):
     assert shown.findings[1] == (
         "At the published rates, with a ReLU at the output 8 of 16 nets are dead at the end, and 2 more are far from "
         "the noise; with a linear output 0 of 16 nets are dead at the end, and 4 more are far from the noise. Far is "
-        "a test loss above 4 times the noise's variance."
+        "a test loss above 4 times the noise's variance, or divergence."
     )
     deaths = {row[0]: row for row in shown.tables[1].rows}
     assert deaths["adam"][2:4] == ("0 of 4", "0 of 4")
     assert deaths["adam"][5:] == ("2 of 4", "2 of 4")
     assert [picture.name for picture in shown.pictures] == ["loss-published", "loss-relu_output", "loss-tuned"]
     assert "published rates, ReLU at the output" in shown.pictures[1].caption
+
+
+def test_a_net_that_diverged_is_far_from_the_noise(toy):
+    def diverged(entry):
+        if not entry.label.startswith("adam"):
+            return entry
+        (study,) = entry.studies
+        runs = tuple(replace(run, state="diverged", metrics={"objective": np.inf}) for run in study.tuned)
+        return replace(entry, studies=(replace(study, tuned=runs),))
+
+    entries = tuple(diverged(entry) for entry in toy.experiment.entries)
+    found = show(replace(toy, experiment=replace(toy.experiment, entries=entries)))
+    deaths = {row[0]: row for row in found.tables[1].rows}
+    assert deaths["adam"][2:4] == ("0 of 4", "4 of 4")

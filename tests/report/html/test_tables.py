@@ -68,3 +68,39 @@ def test_the_summary_speaks_of_intervals_only_where_there_are_some(make_study, m
         studies = [make_study(name, [0.8] * n_seeds) for name in ("adam", "sgd")]
         notes = summary_table(compare(make_experiment(*studies)), link="{}").notes
         assert notes[0].startswith(told)
+
+
+@pytest.fixture
+def over_studies(make_study, make_experiment):
+    rng = np.random.default_rng(2)
+    return compare(
+        make_experiment(
+            *(
+                make_study(f"{name}-{seed}", level + 0.01 * rng.standard_normal(3), params={"study_seed": str(seed)})
+                for name, level in (("adam", 0.85), ("sgd", 0.75))
+                for seed in range(3)
+            )
+        )
+    )
+
+
+def test_study_seeds_are_called_that(over_studies):
+    table = differences_table(over_studies)
+    assert table.caption == "Over 3 shared study seeds; positive favors adam"
+    assert cells(table, "study seeds won") == ["3 of 3"]
+    assert "over shared study seeds" in over_studies.figures["differences"].description
+    texts = [text for trace in over_studies.figures["differences"].traces for text in trace.get("text", ())]
+    assert texts == ["study seed 0", "study seed 1", "study seed 2"]
+
+
+def test_two_intervals_of_one_mean_are_told_from_each_other(over_studies, planted):
+    notes = " ".join(summary_table(over_studies, link="{}").notes)
+    assert "is over confirmation seeds, for these tuned configurations; that over studies includes the luck" in notes
+    assert "over studies" not in " ".join(summary_table(compare(planted), link="{}").notes)
+
+
+def test_few_study_seeds_are_said_to_be_few(over_studies):
+    assert any(
+        caution.topic == "Few study seeds" and "3 study seeds are few" in caution.text
+        for caution in over_studies.cautions
+    )

@@ -1,0 +1,21 @@
+import pytest
+
+from study.gallery.analysis.differences import CorrectedDifference, span_text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.0, 2.5, "above 0 to 2.5"),  # Holm's procedure: the sign is significant
+        (-2.5, 0.0, "-2.5 to below 0"),
+        (-1.0, 2.5, "-1 to 2.5"),
+        (0.0, 0.0, "0 to 0"),
+    ],
+)
+def test_an_open_end_is_not_shown_as_zero(low, high, text):
+    assert span_text(CorrectedDifference(mean=(low + high) / 2, low=low, high=high)) == text
+
+
+def test_an_open_end_of_a_ratio_is_one():
+    found = CorrectedDifference(mean=1.0, low=0.0, high=2.0)
+    assert span_text(found, lambda power: f"{10**power:g}") == "above 1 to 100"
