@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
+    _print_all_characters()
     command, *rest = words
     # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -85,3 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _print_all_characters() -> None:
+    """Escape the characters that a terminal cannot show, where Python would end with an error after a good run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")

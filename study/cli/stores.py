@@ -43,9 +43,11 @@ def local_stores(options: argparse.Namespace) -> Stores:
     Args:
         options: The command's options, with those of `add_store_options`.
     """
+    from study.core.database_address import sqlite_address  # takes a third of a second, and --help does not need it
+
     folder = options.folder.resolve()
     return Stores(
-        tracking_uri=options.tracking_uri or f"sqlite:///{_database(folder)}",
+        tracking_uri=options.tracking_uri or sqlite_address(_database(folder)),
         artifacts=folder / "mlruns" / "artifacts",
         optuna_journal=folder / "mlruns" / "optuna.journal",
     )

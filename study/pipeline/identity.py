@@ -18,6 +18,7 @@ from study.config.schema import StudyConfig, digest_of_value, settings_of
 from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError
+from study.core.names import shortened
 from study.datasets import Dataset
 from study.search.study_names import KnownStudy, has_results, read_known_studies
 
@@ -90,7 +91,7 @@ def _begin_beside(config: StudyConfig, earlier: KnownStudy) -> IdentifiedStudy:
     """Name a new study beside an earlier one with other contents."""
     contents = cast(Contents, config.contents)
     changes = contents.changes_from(earlier.contents[-1])
-    name = f"{config.labels[0]}-{_suffix(contents, changes)}"
+    name = shortened(f"{config.labels[0]}-{_suffix(contents, changes)}")
     message = (
         f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {name}. "
         f"To continue {earlier.name} all the same, set accept_changes=true."

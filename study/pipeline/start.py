@@ -40,7 +40,13 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         search = stores.enter_context(open_search(config))
         versions = environment()
         with search.alone():  # one worker at a time: the first creates the run that all others use
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
+            opened = open_study(
+                config,
+                study_name=search.name,
+                dataset=dataset,
+                environment=versions,
+                namesakes=search.namesakes,
+            )
         tracker = stores.enter_context(opened)
         _announce(config, search, tracker, view)
         for message in identified.messages:

@@ -15,6 +15,7 @@ from study.config.instantiate import is_too_deep
 from study.config.moved_targets import translate_moved
 from study.core.contents import Contents
 from study.core.errors import StudyError
+from study.core.names import mended
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value
 from study.reproduction.exported_file import read_exported
@@ -120,20 +121,26 @@ def find_study(tracking_uri: str, name: str, *, connections: Connections | None 
         StoreError: The store cannot be read.
         StudyError: No study has this name, or several studies have this optimizer.
     """
-    experiment, _, wanted = name.rpartition("/")
     connections = connections or Connections()
     known = list(read_experiments(tracking_uri, connections=connections))
-    if experiment not in known:
-        raise StudyError(_unknown(name, "an experiment in the store", experiment, known))
-    studies = read_studies(tracking_uri, experiment, connections=connections)
-    named = [study for study in studies if study.name == wanted]
-    same_optimizer = [study for study in studies if study.optimizer == wanted]
+    # Experiments, and studies of earlier versions, may have slashes in their names.
+    experiments = sorted((found for found in known if name.startswith(f"{found}/")), key=len)
+    if not experiments:
+        raise StudyError(_unknown(name, "an experiment in the store", name.rpartition("/")[0], known))
+    named: list[StudyRecord] = []
+    same_optimizer: list[StudyRecord] = []
+    words: set[str] = set()
+    for experiment in experiments:
+        wanted = name.removeprefix(f"{experiment}/")
+        studies = read_studies(tracking_uri, experiment, connections=connections)
+        named += [study for study in studies if study.name in (wanted, mended(wanted))]
+        same_optimizer += [study for study in studies if study.optimizer == wanted]
+        words |= {word for study in studies for word in (study.name, study.optimizer)}
     found = named or same_optimizer
     if not found:
-        words = sorted({word for study in studies for word in (study.name, study.optimizer)})
-        raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, words))
+        raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, sorted(words)))
     if len(found) > 1:
-        listed = ", ".join(f"{experiment}/{study.name}" for study in found)
+        listed = ", ".join(f"{study.experiment}/{study.name}" for study in found)
         raise StudyError(
             f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one."
         )

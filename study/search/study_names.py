@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import optuna
 from optuna.trial import TrialState
@@ -13,12 +13,15 @@ from study.config.effective_settings import settings_digest
 from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
 from study.core.errors import StudyError
+from study.core.names import mended, shortened
 from study.search.claims import is_of_claims
 from study.search.storage.interface import read_storage
 
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
-# its contents as JSON, the first ones and those accepted later.
+# its contents as JSON, the first ones and those accepted later; its experiment; its name, since Optuna
+# renames no study.
 _DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+_EXPERIMENT, _NAME = "experiment", "name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class KnownStudy:
 
     Attributes:
         name: Name of the study in its experiment.
+        optuna_name: Name of the Optuna study.
         digest: Digest that identifies the study.
         typed_digest: Digest of the settings as typed.
         settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
@@ -34,6 +38,7 @@ class KnownStudy:
     """
 
     name: str
+    optuna_name: str
     digest: str
     typed_digest: str
     settings_digest: str = ""
@@ -79,7 +84,48 @@ def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
         if study.digest == config.digest:
             return name
     free = (label for label in config.labels if label not in known)
-    return next(free, f"{config.labels[-1]}-{config.digest[:6]}")
+    return next(free, shortened(f"{config.labels[-1]}-{config.digest[:6]}"))
+
+
+def mend_name(storage: optuna.storages.BaseStorage, study: KnownStudy, known: Mapping[str, KnownStudy]) -> KnownStudy:
+    """Give a study a safe name in place of one that an earlier version accepted; other studies stay as they are.
+
+    Args:
+        storage: Optuna's storage.
+        study: The study.
+        known: The experiment's studies, by name.
+    """
+    name = mended(study.name)
+    if name == study.name:
+        return study
+    name = name if name not in known else shortened(f"{name}-{study.digest[:6]}")
+    return rename_study(storage, study, name)
+
+
+def rename_study(storage: optuna.storages.BaseStorage, study: KnownStudy, name: str) -> KnownStudy:
+    """Give a study another name in its experiment.
+
+    Args:
+        storage: Optuna's storage.
+        study: The study.
+        name: The name, which no other study of the experiment has.
+    """
+    study_id = storage.get_study_id_from_name(study.optuna_name)
+    storage.set_study_user_attr(study_id, _NAME, name)
+    return replace(study, name=name)
+
+
+def new_optuna_name(storage: optuna.storages.BaseStorage, config: StudyConfig, name: str) -> str:
+    """Return a name for the Optuna study of a new study.
+
+    Args:
+        storage: Optuna's storage.
+        config: The study's config.
+        name: Name of the study in its experiment, which no other study has now; a renamed one may have begun with it.
+    """
+    plain = f"{config.experiment_name}/{name}"
+    begun = {frozen.study_name for frozen in storage.get_all_studies() if _DIGEST in frozen.user_attrs}
+    return plain if plain not in begun else f"{plain} {config.digest}"
 
 
 def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
@@ -131,7 +177,7 @@ def has_results(stores: Stores, experiment: str, name: str) -> bool:
     storage = read_storage(stores)
     if storage is None:
         return False
-    study_id = storage.get_study_id_from_name(f"{experiment}/{name}")
+    study_id = storage.get_study_id_from_name(known_studies(storage, experiment)[name].optuna_name)
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     return bool(storage.get_all_trials(study_id, deepcopy=False, states=states))
 
@@ -159,15 +205,17 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     """
     prefix = f"{experiment}/"
     return {
-        name: _known_study(name, frozen.user_attrs)
+        name: _known_study(name, frozen.study_name, frozen.user_attrs)
         for frozen in storage.get_all_studies()
         # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
         if frozen.study_name.startswith(prefix) and _DIGEST in frozen.user_attrs
-        for name in [frozen.study_name.removeprefix(prefix)]
+        # The name of an experiment may have slashes too.
+        if frozen.user_attrs.get(_EXPERIMENT, experiment) == experiment
+        for name in [str(frozen.user_attrs.get(_NAME, frozen.study_name.removeprefix(prefix)))]
     }
 
 
-def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
+def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str) -> None:
     """Write a study's identity and contents to the attributes of the Optuna study.
 
     Accepted contents are added after the earlier ones.
@@ -175,9 +223,15 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
     Args:
         optuna_study: The Optuna study.
         config: The study's config.
+        name: Name of the study in its experiment.
     """
     attrs = optuna_study.user_attrs
-    written: dict[str, object] = {_DIGEST: config.digest, _TYPED: config.typed_digest}
+    written: dict[str, object] = {
+        _EXPERIMENT: config.experiment_name,
+        _NAME: name,
+        _DIGEST: config.digest,
+        _TYPED: config.typed_digest,
+    }
     if config.contents is not None:
         written[_SETTINGS] = settings_digest(config)
         known, latest = list(attrs.get(_CONTENTS, ())), config.contents.to_json()
@@ -187,7 +241,7 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
             optuna_study.set_user_attr(key, value)
 
 
-def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
+def _known_study(name: str, optuna_name: str, attrs: Mapping[str, object]) -> KnownStudy:
     recorded = attrs.get(_CONTENTS)
     contents = []
     for text in recorded if isinstance(recorded, list) else ():
@@ -195,6 +249,7 @@ def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
             contents.append(Contents.from_json(str(text)))
     return KnownStudy(
         name=name,
+        optuna_name=optuna_name,
         digest=str(attrs[_DIGEST]),
         typed_digest=str(attrs.get(_TYPED, attrs[_DIGEST])),
         settings_digest=str(attrs.get(_SETTINGS, "")),

@@ -54,7 +54,14 @@ class StudyRuns:
     tags_before: Mapping[str, str]
 
 
-def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> StudyRuns:
+def open_runs(
+    config: StudyConfig,
+    *,
+    study_name: str,
+    dataset: Dataset,
+    environment: Mapping[str, str],
+    namesakes: Collection[str] = (),
+) -> StudyRuns:
     """Find the run of the study with this digest, or create it, and update its description.
 
     Entries that an earlier process left in a spool are delivered first.
@@ -64,6 +71,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         study_name: Name of the study in its experiment.
         dataset: The study's data set.
         environment: Versions by package, and `git_commit`.
+        namesakes: Names of the other studies with this digest. Default: none.
 
     Raises:
         StoreError: The store cannot be opened or written to.
@@ -76,7 +84,7 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         deliver_spool(path, tracking_uri=uri)
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config)
-        run_id = _parent(client, config, experiment_id, study_name=study_name)
+        run_id = _parent(client, config, experiment_id, study_name=study_name, namesakes=namesakes)
         before = client.get_run(run_id).data
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=environment)
         write_views(client, experiment_id, config)
@@ -87,13 +95,8 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         if _end_orphans(client, children):
             children = child_runs(client, experiment_id, run_id)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
-    address = Address(
-        tracking_uri=redact(uri),
-        experiment_id=experiment_id,
-        experiment=config.experiment_name,
-        study=study_name,
-        run_id=run_id,
-    )
+    names = {"experiment": config.experiment_name, "study": study_name}
+    address = Address(tracking_uri=redact(uri), experiment_id=experiment_id, run_id=run_id, **names)
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
@@ -134,12 +137,17 @@ def _experiment(client: MlflowClient, config: StudyConfig) -> str:
     return str(found.experiment_id)
 
 
-def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str) -> str:
+def _parent(
+    client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str, namesakes: Collection[str]
+) -> str:
     """Return the id of the study's run, which is created when it is missing."""
-    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}' AND tags.study_name = '{study_name}'"
+    # A recorded name may hold any character, may be cut, and may be an earlier one. So the condition has no name.
+    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}'"
+    others = {name[: mlflow_schema.TAG_LENGTH] for name in namesakes}
 
     def oldest() -> str | None:
         runs = find_runs(client, experiment_id, same_study)
+        runs = [run for run in runs if run.data.tags.get("study_name") not in others]
         return min(runs, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id if runs else None
 
     if (found := oldest()) is not None:

@@ -33,7 +33,12 @@ _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
 def open_study(
-    config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]
+    config: StudyConfig,
+    *,
+    study_name: str,
+    dataset: Dataset,
+    environment: Mapping[str, str],
+    namesakes: Collection[str] = (),
 ) -> StudyTracker:
     """Open the record of a study: a new record, or the one with the same digest to continue.
 
@@ -42,13 +47,14 @@ def open_study(
         study_name: Name of the study in its experiment.
         dataset: The data set, described as an MLflow input.
         environment: Versions by package, and `git_commit`; each becomes a tag of the study and of every trial.
+        namesakes: Names of the other studies with this digest. Default: none.
 
     Raises:
         StoreError: The store cannot be opened or written to, or this MLflow cannot record system metrics.
     """
     if config.tracking.system_metrics:
         check_system_metrics()
-    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
+    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment, namesakes=namesakes)
     return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
 

@@ -556,3 +556,35 @@ def test_a_study_continues_from_its_own_copy_while_its_server_is_away(make_confi
     assert (study.tags["progress"], study.metrics["best_trial_number"]) == ("2/3", 1)
     assert sorted((run.number, run.superseded) for run in study.confirmations) == [(0, False), (0, True)]
     assert not list((config.stores.artifacts.parent / "spool").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["adam-activation='tanh'", 'a"b`c', "a\\b", "a\nb", "50%", "漢" * 200, "1," * 5000])
+def test_a_study_of_any_recorded_name_has_one_run(make_config, dataset, record, name):
+    config = make_config()
+    for number in range(2):
+        with open_study(config, study_name=name, dataset=dataset, environment={}) as tracker:
+            record(tracker, "trial", number)
+    (study,) = read(config)
+    assert study.name == name[:8000]
+    assert [trial.number for trial in study.trials] == [0, 1]
+
+
+def test_a_study_keeps_its_run_under_another_name_and_leaves_that_of_a_namesake(make_config, dataset, record):
+    config = make_config()
+    for name, others in (("first", ()), ("other", ("first",)), ("renamed", ("other",))):
+        with open_study(config, study_name=name, dataset=dataset, environment={}, namesakes=others) as tracker:
+            record(tracker, "trial", 0)
+    assert [study.name for study in read(config)] == ["renamed", "other"]
+
+
+def test_names_of_settings_that_mlflow_cannot_tell_apart_are_all_recorded(make_config, open_tracker):
+    config = make_config()
+    keys = ["a%b", "a_b", "a'b", "x" * 300, "x" * 301, "漢" * 300, "漢" * 301, "plain"]
+    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": {key: 7 for key in keys}}})
+    with open_tracker(config):
+        pass
+    (study,) = read(config)
+    found = [key for key, value in study.params.items() if key.startswith("model.sizes") and value == "7"]
+    assert len(found) == len(keys)
+    assert "model.sizes.plain" in found
+    assert max(map(len, found)) <= 250

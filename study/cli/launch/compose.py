@@ -25,6 +25,7 @@ from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.working_directory import own_conf
 from study.config.named_settings import refuse_given
 from study.core.errors import ConfigError, Fault, StudyError
+from study.core.names import in_label, shortened
 from study.core.redaction import written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -239,5 +240,5 @@ def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | No
         if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
-        parts.append(f"{short}={typed.text}".replace("/", "."))
-    return "-".join([str(raw["optimizer"]["name"]), *sorted(parts)])
+        parts.append(in_label(f"{short}={typed.text}"))
+    return shortened("-".join([in_label(str(raw["optimizer"]["name"])), *sorted(parts)]))
