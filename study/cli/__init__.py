@@ -19,10 +19,15 @@ COMMANDS = {
     "export": "write the best configuration as Hydra YAML, ready for `study run best=FILE`",
     "compare": "write the page that says which optimizer is better, and by how much",
     "gallery": "make the pages of the published comparisons that were run",
+    "delete": "delete a study in both stores, the search and MLflow",
+    "rename": "give a study or an experiment another name in both stores",
     "sync": "deliver the records that wait for an unreachable tracking server",
     "ui": "open MLflow on the right stores",
     "doctor": "show the backends, GPUs, data sets and stores of this machine",
 }
+
+# Commands whose whole module is an action.
+_MODULES = {name: f"study.cli.actions.{name}" for name in ("delete", "rename")}
 
 _HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
 
@@ -76,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         with two_stage_interrupt():
-            return int(importlib.import_module(f"study.cli.{command}").main(rest))
+            return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
         return error.exit_status

@@ -60,7 +60,8 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     settings = settings_digest(config)
     config = replace(config, contents=contents, identity=digest_of_value([settings, contents.digest]))
     known = read_known_studies(config.stores, config.experiment_name)
-    of_settings = [study for study in known.values() if study.settings_digest == settings and study.contents]
+    acting = {"": settings} | {study.began_in: settings_digest(study.began(config)) for study in known.values()}
+    of_settings = [s for s in known.values() if s.settings_digest == acting[s.began_in] and s.contents]
     namesake = known.get(config.study_name or "")
     # A study of the name that was typed comes first, then the oldest with these contents, then the latest.
     alike = [study for study in of_settings if study.contents[-1].digest == contents.digest]

@@ -14,6 +14,7 @@ from study.pipeline.context import StudyContext
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
 from study.pipeline.preflight import build_model, build_trainer, load_dataset
+from study.pipeline.reconcile import reconcile
 from study.search.ask_tell import Search, open_search
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
@@ -40,16 +41,12 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         search = stores.enter_context(open_search(config))
         versions = environment()
         with search.alone():  # one worker at a time: the first creates the run that all others use
-            opened = open_study(
-                config,
-                study_name=search.name,
-                dataset=dataset,
-                environment=versions,
-                namesakes=search.namesakes,
-            )
-        tracker = stores.enter_context(opened)
+            known = search.record()
+            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions, search=known)
+            tracker = stores.enter_context(opened)
+            repairs = reconcile(config, search, tracker, known=known)
         _announce(config, search, tracker, view)
-        for message in identified.messages:
+        for message in (*identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from study.core.contents import Contents
 from study.core.errors import StudyError
 from study.core.names import mended
 from study.core.records import RunRecord, StudyRecord
-from study.core.search_space import Value
+from study.core.search_space import Value, value_of
 from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
 from study.tracking.read_studies import (
@@ -153,7 +152,7 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
     Args:
         run: The run.
     """
-    return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
+    return {key: value_of(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
 
 
 def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> RecordedRun:
@@ -232,15 +231,6 @@ def _best_confirmation(study: StudyRecord) -> RunRecord:
             f"({progress} trials done). Continue it with budget.n_confirmations=5, or name a trial by its run id."
         )
     return min(confirmed, key=lambda run: run.number)
-
-
-def _value(text: str) -> Value:
-    """Read a value back: numbers, booleans, null and lists are JSON, everything else is text."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return tuple(map(str, value)) if isinstance(value, list) else value
 
 
 def _unknown(name: str, expected: str, wanted: str, known: Sequence[str] | Collection[str]) -> str:

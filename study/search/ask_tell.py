@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.records import SearchedTrial, SearchRecord
 from study.core.search_space import Value, to_arguments, to_coordinates
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
@@ -22,6 +23,7 @@ from study.search.failed_trials import last_line
 from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
+from study.search.recorded_trials import as_template, recorded_trial
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
 from study.search.study_names import choose_name, describe_study, known_studies, mend_name, new_optuna_name
@@ -185,6 +187,34 @@ class Search:
         """States of the trials that ended, by number."""
         numbered = self._known().numbered
         return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
+
+    def record(self) -> SearchRecord:
+        """Return the trials that ended, and the other studies with this digest, for the comparison with MLflow."""
+        with self._store.reading():
+            trials = [
+                recorded_trial(self._config, frozen)
+                for _, frozen in sorted(self._known().numbered.items())
+                if frozen.state.is_finished() and frozen.params.keys() == self._distributions.keys()
+            ]
+        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials))
+
+    def adopt(self, trials: Sequence[SearchedTrial]) -> list[int]:
+        """Add ended trials that this search does not know, since its store was lost; call this inside `alone`.
+
+        Args:
+            trials: Trials of this study, read from another store. Those whose point or seed is not of this study are
+                left out.
+
+        Returns:
+            Numbers of the added trials.
+        """
+        known = self._known()
+        free = [t for t in trials if t.number not in known.numbered and t.number not in known.left]
+        templates = {trial.number: as_template(self._config, trial, self._distributions) for trial in free}
+        added = {number: template for number, template in templates.items() if template is not None}
+        for template in added.values():
+            add_trial(self._study, template)
+        return sorted(added)
 
     @property
     def n_spent(self) -> int:

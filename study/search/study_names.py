@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,10 @@ from study.search.storage.interface import read_storage
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
 # its contents as JSON, the first ones and those accepted later; its experiment; its name, since Optuna
 # renames no study.
-_DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
-_EXPERIMENT, _NAME = "experiment", "name"
+DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+EXPERIMENT, NAME = "experiment", "name"
+# Its experiment's first name, which is part of its digests; only of a study whose experiment was renamed.
+BEGAN_IN = "began_in"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class KnownStudy:
         typed_digest: Digest of the settings as typed.
         settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
         contents: Data, code and architecture, the first ones and those accepted later. Default: empty, not recorded.
+        began_in: First name of the study's experiment, which is part of the digests. Default: empty, the present name.
     """
 
     name: str
@@ -43,6 +47,15 @@ class KnownStudy:
     typed_digest: str
     settings_digest: str = ""
     contents: tuple[Contents, ...] = ()
+    began_in: str = ""
+
+    def began(self, config: StudyConfig) -> StudyConfig:
+        """Return a config under the experiment's first name, so that its digests can be compared with the study's.
+
+        Args:
+            config: A config of the study's experiment.
+        """
+        return replace(config, experiment_name=self.began_in) if self.began_in else config
 
 
 def check_name(config: StudyConfig) -> None:
@@ -60,8 +73,8 @@ def check_name(config: StudyConfig) -> None:
         if known is None:
             return
         # Of a study that an earlier version recorded, only the settings as typed are known.
-        acting = known.settings_digest
-        if (acting or known.typed_digest) != (settings_digest(config) if acting else config.typed_digest):
+        acting, began = known.settings_digest, known.began(config)
+        if (acting or known.typed_digest) != (settings_digest(began) if acting else began.typed_digest):
             raise _name_is_taken(config, known)
 
 
@@ -111,7 +124,7 @@ def rename_study(storage: optuna.storages.BaseStorage, study: KnownStudy, name: 
         name: The name, which no other study of the experiment has.
     """
     study_id = storage.get_study_id_from_name(study.optuna_name)
-    storage.set_study_user_attr(study_id, _NAME, name)
+    storage.set_study_user_attr(study_id, NAME, name)
     return replace(study, name=name)
 
 
@@ -124,8 +137,9 @@ def new_optuna_name(storage: optuna.storages.BaseStorage, config: StudyConfig, n
         name: Name of the study in its experiment, which no other study has now; a renamed one may have begun with it.
     """
     plain = f"{config.experiment_name}/{name}"
-    begun = {frozen.study_name for frozen in storage.get_all_studies() if _DIGEST in frozen.user_attrs}
-    return plain if plain not in begun else f"{plain} {config.digest}"
+    begun = {frozen.study_name for frozen in storage.get_all_studies() if DIGEST in frozen.user_attrs}
+    others = (f"{plain} {config.digest}-{attempt}" for attempt in itertools.count())
+    return next(free for free in itertools.chain([plain], others) if free not in begun)
 
 
 def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
@@ -208,10 +222,9 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
         name: _known_study(name, frozen.study_name, frozen.user_attrs)
         for frozen in storage.get_all_studies()
         # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
-        if frozen.study_name.startswith(prefix) and _DIGEST in frozen.user_attrs
-        # The name of an experiment may have slashes too.
-        if frozen.user_attrs.get(_EXPERIMENT, experiment) == experiment
-        for name in [str(frozen.user_attrs.get(_NAME, frozen.study_name.removeprefix(prefix)))]
+        if DIGEST in frozen.user_attrs
+        if frozen.user_attrs.get(EXPERIMENT, experiment if frozen.study_name.startswith(prefix) else "") == experiment
+        for name in [str(frozen.user_attrs.get(NAME, frozen.study_name.removeprefix(prefix)))]
     }
 
 
@@ -227,9 +240,9 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str
     """
     attrs = optuna_study.user_attrs
     written: dict[str, object] = {
-        _EXPERIMENT: config.experiment_name,
-        _NAME: name,
-        _DIGEST: config.digest,
+        EXPERIMENT: config.experiment_name,
+        NAME: name,
+        DIGEST: config.digest,
         _TYPED: config.typed_digest,
     }
     if config.contents is not None:
@@ -250,8 +263,9 @@ def _known_study(name: str, optuna_name: str, attrs: Mapping[str, object]) -> Kn
     return KnownStudy(
         name=name,
         optuna_name=optuna_name,
-        digest=str(attrs[_DIGEST]),
-        typed_digest=str(attrs.get(_TYPED, attrs[_DIGEST])),
+        digest=str(attrs[DIGEST]),
+        typed_digest=str(attrs.get(_TYPED, attrs[DIGEST])),
         settings_digest=str(attrs.get(_SETTINGS, "")),
         contents=tuple(contents),
+        began_in=str(attrs.get(BEGAN_IN, "")),
     )

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from study.core.errors import StoreError
+from study.core.records import SearchRecord
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
@@ -572,7 +573,8 @@ def test_a_study_of_any_recorded_name_has_one_run(make_config, dataset, record, 
 def test_a_study_keeps_its_run_under_another_name_and_leaves_that_of_a_namesake(make_config, dataset, record):
     config = make_config()
     for name, others in (("first", ()), ("other", ("first",)), ("renamed", ("other",))):
-        with open_study(config, study_name=name, dataset=dataset, environment={}, namesakes=others) as tracker:
+        known = SearchRecord(namesakes=frozenset(others))
+        with open_study(config, study_name=name, dataset=dataset, environment={}, search=known) as tracker:
             record(tracker, "trial", 0)
     assert [study.name for study in read(config)] == ["renamed", "other"]
 
