@@ -54,15 +54,21 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
 
 
 def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
+    n_done = search.n_spent
     view.study_started(
         search.name,
         experiment=config.experiment_name,
         metric=config.objective.metric,
         direction=config.objective.direction,
-        n_trials=config.n_trials,
-        n_done=search.n_spent,
+        n_trials=max(config.n_trials, n_done),
+        n_done=n_done,
         n_confirmations=n_confirmations_due(config, tracker),
     )
+    if n_done > config.n_trials:
+        view.message(
+            f"budget.n_trials={config.n_trials} is lower than the {n_done} trials that are done; all of them count. "
+            "For a study of fewer trials, set another study_name."
+        )
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
     announce_cautions(config, view)

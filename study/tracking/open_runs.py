@@ -93,7 +93,8 @@ def open_runs(
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
         before = client.get_run(run_id).data
-        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=environment)
+        tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
+        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
@@ -103,14 +104,13 @@ def open_runs(
         if _end_orphans(client, children) or restored:
             children = child_runs(client, experiment_id, run_id)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
-    address = _address(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name)
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
         run_id=run_id,
         children=tuple(children),
         mlflow_writer=mlflow_writer,
-        spool=None if is_database(uri) else open_spool(spools, config.digest, address),
+        spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=dict(before.tags),
         was_deleted=was_deleted,
         restored=restored,
@@ -118,14 +118,18 @@ def open_runs(
     )
 
 
-def _address(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Address:
-    return Address(
+def _spool(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Spool | None:
+    """Open the file in which entries wait for a server; None for a database."""
+    if is_database(config.stores.tracking_uri):
+        return None
+    address = Address(
         tracking_uri=redact(config.stores.tracking_uri),
         experiment_id=experiment_id,
         experiment=config.experiment_name,
         study=study_name,
         run_id=run_id,
     )
+    return open_spool(spool_folder(config), config.digest, address)
 
 
 def spool_folder(config: StudyConfig) -> Path:
@@ -153,7 +157,11 @@ def _experiment(client: MlflowClient, config: StudyConfig, search: SearchRecord)
                 raise
             found = client.get_experiment_by_name(name)  # another study was quicker
     if found is None or found.lifecycle_stage != "active":
-        advice = "Restore it with `mlflow experiments restore`, or set another experiment_name."
+        number = "ID" if found is None else found.experiment_id
+        advice = (
+            f"Restore it (mlflow experiments restore --experiment-id {number}, with MLFLOW_TRACKING_URI set to this "
+            "address), or set another experiment_name."
+        )
         raise StoreError(f"experiment_name={name}: this experiment was deleted in {redact(uri)}. {advice}")
     return str(found.experiment_id)
 

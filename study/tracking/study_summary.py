@@ -177,8 +177,9 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         tests: Mean and interval of each test metric.
     """
     outcomes, counts = summary.outcomes, summary.counts
-    progress = f"{len(outcomes)}/{config.n_trials}"
-    tags = {"progress": progress}
+    total = max(config.n_trials, len(outcomes))  # the budget may be lower than that of an earlier command
+    progress = f"{len(outcomes)}/{total}"
+    tags = {"progress": progress, "n_trials": str(total)}
     searched = tuple(config.optimizer.ranges)
     workload = f"{config.model.name} on {config.dataset.name}"
     lines = [f"**{config.optimizer.name}**, {workload}: {progress} trials"]

@@ -173,6 +173,9 @@ def show_both(stores: Stores, experiments: Sequence[str]) -> None:
     """
     both = read_both(stores)
     studies = [study for name in experiments for study in both.find(name)] if experiments else list(both.studies)
+    if not studies:
+        sys.stdout.write("Both stores are empty.\n")
+        return
     headers = ("study", "search", "trials in the search", "trials in MLflow", "confirmations", "stores")
     render_table(headers, [_row(study) for study in studies], stream=sys.stdout)
     if any(study.search is None or study.record is None for study in studies):
