@@ -45,7 +45,7 @@ def refuse_renamed(client: MlflowClient, config: StudyConfig, search: SearchReco
 
 
 def restore_study(client: MlflowClient, experiment_id: str, condition: str, search: SearchRecord) -> str | None:
-    """Restore the run of a study that was deleted in MLflow; return its id, or None if there is none.
+    """Restore the run of a study that was deleted in MLflow; return its id, or None without such a run.
 
     Args:
         client: A client of the store.
