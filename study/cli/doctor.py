@@ -62,11 +62,11 @@ def main(arguments: list[str]) -> int:
 
 def _recorded_facts() -> object:
     """Return the costs that conf/trainer/auto.yaml records."""
-    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text())["facts"]
+    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text("utf-8"))["facts"]
 
 
 def _targets() -> dict[str, str]:
     """Return the `_target_` of every data set in conf/, the working directory's own conf/ included."""
     folders = filter(None, (packaged_conf(), own_conf()))
     files = {file.stem: file for folder in folders for file in sorted((folder / "dataset").glob("*.yaml"))}
-    return {name: str(yaml.safe_load(file.read_text())["_target_"]) for name, file in files.items()}
+    return {name: str(yaml.safe_load(file.read_text("utf-8"))["_target_"]) for name, file in files.items()}

@@ -33,15 +33,19 @@ def reconcile(config: StudyConfig, search: Search, tracker: StudyTracker, *, kno
             f"deleted in MLflow, but not in the search, and so restored: {' and '.join(lost)}. "
             f"To delete a study in both stores: study delete '{name}'."
         )
-    if not tracker.is_complete:  # a record may still be on its way to a server
-        return messages
     recorded = tracker.known_trials()
-    if lacking := [trial for trial in known.ended if trial.number not in recorded]:
+    lacking = [trial for trial in known.ended if trial.number not in recorded]
+    numbers = _trials([trial.number for trial in lacking])
+    if lacking and tracker.is_complete:
         _write_again(config, tracker, lacking)
         messages.append(
-            f"MLflow had no run of {_trials([trial.number for trial in lacking])}: written again from the search, "
-            "with point, seed, state and objective. Their epochs and times are lost; to train them again, "
-            f"study delete '{name}', then the same command."
+            f"MLflow had no run of {numbers}: written again from the search, with point, seed, state and objective. "
+            f"Their epochs and times are lost; to train them again, study delete '{name}', then the same command."
+        )
+    elif lacking:
+        messages.append(
+            f"MLflow has no run of {numbers}: their records may wait in mlruns/spool of another worker. They are "
+            "delivered when it goes on, or by study sync in its folder."
         )
     candidates = [_searched(config, run) for run in recorded.values()]
     if adopted := search.adopt([trial for trial in candidates if trial is not None]):

@@ -6,6 +6,7 @@ import getpass
 import math
 import os
 import platform
+import posixpath
 import re
 import sys
 import time
@@ -291,8 +292,9 @@ def _may_grow(key: str) -> bool:
 
 
 def _key(name: str) -> str:
-    """Replace the characters that MLflow refuses in names."""
-    return re.sub(r"[^\w\-. :/]", "_", name)[:_KEY_LENGTH]
+    """Replace the characters that MLflow refuses in names, and slashes where they make a path such as `a//b`."""
+    key = re.sub(r"[^\w\-. :/]", "_", name)[:_KEY_LENGTH]
+    return key if posixpath.normpath(key) == key and not key.startswith("/") else key.replace("/", "_")
 
 
 def _keys(names: Iterable[str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ class StudyRuns:
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
-        is_complete: False if records of the study's other workers may still wait for a server.
+        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
     """
 
     client: MlflowClient
@@ -114,7 +114,7 @@ def open_runs(
         tags_before=dict(before.tags),
         was_deleted=was_deleted,
         restored=restored,
-        is_complete=None not in delivered,
+        is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
     )
 
 

@@ -74,7 +74,7 @@ class StudyTracker:
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         was_deleted: True if the study's run had been deleted and was restored at the opening.
         restored: Numbers of the trials whose deleted runs were restored at the opening.
-        is_complete: False if records of the study's other workers may still wait for a server.
+        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
     """
 
     def __init__(

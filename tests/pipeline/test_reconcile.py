@@ -7,6 +7,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from study.core.errors import StoreError
+from study.search.storage.local import open_local
+from study.tracking import open_runs
 from study.tracking.read_studies import read_studies
 from tests.two_stores import OBJECTIVES, STATES, begin_study, copy_of, opened
 
@@ -113,6 +115,26 @@ def test_a_lost_database_is_written_again_from_the_search(config, empty_store):
     assert {run.data.tags["origin"] for run in _runs(config, role="trial")} == {"search"}
     assert record.tags["progress"] == "4/6"
     assert _reopened(config)[0] == []
+
+
+def test_records_that_wait_for_a_server_elsewhere_are_not_written_twice(config, monkeypatch):
+    for run in _runs(config, role="trial"):
+        _client(config).set_tag(run.info.run_id, "state", "lost")  # no run agrees with the search
+        _client(config).delete_run(run.info.run_id)
+    monkeypatch.setattr(open_runs, "is_database", lambda uri: False)
+    monkeypatch.setattr(open_runs, "_spool", lambda *_, **__: None)
+    stores = dataclasses.replace(config.stores, optuna_url="postgresql+psycopg://host/searches")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(
+            "study.search.ask_tell.open_storage",
+            lambda _: open_local(config.stores.optuna_journal, study=config.digest),
+        )
+        told = _reopened(dataclasses.replace(config, stores=stores))[0]
+    (line,) = told
+    assert (
+        "MLflow has no run of 4 trials (0, 1, 2, 3): their records may wait in mlruns/spool of another worker" in line
+    )
+    assert _runs(config, role="trial") == []
 
 
 def test_of_several_deleted_runs_the_one_that_the_search_knows_is_restored(config):

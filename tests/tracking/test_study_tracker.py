@@ -10,16 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import _validate_param_name as validate_param_name
 
 from study.core.errors import StoreError
 from study.core.records import SearchRecord
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.tracking.mlflow_schema import config_params
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 from study.tracking.study_summary import ConfirmedMean
 from study.tracking.study_tracker import open_study
+from tests.awkward_names import names
 
 
 def read(config):
@@ -590,3 +595,16 @@ def test_names_of_settings_that_mlflow_cannot_tell_apart_are_all_recorded(make_c
     assert len(found) == len(keys)
     assert "model.sizes.plain" in found
     assert max(map(len, found)) <= 250
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.dictionaries(names, st.integers(), max_size=6))
+@example(sizes={"a//b": 1, "a/./b": 2, "../up": 3, "/root": 4, "a/": 5, "": 6})
+@example(sizes={"x" * 300: 1, "x" * 301: 2, "a%b": 3, "a_b": 4})
+def test_settings_of_any_names_have_keys_of_their_own_that_mlflow_accepts(make_config, sizes):
+    config = make_config()
+    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": sizes}})
+    keys = [param.key for param in config_params(config)]
+    assert len(set(keys)) == len(keys) == len(config_params(make_config())) - 2 + len(sizes)
+    for key in keys:
+        validate_param_name(key)
