@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from functools import partial
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -121,19 +122,13 @@ def test_records_that_wait_for_a_server_elsewhere_are_not_written_twice(config, 
     for run in _runs(config, role="trial"):
         _client(config).set_tag(run.info.run_id, "state", "lost")  # no run agrees with the search
         _client(config).delete_run(run.info.run_id)
-    monkeypatch.setattr(open_runs, "is_database", lambda uri: False)
+    monkeypatch.setattr(open_runs, "is_database", lambda _: False)
     monkeypatch.setattr(open_runs, "_spool", lambda *_, **__: None)
+    storage = partial(open_local, config.stores.optuna_journal, study=config.digest)
+    monkeypatch.setattr("study.search.ask_tell.open_storage", lambda _: storage())
     stores = dataclasses.replace(config.stores, optuna_url="postgresql+psycopg://host/searches")
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(
-            "study.search.ask_tell.open_storage",
-            lambda _: open_local(config.stores.optuna_journal, study=config.digest),
-        )
-        told = _reopened(dataclasses.replace(config, stores=stores))[0]
-    (line,) = told
-    assert (
-        "MLflow has no run of 4 trials (0, 1, 2, 3): their records may wait in mlruns/spool of another worker" in line
-    )
+    (line,) = _reopened(dataclasses.replace(config, stores=stores))[0]
+    assert line.startswith("MLflow has no run of 4 trials (0, 1, 2, 3): their records may wait in mlruns/spool of ")
     assert _runs(config, role="trial") == []
 
 
