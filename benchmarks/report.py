@@ -21,6 +21,7 @@ import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from study.core.database_address import sqlite_address
 from study.tracking.connection import connect
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamax", "nadam")
@@ -124,7 +125,7 @@ def main() -> None:
         database = folder / "mlruns" / "mlflow.db"
         database.parent.mkdir()
         began = time.perf_counter()
-        fill(f"sqlite:///{database}", folder / "mlruns" / "artifacts", **vars(options))
+        fill(sqlite_address(database), folder / "mlruns" / "artifacts", **vars(options))
         print(f"{os.cpu_count()} cores; the store took {time.perf_counter() - began:.0f} s to fill")
         for extra in ([], ["--no-log"]):
             command = [sys.executable, "-c", "import sys; from study.cli import main; sys.exit(main())"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,10 +20,15 @@ COMMANDS = {
     "export": "write the best configuration as Hydra YAML, ready for `study run best=FILE`",
     "compare": "write the page that says which optimizer is better, and by how much",
     "gallery": "make the pages of the published comparisons that were run",
+    "delete": "delete a study in both stores, the search and MLflow",
+    "rename": "give a study or an experiment another name in both stores",
     "sync": "deliver the records that wait for an unreachable tracking server",
     "ui": "open MLflow on the right stores",
     "doctor": "show the backends, GPUs, data sets and stores of this machine",
 }
+
+# Commands whose whole module is an action.
+_MODULES = {name: f"study.cli.actions.{name}" for name in ("delete", "rename")}
 
 _HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
 
@@ -65,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
+    _print_all_characters()
     command, *rest = words
     # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -76,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         working_directory()
         with two_stage_interrupt():
-            return int(importlib.import_module(f"study.cli.{command}").main(rest))
+            return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
         return error.exit_status
@@ -87,3 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _print_all_characters() -> None:
+    """Escape the characters that a terminal cannot show, where Python would end with an error after a good run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")

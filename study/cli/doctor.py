@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 def _recorded_facts() -> object:
     """Return the costs that conf/trainer/auto.yaml records."""
-    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text())["facts"]
+    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text("utf-8"))["facts"]
 
 
 def _targets() -> dict[str, str | StudyError]:

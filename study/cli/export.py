@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import re
 import sys
 from pathlib import Path
 
 from study.cli.stores import add_store_options, find_stores
 from study.cli.working_directory import import_from_working_directory
 from study.core.errors import StudyError
+from study.core.names import in_file_name
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if options.output == "-":
         sys.stdout.write(text)
         return 0
-    path = Path(options.output or re.sub(r"[^\w.-]", "_", f"{target.study.experiment}-{target.study.name}") + ".yaml")
+    path = Path(options.output or in_file_name(f"{target.study.experiment}-{target.study.name}") + ".yaml")
     _write(path, text, overwrite=options.overwrite)
     sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run best={path}\n")
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from study.cli.stores import add_store_options, find_stores
+from study.cli.stores import add_search_option, add_store_options, find_stores, local_stores
 from study.core.errors import StudyError
 
 
@@ -28,14 +28,21 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
+    parser.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
     add_store_options(parser)
+    add_search_option(parser)
     options = parser.parse_args(arguments)
     # Imported late: MLflow takes seconds, and --help does not need it.
     from study.cli.actions.overview import show_studies
     from study.tracking.connection import Connections
     from study.tracking.read_studies import read_experiments, read_studies
 
+    if options.all:
+        from study.cli.actions.both_stores import show_both
+
+        show_both(local_stores(options), options.experiments)
+        return 0
     uri = find_stores(options).tracking_uri
     connections = Connections()
     known = read_experiments(uri, connections=connections)

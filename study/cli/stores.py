@@ -19,6 +19,15 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tracking-uri", help="an MLflow store (default: mlruns/mlflow.db of the folder)")
 
 
+def add_search_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the store of searches, for commands that need it beside MLflow's.
+
+    Args:
+        parser: The command's parser, which is changed.
+    """
+    parser.add_argument("--optuna-url", help="the database of searches of storage=server (default: the journal)")
+
+
 def find_stores(options: argparse.Namespace) -> Stores:
     """Return the stores that a command's options name.
 
@@ -41,13 +50,17 @@ def local_stores(options: argparse.Namespace) -> Stores:
     """Return the stores that a command's options name, even if they do not exist.
 
     Args:
-        options: The command's options, with those of `add_store_options`.
+        options: The command's options, with those of `add_store_options`, perhaps with that of `add_search_option`.
     """
+    from study.core.database_address import sqlite_address  # takes a third of a second, and --help does not need it
+
     folder = options.folder.resolve()
+    optuna_url = vars(options).get("optuna_url")
     return Stores(
-        tracking_uri=options.tracking_uri or f"sqlite:///{_database(folder)}",
+        tracking_uri=options.tracking_uri or sqlite_address(_database(folder)),
         artifacts=folder / "mlruns" / "artifacts",
-        optuna_journal=folder / "mlruns" / "optuna.journal",
+        optuna_journal=folder / "mlruns" / "optuna.journal" if optuna_url is None else None,
+        optuna_url=optuna_url,
     )
 
 

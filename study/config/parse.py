@@ -27,6 +27,7 @@ from study.config.schema import (
 )
 from study.config.unknown_arguments import section_faults, signature_faults, unknown_arguments
 from study.core.errors import ConfigError, Fault
+from study.core.names import default_experiment_name
 from study.core.search_space import Value
 
 # Keys that describe their section and are not arguments of its target.
@@ -97,8 +98,9 @@ def _study_config(
         objective=read_objective(read, task, recorded=recorded),
         stores=read_stores(read, folder),
         tracking=_tracking(read),
-        experiment_name=read.name("experiment_name", optional=True) or f"{dataset.name}-{model.name}",
-        study_name=read.name("study_name", optional=True) or None,
+        experiment_name=read.name("experiment_name", optional=True)
+        or default_experiment_name(dataset.name, model.name),
+        study_name=read.name("study_name", optional=True, parts=False) or None,
         labels=tuple(labels) or (optimizer.name,),
         study_seed=read.integer("study_seed", minimum=0) or 0,
         order_seed=read.integer("order_seed", minimum=0) or 0,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from study.config.reader import Reader
 from study.config.schema import Stores
+from study.core.database_address import sqlite_address
 from study.core.redaction import redact
 
 _POSTGRESQL = ("postgresql://", "postgresql+psycopg://")
@@ -27,7 +28,7 @@ def read_stores(read: Reader, folder: Path) -> Stores:
     journal = read.path("storage.optuna_journal", optional=bool(optuna_url))
     tracking_uri = _address(read, "tracking_uri") or _address(read, "storage.mlflow_server")
     if not tracking_uri:
-        tracking_uri = f"sqlite:///{folder / read.path('storage.mlflow_database')}"
+        tracking_uri = sqlite_address(folder / read.path("storage.mlflow_database"))
     return Stores(
         tracking_uri=tracking_uri,
         artifacts=folder / read.path("storage.artifacts"),

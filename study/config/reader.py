@@ -11,10 +11,9 @@ from typing import Any
 
 from study.config.known_keys import dotted_keys
 from study.core.errors import Fault
+from study.core.names import name_fault
 
 _MISSING = object()
-_LONGEST_NAME = 200
-_QUOTES = "'\"`\\"
 
 
 class Reader:
@@ -94,16 +93,16 @@ class Reader:
             self.fault(key, found, allowed="a name", advice=f"Give {key} as text.")
         return ""
 
-    def name(self, key: str, *, optional: bool = False) -> str:
-        """Return a string that can be part of a file name and of a database query.
+    def name(self, key: str, *, optional: bool = False, parts: bool = True) -> str:
+        """Return a string that can be a name, and a part of a file name.
 
         Args:
             key: The dotted key.
             optional: Accept a missing or null key. Default False.
+            parts: Accept several names with `/` between them. Default True.
         """
         found = self.text(key, optional=optional)
-        if not found.isprintable() or len(found) > _LONGEST_NAME or any(sign in found for sign in _QUOTES):
-            allowed = f"at most {_LONGEST_NAME} printable characters, without quotes and backslashes"
+        if found and (allowed := name_fault(found, parts=parts)):
             self.fault(key, found, allowed=allowed, advice=f"Shorten or correct {key}.")
             return ""
         return found

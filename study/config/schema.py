@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from study.config.instantiate import Section
 from study.core.contents import Contents
+from study.core.names import in_file_name
 from study.core.search_space import Range, Value, n_grid_points
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -332,7 +333,7 @@ class StudyConfig:
     @property
     def log_file(self) -> Path:
         """Path of the study's log."""
-        return self.stores.artifacts.parent / "logs" / f"{self.experiment_name}-{self.typed_digest}.log"
+        return self.stores.artifacts.parent / "logs" / f"{in_file_name(self.experiment_name)}-{self.typed_digest}.log"
 
     @property
     def digest(self) -> str:

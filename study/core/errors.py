@@ -54,7 +54,7 @@ def _shown(value: object) -> str:
     except ValueError:  # Python writes no integers of more than 4300 digits
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def told_with_place(error: BaseException) -> str:

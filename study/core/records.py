@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from study.core.search_space import Value
 from study.core.trainer_interface import Kind, State
 
 Role = Literal["study", "trial", "confirmation", "comparison"]
@@ -52,6 +53,44 @@ class RunRecord:
     def finished(self) -> bool:
         """True if the run ended by itself, in whatever state; false if it runs or was cut off."""
         return self.state is not None and self.status in ("FINISHED", "FAILED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedTrial:
+    """A trial that has ended, as both stores know it.
+
+    Attributes:
+        number: Index of the trial in its study, from 0.
+        hyperparameters: The optimizer's arguments, by name.
+        run_seed: Seed of the initial weights.
+        state: The state in which it ended.
+        objective: The objective, in the metric's units; NaN if it is unknown, as that of a failed trial.
+        error: Last line of the error of a failed trial. None (the default): it did not fail.
+    """
+
+    number: int
+    hyperparameters: Mapping[str, Value]
+    run_seed: int
+    state: State
+    objective: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRecord:
+    """A study as the store of searches holds it.
+
+    Attributes:
+        namesakes: Names of the other studies with the same digest. Default: none.
+        ended: Trials that ended, in the order of their numbers. Default: none.
+    """
+
+    namesakes: frozenset[str] = frozenset()
+    ended: tuple[SearchedTrial, ...] = ()
+
+
+# A study that no store of searches knows.
+NO_RECORD = SearchRecord()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,3 +116,16 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool) or value is None or isinstance(value, list | tuple | dict):
         return json.dumps(value)
     return str(value)
+
+
+def value_of(text: str) -> Value:
+    """Read a recorded value back: numbers, booleans, null and lists are JSON, everything else is text.
+
+    Args:
+        text: The text, as `text_of` returns it.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(map(str, value)) if isinstance(value, list) else value

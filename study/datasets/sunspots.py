@@ -64,7 +64,7 @@ def load(*, window: int = 20, n_validation: int = 29, n_test: int = 29) -> Datas
 
 def series() -> Numbers:
     """Return the yearly means from 1700 on, shape (309,)."""
-    text = importlib.resources.files("study.datasets").joinpath(_FILE).read_text()
+    text = importlib.resources.files("study.datasets").joinpath(_FILE).read_text("utf-8")
     rows = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
     return np.asarray([float(value) for _, value in rows], np.float32)
 

@@ -18,6 +18,7 @@ from study.config.schema import StudyConfig, digest_of_value, settings_of
 from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError
+from study.core.names import shortened
 from study.datasets import Dataset
 from study.search.study_names import KnownStudy, has_results, read_known_studies
 
@@ -59,7 +60,8 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     settings = settings_digest(config)
     config = replace(config, contents=contents, identity=digest_of_value([settings, contents.digest]))
     known = read_known_studies(config.stores, config.experiment_name)
-    of_settings = [study for study in known.values() if study.settings_digest == settings and study.contents]
+    acting = {"": settings} | {study.began_in: settings_digest(study.began(config)) for study in known.values()}
+    of_settings = [s for s in known.values() if s.settings_digest == acting[s.began_in] and s.contents]
     namesake = known.get(config.study_name or "")
     # A study of the name that was typed comes first, then the oldest with these contents, then the latest.
     alike = [study for study in of_settings if study.contents[-1].digest == contents.digest]
@@ -90,7 +92,7 @@ def _begin_beside(config: StudyConfig, earlier: KnownStudy) -> IdentifiedStudy:
     """Name a new study beside an earlier one with other contents."""
     contents = cast(Contents, config.contents)
     changes = contents.changes_from(earlier.contents[-1])
-    name = f"{config.labels[0]}-{_suffix(contents, changes)}"
+    name = shortened(f"{config.labels[0]}-{_suffix(contents, changes)}")
     message = (
         f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {name}. "
         f"To continue {earlier.name} all the same, set accept_changes=true."

@@ -16,6 +16,7 @@ from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import StudyConfig
 from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, told_with_place
+from study.core.names import default_experiment_name
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.pipeline.data_check import check_data
@@ -23,7 +24,7 @@ from study.search.search_check import search_faults
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
-from study.training.backend import select_backend
+from study.training.backend import select_backend, use_keras_defaults
 
 
 def load_config(
@@ -61,6 +62,7 @@ def load_config(
         config = parse(raw, folder=folder, labels=labels, helpers=helpers)
     except ConfigError as error:
         raise told_by_origin(error, resolved.origins) from None
+    use_keras_defaults()  # reading the config has imported Keras
     _check_parts(config, resolved.origins)
     check_stores(config)
     return config
@@ -221,7 +223,7 @@ def _advised(raw: Mapping[str, Any], *, folder: Path) -> Mapping[str, Any]:
     """Choose the trainer before anything is checked: checking imports Keras with its backend."""
     read = Reader(raw)
     named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
-    experiment = read.value("experiment_name", default=None) or "-".join(map(str, named))
+    experiment = read.value("experiment_name", default=None) or default_experiment_name(*map(str, named))
     stores = read_stores(read, folder)
     # A config with faults is refused later, with all of them.
     return advise(

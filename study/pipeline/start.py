@@ -14,6 +14,7 @@ from study.pipeline.context import StudyContext
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
 from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
+from study.pipeline.reconcile import reconcile
 from study.search.ask_tell import Search, open_search
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
@@ -41,12 +42,14 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         search = stores.enter_context(open_search(config))
         versions = environment()
         with search.alone():  # one worker at a time: the first creates the run that all others use
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions)
-        tracker = stores.enter_context(opened)
+            known = search.record()
+            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions, search=known)
+            tracker = stores.enter_context(opened)
+            repairs = reconcile(config, search, tracker, known=known)
         _announce(config, search, tracker, view)
         for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
             view.message(told)
-        for message in identified.messages:
+        for message in (*identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)
@@ -54,15 +57,21 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
 
 
 def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
+    n_done = search.n_spent
     view.study_started(
         search.name,
         experiment=config.experiment_name,
         metric=config.objective.metric,
         direction=config.objective.direction,
-        n_trials=max(config.n_trials, search.n_spent),
-        n_done=search.n_spent,
+        n_trials=max(config.n_trials, n_done),
+        n_done=n_done,
         n_confirmations=n_confirmations_due(config, tracker),
     )
+    if n_done > config.n_trials:
+        view.message(
+            f"budget.n_trials={config.n_trials} is lower than the {n_done} trials that are done; all of them count. "
+            "For a study of fewer trials, set another study_name."
+        )
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
     announce_cautions(config, view)

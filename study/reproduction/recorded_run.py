@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ from study.config.instantiate import is_too_deep
 from study.config.moved_targets import translate_moved
 from study.core.contents import Contents
 from study.core.errors import StudyError
+from study.core.names import mended
 from study.core.records import RunRecord, StudyRecord
-from study.core.search_space import Value
+from study.core.search_space import Value, value_of
 from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
 from study.tracking.read_studies import (
@@ -120,20 +120,26 @@ def find_study(tracking_uri: str, name: str, *, connections: Connections | None 
         StoreError: The store cannot be read.
         StudyError: No study has this name, or several studies have this optimizer.
     """
-    experiment, _, wanted = name.rpartition("/")
     connections = connections or Connections()
     known = list(read_experiments(tracking_uri, connections=connections))
-    if experiment not in known:
-        raise StudyError(_unknown(name, "an experiment in the store", experiment, known))
-    studies = read_studies(tracking_uri, experiment, connections=connections)
-    named = [study for study in studies if study.name == wanted]
-    same_optimizer = [study for study in studies if study.optimizer == wanted]
+    # Experiments, and studies of earlier versions, may have slashes in their names.
+    experiments = sorted((found for found in known if name.startswith(f"{found}/")), key=len)
+    if not experiments:
+        raise StudyError(_unknown(name, "an experiment in the store", name.rpartition("/")[0], known))
+    named: list[StudyRecord] = []
+    same_optimizer: list[StudyRecord] = []
+    words: set[str] = set()
+    for experiment in experiments:
+        wanted = name.removeprefix(f"{experiment}/")
+        studies = read_studies(tracking_uri, experiment, connections=connections)
+        named += [study for study in studies if study.name in (wanted, mended(wanted))]
+        same_optimizer += [study for study in studies if study.optimizer == wanted]
+        words |= {word for study in studies for word in (study.name, study.optimizer)}
     found = named or same_optimizer
     if not found:
-        words = sorted({word for study in studies for word in (study.name, study.optimizer)})
-        raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, words))
+        raise StudyError(_unknown(name, f"a study or an optimizer of {experiment}", wanted, sorted(words)))
     if len(found) > 1:
-        listed = ", ".join(f"{experiment}/{study.name}" for study in found)
+        listed = ", ".join(f"{study.experiment}/{study.name}" for study in found)
         raise StudyError(
             f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one."
         )
@@ -146,7 +152,7 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
     Args:
         run: The run.
     """
-    return {key: _value(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
+    return {key: value_of(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
 
 
 def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> RecordedRun:
@@ -225,15 +231,6 @@ def _best_confirmation(study: StudyRecord) -> RunRecord:
             f"({progress} trials done). Continue it with budget.n_confirmations=5, or name a trial by its run id."
         )
     return min(confirmed, key=lambda run: run.number)
-
-
-def _value(text: str) -> Value:
-    """Read a value back: numbers, booleans, null and lists are JSON, everything else is text."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return tuple(map(str, value)) if isinstance(value, list) else value
 
 
 def _unknown(name: str, expected: str, wanted: str, known: Sequence[str] | Collection[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import optuna
@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.records import SearchedTrial, SearchRecord
 from study.core.search_space import Value, to_arguments, to_coordinates
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
@@ -22,9 +23,10 @@ from study.search.failed_trials import last_line
 from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
+from study.search.recorded_trials import as_template, recorded_trial
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
-from study.search.study_names import choose_name, describe_study, known_studies
+from study.search.study_names import choose_name, describe_study, known_studies, mend_name, new_optuna_name
 from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
@@ -41,10 +43,17 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
     """
     with open_storage(config) as storage:
         with storage.creating():
-            name = choose_name(config, known_studies(storage.optuna, config.experiment_name))
-            optuna_study = _create(config, storage.optuna, name)
+            known = known_studies(storage.optuna, config.experiment_name)
+            name = chosen = choose_name(config, known)
+            if name in known:
+                begun = mend_name(storage.optuna, known[name], known)
+                name, optuna_name = begun.name, begun.optuna_name
+            else:
+                optuna_name = new_optuna_name(storage.optuna, config, name)
+            optuna_study = _create(config, storage.optuna, name=name, optuna_name=optuna_name)
             claims = Claims(storage, optuna_study.study_name)
-        yield Search(config, optuna_study, storage, name=name, claims=claims)
+        same = {study.name for study in known.values() if study.digest == config.digest}
+        yield Search(config, optuna_study, storage, name=name, claims=claims, namesakes=same - {name, chosen})
 
 
 class Search:
@@ -56,17 +65,26 @@ class Search:
         storage: The store of the search, opened as this worker.
         name: The study's name in its experiment.
         claims: Claims on work other than trials, shared with the study's other workers.
+        namesakes: Names of the other studies with this digest. Default: none.
 
     Attributes:
         name: The study's name in its experiment.
+        namesakes: Names of the other studies with this digest.
         claims: Claims on work other than trials, shared with the study's other workers.
         is_blind: True if the proposals do not depend on the results of other trials.
     """
 
     def __init__(
-        self, config: StudyConfig, optuna_study: optuna.Study, storage: SearchStorage, *, name: str, claims: Claims
+        self,
+        config: StudyConfig,
+        optuna_study: optuna.Study,
+        storage: SearchStorage,
+        *,
+        name: str,
+        claims: Claims,
+        namesakes: Collection[str] = (),
     ) -> None:
-        self.name, self.claims = name, claims
+        self.name, self.claims, self.namesakes = name, claims, frozenset(namesakes)
         self.is_blind = is_blind(config)
         self._config = config
         self._study, self._store = optuna_study, storage
@@ -169,6 +187,34 @@ class Search:
         """States of the trials that ended, by number."""
         numbered = self._known().numbered
         return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
+
+    def record(self) -> SearchRecord:
+        """Return the trials that ended, and the other studies with this digest, for the comparison with MLflow."""
+        with self._store.reading():
+            trials = [
+                recorded_trial(self._config, frozen)
+                for _, frozen in sorted(self._known().numbered.items())
+                if frozen.state.is_finished() and frozen.params.keys() == self._distributions.keys()
+            ]
+        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials))
+
+    def adopt(self, trials: Sequence[SearchedTrial]) -> list[int]:
+        """Add ended trials that this search does not know, since its store was lost; call this inside `alone`.
+
+        Args:
+            trials: Trials of this study, read from another store. Those whose point or seed is not of this study are
+                left out.
+
+        Returns:
+            Numbers of the added trials.
+        """
+        known = self._known()
+        free = [t for t in trials if t.number not in known.numbered and t.number not in known.left]
+        templates = {trial.number: as_template(self._config, trial, self._distributions) for trial in free}
+        added = {number: template for number, template in templates.items() if template is not None}
+        for template in added.values():
+            add_trial(self._study, template)
+        return sorted(added)
 
     @property
     def n_spent(self) -> int:
@@ -276,11 +322,11 @@ class Search:
         )
 
 
-def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
+def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, *, name: str, optuna_name: str) -> optuna.Study:
     pruner = instantiate(config.pruner.section)
     optuna_study = optuna.create_study(
         storage=storage,
-        study_name=f"{config.experiment_name}/{name}",
+        study_name=optuna_name,
         direction=config.objective.direction,
         pruner=pruner,
         load_if_exists=True,
@@ -293,5 +339,5 @@ def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, name: str
             "earlier version guessed the direction by the metric's name, so the best trial is the worst. Set another "
             "study_name: a new study begins beside it."
         )
-    describe_study(optuna_study, config)
+    describe_study(optuna_study, config, name=name)
     return optuna_study

@@ -29,7 +29,7 @@ class Claims:
 
     def __init__(self, storage: SearchStorage, study_name: str) -> None:
         self._storage = storage
-        claims = optuna.create_study(storage=storage.optuna, study_name=f"{_PREFIX}{study_name}", load_if_exists=True)
+        claims = optuna.create_study(storage=storage.optuna, study_name=claims_of(study_name), load_if_exists=True)
         self._study_id = study_id(claims)
         self._n_before = len(self._trials())
         self._mine: dict[str, int] = {}
@@ -110,6 +110,15 @@ class Claims:
 
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+
+
+def claims_of(study_name: str) -> str:
+    """Return the name of the Optuna study that holds the claims of another.
+
+    Args:
+        study_name: Name of the Optuna study that the claims belong to.
+    """
+    return f"{_PREFIX}{study_name}"
 
 
 def is_of_claims(study_name: str) -> bool:

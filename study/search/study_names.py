@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import optuna
 from optuna.trial import TrialState
@@ -14,12 +15,17 @@ from study.config.reader import Reader
 from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
 from study.core.errors import StudyError
+from study.core.names import in_label, mended, shortened
 from study.search.claims import is_of_claims
 from study.search.storage.interface import read_storage
 
 # Attributes of an Optuna study: digests of its identity, of its settings as typed and of its settings by their effect;
-# its contents as JSON, the first ones and those accepted later.
-_DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+# its contents as JSON, the first ones and those accepted later; its experiment; its name, since Optuna
+# renames no study.
+DIGEST, _TYPED, _SETTINGS, _CONTENTS = "digest", "typed_digest", "settings_digest", "contents"
+EXPERIMENT, NAME = "experiment", "name"
+# Its experiment's first name, which is part of its digests; only of a study whose experiment was renamed.
+BEGAN_IN = "began_in"
 # And the settings by which a name distinguishes a study from its namesake, by the word for them in the name.
 _CONDITIONS = "conditions"
 _WORDS = {
@@ -44,20 +50,32 @@ class KnownStudy:
 
     Attributes:
         name: Name of the study in its experiment.
+        optuna_name: Name of the Optuna study.
         digest: Digest that identifies the study.
         typed_digest: Digest of the settings as typed.
         settings_digest: Digest of the settings by their effect. Default: empty, an earlier version recorded the study.
         contents: Data, code and architecture, the first ones and those accepted later. Default: empty, not recorded.
         conditions: Length of the training, batch size, trainer and seeds, by their words in names. Default: empty, not
             recorded.
+        began_in: First name of the study's experiment, which is part of the digests. Default: empty, the present name.
     """
 
     name: str
+    optuna_name: str
     digest: str
     typed_digest: str
     settings_digest: str = ""
     contents: tuple[Contents, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    began_in: str = ""
+
+    def began(self, config: StudyConfig) -> StudyConfig:
+        """Return a config under the experiment's first name, so that its digests can be compared with the study's.
+
+        Args:
+            config: A config of the study's experiment.
+        """
+        return replace(config, experiment_name=self.began_in) if self.began_in else config
 
 
 def check_name(config: StudyConfig) -> None:
@@ -75,8 +93,8 @@ def check_name(config: StudyConfig) -> None:
         if known is None:
             return
         # Of a study that an earlier version recorded, only the settings as typed are known.
-        acting = known.settings_digest
-        if (acting or known.typed_digest) != (settings_digest(config) if acting else config.typed_digest):
+        acting, began = known.settings_digest, known.began(config)
+        if (acting or known.typed_digest) != (settings_digest(began) if acting else began.typed_digest):
             raise _name_is_taken(config, known)
 
 
@@ -105,8 +123,8 @@ def choose_name(config: StudyConfig, known: Mapping[str, KnownStudy]) -> str:
     if free is not None:
         return free
     told = _differing(conditions_of(config), known[config.labels[-1]].conditions)
-    named = "-".join([config.labels[-1], *told])
-    return named if told and named not in known else f"{config.labels[-1]}-{config.digest[:6]}"
+    named = shortened("-".join([config.labels[-1], *map(in_label, told)]))
+    return named if told and named not in known else shortened(f"{config.labels[-1]}-{config.digest[:6]}")
 
 
 def conditions_of(config: StudyConfig) -> dict[str, str]:
@@ -125,6 +143,48 @@ def conditions_of(config: StudyConfig) -> dict[str, str]:
 def _differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
     """Return `word=value` for each condition that differs; none if the other study's are not recorded."""
     return [f"{word}={value}" for word, value in ours.items() if theirs and theirs.get(word) != value]
+
+
+def mend_name(storage: optuna.storages.BaseStorage, study: KnownStudy, known: Mapping[str, KnownStudy]) -> KnownStudy:
+    """Give a study a safe name in place of one that an earlier version accepted; other studies stay as they are.
+
+    Args:
+        storage: Optuna's storage.
+        study: The study.
+        known: The experiment's studies, by name.
+    """
+    name = mended(study.name)
+    if name == study.name:
+        return study
+    name = name if name not in known else shortened(f"{name}-{study.digest[:6]}")
+    return rename_study(storage, study, name)
+
+
+def rename_study(storage: optuna.storages.BaseStorage, study: KnownStudy, name: str) -> KnownStudy:
+    """Give a study another name in its experiment.
+
+    Args:
+        storage: Optuna's storage.
+        study: The study.
+        name: The name, which no other study of the experiment has.
+    """
+    study_id = storage.get_study_id_from_name(study.optuna_name)
+    storage.set_study_user_attr(study_id, NAME, name)
+    return replace(study, name=name)
+
+
+def new_optuna_name(storage: optuna.storages.BaseStorage, config: StudyConfig, name: str) -> str:
+    """Return a name for the Optuna study of a new study.
+
+    Args:
+        storage: Optuna's storage.
+        config: The study's config.
+        name: Name of the study in its experiment, which no other study has now; a renamed one may have begun with it.
+    """
+    plain = f"{config.experiment_name}/{name}"
+    begun = {frozen.study_name for frozen in storage.get_all_studies() if DIGEST in frozen.user_attrs}
+    others = (f"{plain} {config.digest}-{attempt}" for attempt in itertools.count())
+    return next(free for free in itertools.chain([plain], others) if free not in begun)
 
 
 def _name_is_taken(config: StudyConfig, known: KnownStudy) -> StudyError:
@@ -176,7 +236,7 @@ def has_results(stores: Stores, experiment: str, name: str) -> bool:
     storage = read_storage(stores)
     if storage is None:
         return False
-    study_id = storage.get_study_id_from_name(f"{experiment}/{name}")
+    study_id = storage.get_study_id_from_name(known_studies(storage, experiment)[name].optuna_name)
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     return bool(storage.get_all_trials(study_id, deepcopy=False, states=states))
 
@@ -204,15 +264,16 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
     """
     prefix = f"{experiment}/"
     return {
-        name: _known_study(name, frozen.user_attrs)
+        name: _known_study(name, frozen.study_name, frozen.user_attrs)
         for frozen in storage.get_all_studies()
         # A process that was killed before it wrote the digest has left an empty study. The name of this study is free.
-        if frozen.study_name.startswith(prefix) and _DIGEST in frozen.user_attrs
-        for name in [frozen.study_name.removeprefix(prefix)]
+        if DIGEST in frozen.user_attrs
+        if frozen.user_attrs.get(EXPERIMENT, experiment if frozen.study_name.startswith(prefix) else "") == experiment
+        for name in [str(frozen.user_attrs.get(NAME, frozen.study_name.removeprefix(prefix)))]
     }
 
 
-def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
+def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str) -> None:
     """Write a study's identity and contents to the attributes of the Optuna study.
 
     Accepted contents are added after the earlier ones.
@@ -220,10 +281,13 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
     Args:
         optuna_study: The Optuna study.
         config: The study's config.
+        name: Name of the study in its experiment.
     """
     attrs = optuna_study.user_attrs
     written: dict[str, object] = {
-        _DIGEST: config.digest,
+        EXPERIMENT: config.experiment_name,
+        NAME: name,
+        DIGEST: config.digest,
         _TYPED: config.typed_digest,
         _CONDITIONS: conditions_of(config),
     }
@@ -236,7 +300,7 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig) -> None:
             optuna_study.set_user_attr(key, value)
 
 
-def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
+def _known_study(name: str, optuna_name: str, attrs: Mapping[str, object]) -> KnownStudy:
     recorded = attrs.get(_CONTENTS)
     conditions = attrs.get(_CONDITIONS)
     contents = []
@@ -245,9 +309,11 @@ def _known_study(name: str, attrs: Mapping[str, object]) -> KnownStudy:
             contents.append(Contents.from_json(str(text)))
     return KnownStudy(
         name=name,
-        digest=str(attrs[_DIGEST]),
-        typed_digest=str(attrs.get(_TYPED, attrs[_DIGEST])),
+        optuna_name=optuna_name,
+        digest=str(attrs[DIGEST]),
+        typed_digest=str(attrs.get(_TYPED, attrs[DIGEST])),
         settings_digest=str(attrs.get(_SETTINGS, "")),
         contents=tuple(contents),
         conditions={str(key): str(value) for key, value in conditions.items()} if isinstance(conditions, dict) else {},
+        began_in=str(attrs.get(BEGAN_IN, "")),
     )

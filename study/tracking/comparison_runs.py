@@ -44,7 +44,7 @@ def read_context(tracking_uri: str, experiment: str, *, connections: Connections
     client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiment cannot be read"):
         experiment_id = _find_experiment(client, tracking_uri, experiment)
-        runs = find_runs(client, experiment_id, "tags.role = 'study'")
+        runs = find_runs(client, [experiment_id], "tags.role = 'study'")
     digests = {
         run.info.run_id: run.data.tags.get(mlflow_schema.DATA_DIGEST, each.dataset.digest)
         for run in runs

@@ -22,9 +22,11 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from study.core.database_address import sqlite_address
 from study.core.errors import StoreError
 from study.core.machine import cache_folder
 from study.core.redaction import redact
+from study.tracking.artifact_places import follow_store
 from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
 
 _SERVERS = ("http://", "https://")
@@ -58,6 +60,9 @@ def connect(tracking_uri: str, *, create: bool, artifacts: Path | None = None) -
             raise _error(tracking_uri, "there is no store", "Run a study first, or correct tracking_uri.")
         _create_sqlite(tracking_uri, path, artifacts or path.parent / "artifacts")
     check_store(tracking_uri, may_be_empty=create)
+    if path is not None:
+        beside = path.parent / "artifacts"
+        follow_store(path, [beside] if artifacts is None else [artifacts, beside], without_artifacts=create)
     with store_errors(tracking_uri, "the store cannot be opened"):
         return MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
@@ -190,7 +195,7 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
                 return
             draft.unlink(missing_ok=True)  # left by a process that was killed here
             _copy_empty_store(draft)
-            SqlAlchemyStore(f"sqlite:///{draft}", artifacts.as_uri()).engine.dispose()
+            SqlAlchemyStore(sqlite_address(draft), artifacts.as_uri()).engine.dispose()
             os.replace(draft, path)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise _error(uri, f"the store cannot be created ({reason_of(error)})", advice) from error
@@ -210,11 +215,11 @@ def _copy_empty_store(target: Path) -> None:
             made.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=made.parent) as folder:
                 draft = Path(folder) / made.name
-                engine = sqlalchemy.create_engine(f"sqlite:///{draft}")
+                engine = sqlalchemy.create_engine(sqlite_address(draft))
                 initialize_tables(engine)
                 engine.dispose()
                 os.replace(draft, made)
-        _check_database(f"sqlite:///{made}", create=False)
+        _check_database(sqlite_address(made), create=False)
         shutil.copyfile(made, target)
 
 

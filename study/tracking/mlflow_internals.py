@@ -19,6 +19,7 @@ from mlflow.store.db import utils as database_utils
 from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
+from mlflow.tracking._tracking_service import utils as tracking_utils
 
 from study.core.errors import StoreError
 
@@ -122,6 +123,53 @@ def select_metrics(run_ids: Collection[str], metrics: Collection[str]) -> sqlalc
     table = models.SqlMetric
     columns = (table.run_uuid, table.key, table.step, table.value, table.is_nan)
     return sqlalchemy.select(*columns).where(table.run_uuid.in_(run_ids), table.key.in_(metrics))
+
+
+def places_of_experiments() -> sqlalchemy.Select[Any]:
+    """Return a query for id and place of artifacts of all experiments (`SqlExperiment` in MLflow 3.17).
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("reading the places of artifacts", otherwise="or use a server's http address")
+    return sqlalchemy.select(models.SqlExperiment.experiment_id, models.SqlExperiment.artifact_location)
+
+
+def replace_place(experiment_id: int, *, old: str, new: str) -> list[sqlalchemy.Update]:
+    """Return the changes that give an experiment, its runs and its models another place of artifacts.
+
+    Places elsewhere stay (`SqlExperiment`, `SqlRun` and `SqlLoggedModel` in MLflow 3.17).
+
+    Args:
+        experiment_id: MLflow's id of the experiment.
+        old: The recorded place of the experiment's artifacts, an address.
+        new: The new place.
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("changing the places of artifacts", otherwise="or use a server's http address")
+    experiment, run, model = models.SqlExperiment, models.SqlRun, models.SqlLoggedModel
+    changed = [sqlalchemy.update(experiment).where(experiment.experiment_id == experiment_id)]
+    changed[0] = changed[0].values(artifact_location=new)
+    for table, column in ((run, run.artifact_uri), (model, model.artifact_location)):
+        within = sqlalchemy.func.substr(column, 1, len(old) + 1) == f"{old}/"
+        moved = sqlalchemy.literal(new).concat(sqlalchemy.func.substr(column, len(old) + 1))
+        own = sqlalchemy.update(table).where(table.experiment_id == experiment_id, within)
+        changed.append(own.values({column.key: moved}))
+    return changed
+
+
+def forget_places() -> None:
+    """Let MLflow look up each run's place of artifacts again (`_artifact_repos_cache` in MLflow 3.17).
+
+    MLflow remembers it by the run's id alone, and a copied store has the same ids.
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("a copied store", otherwise="or use a server's http address")
+    tracking_utils._artifact_repos_cache.clear()
 
 
 def check_system_metrics() -> None:

@@ -6,10 +6,12 @@ import getpass
 import math
 import os
 import platform
+import posixpath
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,8 +21,9 @@ from mlflow.entities import Dataset as StoredDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from study.config.schema import NOT_IDENTITY, StudyConfig
+from study.config.schema import NOT_IDENTITY, StudyConfig, digest_of_value
 from study.core.contents import Contents
+from study.core.names import in_file_name
 from study.core.records import Role, RunRecord
 from study.core.redaction import redacted
 from study.core.search_space import text_of
@@ -34,7 +37,8 @@ CONTENTS, DATA_DIGEST = "contents", "data_digest"
 ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
 _PARAM_LENGTH = 6000
-_TAG_LENGTH = 8000
+TAG_LENGTH = 8000
+_KEY_LENGTH = 250
 _PER_CALL = 100
 _NAMES = {"trial": "trial {:03d}", "best": "best {}", "default": "default {}", "fixed": "fixed {}"}
 
@@ -124,7 +128,8 @@ def config_params(config: StudyConfig) -> list[Param]:
     flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
-    return [Param(_key(key), text_of(redacted(value, key=key))[:_PARAM_LENGTH]) for key, value in named.items()]
+    keys = _keys(named)
+    return [Param(keys[key], text_of(redacted(value, key=key))[:_PARAM_LENGTH]) for key, value in named.items()]
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
@@ -149,7 +154,8 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
     """Return tags as MLflow's entities."""
-    return [RunTag(_key(key), redacted(value, key=key)[:_TAG_LENGTH]) for key, value in tags.items()]
+    keys = _keys(tags)
+    return [RunTag(keys[key], redacted(value, key=key)[:TAG_LENGTH]) for key, value in tags.items()]
 
 
 def to_params(params: Mapping[str, str]) -> list[Param]:
@@ -202,7 +208,7 @@ def artifact_location(artifacts: Path, experiment_name: str) -> str:
         artifacts: Path of the folder of all artifacts.
         experiment_name: Name of the experiment.
     """
-    return (artifacts / re.sub(r"[^\w.-]+", "_", experiment_name).strip(".")).as_uri()
+    return (artifacts / in_file_name(experiment_name)).as_uri()
 
 
 def run_record(run: Run) -> RunRecord:
@@ -286,5 +292,18 @@ def _may_grow(key: str) -> bool:
 
 
 def _key(name: str) -> str:
-    """Replace the characters that MLflow refuses in names."""
-    return re.sub(r"[^\w\-. :/]", "_", name)[:250]
+    """Replace the characters that MLflow refuses in names, and slashes where they make a path such as `a//b`."""
+    key = re.sub(r"[^\w\-. :/]", "_", name)[:_KEY_LENGTH]
+    return key if posixpath.normpath(key) == key and not key.startswith("/") else key.replace("/", "_")
+
+
+def _keys(names: Iterable[str]) -> dict[str, str]:
+    """Return MLflow's key of each name; names that MLflow cannot tell from one another get a digest."""
+    keys = {name: _key(name) for name in names}
+    counts = Counter(keys.values())
+    return {name: key if counts[key] == 1 else _key_with_digest(name, key) for name, key in keys.items()}
+
+
+def _key_with_digest(name: str, key: str) -> str:
+    digest = digest_of_value(name)[:6]
+    return f"{key[: _KEY_LENGTH - len(digest) - 1]}-{digest}"

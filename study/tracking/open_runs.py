@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
-from study.core.records import RunRecord
+from study.core.records import NO_RECORD, RunRecord, SearchRecord
 from study.core.redaction import redact, redacted
 from study.datasets import Dataset
 from study.tracking import mlflow_schema
@@ -27,6 +27,7 @@ from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
 from study.tracking.read_studies import child_runs, find_runs
+from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,9 @@ class StudyRuns:
         mlflow_writer: The writer of entries to the store.
         spool: The file in which entries wait for a server; None: the store is a database.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
+        was_deleted: True if the study's run had been deleted and was restored.
+        restored: Numbers of the trials whose deleted runs were restored.
+        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
     """
 
     client: MlflowClient
@@ -52,9 +56,19 @@ class StudyRuns:
     mlflow_writer: MlflowWriter
     spool: Spool | None
     tags_before: Mapping[str, str]
+    was_deleted: bool
+    restored: tuple[int, ...]
+    is_complete: bool
 
 
-def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]) -> StudyRuns:
+def open_runs(
+    config: StudyConfig,
+    *,
+    study_name: str,
+    dataset: Dataset,
+    environment: Mapping[str, str],
+    search: SearchRecord = NO_RECORD,
+) -> StudyRuns:
     """Find the run of the study with this digest, or create it, and update its description.
 
     Entries that an earlier process left in a spool are delivered first.
@@ -64,45 +78,58 @@ def open_runs(config: StudyConfig, *, study_name: str, dataset: Dataset, environ
         study_name: Name of the study in its experiment.
         dataset: The study's data set.
         environment: Versions by package, and `git_commit`.
+        search: The study in the store of searches; its trials that were deleted in MLflow are restored. Default: no
+            trials.
 
     Raises:
-        StoreError: The store cannot be opened or written to.
+        StoreError: The store cannot be opened or written to, or the experiment was renamed in MLflow.
     """
     uri = config.stores.tracking_uri
     repeat_nothing(uri)
     client = connect(uri, create=True, artifacts=config.stores.artifacts)
     spools = spool_folder(config)
-    for path in waiting(spools, config.digest):
-        deliver_spool(path, tracking_uri=uri)
+    delivered = [deliver_spool(path, tracking_uri=uri) for path in waiting(spools, config.digest)]
     with store_errors(uri, "the study cannot be recorded"):
-        experiment_id = _experiment(client, config)
-        run_id = _parent(client, config, experiment_id, study_name=study_name)
+        experiment_id = _experiment(client, config, search)
+        run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
         before = client.get_run(run_id).data
-        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=environment)
+        tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
+        _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
             _remove_doubles(client, experiment_id, run_id)
         children = child_runs(client, experiment_id, run_id)
-        if _end_orphans(client, children):
+        restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
+        if _end_orphans(client, children) or restored:
             children = child_runs(client, experiment_id, run_id)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
-    address = Address(
-        tracking_uri=redact(uri),
-        experiment_id=experiment_id,
-        experiment=config.experiment_name,
-        study=study_name,
-        run_id=run_id,
-    )
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
         run_id=run_id,
         children=tuple(children),
         mlflow_writer=mlflow_writer,
-        spool=None if is_database(uri) else open_spool(spools, config.digest, address),
+        spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
         tags_before=dict(before.tags),
+        was_deleted=was_deleted,
+        restored=restored,
+        is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
     )
+
+
+def _spool(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Spool | None:
+    """Open the file in which entries wait for a server; None for a database."""
+    if is_database(config.stores.tracking_uri):
+        return None
+    address = Address(
+        tracking_uri=redact(config.stores.tracking_uri),
+        experiment_id=experiment_id,
+        experiment=config.experiment_name,
+        study=study_name,
+        run_id=run_id,
+    )
+    return open_spool(spool_folder(config), config.digest, address)
 
 
 def spool_folder(config: StudyConfig) -> Path:
@@ -114,11 +141,12 @@ def spool_folder(config: StudyConfig) -> Path:
     return config.stores.artifacts.parent / "spool"
 
 
-def _experiment(client: MlflowClient, config: StudyConfig) -> str:
+def _experiment(client: MlflowClient, config: StudyConfig, search: SearchRecord) -> str:
     """Return the id of the study's experiment, which is created when it is missing."""
     name, uri = config.experiment_name, config.stores.tracking_uri
     found: Experiment | None = client.get_experiment_by_name(name)
     if found is None:
+        refuse_renamed(client, config, search)
         local = mlflow_schema.artifact_location(config.stores.artifacts, name) if is_database(uri) else None
         # Without the kind of an experiment, MLflow's pages ask if it is about language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
@@ -129,21 +157,32 @@ def _experiment(client: MlflowClient, config: StudyConfig) -> str:
                 raise
             found = client.get_experiment_by_name(name)  # another study was quicker
     if found is None or found.lifecycle_stage != "active":
-        advice = "Restore it with `mlflow experiments restore`, or set another experiment_name."
+        number = "ID" if found is None else found.experiment_id
+        advice = (
+            f"Restore it (mlflow experiments restore --experiment-id {number}, with MLFLOW_TRACKING_URI set to this "
+            "address), or set another experiment_name."
+        )
         raise StoreError(f"experiment_name={name}: this experiment was deleted in {redact(uri)}. {advice}")
     return str(found.experiment_id)
 
 
-def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str) -> str:
-    """Return the id of the study's run, which is created when it is missing."""
-    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}' AND tags.study_name = '{study_name}'"
+def _parent(
+    client: MlflowClient, config: StudyConfig, experiment_id: str, *, study_name: str, search: SearchRecord
+) -> tuple[str, bool]:
+    """Return the id of the study's run, which is created when it is missing; and True if it had been deleted."""
+    # A recorded name may hold any character, may be cut, and may be an earlier one. So the condition has no name.
+    same_study = f"tags.role = 'study' AND tags.study_id = '{config.digest}'"
+    others = {name[: mlflow_schema.TAG_LENGTH] for name in search.namesakes}
 
     def oldest() -> str | None:
-        runs = find_runs(client, experiment_id, same_study)
+        runs = find_runs(client, [experiment_id], same_study)
+        runs = [run for run in runs if run.data.tags.get("study_name") not in others]
         return min(runs, key=lambda run: (run.info.start_time, run.info.run_id)).info.run_id if runs else None
 
     if (found := oldest()) is not None:
-        return found
+        return found, False
+    if (found := restore_study(client, experiment_id, same_study, search)) is not None:
+        return found, True
     tags = {
         "role": "study",
         **mlflow_schema.workload_tags(config, study_name=study_name),
@@ -153,8 +192,8 @@ def _parent(client: MlflowClient, config: StudyConfig, experiment_id: str, *, st
     # Two workers that start one study at the same time both keep the older run.
     if (kept := oldest()) is not None and kept != created:
         client.delete_run(created)
-        return kept
-    return str(created)
+        return kept, False
+    return str(created), False
 
 
 def _describe(
@@ -191,7 +230,7 @@ def _describe(
 def _remove_doubles(client: MlflowClient, experiment_id: str, run_id: str) -> None:
     """Delete runs that a server created twice: for a call that timed out, and for its repetition."""
     seen: set[str] = set()
-    runs = find_runs(client, experiment_id, f"tags.`{mlflow_schema.PARENT}` = '{run_id}'")
+    runs = find_runs(client, [experiment_id], f"tags.`{mlflow_schema.PARENT}` = '{run_id}'")
     for run in sorted(runs, key=lambda run: -len(run.data.metrics)):
         record = run.data.tags.get(RECORD)
         if record in seen:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
@@ -79,10 +79,10 @@ def read_studies(
                 f"experiment={experiment}: expected the name of an experiment in {redact(tracking_uri)}. "
                 f"Choose one of these: {names}; or correct tracking_uri."
             )
-        parents = find_runs(client, found.experiment_id, "tags.role = 'study'")
+        parents = find_runs(client, [found.experiment_id], "tags.role = 'study'")
         children: dict[str, list[RunRecord]] = defaultdict(list)
         for role in ("trial", "confirmation") if trials else ("confirmation",):
-            for run in find_runs(client, found.experiment_id, f"tags.role = '{role}'"):
+            for run in find_runs(client, [found.experiment_id], f"tags.role = '{role}'"):
                 children[run.data.tags.get(PARENT, "")].append(run_record(run))
     parents.sort(key=lambda run: run.info.start_time)
     return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
@@ -203,15 +203,18 @@ def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections
         return Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8")
 
 
-def find_runs(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
-    """Return all active runs of an experiment that meet a condition.
+def find_runs(
+    client: MlflowClient, experiment_ids: Sequence[str], condition: str, *, view: int = ViewType.ACTIVE_ONLY
+) -> list[Run]:
+    """Return all runs of some experiments that meet a condition.
 
     Args:
         client: A client of the store.
-        experiment_id: MLflow's id of the experiment.
+        experiment_ids: MLflow's ids of the experiments.
         condition: The condition, in MLflow's search language.
+        view: MLflow's constant for active runs, deleted ones or both. Default: active runs.
     """
-    return list(_search(client, [experiment_id], condition))
+    return list(_search(client, list(experiment_ids), condition, view)) if experiment_ids else []
 
 
 def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: Role | None = None) -> list[RunRecord]:
@@ -224,14 +227,16 @@ def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: R
         role: Return only runs of this role. None (the default): all.
     """
     only = "" if role is None else f" and tags.role = '{role}'"
-    runs = find_runs(client, experiment_id, f"tags.`{PARENT}` = '{run_id}'{only}")
+    runs = find_runs(client, [experiment_id], f"tags.`{PARENT}` = '{run_id}'{only}")
     return sorted((run_record(run) for run in runs if "number" in run.data.tags), key=lambda record: record.started)
 
 
-def _search(client: MlflowClient, experiment_ids: list[str], condition: str) -> Iterator[Run]:
+def _search(
+    client: MlflowClient, experiment_ids: list[str], condition: str, view: int = ViewType.ACTIVE_ONLY
+) -> Iterator[Run]:
     token = None
     while True:
-        page = client.search_runs(experiment_ids, condition, max_results=_RUNS_PER_PAGE, page_token=token)
+        page = client.search_runs(experiment_ids, condition, view, max_results=_RUNS_PER_PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -11,7 +11,7 @@ from mlflow.entities import Metric
 
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
-from study.core.records import Role, RunRecord
+from study.core.records import NO_RECORD, Role, RunRecord, SearchRecord
 from study.core.redaction import redact
 from study.core.trainer_interface import EpochReport, Kind, Trial, TrialResult
 from study.datasets import Dataset
@@ -33,7 +33,12 @@ _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
 def open_study(
-    config: StudyConfig, *, study_name: str, dataset: Dataset, environment: Mapping[str, str]
+    config: StudyConfig,
+    *,
+    study_name: str,
+    dataset: Dataset,
+    environment: Mapping[str, str],
+    search: SearchRecord = NO_RECORD,
 ) -> StudyTracker:
     """Open the record of a study: a new record, or the one with the same digest to continue.
 
@@ -42,13 +47,15 @@ def open_study(
         study_name: Name of the study in its experiment.
         dataset: The data set, described as an MLflow input.
         environment: Versions by package, and `git_commit`; each becomes a tag of the study and of every trial.
+        search: The study in the store of searches; its trials that were deleted in MLflow are restored. Default: no
+            trials.
 
     Raises:
         StoreError: The store cannot be opened or written to, or this MLflow cannot record system metrics.
     """
     if config.tracking.system_metrics:
         check_system_metrics()
-    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment)
+    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment, search=search)
     return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
 
@@ -65,6 +72,9 @@ class StudyTracker:
         run_id: Id of the study's MLflow run.
         experiment_id: Id of the study's MLflow experiment.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
+        was_deleted: True if the study's run had been deleted and was restored at the opening.
+        restored: Numbers of the trials whose deleted runs were restored at the opening.
+        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
     """
 
     def __init__(
@@ -72,6 +82,7 @@ class StudyTracker:
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
         self.tags_before = opened.tags_before
+        self.restored, self.was_deleted, self.is_complete = opened.restored, opened.was_deleted, opened.is_complete
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
@@ -85,7 +96,7 @@ class StudyTracker:
         if config.tracking.system_metrics:
             self._sampler = SystemMetricsThread(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
 
-    def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False) -> None:
+    def start(self, kind: Kind, trial: Trial, *, in_bulk: bool = False, origin: str = "") -> None:
         """Record that a trial or a confirmation starts.
 
         In a deterministic study, a run that was cut off under the same number continues: metrics that are reported
@@ -99,12 +110,13 @@ class StudyTracker:
             trial: The trial.
             in_bulk: Write the run only after its end, together with others, when `write` or `flush` is called. Default
                 False.
+            origin: The store from which the run is written again; it becomes a tag. Default: empty, it is trained now.
         """
         key, run = (kind, trial.number), new_key()
         start = Start(
             run=run,
             name=mlflow_schema.run_name(kind, trial.number, study_name=self._study_name),
-            tags=self._tags(kind, trial.number, run),
+            tags=self._tags(kind, trial.number, run) | ({"origin": origin} if origin else {}),
             params=mlflow_schema.trial_params(trial, optimizer=self._config.optimizer.name),
             started=mlflow_schema.now_ms(),
             before=self._cache.run_ids(key),
@@ -183,6 +195,10 @@ class StudyTracker:
                 if not self._is_away(error):
                     raise
         return {(run.kind, run.number): run for run in self._cache.finished(role)}
+
+    def known_trials(self) -> dict[int, RunRecord]:
+        """Return the finished trials by number, as read at the opening, with the changes of this process since."""
+        return {run.number: run for run in self._cache.finished("trial")}
 
     def supersede(self, kind: Kind, run_ids: Collection[str]) -> None:
         """Mark confirmations of a point that is no longer the best; their numbers become free again.

@@ -107,7 +107,7 @@ def keep_measured(costs: Mapping[str, Sequence[Cost]]) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps({"machines": machines}, indent=1) + "\n")
+        scratch.write_text(json.dumps({"machines": machines}, indent=1) + "\n", encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
         raise StudyError(
@@ -149,7 +149,7 @@ def _costs(entries: Any, path: Path) -> tuple[Cost, ...]:
 def _read(path: Path) -> dict[str, Any]:
     """Return the contents of a file by machine; empty if there is no file."""
     try:
-        found = json.loads(path.read_text())["machines"]
+        found = json.loads(path.read_text("utf-8"))["machines"]
         for entry in found.values():
             if not isinstance(entry["date"], str) or not set(entry["costs"]) <= set(KINDS):
                 raise ValueError(f"found {entry!r}")

@@ -42,6 +42,7 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
         hint = f"Install the package {name!r}" + (" (the extra `torch` has it)" if name == "torch" else "")
         raise BackendError(f"trainer.backend={name}: it is not installed in this environment. {hint}.")
     os.environ["KERAS_BACKEND"] = name
+    os.environ["KERAS_NNX_ENABLED"] = "false"
     # The backend reads these when it first computes, so this is early enough if Keras is already imported.
     for variable, value in _SHARED_GPU[name].items():
         os.environ.setdefault(variable, value)
@@ -49,6 +50,25 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
         _set_xla_flag("xla_force_host_platform_device_count", n_cores())
     if deterministic:
         _ask_for_determinism(name)
+    use_keras_defaults()
+
+
+def use_keras_defaults() -> None:
+    """Give Keras's global settings their documented defaults, if Keras is loaded.
+
+    Keras takes them from a file of the user, `~/.keras/keras.json`, and from the environment, so the same study would
+    have other numbers on another machine. `study.training.precision` sets the type of numbers.
+    """
+    if "keras" not in sys.modules:
+        return
+    import keras
+
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_floatx("float32")
+    # The environment can limit every training, for attempts at a program.
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 def loaded_backend() -> str | None:

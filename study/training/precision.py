@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import keras
 
 from study.core.errors import StudyError
+from study.training.backend import use_keras_defaults
 from study.training.keras_internals import keep_64_bits
 
 # Keras's policy for layers, and the type of optimizers, losses and metrics.
@@ -31,6 +32,7 @@ def use_precision(precision: str) -> None:
         BackendError: This version of Keras cannot compute in this precision.
     """
     check_precision(precision)
+    use_keras_defaults()
     policy, floatx = _SETTINGS[precision]
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)

@@ -11,6 +11,7 @@ from study.datasets import Dataset, Split
 from study.pipeline.identity import contents_of, identify, version_of
 from study.pipeline.preflight import build_model
 from study.search.ask_tell import open_search
+from study.search.stored_searches import list_searches, rename_searches
 from study.search.study_names import known_digests, read_known_studies
 
 
@@ -49,6 +50,20 @@ def test_the_same_contents_are_the_same_study(config, model):
     assert first.messages == second.messages == ()
     assert config.digest == config.typed_digest != first.config.digest
     assert known_digests(config.stores, config.experiment_name) == {config.typed_digest}
+
+
+def test_a_study_goes_on_after_its_experiment_was_renamed(config, model):
+    name, first = begin(config, data(), model)
+    searches = list_searches(config.stores)
+    rename_searches(config.stores, searches, experiment="paper")
+    renamed = dataclasses.replace(config, experiment_name="paper")
+    again, second = begin(renamed, data(), model)
+    assert (again, second.config.digest, second.messages) == (name, first.config.digest, ())
+    (search,) = list_searches(config.stores)
+    assert (search.experiment, search.name, search.n_ended) == ("paper", name, 2)
+    anew, _ = begin(config, data(), model)  # the experiment's first name is free
+    assert anew == name
+    assert [(s.experiment, s.n_ended) for s in list_searches(config.stores)] == [("paper", 2), ("digits-mlp", 1)]
 
 
 def test_other_data_make_another_study_of_the_same_name_for_every_worker(config, model):

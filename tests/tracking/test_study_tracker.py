@@ -10,15 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import _validate_param_name as validate_param_name
 
 from study.core.errors import StoreError
+from study.core.records import SearchRecord
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.tracking.mlflow_schema import config_params
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.read_studies import read_artifact_text, read_histories, read_studies
 from study.tracking.study_summary import ConfirmedMean
 from study.tracking.study_tracker import open_study
+from tests.awkward_names import names
 
 
 def read(config):
@@ -556,3 +562,49 @@ def test_a_study_continues_from_its_own_copy_while_its_server_is_away(make_confi
     assert (study.tags["progress"], study.metrics["best_trial_number"]) == ("2/3", 1)
     assert sorted((run.number, run.superseded) for run in study.confirmations) == [(0, False), (0, True)]
     assert not list((config.stores.artifacts.parent / "spool").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["adam-activation='tanh'", 'a"b`c', "a\\b", "a\nb", "50%", "漢" * 200, "1," * 5000])
+def test_a_study_of_any_recorded_name_has_one_run(make_config, dataset, record, name):
+    config = make_config()
+    for number in range(2):
+        with open_study(config, study_name=name, dataset=dataset, environment={}) as tracker:
+            record(tracker, "trial", number)
+    (study,) = read(config)
+    assert study.name == name[:8000]
+    assert [trial.number for trial in study.trials] == [0, 1]
+
+
+def test_a_study_keeps_its_run_under_another_name_and_leaves_that_of_a_namesake(make_config, dataset, record):
+    config = make_config()
+    for name, others in (("first", ()), ("other", ("first",)), ("renamed", ("other",))):
+        known = SearchRecord(namesakes=frozenset(others))
+        with open_study(config, study_name=name, dataset=dataset, environment={}, search=known) as tracker:
+            record(tracker, "trial", 0)
+    assert [study.name for study in read(config)] == ["renamed", "other"]
+
+
+def test_names_of_settings_that_mlflow_cannot_tell_apart_are_all_recorded(make_config, open_tracker):
+    config = make_config()
+    keys = ["a%b", "a_b", "a'b", "x" * 300, "x" * 301, "漢" * 300, "漢" * 301, "plain"]
+    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": {key: 7 for key in keys}}})
+    with open_tracker(config):
+        pass
+    (study,) = read(config)
+    found = [key for key, value in study.params.items() if key.startswith("model.sizes") and value == "7"]
+    assert len(found) == len(keys)
+    assert "model.sizes.plain" in found
+    assert max(map(len, found)) <= 250
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.dictionaries(names, st.integers(), max_size=6))
+@example(sizes={"a//b": 1, "a/./b": 2, "../up": 3, "/root": 4, "a/": 5, "": 6})
+@example(sizes={"x" * 300: 1, "x" * 301: 2, "a%b": 3, "a_b": 4})
+def test_settings_of_any_names_have_keys_of_their_own_that_mlflow_accepts(make_config, sizes):
+    config = make_config()
+    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": sizes}})
+    keys = [param.key for param in config_params(config)]
+    assert len(set(keys)) == len(keys) == len(config_params(make_config())) - 2 + len(sizes)
+    for key in keys:
+        validate_param_name(key)

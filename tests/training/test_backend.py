@@ -10,6 +10,7 @@ import pytest
 from study.core.errors import BackendError
 from study.core.machine import n_cores
 from study.training.backend import select_backend
+from study.training.precision import use_precision
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,13 @@ def test_fresh_processes_of_the_other_backend_give_the_same_bits():
     assert first["loaded"] == [OTHER]  # on JAX, TensorFlow would take seconds to load
 
 
-def test_a_fresh_process_gives_the_bits_of_this_one():
+def test_a_fresh_process_gives_the_bits_of_this_one_whatever_the_users_keras_is_set_to(tmp_path, monkeypatch):
+    (tmp_path / "keras.json").write_text(
+        '{"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.01, "backend": "torch"}'
+    )
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.setenv("KERAS_NNX_ENABLED", "true")
     from training_workload import keep_going, make_trainer, make_trial
 
     trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
@@ -99,3 +106,35 @@ def test_the_environment_is_set_before_the_import(monkeypatch, backend, variable
     assert variable in os.environ
     wanted = backend == "jax" and deterministic
     assert ("--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", "")) is wanted
+
+
+@pytest.fixture
+def unusual_settings():
+    """Keras with the settings of a user's keras.json and environment."""
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_epsilon(0.01)
+    keras.config.set_floatx("float16")
+    keras.config.set_max_epochs(1)
+    keras.config.set_max_steps_per_epoch(1)
+    yield
+    select_backend(LOADED)
+
+
+def _settings():
+    config = keras.config
+    limits = (config.max_epochs(), config.max_steps_per_epoch())
+    return (config.image_data_format(), config.epsilon(), config.floatx(), *limits)
+
+
+@pytest.mark.parametrize("select", [lambda: select_backend(LOADED), lambda: use_precision("float32")])
+@pytest.mark.usefixtures("unusual_settings")
+def test_the_settings_of_a_users_keras_do_not_count(select):
+    assert _settings() == ("channels_first", 0.01, "float16", 1, 1)
+    select()
+    assert _settings() == ("channels_last", 1e-7, "float32", None, None)
+
+
+@pytest.mark.usefixtures("unusual_settings")
+def test_a_config_is_read_under_the_settings_of_every_machine(compose):
+    compose()
+    assert _settings() == ("channels_last", 1e-7, "float32", None, None)

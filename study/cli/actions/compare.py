@@ -6,7 +6,6 @@ import argparse
 import difflib
 import json
 import math
-import re
 import shlex
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 from study.cli.stores import find_stores
 from study.core.errors import StudyError
+from study.core.names import in_file_name, shortened
 from study.core.search_space import Range, Value
 from study.report.across_workloads import across, sentence
 from study.report.comparison import Comparison, compare
@@ -30,6 +30,9 @@ from study.search.importance import importances
 from study.tracking.comparison_runs import log_comparison, read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_histories, read_studies
+
+# Bytes of the names of experiments in the name of a file; the names of figures come after them.
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,7 @@ def _value(text: str, searched: Range) -> Value:
 
 
 def _file_name(names: Sequence[str]) -> str:
-    return "+".join(re.sub(r"[^\w.-]+", "_", name) for name in names)[:120]
+    return shortened("+".join(map(in_file_name, names)), longest=_LONGEST_NAME)
 
 
 def _pictures(comparison: Comparison) -> dict[str, str]:

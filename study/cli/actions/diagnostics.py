@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from study.config.schema import BACKENDS, KINDS, Stores
+from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
 from study.core.machine import cards
 from study.core.packages import PROJECT
@@ -135,12 +136,11 @@ def _dataset(name: str, target: str | StudyError) -> Finding:
 
 def _stores(stores: Stores) -> list[Finding]:
     """Read the stores without creating them."""
-    database = stores.tracking_uri.removeprefix("sqlite:///")
     return [
         _store(
             "MLflow",
             redact(stores.tracking_uri),
-            local=Path(database) if database != stores.tracking_uri else None,
+            local=sqlite_file(stores.tracking_uri),
             count=lambda: f"experiments: {len(read_experiments(stores.tracking_uri))}",
         ),
         _store(

@@ -28,6 +28,7 @@ from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given, refuse_unused_ranges
 from study.config.reader import Reader
 from study.core.errors import ConfigError, Fault, StudyError
+from study.core.names import in_label, shortened
 from study.core.redaction import texts, written_out
 
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -288,5 +289,6 @@ def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | No
         if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
-        parts.append(f"{short}={typed.text}".replace("/", "."))
-    return "-".join([str(Reader(raw).value("optimizer.name", default="optimizer")), *sorted(parts)])
+        parts.append(in_label(f"{short}={typed.text}"))
+    optimizer = str(Reader(raw).value("optimizer.name", default="optimizer"))
+    return shortened("-".join([in_label(optimizer), *sorted(parts)]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -10,8 +11,8 @@ import optuna
 
 from study.config.schema import Stores, StudyConfig
 from study.search.optuna_internals import check_version
-from study.search.storage.local import open_local, read_local
-from study.search.storage.postgresql import open_postgresql, read_postgresql
+from study.search.storage.local import has_workers, hold_local, open_local, read_local
+from study.search.storage.postgresql import are_alive, hold_postgresql, open_postgresql, read_postgresql
 
 
 class SearchStorage(Protocol):
@@ -88,6 +89,38 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
         return open_postgresql(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
     assert stores.optuna_journal is not None
     return open_local(stores.optuna_journal, study=config.digest)
+
+
+def hold_storage(stores: Stores) -> AbstractContextManager[None]:
+    """Keep all workers from opening a study during a block.
+
+    Args:
+        stores: The places of results.
+
+    Raises:
+        StoreError: The server failed in the block.
+    """
+    if stores.optuna_url is not None:
+        return hold_postgresql(stores.optuna_url)
+    assert stores.optuna_journal is not None
+    return hold_local(stores.optuna_journal) if stores.optuna_journal.exists() else contextlib.nullcontext()
+
+
+def is_open(stores: Stores, *, digest: str, running: Collection[int]) -> bool:
+    """Return whether a living worker has a study open.
+
+    Args:
+        stores: The places of results.
+        digest: The study's digest.
+        running: Ids of the trials, and of the claims, that have not ended.
+
+    Raises:
+        StoreError: The server cannot be reached.
+    """
+    if stores.optuna_url is not None:
+        return bool(running) and are_alive(stores.optuna_url, running, stale_after_s=stores.stale_after_s)
+    assert stores.optuna_journal is not None
+    return has_workers(stores.optuna_journal, study=digest)
 
 
 def read_storage(stores: Stores) -> optuna.storages.BaseStorage | None:

@@ -154,6 +154,33 @@ def read_local(path: Path, journal: Journal | None = None) -> optuna.storages.Ba
         raise _unusable(path, error) from error
 
 
+@contextlib.contextmanager
+def hold_local(path: Path) -> Iterator[None]:
+    """Keep all workers from opening a study of a journal during the block.
+
+    Args:
+        path: Path of the journal, which exists.
+    """
+    with FileLock(f"{path}.create"):
+        yield
+
+
+def has_workers(path: Path, *, study: str) -> bool:
+    """Return whether a living worker has a study open.
+
+    Args:
+        path: Path of the journal.
+        study: The study's digest.
+    """
+    for lock in sorted((path.parent / "locks").glob(f"{study}-*")):
+        try:
+            with FileLock(lock).acquire(blocking=False):
+                continue
+        except Timeout:
+            return True
+    return False
+
+
 def _first_free(locks: Path, study: str) -> FileLock:
     for index in itertools.count():
         lock = FileLock(locks / f"{study}-{index}")

@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import optuna
@@ -205,6 +205,45 @@ def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
         engine.dispose()
         # Without a pool, no connection stays open.
         return _optuna_storage(url, poolclass=sqlalchemy.NullPool) if is_made else None
+
+
+@contextlib.contextmanager
+def hold_postgresql(url: str) -> Iterator[None]:
+    """Keep all workers from opening a study of a database during the block.
+
+    Args:
+        url: Address of the database.
+
+    Raises:
+        StoreError: The server failed in the block.
+    """
+    with _told(url):
+        engine = _engine(url)
+        try:
+            with _lock(engine, _CREATING):
+                yield
+        finally:
+            engine.dispose()
+
+
+def are_alive(url: str, trial_ids: Collection[int], *, stale_after_s: float) -> bool:
+    """Return whether a worker still sends heartbeats for one of some running trials.
+
+    Args:
+        url: Address of the database.
+        trial_ids: Ids of the running trials.
+        stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
+
+    Raises:
+        StoreError: The server cannot be reached, or refuses the connection.
+    """
+    with _told(url):
+        engine = _engine(url)
+        with engine.connect() as connection:
+            values = {"trial_ids": list(trial_ids), "stale_after_s": stale_after_s}
+            silent = set(connection.execute(_SILENT, values).scalars())
+        engine.dispose()
+        return bool(set(trial_ids) - silent)
 
 
 def _optuna_storage(url: str, **engine_kwargs: Any) -> optuna.storages.BaseStorage:

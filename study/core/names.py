@@ -1,0 +1,80 @@
+"""Names of experiments and studies: what a typed one may contain, and safe ones made of typed values."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# Bytes in UTF-8. A file name has at most 255, and ours add a digest, a number or an ending.
+LONGEST = 200
+_QUOTES = "'\"`"
+_DIGEST = 6
+
+
+def in_label(text: str) -> str:
+    """Return typed text as a part of a name: without quotes, separators, percent signs and unprintable characters.
+
+    Args:
+        text: The text, of any length.
+    """
+    bare = text.translate({ord(sign): None for sign in _QUOTES}).replace("/", ".")
+    return "".join(sign if sign.isprintable() and sign not in "\\%" else "_" for sign in bare)
+
+
+def shortened(name: str, *, longest: int = LONGEST) -> str:
+    """Return a name that is not too long; a long one is cut and ends with a digest, so that long ones stay distinct.
+
+    Args:
+        name: The name.
+        longest: The longest allowed name, in bytes of UTF-8. Default `LONGEST`.
+    """
+    written = name.encode("utf-8", "backslashreplace")
+    if len(written) <= longest:
+        return name
+    digest = hashlib.sha256(written).hexdigest()[:_DIGEST]
+    kept = name.encode("utf-8", "replace")[: longest - _DIGEST - 1].decode("utf-8", "ignore")
+    return f"{kept}-{digest}"
+
+
+def mended(name: str) -> str:
+    """Return the name of a study, or a safe one in place of a name that an earlier version accepted.
+
+    Args:
+        name: The recorded name.
+    """
+    return shortened(in_label(name)) if name_fault(name, parts=False) else name
+
+
+def in_file_name(name: str) -> str:
+    """Return a name as a part of a file name: letters, digits, `_`, `.` and `-`, and not too long.
+
+    Args:
+        name: The name of an experiment or a study.
+    """
+    return shortened(re.sub(r"[^\w.-]+", "_", name).strip(".") or "_")
+
+
+def default_experiment_name(dataset: str, model: str) -> str:
+    """Return the name of the experiment of a data set and a model, where the config names none.
+
+    Args:
+        dataset: Name of the data set.
+        model: Name of the model.
+    """
+    return shortened(f"{dataset}-{model}")
+
+
+def name_fault(name: str, *, parts: bool) -> str:
+    """Return the allowed names in words if a typed name is not one of them; empty if it is.
+
+    Args:
+        name: The typed name.
+        parts: Accept several names with `/` between them.
+    """
+    last = "and parts without a letter between slashes" if parts else "and slashes"
+    allowed = f"at most {LONGEST} bytes of printable characters, without quotes, backslashes {last}"
+    is_plain = name.isprintable() and not any(sign in name for sign in f"{_QUOTES}\\")
+    is_short = is_plain and len(name.encode()) <= LONGEST  # printable characters have a form in UTF-8
+    pieces = name.split("/")
+    is_path = (parts or len(pieces) == 1) and all(any(map(str.isalnum, piece)) for piece in pieces)
+    return "" if is_short and is_path else allowed

@@ -1,0 +1,200 @@
+"""The two stores of a study are compared when it opens, and one gets from the other what it lacks."""
+
+import dataclasses
+import shutil
+from functools import partial
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from study.core.errors import StoreError
+from study.search.storage.local import open_local
+from study.tracking import open_runs
+from study.tracking.read_studies import read_studies
+from tests.two_stores import OBJECTIVES, STATES, begin_study, copy_of, opened
+
+
+@pytest.fixture(scope="module")
+def began(compose_quick, tmp_path_factory, empty_store):
+    """A study with four trials, one of each state, and a confirmation, in both stores."""
+    folder = tmp_path_factory.mktemp("began")
+    (folder / "mlruns").mkdir()
+    shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
+    config = compose_quick("budget.n_trials=6", "optimizer.search.amsgrad.choices=[true,false]", folder=folder)
+    begin_study(config)
+    return config
+
+
+@pytest.fixture
+def config(began, tmp_path):
+    return copy_of(began, tmp_path)
+
+
+def _client(config):
+    return MlflowClient(config.stores.tracking_uri)
+
+
+def _runs(config, **tags):
+    client = _client(config)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return [run for run in client.search_runs(ids) if tags.items() <= run.data.tags.items()]
+
+
+def _reopened(config):
+    """Open the study again: return what was told, the trials of the search and those of MLflow."""
+    told = []
+    with opened(config, told) as (search, _):
+        ended = {trial.number: trial for trial in search.record().ended}
+        due = [trial.number for trial in search.ask(9)]
+    (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
+    return told, ended, record, due
+
+
+def _agree(ended, record):
+    """Check that both stores have the same four trials."""
+    assert sorted(ended) == [run.number for run in record.trials] == [0, 1, 2, 3]
+    for run in record.trials:
+        searched = ended[run.number]
+        assert run.finished
+        assert run.state == searched.state == STATES[run.number]
+        assert int(run.params["run_seed"]) == searched.run_seed
+        assert float(run.params["learning_rate"]) == searched.hyperparameters["learning_rate"]
+        assert run.params["amsgrad"] == str(searched.hyperparameters["amsgrad"]).lower()
+        if run.state in ("complete", "diverged"):
+            assert run.metrics["objective"] == searched.objective == OBJECTIVES[run.state]
+
+
+def test_two_stores_that_agree_are_left_alone(config):
+    before = {run.info.run_id for run in _runs(config)}
+    told, ended, record, due = _reopened(config)
+    assert (told, due) == ([], [4, 5])
+    _agree(ended, record)
+    assert {run.info.run_id for run in _runs(config)} == before
+
+
+def test_trials_deleted_in_mlflow_are_restored_with_all_that_they_had(config):
+    for run in _runs(config, role="trial"):
+        _client(config).delete_run(run.info.run_id)
+    told, ended, record, due = _reopened(config)
+    _agree(ended, record)
+    assert due == [4, 5]
+    assert record.trials[0].metrics.keys() >= {"objective", "best_val_accuracy"}
+    (line,) = told
+    assert line.startswith(
+        "deleted in MLflow, but not in the search, and so restored: 4 trials (0, 1, 2, 3). To delete"
+    )
+    assert f"study delete '{config.experiment_name}/{record.name}'" in line
+
+
+@pytest.mark.parametrize("with_children", [False, True])
+def test_a_study_deleted_in_mlflow_is_restored(config, with_children):
+    doomed = [*_runs(config, role="study"), *(_runs(config, role="trial") if with_children else [])]
+    for run in doomed:
+        _client(config).delete_run(run.info.run_id)
+    told, ended, record, _ = _reopened(config)
+    _agree(ended, record)
+    assert len(record.confirmations) == 1
+    (line,) = told
+    what = "the study's run and 4 trials (0, 1, 2, 3)" if with_children else "the study's run"
+    assert f"restored: {what}. To delete" in line
+
+
+def test_a_lost_database_is_written_again_from_the_search(config, empty_store):
+    shutil.rmtree(config.stores.artifacts)
+    path = config.stores.artifacts.parent / "mlflow.db"
+    elsewhere = path.with_name("new.db")  # this process holds the lost file open
+    shutil.copyfile(empty_store, elsewhere)
+    stores = dataclasses.replace(config.stores, tracking_uri=f"sqlite:///{elsewhere}")
+    config = dataclasses.replace(config, stores=stores)
+    told, ended, record, due = _reopened(config)
+    _agree(ended, record)
+    assert due == [4, 5]
+    (line,) = told
+    assert line.startswith(
+        "MLflow had no run of 4 trials (0, 1, 2, 3): written again from the search, with point, seed"
+    )
+    assert {run.data.tags["origin"] for run in _runs(config, role="trial")} == {"search"}
+    assert record.tags["progress"] == "4/6"
+    assert _reopened(config)[0] == []
+
+
+def test_records_that_wait_for_a_server_elsewhere_are_not_written_twice(config, monkeypatch):
+    for run in _runs(config, role="trial"):
+        _client(config).set_tag(run.info.run_id, "state", "lost")  # no run agrees with the search
+        _client(config).delete_run(run.info.run_id)
+    monkeypatch.setattr(open_runs, "is_database", lambda _: False)
+    monkeypatch.setattr(open_runs, "_spool", lambda *_, **__: None)
+    storage = partial(open_local, config.stores.optuna_journal, study=config.digest)
+    monkeypatch.setattr("study.search.ask_tell.open_storage", lambda _: storage())
+    stores = dataclasses.replace(config.stores, optuna_url="postgresql+psycopg://host/searches")
+    (line,) = _reopened(dataclasses.replace(config, stores=stores))[0]
+    assert line.startswith("MLflow has no run of 4 trials (0, 1, 2, 3): their records may wait in mlruns/spool of ")
+    assert _runs(config, role="trial") == []
+
+
+def test_of_several_deleted_runs_the_one_that_the_search_knows_is_restored(config):
+    client = _client(config)
+    (run,) = _runs(config, role="trial", number="0")
+    tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.runName"}
+    for state, objective in (("complete", 0.125), ("diverged", 0.5)):  # of trainings that others replaced
+        replaced = client.create_run(run.info.experiment_id, tags={**tags, "state": state}).info.run_id
+        client.log_metric(replaced, "objective", objective)
+        client.set_terminated(replaced)
+        client.delete_run(replaced)
+    client.delete_run(run.info.run_id)
+    _, ended, record, _ = _reopened(config)
+    _agree(ended, record)
+    assert record.trials[0].run_id == run.info.run_id
+
+
+def test_a_lost_search_is_read_back_from_mlflow(config):
+    config.stores.optuna_journal.unlink()
+    told, ended, record, due = _reopened(config)
+    _agree(ended, record)
+    assert told == ["the search had lost 4 trials (0, 1, 2, 3): read back from MLflow, not trained again."]
+    assert due == [4, 5]
+    assert _reopened(config)[0] == []
+
+
+def test_a_trial_of_another_seed_is_not_taken_into_the_search(config):
+    other = dataclasses.replace(config, study_seed=7, identity=config.digest)
+    config.stores.optuna_journal.unlink()
+    told, ended, _, due = _reopened(other)
+    assert (told, ended, due) == ([], {}, [0, 1, 2, 3, 4, 5])
+
+
+def test_a_study_deleted_in_both_stores_begins_anew(config):
+    for run in _runs(config):
+        _client(config).delete_run(run.info.run_id)
+    config.stores.optuna_journal.unlink()
+    told, ended, record, due = _reopened(config)
+    assert (told, ended, due) == ([], {}, [0, 1, 2, 3, 4, 5])
+    assert record.confirmations == ()
+
+
+def test_an_experiment_renamed_in_mlflow_is_named_with_both_ways_on(config):
+    (found,) = (e for e in _client(config).search_experiments() if e.name == config.experiment_name)
+    _client(config).rename_experiment(found.experiment_id, "renamed")
+    with pytest.raises(StoreError) as told:
+        _reopened(config)
+    name = config.experiment_name
+    for part in (
+        f"experiment_name={name}: the runs of this study are in the experiment renamed of sqlite:",
+        f"study rename renamed {name}",
+        f"study rename {name} renamed",
+        "go on with experiment_name=renamed",
+        f"To begin anew instead: study delete {name}.",
+    ):
+        assert part in str(told.value)
+    assert not [e for e in _client(config).search_experiments() if e.name == name]
+
+
+def test_a_deleted_experiment_is_told_with_the_command_that_restores_it(config):
+    (found,) = (e for e in _client(config).search_experiments() if e.name == config.experiment_name)
+    _client(config).delete_experiment(found.experiment_id)
+    with pytest.raises(StoreError, match=rf"mlflow experiments restore --experiment-id {found.experiment_id}"):
+        _reopened(config)
+    _client(config).restore_experiment(found.experiment_id)
+    told, ended, record, _ = _reopened(config)
+    assert told == []
+    _agree(ended, record)
