@@ -9,7 +9,11 @@ from study.search.study_names import KnownStudy, choose_name, conditions_of
 
 def known(config, name, **changes):
     conditions = changes.pop("conditions", conditions_of(config))
-    return {name: KnownStudy(name=name, digest="other", typed_digest="other", conditions=conditions, **changes)}
+    return {
+        name: KnownStudy(
+            name=name, optuna_name=name, digest="other", typed_digest="other", conditions=conditions, **changes
+        )
+    }
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_a_free_label_stays_as_it_is(config):
 
 def test_a_study_is_found_by_its_digest_whatever_its_name(config):
     ours = config("trainer.batch_size=64")
-    earlier = KnownStudy(name="adam-b6b24f", digest=ours.digest, typed_digest=ours.typed_digest)
+    earlier = KnownStudy(name="adam-b6b24f", optuna_name="x", digest=ours.digest, typed_digest=ours.typed_digest)
     assert choose_name(ours, {**known(config(), "adam"), "adam-b6b24f": earlier}) == "adam-b6b24f"
 
 
