@@ -153,7 +153,7 @@ def test_the_doctor_reads_the_stores_and_finds_a_users_own_data_set(mine, study,
 
 def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study, here):
     # The flag stands in the middle, and the second job needs a process of its own.
-    words = ["trainer.backend=tensorflow,jax", "-m", "optimizer=sgd", "budget.n_trials=1"]
+    words = ["trainer.backend=tensorflow,jax", "-m", "optimizer=sgd", "optimizer.learning_rate=0.1"]
     done = study("run", *words, *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(rows(done.stdout)) == {"sgd-backend=tensorflow", "sgd-backend=jax"}
