@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import sqlalchemy
@@ -22,8 +23,17 @@ def sqlite_address(path: Path) -> str:
         path: Absolute path of the file.
 
     Raises:
-        StoreError: The installed SQLAlchemy would read another path from the address.
+        StoreError: The path has bytes that are no characters, or the installed SQLAlchemy would read another path from
+            the address.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"{path}: expected a folder whose name can be read in the encoding of this session, "
+            f"{sys.getfilesystemencoding()}. Set the encoding in which it was named (such as LC_ALL=C.UTF-8), or "
+            "start from another folder."
+        ) from None
     plain = f"{_SCHEME}:///{path}"
     quoted = sqlalchemy.URL.create(_QUOTED_SCHEME, database=str(path)).render_as_string(hide_password=False)
     address = next((form for form in (plain, quoted) if sqlalchemy.make_url(form).database == str(path)), None)

@@ -46,7 +46,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
             opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions, search=known)
             tracker = stores.enter_context(opened)
             repairs = reconcile(config, search, tracker, known=known)
-        _announce(config, search, tracker, view)
+        announce(config, search, tracker, view)
         for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
             view.message(told)
         for message in (*identified.messages, *repairs):
@@ -56,7 +56,15 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
 
 
-def _announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
+def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
+    """Show the study that is about to run: what is done and left, and cautions about its settings.
+
+    Args:
+        config: The study's config.
+        search: The study's search.
+        tracker: The study's record.
+        view: The view that shows them.
+    """
     n_done = search.n_spent
     view.study_started(
         search.name,

@@ -129,7 +129,9 @@ def config_params(config: StudyConfig) -> list[Param]:
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
     keys = _keys(named)
-    return [Param(keys[key], text_of(redacted(value, key=key))[:_PARAM_LENGTH]) for key, value in named.items()]
+    return [
+        Param(keys[key], _stored(text_of(redacted(value, key=key)))[:_PARAM_LENGTH]) for key, value in named.items()
+    ]
 
 
 def config_tags(config: StudyConfig) -> dict[str, str]:
@@ -155,12 +157,12 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:
     """Return tags as MLflow's entities."""
     keys = _keys(tags)
-    return [RunTag(keys[key], redacted(value, key=key)[:TAG_LENGTH]) for key, value in tags.items()]
+    return [RunTag(keys[key], _stored(redacted(value, key=key))[:TAG_LENGTH]) for key, value in tags.items()]
 
 
 def to_params(params: Mapping[str, str]) -> list[Param]:
     """Return params as MLflow's entities."""
-    return [Param(key, value) for key, value in params.items()]
+    return [Param(key, _stored(value)) for key, value in params.items()]
 
 
 def to_metrics(values: Mapping[str, float], *, step: int, timestamp_ms: int) -> list[Metric]:
@@ -307,3 +309,8 @@ def _keys(names: Iterable[str]) -> dict[str, str]:
 def _key_with_digest(name: str, key: str) -> str:
     digest = digest_of_value(name)[:6]
     return f"{key[: _KEY_LENGTH - len(digest) - 1]}-{digest}"
+
+
+def _stored(text: str) -> str:
+    """Write out the bytes of a text that are no characters, which a command line may have and no database takes."""
+    return text.encode("utf-8", "backslashreplace").decode()

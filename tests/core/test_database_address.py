@@ -44,6 +44,11 @@ def test_a_version_of_sqlalchemy_that_does_not_quote_is_told(monkeypatch):
         sqlite_address(Path("/home/what?now/mlflow.db"))
 
 
+def test_a_folder_whose_name_cannot_be_read_is_told():
+    with pytest.raises(StoreError, match=r"expected a folder whose name can be read in the encoding of this session"):
+        sqlite_address(Path("/home/caf\udce9/mlruns/mlflow.db"))  # named in Latin-1, read as UTF-8
+
+
 @pytest.mark.parametrize("address", ["postgresql://host/database", "http://host:5000", "sqlite://", "sqlite:nonsense"])
 def test_other_addresses_have_no_file(address):
     assert sqlite_file(address) is None

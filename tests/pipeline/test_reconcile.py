@@ -3,11 +3,13 @@
 import dataclasses
 import shutil
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from study.core.errors import StoreError
+from study.pipeline.start import announce
 from study.search.storage.local import open_local
 from study.tracking import open_runs
 from study.tracking.read_studies import read_studies
@@ -70,6 +72,22 @@ def test_two_stores_that_agree_are_left_alone(config):
     assert (told, due) == ([], [4, 5])
     _agree(ended, record)
     assert {run.info.run_id for run in _runs(config)} == before
+
+
+def test_a_total_does_not_fall_below_the_trials_that_are_done(config):
+    fewer = dataclasses.replace(config, budget=dataclasses.replace(config.budget, n_trials=2))
+    shown = []
+    view = SimpleNamespace(
+        study_started=lambda *_, **told: shown.append(f"{told['n_done']} of {told['n_trials']}"), message=shown.append
+    )
+    with opened(fewer) as (search, tracker):
+        announce(fewer, search, tracker, view)
+        tracker.summarize(best=0, tests={}, ended=search.ended)
+        assert search.ask(9) == []
+    (record,) = read_studies(config.stores.tracking_uri, config.experiment_name)
+    assert (record.tags["progress"], record.n_trials) == ("4/4", 4)
+    assert shown[0] == "4 of 4"
+    assert shown[1].startswith("budget.n_trials=2 is lower than the 4 trials that are done; all of them count. For a")
 
 
 def test_trials_deleted_in_mlflow_are_restored_with_all_that_they_had(config):

@@ -586,14 +586,16 @@ def test_a_study_keeps_its_run_under_another_name_and_leaves_that_of_a_namesake(
 
 def test_names_of_settings_that_mlflow_cannot_tell_apart_are_all_recorded(make_config, open_tracker):
     config = make_config()
+    text = {"text": "caf\udce9 \0"}  # a byte that is no character, as a command line may have
     keys = ["a%b", "a_b", "a'b", "x" * 300, "x" * 301, "漢" * 300, "漢" * 301, "plain"]
-    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": {key: 7 for key in keys}}})
+    config = replace(config, raw={**config.raw, "model": {"name": "mlp", "sizes": {key: 7 for key in keys}, **text}})
     with open_tracker(config):
         pass
     (study,) = read(config)
     found = [key for key, value in study.params.items() if key.startswith("model.sizes") and value == "7"]
     assert len(found) == len(keys)
     assert "model.sizes.plain" in found
+    assert study.params["model.text"].startswith("caf\\udce9")
     assert max(map(len, found)) <= 250
 
 
