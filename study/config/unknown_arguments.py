@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from study.config.instantiate import Unimportable, parameters
+from study.config.allowlist import targets_in
+from study.config.instantiate import Unimportable, parameters, takes_any_keyword
 from study.config.known_keys import correction
 from study.config.moved_targets import moved_to, renamed_argument
 from study.core.errors import Fault
@@ -53,6 +54,30 @@ def unknown_arguments(prefix: str, target: str, arguments: Any) -> list[Fault]:
     """
     found = signature_faults(prefix, target, arguments) if target and isinstance(arguments, Mapping) else []
     return [fault for fault in found if not fault.key.endswith("._target_")]
+
+
+def nested_faults(raw: Mapping[str, Any]) -> list[Fault]:
+    """Return a fault for every unknown argument of a section with a target below another section.
+
+    Such are losses, metrics and the function of a landscape. Sections at the root are checked where they are read.
+
+    Args:
+        raw: The resolved config.
+    """
+    faults: list[Fault] = []
+    for key, target in targets_in(raw):
+        prefix = key.removesuffix("._target_")
+        if "." in prefix and isinstance(target, str) and not takes_any_keyword(target):
+            section = _section(raw, prefix)
+            faults += unknown_arguments(prefix, target, {k: v for k, v in section.items() if k != "_target_"})
+    return faults
+
+
+def _section(raw: Any, key: str) -> Mapping[str, Any]:
+    node = raw
+    for part in key.split("."):
+        node = node[int(part)] if isinstance(node, list | tuple) else node[part]
+    return node  # type: ignore[no-any-return]
 
 
 def _unknown_advice(prefix: str, target: str, name: str, known: Collection[str], names: Collection[str]) -> str:
