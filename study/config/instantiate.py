@@ -67,6 +67,19 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter]:
         raise Unimportable(f"{target!r} has no readable signature") from error
 
 
+def takes_any_keyword(target: str) -> bool:
+    """Return whether a target accepts keywords of any name, with `**kwargs`; also if it cannot be imported or read.
+
+    Args:
+        target: The dotted path.
+    """
+    try:
+        signature = inspect.signature(locate(target))
+    except (Unimportable, ValueError):
+        return True
+    return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
+
+
 @functools.lru_cache(maxsize=64)  # asked several times for every trial
 def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     catch_alls = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)

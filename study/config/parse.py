@@ -25,7 +25,7 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import section_faults, signature_faults, unknown_arguments
+from study.config.unknown_arguments import nested_faults, section_faults, signature_faults, unknown_arguments
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
 from study.core.search_space import Value
@@ -68,7 +68,7 @@ def parse(
     if faults := target_faults(raw, folder=folder, allow=allowed):
         raise ConfigError(faults)
     if allow is None:  # an earlier version may have recorded other keys
-        read.faults += unknown_keys(raw, helpers=helpers)
+        read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
     if read.faults:
         raise ConfigError(read.faults)

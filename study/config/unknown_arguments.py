@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from study.config.instantiate import Unimportable, locate, parameters
+from study.config.allowlist import targets_in
+from study.config.instantiate import Unimportable, parameters, takes_any_keyword
 from study.config.known_keys import correction
 from study.config.moved_targets import moved_to, renamed_argument
 from study.config.reader import is_number
@@ -69,10 +70,7 @@ def section_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
         nearest = f"Did you mean {' or '.join(near)}? " if near else ""
         return [replace(faults[0], advice=f"{nearest}{faults[0].advice}")]
     known = parameters(target)
-    is_open = any(
-        p.kind == inspect.Parameter.VAR_KEYWORD for p in inspect.signature(locate(target)).parameters.values()
-    )
-    return [*([] if is_open else faults), *_type_faults(key, arguments, known)]
+    return [*([] if takes_any_keyword(target) else faults), *_type_faults(key, arguments, known)]
 
 
 def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> list[Fault]:
@@ -109,6 +107,31 @@ def unknown_arguments(prefix: str, target: str, arguments: Any) -> list[Fault]:
     """
     found = signature_faults(prefix, target, arguments) if target and isinstance(arguments, Mapping) else []
     return [fault for fault in found if not fault.key.endswith("._target_")]
+
+
+def nested_faults(raw: Mapping[str, Any]) -> list[Fault]:
+    """Return a fault for every unknown argument of a section with a target below another section.
+
+    Such is the function of a landscape. Sections at the root, losses and metrics are checked where they are read.
+
+    Args:
+        raw: The resolved config.
+    """
+    faults: list[Fault] = []
+    for key, target in targets_in(raw):
+        prefix = key.removesuffix("._target_")
+        is_nested = "." in prefix and not prefix.startswith("dataset.task.")
+        if is_nested and isinstance(target, str) and not takes_any_keyword(target):
+            section = _section(raw, prefix)
+            faults += unknown_arguments(prefix, target, {k: v for k, v in section.items() if k != "_target_"})
+    return faults
+
+
+def _section(raw: Any, key: str) -> Mapping[str, Any]:
+    node = raw
+    for part in key.split("."):
+        node = node[int(part)] if isinstance(node, list | tuple) else node[part]
+    return node  # type: ignore[no-any-return]
 
 
 def _unknown_advice(prefix: str, target: str, name: str, known: Collection[str], names: Collection[str]) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from study.config.instantiate import takes_any_keyword
 from study.config.known_keys import SECTIONS, dotted_keys, helper_keys, is_misspelt, nearest, unknown_keys
 from study.config.parse import parse
+from study.config.unknown_arguments import nested_faults
 from study.core.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -109,12 +111,27 @@ def test_a_config_from_a_store_keeps_the_keys_of_its_version(raw, tmp_path):
         ("sampler.n_point=3", "sampler.n_point=3: expected an argument of"),
         ("optimizer.lr=0.1", "Did you mean optimizer.learning_rate?"),
         ("optimizer.search.lr.low=0.1", "Did you mean optimizer.learning_rate?"),
+        ("dataset.task.loss.from_logit=true", "Did you mean dataset.task.loss.from_logits?"),
+        (
+            "dataset.task.metrics=[{_target_:keras.metrics.F1Score,name:f1,averag:macro}]",
+            "dataset.task.metrics.0.averag=",
+        ),
     ],
 )
 def test_keys_of_the_sections_with_arguments_are_checked_too(compose, override, told):
     with pytest.raises(ConfigError) as caught:
         compose(override)
     assert told in str(caught.value)
+
+
+def test_sections_below_others_are_checked_unless_they_take_any_keyword():
+    function = {"_target_": "study.models.landscape_functions.rotated", "angel": 3}
+    (fault,) = nested_faults({"model": {"_target_": "study.models.landscape.build", "function": function}})
+    assert (fault.key, fault.value) == ("model.function.angel", 3)
+    assert takes_any_keyword("study.no_such_module.thing")
+    assert not takes_any_keyword("keras.losses.Huber")
+    own = {"model": {"_target_": "keras.models.Model", "inner": {"_target_": "keras.layers.Dense", "unit": 3}}}
+    assert nested_faults(own) == []  # a layer takes any keyword
 
 
 def test_a_name_is_never_its_own_correction():
