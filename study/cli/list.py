@@ -28,11 +28,14 @@ def main(arguments: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
-    parser.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
-    parser.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
+    forms.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
     add_store_options(parser)
     add_search_option(parser)
     options = parser.parse_args(arguments)
+    if options.optuna_url is not None and not options.all:
+        parser.error("--optuna-url: expected together with --all, which reads the search too")
     # Imported late: MLflow takes seconds, and --help does not need it.
     from study.cli.actions.overview import show_studies
     from study.tracking.connection import Connections

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from study.core.trainer_interface import Trial, TrialResult, nothing
+from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
 from study.search.failed_trials import Failures, all_failed
@@ -15,8 +15,10 @@ from study.search.pruners import waits_for_finished_trials
 POLL_S = 0.2
 
 
-def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> None:
-    """Train trials until the budget is spent.
+def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> BestTrial | None:
+    """Train trials until the budget is spent, and return the best so far; None if none completed.
+
+    Another worker may have a larger budget, and find a better one later.
 
     Args:
         context: The study's parts.
@@ -30,6 +32,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
         raise all_failed(errors)
+    return context.search.best()
 
 
 class SearchLoop:

@@ -147,6 +147,16 @@ def test_a_name_that_is_wrong_is_told_before_anything_changes(here, contents, tm
     assert contents(tmp_path)["mlruns/optuna.journal"] == before["mlruns/optuna.journal"]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--all", "--json"], "not allowed with"), (["--optuna-url", "x"], "expected together with --all")],
+)
+def test_an_option_that_would_do_nothing_is_refused(here, tmp_path, words, told):
+    status, out, err = here("list", *words, cwd=tmp_path)
+    assert (status, out) == (2, "")
+    assert told in err
+
+
 def _rows(out):
     lines = [line for line in out.splitlines() if line.startswith("| digits") or line.startswith("| renamed")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
