@@ -22,7 +22,7 @@ from study.cli.launch.exported_choices import translate
 from study.cli.launch.hydra_messages import in_our_words, missing_choice
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
-from study.cli.launch.own_defaults import merge_own_defaults, used_defaults
+from study.cli.launch.own_defaults import merge_own_defaults, swept_keys, used_defaults
 from study.cli.launch.words import allow_new_keys, flags_first
 from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given, refuse_unused_ranges
@@ -126,7 +126,7 @@ def prepare(arguments: Sequence[str]) -> list[str]:
     schemas = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
     for name in ("joblib.yaml", "submitit_slurm.yaml"):
         schemas.pop(name, None)
-    return translate(allow_new_keys(flags_first(arguments)))
+    return translate(allow_new_keys(flags_first(arguments), swept=swept_keys(arguments)))
 
 
 def compose_jobs(

@@ -21,6 +21,7 @@ from study.reproduction.exported_file import GROUPS
 # The group and the option that conf/config.yaml names.
 _GROUP, _OPTION = "own_defaults", "study"
 _FILE = "study.yaml"
+_PARAMS = "hydra.sweeper.params."
 
 
 def read_own_defaults() -> dict[str, Any]:
@@ -123,23 +124,46 @@ def _chosen(words: Sequence[str]) -> set[str]:
     return chosen
 
 
+def swept_keys(words: Sequence[str]) -> set[str]:
+    """Return the keys that the experiments of a command line sweep, or that it sweeps as `hydra.sweeper.params.KEY`.
+
+    A typed value replaces such a sweep only if Hydra takes both for one key. So it gets no `++`.
+
+    Args:
+        words: The words of the command line.
+    """
+    swept = set()
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if key.startswith(_PARAMS):
+            swept.add(key.removeprefix(_PARAMS))
+        for name in value.split(",") if key == "experiment" else ():
+            swept |= _swept(_experiment(name))
+    return swept
+
+
 def _chosen_by(experiment: str) -> set[str]:
-    """Return the groups that an experiment overrides or sweeps; a faulty file is refused later."""
+    """Return the groups that an experiment overrides or sweeps."""
+    content = _experiment(experiment)
+    listed = content.get("defaults")
+    keys = [key for item in listed if isinstance(item, Mapping) for key in item] if isinstance(listed, list) else []
+    return {str(key).removeprefix("override").strip().removeprefix("/") for key in keys} | _swept(content)
+
+
+def _experiment(name: str) -> Mapping[str, Any]:
+    """Return the content of an experiment's file; empty for a faulty file, which is refused later."""
     for folder in (own_conf(), packaged_conf()):
-        if folder is not None and (file := folder / "experiment" / f"{experiment}.yaml").is_file():
+        if folder is not None and (file := folder / "experiment" / f"{name}.yaml").is_file():
             try:
                 content = yaml.safe_load(file.read_text("utf-8"))
             except (OSError, ValueError, yaml.YAMLError):
-                return set()
-            return _overridden(content) if isinstance(content, Mapping) else set()
-    return set()
+                return {}
+            return content if isinstance(content, Mapping) else {}
+    return {}
 
 
-def _overridden(content: Mapping[str, Any]) -> set[str]:
-    listed = content.get("defaults")
-    keys = [key for item in listed if isinstance(item, Mapping) for key in item] if isinstance(listed, list) else []
-    found = {str(key).removeprefix("override").strip().removeprefix("/") for key in keys}
+def _swept(content: Mapping[str, Any]) -> set[str]:
     node: Any = content
     for key in ("hydra", "sweeper", "params"):
         node = node.get(key) if isinstance(node, Mapping) else None
-    return found | ({str(key) for key in node} if isinstance(node, Mapping) else set())
+    return {str(key) for key in node} if isinstance(node, Mapping) else set()

@@ -81,11 +81,12 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
     return sorted(arguments, key=lambda word: "=" in word and not word.startswith("-"))
 
 
-def allow_new_keys(words: Sequence[str]) -> list[str]:
+def allow_new_keys(words: Sequence[str], *, swept: Collection[str] = ()) -> list[str]:
     """Let every `KEY=VALUE` set a key that no file lists; unknown keys are refused later, all of them together.
 
     Args:
         words: The words of the command line.
+        swept: Keys that files sweep, and that exist therefore. Default: none.
     """
     if {"-sc", "--shell-completion", "--shell_completion"} & {*words}:
         return list(words)
@@ -99,7 +100,7 @@ def allow_new_keys(words: Sequence[str]) -> list[str]:
         elif key in groups:  # of the package's groups, each has a choice already
             forced.append(word.lstrip("+") if (packaged_conf() / key).is_dir() else word)
         else:
-            forced.append(f"++{word.lstrip('+')}")
+            forced.append(word.lstrip("+") if key in swept else f"++{word.lstrip('+')}")
     return forced
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from study.cli.launch.compose import compose_jobs, prepare
+from study.cli.launch.own_defaults import swept_keys
 
 OWN = """
 optimizer: sgd
@@ -97,3 +98,16 @@ def test_the_study_is_the_one_with_the_values_typed(own, tmp_path):
     given = compose_jobs(prepare([]), multirun=False)
     first, second = (load_config(job.raw, folder=tmp_path).digest for (job,) in (typed, given))
     assert first == second
+
+
+@pytest.mark.parametrize("word", ["setting=tuned", "++setting=tuned", "setting=published,tuned"])
+def test_a_typed_value_replaces_the_sweep_of_an_experiment(own, word):
+    own("")
+    assert swept_keys(["experiment=rotated", word]) == {"optimizer", "setting"}
+    jobs = compose_jobs(prepare(["experiment=rotated", "optimizer=sgd", word]), multirun=False)
+    assert [job.raw["setting"] for job in jobs] == word.partition("=")[2].split(",")
+
+
+def test_a_sweep_that_was_typed_for_the_sweeper_is_known_too():
+    assert swept_keys(["+hydra.sweeper.params.study_seed='1,2'", "optimizer=sgd"]) == {"study_seed"}
+    assert prepare(["+hydra.sweeper.params.study_seed='1,2'", "study_seed=3"])[-1] == "study_seed=3"
