@@ -15,7 +15,9 @@ Completed = subprocess.CompletedProcess[str]
 def program(tmp_path_factory):
     """The command `study` as an installation creates it, with this Python."""
     path = tmp_path_factory.mktemp("bin") / "study"
-    path.write_text(f"#!{sys.executable}\nimport sys\n\nfrom study.cli import main\n\nsys.exit(main())\n")
+    # As pip writes it for a Python whose path has spaces: the shell starts Python, to which its line is a text.
+    start = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
+    path.write_text(f"{start}import sys\n\nfrom study.cli import main\n\nsys.exit(main())\n")
     path.chmod(0o755)
     return path
 

@@ -22,7 +22,9 @@ def began(compose_quick, tmp_path_factory, empty_store):
     folder = tmp_path_factory.mktemp("began")
     (folder / "mlruns").mkdir()
     shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
-    config = compose_quick("budget.n_trials=6", "optimizer.search.amsgrad.choices=[true,false]", folder=folder)
+    config = compose_quick(
+        "budget.n_trials=6", "optimizer.amsgrad=null", "optimizer.search.amsgrad.choices=[true,false]", folder=folder
+    )
     begin_study(config)
     return config
 
