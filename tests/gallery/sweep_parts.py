@@ -2,12 +2,15 @@
 
 import contextlib
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.plugins import Plugins
 
 
 @contextlib.contextmanager
 def only_jobs(part):
     """Let a sweep have only the jobs that a function picks from the list of all."""
+    Plugins.instance()  # loads Hydra's plugins again, so the sweeper is another class from then on
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
     split = BasicSweeper.split_arguments
 
     def parts(overrides, max_batch_size):
