@@ -19,6 +19,8 @@ from study.tracking.connection import connect
 from study.tracking.mlflow_schema import artifact_location
 from tests.awkward_names import folders, names
 
+pytestmark = pytest.mark.slow
+
 QUICKLY = settings(
     max_examples=25,
     deadline=None,

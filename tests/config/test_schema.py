@@ -1,6 +1,10 @@
 """The name of a variant is no part of a study's identity; the values that it sets are."""
 
+import pytest
+
 from study.config.schema import digest_of
+
+pytestmark = pytest.mark.slow
 
 
 def digests(*overrides):

@@ -13,6 +13,8 @@ from study.core import subprocess_call
 from study.core.errors import StudyError
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 
+pytestmark = pytest.mark.slow
+
 OWN = """
 import os, sys, time
 from pathlib import Path

@@ -15,6 +15,8 @@ from study.tracking import open_runs
 from study.tracking.read_studies import read_studies
 from tests.two_stores import OBJECTIVES, STATES, begin_study, copy_of, opened
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def began(compose_quick, tmp_path_factory, empty_store):

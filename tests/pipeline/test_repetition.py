@@ -6,6 +6,8 @@ from study.core.errors import StudyError
 from study.run import run_study
 from study.tracking.read_studies import read_studies
 
+pytestmark = pytest.mark.slow
+
 # Each reads a file that is neither data nor code.
 OWN = """
 import keras

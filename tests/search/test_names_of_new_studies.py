@@ -6,6 +6,8 @@ import pytest
 
 from study.search.study_names import KnownStudy, choose_name, conditions_of
 
+pytestmark = pytest.mark.slow
+
 
 def known(config, name, **changes):
     conditions = changes.pop("conditions", conditions_of(config))

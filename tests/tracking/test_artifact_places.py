@@ -9,6 +9,8 @@ from study.core.database_address import sqlite_address
 from study.tracking.connection import connect
 from study.tracking.read_studies import read_artifact_text, read_studies
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recorded(make_config, open_tracker, record, database):

@@ -8,6 +8,8 @@ from study.core import machine
 from study.core.errors import ConfigError, StudyError
 from study.training.auto_costs import VARIABLE, Cost, find_facts, keep_measured, measured_path
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"fixed_s": 1.0, "trial_s": 1.0}
 # Vectorized pays off from the third training on.
 COSTS = [

@@ -13,6 +13,8 @@ from study.search.study_names import read_known_studies
 from study.tracking.read_studies import read_experiments, read_studies
 from tests.two_stores import begin_study, copy_of, opened
 
+pytestmark = pytest.mark.slow
+
 EXPERIMENT = "digits-mlp"
 
 

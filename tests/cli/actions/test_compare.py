@@ -14,6 +14,8 @@ from study.tracking import connection
 from study.tracking.read_studies import read_studies
 from study.tracking.study_tracker import open_study
 
+pytestmark = pytest.mark.slow
+
 TESTS = {"adam": 0.9, "sgd": 0.7}
 
 

@@ -4,6 +4,8 @@ from study.cli import main
 from study.pipeline import preflight
 from study.run import StudyOutcome
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("dataset=digits", "model=mlp", "trainer=fit", "trainer.backend=tensorflow", "budget=smoke", "live=false")
 
 

@@ -3,6 +3,8 @@ import pytest
 
 from study.gallery.experiments.adam_then_sgd import show
 
+pytestmark = pytest.mark.slow
+
 LUCK = 0.002 * np.random.default_rng(1).standard_normal(6)
 
 

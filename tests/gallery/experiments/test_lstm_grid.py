@@ -8,6 +8,8 @@ from study.datasets import sunspots
 from study.gallery.experiments import lstm_grid
 from study.gallery.experiments.lstm_grid import show
 
+pytestmark = pytest.mark.slow
+
 DATASET = {"name": "sunspots", "window": 20, "n_validation": 29, "n_test": 29}
 LUCK = np.array([0.0, 0.004, -0.003, 0.002])
 TEST = sunspots.load().test

@@ -3,6 +3,8 @@ import pytest
 
 from study.gallery.experiments.mnist_mlp import show
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 LUCK = np.array([0.0, 0.01, -0.01])
 

@@ -6,6 +6,8 @@ from reshaping import reshaped
 
 from study.gallery.experiments.numpy_four import show
 
+pytestmark = pytest.mark.slow
+
 RULES = ("sgd", "averaged_momentum", "paper_rmsprop", "paper_adam")
 PUBLISHED = dict(zip(RULES, (0.80, 0.85, 0.90, 0.95), strict=True))
 CORRECTED = dict(zip(RULES, (0.97, 0.96, 0.95, 0.94), strict=True))

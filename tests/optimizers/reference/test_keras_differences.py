@@ -10,6 +10,8 @@ from study.optimizers.reference.keras_differences import (
     measure,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured():

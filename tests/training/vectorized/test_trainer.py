@@ -49,7 +49,7 @@ INITIAL = ("mlp", "linear", "regularized", "recurrent", "many initializers", "sh
 TOLERANCE = 2e-6
 LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
 # `make test-quick` trains these alone; each of the others compiles for seconds.
-QUICK = ("adam", "sgd", "schedule warmup_cosine", "n_steps", "wreck", "mlp")
+QUICK = ("adam", "sgd", "schedule warmup_cosine", "wreck")
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 
 
