@@ -17,8 +17,6 @@ from study.run import run_study
 from study.search.ask_tell import open_search
 from study.tracking.read_studies import read_histories, read_studies
 
-pytestmark = pytest.mark.slow
-
 TODAY = datetime.date(2026, 1, 2)
 RECORDED = "tracking.system_metrics=false", "tracking.log_model=false", "live=false"
 
