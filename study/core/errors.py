@@ -57,6 +57,17 @@ def _shown(value: object) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
+def listed(faults: Sequence[Fault], *, where: str) -> str:
+    """Return a message of all faults, such as `2 faults in the config:`, with a line for each.
+
+    Args:
+        faults: The faults, in the order of the message.
+        where: The words between the count and the colon.
+    """
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return "\n".join([f"{count} {where}:", *(f"  {fault}" for fault in faults)])
+
+
 def told_with_place(error: BaseException) -> str:
     """Return `raises KeyError: 'x' (load in own.py, line 12)`: an error of a user's code, with its innermost place.
 
@@ -91,8 +102,8 @@ def blamed(key: str, arguments: Mapping[str, object], error: Exception, *, name:
     named = sorted((each for each in given if each in words), key=words.index)
     texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
     culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
-    listed = ", ".join(f"{each}={value}" for each, value in given.items())
-    advice = f"Correct its arguments ({listed}), or choose another {key}."
+    arguments_given = ", ".join(f"{each}={value}" for each, value in given.items())
+    advice = f"Correct its arguments ({arguments_given}), or choose another {key}."
     return Fault(
         key=key if culprit is None else f"{key}.{culprit}",
         value=name if culprit is None else given[culprit],
@@ -119,9 +130,7 @@ class ConfigError(StudyError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        listed = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{count} in the config, nothing was started:\n{listed}")
+        super().__init__(listed(self.faults, where="in the config, nothing was started"))
 
 
 class StoreError(StudyError):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
-from study.core.errors import DataError, Fault
+from study.core.errors import DataError, Fault, listed
 from study.datasets import Dataset, Split
 
 _FORM = (
@@ -42,10 +42,8 @@ def check_data(config: StudyConfig, loaded: Any) -> Dataset:
     checker = _DataChecker(config)
     checker.check(loaded)
     if faults := checker.faults:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        listed = "\n".join(f"  {fault}" for fault in faults)
-        made_by = config.dataset.section.get("_target_")
-        raise DataError(f"dataset={config.dataset.name}: {count} in what {made_by} returns:\n{listed}")
+        where = f"in what {config.dataset.section.get('_target_')} returns"
+        raise DataError(f"dataset={config.dataset.name}: {listed(faults, where=where)}")
     return loaded  # type: ignore[no-any-return]
 
 
