@@ -21,7 +21,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 import pytest
 
+from study.core.garbage import collect_rarely
 from tests.duration_limit import DurationLimit
+
+collect_rarely()
 
 # The folder of JAX's compiled programs.
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"

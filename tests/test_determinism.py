@@ -29,6 +29,8 @@ OPTIMIZERS = sorted(
 _PROGRAM = """
 import gc, json, sys
 from pathlib import Path
+from study.core.garbage import collect_rarely
+collect_rarely()
 from study.cli.launch.compose import compose_jobs, prepare
 from study.core.trainer_interface import Trial
 from study.pipeline.preflight import build_trainer, load_config, load_dataset

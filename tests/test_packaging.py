@@ -73,7 +73,7 @@ def installed(request, tmp_path_factory):
 
 def study(installed, *arguments, cwd):
     """Run the command as its console script does, with only the install and the libraries on Python's path."""
-    call = "import sys; from study.cli import main; sys.exit(main(sys.argv[1:]))"
+    call = "import sys; from study.cli import command_line; sys.exit(command_line())"
     environment = {"PYTHONPATH": installed, "PYTHONSAFEPATH": "1", "KERAS_BACKEND": ""}
     return run(sys.executable, "-c", call, *arguments, cwd=cwd, environment=environment)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import io
 import os
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 
 from study.cli.working_directory import working_directory
 from study.core.errors import StudyError
+from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
 
 COMMANDS = {
@@ -46,17 +46,11 @@ examples:
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run a command like `main`, in a process that ends with it.
 
-    Imported modules and compiled programs live as long as the process. Garbage collection over them, during the study
-    and at its end, took three of the twelve seconds of a study.
-
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
     """
-    gc.set_threshold(100_000)
-    try:
-        return main(arguments)
-    finally:
-        gc.freeze()
+    collect_rarely()
+    return main(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

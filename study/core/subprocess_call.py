@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from study.core.errors import StudyError
+from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing.
@@ -86,6 +87,7 @@ def answer(scratch: str) -> int:
     Args:
         scratch: Path of the folder with the request. The answer is written there too.
     """
+    collect_rarely()
     folder = Path(scratch)
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
     returned, failed = None, None

@@ -17,7 +17,7 @@ def program(tmp_path_factory):
     path = tmp_path_factory.mktemp("bin") / "study"
     # As pip writes it for a Python whose path has spaces: the shell starts Python, to which its line is a text.
     start = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
-    path.write_text(f"{start}import sys\n\nfrom study.cli import main\n\nsys.exit(main())\n")
+    path.write_text(f"{start}import sys\n\nfrom study.cli import command_line\n\nsys.exit(command_line())\n")
     path.chmod(0o755)
     return path
 

@@ -109,6 +109,9 @@ def test_it_composes_and_is_valid(file, jobs, load):
         section = job.raw.get(group)
         if isinstance(section, dict):
             assert section["name"] == name
+        if group == "experiment":
+            assert job.raw["budget"]["name"] == f"published/{name}"
+            assert job.raw["experiment_name"] == name
         if installed(section):
             load(job)
         else:

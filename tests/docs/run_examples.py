@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from study.core.garbage import collect_rarely
+
 # Records that take time and that no example shows.
 QUICK = ("tracking.system_metrics=false", "tracking.log_model=false")
 _BLOCK = re.compile(r"^<!-- (file|run|prints|python)(?:: (\S+))? -->\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -117,6 +119,7 @@ def _redirected(target):
 
 
 if __name__ == "__main__":
+    collect_rarely()
     output, *pages = map(Path, sys.argv[1:])
     results = {}
     for page in pages:

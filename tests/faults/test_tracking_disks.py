@@ -108,7 +108,7 @@ def test_a_database_that_another_process_keeps_locked(victims, new_folder):
     folder = new_folder("a")
     database = folder / "mlruns" / "mlflow.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        message = hold_and_break(victims, folder, lambda: other.execute("BEGIN EXCLUSIVE"))
+        message = hold_and_break(victims, folder, lambda: other.execute("BEGIN EXCLUSIVE"), locked_s=1)
         other.execute("ROLLBACK")
     assert f"tracking_uri=sqlite:///{database}: " in message
     assert "database is locked" in message

@@ -33,7 +33,12 @@ def start(folder, trainer):
     words += [f"budget.n_trials={N_TRIALS}", "budget.n_epochs=20", f"budget.n_confirmations={N_CONFIRMATIONS}"]
     words += ["trainer.checkpoint_every_n_epochs=3", "live=false", "tracking.log_model=false"]
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
-    command = [sys.executable, "-c", "import sys; from study.cli import main; sys.exit(main())", *words]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from study.cli import command_line; sys.exit(command_line())",
+        *words,
+    ]
     environment = {**kept, "PYTHONPATH": str(ROOT)}
     with (folder / "told.txt").open("a") as told:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=told, stderr=told, text=True)

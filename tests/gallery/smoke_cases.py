@@ -15,8 +15,10 @@ import sys
 import traceback
 from pathlib import Path
 
+from study.core.garbage import collect_rarely
 from study.training.backend import select_backend
 
+collect_rarely()
 select_backend("jax")
 FOLDER, *NAMES = sys.argv[1:]
 os.chdir(FOLDER)

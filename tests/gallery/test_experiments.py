@@ -104,14 +104,11 @@ def test_the_module_says_what_the_experiment_is_about(name):
     assert all((about.title, about.source, about.claim))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_has_a_published_budget(name, composed):
+def test_it_has_a_published_budget(name):
+    """tests/conf/test_conf.py composes every job of every experiment and sees that it has this budget."""
     published = yaml.safe_load((CONF / "budget" / "published" / f"{name}.yaml").read_text())
     assert set(published) == BUDGET
-    for job in composed(f"experiment={name}"):
-        assert job.raw["budget"]["name"] == f"published/{name}"
-        assert job.raw["experiment_name"] == name
 
 
 @pytest.mark.slow

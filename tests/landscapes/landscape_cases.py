@@ -9,8 +9,10 @@ import json
 import sys
 from pathlib import Path
 
+from study.core.garbage import collect_rarely
 from study.training.backend import select_backend
 
+collect_rarely()
 FOLDER, TRAINER, BACKEND = Path(sys.argv[1]), *sys.argv[2:4]
 select_backend(BACKEND)
 

@@ -9,8 +9,10 @@ import json
 import sys
 from pathlib import Path
 
+from study.core.garbage import collect_rarely
 from study.training.backend import select_backend
 
+collect_rarely()
 KIND, BACKEND, FOLDER = sys.argv[1:]
 select_backend(BACKEND)
 sys.path.append(str(Path(__file__).parent))

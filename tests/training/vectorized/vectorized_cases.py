@@ -14,8 +14,10 @@ import traceback
 from functools import cache, partial
 from pathlib import Path
 
+from study.core.garbage import collect_rarely
 from study.training.backend import select_backend
 
+collect_rarely()
 select_backend("jax")
 sys.path.append(str(Path(__file__).parents[1]))
 
