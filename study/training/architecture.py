@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from study.training.backend import without_tensorflow
 from study.training.keras_internals import all_layers
 
 # Python's own addresses and bytecode differ from process to process; `study.config.own_source` covers functions.
@@ -28,7 +29,9 @@ def architecture_digest(model: Any) -> str:
     """
     names = _Names()
     weights = [[list(each.shape), str(each.dtype), bool(each.trainable)] for each in model.weights]
-    described = {"class": type(model).__name__, "layers": _layers(model, names), "weights": weights}
+    with without_tensorflow():
+        layers = _layers(model, names)
+    described = {"class": type(model).__name__, "layers": layers, "weights": weights}
     text = json.dumps(described, sort_keys=True, default=_plain_text)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -46,7 +49,8 @@ def unserializable(model: Any) -> str:
         model: A built model.
     """
     try:
-        keras.saving.serialize_keras_object(model)
+        with without_tensorflow():
+            keras.saving.serialize_keras_object(model)
     except Exception as error:  # a layer of the user's can fail in any way
         first = next((line.strip(" ,.") for line in str(error).splitlines() if line.strip()), "")
         return f"{type(error).__name__}: {first}"

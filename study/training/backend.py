@@ -108,9 +108,8 @@ def set_determinism(deterministic: bool) -> None:
 def without_tensorflow() -> Iterator[None]:
     """Keep Keras from loading TensorFlow in the block, which takes seconds.
 
-    When Keras saves a model, it loads TensorFlow to look for parts of the model that come from TensorFlow. A model
-    with
-    such parts has already loaded it.
+    When Keras saves or serializes a model, it loads TensorFlow to look for parts of the model that come from
+    TensorFlow. A model with such parts has already loaded it.
     """
     if "tensorflow" in sys.modules:
         yield

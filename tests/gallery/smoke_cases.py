@@ -91,4 +91,5 @@ with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO())
     status = main(["gallery", "amsgrad", "--output", "made", "--no-log"])
 made = [path.name for path in Path("made").glob("*.html")]
 found["study gallery"] = {"status": str(status), "error": told.getvalue(), "made": ", ".join(made)}
+found["loaded TensorFlow"] = "tensorflow" in sys.modules
 print(json.dumps(found))  # noqa: T201

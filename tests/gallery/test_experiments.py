@@ -136,6 +136,11 @@ def test_its_smallest_form_runs_to_its_page(name, smoke):
 
 
 @pytest.mark.slow
+def test_studies_on_jax_load_no_tensorflow(smoke):
+    assert not smoke["loaded TensorFlow"]
+
+
+@pytest.mark.slow
 def test_the_command_makes_the_page_from_the_store(smoke):
     assert smoke["study gallery"] == {"status": "0", "error": "", "made": "amsgrad.html"}
 
