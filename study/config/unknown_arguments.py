@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +88,48 @@ def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, ins
         if not fits:
             faults.append(Fault(key=f"{key}.{name}", value=value, allowed=allowed, advice=f"Correct {key}.{name}."))
     return faults
+
+
+def declared_type_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
+    """Compare values with the types that a target declares: a whole number, a number, or true and false.
+
+    Args:
+        key: The section's key, such as `pruner`.
+        section: `_target_` and its arguments.
+    """
+    target = section.get("_target_")
+    try:
+        known = parameters(target) if isinstance(target, str) else {}
+    except Unimportable:
+        return []
+    faults = []
+    for name, value in section.items():
+        declared = _declared(known[name]) if name in known else ""
+        if declared and value is not None and not _DECLARED[declared][0](value):
+            advice = f"Correct {key}.{name}."
+            faults.append(Fault(key=f"{key}.{name}", value=value, allowed=_DECLARED[declared][1], advice=advice))
+    return faults
+
+
+def _declared(parameter: inspect.Parameter) -> str:
+    """Return the declared type of an argument; empty for other types than those of `_DECLARED`, and for none."""
+    if isinstance(parameter.default, bool):
+        return "bool"
+    annotation = parameter.annotation
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    text = text.removesuffix(" | None")
+    return text if text in _DECLARED else ""
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_DECLARED: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "int": (_is_whole, "a whole number"),
+    "float": (is_number, "a finite number"),
+}
 
 
 def _public_names(module: str) -> list[str]:
