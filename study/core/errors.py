@@ -56,9 +56,9 @@ def written(value: object) -> str:
     Raises:
         ValueError: The value is an integer of more digits than Python writes.
     """
-    return (
-        {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
-    )
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shown(value: object) -> str:

@@ -90,8 +90,7 @@ def _works_without(use: Callable[[StudyConfig], None], config: StudyConfig, key:
     known = parameters(part.section["_target_"])
     if argument not in known or known[argument].default is inspect.Parameter.empty:
         return False
-    left = {name: value for name, value in part.section.items() if name != argument}
-    changed: Any = {key: replace(part, section=left)}
+    changed: Any = {key: replace(part, section={**part.section, argument: known[argument].default})}
     return _raised(use, replace(config, **changed)) is None
 
 
