@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from typing import Any, get_type_hints
 
 from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
 
 from study.cli.working_directory import own_conf, packaged_conf
 from study.config.known_keys import SECTIONS, dotted_keys, nearest
@@ -42,7 +45,7 @@ def read_words(arguments: Sequence[str]) -> Words:
     Args:
         arguments: The words after `study run`.
     """
-    options, unknown = get_args_parser().parse_known_args(flags_first(arguments))
+    options, unknown = flag_parser().parse_known_args(flags_first(arguments))
     if options.shell_completion or options.hydra_help:
         return Words(kept=tuple(arguments), faults=(), groups=frozenset())
     strange = {word for word in unknown if word.startswith("-")}
@@ -63,7 +66,8 @@ def read_words(arguments: Sequence[str]) -> Words:
         meant = _meant(word, value, names)
         groups.add(re.split(r"[.=]", meant)[0])
         shown = word if value is None else f"{word} {value}"
-        faults.append(Fault(key=shown, value=NO_VALUE, allowed=_EXPECTED, advice=f"Did you mean {meant}?"))
+        advice = f"Did you mean {meant}?" if meant else "Correct or remove it."
+        faults.append(Fault(key=shown, value=NO_VALUE, allowed=_EXPECTED, advice=advice))
     for flag in _OTHER_CONFIG:
         if (given := getattr(options, flag, None)) is not None:
             advice = "Put files of your own into conf/ of this folder, and defaults of your own into conf/study.yaml."
@@ -96,12 +100,19 @@ def allow_new_keys(words: Sequence[str], *, swept: Collection[str] = ()) -> list
         match = _KEY.match(word)
         key = match["key"] if match else ""
         if not key or key.startswith("hydra."):
-            forced.append(word)
+            forced.append(word if not key or _is_of_hydra(key) else word.lstrip("+"))
         elif key in groups:  # of the package's groups, each has a choice already
             forced.append(word.lstrip("+") if (packaged_conf() / key).is_dir() else word)
         else:
             forced.append(word.lstrip("+") if key in swept else f"++{word.lstrip('+')}")
     return forced
+
+
+def flag_parser() -> argparse.ArgumentParser:
+    """Return the parser of Hydra's flags, under the name of our command."""
+    parser: argparse.ArgumentParser = get_args_parser()
+    parser.prog = "study run"
+    return parser
 
 
 def option_groups() -> Collection[str]:
@@ -142,7 +153,7 @@ def _value_after(word: str, left: list[str], loose: Collection[str]) -> str | No
 
 
 def _meant(word: str, value: str | None, names: Collection[str]) -> str:
-    """Return the `KEY=VALUE` that was probably meant."""
+    """Return the `KEY=VALUE` that was probably meant; empty if no key is similar."""
     key, _, text = re.sub(r"^(\w[\w.]*):", r"\1=", word.lstrip("-")).partition("=")
     if value is None and not text:
         for group in SECTIONS:
@@ -150,5 +161,18 @@ def _meant(word: str, value: str | None, names: Collection[str]) -> str:
             if any((folder / f"{key}.yaml").is_file() for folder in folders):
                 return f"{group}={key}"
     key = key.replace("-", "_")
-    known = key in names or key in option_groups()
-    return f"{key if known else nearest(key, names) or key}={value or text or 'VALUE'}"
+    known = key if key in names or key in option_groups() else nearest(key, names)
+    return f"{known}={value or text or 'VALUE'}" if known else ""
+
+
+def _is_of_hydra(key: str) -> bool:
+    """Return whether Hydra has a key, or a section that takes any key; with `+`, Hydra itself accepts all keys."""
+    node: Any = HydraConf
+    for part in key.split(".")[1:]:
+        if not is_dataclass(node):
+            return True
+        kinds = get_type_hints(node)
+        if part not in kinds:
+            return False
+        node = kinds[part]
+    return True
