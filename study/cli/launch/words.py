@@ -20,6 +20,8 @@ _FILES = ("best", "enqueue")
 _EXPECTED = "KEY=VALUE, or a flag of study run --help"
 _KEY = re.compile(r"\+{0,2}(?P<key>[A-Za-z_][\w.-]*)=")
 _NO_NAME = re.compile(r"\+{0,2}(?P<group>\w+)=(?P<value>null|~|true|false|[+-]?[\d.]+|)$", re.IGNORECASE)
+# Length of the longest name of a file with the ending .yaml, in bytes.
+_LONGEST = 250
 # Flags of Hydra for another config. Jobs are checked with this project's.
 _OTHER_CONFIG = ("config_path", "config_name", "config_dir", "experimental_rerun")
 
@@ -49,12 +51,17 @@ def read_words(arguments: Sequence[str]) -> Words:
     if options.shell_completion or options.hydra_help:
         return Words(kept=tuple(arguments), faults=(), groups=frozenset())
     strange = {word for word in unknown if word.startswith("-")}
+    long = {word: key for word in options.overrides if (key := _too_long(word))}
     loose = {*strange, *(word for word in (*options.overrides, *unknown) if "=" not in word and word[:1] != "~")}
     names = dotted_keys({})
     kept, faults, groups = [], [], set()
     left = list(arguments)
     while left:
         word = left.pop(0)
+        if word in long:
+            faults.append(_long_fault(word, long[word]))
+            groups.add(long[word].partition("/")[0])
+            continue
         if (fault := _without_a_choice(word)) is not None:
             faults.append(fault)
             groups.add(fault.key)
@@ -115,7 +122,7 @@ def flag_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def option_groups() -> Collection[str]:
+def option_groups() -> set[str]:
     """Return the names of the groups of conf/, a user's own ones included."""
     folders = [folder for folder in (packaged_conf(), own_conf()) if folder is not None]
     return {*_FILES, *(path.name for folder in folders for path in folder.iterdir() if path.is_dir())}
@@ -133,12 +140,38 @@ def as_typed(text: str) -> str:
 def _without_a_choice(word: str) -> Fault | None:
     """Return the fault of a word such as `budget=10`, which gives a group no name; None for other words."""
     match = _NO_NAME.match(word)
-    if match is None or match["group"] in _FILES or not (packaged_conf() / match["group"]).is_dir():
+    if match is None or match["group"] in _FILES or match["group"] not in _built_in_groups():
         return None
-    folders = [folder / match["group"] for folder in (packaged_conf(), own_conf()) if folder is not None]
-    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    names = _choices(match["group"])
     advice = f"Name one of them, or leave {match['group']} out for its default."
     return Fault(key=match["group"], value=match["value"], allowed=f"one of {', '.join(names)}", advice=advice)
+
+
+def _too_long(word: str) -> str:
+    """Return the key of a word that no file system takes: Hydra looks for a file of that name. Empty for other words."""
+    key, sign, value = word.lstrip("+~").partition("=")
+    key = key.partition("@")[0]
+    is_group = key in option_groups() - {*_FILES} or key.startswith("hydra/")
+    names = re.split(r"[\[\],]", value) if sign and is_group else []
+    return key if any(len(part.encode(errors="replace")) > _LONGEST for part in (*key.split("/"), *names)) else ""
+
+
+def _long_fault(word: str, key: str) -> Fault:
+    """Return the fault of a word with a name that is too long."""
+    allowed = f"names of at most {_LONGEST} bytes"
+    if "=" in word and len(key) <= _LONGEST:
+        return Fault(key=key, value=word.partition("=")[2], allowed=allowed, advice=f"Correct the name of the {key}.")
+    return Fault(key=word, value=NO_VALUE, allowed=allowed, advice="Correct the key.")
+
+
+def _built_in_groups() -> Collection[str]:
+    return {path.name for path in packaged_conf().iterdir() if path.is_dir()}
+
+
+def _choices(group: str) -> list[str]:
+    """Return the names of a group's files, in our conf/ and in the user's."""
+    folders = [folder / group for folder in (packaged_conf(), own_conf()) if folder is not None]
+    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
 
 def _value_after(word: str, left: list[str], loose: Collection[str]) -> str | None:
@@ -157,8 +190,7 @@ def _meant(word: str, value: str | None, names: Collection[str]) -> str:
     key, _, text = re.sub(r"^(\w[\w.]*):", r"\1=", word.lstrip("-")).partition("=")
     if value is None and not text:
         for group in SECTIONS:
-            folders = [folder / group for folder in (packaged_conf(), own_conf()) if folder is not None]
-            if any((folder / f"{key}.yaml").is_file() for folder in folders):
+            if key in _choices(group):
                 return f"{group}={key}"
     key = key.replace("-", "_")
     known = key if key in names or key in option_groups() else nearest(key, names)
