@@ -48,7 +48,8 @@ def in_our_words(error: Exception) -> str:
     text = as_typed(str(error).strip())
     if isinstance(error, OverrideParseException) and error.override:
         word = error.override.removeprefix("++")
-        return f"{word}: expected KEY=VALUE in Hydra's grammar. {' '.join(text.split())}"
+        advice = "Put a value with other signs into quotes, and the word into those of the shell: \"KEY='VALUE'\"."
+        return f"{word}: expected KEY=VALUE in Hydra's grammar. {advice} ({' '.join(text.split())})"
     if found := _NO_KEY.match(text):
         value = found["word"].partition("=")[2]
         if found["key"].startswith("hydra."):

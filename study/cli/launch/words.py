@@ -19,6 +19,7 @@ from study.core.errors import NO_VALUE, Fault
 _FILES = ("best", "enqueue")
 _EXPECTED = "KEY=VALUE, or a flag of study run --help"
 _KEY = re.compile(r"\+{0,2}(?P<key>[A-Za-z_][\w.-]*)=")
+_KEYLESS = re.compile(r"[+~]*=.")
 _NO_NAME = re.compile(r"\+{0,2}(?P<group>\w+)=(?P<value>null|~|true|false|[+-]?[\d.]+|)$", re.IGNORECASE)
 # Length of the longest name of a file with the ending .yaml, in bytes.
 _LONGEST = 250
@@ -52,7 +53,7 @@ def read_words(arguments: Sequence[str]) -> Words:
         return Words(kept=tuple(arguments), faults=(), groups=frozenset())
     strange = {word for word in unknown if word.startswith("-")}
     long = {word: key for word in options.overrides if (key := _too_long(word))}
-    loose = {*strange, *(word for word in (*options.overrides, *unknown) if "=" not in word and word[:1] != "~")}
+    loose = {*strange, *(word for word in (*options.overrides, *unknown) if _is_loose(word))}
     names = dotted_keys({})
     kept, faults, groups = [], [], set()
     left = list(arguments)
@@ -147,8 +148,13 @@ def _without_a_choice(word: str) -> Fault | None:
     return Fault(key=match["group"], value=match["value"], allowed=f"one of {', '.join(names)}", advice=advice)
 
 
+def _is_loose(word: str) -> bool:
+    """Return whether a word has no key, or no value where it needs one."""
+    return _KEYLESS.match(word) is not None if "=" in word else word[:1] != "~"
+
+
 def _too_long(word: str) -> str:
-    """Return the key of a word that no file system takes: Hydra looks for a file of that name. Empty for other words."""
+    """Return the key of a word with a name too long for a file, which Hydra looks for; empty for other words."""
     key, sign, value = word.lstrip("+~").partition("=")
     key = key.partition("@")[0]
     is_group = key in option_groups() - {*_FILES} or key.startswith("hydra/")
