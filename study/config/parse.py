@@ -91,13 +91,18 @@ def _argument_faults(raw: Mapping[str, Any]) -> list[Fault]:
     """Return the faults of the values in sections whose targets check little or nothing themselves."""
     given = {key: raw.get(key) for key in ("schedule", "sampler", "pruner")}
     sections = {key: section for key, section in given.items() if isinstance(section, Mapping)}
-    faults = [fault for key, section in sections.items() for fault in declared_type_faults(key, section)]
+    faults = [fault for key, section in sections.items() for fault in declared_type_faults(key, _own(section))]
     faults += schedule_faults(sections.get("schedule", {}))
     for name in (name for name in _OF_THE_STUDY if name in sections.get("sampler", {})):
         advice = "Remove it: study_seed gives the seed, and optimizer.search the ranges."
         key, value = f"sampler.{name}", sections["sampler"][name]
         faults.append(Fault(key=key, value=value, allowed="no value, since it is ignored", advice=advice))
     return faults
+
+
+def _own(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section without the arguments that the study fills in."""
+    return {name: value for name, value in section.items() if name not in _OF_THE_STUDY}
 
 
 def _study_config(

@@ -136,14 +136,14 @@ def blamed(
     }
     named = sorted((each for each in given if each in words), key=words.index)
     if not named and works_without is not None:
-        named = [each for each in given if works_without(each)]
+        named = [each for each in arguments if each not in ("_target_", "name") and works_without(each)]
     texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
     culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
     arguments_given = ", ".join(f"{each}={value}" for each, value in given.items())
     advice = f"Correct its arguments ({arguments_given}), or choose another {key}."
     return Fault(
         key=key if culprit is None else f"{key}.{culprit}",
-        value=name if culprit is None else given[culprit],
+        value=name if culprit is None else arguments[culprit],
         allowed=f"arguments that {key.partition('.')[0]}={name} can be used with; it {told_with_place(error)}",
         advice=advice if culprit is None else f"Correct {key}.{culprit}.",
     )

@@ -57,6 +57,8 @@ EVERYWHERE = {
     "Fortran order": np.asfortranarray,
     "backwards": lambda a: a[::-1],
     "read only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    "long": lambda a: a.astype(np.longdouble),
+    "large": lambda a: a.astype(np.int64) * 2**40,
     "other bytes": lambda a: a.astype(a.dtype.newbyteorder(">")),
 }
 
@@ -69,12 +71,12 @@ def _split(n):
 @st.composite
 def datasets(draw):
     """Draw a data set of 3 classes: sizes of the splits, changes of all splits, and up to one wrong array."""
-    sizes = [draw(st.sampled_from([12, 6, 6, 1, 0] if name != "train" else [12, 12, 5, 1, 0])) for name in SPLITS]
+    sizes = [draw(st.sampled_from([12, 12, 12, 6, 6, 6, 5, 1, 0])) for name in SPLITS]
     found = {name: _split(n) for name, n in zip(SPLITS, sizes, strict=True)}
     for part in ("x", "y"):
         if (change := EVERYWHERE.get(draw(st.sampled_from(["", "", *EVERYWHERE])))) is not None:
             found = {name: dataclasses.replace(s, **{part: change(getattr(s, part))}) for name, s in found.items()}
-    if (change := WRONG.get(draw(st.sampled_from(["", "", "", *WRONG])))) is not None:
+    if (change := WRONG.get(draw(st.sampled_from([*10 * [""], *WRONG])))) is not None:
         name, part = draw(st.sampled_from(SPLITS)), draw(st.sampled_from("xy"))
         found[name] = dataclasses.replace(found[name], **{part: change(getattr(found[name], part))})
     return Dataset(name="drawn", source="drawn", **found, n_outputs=3)

@@ -19,7 +19,7 @@ from study.core.errors import NO_VALUE, Fault
 _FILES = ("best", "enqueue")
 _EXPECTED = "KEY=VALUE, or a flag of study run --help"
 _KEY = re.compile(r"\+{0,2}(?P<key>[A-Za-z_][\w.-]*)=")
-_KEYLESS = re.compile(r"[+~]*=.")
+_KEYLESS = re.compile(r"[+~]+=|=.")
 _NO_NAME = re.compile(r"\+{0,2}(?P<group>\w+)=(?P<value>null|~|true|false|[+-]?[\d.]+|)$", re.IGNORECASE)
 # Length of the longest name of a file with the ending .yaml, in bytes.
 _LONGEST = 250

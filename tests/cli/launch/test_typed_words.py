@@ -114,6 +114,10 @@ def _are_taken_or_told(run, folder, typed):
 @QUICKLY
 @given(typed=st.lists(words(), min_size=1, max_size=3))
 @example(typed=["~seed"])
+@example(typed=["+="])
+@example(typed=["=1"])
+@example(typed=[f"optimizer={'x' * 300}"])
+@example(typed=["漢" * 90 + "=1"])
 @example(typed=["+hydra.foo=1"])
 @example(typed=["settings.a.any={learning_rate: 1}"])
 @example(typed=["model.activation='tanh'"])
