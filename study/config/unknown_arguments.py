@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -93,6 +94,8 @@ def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, ins
 def declared_type_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
     """Compare values with the types that a target declares: a whole number, a number, or true and false.
 
+    Null is a fault for an argument without a default.
+
     Args:
         key: The section's key, such as `pruner`.
         section: `_target_` and its arguments.
@@ -105,10 +108,18 @@ def declared_type_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
     faults = []
     for name, value in section.items():
         declared = _declared(known[name]) if name in known else ""
-        if declared and value is not None and not _DECLARED[declared][0](value):
+        if value is None and name in known and _needs_value(known[name]):
+            faults.append(Fault(key=f"{key}.{name}", value=value, allowed="a value", advice=f"Set {key}.{name}."))
+        elif declared and value is not None and not _DECLARED[declared][0](value):
             advice = f"Correct {key}.{name}."
             faults.append(Fault(key=f"{key}.{name}", value=value, allowed=_DECLARED[declared][1], advice=advice))
     return faults
+
+
+def _needs_value(parameter: inspect.Parameter) -> bool:
+    """Return whether an argument has no default, and does not declare that it may be None."""
+    may_be_none = re.search("None|Optional", str(parameter.annotation)) is not None
+    return parameter.default is inspect.Parameter.empty and not may_be_none
 
 
 def _declared(parameter: inspect.Parameter) -> str:

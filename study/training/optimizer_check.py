@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -44,18 +45,25 @@ def _schedule_faults(config: StudyConfig) -> Iterator[Fault]:
 
     def at_a_step(section: Section = section) -> None:
         schedule = build_schedule(section, n_steps=n_steps)
-        if _computes_eagerly():
-            factor = keras.ops.convert_to_tensor(schedule(keras.ops.convert_to_tensor(0, "int32")))
-        else:
-            factor = inferred(schedule, keras.KerasTensor((), "int32"))
-        if tuple(getattr(factor, "shape", ())):
-            raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
+        if not _computes_eagerly():
+            _check_factor(inferred(schedule, keras.KerasTensor((), "int32")))
+            return
+        for step in (0, n_steps // 2, n_steps - 1):  # a warm-up has other formulas than what follows it
+            factor = keras.ops.convert_to_tensor(schedule(keras.ops.convert_to_tensor(step, "int32")))
+            _check_factor(factor)
+            if not math.isfinite(float(factor)):
+                raise ValueError(f"the factor at step {step} of {n_steps} is {float(factor)}")
 
     def works_without(argument: str) -> bool:
         return _raised(partial(at_a_step, _without(section, argument))) is None
 
     if error := _raised(at_a_step):
         yield blamed("schedule", section, error, name=config.schedule.name, works_without=works_without)
+
+
+def _check_factor(factor: Any) -> None:
+    if tuple(getattr(factor, "shape", ())):
+        raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
 
 
 def _optimizer_faults(config: StudyConfig) -> Iterator[Fault]:
