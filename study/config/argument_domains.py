@@ -18,6 +18,8 @@ from study.core.search_space import Range
 _OPTIMIZERS = ("keras.optimizers.", "study.optimizers.")
 _SCHEDULES = ("keras.optimizers.schedules.", "study.optimizers.")
 _SHARE = "fraction_of_steps"
+# Arguments of schedules that are lists.
+_LISTS = ("boundaries", "values")
 # Arguments of schedules that raise a rate of 0.
 _LATER_RATES = ("warmup_target", "end_learning_rate")
 
@@ -131,6 +133,10 @@ def _item_faults(key: str, value: Any) -> Iterator[Fault]:
 
 
 def _domain_faults(section: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in _LISTS:
+        if name in section and not isinstance(section[name], list | tuple):
+            key = f"schedule.{name}"
+            yield Fault(key=key, value=section[name], allowed="a list of numbers", advice=f"Write {key}=[...].")
     for name, domain in _OF_SCHEDULES.items():
         given = section.get(name)
         for value in given if isinstance(given, list | tuple) else (given,):
