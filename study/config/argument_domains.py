@@ -67,9 +67,14 @@ _OF_OPTIMIZERS: Mapping[str, _Domain] = {
 # The largest gradient decays by beta_2, without a correction.
 _ADAMAX, _OF_ADAMAX = "keras.optimizers.Adamax", {"beta_2": _DECAY}
 _OF_SCHEDULES: Mapping[str, _Domain] = {
-    name: _NOT_NEGATIVE
-    for name in ("initial_learning_rate", "end_learning_rate", "warmup_target", "alpha", "decay_rate", "m_mul")
-} | {"values": _NOT_NEGATIVE, "decay_steps": _POSITIVE, "first_decay_steps": _POSITIVE, "warmup_steps": _NOT_NEGATIVE}
+    name: _NOT_NEGATIVE for name in ("initial_learning_rate", "end_learning_rate", "alpha", "decay_rate", "m_mul")
+} | {
+    "values": _NOT_NEGATIVE,
+    "warmup_target": _POSITIVE,
+    "decay_steps": _POSITIVE,
+    "first_decay_steps": _POSITIVE,
+    "warmup_steps": _NOT_NEGATIVE,
+}
 
 
 def optimizer_domain_faults(target: str, fixed: Mapping[str, Any], ranges: Mapping[str, Range]) -> list[Fault]:
@@ -134,13 +139,13 @@ def _item_faults(key: str, value: Any) -> Iterator[Fault]:
 
 def _domain_faults(section: Mapping[str, Any]) -> Iterator[Fault]:
     for name in _LISTS:
-        if name in section and not isinstance(section[name], list | tuple):
+        if section.get(name) is not None and not isinstance(section[name], list | tuple):
             key = f"schedule.{name}"
             yield Fault(key=key, value=section[name], allowed="a list of numbers", advice=f"Write {key}=[...].")
     for name, domain in _OF_SCHEDULES.items():
         given = section.get(name)
         for value in given if isinstance(given, list | tuple) else (given,):
-            if not _is_inside(domain, value):
+            if isinstance(value, bool) or not _is_inside(domain, value):
                 key = f"schedule.{name}"
                 yield Fault(key=key, value=value, allowed=str(domain), advice=f"Correct {key}.")
 
