@@ -11,7 +11,7 @@ from study.config.schema import StudyConfig
 from study.core.log_capture import captured, removed_without_stores
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
-from study.pipeline.finalize import keep_model, record
+from study.pipeline.finalize import keep_model, leave, record
 from study.pipeline.live_view import open_view
 from study.pipeline.preflight import load_config
 from study.pipeline.repetition import repeat_first_epoch
@@ -64,7 +64,9 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     ):
         repeat_first_epoch(context)
         search(context, meanwhile=lambda: confirm_untuned(context))
-        if not leaves_to_others(context):
+        if leaves_to_others(context):
+            leave(context)
+        else:
             confirmed = confirm(context)
             keep_model(context, confirmed)
             record(context)

@@ -5,6 +5,7 @@ A config may come from other people, with a store or a file. So loading a config
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import inspect
 from collections.abc import Collection, Iterator, Mapping
@@ -56,7 +57,7 @@ def target_faults(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str
         if new is not None:
             faults.append(Fault(key=key, value=target, allowed=allowed, advice=f"It has moved: write {new}."))
         elif target is not None and not (isinstance(target, str) and _is_allowed(target, folder=folder, allow=allow)):
-            faults.append(Fault(key=key, value=target, allowed=allowed, advice=advice))
+            faults.append(Fault(key=key, value=target, allowed=allowed, advice=f"{_nearest(target)}{advice}"))
     return faults
 
 
@@ -77,6 +78,13 @@ def targets_in(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(section, list | tuple):
         for position, value in enumerate(section):
             yield from targets_in(value, f"{prefix}.{position}")
+
+
+def _nearest(target: object) -> str:
+    """Return `Did you mean ...? ` with the nearest namespace for `keras.loses.Huber`; empty without one."""
+    module, _, name = str(target).rpartition(".")
+    near = difflib.get_close_matches(module, _NAMESPACES, n=1, cutoff=0.85)
+    return f"Did you mean {near[0]}.{name}? " if near and near[0] != module else ""
 
 
 def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from study.config.allowlist import target_faults
+from study.config.argument_domains import schedule_faults
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.logits import logits_faults
@@ -25,13 +26,21 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import nested_faults, section_faults, signature_faults, unknown_arguments
+from study.config.unknown_arguments import (
+    declared_type_faults,
+    nested_faults,
+    section_faults,
+    signature_faults,
+    unknown_arguments,
+)
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
 from study.core.search_space import Value
 
 # Keys that describe their section and are not arguments of its target.
 _DESCRIPTION = ("name", "requires")
+# Arguments of samplers that the study fills in.
+_OF_THE_STUDY = ("seed", "study_seed", "ranges")
 # Update rules in NumPy, and our trainers that use them.
 _RULES, _TRAINERS, _RULE_TRAINER = "study.optimizers.reference.", "study.training.", "study.training.numpy."
 
@@ -70,9 +79,30 @@ def parse(
     if allow is None:  # an earlier version may have recorded other keys
         read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
+    told = {fault.key for fault in read.faults}
+    if allow is None:
+        read.faults += [fault for fault in _argument_faults(raw) if fault.key not in told]
     if read.faults:
         raise ConfigError(read.faults)
     return config
+
+
+def _argument_faults(raw: Mapping[str, Any]) -> list[Fault]:
+    """Return the faults of the values in sections whose targets check little or nothing themselves."""
+    given = {key: raw.get(key) for key in ("schedule", "sampler", "pruner")}
+    sections = {key: section for key, section in given.items() if isinstance(section, Mapping)}
+    faults = [fault for key, section in sections.items() for fault in declared_type_faults(key, _own(section))]
+    faults += schedule_faults(sections.get("schedule", {}))
+    for name in (name for name in _OF_THE_STUDY if name in sections.get("sampler", {})):
+        advice = "Remove it: study_seed gives the seed, and optimizer.search the ranges."
+        key, value = f"sampler.{name}", sections["sampler"][name]
+        faults.append(Fault(key=key, value=value, allowed="no value, since it is ignored", advice=advice))
+    return faults
+
+
+def _own(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section without the arguments that the study fills in."""
+    return {name: value for name, value in section.items() if name not in _OF_THE_STUDY}
 
 
 def _study_config(

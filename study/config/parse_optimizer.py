@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from study.config.argument_domains import optimizer_domain_faults
 from study.config.instantiate import like_default, parameters
 from study.config.known_keys import correction
 from study.config.reader import Reader, did_you_mean, is_number
@@ -18,6 +19,7 @@ from study.core.search_space import SCALES, Range, Value, text_of
 
 RATE = "learning_rate"
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+_ACCUMULATION = "gradient_accumulation_steps"
 _AVERAGES = ("ema_momentum", "ema_overwrite_frequency")
 _RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
@@ -47,6 +49,7 @@ def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
     ranges = _read_ranges(read, read.section("optimizer.search", optional=True), known, fixed)
     if not recorded:
         _check_numbers(read, fixed, ranges)
+        read.faults += optimizer_domain_faults(target, fixed, ranges)
         _check_ignored(read, fixed, ranges)
     given = read.section("optimizer.untuned", optional=True)
     untuned = {key: value for key, value in given.items() if key not in fixed}
@@ -185,6 +188,10 @@ def _check_ignored(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str
             if is_number(value) and value <= 0:  # type: ignore[operator]
                 advice = f"Set {key} to more than 0, or to null for no clipping."
                 read.fault(key, value, allowed="a number above 0, since it is ignored otherwise", advice=advice)
+    for value in (each for name, each in fixed.items() if name == _ACCUMULATION and is_number(each) and not each):
+        key = f"optimizer.{_ACCUMULATION}"
+        allowed, advice = "a whole number of at least 2, since 0 is ignored", f"Set {key} to 2 or more, or to null."
+        read.fault(key, value, allowed=allowed, advice=advice)
     if fixed.get("use_ema") or "use_ema" in ranges:
         return
     for name in _AVERAGES:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from study.config.known_keys import dotted_keys
-from study.core.errors import Fault
+from study.core.errors import Fault, written
 from study.core.names import name_fault
 
 _MISSING = object()
@@ -158,10 +158,14 @@ class Reader:
             allowed: The allowed values; the first one replaces a faulty value.
             default: The value for a missing key. By default, a missing key is a fault.
         """
+        before = len(self.faults)
         found = self.value(key, default)
+        if len(self.faults) > before:
+            return next(iter(allowed))
         if found not in allowed:
-            choices = ", ".join(map(str, allowed))
-            self.fault(key, found, allowed=f"one of {choices}", advice=did_you_mean(str(found), map(str, allowed)))
+            choices = [written(each) for each in allowed]
+            advice = did_you_mean(written(found), choices)
+            self.fault(key, found, allowed=f"one of {', '.join(choices)}", advice=advice)
             return next(iter(allowed))
         return found
 
@@ -182,7 +186,10 @@ class Reader:
             minimum: The lowest allowed number; it also replaces a faulty value.
             optional: Accept a missing or null key. Default False.
         """
+        before = len(self.faults)
         found = self.value(key, default=None if optional else _MISSING)
+        if len(self.faults) > before:
+            return minimum
         if found is None and optional:
             return None
         if isinstance(found, bool) or not isinstance(found, int) or found < minimum:
@@ -199,8 +206,9 @@ class Reader:
             optional: Accept a missing or null key. Default False.
             above: The number must be greater than this one. Default -inf: any finite number is allowed.
         """
+        before = len(self.faults)
         found = self.value(key, default=None if optional else _MISSING)
-        if found is None and optional:
+        if len(self.faults) > before or (found is None and optional):
             return None
         if not is_number(found) or found <= above:
             allowed = "a finite number" if above == -math.inf else f"a finite number above {above:g}"

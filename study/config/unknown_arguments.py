@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +89,58 @@ def _type_faults(key: str, arguments: Mapping[str, Any], known: Mapping[str, ins
         if not fits:
             faults.append(Fault(key=f"{key}.{name}", value=value, allowed=allowed, advice=f"Correct {key}.{name}."))
     return faults
+
+
+def declared_type_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
+    """Compare values with the types that a target declares: a whole number, a number, or true and false.
+
+    Null is a fault for an argument without a default.
+
+    Args:
+        key: The section's key, such as `pruner`.
+        section: `_target_` and its arguments.
+    """
+    target = section.get("_target_")
+    try:
+        known = parameters(target) if isinstance(target, str) else {}
+    except Unimportable:
+        return []
+    faults = []
+    for name, value in section.items():
+        declared = _declared(known[name]) if name in known else ""
+        if value is None and name in known and _needs_value(known[name]):
+            faults.append(Fault(key=f"{key}.{name}", value=value, allowed="a value", advice=f"Set {key}.{name}."))
+        elif declared and value is not None and not _DECLARED[declared][0](value):
+            advice = f"Correct {key}.{name}."
+            faults.append(Fault(key=f"{key}.{name}", value=value, allowed=_DECLARED[declared][1], advice=advice))
+    return faults
+
+
+def _needs_value(parameter: inspect.Parameter) -> bool:
+    """Return whether an argument has no default, and does not declare that it may be None."""
+    may_be_none = re.search("None|Optional", str(parameter.annotation)) is not None
+    return parameter.default is inspect.Parameter.empty and not may_be_none
+
+
+def _declared(parameter: inspect.Parameter) -> str:
+    """Return the declared type of an argument; empty for other types than those of `_DECLARED`, and for none."""
+    if isinstance(parameter.default, bool):
+        return "bool"
+    annotation = parameter.annotation
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    text = text.removesuffix(" | None")
+    return text if text in _DECLARED else ""
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_DECLARED: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "int": (_is_whole, "a whole number"),
+    "float": (is_number, "a finite number"),
+}
 
 
 def _public_names(module: str) -> list[str]:

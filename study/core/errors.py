@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +47,24 @@ class Fault:
         return f"{_shown(self.key)}{given}: expected {self.allowed}. {self.advice}"
 
 
+def written(value: object) -> str:
+    """Return a value as text; true, false and null as YAML and command lines write them.
+
+    Args:
+        value: The value.
+
+    Raises:
+        ValueError: The value is an integer of more digits than Python writes.
+    """
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _shown(value: object) -> str:
     """Return a value as text that every terminal can print; a long one is cut."""
     try:
-        text = str(value)
+        text = written(value)
     except ValueError:  # Python writes no integers of more than 4300 digits
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
@@ -84,29 +98,52 @@ def told_with_place(error: BaseException) -> str:
     return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first.rstrip('.'))}{place}"
 
 
-def blamed(key: str, arguments: Mapping[str, object], error: Exception, *, name: str) -> Fault:
-    """Return the fault of a part that cannot be built or used, under the key of the argument that the error names.
+def own_fault(error: BaseException) -> Fault | None:
+    """Return the fault that an error of ours tells, such as `model.hidden=x: expected y. Z`; None for another error.
+
+    Args:
+        error: The error.
+    """
+    own = _OWN_FAULT.match(str(error))
+    return None if own is None else Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
+
+
+def blamed(
+    key: str,
+    arguments: Mapping[str, object],
+    error: Exception,
+    *,
+    name: str,
+    works_without: Callable[[str], bool] | None = None,
+) -> Fault:
+    """Return the fault of a part that cannot be built or used, under the key of the argument to which it is due.
+
+    That is the argument that the error names; else the one without which the part works; else the only one that is no
+    number.
 
     Args:
         key: Key of the part's section, such as `pruner`.
         arguments: The arguments of the part, by name.
         error: The error that building or using it raised.
         name: Name of the part.
+        works_without: Builds and uses the part without an argument. None (the default): that cannot be tried.
     """
-    if own := _OWN_FAULT.match(str(error)):  # an error of ours has the form of a fault
-        return Fault(key=own[1], value=own[2], allowed=own[3], advice=own[4])
+    if own := own_fault(error):
+        return own
     words = re.findall(r"\w+", str(error))
     given = {
         each: value for each, value in arguments.items() if each not in ("_target_", "name") and value is not None
     }
     named = sorted((each for each in given if each in words), key=words.index)
+    if not named and works_without is not None:
+        named = [each for each in arguments if each not in ("_target_", "name") and works_without(each)]
     texts = [each for each, value in given.items() if isinstance(value, str | tuple | list)]
     culprit = next(iter(named or (texts if len(texts) == 1 else ())), None)
     arguments_given = ", ".join(f"{each}={value}" for each, value in given.items())
     advice = f"Correct its arguments ({arguments_given}), or choose another {key}."
     return Fault(
         key=key if culprit is None else f"{key}.{culprit}",
-        value=name if culprit is None else given[culprit],
+        value=name if culprit is None else arguments[culprit],
         allowed=f"arguments that {key.partition('.')[0]}={name} can be used with; it {told_with_place(error)}",
         advice=advice if culprit is None else f"Correct {key}.{culprit}.",
     )

@@ -62,22 +62,28 @@ def captured(log_path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[None]:
-    """Remove a new log and its new folders if the block fails before the study has a store.
+    """Remove a new log and its new folders if the block fails before the study has written to its search.
 
     Args:
         log_path: The log file.
         journal: The file that holds the search once the search has begun; None: a server holds the search.
     """
+    before = _last_change(journal)
     new = [path for path in (log_path, log_path.parent, log_path.parent.parent) if not path.exists()]
     try:
         yield
     except BaseException:
-        if log_path in new and (journal is None or not journal.exists()):
+        if log_path in new and _last_change(journal) == before:
             log_path.unlink(missing_ok=True)
             for folder in new[1:]:
                 with contextlib.suppress(OSError):  # another process has put a file there
                     folder.rmdir()
         raise
+
+
+def _last_change(path: Path | None) -> int:
+    """Return the time of the last change of a file, in nanoseconds; 0 without a file."""
+    return path.stat().st_mtime_ns if path is not None and path.exists() else 0
 
 
 def _text(fd: int, *, closefd: bool) -> TextIO:

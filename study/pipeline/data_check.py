@@ -18,6 +18,8 @@ _FORM = (
 )
 # NumPy's kinds of booleans, integers and floating-point numbers.
 _NUMBERS = "biuf"
+# Size of the longest number that every backend takes, in bytes.
+_LONGEST = 8
 # Number of values that are looked at together, so that the check takes little memory.
 _AT_ONCE = 1 << 22
 # Losses of Keras whose targets are probabilities.
@@ -110,6 +112,11 @@ class _DataChecker:
             advice = f"Encode or convert the values of {key}, such as by .astype('float32')."
             self._add(key, described(array), "an array of numbers", advice)
             return None
+        if not array.dtype.isnative or array.dtype.itemsize > _LONGEST:
+            advice = f"Write {key} with .astype('{'float32' if array.dtype.kind == 'f' else 'int32'}')."
+            told = f"numbers of at most {8 * _LONGEST} bits in the byte order of this machine"
+            self._add(key, described(array), told, advice)
+            return None
         if not array.ndim:
             self._add(key, array, "an array with one row for each example", "Give it an axis of examples.")
             return None
@@ -120,6 +127,9 @@ class _DataChecker:
                 np.isfinite if narrow else lambda values: np.abs(values) <= np.finfo(np.float32).max
             )
             self._check_values(key, array, holds, "finite numbers in float32", advice)
+        elif array.dtype.itemsize == _LONGEST and not self._in_float64:
+            advice = "Scale them in load(), or return them as float32."
+            self._check_values(key, array, _in_int32, "whole numbers in int32, as which JAX computes", advice)
         return array
 
     def _compare(
@@ -173,6 +183,11 @@ class _DataChecker:
             return
         count = f" ({wrong} of {flat.size} values are not)" if wrong > 1 else ""
         self._add(place, flat[first], f"{allowed}{count}", advice)
+
+
+def _in_int32(values: NDArray[Any]) -> NDArray[np.bool_]:
+    limits = np.iinfo(np.int32)
+    return (values >= limits.min) & (values <= limits.max)
 
 
 def described(value: Any) -> str:

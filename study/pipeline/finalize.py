@@ -62,6 +62,17 @@ def record(context: StudyContext) -> None:
         search.claims.finish()
 
 
+def leave(context: StudyContext) -> None:
+    """Record what is done so far; other workers go on with the study, and the last one to end records its results.
+
+    Args:
+        context: The study's parts.
+    """
+    best = context.search.best()
+    context.tracker.summarize(best=None if best is None else best.number, ended=context.search.ended)
+    context.tracker.leave()
+
+
 def _tested_means(context: StudyContext) -> dict[str, ConfirmedMean]:
     """Return each test metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
     ended = context.tracker.finished("confirmation").items()

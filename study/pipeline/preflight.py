@@ -15,7 +15,7 @@ from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import StudyConfig
-from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, told_with_place
+from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, own_fault, told_with_place
 from study.core.names import default_experiment_name
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
@@ -25,6 +25,7 @@ from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
 from study.training.backend import select_backend, use_keras_defaults
+from study.training.trainer_check import trainer_faults
 
 
 def load_config(
@@ -69,14 +70,14 @@ def load_config(
 
 
 def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:
-    """Build optimizer, schedule, sampler and pruner once.
+    """Check the trainer's arguments, and build optimizer, schedule, sampler and pruner once.
 
     Raises:
         ConfigError: One of them cannot be built or used.
     """
     from study.training.optimizer_check import optimizer_faults  # imports Keras
 
-    if faults := [*optimizer_faults(config), *search_faults(config)]:
+    if faults := [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]:
         raise told_by_origin(ConfigError(faults), origins)
 
 
@@ -154,6 +155,7 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
         dataset: The study's data set.
 
     Raises:
+        ConfigError: What the target returns is no model of Keras.
         StudyError: The model cannot be built, or does not fit the data.
     """
     # These import Keras, with the backend that was selected.
@@ -207,6 +209,8 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
     except StudyError:
         raise
     except (ValueError, TypeError) as error:
+        if own := own_fault(error):
+            raise ConfigError([own]) from error
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
             f"they do not fit together. {error}"

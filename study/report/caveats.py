@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from study.core.records import StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.confirmed import confirmed, divergence_text
 from study.report.pairing import Outcome
@@ -12,6 +13,11 @@ from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
 
 _FEW_SEEDS = 10
+# Name and class of the sampler and the pruner with which trials are an independent random search.
+_INDEPENDENT = (
+    ("sampler", "random", "optuna.samplers.RandomSampler"),
+    ("pruner", "none", "optuna.pruners.NopPruner"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +78,23 @@ def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
     for study in experiment.studies:
         if not study.ranges:
             continue
-        sampler = study.record.params.get("sampler.name", "random")
-        pruner = study.record.params.get("pruner.name", "none")
-        parts = [f"the sampler {sampler}"] if sampler != "random" else []
-        parts += [f"the pruner {pruner}"] if pruner != "none" else []
+        parts = [
+            f"the {kind} {name}"
+            for kind, plain, target in _INDEPENDENT
+            if (name := _other_than(study.record, kind, name=plain, target=target))
+        ]
         parts += ["an enqueued point"] if any(key.startswith("enqueue.") for key in study.record.params) else []
         if parts:
             reasons[study.record.name] = " and ".join(parts)
     return reasons
+
+
+def _other_than(record: StudyRecord, kind: str, *, name: str, target: str) -> str:
+    """Return the sampler or pruner of a study, unless it is the named one; a user may change the class alone."""
+    own, own_target = record.params.get(f"{kind}.name", name), record.params.get(f"{kind}._target_", target)
+    if own_target != target:
+        return own if own != name else own_target
+    return "" if own == name else own
 
 
 def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:

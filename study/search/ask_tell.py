@@ -91,7 +91,7 @@ class Search:
         self._distributions = {
             searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()
         }
-        self._prunes = config.pruner.name != "none"
+        self._prunes = not isinstance(optuna_study.pruner, optuna.pruners.NopPruner)
         self._asked: dict[int, optuna.Trial] = {}
         self._index = TrialIndex(optuna_study)
         self._to_retry = {trial_id(t) for t in self._known().failed.values()} if config.retry_failed else set()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import optuna
 
-from study.config.instantiate import instantiate
-from study.config.schema import StudyConfig
+from study.config.instantiate import instantiate, parameters
+from study.config.schema import Component, StudyConfig
 from study.core.errors import Fault, blamed
 from study.core.search_space import n_grid_points
 from study.search.samplers import build_sampler, distribution, quiet
@@ -32,7 +36,8 @@ def search_faults(config: StudyConfig) -> list[Fault]:
     parts = {"sampler": (config.sampler, _propose), "pruner": (config.pruner, _judge)}
     for key, (part, use) in parts.items():
         if error := _raised(use, config):
-            faults.append(blamed(key, part.section, error, name=part.name))
+            works = partial(_works_without, use, config, key)
+            faults.append(blamed(key, part.section, error, name=part.name, works_without=works))
     return faults
 
 
@@ -77,6 +82,16 @@ def _judge(config: StudyConfig) -> None:
             trial.report(value, step=epoch)
             trial.should_prune()
         scratch.tell(trial, value)
+
+
+def _works_without(use: Callable[[StudyConfig], None], config: StudyConfig, key: str, argument: str) -> bool:
+    """Return whether a part can be used with the default of an argument; False if the argument has none."""
+    part: Component = getattr(config, key)
+    known = parameters(part.section["_target_"])
+    if argument not in known or known[argument].default is inspect.Parameter.empty:
+        return False
+    changed: Any = {key: replace(part, section={**part.section, argument: known[argument].default})}
+    return _raised(use, replace(config, **changed)) is None
 
 
 def _raised(use: Callable[[StudyConfig], None], config: StudyConfig) -> Exception | None:

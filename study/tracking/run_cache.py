@@ -105,6 +105,11 @@ class RunCache:
         if key[0] == "trial" and (outcome := study_summary.outcome_of(record)) is not None:
             self.trials.add(key[1], outcome)
 
+    def lacks_trials(self) -> bool:
+        """Return whether a trial before the last one is neither known nor in progress here: another worker has it."""
+        numbers = {*self.trials.outcomes, *(number for kind, number in self._open if kind == "trial")}
+        return len(numbers) <= max(numbers, default=-1)
+
     def open_runs(self) -> list[RunInProgress]:
         """Return the runs that have started and have not ended."""
         return list(self._open.values())

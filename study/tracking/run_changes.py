@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Collection
 
 from mlflow.entities import Run, ViewType
@@ -36,11 +37,12 @@ def refuse_renamed(client: MlflowClient, config: StudyConfig, search: SearchReco
     runs = find_runs(client, list(experiments), condition) if search.ended else []
     if runs:
         name, now = config.experiment_name, experiments[runs[0].info.experiment_id]
+        back, along = shlex.join(["study", "rename", now, name]), shlex.join(["study", "rename", name, now])
         raise StoreError(
             f"experiment_name={name}: the runs of this study are in the experiment {now} of "
             f"{redact(config.stores.tracking_uri)}: it was renamed there, and the search was not. Give the runs their "
-            f"name back (study rename {now} {name}), or rename the search too (study rename {name} {now}) and go on "
-            f"with experiment_name={now}. To begin anew instead: study delete {name}."
+            f"name back ({back}), or rename the search too ({along}) and go on with "
+            f"{shlex.quote(f'experiment_name={now}')}. To begin anew instead: {shlex.join(['study', 'delete', name])}."
         )
 
 

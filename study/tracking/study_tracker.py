@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, TracebackType
@@ -29,6 +30,7 @@ from study.tracking.run_cache import RunCache, RunInProgress, new_key, outcomes_
 from study.tracking.system_metrics import SystemMetricsThread
 
 _INTERVAL_S = 5  # time between two samples of the system's metrics, in seconds
+_READ_INTERVAL_S = 10  # time between two reads of the trials of other workers, in seconds
 _NO_TESTS: study_summary.Tests = MappingProxyType({})
 
 
@@ -92,6 +94,7 @@ class StudyTracker:
         self._mlflow_writer, self._spool = opened.mlflow_writer, opened.spool
         self._bulk_insert = bulk_insert.BulkInsert(opened.client, opened.mlflow_writer, opened.experiment_id)
         self._writer = WriterThread(opened.mlflow_writer, where=redact(self._uri), spool=opened.spool)
+        self._reads_next, self._is_last = 0.0, True
         self._sampler: SystemMetricsThread | None = None
         if config.tracking.system_metrics:
             self._sampler = SystemMetricsThread(self.run_id, self._uri, interval_s=_INTERVAL_S, put=self._writer.put)
@@ -170,7 +173,7 @@ class StudyTracker:
             return
         self._writer.put(*bulk_insert.entries_of(draft)[1:])
         if kind == "trial":
-            self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
+            self._record_own_progress()
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
         """Return the study's finished runs in their present state in the store, by kind and number.
@@ -228,6 +231,10 @@ class StudyTracker:
             self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
         self._record_progress(best=best, tests=tests)
         self.flush()
+
+    def leave(self) -> None:
+        """Leave the study's run to other workers, so that it goes on after this process."""
+        self._is_last = False
 
     def accept(self, change: str) -> None:
         """Record a change that the user accepted.
@@ -293,7 +300,7 @@ class StudyTracker:
             self._writer.put(*(entry for draft in drafts for entry in bulk_insert.entries_of(draft)))
         else:
             self._writer.act(lambda: self._bulk_insert.write(drafts))
-        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
+        self._record_own_progress()
 
     def flush(self) -> None:
         """Wait until all entries so far are in the store, or in the spool of a server.
@@ -338,7 +345,8 @@ class StudyTracker:
             try:
                 self.write()
                 self._writer.put(*(Finish(run=run, status="KILLED", ended=now) for run in cut_off))
-                self._writer.put(Finish(run=self.run_id, status=status, ended=now))
+                if self._is_last or status != "FINISHED":
+                    self._writer.put(Finish(run=self.run_id, status=status, ended=now))
             finally:
                 n_waiting = self._writer.close()
         except StoreError as failure:
@@ -366,6 +374,15 @@ class StudyTracker:
         """Return the tags of a trial's run, among them the versions of the packages that train it."""
         tags = self._shared_tags | mlflow_schema.child_tags(kind, number, parent=self.run_id)
         return tags if self._spool is None else {**tags, RECORD: key}
+
+    def _record_own_progress(self) -> None:
+        """Record the study's progress; with trials of other workers, only now and then, since they must be read."""
+        if self._cache.lacks_trials():
+            if time.monotonic() < self._reads_next:
+                return
+            self._reads_next = time.monotonic() + _READ_INTERVAL_S
+            self._cache.trials = study_summary.StudySummary(self._config, outcomes_of(self.finished().values()))
+        self._record_progress(best=self._cache.trials.best, tests=_NO_TESTS)
 
     def _record_progress(self, *, best: int | None, tests: study_summary.Tests) -> None:
         trials = self._cache.trials

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
-from study.core.errors import StoreError, StudyError
+from study.core.errors import StoreError
 from study.core.trainer_interface import Trial
+from study.training.trainer_check import check_checkpoint_interval
 
 _NOTES = "told"
 
@@ -50,12 +51,7 @@ class CheckpointFiles:
     """
 
     def __init__(self, config: StudyConfig, every_n_epochs: int | None) -> None:
-        n: object = every_n_epochs
-        if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
-            raise StudyError(
-                f"trainer.checkpoint_every_n_epochs={n!s}: expected a whole number of at least 1, or null for none. "
-                "Set it to null, or to how many epochs may be lost when a process is killed."
-            )
+        check_checkpoint_interval(every_n_epochs)
         self._every_n_epochs = every_n_epochs
         self._folder = config.stores.artifacts.parent / "checkpoints" / config.digest
         self._contents = config.contents.digest if config.contents is not None else ""

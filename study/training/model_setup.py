@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
+from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
 from study.training.initial_weights import built_with
 from study.training.precision import use_precision
@@ -31,12 +33,21 @@ def fresh_model(
         weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
 
     Raises:
-        ConfigError: The model cannot be made.
+        ConfigError: The model cannot be made, or what its target returns is no model of Keras.
     """
     use_precision(precision)
-    shape, n_outputs = dataset.input_shape, dataset.n_outputs
-    build = partial(instantiate, config.model.section, input_shape=shape, n_outputs=n_outputs)
+    build = partial(_build, config, dataset)
     return build() if weights is None else built_with(build, weights, example=dataset.train.x[:1])
+
+
+def _build(config: StudyConfig, dataset: Dataset) -> Any:
+    section = config.model.section
+    built = instantiate(section, input_shape=dataset.input_shape, n_outputs=dataset.n_outputs)
+    if not isinstance(built, keras.Model):
+        allowed = f"a function that returns a keras.Model; {section['_target_']} returns {type(built).__name__}"
+        advice = "Let it return the model, not compiled, such as keras.Sequential([...])."
+        raise ConfigError([Fault(key="model", value=config.model.name, allowed=allowed, advice=advice)])
+    return built
 
 
 def steps_per_epoch(n_examples: int, *, batch_size: int) -> int:

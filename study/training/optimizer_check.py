@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
-from study.config.instantiate import Unimportable, locate
+from study.config.instantiate import Section, Unimportable, locate
 from study.config.schema import StudyConfig
 from study.core.errors import BackendError, Fault, blamed
 from study.core.search_space import Value
@@ -41,17 +43,27 @@ def _schedule_faults(config: StudyConfig) -> Iterator[Fault]:
     if section.get("_target_") is None:
         return
 
-    def at_a_step() -> None:
+    def at_a_step(section: Section = section) -> None:
         schedule = build_schedule(section, n_steps=n_steps)
-        if _computes_eagerly():
-            factor = keras.ops.convert_to_tensor(schedule(keras.ops.convert_to_tensor(0, "int32")))
-        else:
-            factor = inferred(schedule, keras.KerasTensor((), "int32"))
-        if tuple(getattr(factor, "shape", ())):
-            raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
+        if not _computes_eagerly():
+            _check_factor(inferred(schedule, keras.KerasTensor((), "int32")))
+            return
+        for step in (0, n_steps // 2, n_steps - 1):  # a warm-up has other formulas than what follows it
+            factor = keras.ops.convert_to_tensor(schedule(keras.ops.convert_to_tensor(step, "int32")))
+            _check_factor(factor)
+            if not math.isfinite(float(factor)):
+                raise ValueError(f"the factor at step {step} of {n_steps} is {float(factor)}")
+
+    def works_without(argument: str) -> bool:
+        return _raised(partial(at_a_step, _without(section, argument))) is None
 
     if error := _raised(at_a_step):
-        yield blamed("schedule", section, error, name=config.schedule.name)
+        yield blamed("schedule", section, error, name=config.schedule.name, works_without=works_without)
+
+
+def _check_factor(factor: Any) -> None:
+    if tuple(getattr(factor, "shape", ())):
+        raise ValueError(f"the factor at a step has the shape {tuple(factor.shape)}, not one number")
 
 
 def _optimizer_faults(config: StudyConfig) -> Iterator[Fault]:
@@ -67,12 +79,21 @@ def _optimizer_faults(config: StudyConfig) -> Iterator[Fault]:
             _take_step(built)
 
         if error := _raised(take_a_step):
-            fault = blamed("optimizer", arguments, error, name=optimizer.name)
+
+            def works_without(
+                argument: str, given: Mapping[str, Value] = arguments, act: Callable[..., None] = take_a_step
+            ) -> bool:
+                return _raised(partial(act, _without(given, argument))) is None
+
+            tell = partial(blamed, error=error, name=optimizer.name, works_without=works_without)
+            fault = tell("optimizer", arguments)
             argument = fault.key.rpartition(".")[2]
-            if argument in optimizer.ranges:
-                fault = blamed("optimizer.search", arguments, error, name=optimizer.name)
-            yield fault
+            yield tell("optimizer.search", arguments) if argument in optimizer.ranges else fault
             return
+
+
+def _without(arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if key != name}
 
 
 def _points(config: StudyConfig) -> Iterator[dict[str, Value]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import keras
 
-from study.core.errors import StudyError
 from study.training.backend import use_keras_defaults
 from study.training.keras_internals import keep_64_bits
+from study.training.trainer_check import check_precision
 
 # Keras's policy for layers, and the type of optimizers, losses and metrics.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
@@ -43,19 +43,3 @@ def use_precision(precision: str) -> None:
         import jax
 
         jax.config.update("jax_enable_x64", floatx == "float64")
-
-
-def check_precision(precision: object) -> None:
-    """Refuse an unknown precision.
-
-    Args:
-        precision: The precision, as the config has it.
-
-    Raises:
-        StudyError: The precision is unknown.
-    """
-    if precision not in _SETTINGS:
-        raise StudyError(
-            f"trainer.precision={precision!s}: expected one of {', '.join(_SETTINGS)}. "
-            "Set trainer.precision=float32, which is the quickest on most machines."
-        )

@@ -123,3 +123,9 @@ def test_a_config_that_holds_itself_is_told(own, raw):
     damaged["model"]["hidden"] = damaged
     with pytest.raises(ConfigError, match="a few levels"):
         parse(damaged, folder=own)
+
+
+@pytest.mark.parametrize("target", ["keras.loses.Huber", "kers.losses.Huber", "keras.losse.Huber"])
+def test_a_mistyped_package_gets_the_nearest_one(target, tmp_path):
+    (fault,) = target_faults({"loss": {"_target_": target}}, folder=tmp_path)
+    assert fault.advice.startswith("Did you mean keras.losses.Huber? Choose one of them.")

@@ -34,7 +34,7 @@ from study.core.search_space import Range
         ("model._target_=study.models.nothing.build", ["model._target_=study.models.nothing.build", "importable"]),
         ("sampler=gp", ["sampler=gp", "torch"]),
         ("++dataset.task.train_metrics=late", ["train_metrics=late", "one of running, evaluated"]),
-        ("++dataset.task.shuffle=3", ["dataset.task.shuffle=3", "True, False"]),
+        ("++dataset.task.shuffle=3", ["dataset.task.shuffle=3", "true, false"]),
         ("optimizer=paper_adam", ["optimizer=paper_adam", "of Keras for trainer=fit", "trainer=numpy"]),
         ("tracking.every_n_steps=0", ["tracking.every_n_steps=0", "at least 1"]),
         ("study_seed=-1", ["study_seed=-1", "at least 0"]),

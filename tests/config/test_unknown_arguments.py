@@ -18,7 +18,7 @@ LOSS = "keras.losses.SparseCategoricalCrossentropy"
         ),
         (
             ["+dataset.task.loss.from_logit=true"],
-            f"dataset.task.loss.from_logit=True: expected an argument of {LOSS}: from_logits, ignore_class, "
+            f"dataset.task.loss.from_logit=true: expected an argument of {LOSS}: from_logits, ignore_class, "
             "reduction, axis, name, dtype. Did you mean dataset.task.loss.from_logits?",
         ),
         (["dataset.task.loss.from_logits=abc"], "dataset.task.loss.from_logits=abc: expected true or false."),

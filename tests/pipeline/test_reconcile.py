@@ -196,15 +196,15 @@ def test_a_study_deleted_in_both_stores_begins_anew(config):
 
 def test_an_experiment_renamed_in_mlflow_is_named_with_both_ways_on(config):
     (found,) = (e for e in _client(config).search_experiments() if e.name == config.experiment_name)
-    _client(config).rename_experiment(found.experiment_id, "renamed")
+    _client(config).rename_experiment(found.experiment_id, "another name")
     with pytest.raises(StoreError) as told:
         _reopened(config)
     name = config.experiment_name
     for part in (
-        f"experiment_name={name}: the runs of this study are in the experiment renamed of sqlite:",
-        f"study rename renamed {name}",
-        f"study rename {name} renamed",
-        "go on with experiment_name=renamed",
+        f"experiment_name={name}: the runs of this study are in the experiment another name of sqlite:",
+        f"study rename 'another name' {name}",
+        f"study rename {name} 'another name'",
+        "go on with 'experiment_name=another name'",
         f"To begin anew instead: study delete {name}.",
     ):
         assert part in str(told.value)

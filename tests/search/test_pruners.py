@@ -82,6 +82,13 @@ def test_stopped_trials_count_where_they_reported(compose):
         assert search.judge([(worse, 0, 0.15)]) == {5}
 
 
+def test_a_pruner_whose_class_alone_was_changed_stops_trials(compose):
+    config = compose("pruner._target_=study.search.pruners.BatchQuantile", "pruner.quantile=0.5", "budget.n_trials=4")
+    with open_search(config) as search:
+        trials = search.ask(4)
+        assert search.judge([(t, 0, v) for t, v in zip(trials, (0.1, 0.2, 0.8, 0.9), strict=True)]) == {0, 1}
+
+
 def frozen_study(values, direction="maximize"):
     study = optuna.create_study(direction=direction)
     for value in values:

@@ -26,7 +26,7 @@ from study.search.search_check import search_faults
         ),
         (
             ["pruner=hyperband", "pruner.max_resource=0"],
-            "pruner=hyperband: expected arguments that pruner=hyperband can",
+            "pruner.max_resource=0: expected arguments that pruner=hyperband can",
         ),
         (
             ["pruner=median", "pruner.interval_steps=0"],
@@ -42,17 +42,28 @@ from study.search.search_check import search_faults
             "pruner.quantile=1: expected a number from 0 to below 1. Correct",
         ),
         (["sampler=tpe", "sampler.n_startup_trials=-1"], "sampler.n_startup_trials=-1: expected a whole number of at"),
-        (["sampler=tpe", "+sampler.n_ei_candidates=0"], "(n_startup_trials=10, multivariate=True, n_ei_candidates=0)"),
+        (["sampler=tpe", "+sampler.n_ei_candidates=0"], "sampler.n_ei_candidates=0: expected arguments that"),
         (
             ["sampler=qmc", "sampler.qmc_type=nope"],
             "sampler.qmc_type=nope: expected arguments that sampler=qmc can be",
         ),
         (
             ["sampler=cmaes", "+sampler.popsize=abc"],
-            "expected arguments that sampler=cmaes can be used with; it raises",
+            "sampler.popsize=abc: expected a whole number. Correct sampler.popsize.",
+        ),
+        (["pruner=hyperband", "+pruner.bootstrap_count=null"], "pruner.bootstrap_count=null: expected arguments that"),
+        (["pruner=hyperband", "pruner.min_resource=0"], "pruner.min_resource=0: expected arguments that"),
+        (["pruner=median", "pruner.n_startup_trials=1.5"], "pruner.n_startup_trials=1.5: expected a whole number."),
+        (["sampler=tpe", "sampler.multivariate=abc"], "sampler.multivariate=abc: expected true or false."),
+        (
+            ["sampler=tpe", "+sampler.seed=3"],
+            "sampler.seed=3: expected no value, since it is ignored. Remove it: study",
         ),
         (["sampler=grid", "sampler.n_points=1"], "sampler.n_points=1: expected a whole number of at least 2. Set"),
-        (["sampler=grid", "sampler.n_points=abc"], "sampler.n_points=abc: expected a whole number of at least 2. Set"),
+        (
+            ["sampler=grid", "sampler.n_points=abc"],
+            "sampler.n_points=abc: expected a whole number. Correct sampler.n_points.",
+        ),
         (
             ["sampler=grid", "sampler.n_points=2000"],
             "sampler.n_points=2000: expected a grid of at most 100000 points, and this one over learning_rate, "

@@ -510,6 +510,38 @@ def test_a_study_is_summarized_without_a_read_if_all_its_trials_are_known(
         assert read
 
 
+def test_the_progress_counts_the_trials_of_other_workers_and_the_last_to_end_closes_the_study(
+    make_config, open_tracker
+):
+    config = make_config()
+    with open_tracker(config) as last:
+        with open_tracker(config) as first:
+            train(first, trial_of(0), (0.9,))
+            first.flush()
+            train(last, trial_of(1), (0.2,))
+            last.flush()
+            (study,) = read(config)
+            assert study.tags["progress"].startswith("2/")
+            assert (study.metrics["best_objective"], study.metrics["n_complete"]) == (0.9, 2)
+            first.leave()
+        assert read(config)[0].status == "RUNNING"
+    assert read(config)[0].status == "FINISHED"
+
+
+def test_a_worker_that_lacks_trials_of_others_records_no_progress_of_its_own(make_config, open_tracker, monkeypatch):
+    config = make_config()
+    with open_tracker(config) as other, open_tracker(config) as own:
+        train(other, trial_of(0), (0.9,))
+        other.flush()
+        train(own, trial_of(1), (0.2,))
+        monkeypatch.setattr(own, "finished", lambda *_: pytest.fail("was read a moment ago"))
+        train(own, trial_of(3), (0.3,))
+        monkeypatch.undo()
+        own.flush()
+        (study,) = read(config)
+        assert (study.tags["progress"].partition("/")[0], study.metrics["best_objective"]) == ("2", 0.9)
+
+
 def test_a_model_that_a_server_cannot_take_waits_as_a_file(make_config, open_tracker, monkeypatch):
     config = make_config()
     monkeypatch.setattr("study.tracking.open_runs.is_database", lambda _uri: False)

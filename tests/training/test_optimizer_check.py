@@ -51,6 +51,61 @@ from study.training.optimizer_check import optimizer_faults
         ),
         (["schedule=step", "schedule.values=[1.0]"], "The length of boundaries should be 1 less than the length of"),
         (["schedule=exponential", "schedule.decay_rate=[1]"], "schedule.decay_rate=[1]: expected arguments that"),
+        (
+            ["optimizer.gradient_accumulation_steps=0"],
+            "expected a whole number of at least 2, since 0 is ignored. Set",
+        ),
+        (["optimizer.learning_rate=-1"], "optimizer.learning_rate=-1.0: expected a number of at least 0. Correct"),
+        (["optimizer.weight_decay=true"], "optimizer.weight_decay=true: expected a number of at least 0. Correct"),
+        (["optimizer.loss_scale_factor=0"], "optimizer.loss_scale_factor=0: expected a number above 0. Correct"),
+        (
+            ["optimizer=adam", "optimizer.beta_1=1"],
+            "optimizer.beta_1=1.0: expected a number of at least 0 and below 1.",
+        ),
+        (
+            ["optimizer=adam", "optimizer.search.beta_1.low=-0.1"],
+            "optimizer.search.beta_1.low=-0.1: expected a number",
+        ),
+        (
+            ["optimizer=adam", "optimizer.epsilon=-1"],
+            "optimizer.epsilon=-1.0: expected a number of at least 0. Correct",
+        ),
+        (
+            ["optimizer=rmsprop", "optimizer.rho=2"],
+            "optimizer.rho=2.0: expected a number of at least 0 and at most 1.",
+        ),
+        (["schedule=cosine", "schedule.alpha=nan"], "schedule.alpha=nan: expected a finite number. Correct"),
+        (["schedule=cosine", "schedule.alpha=-1"], "schedule.alpha=-1: expected a number of at least 0. Correct"),
+        (
+            ["schedule=cosine", "schedule.decay_steps.fraction_of_steps=-1"],
+            "fraction_of_steps=-1: expected a finite number",
+        ),
+        (
+            ["schedule=cosine", "schedule.decay_steps.fraction=1"],
+            "schedule.decay_steps.fraction=1: expected fraction_of",
+        ),
+        (
+            ["schedule=cosine", "schedule.initial_learning_rate=0"],
+            "expected a factor above 0, since nothing is trained",
+        ),
+        (
+            ["schedule=exponential", "schedule.staircase=abc"],
+            "schedule.staircase=abc: expected true or false. Correct",
+        ),
+        (
+            ["schedule=step", "schedule.boundaries=[5, 3]"],
+            "schedule.boundaries=[5, 3]: expected numbers of steps that rise",
+        ),
+        (["schedule=step", "schedule.boundaries=null"], "schedule.boundaries=null: expected a value. Set schedule."),
+        (["schedule=warmup_cosine", "schedule.alpha=null"], "schedule.alpha=null: expected arguments that schedule="),
+        (["schedule=step", "schedule.boundaries=true"], "schedule.boundaries=true: expected a list of numbers. Write"),
+        (["trainer.jit_compile=maybe"], "trainer.jit_compile=maybe: expected one of true, false, auto. Choose one of"),
+        (["trainer.precision=float16"], "trainer.precision=float16: expected one of float32, bfloat16, float64. Set"),
+        (["trainer.checkpoint_every_n_epochs=0"], "trainer.checkpoint_every_n_epochs=0: expected a whole number of"),
+        (
+            ["trainer=vectorized", "trainer.backend=jax", "trainer.capacity=0"],
+            "trainer.capacity=0: expected a whole number of at least 1, or",
+        ),
         (["optimizer=muon", "optimizer.ns_steps=1.5"], "expected arguments that optimizer=muon can be used with"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +32,8 @@ from study.core.errors import ConfigError, Fault, StudyError
 from study.core.names import in_label, shortened
 from study.core.redaction import texts, written_out
 
+# Libraries that compose a config.
+_LIBRARIES = ("hydra", "omegaconf", "yaml", "antlr4")
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # Overrides that names of studies leave out: all studies of an experiment share them, or they change no result.
 _NOT_TELLING = (
@@ -168,7 +171,7 @@ def compose_jobs(
         except (HydraException, OmegaConfBaseException, OSError, ValueError, YAMLError) as error:
             if unreadable := unreadable_files():
                 raise ConfigError([*found, *unreadable]) from error
-            if not isinstance(error, HydraException | OmegaConfBaseException):
+            if not isinstance(error, HydraException | OmegaConfBaseException) and not _is_of_hydra(error):
                 raise
             if found:
                 break
@@ -177,6 +180,12 @@ def compose_jobs(
         readable = [] if left_out & {*_WHOLE} else jobs
         raise MisreadError(found, jobs=readable, left_out=frozenset(left_out))
     return jobs
+
+
+def _is_of_hydra(error: BaseException) -> bool:
+    """Return whether Hydra or OmegaConf raised an error, some of which are plain errors of Python."""
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    return str(last.f_globals.get("__name__", "")).partition(".")[0] in _LIBRARIES
 
 
 def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:

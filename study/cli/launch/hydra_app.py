@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import io
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
@@ -24,6 +22,7 @@ from study.cli.launch.compose import CompositionError, Job, MisreadError, compos
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
+from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault, StudyError
@@ -64,9 +63,7 @@ def read_arguments(arguments: Sequence[str]) -> CommandLine:
     Args:
         arguments: The words after `study run`.
     """
-    parser = get_args_parser()
-    parser.prog = "study run"
-    options: argparse.Namespace = parser.parse_args(list(arguments))
+    options = flag_parser().parse_args(list(arguments))
     is_composed = bool(options.cfg or options.info is not None)
     return CommandLine(
         arguments=tuple(arguments),

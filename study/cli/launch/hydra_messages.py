@@ -15,6 +15,7 @@ _HYDRA_GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/
 _CHOICE = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not find '(?P<path>[^']+)'")
 _OPTIONS = re.compile(r"Available options in '(?P<group>[^']+)'")
 _NO_KEY = re.compile(r"Could not override '(?P<key>[^']+)'\.\nTo append to your config use \+(?P<word>.+)", re.DOTALL)
+_NO_DELETION = re.compile(r"Could not delete from config\. '(?P<key>[^']*)' does not exist")
 _NO_GROUP = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not override '(?P<key>[^']+)'\. No match in the defaults")
 
 
@@ -47,7 +48,8 @@ def in_our_words(error: Exception) -> str:
     text = as_typed(str(error).strip())
     if isinstance(error, OverrideParseException) and error.override:
         word = error.override.removeprefix("++")
-        return f"{word}: expected KEY=VALUE in Hydra's grammar. {' '.join(text.split())}"
+        advice = "Put a value with other signs into quotes, and the word into those of the shell: \"KEY='VALUE'\"."
+        return f"{word}: expected KEY=VALUE in Hydra's grammar. {advice} ({' '.join(text.split())})"
     if found := _NO_KEY.match(text):
         value = found["word"].partition("=")[2]
         if found["key"].startswith("hydra."):
@@ -56,6 +58,8 @@ def in_our_words(error: Exception) -> str:
             advice = did_you_mean(found["key"], _HYDRA_GROUPS)
             return f"{found['key']}={value}: expected one of {', '.join(_HYDRA_GROUPS)}. {advice}"
         return f"{found['key']}={value}: expected a known key. {correction(found['key'], dotted_keys({}))}"
+    if found := _NO_DELETION.match(text):
+        return f"~{found['key']}: expected a key that the config has. {correction(found['key'], dotted_keys({}))}"
     if found := _NO_GROUP.match(text):
         groups = sorted(option_groups())
         place = f" The name is in conf/{found['where']}.yaml." if found["where"] else ""

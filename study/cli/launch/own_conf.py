@@ -226,7 +226,10 @@ def with_files(
             told.append(replace(fault, advice=f"{fault.advice} This key is from conf/study.yaml."))
             continue
         if file is None:
-            told.append(fault)
+            experiment = by_group.get("experiment")
+            gives = experiment is not None and _gives(experiment, fault.key)
+            place = f" This key is from {experiment.path}." if experiment is not None and gives else ""
+            told.append(replace(fault, advice=f"{fault.advice}{place}"))
             continue
         advice = fault.advice
         if fault.value == "(missing)":
@@ -251,6 +254,19 @@ def _built_in(file: Path) -> Any:
             for item in content["defaults"]
         ]
     return content
+
+
+def _gives(file: OwnFile, key: str) -> bool:
+    """Return whether an own file gives a key."""
+    folder = own_conf()
+    if folder is None:
+        return False
+    node: Any = _content(folder / file.group / f"{file.name}.yaml")
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
 
 
 def _is_below(key: str, others: Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from study.core.errors import Fault
 
 
 def setting_faults(jobs: Sequence[Job]) -> list[Fault]:
-    """Return a fault for every name in `settings` that is no optimizer's.
+    """Return a fault for every name in `settings` that is no optimizer's, and for typed settings that no job takes.
 
     Args:
         jobs: The jobs of a command line.
@@ -29,7 +29,21 @@ def setting_faults(jobs: Sequence[Job]) -> list[Fault]:
                     advice = did_you_mean(str(name), sorted(known))
                     allowed = f"the name of an optimizer, or {ANY}"
                     faults[key] = Fault(key=key, value=given[name], allowed=allowed, advice=advice)
-    return list(faults.values())
+    return [*faults.values(), *_unused_settings(jobs)]
+
+
+def _unused_settings(jobs: Sequence[Job]) -> list[Fault]:
+    """Return a fault for every typed value of a setting that no job takes: it would change nothing."""
+    taken = {str(job.raw.get("setting")) for job in jobs}
+    typed = {value.key: value.text for job in jobs for value in job.values if not value.deletes}
+    faults = []
+    for key, text in typed.items():
+        section, _, rest = key.partition(".")
+        name = rest.partition(".")[0]
+        if section == "settings" and name and name not in taken:
+            allowed = "values of a setting that is taken, and this one would change nothing"
+            faults.append(Fault(key=key, value=text, allowed=allowed, advice=f"Add setting={name}, or remove {key}."))
+    return faults
 
 
 def _chosen(jobs: Sequence[Job]) -> Iterable[str]:

@@ -25,6 +25,7 @@ from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
 from study.training.model_setup import fresh_model, loss_sample
 from study.training.precision import use_precision
+from study.training.trainer_check import check_jit_compile
 
 
 class FitTrainer:
@@ -42,7 +43,7 @@ class FitTrainer:
 
     Raises:
         BackendError: This process has loaded another backend.
-        StudyError: `precision` or `checkpoint_every_n_epochs` is not allowed.
+        StudyError: `precision`, `jit_compile` or `checkpoint_every_n_epochs` is not allowed.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class FitTrainer:
         jit_compile: bool | str,
         checkpoint_every_n_epochs: int | None = None,
     ) -> None:
+        check_jit_compile(jit_compile)
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)

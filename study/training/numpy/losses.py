@@ -47,7 +47,7 @@ class Loss:
             dtype: Type of the returned array.
         """
         if self.indices:
-            return np.eye(n_outputs, dtype=dtype)[y.reshape(-1)]
+            return np.eye(n_outputs, dtype=dtype)[y.reshape(-1).astype(np.intp)]
         return y.reshape(len(y), -1).astype(dtype)
 
 

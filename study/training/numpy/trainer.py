@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from time import perf_counter
 from typing import Any, Literal
@@ -36,9 +36,7 @@ from study.training.numpy.keras_metrics import KerasMetrics
 from study.training.numpy.losses import read_loss
 from study.training.numpy.network import Array, Draw, Noise, backward, forward
 from study.training.numpy.ongoing_training import OngoingTraining
-
-PRECISIONS = ("float64", "float32")
-DRAWS = ("uniform", "normal")
+from study.training.trainer_check import check_dropout_draw, check_numpy_precision
 
 
 class NumpyTrainer:
@@ -71,8 +69,8 @@ class NumpyTrainer:
         precision: Literal["float64", "float32"] = "float64",
         dropout_draw: Draw = "uniform",
     ) -> None:
-        _check_choice("trainer.precision", precision, PRECISIONS)
-        _check_choice("trainer.dropout_draw", dropout_draw, DRAWS)
+        check_numpy_precision(precision)
+        check_dropout_draw(dropout_draw)
         select_backend(backend)
         self._config, self._dataset = config, dataset
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
@@ -284,8 +282,3 @@ class NumpyTrainer:
         steps = np.arange(last_step - len(losses) + 1, last_step + 1)
         chosen = steps % n == 0
         return {"step": steps[chosen].astype(np.float64), "step_loss": np.asarray(losses)[chosen]}
-
-
-def _check_choice(key: str, value: object, allowed: Collection[str]) -> None:
-    if value not in allowed:
-        raise StudyError(f"{key}={value!s}: expected one of {', '.join(allowed)}. Choose one of them.")

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
-from study.core.errors import BackendError, StudyError
+from study.core.errors import StudyError
 from study.core.trainer_interface import UNWATCHED, OnEpoch, Together, Trial, TrialResult
 from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.model_setup import examples_seen, fresh_model, steps_per_epoch
 from study.training.precision import use_precision
+from study.training.trainer_check import check_capacity, check_is_jax
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
@@ -71,7 +72,8 @@ class VectorizedTrainer:
         capacity: int | str,
         checkpoint_every_n_epochs: int | None = None,
     ) -> None:
-        _check(backend, capacity)
+        check_is_jax(backend)
+        check_capacity(capacity)
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
         set_determinism(config.deterministic)
@@ -244,16 +246,3 @@ class VectorizedTrainer:
         """Return the results of lanes that an exception ended."""
         sizes = {"n_examples": len(self._dataset.train), "batch_size": self._batch_size}
         return [failed(lane.trial, error, lane, n_examples=examples_seen(lane.step, **sizes)) for lane in lanes]
-
-
-def _check(backend: str, capacity: object) -> None:
-    if backend != "jax":
-        raise BackendError(
-            f"trainer.backend={backend}: expected jax, the only one that can train many trials in one program. "
-            f"Set trainer.backend=jax, or use trainer=fit trainer.backend={backend}."
-        )
-    if capacity != "auto" and (not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1):
-        raise StudyError(
-            f"trainer.capacity={capacity!s}: expected a whole number of at least 1, or auto. "
-            "Set trainer.capacity=auto to fill the memory, or to a whole number."
-        )

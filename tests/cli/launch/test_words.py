@@ -91,11 +91,14 @@ def test_misspelt_keys_of_own_files_are_told(here, tmp_path):
     for name, text in own.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)
-    status, _, err = here("run", "budget=mine", "experiment=ours", "settings={a: {any: {}, adma: {}}}", cwd=tmp_path)
+    status, _, err = here(
+        "run", "budget=mine", "experiment=ours", "settings={a: {any: {}, adma: {}}}", "setting=a", cwd=tmp_path
+    )
     assert status == 2
     assert err.startswith("study run: 4 faults in the config, nothing was started:")
     for told in ("budget.n_epochs?", "experiment_name=ours?", "tracking.log_model?", "settings.a.adma="):
         assert told in err
+    assert err.count("This key is from conf/experiment/ours.yaml.") == 2
     assert {path.name for path in tmp_path.iterdir()} == {"conf"}
 
 
@@ -108,6 +111,19 @@ def test_misspelt_keys_of_own_files_are_told(here, tmp_path):
         (["hydra.mod=RUN"], "hydra.mod=RUN: expected a key of Hydra."),
         (["hydra/launchr=joblib"], "Did you mean hydra/launcher?"),
         (["~optimizer"], "optimizer=(missing): expected a value."),
+        (["+hydra.mod=RUN"], "hydra.mod=RUN: expected a key of Hydra."),
+        (["++hydra.job.nam=x"], "hydra.job.nam=x: expected a key of Hydra."),
+        (["~seed"], "~seed: expected a key that the config has. Did you mean study_seed?"),
+        (["~budget.n_epoch"], "~budget.n_epoch: expected a key that the config has. Did you mean budget.n_epochs?"),
+        (["-n", "optimizer=adam"], "-n: expected KEY=VALUE, or a flag of study run --help. Correct or remove it."),
+        (
+            ["settings.shared.any.learning_rate=0.1"],
+            "Add setting=shared, or remove settings.shared.any.learning_rate.",
+        ),
+        (
+            ["settings={a: {any: {}}, b: {any: {}}}", "setting=a", "settings.b.any.epsilon=1"],
+            "Add setting=b, or remove",
+        ),
         (["-m", "optimizer=sgd,adam", "optimizer.momentun=0.1,0.2"], "Did you mean optimizer.momentum?"),
         (["optimizer@model=sgd"], "Could not override 'optimizer@model'"),
     ],
@@ -119,6 +135,25 @@ def test_questions_and_hydra_s_own_messages_are_told_without_a_plus(here, tmp_pa
     assert "append" not in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deleted_key_is_missing_once(here, tmp_path):
+    status, _, err = here("run", "~budget.n_epochs", "~deterministic", "~objective.target", cwd=tmp_path)
+    assert (status, err.count("(missing)")) == (2, 2)
+    assert err.startswith("study run: 2 faults in the config, nothing was started:")
+
+
+def test_sections_of_hydra_that_take_any_key_do_so_with_a_plus():
+    words = ["+hydra.sweeper.params.optimizer=sgd,adam", "+hydra.job.env_set.A=1", "+hydra.launcher.x=1"]
+    assert allow_new_keys(words) == words
+    assert allow_new_keys(["+hydra.launchr.x=1", "++hydra.mod=RUN"]) == ["hydra.launchr.x=1", "hydra.mod=RUN"]
+
+
+def test_a_wrong_value_of_a_flag_is_told_under_the_name_of_the_command(here, tmp_path):
+    status, _, err = here("run", "--info", "serchpath", cwd=tmp_path)
+    assert status == 2
+    assert err.startswith("usage: study run ")
+    assert "invalid choice: 'serchpath'" in err
 
 
 def test_a_new_argument_needs_no_plus(here, tmp_path):
