@@ -1,6 +1,6 @@
 """The keys that a config may have, and the nearest one to a key that it may not have.
 
-Keys of sections with a `_target_` are arguments, which `study.config.unknown_arguments` compares with the target's
+Keys of sections with a `_target_` are arguments, which `study.config.arguments` compares with the target's
 signature. This module has all other keys.
 """
 

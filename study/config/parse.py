@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from study.config.allowlist import target_faults
+from study.config.arguments import (
+    argument_type_faults,
+    nested_faults,
+    section_faults,
+    signature_faults,
+    unknown_arguments,
+)
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.logits import logits_faults
@@ -25,7 +32,6 @@ from study.config.schema import (
     Task,
     TrackingConfig,
 )
-from study.config.unknown_arguments import nested_faults, section_faults, signature_faults, unknown_arguments
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
 from study.core.search_space import Value
@@ -70,6 +76,9 @@ def parse(
     if allow is None:  # an earlier version may have recorded other keys
         read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
+    if allow is None:
+        told = {fault.key for fault in read.faults}
+        read.faults += [fault for fault in argument_type_faults(raw) if fault.key not in told]
     if read.faults:
         raise ConfigError(read.faults)
     return config

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from study.config.arguments import nested_faults
 from study.config.instantiate import takes_any_keyword
 from study.config.known_keys import SECTIONS, dotted_keys, helper_keys, is_misspelt, nearest, unknown_keys
 from study.config.parse import parse
-from study.config.unknown_arguments import nested_faults
 from study.core.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
