@@ -1,6 +1,6 @@
 """The keys that a config may have, and the nearest one to a key that it may not have.
 
-Keys of sections with a `_target_` are arguments, which `study.config.unknown_arguments` compares with the target's
+Keys of sections with a `_target_` are arguments, which `study.config.arguments` compares with the target's
 signature. This module has all other keys.
 """
 
@@ -45,6 +45,8 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "dataset.task": ("loss", "metrics", "objective", "batch_size", "train_metrics", "shuffle"),
     "dataset.task.objective": _OBJECTIVE,
 }
+_REFERENCE = re.compile(r"\$\{[^}]*")
+_RELATIVE = re.compile(r"\$\{[.]+(?P<path>[^.\[${}][^\[${}]*)")
 _LOCAL = ("name", "optuna_journal", "mlflow_database", "artifacts")
 _SERVER = ("name", "host", "optuna_url", "mlflow_server", "artifacts", "stale_after_s")
 # Usual names in other libraries that no spelling leads to.
@@ -86,13 +88,24 @@ def helper_keys(raw: Mapping[str, Any], texts: Iterable[str]) -> frozenset[str]:
         raw: The resolved config.
         texts: All texts of the config before it was resolved.
     """
-    references = [text for text in texts if "${" in text]
+    references = [found for text in texts for found in _REFERENCE.findall(text)]
     unknown = [fault.key for fault in unknown_keys(raw, helpers=())]
-    return frozenset(key for key in unknown if any(_reads(text, key.rpartition(".")[2]) for text in references))
+    return frozenset(key for key in unknown if any(_reads(reference, key) for reference in references))
 
 
-def _reads(text: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
+def _reads(reference: str, key: str) -> bool:
+    """Return whether a reference such as `${a.b}`, `${..b}`, `${a.${c}}` or `${oc.select:a.b}` reads a dotted key.
+
+    A reference to another key of the same last name does not: `${dataset.task.batch_size}` does not read `batch_size`.
+    """
+    if found := _RELATIVE.match(reference):
+        ends = [key.split(".", n)[-1] for n in range(key.count(".") + 1)]
+        return any(found["path"] == end or found["path"].startswith(f"{end}.") for end in ends)
+    parts = [re.escape(part) for part in key.split(".")]
+    absolute = rf"(?<![\w.]){'[.]'.join(parts)}(?!\w)"
+    # The rest of the key is chosen by another reference, or stands in brackets.
+    chosen = [rf"(?<![\w.]){'[.]'.join(parts[:n])}([.]\$\{{|\[)" for n in range(1, len(parts))]
+    return any(re.search(pattern, reference) for pattern in (absolute, *chosen))
 
 
 def _probable_helpers(raw: Mapping[str, Any]) -> set[str]:

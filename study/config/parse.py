@@ -9,6 +9,13 @@ from typing import Any
 
 from study.config.allowlist import target_faults
 from study.config.argument_domains import schedule_faults
+from study.config.arguments import (
+    argument_type_faults,
+    nested_faults,
+    section_faults,
+    signature_faults,
+    unknown_arguments,
+)
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.logits import logits_faults
@@ -25,13 +32,6 @@ from study.config.schema import (
     StudyConfig,
     Task,
     TrackingConfig,
-)
-from study.config.unknown_arguments import (
-    declared_type_faults,
-    nested_faults,
-    section_faults,
-    signature_faults,
-    unknown_arguments,
 )
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
@@ -79,9 +79,10 @@ def parse(
     if allow is None:  # an earlier version may have recorded other keys
         read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
-    told = {fault.key for fault in read.faults}
     if allow is None:
-        read.faults += [fault for fault in _argument_faults(raw) if fault.key not in told]
+        told = {fault.key for fault in read.faults}
+        found = [*argument_type_faults(raw), *_argument_faults(raw)]
+        read.faults += [fault for fault in found if fault.key not in told]
     if read.faults:
         raise ConfigError(read.faults)
     return config
@@ -91,18 +92,12 @@ def _argument_faults(raw: Mapping[str, Any]) -> list[Fault]:
     """Return the faults of the values in sections whose targets check little or nothing themselves."""
     given = {key: raw.get(key) for key in ("schedule", "sampler", "pruner")}
     sections = {key: section for key, section in given.items() if isinstance(section, Mapping)}
-    faults = [fault for key, section in sections.items() for fault in declared_type_faults(key, _own(section))]
-    faults += schedule_faults(sections.get("schedule", {}))
+    faults = schedule_faults(sections.get("schedule", {}))
     for name in (name for name in _OF_THE_STUDY if name in sections.get("sampler", {})):
         advice = "Remove it: study_seed gives the seed, and optimizer.search the ranges."
         key, value = f"sampler.{name}", sections["sampler"][name]
         faults.append(Fault(key=key, value=value, allowed="no value, since it is ignored", advice=advice))
     return faults
-
-
-def _own(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section without the arguments that the study fills in."""
-    return {name: value for name, value in section.items() if name not in _OF_THE_STUDY}
 
 
 def _study_config(

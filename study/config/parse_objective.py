@@ -68,6 +68,9 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
         except UnusableMetric as error:
             advice = "Correct it, or its section in dataset.task.metrics."
             read.fault("objective.metric", metric, allowed=f"a metric that can be used; {error}", advice=advice)
+    if not recorded and facts.is_share and target is not None and not 0 <= target <= 1:
+        advice = f"Write {target / 100:g}, if {target:g} per cent is meant." if 1 < target <= 100 else "Correct it."
+        read.fault("objective.target", target, allowed=f"a value from 0 to 1, as {metric} has", advice=advice)
     known: Direction = facts.direction or earlier_direction(metric)
     return Objective(
         metric=metric,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from study.config.argument_domains import optimizer_domain_faults
+from study.config.arguments import signature_faults, unknown_arguments
 from study.config.instantiate import like_default, parameters
 from study.config.known_keys import correction
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
-from study.config.unknown_arguments import signature_faults, unknown_arguments
 from study.core.search_space import SCALES, Range, Value, text_of
 
 RATE = "learning_rate"

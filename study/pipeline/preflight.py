@@ -24,7 +24,7 @@ from study.search.search_check import search_faults
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
-from study.training.backend import select_backend, use_keras_defaults
+from study.training.backend import check_settings_file, select_backend, use_keras_defaults
 from study.training.trainer_check import trainer_faults
 
 
@@ -59,6 +59,7 @@ def load_config(
     # Checking needs some backend. Training shows whether this process can use the requested one.
     with contextlib.suppress(BackendError):
         select_backend(backend if isinstance(backend, str) else "(none)")
+    check_settings_file()
     try:
         config = parse(raw, folder=folder, labels=labels, helpers=helpers)
     except ConfigError as error:

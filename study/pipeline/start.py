@@ -11,6 +11,7 @@ from study.optimizers import stability
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
+from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
 from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
@@ -49,7 +50,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         announce(config, search, tracker, view)
         for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
             view.message(told)
-        for message in (*identified.messages, *repairs):
+        for message in (*data_cautions(config, dataset), *identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import NumpyDataset
@@ -27,7 +27,7 @@ from study.core.names import in_file_name
 from study.core.records import Role, RunRecord
 from study.core.redaction import redacted
 from study.core.search_space import text_of
-from study.core.trainer_interface import Kind, State, Trial
+from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
 from study.datasets import Dataset
 
 PARENT = "mlflow.parentRunId"
@@ -213,15 +213,34 @@ def artifact_location(artifacts: Path, experiment_name: str) -> str:
     return (artifacts / in_file_name(experiment_name)).as_uri()
 
 
+def run_records(runs: Iterable[Run]) -> list[RunRecord]:
+    """Return the trials and confirmations among runs as records.
+
+    A run whose role or number was removed or changed in MLflow's pages is left out: the next `study run` trains it
+    again.
+
+    Args:
+        runs: Runs of a store.
+    """
+    return [run_record(run) for run in runs if _is_child(run.data.tags)]
+
+
+def _is_child(tags: Mapping[str, str]) -> bool:
+    role, config, number = (tags.get(key, "") for key in ("role", "config", "number"))
+    is_known = role == "trial" or (role == "confirmation" and config in get_args(ConfirmationConfig))
+    return is_known and number.isascii() and number.isdigit()
+
+
 def run_record(run: Run) -> RunRecord:
     """Return a child run of a study as a record."""
     tags = run.data.tags
+    state = tags.get("state")
     return RunRecord(
         run_id=run.info.run_id,
         role=cast(Role, tags["role"]),
         config=tags.get("config"),
         number=int(tags["number"]),
-        state=cast(State | None, tags.get("state")),
+        state=cast(State, state) if state in get_args(State) else None,
         status=run.info.status,
         superseded=tags.get("superseded") == "true",
         params=dict(run.data.params),

@@ -25,11 +25,13 @@ from study.core.records import Role, RunRecord, StudyRecord
 from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
-from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_record
+from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
 
+# Tags that every run of a study has.
+_STUDY_TAGS = ("study_name", "optimizer", "dataset", "model", "study_id")
 _RUNS_PER_PAGE = 10_000
 _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
 _REQUESTS_AT_ONCE = 8
@@ -82,8 +84,10 @@ def read_studies(
         parents = find_runs(client, [found.experiment_id], "tags.role = 'study'")
         children: dict[str, list[RunRecord]] = defaultdict(list)
         for role in ("trial", "confirmation") if trials else ("confirmation",):
-            for run in find_runs(client, [found.experiment_id], f"tags.role = '{role}'"):
-                children[run.data.tags.get(PARENT, "")].append(run_record(run))
+            runs = find_runs(client, [found.experiment_id], f"tags.role = '{role}'")
+            parent = {run.info.run_id: run.data.tags.get(PARENT, "") for run in runs}
+            for child in run_records(runs):
+                children[parent[child.run_id]].append(child)
     parents.sort(key=lambda run: run.info.start_time)
     return [_study_record(run, experiment, children[run.info.run_id]) for run in parents]
 
@@ -228,7 +232,7 @@ def child_runs(client: MlflowClient, experiment_id: str, run_id: str, *, role: R
     """
     only = "" if role is None else f" and tags.role = '{role}'"
     runs = find_runs(client, [experiment_id], f"tags.`{PARENT}` = '{run_id}'{only}")
-    return sorted((run_record(run) for run in runs if "number" in run.data.tags), key=lambda record: record.started)
+    return sorted(run_records(runs), key=lambda record: record.started)
 
 
 def _search(
@@ -245,6 +249,13 @@ def _search(
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
     tags = dict(run.data.tags)
+    if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
+        raise StoreError(
+            f"experiment={experiment}: the run {run.info.run_name} ({run.info.run_id}) of a study has no tags "
+            f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
+            "start the study's command again: it writes the run again."
+        )
+    children = _without_twins(children)
     confirmations = [child for child in children if child.role == "confirmation"]
     return StudyRecord(
         run_id=run.info.run_id,
@@ -264,6 +275,19 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         started=run.info.start_time / 1000,
         ended=ended(run),
     )
+
+
+def _without_twins(children: Sequence[RunRecord]) -> list[RunRecord]:
+    """Leave out the earlier of two finished runs of one trial, or of one confirmation.
+
+    There are two after a run was deleted in MLflow, trained again, and restored in MLflow. Both would count.
+    """
+    last: dict[tuple[str, int, bool], RunRecord] = {}
+    for child in sorted(children, key=lambda child: child.started):
+        if child.finished:
+            last[child.kind, child.number, child.superseded] = child
+    kept = {child.run_id for child in last.values()}
+    return [child for child in children if not child.finished or child.run_id in kept]
 
 
 def _from_database(

@@ -14,7 +14,7 @@ from study.core.errors import StoreError
 from study.core.records import RunRecord, SearchedTrial, SearchRecord, StudyRecord
 from study.core.redaction import redact
 from study.tracking.connection import Connections
-from study.tracking.mlflow_schema import OPENED, PARENT, run_name, run_record
+from study.tracking.mlflow_schema import OPENED, PARENT, run_name, run_records
 from study.tracking.read_studies import find_runs
 
 # Relative difference up to which two objectives are the same: databases round much later digits than float32 has.
@@ -86,7 +86,7 @@ def restore_trials(
         return ()
     condition = f"tags.`{PARENT}` = '{run_id}' AND tags.role = 'trial'"
     deleted = find_runs(client, [experiment_id], condition, view=ViewType.DELETED_ONLY)
-    records = [run_record(run) for run in deleted if "number" in run.data.tags]
+    records = run_records(deleted)
     found = {
         record.number: record.run_id
         for record in sorted(records, key=lambda record: record.started)
@@ -127,8 +127,7 @@ class RecordedStudies:
         """
         if self._client is None:
             return
-        for run in _children(self._client, study):
-            record = run_record(run)
+        for record in run_records(_children(self._client, study)):
             self._client.set_tag(record.run_id, "study_name", name)
             self._client.update_run(record.run_id, name=run_name(record.kind, record.number, study_name=name))
         self._client.set_tag(study.run_id, "study_name", name)
@@ -152,7 +151,7 @@ class RecordedStudies:
 def _children(client: MlflowClient, study: StudyRecord) -> list[Run]:
     experiment_id = client.get_run(study.run_id).info.experiment_id
     found = find_runs(client, [experiment_id], f"tags.`{PARENT}` = '{study.run_id}'")
-    return [run for run in found if "number" in run.data.tags]
+    return [run for run in found if "number" in run.data.tags or "role" in run.data.tags]
 
 
 def _is_of(trial: SearchedTrial, record: RunRecord) -> bool:

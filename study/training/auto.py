@@ -14,7 +14,7 @@ from study.config.reader import Reader
 from study.config.schema import BACKENDS, digest_of
 from study.core.errors import ConfigError, Fault
 from study.core.machine import cards
-from study.training.auto_costs import Cost, Facts, find_facts
+from study.training.auto_costs import Cost, Facts, check_facts, find_facts
 
 # A smaller gain is not worth a change of numbers: each trainer and backend has its own last digits.
 _WORTH = 1.5
@@ -38,6 +38,7 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
         StudyError: The machine's own measurements cannot be read.
     """
     trainers = _trainers(raw)
+    check_facts(raw["trainer"].get("facts"))  # also those that this study does not use
     usable = {name: section for name, section in trainers.items() if set(_wanted(raw)) <= set(section)}
     # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
     usable = usable or dict([*trainers.items()][:1])

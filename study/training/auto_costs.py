@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from study.core.machine import cache_folder, cards, machine
 
 # The environment variable that names a file of measurements, instead of the file in the user's cache folder.
 VARIABLE = "OPTIMIZER_STUDY_MEASURED"
+DEVICES = ("cpu", "gpu")
 _FIELDS = ("trainer", "backend", "fixed_s", "trial_s")
 
 
@@ -73,14 +74,38 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
     entry = _read(path).get(machine(), {})
     if kind in entry.get("costs", {}):
         return Facts(costs=_costs(entry["costs"][kind], path), source=f"{path} ({entry['date']})")
-    device = "gpu" if cards() else "cpu"
+    known = check_facts(recorded).get("gpu" if cards() else "cpu", {})
+    return Facts(costs=known.get(kind, ()), source="conf/trainer/auto.yaml")
+
+
+def check_facts(recorded: object) -> dict[str, dict[str, tuple[Cost, ...]]]:
+    """Return all recorded costs, by device and by kind of network, those of other devices and kinds included.
+
+    Args:
+        recorded: The section `facts` of conf/trainer/auto.yaml.
+
+    Raises:
+        ConfigError: The section cannot be read.
+    """
     node: Any = recorded if recorded is not None else {}
     try:
-        return Facts(costs=read_costs(node.get(device, {}).get(kind, [])), source="conf/trainer/auto.yaml")
-    except (ValueError, AttributeError) as error:
+        for name, allowed_names in (*((device, DEVICES) for device in node), *_kinds_of(node)):
+            if name not in allowed_names:
+                raise ValueError(f"found {name}, not one of {', '.join(allowed_names)}")
+        return {
+            device: {kind: read_costs(entries) for kind, entries in (kinds or {}).items()}
+            for device, kinds in node.items()
+        }
+    except (ValueError, AttributeError, TypeError) as error:
         allowed = f"for each device and kind a list of {', '.join(_FIELDS)} ({error})"
         advice = "Correct it, or restore the original conf/trainer/auto.yaml."
         raise ConfigError([Fault(key="trainer.facts", value=recorded, allowed=allowed, advice=advice)]) from error
+
+
+def _kinds_of(node: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the name of each kind of network, with all known ones."""
+    for kinds in node.values():
+        yield from ((kind, KINDS) for kind in kinds or {})
 
 
 def measured_path() -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from study.config.schema import BACKENDS
 from study.core.errors import BackendError
@@ -51,6 +53,29 @@ def select_backend(name: str, *, deterministic: bool = True) -> None:
     if deterministic:
         _ask_for_determinism(name)
     use_keras_defaults()
+
+
+def check_settings_file() -> None:
+    """Import Keras, and name its settings file if Keras refuses a value in it.
+
+    Raises:
+        BackendError: Keras cannot be imported with the user's file.
+    """
+    if "keras" in sys.modules:
+        return
+    try:
+        importlib.import_module("keras")
+    except ImportError:  # a missing package is a fault of the config
+        return
+    except Exception as error:
+        file = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+        if not file.exists():
+            raise
+        reason = str(error).rstrip(".")
+        raise BackendError(
+            f"{file}: expected settings with which Keras can be imported, and it raises {type(error).__name__}: "
+            f"{reason}. Correct the file, or remove it: a study does not use it."
+        ) from error
 
 
 def use_keras_defaults() -> None:

@@ -198,3 +198,14 @@ def test_bash_completes_commands_groups_and_keys(line, offered, program, environ
     )
     assert set(done.stdout.split()) == offered, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["batch_size=64", "metric=val_loss", "direction=minimize", "target=0.9", "+metric=loss"]
+)
+def test_a_key_at_the_root_with_the_name_of_one_in_a_section_is_refused(here, tmp_path, word):
+    status, _, err = here("run", word, cwd=tmp_path)
+    assert status == 2
+    assert f"{word.lstrip('+').partition('=')[0]}=" in err
+    assert "Did you mean" in err
+    assert list(tmp_path.iterdir()) == []

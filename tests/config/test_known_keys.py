@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from study.config.arguments import nested_faults
 from study.config.instantiate import takes_any_keyword
 from study.config.known_keys import SECTIONS, dotted_keys, helper_keys, is_misspelt, nearest, unknown_keys
 from study.config.parse import parse
-from study.config.unknown_arguments import nested_faults
 from study.core.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -140,3 +140,39 @@ def test_a_name_is_never_its_own_correction():
     assert is_misspelt("lerning_rate", ["learning_rate"])
     assert not is_misspelt("sgd_learning_rate", ["learning_rate"])
     assert not is_misspelt("rho", ["momentum"])
+
+
+@pytest.mark.parametrize("name", ["batch_size", "metric", "direction", "target", "task", "from_logits"])
+def test_a_reference_to_another_key_of_the_same_name_reads_none_at_the_root(raw, name):
+    texts = ("${dataset.task.batch_size}", "${dataset.task.objective.metric}", "${dataset.task.objective.direction}")
+    more = ("${..objective.target}", "target of ${study_seed}", "a.${dataset.task.loss.from_logits}.b")
+    changed = {**raw, name: 64}
+    assert helper_keys(changed, (*texts, *more)) == set()
+    assert set(faults(changed, {}, helpers=())) == {name}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${rate}",
+        "${.rate}",
+        "${...rate}",
+        "${oc.select:rate,3}",
+        "${oc.decode: ${rate}}",
+        "${rate.value}",
+        "${rate[value]}",
+        "${rate.${dataset.name}}",
+        "${model.${rate}}",
+        "as ${study_seed} and ${rate}",
+    ],
+)
+def test_all_forms_of_a_reference_read_a_key(raw, text):
+    assert helper_keys({**raw, "rate": {"value": 3}}, [text]) == {"rate"}
+    assert helper_keys({**raw, "rates": {"value": 3}}, [text]) == set()
+
+
+@pytest.mark.parametrize("text", ["${budget.usual}", "${.usual}", "${..budget.usual}", "${budget.${model.name}}"])
+def test_all_forms_of_a_reference_read_a_key_of_a_section(raw, text):
+    changed = {**raw, "budget": {**raw["budget"], "usual": 3}}
+    assert helper_keys(changed, [text]) == {"budget.usual"}
+    assert helper_keys(changed, ["${tracking.usual}", "${usual}"]) == set()

@@ -6,8 +6,8 @@ import pytest
 
 from study.config import moved_targets
 from study.config.allowlist import target_faults
+from study.config.arguments import signature_faults
 from study.config.moved_targets import moved_to, translate_moved
-from study.config.unknown_arguments import signature_faults
 
 BEFORE = {"model": {"_target_": "models.mlp.build"}, "pruner": {"_target_": "study.search_pruners.BatchQuantile"}}
 

@@ -232,3 +232,33 @@ def test_a_label_tells_what_sets_a_study_apart(compose):
     assert "learning_rate=0.1" in config.labels[0]
     assert "batch_size=64" in config.labels[0]
     assert "n_epochs" not in config.labels[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["objective.target=90"],
+            "objective.target=90.0: expected a value from 0 to 1, as val_accuracy has. Write 0.9",
+        ),
+        (["objective.target=-0.1"], "objective.target=-0.1: expected a value from 0 to 1, as val_accuracy has."),
+        (["objective.target=9000"], "objective.target=9000.0: expected a value from 0 to 1, as val_accuracy has."),
+        (
+            [
+                "dataset.task.metrics=[{_target_: keras.metrics.AUC, name: auc, from_logits: true}]",
+                "objective.metric=val_auc",
+                "objective.target=95",
+            ],
+            "objective.target=95.0: expected a value from 0 to 1, as val_auc has. Write 0.95,",
+        ),
+    ],
+)
+def test_a_target_that_no_share_reaches(compose, words, told):
+    with pytest.raises(ConfigError) as raised:
+        compose(*words)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("words", [["objective.target=1"], ["objective.metric=val_loss", "objective.target=2.5"]])
+def test_a_target_that_can_be_reached(compose, words):
+    assert compose(*words).objective.target == float(words[-1].partition("=")[2])

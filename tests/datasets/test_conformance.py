@@ -7,9 +7,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import study.datasets
+from study.config.arguments import signature_faults
 from study.config.instantiate import instantiate, parameters
 from study.config.metric_facts import facts_of_objective
-from study.config.unknown_arguments import signature_faults
 
 CONFIGS = sorted((Path(study.datasets.__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
 MODULES = {file.stem for file in Path(study.datasets.__file__).parent.glob("*.py") if not file.stem.startswith("_")}

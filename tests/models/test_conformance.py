@@ -7,9 +7,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import study.models
+from study.config.arguments import signature_faults
 from study.config.instantiate import instantiate, parameters
 from study.config.schema import KINDS
-from study.config.unknown_arguments import signature_faults
 
 CONFIGS = sorted((Path(study.models.__file__).parents[1] / "conf" / "model").glob("*.yaml"))
 ARCHITECTURES = {

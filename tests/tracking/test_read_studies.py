@@ -82,3 +82,74 @@ def test_reading_changes_nothing(stored, database):
     for study in read_studies(stored.stores.tracking_uri, "tiny-mlp"):
         read_histories(stored.stores.tracking_uri, [study.run_id], ["objective"])
     assert contents() == before
+
+
+@pytest.fixture
+def client(stored):
+    from mlflow.tracking import MlflowClient
+
+    uri = stored.stores.tracking_uri
+    return MlflowClient(uri, registry_uri=uri)
+
+
+@pytest.mark.parametrize("kind", ["trial", "best", "default"])
+def test_a_run_that_was_deleted_trained_again_and_restored_counts_once(stored, client, open_tracker, record, kind):
+    uri = stored.stores.tracking_uri
+    with open_tracker(stored) as tracker:
+        record(tracker, kind, 3, values=(0.1,))
+
+    def run_ids():
+        (study, _) = read_studies(uri, "tiny-mlp")
+        return [run.run_id for run in (*study.trials, *study.confirmations) if (run.kind, run.number) == (kind, 3)]
+
+    (first,) = run_ids()
+    client.delete_run(first)
+    with open_tracker(stored) as tracker:
+        record(tracker, kind, 3, values=(0.2,))
+    (second,) = run_ids()
+    client.restore_run(first)
+    assert run_ids() == [second]
+
+
+def test_a_superseded_confirmation_is_no_twin(stored, open_tracker, record):
+    with open_tracker(stored) as tracker:
+        (old,) = (run.run_id for run in tracker.finished("confirmation").values())
+        tracker.supersede("best", [old])
+        record(tracker, "best", 0)
+    (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    assert [run.superseded for run in study.confirmations] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("role", None), ("role", "trail"), ("number", None), ("number", "first"), ("number", "-1"), ("config", "x")],
+)
+def test_a_run_whose_tags_were_changed_in_mlflow_is_trained_again(stored, client, open_tracker, record, tag, value):
+    uri = stored.stores.tracking_uri
+    (study, _) = read_studies(uri, "tiny-mlp")
+    changed = study.confirmations[0].run_id
+    if value is None:
+        client.delete_tag(changed, tag)
+    else:
+        client.set_tag(changed, tag, value)
+    assert read_studies(uri, "tiny-mlp")[0].confirmations == ()
+    with open_tracker(stored) as tracker:
+        assert tracker.finished("confirmation") == {}
+        record(tracker, "best", 0)
+    assert [run.number for run in read_studies(uri, "tiny-mlp")[0].confirmations] == [0]
+
+
+@pytest.mark.parametrize("value", ["", "completed"])
+def test_a_run_of_an_unknown_state_has_not_finished(stored, client, value):
+    (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    client.set_tag(study.confirmations[0].run_id, "state", value)
+    (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    assert not study.confirmations[0].finished
+
+
+@pytest.mark.parametrize("tag", ["study_name", "optimizer", "dataset", "model", "study_id"])
+def test_the_error_for_a_study_whose_tags_were_removed_names_run_and_tag(stored, client, tag):
+    (study, _) = read_studies(stored.stores.tracking_uri, "tiny-mlp")
+    client.delete_tag(study.run_id, tag)
+    with pytest.raises(StoreError, match=rf"the run adam \({study.run_id}\) of a study has no tags {tag}, .* delete"):
+        read_studies(stored.stores.tracking_uri, "tiny-mlp")

@@ -219,3 +219,25 @@ def test_unreadable_facts_of_conf_raise_an_error(facts):
         ConfigError, match=r"trainer\.facts=.*: expected for each device and kind a list of trainer, back"
     ):
         find_facts(facts, kind="dense")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"x": 3},
+        {"cpus": {}},
+        {"cpu": {"desne": []}},
+        {"gpu": {"recurrent": [{"trainer": "fit", "backend": "jax", "fixed_s": 1}]}},
+        {"cpu": 3},
+        "cpu",
+    ],
+)
+def test_facts_that_a_study_does_not_use_are_checked_too(facts):
+    with pytest.raises(ConfigError, match=r"trainer\.facts=.*: expected for each device and kind a list"):
+        find_facts(facts, kind="convolutional")
+
+
+@pytest.mark.parametrize("word", ["trainer.facts.x=3", "trainer.facts.cpu.desne=[]"])
+def test_a_mistyped_key_of_the_facts_is_refused_whatever_the_kind(compose, word):
+    with pytest.raises(ConfigError, match=r"trainer\.facts="):
+        compose("trainer=auto", "~trainer.backend", word, "model.kind=null")

@@ -9,7 +9,7 @@ import pytest
 
 from study.core.errors import BackendError
 from study.core.machine import n_cores
-from study.training.backend import select_backend
+from study.training.backend import check_settings_file, select_backend
 from study.training.precision import use_precision
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ LOADED = keras.backend.backend()
 OTHER = "jax" if LOADED == "tensorflow" else "tensorflow"
 TRAIN = """
 import json, os, sys
-from study.training.backend import select_backend
+from study.training.backend import check_settings_file, select_backend
 select_backend(sys.argv[1])
 sys.path.append("tests/training")
 from training_workload import make_trainer, make_trial
@@ -72,7 +72,7 @@ def test_every_core_is_a_device_of_jax_even_where_keras_was_imported_first():
 import json, os
 os.environ["KERAS_BACKEND"] = "jax"
 import keras
-from study.training.backend import select_backend
+from study.training.backend import check_settings_file, select_backend
 select_backend("jax")
 import jax
 print(json.dumps(jax.local_device_count()))
@@ -138,3 +138,21 @@ def test_the_settings_of_a_users_keras_do_not_count(select):
 def test_a_config_is_read_under_the_settings_of_every_machine(compose):
     compose()
     assert _settings() == ("channels_last", 1e-7, "float32", None, None)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"epsilon": "abc"}', '{"image_data_format": "x"}'])
+def test_a_settings_file_of_keras_that_it_refuses_is_named_once(tmp_path, monkeypatch, text):
+    def refuse(name):
+        raise ValueError(f"{name} cannot use {text}.")
+
+    file = tmp_path / "keras.json"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr("study.training.backend.importlib.import_module", refuse)
+    with pytest.raises(ValueError, match="cannot use"):  # not because of the file
+        check_settings_file()
+    file.write_text(text)
+    with pytest.raises(BackendError) as raised:
+        check_settings_file()
+    assert str(raised.value).startswith(f"{file}: expected settings with which Keras can be imported, and it raises ")
+    assert str(raised.value).endswith(f"cannot use {text}. Correct the file, or remove it: a study does not use it.")

@@ -214,7 +214,7 @@ def with_files(
         typed: The keys of the command line, which are not from files.
         defaults: The keys of conf/study.yaml. Default: none.
     """
-    values = {key for key in typed if key not in option_groups()}
+    values, settings = ({key for key in keys if key not in option_groups()} for keys in (typed, defaults))
     by_group = {file.group: file for file in files}
     told = []
     for fault in faults:
@@ -222,7 +222,7 @@ def with_files(
         if _is_below(fault.key, values):
             told.append(fault)
             continue
-        if _is_below(fault.key, defaults):
+        if fault.key in defaults or _is_below(fault.key, settings):  # below a group, keys are from the group's file
             told.append(replace(fault, advice=f"{fault.advice} This key is from conf/study.yaml."))
             continue
         if file is None:

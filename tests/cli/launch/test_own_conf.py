@@ -155,6 +155,27 @@ def test_only_faults_that_were_not_typed_get_a_file(folder):
     assert told.advice == "y. This key is from conf/study.yaml."
 
 
+@pytest.mark.parametrize(
+    ("key", "defaults", "place"),
+    [
+        ("optimizer._target_", ["optimizer"], "This section is from conf/optimizer/adam.yaml."),
+        (
+            "optimizer.search.beta_1",
+            ["optimizer", "optimizer.beta_2"],
+            "This section is from conf/optimizer/adam.yaml.",
+        ),
+        ("optimizer.beta_2", ["optimizer", "optimizer.beta_2"], "This key is from conf/study.yaml."),
+        ("optimizer", ["optimizer"], "This key is from conf/study.yaml."),
+    ],
+)
+def test_a_choice_in_study_yaml_does_not_take_the_blame_for_the_file_that_it_chooses(folder, key, defaults, place):
+    folder(optimizer__adam=ADAM)
+    files = own_files({"optimizer": "adam"})
+    fault = Fault(key=key, value=1, allowed="x", advice="y.")
+    (told,) = with_files([fault], files, typed=[], defaults=defaults)
+    assert told.advice.startswith(f"y. {place}")
+
+
 def test_all_values_that_are_left_open_are_found():
     config = OmegaConf.create({"a": "${b.c}", "b": {"d": "???"}, "e": "${a}", "f": "${oc.env:NOT_THERE_AT_ALL}"})
     found = missing_keys(config, ())

@@ -1,0 +1,86 @@
+"""Cautions about data on which a study runs, but whose scores may not say what they seem to say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.config.schema import StudyConfig
+from study.datasets import Dataset, Split
+
+# Examples of a split that another one may have too, or whose class the training split may lack: rare ones are usual.
+_FEW = 0.05
+# Fewer distinct training examples than this are a landscape or a formula, no sample.
+_A_SAMPLE = 10
+# Repetitions between splits, beyond this multiple of those within a split, are no luck.
+_LUCK = 1.5
+
+
+def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
+    """Yield cautions about examples in two splits, classes that training lacks, and an objective of training.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+    """
+    metric = config.objective.metric
+    if not metric.startswith("val_"):
+        yield (
+            f"objective.metric={metric} is measured on the training split: the column validation shows it, and trials "
+            f"that fit these examples best win. To select by new examples: objective.metric=val_{metric}."
+        )
+    yield from _shared_examples(config, dataset)
+    if config.task.has_classes:
+        yield from _unknown_classes(config, dataset)
+
+
+def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
+    """Find examples, inputs and targets, that are in two splits; a split with many repetitions may share some."""
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    splits = {name: _digests(split) for name, split in parts.items()}
+    if len(set(splits["train"])) < _A_SAMPLE:
+        return
+    for name, earlier in (("validation", ("train",)), ("test", ("train", "validation"))):
+        for other in earlier:
+            counts = Counter(splits[other])
+            n = sum(digest in counts for digest in splits[name])
+            # A table of few categories repeats its rows: about as many of the other split's own have a twin in it.
+            twins = sum(count for count in counts.values() if count > 1) / max(1, len(splits[other]))
+            if n > (_FEW + _LUCK * twins) * len(splits[name]):
+                yield (
+                    f"dataset={config.dataset.name}: {n} of the {len(splits[name])} examples of {name} are in {other} "
+                    "too, so its scores say less of new examples. Let load() put each example into one split."
+                )
+
+
+def _digests(split: Split) -> list[int]:
+    """Return a hash of each example, of 64 bits."""
+    return [hash((x.tobytes(), y.tobytes())) for x, y in zip(split.x, split.y, strict=True)]
+
+
+def _unknown_classes(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
+    """Find classes that only validation or test have, as in sorted data, and training examples of one class alone."""
+    known = np.unique(dataset.train.y)
+    if len(known) == 1:
+        yield (
+            f"dataset={config.dataset.name}: all training examples are of the class {known[0]:g}, so that there is "
+            "nothing to learn. Shuffle the examples before load() splits them."
+        )
+        return
+    for name, split in (("validation", dataset.validation), ("test", dataset.test)):
+        is_unknown = ~np.isin(split.y, known)
+        if len(split) and is_unknown.mean() > _FEW:
+            yield (
+                f"dataset={config.dataset.name}: {_classes(split.y[is_unknown])} of {name} ({is_unknown.sum()} of its "
+                f"{len(split)} examples) are not in train, so no model can learn them. Shuffle the examples before "
+                "load() splits them."
+            )
+
+
+def _classes(labels: NDArray[np.generic]) -> str:
+    classes = [f"{label:g}" for label in np.unique(labels)]
+    shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    return f"the classes {shown}" if len(classes) > 1 else f"the examples of class {shown}"
