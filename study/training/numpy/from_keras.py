@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import keras
 
 from study.core.errors import StudyError
+from study.training.backend import without_tensorflow
 from study.training.keras_internals import functional_class, n_calls
 from study.training.numpy.network import ACTIVATIONS, Activation, Dense, Dropout, Flatten, Layer
 
@@ -84,7 +85,8 @@ def _dense(layer: Any, *, first_weight: int) -> Dense:
 
 
 def _activation(layer: Any) -> Activation:
-    name = keras.activations.serialize(layer.activation)
+    with without_tensorflow():
+        name = keras.activations.serialize(layer.activation)
     if not isinstance(name, str) or name not in ACTIVATIONS:
         _refuse(layer, f"with the activation {name}")
     return Activation(name=name)
