@@ -30,13 +30,13 @@ EXPERIMENTS := $(sort $(notdir $(basename $(wildcard conf/experiment/*.yaml))))
 gallery: $(VENV)/installed ## run every published comparison at a size for two cores (about an hour), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
 	  if [ -f conf/budget/gallery/$$name.yaml ]; then budget=gallery/$$name; else budget=published/$$name; fi; \
-	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name did not run to its end" >&2; \
+	  $(BIN)/study run -m experiment=$$name budget=$$budget || echo "$$name ended with status $$?" >&2; \
 	done
 	$(BIN)/study gallery --output docs/gallery
 
 gallery-full: $(VENV)/installed ## run every published comparison at its published size (many hours), and write docs/gallery
 	for name in $(EXPERIMENTS); do \
-	  $(BIN)/study run -m experiment=$$name || echo "$$name did not run to its end" >&2; \
+	  $(BIN)/study run -m experiment=$$name || echo "$$name ended with status $$?" >&2; \
 	done
 	$(BIN)/study gallery --output docs/gallery
 

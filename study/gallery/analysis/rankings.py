@@ -188,11 +188,12 @@ def changes(before: Ranking, after: Ranking, metric: ObjectiveMetric) -> tuple[s
     shared = [name for name in before.names if name in after.names]
     pairs = list(combinations(shared, 2))
     turned = [(a, b) for a, b in pairs if after.place(a) > after.place(b)]
+    counted = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
     sentences = [
         f"By its mean, the best under {before.setting} is {_best(before)}, under {after.setting} it is "
         f"{_best(after)}. "
         + (
-            f"Of {len(pairs)} pairs, {len(turned)} change their order by their means (Kendall's tau "
+            f"Of {counted}, {len(turned)} change their order by their means (Kendall's tau "
             f"{1 - 2 * len(turned) / len(pairs):.2f})."
             if pairs
             else ""

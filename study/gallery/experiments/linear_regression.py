@@ -147,10 +147,10 @@ def _claim(material: Material, entries: Mapping[str, Mapping[str, Entry]]) -> li
         found = against_constant(shares, 0.5, n_comparisons=2, step=2 / n, bounds=(0.0, 1.0))
         judged.append(greater(found))
         span = f" [{100 * (found.low + 0.5):.0f} to {100 * (found.high + 0.5):.0f}]" if found else ""
-        told.append(f"the {half} half in {100 * float(np.mean(shares)):.0f}{span} %")
+        told.append(f"{100 * float(np.mean(shares)):.0f}{span} % of the {half} half")
     return [
         f"{all_of(judged)} at the published rates: of {n} steps, Adam's loss is the lower one in "
-        f"{' and of '.join(told)} "
+        f"{' and in '.join(told)} "
         "(mean over seeds, t intervals corrected for both halves; ahead is more than half of the steps)."
     ]
 

@@ -47,7 +47,7 @@ def test_lines_are_told_from_where_the_outputs_lie(line):
     assert rows["sgd", "published"] == ("1.5000 ± 0.0000", "-1.0000 ± 0.0000")
     assert rows["adam", "tuned"][0] == "2.0000 ± 0.0000"
     assert shown.findings[0].startswith("The claim held at the published rates: of 320 steps")
-    assert "the first half in 99 [99 to 100] % and of the last half in 100 [99 to 100] %" in shown.findings[0]
+    assert "99 [99 to 100] % of the first half and in 100 [99 to 100] % of the last half" in shown.findings[0]
     assert "sgd 0.5 (published)" in shown.findings[-1]
     assert [picture.name for picture in shown.pictures] == [
         "loss-published",
