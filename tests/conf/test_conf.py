@@ -185,6 +185,15 @@ def test_every_storage_names_its_stores(name, jobs, tmp_path):
         assert stores.optuna_url.startswith("postgresql+psycopg://")
 
 
+@pytest.mark.parametrize(("seconds", "kept"), [(0.25, 0.25), (1, 1), (0, None), (None, 60)])
+def test_a_worker_may_be_stale_after_a_part_of_a_second(seconds, kept, jobs, tmp_path):
+    (job,) = jobs("storage=server", f"storage.stale_after_s={'null' if seconds is None else seconds}")
+    reader = Reader(job.raw)
+    stores = read_stores(reader, tmp_path)
+    assert [fault.key for fault in reader.faults] == ([] if kept else ["storage.stale_after_s"])
+    assert not kept or stores.stale_after_s == kept
+
+
 @pytest.mark.parametrize("name", names("hydra/launcher"))
 def test_every_launcher_takes_the_workers_of_one_study(name):
     from study.cli.launch.compose import compose_jobs, prepare
