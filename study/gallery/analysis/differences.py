@@ -43,10 +43,16 @@ def span_text(difference: CorrectedDifference, number: Callable[[float], str] = 
         difference: The difference with its interval.
         number: Writes an end. Default: with three digits.
     """
-    low, high = number(difference.low), number(difference.high)
+    low, high = _not_rounded_to_0(difference.low, number), _not_rounded_to_0(difference.high, number)
     low = f"above {low}" if difference.low == 0 < difference.high else low
     high = f"below {high}" if difference.low < 0 == difference.high else high
     return f"{low} to {high}"
+
+
+def _not_rounded_to_0(value: float, number: Callable[[float], str]) -> str:
+    """Write a number, with more digits if it would read as 0 and so hide its sign."""
+    text = number(value)
+    return text if value == 0 or any(digit in text for digit in "123456789") else f"{value:.2g}"
 
 
 def simultaneous(

@@ -19,3 +19,9 @@ def test_an_open_end_is_not_shown_as_zero(low, high, text):
 def test_an_open_end_of_a_ratio_is_one():
     found = CorrectedDifference(mean=1.0, low=0.0, high=2.0)
     assert span_text(found, lambda power: f"{10**power:g}") == "above 1 to 100"
+
+
+def test_rounding_hides_no_sign():
+    found = CorrectedDifference(mean=24.0, low=0.2, high=49.0)
+    assert span_text(found, "{:.0f}".format) == "0.2 to 49"
+    assert span_text(CorrectedDifference(mean=-24.0, low=-49.0, high=-0.04), "{:.0f}".format) == "-49 to -0.04"
