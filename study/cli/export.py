@@ -10,7 +10,7 @@ from pathlib import Path
 from study.cli.stores import add_store_options, find_stores
 from study.cli.working_directory import import_from_working_directory
 from study.core.errors import StudyError
-from study.core.names import in_file_name
+from study.core.names import in_file_name, typed_override
 
 
 def main(arguments: list[str]) -> int:
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         return 0
     path = Path(options.output or in_file_name(f"{target.study.experiment}-{target.study.name}") + ".yaml")
     _write(path, text, overwrite=options.overwrite)
-    sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run best={path}\n")
+    sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run {typed_override('best', str(path))}\n")
     return 0
 
 

@@ -26,13 +26,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         StudyError: The store has no experiment of a given name.
     """
-    parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
-    forms = parser.add_mutually_exclusive_group()
-    forms.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
-    forms.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
-    add_store_options(parser)
-    add_search_option(parser)
+    parser = _parser()
     options = parser.parse_args(arguments)
     if options.optuna_url is not None and not options.all:
         parser.error("--optuna-url: expected together with --all, which reads the search too")
@@ -46,20 +40,42 @@ def main(arguments: list[str]) -> int:
 
         show_both(local_stores(options), options.experiments)
         return 0
-    uri = find_stores(options).tracking_uri
+    stores = find_stores(options)
+    uri = stores.tracking_uri
     connections = Connections()
     known = read_experiments(uri, connections=connections)
-    for name in options.experiments:
-        if name not in known:
-            raise StudyError(f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list.")
+    unknown = [name for name in options.experiments if name not in known]
+    # Another store of MLflow may belong to another search than the folder's.
+    if (unknown or not known) and options.tracking_uri is None:
+        from study.cli.actions.both_stores import told_of_search_alone
+
+        lines = told_of_search_alone(stores, known, connections=connections)
+        sys.stderr.writelines(f"study list: {line}\n" for line in lines)
+    for name in unknown:
+        raise StudyError(
+            f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list --all."
+        )
     chosen = options.experiments or list(known)
     if options.json:
         records = {name: read_studies(uri, name, connections=connections) for name in chosen}
         found = {name: [asdict(study) for study in studies] for name, studies in records.items()}
         sys.stdout.write(json.dumps(_without_nan(found), indent=2, allow_nan=False) + "\n")
+    elif not known:
+        sys.stdout.write("MLflow has no study. Begin one with study run; study list --all shows the search too.\n")
     else:
         show_studies({(uri, name) for name in chosen}, connections=connections)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="study list", description="Show experiments and their studies.")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="only these")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--all", action="store_true", help="what each store has of them: the search and MLflow")
+    forms.add_argument("--json", action="store_true", help="for programs: one JSON object, runs included")
+    add_store_options(parser)
+    add_search_option(parser)
+    return parser
 
 
 def _without_nan(value: Any) -> Any:

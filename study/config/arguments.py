@@ -25,6 +25,8 @@ from study.core.errors import Fault
 
 # Keys of a section that are no arguments of its target; the reader of the section checks these itself.
 _CHECKED_ELSEWHERE = ("optimizer", "dataset.task")
+# Arguments of Keras's losses and metrics without a type, null by default: Keras computes with any number.
+_WHOLE_NUMBERS = ("ignore_class", "class_id", "top_k")
 # Errors of pydantic for types that no value of a config has.
 _OF_OBJECTS = ("needs_python_object", "is_instance_of", "is_subclass_of", "callable_type")
 
@@ -91,7 +93,10 @@ def _type_faults(key: str, target: str, arguments: Mapping[str, Any]) -> list[Fa
     for name, value in arguments.items():
         default = known[name].default if name in known else None
         fits, allowed = True, ""
-        if isinstance(default, bool):
+        if target.startswith("keras.") and name in known and name in _WHOLE_NUMBERS:
+            fits = value is None or (isinstance(value, int) and not isinstance(value, bool))
+            allowed = "a whole number, or null"
+        elif isinstance(default, bool):
             fits, allowed = isinstance(value, bool), "true or false"
         elif isinstance(default, int | float):
             fits, allowed = is_number(value), "a finite number"

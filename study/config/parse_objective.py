@@ -15,6 +15,13 @@ from study.config.metric_facts import (
 from study.config.reader import Reader, did_you_mean
 from study.config.schema import Direction, Objective, Task
 
+# Numbers that every run has in MLflow; a metric of the same name would be overwritten.
+_RECORDED = (
+    *("objective", "initial_loss", "early_loss", "final_loss", "n_steps", "n_examples", "n_parameters"),
+    *("seconds_train", "seconds_compile", "seconds_evaluate", "optimizer_state_bytes", "compiled_batch_size"),
+    *("compiled_batch_size_at_end", "diverged_at_step"),
+)
+
 
 def read_metrics(read: Reader) -> tuple[str | Section, ...]:
     """Read the metrics besides the loss. Each needs a name of its own, because an objective names a metric.
@@ -37,7 +44,11 @@ def read_metrics(read: Reader) -> tuple[str | Section, ...]:
             advice = f"{did_you_mean(metric, metric_names())} Or write _target_ and name."
             read.fault(key, metric, allowed="the name of a metric of Keras", advice=advice)
         name = metric if isinstance(metric, str) else str(metric["name"])
-        if name in names or name.startswith("val_"):
+        if name in _RECORDED or name.startswith(("test_", "best_")):
+            advice = "Give it another name."
+            allowed = "a name that is not recorded of every run, and without test_ or best_ in front"
+            read.fault(key, name, allowed=allowed, advice=advice)
+        elif name in names or name.startswith("val_"):
             advice = "Give it another name."
             read.fault(key, name, allowed="a name of its own, not loss, and without val_ in front", advice=advice)
         names.add(name)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 
 # Bytes in UTF-8. A file name has at most 255, and ours add a digest, a number or an ending.
 LONGEST = 200
 _QUOTES = "'\"`"
 _DIGEST = 6
+# Texts that Hydra reads as they are, and as texts; it reads these words as other values.
+_BARE = re.compile(r"([.]{0,2}/)?[A-Za-z_][\w./-]*( +[\w./-]+)*", re.ASCII)
+_OTHER_VALUES = ("null", "true", "false", "nan", "inf")
 
 
 def in_label(text: str) -> str:
@@ -52,6 +56,35 @@ def in_file_name(name: str) -> str:
         name: The name of an experiment or a study.
     """
     return shortened(re.sub(r"[^\w.-]+", "_", name).strip(".") or "_")
+
+
+def typed_command(name: str, *targets: str) -> str:
+    """Return a command of `study` for a message, with each word quoted where a shell needs it.
+
+    Args:
+        name: Name of the command, such as `delete`.
+        *targets: Names of experiments and studies.
+
+    >>> typed_command("delete", "my digits/adam")
+    "study delete 'my digits/adam'"
+    """
+    ended = ["--"] if any(target.startswith("-") for target in targets) else []
+    return shlex.join(["study", name, *ended, *targets])
+
+
+def typed_override(key: str, text: str) -> str:
+    r"""Return an override for a message, quoted where Hydra or a shell needs it.
+
+    Args:
+        key: The dotted key.
+        text: The value.
+
+    >>> typed_override("experiment_name", "digits, again")
+    "'experiment_name=\"digits, again\"'"
+    """
+    is_bare = _BARE.fullmatch(text) and text.lower() not in _OTHER_VALUES
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    return shlex.quote(f"{key}={text}" if is_bare else f'{key}="{inner}"')
 
 
 def default_experiment_name(dataset: str, model: str) -> str:

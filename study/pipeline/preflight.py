@@ -25,7 +25,7 @@ from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
 from study.training.backend import check_settings_file, select_backend, use_keras_defaults
-from study.training.trainer_check import trainer_faults
+from study.training.trainer_check import candidate_faults, trainer_faults
 
 
 def load_config(
@@ -52,8 +52,10 @@ def load_config(
     folder = (folder or Path.cwd()).resolve()
     resolved = resolve_setting(raw)
     raw = resolved.raw
+    candidates: list[Fault] = []
     if is_auto(raw):
-        raw = _advised(raw, folder=folder)
+        advised = _advised(raw, folder=folder)
+        candidates, raw = candidate_faults(raw["trainer"]), advised
     trainer = raw.get("trainer")
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
     # Checking needs some backend. Training shows whether this process can use the requested one.
@@ -63,7 +65,9 @@ def load_config(
     try:
         config = parse(raw, folder=folder, labels=labels, helpers=helpers)
     except ConfigError as error:
-        raise told_by_origin(error, resolved.origins) from None
+        raise told_by_origin(ConfigError([*error.faults, *candidates]), resolved.origins) from None
+    if candidates:
+        raise ConfigError(candidates)
     use_keras_defaults()  # reading the config has imported Keras
     _check_parts(config, resolved.origins)
     check_stores(config)

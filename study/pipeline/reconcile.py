@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from study.config.schema import StudyConfig
+from study.core.names import typed_command
 from study.core.records import RunRecord, SearchedTrial, SearchRecord
 from study.core.search_space import Range, Value, text_of, value_of
 from study.core.trainer_interface import Trial, TrialResult
@@ -31,7 +32,7 @@ def reconcile(config: StudyConfig, search: Search, tracker: StudyTracker, *, kno
         lost = [part for part, was_deleted in parts.items() if was_deleted]
         messages.append(
             f"deleted in MLflow, but not in the search, and so restored: {' and '.join(lost)}. "
-            f"To delete a study in both stores: study delete '{name}'."
+            f"To delete a study in both stores: {typed_command('delete', name)}."
         )
     recorded = tracker.known_trials()
     lacking = [trial for trial in known.ended if trial.number not in recorded]
@@ -40,7 +41,8 @@ def reconcile(config: StudyConfig, search: Search, tracker: StudyTracker, *, kno
         _write_again(config, tracker, lacking)
         messages.append(
             f"MLflow had no run of {numbers}: written again from the search, with point, seed, state and objective. "
-            f"Their epochs and times are lost; to train them again, study delete '{name}', then the same command."
+            f"Their epochs and times are lost; to train them again, {typed_command('delete', name)}, then the same "
+            "command."
         )
     elif lacking:
         messages.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     yield from _superseded(experiment)
     yield from _accepted(experiment)
     yield from _diverged_confirmations(experiment)
+    yield from _untrained(experiment)
+    yield from _not_finite(experiment)
 
 
 def pruned_or_adaptive(experiment: ComparedExperiment) -> dict[str, str]:
@@ -254,6 +257,35 @@ def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]
             )
             text = f"{entry.label}: of the confirmations of the best configuration, {apart}. {counted}."
             yield Caution(topic="Diverged confirmations", text=text, serious=True)
+
+
+def _untrained(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield a caution for each study in which no training changed the loss in the least."""
+    for study in experiment.studies:
+        runs = [run for run in (*study.trials, *study.tuned, *study.untuned) if run.state == "complete"]
+        ends = [(run.metrics.get("initial_loss"), run.metrics.get("final_loss")) for run in runs]
+        if ends and all(first is not None and first == last for first, last in ends):
+            text = (
+                f"{study.record.name}: the loss after training is exactly the loss before it, in all {len(ends)} "
+                "completed runs. The learning rate is 0, the optimizer changes no weight, or the loss does not depend "
+                "on them. In an optimizer of your own, update_step() changes a variable with self.assign, "
+                "self.assign_add or self.assign_sub."
+            )
+            yield Caution(topic="Nothing trained", text=text, serious=True)
+
+
+def _not_finite(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield a caution for each study with completed runs whose objective is no finite number."""
+    name = experiment.metric.name
+    for study in experiment.studies:
+        runs = [run for run in (*study.trials, *study.tuned, *study.untuned) if run.state == "complete"]
+        n = sum(not math.isfinite(run.metrics.get(name, 0.0)) for run in runs)
+        if n:
+            text = (
+                f"{study.record.name}: {name} is not finite in {n} of {len(runs)} completed runs, although their loss "
+                "is. Each counts as the worst value. Look for a division by zero or a logarithm in the metric."
+            )
+            yield Caution(topic="Objective not finite", text=text, serious=True)
 
 
 def _edges(rows: Sequence[Row]) -> Iterator[Caution]:

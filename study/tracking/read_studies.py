@@ -57,6 +57,21 @@ def read_experiments(tracking_uri: str, *, connections: Connections | None = Non
     return {e.name: e.experiment_id for e in experiments if e.experiment_id in holding}
 
 
+def deleted_experiments(tracking_uri: str, *, connections: Connections | None = None) -> dict[str, str]:
+    """Return the ids of the experiments that were deleted in MLflow and can be restored, by name.
+
+    Args:
+        tracking_uri: Address of the store.
+        connections: The command's connections. None (the default): open a new one.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client = (connections or Connections()).client(tracking_uri)
+    with store_errors(tracking_uri, "the experiments cannot be read"):
+        return {e.name: e.experiment_id for e in client.search_experiments(view_type=ViewType.DELETED_ONLY)}
+
+
 def read_studies(
     tracking_uri: str, experiment: str, *, trials: bool = True, connections: Connections | None = None
 ) -> list[StudyRecord]:

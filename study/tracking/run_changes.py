@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Collection
 
 from mlflow.entities import Run, ViewType
@@ -11,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
+from study.core.names import typed_command, typed_override
 from study.core.records import RunRecord, SearchedTrial, SearchRecord, StudyRecord
 from study.core.redaction import redact
 from study.tracking.connection import Connections
@@ -37,12 +37,12 @@ def refuse_renamed(client: MlflowClient, config: StudyConfig, search: SearchReco
     runs = find_runs(client, list(experiments), condition) if search.ended else []
     if runs:
         name, now = config.experiment_name, experiments[runs[0].info.experiment_id]
-        back, along = shlex.join(["study", "rename", now, name]), shlex.join(["study", "rename", name, now])
+        back, along = typed_command("rename", now, name), typed_command("rename", name, now)
         raise StoreError(
             f"experiment_name={name}: the runs of this study are in the experiment {now} of "
             f"{redact(config.stores.tracking_uri)}: it was renamed there, and the search was not. Give the runs their "
             f"name back ({back}), or rename the search too ({along}) and go on with "
-            f"{shlex.quote(f'experiment_name={now}')}. To begin anew instead: {shlex.join(['study', 'delete', name])}."
+            f"{typed_override('experiment_name', now)}. To begin anew instead: {typed_command('delete', name)}."
         )
 
 

@@ -15,12 +15,10 @@ from study.config.schema import BACKENDS, digest_of
 from study.core.errors import ConfigError, Fault
 from study.core.machine import cards
 from study.training.auto_costs import Cost, Facts, check_facts, find_facts
+from study.training.trainer_check import SHARED_ARGUMENTS
 
 # A smaller gain is not worth a change of numbers: each trainer and backend has its own last digits.
 _WORTH = 1.5
-
-# Arguments that every trainer takes.
-_SHARED = ("batch_size", "eval_batch_size", "precision")
 
 Option = tuple[str, str]  # trainer and backend
 
@@ -97,7 +95,9 @@ def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, 
     own = section.get("backend")
     usual: Option = (first, own if own in backends else backends[0])
     if n_others and len(usable) == 1:
-        wanted = ", ".join(f"trainer.{key}={value}" for key, value in _wanted(raw).items() if key not in _SHARED)
+        wanted = ", ".join(
+            f"trainer.{key}={value}" for key, value in _wanted(raw).items() if key not in SHARED_ARGUMENTS
+        )
         return usual, f"it alone takes {wanted}"
     if kind is None:
         return usual, "model.kind is not set, and it trains any model"

@@ -6,6 +6,7 @@ backend, changes no weight and draws no number that a training uses.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from study.config.instantiate import Section, instantiate
 from study.config.schema import StudyConfig
@@ -35,6 +37,9 @@ _PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 _UNBOUNDED = ("linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "mish")
 _ENCODE = "Let load() return labels as class indices (y.argmax(axis=-1)), or set {loss}=keras.losses.{other}."
 _LOSS = "dataset.task.loss"
+# Values of a loss that differ by less, relatively, differ by rounding.
+_ROUNDING = 1e-3
+_PER_EXAMPLE = "Return one number per example, without ops.sum or ops.mean over the batch: Keras takes the mean."
 
 
 def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
@@ -165,6 +170,9 @@ def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _
     if told := _told(measure_loss):
         allowed = f"a loss that can be computed from {types}; it {told}"
         yield _fault(_LOSS, loss.get("_target_"), allowed, advice)
+    elif ratio := _growth(loss, dataset, batch):
+        allowed = "a loss of one number per example, or their mean: for the same examples twice, its value is "
+        yield _fault(_LOSS, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
     for i, metric in enumerate(config.task.metrics):
         name, key = _name(metric), f"dataset.task.metrics.{i}"
         logs: dict[str, Any] = {}
@@ -177,9 +185,58 @@ def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _
         elif name not in logs:
             found = ", ".join(set(logs) - {"loss"})
             yield _fault(key, name, f"a metric that keeps its name; it calls itself {found}", f"Pass name={name} on.")
-        elif tuple(logs[name].shape):
-            several = "a metric of one number; its result has the shape " + str(tuple(logs[name].shape))
-            yield _fault(key, name, several, "Let it average, such as by average: macro, or choose another.")
+        else:
+            yield from _result_faults(key, metric, logs[name])
+
+
+def _result_faults(key: str, metric: str | Section, result: Any) -> Iterator[Fault]:
+    """Check that a metric's result is one number, and that the metric can begin anew."""
+    shape, name = getattr(result, "shape", None), _name(metric)
+    if shape is None:
+        allowed = f"a metric of one number; its result() returns a {type(result).__name__}"
+        yield _fault(key, name, allowed, "Let result() return one number.")
+    elif tuple(shape):
+        several = f"a metric of one number; its result has the shape {tuple(shape)}"
+        yield _fault(key, name, several, "Let it average, such as by average: macro, or choose another.")
+    elif kept := _not_reset(metric):
+        allowed = f"a metric that begins anew at every epoch and data set; its reset_state() leaves {kept} as it is"
+        yield _fault(key, name, allowed, "Let reset_state() assign the first value to each variable.")
+
+
+def _growth(loss: Section, dataset: Dataset, batch: _Batch) -> float:
+    """Return how much larger a loss is for each example twice, if it gives one number for a batch; 0 for a mean."""
+    built = instantiate(loss)
+    if not isinstance(built, keras.losses.Loss):
+        return 0.0
+    y = np.asarray(dataset.train.y[:_N])
+    output = np.linspace(0.1, 0.9, math.prod((len(y), *batch.output.shape[1:])), dtype=np.float32)
+    output = output.reshape(len(y), *batch.output.shape[1:])
+    try:
+        once, twice = (
+            float(built(keras.ops.convert_to_tensor(np.concatenate([y] * n)), np.concatenate([output] * n)))
+            for n in (1, 2)
+        )
+        built.reduction = None
+        shape = inferred(built, batch.y, batch.output).shape
+    except Exception:  # a loss of the user's can need outputs of another kind
+        return 0.0
+    if tuple(shape) or not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        return 0.0
+    return twice / once if once else math.inf
+
+
+def _not_reset(metric: str | Section) -> str:
+    """Return the names of the variables that a metric's reset does not assign; empty if there are none."""
+    if isinstance(metric, str) or str(metric["_target_"]).startswith("keras."):
+        return ""
+    built = instantiate(metric)
+    if not isinstance(built, keras.metrics.Metric):
+        return ""
+    markers = [(variable, keras.ops.ones(variable.shape, variable.dtype)) for variable in built.variables]
+    with keras.StatelessScope(state_mapping=markers) as scope:
+        built.reset_state()
+        kept = [variable.name for variable, marker in markers if scope.get_current_value(variable) is marker]
+    return ", ".join(kept)
 
 
 def _infers_all() -> bool:

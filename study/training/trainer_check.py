@@ -5,17 +5,21 @@ The trainers use the same functions. A trainer of one's own checks its arguments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from study.config.schema import StudyConfig
-from study.core.errors import BackendError, Fault, StudyError, blamed
+from study.config.known_keys import correction
+from study.config.schema import BACKENDS, StudyConfig
+from study.core.errors import BackendError, Fault, StudyError, blamed, own_fault
 
 # Precisions of Keras's trainers, and of the trainer in NumPy.
 PRECISIONS = ("float32", "bfloat16", "float64")
 NUMPY_PRECISIONS = ("float64", "float32")
 # Distributions of the draws of dropout in NumPy.
 NUMPY_DRAWS = ("uniform", "normal")
+# Arguments in which all candidates of `trainer=auto` follow the section `trainer`.
+SHARED_ARGUMENTS = ("batch_size", "eval_batch_size", "precision")
 
 
 def trainer_faults(config: StudyConfig) -> list[Fault]:
@@ -32,6 +36,55 @@ def trainer_faults(config: StudyConfig) -> list[Fault]:
         except StudyError as error:
             found.append(blamed("trainer", section, error, name=config.trainer.name))
     return found
+
+
+def candidate_faults(trainer: Mapping[str, Any]) -> list[Fault]:
+    """Return a fault for every key and value of a candidate of `trainer=auto` that is not allowed.
+
+    This imports no trainer, since one may load another backend than the study's. A trainer of one's own is checked
+    when it is chosen.
+
+    Args:
+        trainer: The section `trainer`, with sections under `candidates`.
+    """
+    candidates: Mapping[str, Mapping[str, Any]] = trainer["candidates"]
+    names = [f"trainer.candidates.{name}" for name, section in candidates.items() if "_target_" in section]
+    faults: list[Fault] = []
+    for name, section in candidates.items():
+        key, target = f"trainer.candidates.{name}", section.get("_target_")
+        if "_target_" not in section:
+            advice = correction(key, names)
+            faults.append(Fault(key=key, value=dict(section), allowed="a section with _target_", advice=advice))
+        elif target in ARGUMENTS:
+            faults += _candidate_faults(key, section, trainer)
+        elif not isinstance(target, str) or target.startswith("study."):
+            advice = f"Restore {key}._target_, or write the path of a trainer of your own."
+            allowed = f"one of {', '.join(ARGUMENTS)}"
+            faults.append(Fault(key=f"{key}._target_", value=target, allowed=allowed, advice=advice))
+    return faults
+
+
+def _candidate_faults(key: str, section: Mapping[str, Any], trainer: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the faults of a candidate that is a trainer of this package."""
+    target = section["_target_"]
+    known = ARGUMENTS[target]
+    for name, value in section.items():
+        if name in ("name", "requires", "_target_"):
+            continue
+        dotted = f"{key}.{name}"
+        if name not in known:
+            allowed, advice = f"an argument of {target}: {', '.join(known)}", correction(dotted, (), known)
+            yield Fault(key=dotted, value=value, allowed=allowed, advice=advice)
+        elif name in SHARED_ARGUMENTS:
+            if name in trainer and value != trainer[name]:
+                advice = f"Set trainer.{name}, which all candidates take."
+                yield Fault(key=dotted, value=value, allowed=f"{trainer[name]}, as trainer.{name}", advice=advice)
+        else:
+            try:
+                known[name](value)
+            except StudyError as error:
+                fault = own_fault(error) or blamed(key, section, error, name=key)
+                yield replace(fault, key=dotted, value=value, advice=fault.advice.replace(f"trainer.{name}", dotted))
 
 
 def check_choice(key: str, value: object, *, allowed: Collection[Any], advice: str = "Choose one of them.") -> None:
@@ -132,6 +185,31 @@ def check_capacity(capacity: object) -> None:
         )
 
 
+def check_backend(backend: object) -> None:
+    """Refuse an unknown backend.
+
+    Args:
+        backend: The backend, as the config has it.
+
+    Raises:
+        StudyError: The backend is unknown.
+    """
+    check_choice("trainer.backend", backend, allowed=BACKENDS)
+
+
+def check_batch_size(batch_size: object) -> None:
+    """Refuse a number of examples at once that is not a whole number of at least 1.
+
+    Args:
+        batch_size: The number, as the config has it.
+
+    Raises:
+        StudyError: The number is not allowed.
+    """
+    if not _is_count(batch_size):
+        raise StudyError(f"trainer.batch_size={batch_size!s}: expected a whole number of at least 1. Set it to one.")
+
+
 def check_is_jax(backend: object) -> None:
     """Refuse a backend that cannot train many trials in one program.
 
@@ -152,9 +230,15 @@ def _is_count(n: object) -> bool:
     return isinstance(n, int) and not isinstance(n, bool) and n >= 1
 
 
+_SIZES = {"batch_size": check_batch_size, "eval_batch_size": check_batch_size}
 _KERAS = {"precision": check_precision, "checkpoint_every_n_epochs": check_checkpoint_interval}
 _CHECKS: Mapping[str, Mapping[str, Callable[[object], None]]] = {
     "study.training.fit.FitTrainer": {**_KERAS, "jit_compile": check_jit_compile},
     "study.training.vectorized.VectorizedTrainer": {**_KERAS, "backend": check_is_jax, "capacity": check_capacity},
     "study.training.numpy.NumpyTrainer": {"precision": check_numpy_precision, "dropout_draw": check_dropout_draw},
+}
+# All arguments that the config gives to a trainer of this package, each with its check. The reader of the config
+# checks backend and sizes of the trainer that is chosen.
+ARGUMENTS: Mapping[str, Mapping[str, Callable[[object], None]]] = {
+    target: {"backend": check_backend, **_SIZES, **checks} for target, checks in _CHECKS.items()
 }

@@ -202,3 +202,23 @@ def test_a_value_of_another_type_for_a_loss_of_ones_own():
     (fault,) = section_faults("dataset.task.loss", {"_target_": "own_nets.Loss", "weighted": "no"})
     assert str(fault) == "dataset.task.loss.weighted=no: expected true or false. Correct dataset.task.loss.weighted."
     assert section_faults("dataset.task.loss", {"_target_": "own_nets.Loss", "weighted": False}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("keras.losses.SparseCategoricalCrossentropy", "ignore_class"),
+        ("keras.metrics.MeanIoU", "ignore_class"),
+        ("keras.metrics.Precision", "class_id"),
+        ("keras.metrics.Recall", "top_k"),
+    ],
+)
+def test_an_index_of_a_class_is_a_whole_number(target, name):
+    given = {"_target_": target, **({"num_classes": 3} if target.endswith("IoU") else {})}
+    for value in (5.5, "abc", True, [1]):
+        (fault,) = section_faults("dataset.task.loss", {**given, name: value})
+        assert fault.key == f"dataset.task.loss.{name}"
+        assert fault.allowed == "a whole number, or null"
+        assert fault.advice == f"Correct dataset.task.loss.{name}."
+    for value in (None, 2, -1):
+        assert section_faults("dataset.task.loss", {**given, name: value}) == []

@@ -191,6 +191,10 @@ def test_what_an_earlier_version_recorded_is_read_as_it_was(compose, own_metrics
         ("[huber]", ["metrics.0=huber", "a metric of Keras"]),
         ("[msee]", ["metrics.0=msee", "Did you mean mse"]),
         ("[mse,mse]", ["metrics.1=mse", "a name of its own"]),
+        *(
+            (f"[{{_target_:keras.metrics.R2Score,name:{name}}}]", [f"metrics.0={name}", "not recorded of every run"])
+            for name in ("seconds_train", "objective", "final_loss", "n_steps", "test_mse", "best_mse")
+        ),
         ("[mse,{_target_:keras.metrics.R2Score,name:mse}]", ["metrics.1=mse", "a name of its own"]),
         ("[{_target_:keras.metrics.R2Score,name:loss}]", ["metrics.0=loss", "not loss"]),
         ("[{_target_:keras.metrics.R2Score,name:val_mse}]", ["metrics.0=val_mse", "without val_"]),

@@ -1,4 +1,7 @@
+import shlex
+
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -10,6 +13,8 @@ from study.core.names import (
     mended,
     name_fault,
     shortened,
+    typed_command,
+    typed_override,
 )
 from tests.awkward_names import names
 
@@ -99,3 +104,38 @@ def test_long_names_of_data_and_model_make_an_allowed_experiment():
     name = default_experiment_name("d" * 150, "m" * 150)
     assert name_fault(name, parts=True) == ""
     assert name != default_experiment_name("d" * 150, "m" * 151)
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        (["digits-mlp/adam"], "study delete digits-mlp/adam"),
+        (["two words/adam"], "study delete 'two words/adam'"),
+        (["digits/adam-hidden=[8]"], "study delete 'digits/adam-hidden=[8]'"),
+        (["-digits", "$HOME"], "study delete -- -digits '$HOME'"),
+    ],
+)
+def test_a_command_of_a_message_can_be_pasted(names, command):
+    assert typed_command("delete", *names) == command
+    assert shlex.split(command)[-len(names) :] == names
+
+
+@example(text="two words")
+@example(text="a, b")
+@example(text="null")
+@example(text="${oc.env:HOME}")
+@example(text="12")
+@example(text="/tmp/my files/best.yaml")
+@given(text=names)
+def test_an_override_of_a_message_gives_hydra_the_same_text(text):
+    if name_fault(text, parts=True) or "$" in text:  # a dollar begins a reference in Hydra, quoted or not
+        return
+    (word,) = shlex.split(typed_override("experiment_name", text))
+    (override,) = OverridesParser.create().parse_overrides([word])
+    value = override.value()
+    assert (value if isinstance(value, str) else value.text) == text
+
+
+def test_plain_names_stay_without_quotes():
+    assert typed_override("experiment_name", "digits-mlp") == "experiment_name=digits-mlp"
+    assert typed_override("experiment_name", "two words") == "'experiment_name=two words'"

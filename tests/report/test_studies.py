@@ -231,3 +231,35 @@ def test_conditions_that_differ_are_serious_on_the_page_and_in_the_terminal(
     assert told in caution.text
     assert caution in serious_cautions(comparison.experiment)
     assert topic not in topics(compare(make_experiment(adam, sgd)))
+
+
+def _with_metrics(study, *runs, **metrics):
+    """Return a study whose runs, all or those counted from 0, have further metrics."""
+    trials = [
+        replace(run, metrics={**run.metrics, **metrics}) if not runs or i in runs else run
+        for i, run in enumerate(study.trials)
+    ]
+    confirmations = study.confirmations
+    if not runs:
+        confirmations = tuple(replace(run, metrics={**run.metrics, **metrics}) for run in confirmations)
+    return replace(study, trials=tuple(trials), confirmations=confirmations)
+
+
+def test_a_study_in_which_nothing_was_trained_is_told(make_study, make_experiment):
+    still = _with_metrics(make_study("still", TESTS), initial_loss=0.7, final_loss=0.7)
+    moved = _with_metrics(make_study("moved", TESTS), initial_loss=0.7, final_loss=0.6)
+    once = _with_metrics(moved, 0, final_loss=0.7)
+    told = [c for c in serious_cautions(make_experiment(still, moved)) if c.topic == "Nothing trained"]
+    (caution,) = told
+    assert caution.text.startswith("still: the loss after training is exactly the loss before it, in all ")
+    assert not [c for c in serious_cautions(make_experiment(once)) if c.topic == "Nothing trained"]
+    assert not [c for c in serious_cautions(make_experiment(make_study("old", TESTS))) if c.topic == "Nothing trained"]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_an_objective_that_is_not_finite_is_told(make_study, make_experiment, value):
+    plain = make_study("plain", TESTS)
+    odd = _with_metrics(make_study("odd", TESTS), 1, val_accuracy=value)
+    (caution,) = (c for c in serious_cautions(make_experiment(plain, odd)) if c.topic == "Objective not finite")
+    assert caution.text.startswith("odd: val_accuracy is not finite in 1 of ")
+    assert "counts as the worst value" in caution.text

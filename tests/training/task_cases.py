@@ -86,3 +86,43 @@ class Renamed(keras.metrics.Mean):
 def square():
     """Return a loss of one's own."""
     return difference
+
+
+class SquaredLoss(keras.losses.Loss):
+    """Squared distances, one for each example, or their sum or mean over the batch."""
+
+    def __init__(self, over="", name="squared"):
+        super().__init__(name=name)
+        self.over = over
+
+    def call(self, y_true, y_pred):
+        """Return the distances."""
+        each = keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+        return getattr(keras.ops, self.over)(each) if self.over else each
+
+
+class Kept(keras.metrics.Metric):
+    """A mean of outputs of which the reset may leave a part."""
+
+    def __init__(self, name="m", kept="", returned=""):
+        super().__init__(name=name)
+        self.kept, self.returned = kept, returned
+        self.total = self.add_variable((), initializer="zeros", name="total")
+        self.count = self.add_variable((), initializer="zeros", name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch."""
+        self.total.assign_add(keras.ops.sum(y_pred))
+        self.count.assign_add(keras.ops.sum(keras.ops.ones_like(y_pred)))
+
+    def result(self):
+        """Return the mean, or something else."""
+        if self.returned:
+            return {"none": None, "dict": {"a": self.total + 0, "b": self.count + 0}}[self.returned]
+        return keras.ops.divide_no_nan(self.total, self.count)
+
+    def reset_state(self):
+        """Begin anew."""
+        for variable in (self.total, self.count):
+            if variable.name not in self.kept.split():
+                variable.assign(keras.ops.zeros_like(variable))

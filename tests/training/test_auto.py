@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from study.config.instantiate import parameters
 from study.core import machine
 from study.core.errors import ConfigError, StudyError
 from study.training.auto_costs import VARIABLE, Cost, find_facts, keep_measured, measured_path
+from study.training.trainer_check import ARGUMENTS
 
 pytestmark = pytest.mark.slow
 
@@ -241,3 +243,38 @@ def test_facts_that_a_study_does_not_use_are_checked_too(facts):
 def test_a_mistyped_key_of_the_facts_is_refused_whatever_the_kind(compose, word):
     with pytest.raises(ConfigError, match=r"trainer\.facts="):
         compose("trainer=auto", "~trainer.backend", word, "model.kind=null")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        (
+            "trainer.candidates.vectorized.capacity=abc",
+            "expected a whole number of at least 1, or auto. Set trainer.candidates.vectorized.capacity=auto to fill",
+        ),
+        ("trainer.candidates.fit.jit_compile=7", "expected one of true, false, auto. Choose one of them."),
+        ("trainer.candidates.vectorized.backend=torch", "Set trainer.candidates.vectorized.backend=jax"),
+        ("trainer.candidates.fit.backend=mxnet", "expected one of tensorflow, jax, torch"),
+        ("trainer.candidates.fit.checkpoint_every_n_epochs=0", "expected a whole number of at least 1, or null"),
+        ("+trainer.candidates.vectorized.capcity=8", "Did you mean trainer.candidates.vectorized.capacity?"),
+        ("trainer.candidates.fit.precision=bfloat16", "expected float32, as trainer.precision. Set trainer.precision"),
+        ("trainer.candidates.fit.batch_size=abc", "as trainer.batch_size. Set trainer.batch_size, which all"),
+        ("trainer.candidates.fit._target_=study.training.fit.FitTrianer", "expected one of study.training.fit.Fit"),
+        ("+trainer.candidates.vectorised.capacity=8", "Did you mean trainer.candidates.vectorized?"),
+    ],
+)
+def test_candidates_that_are_not_chosen_are_checked_too(load, word, told):
+    keep_measured({"dense": COSTS[:1]})
+    with pytest.raises(ConfigError) as raised:
+        load(word, "budget.n_trials=2", "budget.n_epochs=0")
+    faults = [str(fault) for fault in raised.value.faults]
+    key = word.removeprefix("+").partition("=")[0]
+    (fault,) = [fault for fault in faults if "candidates" in fault]
+    assert fault.startswith(key) or fault.startswith("trainer.candidates.vectorised=")
+    assert told in fault
+    assert any(fault.startswith("budget.n_epochs=0") for fault in faults)
+
+
+def test_the_arguments_known_of_each_trainer_are_those_of_its_class():
+    for target, arguments in ARGUMENTS.items():
+        assert {*arguments} == {*parameters(target)} - {"config", "dataset"}

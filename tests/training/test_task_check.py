@@ -206,3 +206,28 @@ def test_the_check_changes_no_number_of_a_training(base):
     assert first.history == second.history
     for mine, other in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_a_loss_that_grows_with_the_batch_is_told(base):
+    own = {"_target_": "task_cases.SquaredLoss"}
+    for over in ("", "mean"):
+        assert told(base, ROWS, loss={**own, "over": over}) == []
+    (fault,) = told(base, ROWS, loss={**own, "over": "sum"})
+    assert fault.startswith("dataset.task.loss=task_cases.SquaredLoss: expected a loss of one number per example")
+    assert "its value is 2 times as large. Return one number per example" in fault
+    assert told(base, ROWS, loss=SQUARED) == []
+
+
+def test_a_metric_that_keeps_what_it_has_counted_is_told(base):
+    assert told(base, ROWS, loss=SQUARED, metrics=[metric("task_cases.Kept")]) == []
+    for kept in ("total", "total count"):
+        (fault,) = told(base, ROWS, loss=SQUARED, metrics=[metric("task_cases.Kept", kept=kept)])
+        assert fault.startswith("dataset.task.metrics.0=m: expected a metric that begins anew at every epoch and data")
+        assert f"its reset_state() leaves {kept.replace(' ', ', ')} as it is" in fault
+
+
+def test_a_metric_whose_result_is_no_number_is_told(base):
+    (fault,) = told(base, ROWS, loss=SQUARED, metrics=[metric("task_cases.Kept", returned="none")])
+    assert fault.startswith("dataset.task.metrics.0=m: expected a metric")
+    (fault,) = told(base, ROWS, loss=SQUARED, metrics=[metric("task_cases.Kept", returned="dict")])
+    assert fault.startswith("dataset.task.metrics.0=m: expected a metric")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from study.cli.text_table import render_table
 from study.config.schema import Stores
 from study.core.database_address import sqlite_file
 from study.core.errors import StoreError, StudyError
-from study.core.names import mended
+from study.core.names import mended, typed_command
 from study.core.records import StudyRecord
+from study.core.redaction import redact
 from study.search.storage.interface import hold_storage
 from study.search.stored_searches import StoredSearch, list_searches
 from study.tracking.connection import Connections, store_errors
-from study.tracking.read_studies import read_experiments, read_studies
+from study.tracking.read_studies import deleted_experiments, read_experiments, read_studies
 from study.tracking.run_changes import RecordedStudies
 
 
@@ -181,6 +183,43 @@ def show_both(stores: Stores, experiments: Sequence[str]) -> None:
     if any(study.search is None or study.record is None for study in studies):
         sys.stdout.write("\nThe command that began a study writes into one store what only the other has.\n")
     sys.stdout.write("Delete or rename a study in both:  study delete STUDY, study rename STUDY NAME\n")
+
+
+def told_of_search_alone(stores: Stores, known: Collection[str], *, connections: Connections) -> list[str]:
+    """Return a line for each experiment that only the store of searches has, with the next step.
+
+    Args:
+        stores: The places of results.
+        known: Names of the experiments with studies in MLflow.
+        connections: The command's connections.
+
+    Raises:
+        StoreError: A store cannot be read.
+    """
+    found: dict[str, list[StoredSearch]] = {}
+    for search in list_searches(stores):
+        if search.experiment not in known:
+            found.setdefault(search.experiment, []).append(search)
+    deleted = deleted_experiments(stores.tracking_uri, connections=connections) if found else {}
+    lines = []
+    for name, searches in found.items():
+        n_trials = sum(search.n_ended for search in searches)
+        advice = "The command that began a study writes its trials into MLflow again."
+        if (number := deleted.get(name)) is not None:
+            shown = shlex.quote(redact(stores.tracking_uri))
+            advice = (
+                "The experiment was deleted in MLflow. To restore it: "
+                f"MLFLOW_TRACKING_URI={shown} mlflow experiments restore --experiment-id {number}."
+            )
+        lines.append(
+            f"{name}: only the search has it, with {len(searches)} {_plural('study', 'studies', searches)} and "
+            f"{n_trials} trials. {advice} To delete it there too: {typed_command('delete', name)}"
+        )
+    return lines
+
+
+def _plural(one: str, several: str, found: Sequence[object]) -> str:
+    return one if len(found) == 1 else several
 
 
 def _row(study: StudyInStores) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from study.config.schema import StudyConfig
+from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
 from study.report.caveats import Caution, serious_cautions
 from study.report.comparability import check_comparable
@@ -39,7 +40,9 @@ def tell_end(configs: Sequence[StudyConfig], *, connections: Connections | None 
         lines = [line for record in ours for line in lost_results(record, limit_s=limits[record.settings_id])]
         lost |= any(without_result(record) for record in ours)
         if sum(n_ended(record) for record in records) > _MOST_TRIALS:
-            lines.append(f"study compare {name}: shows cautions; there are too many trials to read them here")
+            lines.append(
+                f"{typed_command('compare', name)}: shows cautions; there are too many trials to read them here"
+            )
         else:
             lines += [f"{caution.topic}: {caution.text}" for caution in _cautions(uri, name, connections)]
         if lines:

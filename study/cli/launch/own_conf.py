@@ -6,6 +6,7 @@ which it was written, and is not read.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ from study.core.redaction import texts
 # The folder of built-in files in a group's name: `optimizer=builtin/adam`.
 BUILT_IN = "builtin"
 _NAMED = re.compile(rf"^(?P<group>\w+)=.*\b{BUILT_IN}/")
+# A misspelt name is so similar to the right one, and differs in length by so many letters at most.
+_NEARLY = 0.75
+_LONGER = 2
 _NOT_FOUND = re.compile(r"Interpolation key '(?P<key>[^']+)' not found")
 # A line of an own file that is missing, by key; the text NAME stands for the file's name.
 _EXAMPLES = {
@@ -191,7 +195,39 @@ def missing_keys(config: DictConfig, files: Sequence[OwnFile]) -> list[Fault]:
             present = dotted in found or any(name.startswith(f"{dotted}.") for name in found) or _has(config, dotted)
             if not present and not any(dotted.startswith(f"{name}.") for name in found):
                 found[dotted] = Fault(key=dotted, value="(missing)", allowed="a value", advice=f"Set {dotted}.")
+    return _misspelt_instead(config, found)
+
+
+def _misspelt_instead(config: DictConfig, missing: Mapping[str, Fault]) -> list[Fault]:
+    """Replace faults of missing keys by one of the key that was probably written in their place."""
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    found = {}
+    for key, fault in missing.items():
+        near = _misspelt(raw, key)
+        if near is None:
+            found[key] = fault
+            continue
+        written, meant = near
+        section = meant.rpartition(".")[0]
+        allowed = f"a key of {section}, and {meant} is missing"
+        found[written] = Fault(key=written, value=NO_VALUE, allowed=allowed, advice=f"Did you mean {meant}?")
     return list(found.values())
+
+
+def _misspelt(raw: Any, key: str) -> tuple[str, str] | None:
+    """Return the key beside the first missing part of a dotted key that is nearly its name, and the key meant."""
+    node, parts = raw, key.split(".")
+    for n, part in enumerate(parts):
+        if not isinstance(node, dict):
+            return None
+        if part not in node:
+            prefix = ".".join(parts[:n])
+            beside = [str(name) for name in node if f"{prefix}.{name}" not in _EXAMPLES and name != "name"]
+            similar = [name for name in beside if abs(len(name) - len(part)) <= _LONGER]
+            near = difflib.get_close_matches(part, similar, n=1, cutoff=_NEARLY) if prefix else []
+            return (f"{prefix}.{near[0]}", f"{prefix}.{part}") if near else None
+        node = node[part]
+    return None
 
 
 def _has(config: DictConfig, key: str) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from study.core.names import typed_command
 from study.report.comparison import Comparison
 from study.report.html import tables
 from study.report.html.tables import ReportTable
@@ -81,7 +82,10 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             [{k: record.tags[k] for k in _VERSIONS if k in record.tags} for record in experiment.records]
         ),
         settings=_shared(settings),
-        commands=[command, *(f"study reproduce {experiment.name}/{record.name}" for record in experiment.records)],
+        commands=[
+            command,
+            *(typed_command("reproduce", f"{experiment.name}/{record.name}") for record in experiment.records),
+        ],
     )
 
 

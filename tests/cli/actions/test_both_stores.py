@@ -200,3 +200,31 @@ def test_a_folder_with_only_a_search_is_listed_and_one_without_stores_is_told(co
     assert status == 2
     assert "expected the stores of a study, and neither is there" in err
     assert configs
+
+
+def test_an_experiment_that_was_deleted_in_mlflow_is_listed_with_the_next_step(configs, here, tmp_path):
+    uri = configs["adam"].stores.tracking_uri
+    client = MlflowClient(uri)
+    (number,) = (e.experiment_id for e in client.search_experiments() if e.name == EXPERIMENT)
+    client.delete_experiment(number)
+    for words, status, out in (
+        (["list"], 0, "MLflow has no study. Begin one with study run; study list --all shows the search too.\n"),
+        (["list", "--json"], 0, "{}\n"),
+        (["list", EXPERIMENT], 2, ""),
+    ):
+        found, shown, err = here(*words, cwd=tmp_path)
+        assert (found, shown) == (status, out)
+        assert f"study list: {EXPERIMENT}: only the search has it, with 2 studies and" in err
+        assert f"MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {number}." in err
+        assert f"To delete it there too: study delete {EXPERIMENT}\n" in err
+    client.restore_experiment(number)
+    status, shown, err = here("list", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert f"{EXPERIMENT}: 2 studies" in shown
+
+
+@pytest.mark.usefixtures("configs")
+def test_another_store_of_mlflow_is_not_compared_with_the_search_of_the_folder(here, tmp_path, empty_store):
+    status, shown, err = here("list", "--tracking-uri", f"sqlite:///{empty_store}", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert shown.startswith("MLflow has no study.")

@@ -113,6 +113,46 @@ def test_missing_keys_of_an_own_data_set_are_told_together_with_examples(folder,
     assert "Interpolation" not in err
 
 
+TASK = "{loss: {_target_: keras.losses.MeanSquaredError}, batch_size: 8, objective: {metric: loss, target: null, "
+TASK += "direction: auto}}"
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "meant"),
+    [
+        (f"tasks: {TASK}", "dataset.tasks", "dataset.task"),
+        (f"tsak: {TASK}", "dataset.tsak", "dataset.task"),
+        (f"task: {TASK.replace('batch_size', 'batchsize')}", "dataset.task.batchsize", "dataset.task.batch_size"),
+        (f"task: {TASK.replace('objective', 'objectives')}", "dataset.task.objectives", "dataset.task.objective"),
+        (
+            f"task: {TASK.replace('metric:', 'metrics:')}",
+            "dataset.task.objective.metrics",
+            "dataset.task.objective.metric",
+        ),
+    ],
+)
+def test_a_misspelt_key_of_an_own_data_set_is_named_instead_of_all_that_are_missing(
+    folder, here, task, written, meant
+):
+    place = folder(dataset__rings=f"name: rings\n_target_: data.rings.load\n{task}\n")
+    status, _, err = here("run", "dataset=rings", cwd=place)
+    assert status == 2
+    section = meant.rpartition(".")[0]
+    assert err.splitlines() == [
+        "study run: 1 fault in the config, nothing was started:",
+        f"  {written}: expected a key of {section}, and {meant} is missing. Did you mean {meant}? "
+        "This section is from conf/dataset/rings.yaml.",
+    ]
+
+
+def test_a_key_of_its_own_is_not_taken_for_a_missing_one(folder, here):
+    text = "name: mine\n_target_: a.B\nbackend: jax\neval_batch_size: 8\n"
+    status, _, err = here("run", "dataset=rings", "trainer=mine", cwd=folder(trainer__mine=text, dataset__rings="{}"))
+    assert status == 2
+    assert "  trainer.batch_size=(missing): expected a value" in err
+    assert "Did you mean" not in err
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
