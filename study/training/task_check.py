@@ -77,9 +77,6 @@ class _Batch:
 
 def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault]:
     build = config.model.section.get("_target_")
-    if not isinstance(model, keras.Model):
-        yield _fault("model", f"a {type(model).__name__}", "a keras.Model", f"Let {build} return one.")
-        return
     x, y = _like(dataset.train.x), _like(dataset.train.y)
     try:
         output = inferred(model, x)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from study.config.schema import Component, Task
+from study.core.errors import ConfigError
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset, Split
 from study.training import task_check
@@ -171,12 +172,17 @@ def test_all_faults_are_told_at_once(base):
         ),
         ("two_outputs", "model=two_outputs: expected a model with one output, not a list. Return one output from the"),
         ("frozen", "model=frozen: expected a model with trainable weights. Set trainable=True for a layer."),
-        ("nothing", "model=a NoneType: expected a keras.Model. Let task_cases.nothing return one."),
     ],
 )
 def test_models_that_cannot_be_trained(base, model, expected):
     (fault,) = told(base, LABELS, model=model)
     assert fault.startswith(expected)
+
+
+def test_a_function_that_returns_no_model_is_named(base):
+    expected = "model=nothing: expected a function that returns a keras.Model; task_cases.nothing returns NoneType"
+    with pytest.raises(ConfigError, match=expected):
+        told(base, LABELS, model="nothing")
 
 
 def test_a_model_with_a_training_step_of_its_own_is_left_alone(base, monkeypatch):
