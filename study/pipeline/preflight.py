@@ -214,7 +214,8 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
     except StudyError:
         raise
     except (ValueError, TypeError) as error:
-        if own := own_fault(error):
+        own = own_fault(error)
+        if own is not None and own.key.startswith(("model.", "trainer.")):  # wrong for any data set
             raise ConfigError([own]) from error
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "

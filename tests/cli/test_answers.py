@@ -122,7 +122,7 @@ def test_a_missing_or_truncated_data_file_is_told_before_any_job_of_a_sweep(here
 def test_a_model_that_does_not_fit_is_told_before_any_job_of_a_sweep(here, tmp_path):
     status, _, err = here("run", "-m", "model=linear,cnn_3c3d", cwd=tmp_path)
     assert status == 2
-    assert err.startswith("study run: 1 fault in the config, nothing was started:")
+    assert "model=cnn_3c3d dataset=digits trainer=fit: they do not fit together" in err
     assert "model=cnn_3c3d, input_shape=(8, 8, 1): expected images (height, width, channels)" in err
     assert list(tmp_path.iterdir()) == []
 

@@ -121,10 +121,12 @@ def test_all_faults_are_told_at_once():
     assert "unit, standard" in found[2].allowed
 
 
-@pytest.mark.parametrize("n_validation", [-1, 2.5, True, "20", None])
-def test_validation_is_a_whole_number_of_at_least_one(n_validation):
+@pytest.mark.parametrize(
+    ("n_validation", "written"), [(-1, "-1"), (2.5, "2.5"), (True, "true"), ("20", "20"), (None, "null")]
+)
+def test_validation_is_a_whole_number_of_at_least_one(n_validation, written):
     (fault,) = faults(n_validation=n_validation)
-    assert str(fault).startswith(f"dataset.n_validation={n_validation}: expected a whole number of at least 1. Set")
+    assert str(fault).startswith(f"dataset.n_validation={written}: expected a whole number of at least 1. Set")
 
 
 @pytest.mark.parametrize("n_validation", [100, 101])

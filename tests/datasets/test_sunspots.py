@@ -55,5 +55,7 @@ def test_the_longest_window_leaves_one_example_to_train_on_and_a_longer_one_is_r
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "20"])
 @pytest.mark.parametrize("name", ["window", "n_validation", "n_test"])
 def test_sizes_are_whole_numbers_of_at_least_one(name, value):
-    with pytest.raises(ConfigError, match=rf"dataset\.{name}={value}: expected a whole number of at least 1"):
+    with pytest.raises(
+        ConfigError, match=rf"dataset\.{name}={str(value).lower()}: expected a whole number of at least 1"
+    ):
         sunspots.load(**{name: value})

@@ -49,12 +49,15 @@ from study.search.search_check import search_faults
         ),
         (
             ["sampler=cmaes", "+sampler.popsize=abc"],
-            "sampler.popsize=abc: expected a whole number. Correct sampler.popsize.",
+            "sampler.popsize=abc: expected a whole number or null. Correct sampler.popsize.",
         ),
-        (["pruner=hyperband", "+pruner.bootstrap_count=null"], "pruner.bootstrap_count=null: expected arguments that"),
+        (
+            ["pruner=hyperband", "+pruner.bootstrap_count=null"],
+            "pruner.bootstrap_count=null: expected a whole number.",
+        ),
         (["pruner=hyperband", "pruner.min_resource=0"], "pruner.min_resource=0: expected arguments that"),
         (["pruner=median", "pruner.n_startup_trials=1.5"], "pruner.n_startup_trials=1.5: expected a whole number."),
-        (["sampler=tpe", "sampler.multivariate=abc"], "sampler.multivariate=abc: expected true or false."),
+        (["sampler=tpe", "sampler.multivariate=abc"], "sampler.multivariate=abc: expected true or false or null."),
         (
             ["sampler=tpe", "+sampler.seed=3"],
             "sampler.seed=3: expected no value, since it is ignored. Remove it: study",

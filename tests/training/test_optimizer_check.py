@@ -96,7 +96,10 @@ from study.training.optimizer_check import optimizer_faults
             ["schedule=step", "schedule.boundaries=[5, 3]"],
             "schedule.boundaries=[5, 3]: expected numbers of steps that rise",
         ),
-        (["schedule=step", "schedule.boundaries=null"], "schedule.boundaries=null: expected a value. Set schedule."),
+        (
+            ["schedule=step", "schedule.boundaries=null"],
+            "schedule.boundaries=null: expected a value. Correct schedule.",
+        ),
         (["schedule=warmup_cosine", "schedule.alpha=null"], "schedule.alpha=null: expected arguments that schedule="),
         (["schedule=step", "schedule.boundaries=true"], "schedule.boundaries=true: expected a list of numbers. Write"),
         (["trainer.jit_compile=maybe"], "trainer.jit_compile=maybe: expected one of true, false, auto. Choose one of"),
