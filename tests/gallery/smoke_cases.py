@@ -7,6 +7,7 @@ Prints a JSON object: by experiment the page's text, or what went wrong.
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -32,6 +33,7 @@ from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import compose_jobs, prepare
 from study.pipeline.preflight import load_config
 
+gc.freeze()  # Keras collects garbage for every model, also among the libraries' objects
 # Some studies of an experiment would be a run of its budget that has not ended; with a seed of their own they are not.
 QUIET = ("budget=smoke", "study_seed=1", "tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}

@@ -44,7 +44,7 @@ def smoke(tmp_path_factory):
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
     folder = tmp_path_factory.mktemp("gallery")
     command = [sys.executable, str(Path(__file__).with_name("smoke_cases.py")), str(folder), *NAMES]
-    environment = kept | {"PYTHONPATH": str(ROOT)}
+    environment = kept | {"PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # no numbers are compared
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout.splitlines()[-1])  # type: ignore[no-any-return]

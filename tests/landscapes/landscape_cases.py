@@ -4,6 +4,7 @@ python tests/landscapes/landscape_cases.py FOLDER TRAINER BACKEND
 """
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
+import gc
 import itertools
 import json
 import sys
@@ -23,6 +24,7 @@ from study.pipeline.preflight import build_trainer, load_config
 from study.run import run_study
 from study.tracking.read_studies import read_histories, read_studies
 
+gc.freeze()  # Keras collects garbage for every model, also among the libraries' objects
 CONF = Path(__file__).parents[2] / "conf"
 QUIET = ("tracking.system_metrics=false", "tracking.log_model=false", "live=false")
 HOW = (f"trainer={TRAINER}", f"trainer.backend={BACKEND}", "trainer.precision=float64")

@@ -5,6 +5,7 @@ python tests/training/checkpoint_cases.py (fit|vectorized) BACKEND FOLDER
 
 # ruff: noqa: E402 - the backend is chosen before Keras is imported
 import dataclasses
+import gc
 import json
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from training_workload import digits, make_config, make_trial
 from study.training.fit.trainer import FitTrainer
 from study.training.vectorized.trainer import VectorizedTrainer
 
+gc.freeze()  # Keras collects garbage for every model, also among the libraries' objects
 NET = {"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True}
 CASES = {
     "adam, dropout, batch norm": {"optimizer": "keras.optimizers.Adam", "model": NET},

@@ -50,6 +50,8 @@ TOLERANCE = 2e-6
 LOOSE = {"bfloat16": 2e-2, "dropout, batch norm, l2": 2e-4}  # 8 bits; a division by a deviation close to zero
 # `make test-quick` trains these alone; each of the others compiles for seconds.
 QUICK = ("adam", "sgd", "schedule warmup_cosine", "wreck")
+# Variables of a process whose programs are compiled quickly: XLA leaves out most optimizations.
+QUICKLY = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 NOT_COMPARED = ("seconds_train", "seconds_compile", "seconds_evaluate", "compiled_batch_size")
 
 
@@ -104,10 +106,9 @@ def exact():
 def answers(exact):
     """Return the answer to each question, which is asked once.
 
-    Without most of XLA's optimizations, which take a third of the time and change rounding alone; the quick cases have
-    them.
+    XLA's optimizations take a third of the time and change rounding alone; the quick cases have them.
     """
-    with tempfile.TemporaryFile("w+") as log, closing(Cases(log, JAX_DISABLE_MOST_OPTIMIZATIONS="1")) as cases:
+    with tempfile.TemporaryFile("w+") as log, closing(Cases(log, **QUICKLY)) as cases:
         quickly = cache(cases.ask)
         yield lambda *question: (exact if question[-1] in QUICK else quickly)(*question)
 
@@ -132,7 +133,7 @@ def assert_same(ours, reference, *, tolerance=TOLERANCE):
 @pytest.mark.slow
 def test_trials_are_shared_out_over_all_devices():
     flags = "--xla_force_host_platform_device_count=4"
-    with tempfile.TemporaryFile("w+") as log, closing(Cases(log, XLA_FLAGS=flags)) as cases:
+    with tempfile.TemporaryFile("w+") as log, closing(Cases(log, XLA_FLAGS=flags, **QUICKLY)) as cases:
         found = cases.ask("devices")
     assert found["four: devices"] == [4]
     assert found["one: devices"] == [1]
