@@ -20,6 +20,8 @@ from study.search.samplers import build_sampler, quiet
 from study.search.search_check import search_faults
 from study.training.build_optimizer import build_optimizer, build_schedule
 
+pytestmark = pytest.mark.slow
+
 CONF = Path(__file__).parents[2] / "conf"
 N_STEPS = 10
 
