@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from study.core.errors import StudyError
@@ -18,13 +18,9 @@ from study.search.ask_tell import open_search
 from study.search.study_names import check_name, count_studies
 from study.tracking.connection import check_store
 from study.tracking.read_studies import read_experiments, read_studies
+from tests import drawn_examples
 
-QUICKLY = settings(
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=50)
 AT_LENGTH = settings(QUICKLY, max_examples=1500, derandomize=False)
 
 

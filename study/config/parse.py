@@ -90,14 +90,14 @@ def parse(
 
 def _argument_faults(raw: Mapping[str, Any]) -> list[Fault]:
     """Return the faults of the values in sections whose targets check little or nothing themselves."""
-    given = {key: raw.get(key) for key in ("schedule", "sampler", "pruner")}
-    sections = {key: section for key, section in given.items() if isinstance(section, Mapping)}
-    faults = schedule_faults(sections.get("schedule", {}))
-    for name in (name for name in _OF_THE_STUDY if name in sections.get("sampler", {})):
-        advice = "Remove it: study_seed gives the seed, and optimizer.search the ranges."
-        key, value = f"sampler.{name}", sections["sampler"][name]
-        faults.append(Fault(key=key, value=value, allowed="no value, since it is ignored", advice=advice))
-    return faults
+    schedule, sampler = raw.get("schedule"), raw.get("sampler")
+    advice = "Remove it: study_seed gives the seed, and optimizer.search the ranges."
+    ignored = [
+        Fault(key=f"sampler.{name}", value=sampler[name], allowed="no value, since it is ignored", advice=advice)
+        for name in _OF_THE_STUDY
+        if isinstance(sampler, Mapping) and name in sampler
+    ]
+    return [*(schedule_faults(schedule) if isinstance(schedule, Mapping) else ()), *ignored]
 
 
 def _study_config(

@@ -188,10 +188,10 @@ def _check_ignored(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str
             if is_number(value) and value <= 0:  # type: ignore[operator]
                 advice = f"Set {key} to more than 0, or to null for no clipping."
                 read.fault(key, value, allowed="a number above 0, since it is ignored otherwise", advice=advice)
-    for value in (each for name, each in fixed.items() if name == _ACCUMULATION and is_number(each) and not each):
+    if is_number(n := fixed.get(_ACCUMULATION)) and n == 0:
         key = f"optimizer.{_ACCUMULATION}"
         allowed, advice = "a whole number of at least 2, since 0 is ignored", f"Set {key} to 2 or more, or to null."
-        read.fault(key, value, allowed=allowed, advice=advice)
+        read.fault(key, n, allowed=allowed, advice=advice)
     if fixed.get("use_ema") or "use_ema" in ranges:
         return
     for name in _AVERAGES:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from study.core.records import StudyRecord
+from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.confirmed import confirmed, divergence_text
 from study.report.pairing import Outcome
@@ -262,7 +262,7 @@ def _diverged_confirmations(experiment: ComparedExperiment) -> Iterator[Caution]
 def _untrained(experiment: ComparedExperiment) -> Iterator[Caution]:
     """Yield a caution for each study in which no training changed the loss in the least."""
     for study in experiment.studies:
-        runs = [run for run in (*study.trials, *study.tuned, *study.untuned) if run.state == "complete"]
+        runs = _completed(study)
         ends = [(run.metrics.get("initial_loss"), run.metrics.get("final_loss")) for run in runs]
         if ends and all(first is not None and first == last for first, last in ends):
             text = (
@@ -278,7 +278,7 @@ def _not_finite(experiment: ComparedExperiment) -> Iterator[Caution]:
     """Yield a caution for each study with completed runs whose objective is no finite number."""
     name = experiment.metric.name
     for study in experiment.studies:
-        runs = [run for run in (*study.trials, *study.tuned, *study.untuned) if run.state == "complete"]
+        runs = _completed(study)
         n = sum(not math.isfinite(run.metrics.get(name, 0.0)) for run in runs)
         if n:
             text = (
@@ -286,6 +286,10 @@ def _not_finite(experiment: ComparedExperiment) -> Iterator[Caution]:
                 "is. Each counts as the worst value. Look for a division by zero or a logarithm in the metric."
             )
             yield Caution(topic="Objective not finite", text=text, serious=True)
+
+
+def _completed(study: ComparedStudy) -> list[RunRecord]:
+    return [run for run in (*study.trials, *study.tuned, *study.untuned) if run.state == "complete"]
 
 
 def _edges(rows: Sequence[Row]) -> Iterator[Caution]:

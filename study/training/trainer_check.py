@@ -11,7 +11,7 @@ from typing import Any
 
 from study.config.known_keys import correction
 from study.config.schema import BACKENDS, StudyConfig
-from study.core.errors import BackendError, Fault, StudyError, blamed, own_fault
+from study.core.errors import BackendError, Fault, StudyError, blamed, written
 
 # Precisions of Keras's trainers, and of the trainer in NumPy.
 PRECISIONS = ("float32", "bfloat16", "float64")
@@ -83,7 +83,7 @@ def _candidate_faults(key: str, section: Mapping[str, Any], trainer: Mapping[str
             try:
                 known[name](value)
             except StudyError as error:
-                fault = own_fault(error) or blamed(key, section, error, name=key)
+                fault = blamed(key, section, error, name=key)
                 yield replace(fault, key=dotted, value=value, advice=fault.advice.replace(f"trainer.{name}", dotted))
 
 
@@ -100,8 +100,7 @@ def check_choice(key: str, value: object, *, allowed: Collection[Any], advice: s
         StudyError: The value is not allowed.
     """
     if not any(value == each and type(value) is type(each) for each in allowed):
-        shown = ", ".join(str(each).lower() if isinstance(each, bool) else str(each) for each in allowed)
-        raise StudyError(f"{key}={value!s}: expected one of {shown}. {advice}")
+        raise StudyError(f"{key}={value!s}: expected one of {', '.join(map(written, allowed))}. {advice}")
 
 
 def check_precision(precision: object) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from mlflow.tracking import MlflowClient
 
 from study.cli import main
@@ -17,16 +17,12 @@ from study.core.names import name_fault
 from study.search.ask_tell import open_search
 from study.tracking.connection import connect
 from study.tracking.mlflow_schema import artifact_location
+from tests import drawn_examples
 from tests.awkward_names import folders, names
 
 pytestmark = pytest.mark.slow
 
-QUICKLY = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=25)
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,15 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from study.core.errors import StudyError
 from study.pipeline.preflight import load_config
 from study.reproduction.exported_file import read_exported
+from tests import drawn_examples
 
-QUICKLY = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=60)
 AT_LENGTH = settings(QUICKLY, max_examples=2000, derandomize=False)
 
 JUNK = st.one_of(

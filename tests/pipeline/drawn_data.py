@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.core.errors import DataError
@@ -15,14 +15,10 @@ from study.core.trainer_interface import Trial
 from study.datasets import Dataset, Split
 from study.pipeline.data_check import check_data
 from study.pipeline.preflight import build_trainer
+from tests import drawn_examples
 
 SPLITS = ("train", "validation", "test")
-QUICKLY = settings(
-    max_examples=16,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=16)
 
 
 def _at(array, value):

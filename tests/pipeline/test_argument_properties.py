@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.config.instantiate import instantiate, parameters
@@ -19,18 +19,14 @@ from study.pipeline.preflight import check_task, load_config, load_dataset
 from study.search.samplers import build_sampler, quiet
 from study.search.search_check import search_faults
 from study.training.build_optimizer import build_optimizer, build_schedule
+from tests import drawn_examples
 
 pytestmark = pytest.mark.slow
 
 CONF = Path(__file__).parents[2] / "conf"
 N_STEPS = 10
 
-QUICKLY = settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=100)
 AT_LENGTH = settings(QUICKLY, max_examples=3000, derandomize=False)
 
 VALUES = st.one_of(

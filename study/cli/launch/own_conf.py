@@ -176,7 +176,8 @@ def missing_keys(config: DictConfig, files: Sequence[OwnFile]) -> list[Fault]:
         files: The own files that it was composed from.
     """
     found = {}
-    for key, text in texts(OmegaConf.to_container(config, resolve=False)):
+    raw = OmegaConf.to_container(config, resolve=False)
+    for key, text in texts(raw):
         try:
             OmegaConf.select(config, key, throw_on_missing=True)
         except InterpolationKeyError as error:
@@ -192,15 +193,14 @@ def missing_keys(config: DictConfig, files: Sequence[OwnFile]) -> list[Fault]:
     for key in _EXAMPLES:
         group, _, _ = key.partition(".")
         for dotted in (f"{group}.name", key) if group in groups else ():
-            present = dotted in found or any(name.startswith(f"{dotted}.") for name in found) or _has(config, dotted)
+            present = dotted in found or any(name.startswith(f"{dotted}.") for name in found) or _has(raw, dotted)
             if not present and not any(dotted.startswith(f"{name}.") for name in found):
                 found[dotted] = Fault(key=dotted, value="(missing)", allowed="a value", advice=f"Set {dotted}.")
-    return _misspelt_instead(config, found)
+    return _misspelt_instead(raw, found)
 
 
-def _misspelt_instead(config: DictConfig, missing: Mapping[str, Fault]) -> list[Fault]:
+def _misspelt_instead(raw: Any, missing: Mapping[str, Fault]) -> list[Fault]:
     """Replace faults of missing keys by one of the key that was probably written in their place."""
-    raw: Any = OmegaConf.to_container(config, resolve=False)
     found = {}
     for key, fault in missing.items():
         near = _misspelt(raw, key)
@@ -230,12 +230,12 @@ def _misspelt(raw: Any, key: str) -> tuple[str, str] | None:
     return None
 
 
-def _has(config: DictConfig, key: str) -> bool:
-    node: Any = OmegaConf.to_container(config, resolve=False)
+def _has(content: Any, key: str) -> bool:
+    """Return whether nested mappings have a dotted key."""
     for part in key.split("."):
-        if not isinstance(node, dict) or part not in node:
+        if not isinstance(content, dict) or part not in content:
             return False
-        node = node[part]
+        content = content[part]
     return True
 
 
@@ -295,14 +295,7 @@ def _built_in(file: Path) -> Any:
 def _gives(file: OwnFile, key: str) -> bool:
     """Return whether an own file gives a key."""
     folder = own_conf()
-    if folder is None:
-        return False
-    node: Any = _content(folder / file.group / f"{file.name}.yaml")
-    for part in key.split("."):
-        if not isinstance(node, dict) or part not in node:
-            return False
-        node = node[part]
-    return True
+    return folder is not None and _has(_content(folder / file.group / f"{file.name}.yaml"), key)
 
 
 def _is_below(key: str, others: Collection[str]) -> bool:

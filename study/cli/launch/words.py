@@ -108,7 +108,7 @@ def allow_new_keys(words: Sequence[str], *, swept: Collection[str] = ()) -> list
         match = _KEY.match(word)
         key = match["key"] if match else ""
         if not key or key.startswith("hydra."):
-            forced.append(word if not key or _is_of_hydra(key) else word.lstrip("+"))
+            forced.append(word if not key or _hydra_has(key) else word.lstrip("+"))
         elif key in groups:  # of the package's groups, each has a choice already
             forced.append(word.lstrip("+") if (packaged_conf() / key).is_dir() else word)
         else:
@@ -203,7 +203,7 @@ def _meant(word: str, value: str | None, names: Collection[str]) -> str:
     return f"{known}={value or text or 'VALUE'}" if known else ""
 
 
-def _is_of_hydra(key: str) -> bool:
+def _hydra_has(key: str) -> bool:
     """Return whether Hydra has a key, or a section that takes any key; with `+`, Hydra itself accepts all keys."""
     node: Any = HydraConf
     for part in key.split(".")[1:]:

@@ -1,7 +1,7 @@
 """Any words after `study run` change the config as typed, or one message refuses them and nothing is written."""
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from study.cli import main
@@ -9,16 +9,12 @@ from study.cli.launch import compose as composing
 from study.cli.launch import hydra_app
 from study.cli.launch.overrides import read_overrides
 from study.core.names import name_fault
+from tests import drawn_examples
 from tests.awkward_names import names
 
 pytestmark = pytest.mark.slow
 
-QUICKLY = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+QUICKLY = settings(drawn_examples.QUICKLY, max_examples=25)
 AT_LENGTH = settings(QUICKLY, max_examples=300, derandomize=False)
 
 KEYS = (
