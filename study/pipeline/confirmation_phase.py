@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
+from study.core.interrupt import stop_here
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
@@ -227,6 +228,7 @@ def _confirm_some(
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
+    stop_here()
     return ended
 
 

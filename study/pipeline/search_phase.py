@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from study.core.interrupt import is_stopping, stop_here
 from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
@@ -81,6 +82,9 @@ class SearchLoop:
         self._tell()
         self._untold += ended
         self._context.tracker.write()
+        if is_stopping():
+            self._tell()
+            stop_here()
 
     def _propose(self, n_epochs_left: int = 0) -> None:
         """Propose a part of the next batch; all the rest of it if no epoch of the current batch is left."""
