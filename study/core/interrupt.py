@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -58,9 +59,8 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     """Let the first signal of the block raise `Stopped`, which lets all parts write their last results.
 
     A slow store takes long for the last writes. A second Ctrl-C ends the process immediately, and so does the end of
-    the
-    grace after SIGTERM or SIGHUP. This loses no more than `kill -9` does: the same command continues the study. Another
-    SIGTERM or SIGHUP changes nothing: `timeout`, shells and systemd send it twice.
+    the grace after SIGTERM or SIGHUP. This loses no more than `kill -9` does: the same command continues the study.
+    Another SIGTERM or SIGHUP changes nothing: `timeout`, shells and systemd send it twice.
 
     Signals reach the main thread alone. In other threads, and where a signal is ignored or has a handler, nothing
     changes.
@@ -72,8 +72,38 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not signals.numbers:
         yield
         return
-    with signals.handled():
+    signals.install()
+    try:
         yield
+    finally:
+        signals.remove()
+
+
+@contextlib.contextmanager
+def job_of_launcher() -> Iterator[None]:
+    """Let a signal to this process of a launcher raise `Stopped` in the block, which is a job, or in all later ones.
+
+    Between two jobs, the process waits for the launcher and takes no other notice of the signal: to a launcher, a
+    process that exits is an error of all its jobs. The process ends when the launcher does.
+
+    Raises:
+        Stopped: The process got the signal before the block.
+    """
+    signals = _installed
+    if signals is None:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = _Signals(quiet=True)
+        signals.install()
+        end_with_parent(os.getppid(), polls=True)
+    signals.is_idle = False
+    try:
+        signals.stop_if_received()
+        yield
+    finally:
+        signals.is_idle = True
+        signals.cancel()
 
 
 @contextlib.contextmanager
@@ -156,9 +186,12 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def passed_to_children() -> Iterator[None]:
-    """Pass the first signal on to all child processes, and raise it only at the end of the block.
+    """Pass the first signal on to all child processes that handle it, and raise it only at the end of the block.
 
     For a launcher that kills its workers when its process gets an exception.
+
+    Raises:
+        Stopped: A signal arrived in the block.
     """
     signals = _installed
     if signals is None:
@@ -197,62 +230,71 @@ class _Signals:
         self.numbers = [
             number for number in _NUMBERS if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
         ]
-        self.grace_s, self.n_waiting, self.passes_on = GRACE_S, 0, False
+        self.grace_s, self.n_waiting, self.passes_on, self.is_idle = GRACE_S, 0, False, False
         self.delayed: int | None = None
-        self._quiet, self._has_stopped = quiet, False
+        self._quiet, self._stopped = quiet, 0
         self._received: Counter[int] = Counter()
         self._timers: list[threading.Timer] = []
 
-    @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
-        """Handle the signals in the block."""
+    def install(self) -> None:
+        """Handle the signals from now on."""
         global _installed
         # The terminal itself: while a study runs, what is written to standard error goes to its log.
         self._terminal = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        watcher = threading.Thread(target=self._watch, args=(reader,), name="signals", daemon=True)
-        watcher.start()
-        outer, _installed = _installed, self
-        before_wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        before = {number: signal.signal(number, self._handle) for number in self.numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(before_wakeup)
-            _installed = outer
-            os.write(writer, _END)
-            watcher.join()
-            for timer in self._timers:
-                timer.cancel()
-            for descriptor in (reader, writer, self._terminal):
-                os.close(descriptor)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._watcher = threading.Thread(target=self._watch, name="signals", daemon=True)
+        self._watcher.start()
+        self._before = _installed, signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        _installed = self
+        self._handlers = {number: signal.signal(number, self._handle) for number in self.numbers}
+
+    def remove(self) -> None:
+        """Leave the signals to the handlers before."""
+        global _installed
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        _installed, wakeup = self._before
+        signal.set_wakeup_fd(wakeup)
+        os.write(self._writer, _END)
+        self._watcher.join()
+        self.cancel()
+        for descriptor in (self._reader, self._writer, self._terminal):
+            os.close(descriptor)
+
+    def cancel(self) -> None:
+        """Stop keeping the time of the grace."""
+        for timer in self._timers:
+            timer.cancel()
 
     def stop(self, number: int) -> NoReturn:
         """Raise `Stopped` in the main thread, once."""
-        self._has_stopped, self.delayed = True, None
+        self._stopped, self.delayed = number, None
         raise Stopped(number)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def stop_if_received(self) -> None:
+        """Raise `Stopped` if a signal has arrived at any time."""
+        if number := self.delayed or self._stopped:
+            self.stop(number)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
         """Act in the main thread, as soon as it runs Python code."""
-        if self._has_stopped:
+        if self._stopped:
             return
         if self.passes_on:
             if self.delayed is None:
                 _signal_children(signal.SIGTERM)
             self.delayed = number
-        elif self.n_waiting > 0 and number != signal.SIGINT:
+        elif self.is_idle or (self.n_waiting > 0 and number != signal.SIGINT):
             self.delayed = number
         else:
             self.stop(number)
 
-    def _watch(self, reader: int) -> None:
+    def _watch(self) -> None:
         """Act at once: say that the process ends, and end it when the time is over."""
         numbers = b""
         while _END not in numbers:
-            numbers = os.read(reader, 64)
+            numbers = os.read(self._reader, 64)
             for number in numbers:
                 if number in self.numbers:
                     self._received[number] += 1
@@ -303,7 +345,18 @@ def _signal_children(number: int) -> None:
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                child.send_signal(number)
+                if _handles(child.pid, number):
+                    child.send_signal(number)
+
+
+def _handles(pid: int, number: int) -> bool:
+    """Return whether a process has a handler of a signal, which would end it otherwise; True if that is unknown."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "f" * 16)
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def _poll(parent: int, number: int) -> None:

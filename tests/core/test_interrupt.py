@@ -123,12 +123,21 @@ with clean_stop(), grace(0.2):
     ]
 
 
-def test_a_checkpoint_is_awaited_and_then_the_block_ends():
-    with pytest.raises(Stopped) as stop, clean_stop(quiet=True), checkpoints_follow(True):
+def train_until(checkpoint_after_s, waited):
+    """Get SIGTERM in a training with checkpoints."""
+    with clean_stop(quiet=True), grace(0.5), checkpoints_follow(True):
         signal.raise_signal(signal.SIGTERM)
-        assert is_stopping()
+        waited.append(is_stopping())
+        time.sleep(checkpoint_after_s)
         stop_here()
+
+
+def test_a_checkpoint_is_awaited_and_then_the_block_ends():
+    waited = []
+    with pytest.raises(Stopped) as stop:
+        train_until(0, waited)
     assert stop.value.exit_status == 143
+    assert waited == [True]
     assert not is_stopping()
 
 
@@ -138,14 +147,10 @@ def test_ctrl_c_awaits_no_checkpoint():
 
 
 def test_a_checkpoint_that_does_not_come_is_awaited_no_longer():
-    with (
-        pytest.raises(Stopped, match="SIGTERM"),
-        clean_stop(quiet=True),
-        grace(0.5),
-        checkpoints_follow(True),
-    ):
-        signal.raise_signal(signal.SIGTERM)
-        time.sleep(60)
+    waited = []
+    with pytest.raises(Stopped, match="SIGTERM"):
+        train_until(60, waited)
+    assert waited == [True]
 
 
 def test_nothing_waits_where_no_checkpoints_are_saved():
@@ -154,14 +159,19 @@ def test_nothing_waits_where_no_checkpoints_are_saved():
     stop_here()
 
 
-@pytest.mark.parametrize("number", STATUS)
-def test_a_block_that_must_not_be_cut_off_ends_first(number):
-    done = []
-    with pytest.raises(Stopped), clean_stop(quiet=True):
+def write_in_one_piece(number, done):
+    with clean_stop(quiet=True):
         with uninterrupted():
             signal.raise_signal(number)
             done.append("inside")
         done.append("outside")
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_block_that_must_not_be_cut_off_ends_first(number):
+    done = []
+    with pytest.raises(Stopped):
+        write_in_one_piece(number, done)
     assert done == ["inside"]
 
 

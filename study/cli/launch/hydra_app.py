@@ -26,12 +26,14 @@ from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault, StudyError
+from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
 
 Checked = Sequence[tuple[Job, StudyConfig]]
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+_JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
-    with _argv(command_line.arguments):
+    with _argv(command_line.arguments), passed_to_children() if _is_joblib() else contextlib.nullcontext():
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
 
@@ -237,10 +239,15 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     from study.core.log_capture import captured
 
     try:
-        job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
-        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-            config = _config_of(job, checked)
-        outcome = run_anywhere(config)
+        with contextlib.nullcontext() if _runs_here() else job_of_launcher():
+            job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+            with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+                config = _config_of(job, checked)
+            outcome = run_anywhere(config)
+    except Stopped as stopped:
+        if _runs_here():
+            raise
+        raise JobError(f"stopped by {stopped}. Run the same command again to continue the study.") from None
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         if not _runs_here():
@@ -270,6 +277,11 @@ def _config_of(job: Job, checked: Checked) -> StudyConfig:
 def _runs_here() -> bool:
     """Return whether Hydra runs jobs in this process, one after the other."""
     return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
+
+
+def _is_joblib() -> bool:
+    """Return whether Hydra runs jobs in processes of joblib, which kills them when this process gets an exception."""
+    return bool(HydraConfig.get().launcher._target_ == _JOBLIB_LAUNCHER)
 
 
 def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:
