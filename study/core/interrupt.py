@@ -202,7 +202,7 @@ def passed_to_children() -> Iterator[None]:
         yield
     finally:
         signals.passes_on = False
-    stop_here()
+        stop_here()  # in place of the errors of jobs that the signal ended
 
 
 def end_with_parent(parent: int, number: int = signal.SIGKILL, *, polls: bool = sys.platform != "linux") -> None:

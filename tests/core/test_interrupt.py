@@ -103,10 +103,10 @@ def test_the_grace_ends_a_process_that_does_not_end():
 def test_a_process_whose_main_thread_is_busy_in_a_library_says_so_and_ends():
     # Like a compiler: it does not come back to Python after a signal.
     script = """
-import hashlib
+import hashlib, threading
 from study.core.interrupt import clean_stop, grace
 with clean_stop(), grace(0.2):
-    print("running", flush=True)
+    threading.Timer(0.5, print, ["running"], {"flush": True}).start()
     hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 500_000_000)
 """
     with subprocess.Popen(

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import math
+import os
 import sys
 import tempfile
 import traceback
@@ -34,6 +35,7 @@ Checked = Sequence[tuple[Job, StudyConfig]]
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 _JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,10 @@ class CommandLine:
     is_composed: bool
 
 
-class JobError(Exception):
-    """A job ended with an unexpected error; the message is its traceback without passwords."""
+class JobError(StudyError):
+    """A job ended with an unexpected error, whose traceback is the message, or with any in another process."""
+
+    exit_status = 1
 
 
 def read_arguments(arguments: Sequence[str]) -> CommandLine:
@@ -135,11 +139,12 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
-    with _argv(command_line.arguments), passed_to_children() if _is_joblib() else contextlib.nullcontext():
+    with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
 
-    show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    experiments = {(config.stores.tracking_uri, config.experiment_name) for config in configs}
+    show_studies(experiments, searches={config.stores for config in configs})
     from study.cli.actions.end_of_run import tell_end
     from study.cli.actions.gallery import page_after_run
 
@@ -279,9 +284,22 @@ def _runs_here() -> bool:
     return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
 
 
-def _is_joblib() -> bool:
-    """Return whether Hydra runs jobs in processes of joblib, which kills them when this process gets an exception."""
-    return bool(HydraConfig.get().launcher._target_ == _JOBLIB_LAUNCHER)
+@contextlib.contextmanager
+def _of_launcher() -> Iterator[None]:
+    """Let errors of jobs in other processes pass through Hydra, and signals reach jobs in processes of joblib.
+
+    Hydra would print a traceback and exit; joblib kills its processes when this one gets an exception.
+    """
+    is_joblib = HydraConfig.get().launcher._target_ == _JOBLIB_LAUNCHER
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        with passed_to_children() if is_joblib else contextlib.nullcontext():
+            yield
+    finally:
+        os.environ.pop(_FULL_ERROR)
+        if before is not None:
+            os.environ[_FULL_ERROR] = before
 
 
 def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:
