@@ -11,8 +11,9 @@ import optuna
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreError
+from study.core.machine import holder_text
 from study.search.storage.journal import Journal
-from study.search.storage.lock_holders import acquired, holder_text
+from study.search.storage.lock_holders import acquired
 
 
 class LocalStorage:

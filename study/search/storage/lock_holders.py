@@ -1,4 +1,4 @@
-"""The processes that hold file locks of this machine, for messages to those who wait."""
+"""Hold file locks of this machine; a process that waits long for one says for whom."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
+
+from study.core.machine import holder_text
 
 # Time after which a process that waits says so, in seconds.
 PATIENCE_S = 10.0
@@ -36,30 +37,6 @@ def acquired(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def holder_text(path: Path) -> str:
-    """Return `process 4711`, which holds a lock, and whether it is stopped; `another process` if it is unknown.
-
-    Args:
-        path: Path of the lock file.
-    """
-    holder = next((process for process in psutil.process_iter() if _has_open(process, path)), None)
-    return "another process" if holder is None else process_text(holder)
-
-
-def process_text(process: psutil.Process) -> str:
-    """Return `process 4711`, and whether it is stopped.
-
-    Args:
-        process: A process of this machine.
-    """
-    text = f"process {process.pid}"
-    with contextlib.suppress(psutil.Error):
-        if process.status() == psutil.STATUS_STOPPED:
-            pid = process.pid
-            return f"{text} (stopped by a signal: kill -CONT {pid} lets it go on, kill -9 {pid} ends it)"
-    return text
-
-
 def clock_text(moment: time.struct_time) -> str:
     """Return the time of day, as 17:01:05.
 
@@ -67,10 +44,3 @@ def clock_text(moment: time.struct_time) -> str:
         moment: The moment, in local time.
     """
     return time.strftime("%H:%M:%S", moment)
-
-
-def _has_open(process: psutil.Process, path: Path) -> bool:
-    try:
-        return any(file.path == str(path) for file in process.open_files())
-    except psutil.Error:  # it has ended, or is another user's
-        return False

@@ -16,8 +16,8 @@ import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.errors import StoreError
+from study.core.machine import process_text
 from study.search.optuna_internals import database_of
-from study.search.storage.lock_holders import process_text
 
 # Heartbeats that a worker sends within `stale_after_s`.
 _BEATS = 4
