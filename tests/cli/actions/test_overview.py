@@ -51,3 +51,22 @@ def test_the_table_shows_divergence_and_no_interval_of_two_seeds(monkeypatch, ca
     assert "0.5000 [0.5000, 0.5000] of the others; 2 diverged (rate up to 51 %)" in shown
     assert "0.5000 (0 seeds)" in shown
     assert shown.count("2 diverged (rate up to 51 %)") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "has_worker", "shown"),
+    [
+        ("RUNNING", {"s": True}, "running"),
+        ("RUNNING", {"s": False}, "abandoned"),
+        ("RUNNING", {}, "running"),  # its search is not known here
+        ("KILLED", {"s": False}, "killed"),
+    ],
+)
+def test_a_study_that_no_living_worker_has_open_is_abandoned(monkeypatch, capsys, status, has_worker, shown):
+    recorded = replace(study("val_accuracy"), status=status)
+    monkeypatch.setattr(overview, "read_studies", lambda *_, **__: [recorded])
+    monkeypatch.setattr(overview, "_with_worker", lambda _: has_worker)
+    overview.show_studies({("sqlite:///nowhere", "e")})
+    out = capsys.readouterr().out
+    assert f"| {shown} " in out
+    assert ("the same study run continues it" in out) == (shown == "abandoned")
