@@ -43,7 +43,10 @@ def main(arguments: list[str]) -> int:
         **os.environ,
         # Not on the command line: every user of the machine can read it, and the address may contain a password.
         "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
-        # Keeps MLflow from importing the user's modules in the working directory.
+        # Keep MLflow from importing modules of the working directory, which its web server, Uvicorn, searches first
+        # without another folder, and so does the runner of jobs, which no study has.
         "PYTHONSAFEPATH": "1",
+        "UVICORN_APP_DIR": os.devnull,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     return subprocess.call(command, env=environment)

@@ -18,7 +18,8 @@ from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
 
-# The child looks for modules in the same folders as this process, like a child of Python's multiprocessing.
+# The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
+# it finds even `json` nowhere else, such as in the working directory.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from study.core.subprocess_call import answer; sys.exit(answer(sys.argv[1]))"
@@ -49,9 +50,8 @@ def call_in_subprocess(
 ) -> Any:
     """Call a function in a fresh process and return its result.
 
-    Modules of the working directory and of this process's `sys.path` can be imported in that process. The terminal
-    sends
-    Ctrl-C to both processes; a child without a timeout then ends by itself, since it may be writing.
+    The process searches the places of this process's `sys.path` for modules. The terminal sends Ctrl-C to both
+    processes; a child without a timeout then ends by itself, since it may be writing.
 
     Args:
         function: The function, as `module:name`.
@@ -104,7 +104,7 @@ def answer(scratch: str) -> int:
 
 def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:
     """Run the child to its end and return its exit status."""
-    command = [sys.executable, "-c", _START, json.dumps([os.getcwd(), *map(str, sys.path)]), str(folder)]
+    command = [sys.executable, "-P", "-c", _START, json.dumps([*map(str, sys.path)]), str(folder)]
     with ExitStack() as opened:
         output = opened.enter_context((folder / _OUTPUT).open("wb")) if quiet else None
         child = opened.enter_context(
