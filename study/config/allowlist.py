@@ -80,6 +80,23 @@ def target_faults(
     return faults
 
 
+def built_in_faults(section: Mapping[str, Any]) -> list[Fault]:
+    """Return a fault for every `_target_` of a recorded section that is not of this project, of Keras or of Optuna.
+
+    For commands that only read a store: no module of the user's is loaded.
+
+    Args:
+        section: The section of a resolved config.
+    """
+    allowed = f"an object of {', '.join(_NAMESPACES)}"
+    nowhere = Path(os.devnull)
+    return [
+        Fault(key=key, value=target, allowed=allowed, advice="A page shows nothing else.")
+        for key, target in targets_in(section)
+        if not (isinstance(target, str) and _is_allowed(target, folder=nowhere, allow=()))
+    ]
+
+
 def own_modules(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] = ()) -> list[Path]:
     """Return the files of the user's folder that the targets of a config name, sorted, without importing any.
 
