@@ -18,7 +18,7 @@ from typing import Any
 
 from study.config.instantiate import Unimportable, locate
 from study.config.moved_targets import moved_to
-from study.config.own_source import find_in_folder, hidden_by, hidden_imports
+from study.config.own_source import find_in_folder, hidden_by, imported_files
 from study.core.errors import Fault
 
 # Only the parts of each package that a config needs: keras.saving, for example, can load anything.
@@ -98,7 +98,7 @@ def built_in_faults(section: Mapping[str, Any]) -> list[Fault]:
 
 
 def own_modules(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] = ()) -> list[Path]:
-    """Return the files of the user's folder that the targets of a config name, sorted, without importing any.
+    """Return the files of the user's folder that run if the targets of a config are imported, sorted; none runs here.
 
     Args:
         raw: The resolved config.
@@ -108,9 +108,8 @@ def own_modules(raw: Mapping[str, Any], *, folder: Path, allow: Collection[str] 
     found = set()
     for _, target in targets_in(raw):
         place = _own_place(target, folder=folder, allow=allow) if isinstance(target, str) else None
-        spec = None if place is None else find_in_folder(str(target).rpartition(".")[0], place)
-        if spec is not None and spec.origin is not None:
-            found.add(Path(spec.origin))
+        if place is not None:
+            found |= {file for file, _ in imported_files(str(target).rpartition(".")[0], place).values()}
     return sorted(found)
 
 
@@ -149,7 +148,12 @@ def _hidden_faults(key: str, target: str, place: Path) -> Iterator[Fault]:
         advice = f"Python takes {top} from {taken}. Rename the one of {place}, also in the config."
         yield Fault(key=key, value=target, allowed=allowed, advice=advice)
         return
-    for name, (importer, where) in hidden_imports(target.rpartition(".")[0], place).items():
+    imported = imported_files(target.rpartition(".")[0], place)
+    importers = {name.partition(".")[0]: importer for name, (_, importer) in imported.items()}
+    for name, importer in importers.items():
+        where = hidden_by(name, place)
+        if where is None:
+            continue
         advice = f"{importer.name} imports {name}, which Python takes from {where}. Rename the one of {place}."
         yield Fault(key=key, value=target, allowed=allowed, advice=advice)
 

@@ -111,19 +111,20 @@ def hidden_by(name: str, folder: Path) -> str | None:
     return strange[0] if Path(strange[0]).is_absolute() else "Python itself"
 
 
-def hidden_imports(module: str, folder: Path) -> dict[str, tuple[Path, str]]:
-    """Return the modules of a folder that one of its modules imports, and in place of which Python takes others.
+def imported_files(module: str, folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the modules of a folder that are imported with one of its modules, by dotted name, itself included.
 
-    Every import statement counts, also those inside functions, and those of the folder's modules that are imported.
+    Every import statement counts, also those inside functions, and those of the modules that are imported. A module
+    in place of which Python takes another one is included, and not followed.
 
     Args:
         module: Dotted name of the module that is imported first.
         folder: Path of the folder.
 
     Returns:
-        By top-level name: the file with the import statement, and the place of the module that Python takes.
+        By dotted name: the file, and the file with the import statement, which for the first module is the folder.
     """
-    hidden: dict[str, tuple[Path, str]] = {}
+    files: dict[str, tuple[Path, Path]] = {}
     left, seen = [(module, folder)], set()
     while left:
         name, importer = left.pop()
@@ -133,12 +134,11 @@ def hidden_imports(module: str, folder: Path) -> dict[str, tuple[Path, str]]:
             seen.add(prefix)
             if spec is None or spec.origin is None:
                 continue
-            if (place := hidden_by(parts[0], folder)) is not None:
-                hidden[parts[0]] = (importer, place)
-            elif spec.origin.endswith(".py"):
+            files[prefix] = (Path(spec.origin), importer)
+            if spec.origin.endswith(".py") and hidden_by(parts[0], folder) is None:
                 file = Path(spec.origin)
                 left += [(imported, file) for imported in _imported_names(prefix, file)]
-    return hidden
+    return files
 
 
 def _below(found: ModuleSpec | None, parts: Iterable[str]) -> ModuleSpec | None:
