@@ -18,7 +18,7 @@ from typing import Any
 
 from study.config.instantiate import Unimportable, locate
 from study.config.moved_targets import moved_to
-from study.config.own_source import find_in_folder, hidden_by, imported_files
+from study.config.own_source import find_in_folder, find_module, hidden_by, imported_files
 from study.core.errors import Fault
 
 # Only the parts of each package that a config needs: keras.saving, for example, can load anything.
@@ -162,6 +162,12 @@ def _search_last(places: Collection[Path]) -> None:
     """Let Python search folders after all others, in this process and in its children."""
     known = {Path(place or ".").resolve() for place in sys.path}
     new = sorted(os.fspath(place) for place in places if place.resolve() not in known)
+    for name in {name.partition(".")[0] for place in new for name in os.listdir(place)}:
+        spec = find_module(name) if name.isidentifier() else None
+        if spec is not None and spec.origin is None:
+            # A package without an __init__.py, such as google. A module comes before it even from a later place, unless
+            # the package is loaded, which runs nothing.
+            importlib.import_module(name)
     if new:
         sys.path.extend(new)
         importlib.invalidate_caches()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def answer(scratch: str) -> int:
 
 def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:
     """Run the child to its end and return its exit status."""
-    command = [sys.executable, "-P", "-c", _START, json.dumps([*map(str, sys.path)]), str(folder)]
+    command = [sys.executable, "-P", "-c", _START, json.dumps(_places()), str(folder)]
     with ExitStack() as opened:
         output = opened.enter_context((folder / _OUTPUT).open("wb")) if quiet else None
         child = opened.enter_context(
@@ -126,6 +126,19 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
                 child.kill()
             child.wait()
             raise
+
+
+def _places() -> list[str]:
+    """Return the places where the child searches for modules.
+
+    The working directory as the last place was added for a config. The child adds it too, once it has checked the
+    config: until then a `google.py` there would come before the package `google`, which has no `__init__.py`.
+    """
+    places = [str(place) for place in sys.path]
+    with suppress(OSError):
+        if os.path.samefile(places[-1], os.curdir):
+            places.pop()
+    return places
 
 
 def _last_line(output: Path) -> str:

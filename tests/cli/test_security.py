@@ -52,4 +52,5 @@ def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(tmp_path, empty_
     assert command[command.index("--host") + 1] == host
     # Every user of the machine can read a command line, with the password that an address may hold.
     assert uri not in command
-    assert environment == {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "PYTHONSAFEPATH": "1"}
+    safe = {"PYTHONSAFEPATH": "1", "UVICORN_APP_DIR": os.devnull, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    assert environment == {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, **safe}

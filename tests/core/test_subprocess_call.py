@@ -63,9 +63,9 @@ def slow(folder, seconds):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A user's folder, which is the working directory and the last place that Python searches."""
+    """A user's folder, which is the working directory and the first place that Python searches."""
     (tmp_path / "own_calls.py").write_text(OWN)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     return tmp_path

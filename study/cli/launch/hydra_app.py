@@ -120,6 +120,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     from study.core.log_capture import captured
 
     tell_own_files(jobs)
+    places = [*sys.path]
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
@@ -133,6 +134,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
+    if not checked:  # each process of a launcher finds the user's modules once it has checked its job
+        sys.path[:] = places
     with _argv(command_line.arguments):
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
