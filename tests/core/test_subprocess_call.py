@@ -113,6 +113,18 @@ def test_a_process_that_gives_no_answer_is_told(call, status, told):
     assert e.value.status == status
 
 
+def test_a_child_runs_no_module_that_lies_in_the_working_directory(tmp_path, monkeypatch):
+    for name in ("json", "sys", "study", "pickle", "sitecustomize", "own_calls"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])  # as a config that names own_calls leaves it
+    assert call_in_subprocess("os:getcwd") == str(tmp_path)
+    with pytest.raises(ProcessDiedError, match="No module named 'own_calls'"):
+        call_in_subprocess("own_calls:echo", quiet=True)
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.usefixtures("own")
 def test_variables_are_added_to_those_of_this_process(monkeypatch):
     monkeypatch.setenv("OWN_A", "1")
