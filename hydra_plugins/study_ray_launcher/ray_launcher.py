@@ -50,7 +50,7 @@ class StudyRayLauncher(Launcher):
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **(self._env or {})}
-        # Ray's processes search the folder in which it starts before all others, and this one may be from someone else.
+        # Ray's processes search the folder where it starts before all others, and this one may be from someone else.
         with tempfile.TemporaryDirectory() as empty:
             with contextlib.chdir(empty):
                 ray.init(**self._init, runtime_env={"env_vars": environment})

@@ -162,11 +162,12 @@ def _search_last(places: Collection[Path]) -> None:
     """Let Python search folders after all others, in this process and in its children."""
     known = {Path(place or ".").resolve() for place in sys.path}
     new = sorted(os.fspath(place) for place in places if place.resolve() not in known)
-    for name in {name.partition(".")[0] for place in new for name in os.listdir(place)}:
-        spec = find_module(name) if name.isidentifier() else None
+    names = {name.removesuffix(".py") for place in new for name in os.listdir(place)}
+    for name in filter(str.isidentifier, names):
+        spec = find_module(name)
         if spec is not None and spec.origin is None:
-            # A package without an __init__.py, such as google. A module comes before it even from a later place, unless
-            # the package is loaded, which runs nothing.
+            # A package without an __init__.py, such as google. A module comes before it even from a later place,
+            # unless the package is loaded, which runs nothing.
             importlib.import_module(name)
     if new:
         sys.path.extend(new)
@@ -175,7 +176,7 @@ def _search_last(places: Collection[Path]) -> None:
 
 def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
     """Return whether a target may be called; an allowed one is imported, to check where its object is defined."""
-    return _may_be_imported(target, folder=folder, allow=allow) and _is_at_home(target, folder=folder, allow=allow)
+    return _may_be_imported(target, allow=allow) and _is_at_home(target, folder=folder, allow=allow)
 
 
 def _is_at_home(target: str, *, folder: Path, allow: Collection[str]) -> bool:
@@ -192,12 +193,12 @@ def _is_at_home(target: str, *, folder: Path, allow: Collection[str]) -> bool:
     is_defined_there = family != "study" and home.partition(".")[0] == family
     return (
         is_defined_there
-        or _may_be_imported(f"{home}.it", folder=folder, allow=allow)
+        or _may_be_imported(f"{home}.it", allow=allow)
         or _own_place(f"{home}.it", folder=folder, allow=allow) is not None
     )
 
 
-def _may_be_imported(target: str, *, folder: Path, allow: Collection[str]) -> bool:
+def _may_be_imported(target: str, *, allow: Collection[str]) -> bool:
     """Return whether a target is of this project, of Keras, of Optuna, or of a further package that is allowed."""
     if "." not in target or not all(part.isidentifier() for part in target.split(".")):
         return False
@@ -222,10 +223,12 @@ def _own_place(target: str, *, folder: Path, allow: Collection[str]) -> Path | N
         spec = find_in_folder(family, place)
         if spec is None or not _lies_in(spec, place):
             continue
-        is_elsewhere = hidden_by(family, place) is not None
-        is_folder = spec.origin is None  # without an __init__.py, perhaps without modules
-        has_module = not is_folder or find_in_folder(target.rpartition(".")[0], place) is not None and len(parts) > 1
-        if not is_elsewhere or (has_module and not any(target.startswith(f"{package}.") for package in allow)):
+        if hidden_by(family, place) is None:
+            return place
+        # A folder without an __init__.py, such as one of data, may have the name of a package and no modules.
+        module = find_in_folder(target.rpartition(".")[0], place)
+        is_allowed = any(target.startswith(f"{package}.") for package in allow)
+        if module is not None and module.origin is not None and not is_allowed:
             return place
     return None
 

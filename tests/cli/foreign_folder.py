@@ -15,11 +15,11 @@ from pathlib import Path
 
 # Modules that libraries look for without needing them, and that are rarely installed.
 OPTIONAL = (
-    "IPython boto3 cupy databricks dbruntime google_colab ipywidgets kaleido numexpr orjson psycopg2 pyspark ray snappy "
-    "torch torchvision torch_xla win32api xarray"
+    "IPython boto3 cupy databricks dbruntime google_colab ipywidgets kaleido numexpr orjson psycopg2 pyspark ray "
+    "snappy torch torchvision torch_xla win32api xarray"
 )
 ALWAYS = ("sitecustomize", "usercustomize", "study", "conf", "models", "tests", "benchmarks")
-WATCHER = '''
+WATCHER = """
 import os
 import sys
 
@@ -57,7 +57,7 @@ def watch(event, given):
 if FOLDER:
     busy = [False]
     sys.addaudithook(watch)
-'''
+"""
 
 
 def planted_names():
@@ -78,7 +78,9 @@ def plant(folder, marks):
     (folder / "hydra_plugins.py").unlink(missing_ok=True)
     (folder / "matplotlibrc").write_text("text.usetex: True\nbackend: module://unnamed_net\n")
     (folder / ".env").write_text("PYTHONSTARTUP=unnamed_net.py\n")
-    (folder / "named_net.py").write_text(f"{marked}from named_part import square\n\ndef height(x):\n    return square(x)\n")
+    (folder / "named_net.py").write_text(
+        f"{marked}from named_part import square\n\ndef height(x):\n    return square(x)\n"
+    )
     (folder / "named_part.py").write_text(f"{marked}\ndef square(x):\n    return x * x\n")
     configs = {
         "model/named.yaml": "name: named\n_target_: study.models.landscape.build\nkind: dense\n"

@@ -1,5 +1,6 @@
 """A folder that someone hands on, with hostile modules beside its store: what commands read, write, run and start."""
 
+import contextlib
 import json
 import os
 import re
@@ -84,7 +85,9 @@ class Folder:
         program = [sys.executable, "-P", str(Path(foreign_folder.__file__)), str(self.path), json.dumps(ROWS)]
         self.environment = {**environment, **variables, "PYTHONPATH": places, "KERAS_BACKEND": "tensorflow"}
         self.environment["COMP_LINE"] = "study run model=unn"
-        ended = subprocess.run(program, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=300)
+        ended = subprocess.run(
+            program, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=300
+        )
         assert ended.returncode == 0, ended.stderr
         self.statuses, self.output = json.loads(ended.stdout.splitlines()[-1]), ended.stdout + ended.stderr
         self.noted = foreign_folder.events(base / "watcher")
@@ -154,7 +157,9 @@ def test_nothing_of_a_store_is_unpickled(folder):
     assert reading
     for name in reading:
         assert folder.noted[name]["unpickles"] == set()
-    assert not [path for noted in folder.noted.values() for path in noted["reads"] if path.endswith((".pkl", ".keras"))]
+    assert not [
+        path for noted in folder.noted.values() for path in noted["reads"] if path.endswith((".pkl", ".keras"))
+    ]
 
 
 @pytest.mark.slow
@@ -176,7 +181,8 @@ def test_the_server_of_the_ui_runs_no_planted_module(folder, program):
     try:
         assert _answer(child, f"http://127.0.0.1:{port}/version")
     finally:
-        os.killpg(child.pid, signal.SIGINT)  # as a terminal sends Ctrl-C
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGINT)  # as a terminal sends Ctrl-C
         child.communicate(timeout=60)
     assert {path.name for path in folder.marks.iterdir()} == before
     noted = foreign_folder.events(Path(folder.environment["WATCHED_TO"]).parent)["study ui"]
@@ -202,7 +208,9 @@ def _answer(child, address):
 def test_the_doctor_runs_no_module_of_the_folder(folder, program):
     before = {path.name for path in folder.marks.iterdir()}
     environment = {**folder.environment, "WATCHED_COMMAND": "study doctor"}
-    ended = subprocess.run([str(program), "doctor"], cwd=folder.path, env=environment, capture_output=True, timeout=300)
+    ended = subprocess.run(
+        [str(program), "doctor"], cwd=folder.path, env=environment, capture_output=True, timeout=300
+    )
     assert ended.returncode == 0, ended.stderr
     assert {path.name for path in folder.marks.iterdir()} == before
     noted = foreign_folder.events(Path(folder.environment["WATCHED_TO"]).parent)["study doctor"]
@@ -210,14 +218,12 @@ def test_the_doctor_runs_no_module_of_the_folder(folder, program):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("path", ["", "empty", "."])
 @pytest.mark.parametrize("row", range(2, len(ROWS)))
-def test_each_command_in_a_process_of_its_own(row, path, folder, program):
-    name, words = ROWS[row]
-    if words[0] in ("rename", "delete"):
-        words = [*words[:-1]]  # only asks
+def test_each_command_in_a_process_of_its_own(row, folder, program):
+    _, words = ROWS[row]
     before = {mark.name for mark in folder.marks.iterdir()}
-    places = [folder.environment["PYTHONPATH"], *([] if path == "" else [path.replace("empty", "")])]
-    environment = {**folder.environment, "PYTHONPATH": os.pathsep.join(places)}
-    subprocess.run([str(program), *words], cwd=folder.path, env=environment, capture_output=True, timeout=300)
+    ended = subprocess.run(
+        [str(program), *words], cwd=folder.path, env=folder.environment, capture_output=True, text=True, timeout=300
+    )
+    assert "Traceback" not in ended.stderr
     assert {mark.name for mark in folder.marks.iterdir()} == before

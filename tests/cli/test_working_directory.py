@@ -45,7 +45,8 @@ def test_python_does_not_search_the_working_directory_however_it_is_spelled(spel
 
 
 @pytest.mark.parametrize("place", [ROOT, ROOT / ".ci" / "editable"])
-def test_the_place_of_this_project_stays(place, folder, monkeypatch):
+@pytest.mark.usefixtures("folder")
+def test_the_place_of_this_project_stays(place, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.setattr("study.__path__", [str(place / "study")])
     sys.path.insert(0, str(place))

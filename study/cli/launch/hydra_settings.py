@@ -6,7 +6,7 @@ A folder's own conf/ can hold them, and Hydra calls what they name without the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig
@@ -62,13 +62,13 @@ def _section_faults(section: str, node: Any) -> Iterator[Fault]:
 
 def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
     """Yield the single values below a node with their dotted keys; as written, where they cannot be resolved yet."""
-    if isinstance(node, DictConfig | ListConfig):
-        names = list(node.keys()) if isinstance(node, DictConfig) else range(len(node))
-        for name in names if not node._is_none() else ():
-            try:
-                inner = node[name]
-            except OmegaConfBaseException:
-                inner = node._get_node(name)
-            yield from _leaves(inner, f"{key}.{name}")
-    elif node is not None:
-        yield key, node
+    if not isinstance(node, DictConfig | ListConfig):
+        yield from () if node is None else ((key, node),)
+        return
+    names: Iterable[Any] = node.keys() if isinstance(node, DictConfig) else range(len(node))
+    for name in () if node._is_none() else list(names):
+        try:
+            inner = node[name]
+        except OmegaConfBaseException:
+            inner = node._get_node(name)
+        yield from _leaves(inner, f"{key}.{name}")
