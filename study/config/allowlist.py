@@ -89,11 +89,10 @@ def built_in_faults(section: Mapping[str, Any]) -> list[Fault]:
         section: The section of a resolved config.
     """
     allowed = f"an object of {', '.join(_NAMESPACES)}"
-    nowhere = Path(os.devnull)
     return [
-        Fault(key=key, value=target, allowed=allowed, advice="A page shows nothing else.")
+        Fault(key=key, value=target, allowed=allowed, advice="Nothing else runs for a page.")
         for key, target in targets_in(section)
-        if not (isinstance(target, str) and _is_allowed(target, folder=nowhere, allow=()))
+        if not (isinstance(target, str) and _is_allowed(target, folder=Path(os.devnull), allow=()) and _exists(target))
     ]
 
 
@@ -179,6 +178,14 @@ def _is_allowed(target: str, *, folder: Path, allow: Collection[str]) -> bool:
     return _may_be_imported(target, allow=allow) and _is_at_home(target, folder=folder, allow=allow)
 
 
+def _exists(target: str) -> bool:
+    try:
+        locate(target)
+    except Unimportable:
+        return False
+    return True
+
+
 def _is_at_home(target: str, *, folder: Path, allow: Collection[str]) -> bool:
     """Import a target, and return whether its object is defined in a module that a config may name."""
     try:
@@ -226,9 +233,9 @@ def _own_place(target: str, *, folder: Path, allow: Collection[str]) -> Path | N
         if hidden_by(family, place) is None:
             return place
         # A folder without an __init__.py, such as one of data, may have the name of a package and no modules.
-        module = find_in_folder(target.rpartition(".")[0], place)
+        found = (spec, find_in_folder(target.rpartition(".")[0], place))
         is_allowed = any(target.startswith(f"{package}.") for package in allow)
-        if module is not None and module.origin is not None and not is_allowed:
+        if any(each is not None and each.origin is not None for each in found) and not is_allowed:
             return place
     return None
 
