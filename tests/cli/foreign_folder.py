@@ -18,6 +18,12 @@ OPTIONAL = (
     "IPython boto3 cupy databricks dbruntime google_colab ipywidgets kaleido numexpr orjson psycopg2 pyspark ray "
     "snappy torch torchvision torch_xla win32api xarray"
 )
+# Kinds of plugins that MLflow, JAX, SQLAlchemy and others load from any folder on Python's path.
+PLUGINS = (
+    *("mlflow.tracking_store", "mlflow.artifact_repository", "mlflow.run_context_provider", "mlflow.app"),
+    *("mlflow.request_header_provider", "mlflow.request_auth_provider", "mlflow.model_registry_store", "jax_plugins"),
+    *("sqlalchemy.dialects", "sqlalchemy.plugins", "fsspec.specs", "opentelemetry_context", "pydantic", "plotly"),
+)
 ALWAYS = ("sitecustomize", "usercustomize", "study", "conf", "models", "tests", "benchmarks")
 WATCHER = """
 import os
@@ -76,6 +82,10 @@ def plant(folder, marks):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(marked)
     (folder / "hydra_plugins.py").unlink(missing_ok=True)
+    plugins = folder / "planted-1.0.dist-info"
+    plugins.mkdir()
+    (plugins / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+    (plugins / "entry_points.txt").write_text("".join(f"[{group}]\nplanted = unnamed_net\n" for group in PLUGINS))
     (folder / "matplotlibrc").write_text("text.usetex: True\nbackend: module://unnamed_net\n")
     (folder / ".env").write_text("PYTHONSTARTUP=unnamed_net.py\n")
     (folder / "named_net.py").write_text(

@@ -1,5 +1,8 @@
 """Settings of Hydra in a folder's own conf/ that would run code are refused before anything starts."""
 
+import os
+import pickle
+
 import pytest
 
 PLANTED = {
@@ -41,3 +44,22 @@ def test_logs_and_variables_that_run_nothing_stay_allowed(folder, here):
     status, out, err = here("run", "--cfg", "hydra", cwd=folder)
     assert status == 0, err
     assert "logging.FileHandler" in out
+
+
+class _Planted:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--cfg", "job"), ("--hydra-help",), ("-sc", "query=bash"), ("--info", "config")]
+)
+def test_a_pickled_config_is_not_loaded(words, folder, here):
+    (folder / "config.pickle").write_bytes(pickle.dumps(_Planted(str(folder / "ran"))))
+    status, _, err = here("run", *words, "--experimental-rerun", "config.pickle", cwd=folder)
+    assert status == 2
+    assert "--experimental-rerun=config.pickle: expected the config of this project" in err
+    assert not (folder / "ran").exists()

@@ -11,7 +11,14 @@ from study.report.figures.figure import Figure
 from study.report.figures.svg import to_svg
 
 TEX = {"text.usetex": True, "figure.facecolor": "red", "svg.fonttype": "none"}
-LINE = {"type": "scatter", "mode": "lines", "x": [0.0, 1.0], "y": [1.0, 2.0], "name": "a", "line": {"color": "#123456"}}
+LINE = {
+    "type": "scatter",
+    "mode": "lines",
+    "x": [0.0, 1.0],
+    "y": [1.0, 2.0],
+    "name": "a",
+    "line": {"color": "#123456"},
+}
 
 
 def page_picture():
