@@ -1,4 +1,4 @@
-"""Modules of the user's folder: loaded only when a config names them, after the check, and never mistaken for others."""
+"""Modules of the user's folder: loaded only when a config names them, after the check, and never taken for others."""
 
 import json
 import os

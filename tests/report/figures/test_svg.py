@@ -3,7 +3,6 @@
 import matplotlib
 import pytest
 
-from study.gallery import PageContents
 from study.gallery.figures.drawing import new_figure
 from study.gallery.figures.drawing import to_svg as drawn_svg
 from study.gallery.material import GalleryExperiment, make_contents
