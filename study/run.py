@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.config.schema import StudyConfig
+from study.core.interrupt import grace
 from study.core.log_capture import captured, removed_without_stores
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
@@ -57,6 +58,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     with (
+        grace(config.shutdown_grace_s),
         removed_without_stores(config.log_file, config.stores.optuna_journal),
         captured(config.log_file) as terminal,
         open_view(config.live, stream=terminal) as view,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from study.cli.working_directory import import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
-from study.core.interrupt import two_stage_interrupt
+from study.core.interrupt import Stopped, clean_stop
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -55,7 +56,9 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 an input to correct.
+    """Run a command and return its exit status.
+
+    0: done. 1: stopped by Ctrl-C, or failed. 2: an input to correct. 143 and 129: stopped by SIGTERM and SIGHUP.
 
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
@@ -77,15 +80,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         working_directory()
-        with two_stage_interrupt():
+        with clean_stop():
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
         return error.exit_status
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         goes_on = " Run the same command again to continue." if command == "run" else ""
-        sys.stderr.write(f"\nstudy {command}: stopped.{goes_on}\n")
-        return 1
+        with contextlib.suppress(OSError):  # the terminal was closed
+            sys.stderr.write(f"\nstudy {command}: stopped.{goes_on}\n")
+        return stop.exit_status if isinstance(stop, Stopped) else 1
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     elif not known:
         sys.stdout.write("MLflow has no study. Begin one with study run; study list --all shows the search too.\n")
     else:
-        show_studies({(uri, name) for name in chosen}, connections=connections)
+        show_studies({(uri, name) for name in chosen}, searches=[stores], connections=connections)
     return 0
 
 

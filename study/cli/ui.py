@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import runpy
+import signal
 import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
+from study.core.interrupt import end_with_parent
 from study.core.redaction import redact
+
+# Time for the server to end by itself, in seconds.
+_PATIENCE_S = 10.0
+_START = "import sys; from study.cli.ui import serve; serve(int(sys.argv.pop(1)))"
 
 
 def main(arguments: list[str]) -> int:
@@ -37,16 +45,43 @@ def main(arguments: list[str]) -> int:
         for view, (_, purpose) in VIEWS.items():
             sys.stdout.write(f"  {purpose}:\n    {address}{view_path(experiment_id, view)}\n")
     sys.stdout.flush()
-    command = [sys.executable, "-m", "mlflow", "server", "--default-artifact-root", stores.artifacts.as_uri()]
+    command = [sys.executable, "-P", "-c", _START, str(os.getpid()), "server"]
+    command += ["--default-artifact-root", stores.artifacts.as_uri()]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {
         **os.environ,
         # Not on the command line: every user of the machine can read it, and the address may contain a password.
         "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
-        # Keep MLflow from importing modules of the working directory, which its web server, Uvicorn, searches first
-        # without another folder, and so does the runner of jobs, which no study has.
+        # Keep MLflow from importing modules of the working directory, which Uvicorn, its web server, searches first if
+        # it has no other folder, and the runner of jobs always.
         "PYTHONSAFEPATH": "1",
         "UVICORN_APP_DIR": os.devnull,
+        # Seven more processes, for the evaluation of language models.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    return subprocess.call(command, env=environment)
+    # A group of its own: the terminal's Ctrl-C then ends the server once, through this process.
+    with subprocess.Popen(command, env=environment, start_new_session=True) as server:
+        try:
+            return server.wait()
+        finally:
+            _end(server)
+
+
+def serve(parent: int) -> None:
+    """Become MLflow's server, which ends with its parent.
+
+    Args:
+        parent: Process id of the parent.
+    """
+    end_with_parent(parent, signal.SIGTERM)  # MLflow passes it on to the process that listens
+    sys.argv[0] = "mlflow"
+    runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and the processes that it started, and leave none on the port."""
+    server.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(_PATIENCE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)

@@ -35,6 +35,7 @@ SECTIONS = (
 _SINGLE = (
     *("experiment_name", "study_name", "study_seed", "order_seed", "split_seed", "setting", "deterministic"),
     *("tracking_uri", "live", "worker", "max_failed_trials", "accept_changes", "retry_failed", "allow_targets"),
+    "shutdown_grace_s",
     "advice",  # of a resolved config: the reason for the choice of trainer=auto
 )
 _OBJECTIVE = ("metric", "direction", "target")

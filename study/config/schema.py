@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from study.config.instantiate import Section
 from study.core.contents import Contents
+from study.core.interrupt import GRACE_S
 from study.core.names import in_file_name
 from study.core.search_space import Range, Value, n_grid_points
 
@@ -47,6 +48,7 @@ NOT_IDENTITY = (
     "worker",
     "allow_targets",
     "max_failed_trials",
+    "shutdown_grace_s",
     "retry_failed",
     "accept_changes",
     "study_name",
@@ -254,6 +256,7 @@ class StudyConfig:
         live: Show a live view; `auto`: on a terminal.
         max_failed_trials: Number of trials that may fail in a row before the study stops. None (the default): any
             number.
+        shutdown_grace_s: Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds. Default 25.
         retry_failed: Train again the trials that failed in an earlier run. Default False.
         enqueue: Values of searched arguments that the first trial takes; the other arguments are drawn. Default:
             empty.
@@ -289,6 +292,7 @@ class StudyConfig:
     raw: Mapping[str, Any]
     folder: Path
     max_failed_trials: int | None = None
+    shutdown_grace_s: float = GRACE_S
     retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
     accept_changes: bool = False

@@ -1,52 +1,380 @@
-"""Ctrl-C: the first one ends a command cleanly, the second one immediately."""
+"""Signals that end a process: Ctrl-C, SIGTERM and SIGHUP end a command cleanly, a second Ctrl-C immediately."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import Any, NoReturn
 
-# The exit status that shells give to a process ended by this signal.
-STOPPED_AT_ONCE = 128 + signal.SIGINT
+# Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds, unless a config gives another.
+# Kubernetes and Slurm kill after 30 s.
+GRACE_S = 25.0
+# Share of the grace in which a training may go on to its next checkpoint; the rest is for the stores.
+_SHARE_OF_CHECKPOINT = 0.8
+# Time between two looks for the parent where the system sends no signal at its end, in seconds.
+_LOOK_S = 0.5
+_PR_SET_PDEATHSIG = 1
+# No signal has the number 0. The end of the pipe would not do: a forked process keeps it open.
+_END = b"\0"
+_NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def status_of(number: int) -> int:
+    """Return the exit status that shells give to a process ended by a signal.
+
+    Args:
+        number: The signal.
+    """
+    return 128 + number
+
+
+class Stopped(KeyboardInterrupt):
+    """The first signal that ends this process.
+
+    Args:
+        number: The signal. Also an attribute.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of a command that the signal stopped: 1 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+        return 1 if self.number == signal.SIGINT else status_of(self.number)
 
 
 @contextlib.contextmanager
-def two_stage_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C of the block raise KeyboardInterrupt, and the second end the process immediately.
+def clean_stop(*, quiet: bool = False) -> Iterator[None]:
+    """Let the first signal of the block raise `Stopped`, which lets all parts write their last results.
 
-    A slow store takes long for the last writes; a second Ctrl-C skips them. This loses no more than `kill -9` does:
-    the same command continues the study.
+    A slow store takes long for the last writes. A second Ctrl-C ends the process immediately, and so does the end of
+    the grace after SIGTERM or SIGHUP. This loses no more than `kill -9` does: the same command continues the study.
+    Another SIGTERM or SIGHUP changes nothing: `timeout`, shells and systemd send it twice.
 
-    Signals reach the main thread alone. In other threads, and where Ctrl-C is ignored, nothing changes.
+    Signals reach the main thread alone. In other threads, and where a signal is ignored or has a handler, nothing
+    changes.
+
+    Args:
+        quiet: Write nothing, since the calling process does. Default False.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+    signals = _Signals(quiet=quiet)
+    if threading.current_thread() is not threading.main_thread() or not signals.numbers:
         yield
         return
-    # The terminal itself: while a study runs, what is written to standard error goes to its log.
-    with open(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w", encoding="utf-8") as terminal:
-        signal.signal(signal.SIGINT, _first(terminal))
-        try:
+    signals.install()
+    try:
+        yield
+    finally:
+        signals.remove()
+
+
+@contextlib.contextmanager
+def job_of_launcher() -> Iterator[None]:
+    """Let a signal to this process of a launcher raise `Stopped` in the block, which is a job, or in all later ones.
+
+    Between two jobs, the process waits for the launcher and takes no other notice of the signal: to a launcher, a
+    process that exits is an error of all its jobs. The process ends when the launcher does.
+
+    Raises:
+        Stopped: The process got the signal before the block.
+    """
+    signals = _installed
+    if signals is None:
+        if threading.current_thread() is not threading.main_thread():
             yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+            return
+        signals = _Signals(quiet=True)
+        signals.install()
+        end_with_parent(os.getppid(), polls=True)
+    signals.is_idle = False
+    try:
+        signals.stop_if_received()
+        yield
+    finally:
+        signals.is_idle = True
+        signals.cancel()
 
 
-def _first(terminal: TextIO) -> Callable[[int, FrameType | None], None]:
-    pressed = 0
+@contextlib.contextmanager
+def grace(seconds: float) -> Iterator[None]:
+    """Set the time from SIGTERM or SIGHUP to the end of the process at the latest, for the block.
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed += 1
-        if pressed > 1:
-            os.write(terminal.fileno(), b"\nstopped immediately.\n")
-            os._exit(STOPPED_AT_ONCE)
-        os.write(terminal.fileno(), b"\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n")
-        signal.default_int_handler(number, frame)
+    Args:
+        seconds: The time, in seconds.
+    """
+    signals = _installed
+    if signals is None:
+        yield
+        return
+    before, signals.grace_s = signals.grace_s, seconds
+    try:
+        yield
+    finally:
+        signals.grace_s = before
 
-    return handle
+
+@contextlib.contextmanager
+def checkpoints_follow(follow: bool) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP wait for the next checkpoint of the block, which calls `stop_here` once it is saved.
+
+    Args:
+        follow: False: the block saves no checkpoints, so nothing changes.
+    """
+    signals = _installed
+    if signals is None or not follow:
+        yield
+        return
+    signals.n_waiting += 1
+    try:
+        yield
+    finally:
+        signals.n_waiting -= 1
+
+
+def is_stopping() -> bool:
+    """Return whether a signal waits for a checkpoint."""
+    return _installed is not None and _installed.delayed is not None
+
+
+def stop_here() -> None:
+    """Raise a signal that has waited for this place, at which nothing is lost.
+
+    Raises:
+        Stopped: A signal has waited.
+    """
+    if _installed is not None and _installed.delayed is not None:
+        _installed.stop(_installed.delayed)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Delay signals to the end of the block, in which an exception would leave something half done.
+
+    Only the main thread receives signals; in other threads there is nothing to delay.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in _NUMBERS
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in received:
+        if callable(handler := before[number]):
+            handler(number, None)
+        else:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def passed_to_children() -> Iterator[None]:
+    """Pass the first signal on to all child processes that handle it, and raise it only at the end of the block.
+
+    For a launcher that kills its workers when its process gets an exception.
+
+    Raises:
+        Stopped: A signal arrived in the block.
+    """
+    signals = _installed
+    if signals is None:
+        yield
+        return
+    signals.passes_on = True
+    try:
+        yield
+    finally:
+        signals.passes_on = False
+        stop_here()  # in place of the errors of jobs that the signal ended
+
+
+def end_with_parent(parent: int, number: int = signal.SIGKILL, *, polls: bool = sys.platform != "linux") -> None:
+    """Send this process a signal when its parent ends, even by `kill -9`.
+
+    Args:
+        parent: Process id of the parent.
+        number: The signal. Default SIGKILL.
+        polls: Look for the parent all the time, instead of asking the system for the signal. The system sends it also
+            when
+            the thread ends that started this process. Default: only where the system cannot send it.
+    """
+    if polls:
+        threading.Thread(target=_poll, args=(parent, number), name="parent", daemon=True).start()
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended before
+        os.kill(os.getpid(), number)
+
+
+class _Signals:
+    """The handlers of this process, and the thread that acts where the main thread is busy in a library's code."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.numbers = [
+            number for number in _NUMBERS if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+        ]
+        self.grace_s, self.n_waiting, self.passes_on, self.is_idle = GRACE_S, 0, False, False
+        self.delayed: int | None = None
+        self._quiet, self._stopped = quiet, 0
+        self._received: Counter[int] = Counter()
+        self._timers: list[threading.Timer] = []
+
+    def install(self) -> None:
+        """Handle the signals from now on."""
+        global _installed
+        # The terminal itself: while a study runs, what is written to standard error goes to its log.
+        self._terminal = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._watcher = threading.Thread(target=self._watch, name="signals", daemon=True)
+        self._watcher.start()
+        self._before = _installed, signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        _installed = self
+        self._handlers = {number: signal.signal(number, self._handle) for number in self.numbers}
+
+    def remove(self) -> None:
+        """Leave the signals to the handlers before."""
+        global _installed
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        _installed, wakeup = self._before
+        signal.set_wakeup_fd(wakeup)
+        os.write(self._writer, _END)
+        self._watcher.join()
+        self.cancel()
+        for descriptor in (self._reader, self._writer, self._terminal):
+            os.close(descriptor)
+
+    def cancel(self) -> None:
+        """Stop keeping the time of the grace."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def stop(self, number: int) -> NoReturn:
+        """Raise `Stopped` in the main thread, once."""
+        self._stopped, self.delayed = number, None
+        raise Stopped(number)
+
+    def stop_if_received(self) -> None:
+        """Raise `Stopped` if a signal has arrived at any time."""
+        if number := self.delayed or self._stopped:
+            self.stop(number)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        """Act in the main thread, as soon as it runs Python code."""
+        if self._stopped:
+            return
+        if self.passes_on:
+            if self.delayed is None:
+                _signal_children(signal.SIGTERM)
+            self.delayed = number
+        elif self.is_idle or (self.n_waiting > 0 and number != signal.SIGINT):
+            self.delayed = number
+        else:
+            self.stop(number)
+
+    def _watch(self) -> None:
+        """Act at once: say that the process ends, and end it when the time is over."""
+        numbers = b""
+        while _END not in numbers:
+            numbers = os.read(self._reader, 64)
+            for number in numbers:
+                if number in self.numbers:
+                    self._received[number] += 1
+                    self._arrived(number)
+
+    def _arrived(self, number: int) -> None:
+        if number == signal.SIGINT and self._received[number] > 1:
+            self._tell("stopped immediately.")
+            os._exit(status_of(number))
+        if number == signal.SIGINT and self._received.total() == 1:
+            self._tell("stopping: writing finished results; press Ctrl-C again to stop immediately.")
+        if number == signal.SIGINT or self._timers:
+            return
+        name, seconds = signal.Signals(number).name, self.grace_s
+        first = "the next checkpoint and " if self.n_waiting else ""
+        self._tell(f"{name}: stopping: writing {first}finished results, for at most {seconds:g} s.")
+        self._after(seconds, lambda: self._end(number))
+        self._after(seconds * _SHARE_OF_CHECKPOINT, lambda: self._wait_no_longer(number))
+
+    def _end(self, number: int) -> None:
+        self._tell(f"stopped immediately: {self.grace_s:g} s after {signal.Signals(number).name}.")
+        os._exit(status_of(number))
+
+    def _wait_no_longer(self, number: int) -> None:
+        if self.delayed is not None and not self.passes_on:
+            self.n_waiting = 0
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, action)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
+
+    def _tell(self, text: str) -> None:
+        if not self._quiet:
+            with contextlib.suppress(OSError):  # the terminal was closed
+                os.write(self._terminal, f"\n{text}\n".encode())
+
+
+# The handlers of a process exist once, and so does this.
+_installed: _Signals | None = None
+
+
+def _signal_children(number: int) -> None:
+    import psutil  # takes longer than all the rest of `study --help`
+
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if _handles(child.pid, number):
+                    child.send_signal(number)
+
+
+def _handles(pid: int, number: int) -> bool:
+    """Return whether a process has a handler of a signal, which would end it otherwise; True if that is unknown."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "f" * 16)
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def _poll(parent: int, number: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), number)
+
+
+def _forget() -> None:
+    """Give a forked process the system's own handlers: it shares the pipe of its parent."""
+    global _installed
+    if _installed is not None:
+        signal.set_wakeup_fd(-1)
+        for number in _installed.numbers:
+            default: Any = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
+        _installed = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from study.core.redaction import redact
 
@@ -72,7 +74,7 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
     new = [path for path in (log_path, log_path.parent, log_path.parent.parent) if not path.exists()]
     try:
         yield
-    except BaseException:
+    except Exception:  # after a signal, other workers of the study may go on with this log
         if log_path in new and _last_change(journal) == before:
             log_path.unlink(missing_ok=True)
             for folder in new[1:]:
@@ -86,8 +88,21 @@ def _last_change(path: Path | None) -> int:
     return path.stat().st_mtime_ns if path is not None and path.exists() else 0
 
 
+class _Output(io.FileIO):
+    """A file descriptor to write to; what is written to a terminal that was closed is dropped."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(data).nbytes
+
+
 def _text(fd: int, *, closefd: bool) -> TextIO:
-    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=closefd)
+    raw = io.BufferedWriter(_Output(fd, "w", closefd=closefd))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def _handler(stream: TextIO) -> logging.Handler:

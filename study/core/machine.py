@@ -1,4 +1,4 @@
-"""The machine: its processor, cores and cards, without starting a backend."""
+"""The machine: its processor, cores, cards and processes, without starting a backend."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import platform
 import re
 from pathlib import Path
+
+import psutil
 
 # This folder lists every card with an NVIDIA driver, even without a backend that can use the card.
 NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
@@ -47,6 +49,43 @@ def cards() -> tuple[str, ...]:
     return tuple(names[int(word)] for word in asked if word and 0 <= int(word) < len(names))
 
 
+def holder_text(path: Path) -> str:
+    """Return `process 4711`, which has a file open, and whether it is stopped; `another process` if it is unknown.
+
+    Args:
+        path: Path of the file, such as a lock.
+    """
+    holders = [process for process in psutil.process_iter() if process.pid != os.getpid() and _has_open(process, path)]
+    holders.sort(key=_is_stopped, reverse=True)
+    return process_text(holders[0]) if holders else "another process"
+
+
+def process_text(process: psutil.Process) -> str:
+    """Return `process 4711`, and whether it is stopped.
+
+    Args:
+        process: A process of this machine.
+    """
+    pid = process.pid
+    if _is_stopped(process):
+        return f"process {pid} (stopped by a signal: kill -CONT {pid} lets it go on, kill -9 {pid} ends it)"
+    return f"process {pid}"
+
+
 def _card(information: Path) -> str:
     found = re.search(r"^Model:\s*(.+)$", information.read_text(), re.MULTILINE) if information.exists() else None
     return found[1].strip() if found else "NVIDIA card"
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
+def _has_open(process: psutil.Process, path: Path) -> bool:
+    try:
+        return any(file.path == str(path) for file in process.open_files())
+    except psutil.Error:  # it has ended, or is another user's
+        return False

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
-from study.core.interrupt import two_stage_interrupt
+from study.core.interrupt import Stopped, clean_stop, end_with_parent
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
 # it finds even `json` nowhere else, such as in the working directory.
@@ -26,6 +27,8 @@ _START = (
 )
 # Files of a call. Request and answer are pickled: they hold dataclasses and paths.
 _REQUEST, _ANSWER, _OUTPUT = "request", "answer", "output"
+# Variable with the process id of the calling process.
+_PARENT = "STUDY_PARENT"
 
 
 class ProcessDiedError(StudyError):
@@ -50,8 +53,9 @@ def call_in_subprocess(
 ) -> Any:
     """Call a function in a fresh process and return its result.
 
-    The process searches the places of this process's `sys.path` for modules. The terminal sends Ctrl-C to both
-    processes; a child without a timeout then ends by itself, since it may be writing.
+    The process searches the places of this process's `sys.path` for modules. A signal that ends this process is passed
+    on: a child with a timeout is killed, and one without ends cleanly, since it may be writing. The child ends with
+    this process in any case, also at `kill -9`.
 
     Args:
         function: The function, as `module:name`.
@@ -89,15 +93,16 @@ def answer(scratch: str) -> int:
     """
     collect_rarely()
     folder = Path(scratch)
+    end_with_parent(int(os.environ.pop(_PARENT)))
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
     returned, failed = None, None
     try:
-        with two_stage_interrupt():
+        with clean_stop(quiet=True):  # the calling process says that both stop
             returned = pkgutil.resolve_name(function)(*arguments)
     except StudyError as error:  # errors with arguments of their own cannot be unpickled
         failed = (str(error), error.exit_status)
-    except KeyboardInterrupt:  # the calling process says how to continue
-        return 1
+    except Stopped as stopped:  # the calling process says how to continue
+        return stopped.exit_status
     (folder / _ANSWER).write_bytes(pickle.dumps((returned, failed)))
     return 0
 
@@ -113,7 +118,7 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if quiet else None,
                 stderr=output,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, _PARENT: str(os.getpid())},
             )
         )
         try:
@@ -122,8 +127,8 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
             child.kill()
             raise TimeoutError(f"not done within {timeout_s:g} s") from None
         except KeyboardInterrupt:
-            if timeout_s is not None:  # it may be killed at any time
-                child.kill()
+            # A child that has got Ctrl-C from the terminal takes no notice of the other signal.
+            child.send_signal(signal.SIGTERM if timeout_s is None else signal.SIGKILL)
             child.wait()
             raise
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
+from study.core.interrupt import stop_here
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
 from study.pipeline.context import StudyContext
-from study.pipeline.search_phase import POLL_S
 from study.pipeline.train_batch import show_ended, train_batch
+from study.search.waiting import Wait
 from study.tracking.study_tracker import StudyTracker
 
 Weights = tuple[NDArray[np.generic], ...]
@@ -68,6 +68,7 @@ def confirm(context: StudyContext) -> Confirmed | None:
         The best of the confirmations trained now, without the untuned ones; None if no such one completed.
     """
     kept: Confirmed | None = None
+    wait = Wait(context.search.claims.others_text)
     while True:
         settings = _to_confirm(context.config, context.search.best())
         _supersede(context, settings)
@@ -90,8 +91,10 @@ def confirm(context: StudyContext) -> Confirmed | None:
         if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
             # This worker keeps its claim on the best one, since no other worker has its weights.
             context.search.claims.finish(but=None if kept is None else kept.claim)
-        if not ended:
-            time.sleep(POLL_S)  # other workers train the last ones, or die and leave them
+        if ended:
+            wait = Wait(context.search.claims.others_text)
+        else:
+            wait.pause()  # other workers train the last ones, or die and leave them
 
 
 def model_weights(context: StudyContext, kept: Confirmed | None) -> Weights | None:
@@ -227,6 +230,7 @@ def _confirm_some(
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
+    stop_here()
     return ended
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from study.core.interrupt import is_stopping, stop_here
 from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import Scored, end_trials, show_ended, start_trials, train_batch
 from study.search.failed_trials import Failures, all_failed
 from study.search.pruners import waits_for_finished_trials
-
-# Seconds between two checks of the other workers.
-POLL_S = 0.2
+from study.search.waiting import Wait
 
 
 def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: False) -> BestTrial | None:
@@ -52,6 +51,7 @@ class SearchLoop:
         self._untold: Scored = []  # trained and recorded, but not reported to the search yet
         self._refills = not context.config.deterministic
         self._works_ahead = context.search.is_blind and not self._refills
+        self._wait: Wait | None = None
 
     def run(self, meanwhile: Callable[[], bool]) -> None:
         """Train batches until the budget is spent and no other worker still trains a trial.
@@ -81,6 +81,9 @@ class SearchLoop:
         self._tell()
         self._untold += ended
         self._context.tracker.write()
+        if is_stopping():
+            self._tell()
+            stop_here()
 
     def _propose(self, n_epochs_left: int = 0) -> None:
         """Propose a part of the next batch; all the rest of it if no epoch of the current batch is left."""
@@ -122,8 +125,11 @@ class SearchLoop:
         search, n_trials = self._context.search, self._context.config.n_trials
         if not (search.others_train() if self._time_is_over() else search.n_spent < n_trials):
             return False
-        if not meanwhile():
-            time.sleep(POLL_S)
+        if meanwhile():
+            self._wait = None
+            return True
+        self._wait = self._wait or Wait(search.others_text)
+        self._wait.pause()
         return True
 
 

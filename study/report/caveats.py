@@ -119,7 +119,11 @@ def _running(experiment: ComparedExperiment) -> Iterator[Caution]:
         record = study.record
         if study.complete and record.status != "RUNNING":
             continue
-        state = "is still running" if record.status == "RUNNING" else f"was cut off ({record.status.lower()})"
+        state = (
+            "is still running, or was killed"
+            if record.status == "RUNNING"
+            else f"was cut off ({record.status.lower()})"
+        )
         done = f"{study.n_spent} of {record.n_trials} trials, {len(study.tuned)} confirmations"
         yield Caution(topic="Not ended", text=f"{record.name} {state}: {done}. Its numbers may change.", serious=True)
 

@@ -137,6 +137,21 @@ class Search:
             running = self._running(self._known())
             return len(running) > len(self._store.abandoned(running))
 
+    def others_text(self) -> str:
+        """Return the trials that other living workers train, with their processes, in words; empty without any."""
+        with self._store.alone():
+            running = self._running(self._known())
+            abandoned = self._store.abandoned(running) if running else set()
+            trials = {trial_id(t): t.user_attrs.get(NUMBER) for t in self._index.unended}
+        of_worker: dict[str | None, list[str]] = {}
+        for each, worker in running.items():
+            if each not in abandoned:
+                of_worker.setdefault(worker, []).append(str(trials.get(each)))
+        return "; ".join(
+            f"{'trial' if len(numbers) == 1 else 'trials'} {', '.join(numbers)} of {self._store.worker_text(worker)}"
+            for worker, numbers in of_worker.items()
+        )
+
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
         """Report the objective of trials at an epoch to the pruner; return the numbers of the trials to stop.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import optuna
@@ -10,10 +9,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
+from study.search.waiting import Wait
 
 _KEY, _WORKER = "key", "worker"
 _PREFIX = "claims of "
-_POLL_S = 0.2
 
 
 class Claims:
@@ -77,6 +76,7 @@ class Claims:
         Returns:
             True if this worker has to do the work; False if another worker has done it.
         """
+        wait = Wait(self.others_text)
         while True:
             with self._storage.alone():
                 if key not in self._held():
@@ -84,7 +84,17 @@ class Claims:
                         return False
                     self._claim(key)
                     return True
-            time.sleep(_POLL_S)
+            wait.pause()
+
+    def others_text(self) -> str:
+        """Return the processes of the other living workers that hold claims, in words; empty without any."""
+        with self._storage.alone():
+            held = self._held()
+        mine = set(self._mine.values())
+        others = [t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine]
+        workers = sorted({t.user_attrs[_WORKER] for t in others if t.user_attrs.get(_KEY) in held})
+        texts = ", ".join(self._storage.worker_text(worker) for worker in workers)
+        return f"the confirmations of {texts}" if texts else ""
 
     def _claim(self, key: str) -> None:
         claim = self._storage.optuna.create_new_trial(self._study_id)

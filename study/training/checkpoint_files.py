@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
+from study.core.interrupt import checkpoints_follow, is_stopping, stop_here
 from study.core.trainer_interface import Trial
 from study.training.trainer_check import check_checkpoint_interval
 
@@ -57,12 +59,16 @@ class CheckpointFiles:
         self._contents = config.contents.digest if config.contents is not None else ""
 
     def are_due(self, epoch: int) -> bool:
-        """Return whether a checkpoint is saved after an epoch.
+        """Return whether a checkpoint is saved after an epoch: every n-th one, and one at which the process stops.
 
         Args:
             epoch: Index of the epoch, from 0.
         """
-        return self._every_n_epochs is not None and (epoch + 1) % self._every_n_epochs == 0
+        return self._every_n_epochs is not None and ((epoch + 1) % self._every_n_epochs == 0 or is_stopping())
+
+    def awaited(self) -> AbstractContextManager[None]:
+        """Let SIGTERM and SIGHUP wait for the next checkpoint of the block, if checkpoints are saved at all."""
+        return checkpoints_follow(self._every_n_epochs is not None)
 
     def load(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> Snapshot | None:
         """Return the snapshot of trials that train together; None if no readable file exists.
@@ -83,7 +89,7 @@ class CheckpointFiles:
         return Snapshot(arrays=arrays, notes=notes)
 
     def save(self, trials: Sequence[Trial], snapshot: Snapshot, *, n_lanes: int = 1) -> None:
-        """Save a snapshot in place of the one before.
+        """Save a snapshot in place of the one before, and stop here if a signal has waited for it.
 
         Args:
             trials: The trials, in the order of their lanes.
@@ -92,6 +98,7 @@ class CheckpointFiles:
 
         Raises:
             StoreError: The file cannot be written.
+            Stopped: A signal has waited for the checkpoint.
         """
         path = self._path(trials, n_lanes)
         draft = path.with_suffix(f".{os.getpid()}.new")
@@ -111,6 +118,7 @@ class CheckpointFiles:
                 f"{path}: the checkpoint cannot be written ({error.strerror or error}). Make room there, or set "
                 "trainer.checkpoint_every_n_epochs=null; the same command continues the study."
             ) from error
+        stop_here()
 
     def drop(self, trials: Sequence[Trial], *, n_lanes: int = 1) -> None:
         """Remove the file of trials that ended.

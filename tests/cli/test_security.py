@@ -1,5 +1,7 @@
+import contextlib
 import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +47,9 @@ def test_what_a_config_may_not_name_is_refused(here, tmp_path, word):
 @pytest.mark.parametrize(("words", "host"), [((), "127.0.0.1"), (("--host", "0.0.0.0"), "0.0.0.0")])
 def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(tmp_path, empty_store, monkeypatch, words, host):
     called = []
-    monkeypatch.setattr(subprocess, "call", lambda command, env: called.append((command, env)) or 0)
+    server = contextlib.nullcontext(SimpleNamespace(wait=lambda: 0))
+    monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: called.append((command, env)) or server)
+    monkeypatch.setattr(ui, "_end", lambda server: None)
     uri = f"sqlite:///{empty_store}"
     assert ui.main(["--folder", str(tmp_path), "--tracking-uri", uri, *words]) == 0
     ((command, environment),) = called

@@ -1,20 +1,23 @@
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from study.core.interrupt import STOPPED_AT_ONCE, two_stage_interrupt
+from study.core import interrupt
+from study.core.interrupt import Stopped, checkpoints_follow, clean_stop, grace, is_stopping, stop_here, uninterrupted
 
 ROOT = Path(__file__).parents[2]
 # A command with a very slow end, as with a slow store.
 SLOW_TO_END = """
 import sys, time
-from study.core.interrupt import two_stage_interrupt
+from study.core.interrupt import clean_stop, grace
 
 def main():
-    with two_stage_interrupt():
+    with clean_stop(), grace(float(sys.argv[2])):
         try:
             print("running", flush=True)
             time.sleep(60)
@@ -22,37 +25,47 @@ def main():
             print("ending", flush=True)
             if sys.argv[1] == "slow":
                 time.sleep(60)
+            if sys.argv[1] == "asks":
+                sys.stdin.readline()
             print("ended", flush=True)
 
 try:
     main()
-except KeyboardInterrupt:
+except KeyboardInterrupt as stop:
     print("stopped", flush=True)
-    sys.exit(1)
+    sys.exit(stop.exit_status)
 """
+STATUS = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
-def started(how):
+def started(how, grace_s=25.0):
     return subprocess.Popen(
-        [sys.executable, "-c", SLOW_TO_END, how],
+        [sys.executable, "-c", SLOW_TO_END, how, str(grace_s)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_once_ends_cleanly():
+@pytest.mark.parametrize("number", STATUS)
+def test_once_ends_cleanly(number):
     with started("quick") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate()
-    assert (process.returncode, out.split()) == (1, ["ending", "ended", "stopped"])
-    assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
+    assert (process.returncode, out.split()) == (STATUS[number], ["ending", "ended", "stopped"])
+    told = {
+        signal.SIGINT: "stopping: writing finished results; press Ctrl-C again to stop immediately.",
+        signal.SIGTERM: "SIGTERM: stopping: writing finished results, for at most 25 s.",
+        signal.SIGHUP: "SIGHUP: stopping: writing finished results, for at most 25 s.",
+    }
+    assert err == f"\n{told[number]}\n"
 
 
-def test_twice_stops_at_once():
+def test_ctrl_c_twice_stops_immediately():
     with started("slow") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
@@ -60,21 +73,155 @@ def test_twice_stops_at_once():
         assert process.stdout.readline() == "ending\n"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
-    assert (process.returncode, out) == (STOPPED_AT_ONCE, "")
+    assert (process.returncode, out) == (130, "")
     assert err.endswith("\nstopped immediately.\n")
     assert "Traceback" not in err
 
 
-def test_the_handler_is_as_it_was_afterwards():
-    with pytest.raises(KeyboardInterrupt), two_stage_interrupt():
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_another_signal_does_not_cut_the_end_off(second):
+    with started("asks") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "ending\n"
+        process.send_signal(second)
+        out, _ = process.communicate("\n")
+    assert (process.returncode, out.split()) == (143, ["ended", "stopped"])
+
+
+def test_the_grace_ends_a_process_that_does_not_end():
+    with started("slow", grace_s=0.2) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (143, "ending\n")
+    assert err.endswith("\nstopped immediately: 0.2 s after SIGTERM.\n")
+
+
+def test_a_process_whose_main_thread_is_busy_in_a_library_says_so_and_ends():
+    # Like a compiler: it does not come back to Python after a signal.
+    script = """
+import hashlib, threading
+from study.core.interrupt import clean_stop, grace
+with clean_stop(), grace(0.2):
+    threading.Timer(0.5, print, ["running"], {"flush": True}).start()
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 500_000_000)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    assert process.returncode == 143
+    assert err.split("\n")[1::2] == [
+        "SIGTERM: stopping: writing finished results, for at most 0.2 s.",
+        "stopped immediately: 0.2 s after SIGTERM.",
+    ]
+
+
+def train_until(checkpoint_after_s, waited):
+    """Get SIGTERM in a training with checkpoints."""
+    with clean_stop(quiet=True), grace(0.5), checkpoints_follow(True):
+        signal.raise_signal(signal.SIGTERM)
+        waited.append(is_stopping())
+        time.sleep(checkpoint_after_s)
+        stop_here()
+
+
+def test_a_checkpoint_is_awaited_and_then_the_block_ends():
+    waited = []
+    with pytest.raises(Stopped) as stop:
+        train_until(0, waited)
+    assert stop.value.exit_status == 143
+    assert waited == [True]
+    assert not is_stopping()
+
+
+def test_ctrl_c_awaits_no_checkpoint():
+    with pytest.raises(Stopped, match="SIGINT"), clean_stop(quiet=True), checkpoints_follow(True):
         signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_where_interrupts_are_ignored_they_stay_so():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def test_a_checkpoint_that_does_not_come_is_awaited_no_longer():
+    waited = []
+    with pytest.raises(Stopped, match="SIGTERM"):
+        train_until(60, waited)
+    assert waited == [True]
+
+
+def test_nothing_waits_where_no_checkpoints_are_saved():
+    with pytest.raises(Stopped, match="SIGTERM"), clean_stop(quiet=True), checkpoints_follow(False):
+        signal.raise_signal(signal.SIGTERM)
+    stop_here()
+
+
+def write_in_one_piece(number, done):
+    with clean_stop(quiet=True):
+        with uninterrupted():
+            signal.raise_signal(number)
+            done.append("inside")
+        done.append("outside")
+
+
+@pytest.mark.parametrize("number", STATUS)
+def test_a_block_that_must_not_be_cut_off_ends_first(number):
+    done = []
+    with pytest.raises(Stopped):
+        write_in_one_piece(number, done)
+    assert done == ["inside"]
+
+
+def test_the_handlers_are_as_they_were_afterwards():
+    before = [signal.getsignal(number) for number in STATUS]
+    with pytest.raises(KeyboardInterrupt), clean_stop(quiet=True):
+        signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in STATUS] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_where_signals_are_ignored_they_stay_so():
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STATUS}
     try:
-        with two_stage_interrupt():
-            signal.raise_signal(signal.SIGINT)
+        with clean_stop():
+            for number in STATUS:
+                signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_a_forked_process_has_the_handlers_of_the_system():
+    with clean_stop(quiet=True):
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert interrupt.is_stopping() is False
+
+
+# A parent that starts a child, which lives on unless it ends with its parent.
+PARENT = """
+import os, subprocess, sys, time
+child = (
+    "import os, sys, time; from study.core.interrupt import end_with_parent; "
+    "end_with_parent(int(sys.argv[1]), polls=sys.argv[2] == 'True'); print('started', flush=True); time.sleep(60)"
+)
+subprocess.Popen([sys.executable, "-c", child, str(os.getpid()), sys.argv[1]])
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("polls", [True, False] if sys.platform == "linux" else [True])
+def test_a_child_ends_with_its_killed_parent(polls):
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(polls)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "started\n"
+        parent.kill()
+        assert parent.stdout.read() == ""  # the child has this end of the pipe too, as long as it lives

@@ -1,10 +1,13 @@
 import logging
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from study.core import log_capture
 from study.core.log_capture import captured
 
 
@@ -116,3 +119,13 @@ def test_it_works_where_sys_stderr_is_not_descriptor_2(tmp_path, capsys):
     assert sys.stderr is stderr
     assert logging.root.handlers == handlers
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_written_to_a_closed_terminal_is_dropped():
+    ours, theirs = pty.openpty()
+    stream = log_capture._text(theirs, closefd=True)
+    stream.write("seen\n")
+    assert os.read(ours, 100) == b"seen\r\n"
+    os.close(ours)
+    stream.write("dropped\n")
+    stream.close()

@@ -53,8 +53,8 @@ def unpicklable():
     return lambda: 0
 
 def slow(folder, seconds):
-    (Path(folder) / "started").touch()
     try:
+        (Path(folder) / "started").touch()
         time.sleep(seconds)
     finally:
         (Path(folder) / "ended").touch()
@@ -156,25 +156,38 @@ def test_files_of_a_call_are_private_and_removed(monkeypatch):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(("timeout", "waits"), [("None", True), ("60", False)])
-def test_ctrl_c_waits_for_a_child_that_may_be_writing(own, timeout, waits):
+@pytest.mark.parametrize(
+    ("number", "timeout", "waits"),
+    [
+        (signal.SIGINT, "None", True),
+        (signal.SIGTERM, "None", True),
+        (signal.SIGHUP, "None", True),
+        (signal.SIGTERM, "60", False),
+        (signal.SIGKILL, "None", False),
+    ],
+)
+def test_a_signal_reaches_a_child_and_waits_for_one_that_may_be_writing(own, number, timeout, waits):
     script = f"""
+    import sys
+    from study.core.interrupt import Stopped, clean_stop
     from study.core.subprocess_call import call_in_subprocess
     try:
-        call_in_subprocess("own_calls:slow", {str(own)!r}, 2, timeout_s={timeout})
-    except KeyboardInterrupt:
-        print("interrupted")
+        with clean_stop():
+            call_in_subprocess("own_calls:slow", {str(own)!r}, 60, timeout_s={timeout})
+    except Stopped as stopped:
+        sys.exit(stopped.exit_status)
     """
     root = Path(subprocess_call.__file__).parents[2]
     parent = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     while not (own / "started").exists():
         time.sleep(0.05)
-    parent.send_signal(signal.SIGINT)  # to the parent alone
-    out, _ = parent.communicate(timeout=60)
-    assert out == "interrupted\n"
+    parent.send_signal(number)  # to the parent alone
+    parent.communicate(timeout=60)  # the child has these pipes too, as long as it lives
+    assert parent.returncode == {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}.get(number, -number)
     assert (own / "ended").exists() == waits

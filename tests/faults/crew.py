@@ -16,6 +16,8 @@ import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
+from study.core.interrupt import Stopped, clean_stop
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -58,8 +60,13 @@ class Crew:
 
     def kill(self, pid):
         """Kill a worker at once."""
-        os.kill(pid, signal.SIGKILL)
-        self.killed.add(pid)
+        self.send(pid, signal.SIGKILL)
+
+    def send(self, pid, number):
+        """Send a worker a signal."""
+        os.kill(pid, number)
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            self.killed.add(pid)
 
     def join(self):
         """Return the exit statuses of all workers when the last has ended, by process id."""
@@ -103,8 +110,11 @@ class Crew:
 
 def work(order):
     """Take part in a study until it ends."""
+    from study.search import waiting
+    from study.search.storage import lock_holders
     from tests.faults.victims import StubTrainer, build_config
 
+    lock_holders.PATIENCE_S = waiting.PATIENCE_S = order.get("patience_s", 10.0)
     folder = Path(order["folder"])
     seconds_of = order.get("seconds_of", [0.0])
 
@@ -185,8 +195,11 @@ def _fork(order):
     try:
         log = os.open(f"{order['folder']}/stderr-{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 2)
-        work(order)
+        with clean_stop():
+            work(order)
         status = 0
+    except Stopped as stopped:
+        status = stopped.exit_status
     except BaseException:
         traceback.print_exc()
     finally:
@@ -196,6 +209,8 @@ def _fork(order):
 
 def main():
     """Follow the orders."""
+    # A shell that runs the tests in the background lets its programs ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Imported once, for all forked processes.
     import study.pipeline.finalize  # noqa: F401
     import tests.faults.victims  # noqa: F401

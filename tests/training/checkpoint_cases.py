@@ -7,10 +7,12 @@ python tests/training/checkpoint_cases.py (fit|vectorized) BACKEND FOLDER
 import dataclasses
 import gc
 import json
+import signal
 import sys
 from pathlib import Path
 
 from study.core.garbage import collect_rarely
+from study.core.interrupt import Stopped, clean_stop
 from study.training.backend import select_backend
 
 collect_rarely()
@@ -50,7 +52,7 @@ class Killed(BaseException):
     """Ends a training as a kill would: no code handles it."""
 
 
-def trainer(folder, **config):
+def trainer(folder, *, every=2, **config):
     made = make_config(**({"n_epochs": 4} | config))
     budget = dataclasses.replace(made.budget, n_trials=3, n_confirmations=3)
     stores = dataclasses.replace(made.stores, artifacts=Path(FOLDER) / folder / "artifacts")
@@ -58,8 +60,8 @@ def trainer(folder, **config):
     made = dataclasses.replace(made, budget=budget, stores=stores, optimizer=optimizer)
     common = {"backend": BACKEND, "batch_size": 32, "eval_batch_size": 64, "precision": "float32"}
     if KIND == "fit":
-        return FitTrainer(made, digits(), **common, jit_compile="auto", checkpoint_every_n_epochs=2)
-    return VectorizedTrainer(made, digits(), **common, capacity="auto", checkpoint_every_n_epochs=2)
+        return FitTrainer(made, digits(), **common, jit_compile="auto", checkpoint_every_n_epochs=every)
+    return VectorizedTrainer(made, digits(), **common, capacity="auto", checkpoint_every_n_epochs=every)
 
 
 def trials(points, *, test):
@@ -67,20 +69,23 @@ def trials(points, *, test):
     return [dataclasses.replace(one, run_seed=77 + one.number) for one in made]
 
 
-def train(folder, points, config, *, die_after, test):
-    """Train, and raise `Killed` when the last trial has reported its n-th epoch."""
+def train(folder, points, config, *, die_after=None, signalled_after=None, test):
+    """Train; when the last trial has reported its n-th epoch, raise `Killed`, or get SIGTERM."""
     told = []
 
     def on_epoch(one, report):
         if one.number == len(points) - 1 and die_after == report.epoch:
             raise Killed
+        if one.number == len(points) - 1 and signalled_after == report.epoch:
+            signal.raise_signal(signal.SIGTERM)
         steps = {name: values.tolist() for name, values in report.steps.items()}
         told.append([one.number, report.epoch, report.step, dict(report.metrics), steps])
         return True
 
     try:
-        results = trainer(folder, **config).train(trials(points, test=test), on_epoch)
-    except Killed:
+        with clean_stop(quiet=True):
+            results = trainer(folder, **config).train(trials(points, test=test), on_epoch)
+    except (Killed, Stopped):
         return None
     weights = [None if r.weights is None else [w.tolist() for w in r.weights] for r in results]
     tests = [
@@ -92,11 +97,14 @@ def train(folder, points, config, *, die_after, test):
 found = {}
 for name, config in CASES.items():
     test = name.startswith("adam")
-    whole = train(f"whole {name}", POINTS[name], config, die_after=None, test=test)
+    whole = train(f"whole {name}", POINTS[name], config, test=test)
     cut = f"cut {name}"
-    assert train(cut, POINTS[name], config, die_after=3, test=test) is None
+    if test:  # no checkpoint but the one for which the signal waits
+        assert train(cut, POINTS[name], {**config, "every": 100}, signalled_after=1, test=test) is None
+    else:
+        assert train(cut, POINTS[name], config, die_after=3, test=test) is None
     kept = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*"))
-    resumed = train(cut, POINTS[name], config, die_after=None, test=test)
+    resumed = train(cut, POINTS[name], config, test=test)
     left = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*.npz"))
     found[name] = {"whole": whole, "resumed": resumed, "kept": kept, "left": left}
 print(json.dumps(found))  # noqa: T201

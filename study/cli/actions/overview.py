@@ -2,40 +2,76 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from study.cli.text_table import render_table
+from study.config.schema import Stores
+from study.core.errors import StoreError
 from study.core.records import RunRecord, StudyRecord
 from study.report.objective_metric import metric_of
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
 
 _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
+# A study that MLflow calls running, and no living worker has open.
+_ABANDONED = "abandoned"
 
 
-def show_studies(experiments: Collection[tuple[str, str]], *, connections: Connections | None = None) -> None:
+def show_studies(
+    experiments: Collection[tuple[str, str]],
+    *,
+    searches: Iterable[Stores] = (),
+    connections: Connections | None = None,
+) -> None:
     """Print one table for each experiment, and the command that shows more.
 
     Args:
         experiments: Pairs of a store's address and an experiment's name.
+        searches: The stores with the searches of the studies, which know whether a study still has a worker. Default:
+            none, so a study whose process was killed counts as running.
         connections: The command's connections. None (the default): open new ones.
     """
     connections = connections or Connections()
+    has_worker: dict[str, bool] | None = None
     for tracking_uri, experiment in sorted(experiments):
-        studies = read_studies(tracking_uri, experiment, trials=False, connections=connections)
+        studies = _sorted(read_studies(tracking_uri, experiment, trials=False, connections=connections))
+        if has_worker is None and any(study.status == "RUNNING" for study in studies):
+            has_worker = _with_worker(searches)
+        states = [_state(study, has_worker or {}) for study in studies]
         sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
-        render_table(_HEADERS, [_row(study) for study in _sorted(studies)], stream=sys.stdout)
+        rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
+        render_table(_HEADERS, rows, stream=sys.stdout)
+        if _ABANDONED in states:
+            sys.stdout.write(f"{_ABANDONED}: its process has died; the same study run continues it.\n")
     sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
 
 
-def _row(study: StudyRecord) -> tuple[str, ...]:
+def _with_worker(searches: Iterable[Stores]) -> dict[str, bool]:
+    """Return whether a living worker has a study open, by digest; empty without a readable search."""
+    from study.search.stored_searches import list_searches  # imports Optuna
+
+    found: dict[str, bool] = {}
+    for stores in searches:
+        with contextlib.suppress(StoreError):  # the commands that need a search say that it cannot be read
+            found |= {search.digest: search.is_open for search in list_searches(stores)}
+    return found
+
+
+def _state(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
+    """Return MLflow's status of a study in small letters, or that it is abandoned."""
+    is_abandoned = study.status == "RUNNING" and not has_worker.get(study.study_id, True)
+    return _ABANDONED if is_abandoned else study.status.lower()
+
+
+def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
     tested = [run for run in study.confirmations if not run.superseded]
     untuned = [run for run in tested if run.config == "default"]
     return (
         study.name,
-        study.status.lower(),
+        state,
         study.tags.get("progress", f"0/{study.n_trials}"),
         f"{study.metrics.get('n_diverged', 0):.0f}",
         _number(study.metrics.get("best_objective")),

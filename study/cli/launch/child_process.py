@@ -5,6 +5,7 @@ from __future__ import annotations
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.interrupt import grace
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.pipeline.preflight import load_config
 from study.run import StudyOutcome, run_study
@@ -23,7 +24,8 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
     if loaded_backend() in (None, config.backend):
         return run_study(config)
     try:
-        outcome: StudyOutcome = call_in_subprocess("study.cli.launch.child_process:read_and_run", config)
+        with grace(config.shutdown_grace_s):
+            outcome: StudyOutcome = call_in_subprocess("study.cli.launch.child_process:read_and_run", config)
     except ProcessDiedError as died:
         raise StudyError(f"the child process with trainer.backend={config.backend} ended with {died.status}") from died
     return outcome

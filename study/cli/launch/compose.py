@@ -51,6 +51,7 @@ _NOT_TELLING = (
     "budget",
     "allow_targets",
     "max_failed_trials",
+    "shutdown_grace_s",
     "retry_failed",
     "accept_changes",
     "settings",

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import math
+import os
 import sys
 import tempfile
 import traceback
@@ -26,12 +27,15 @@ from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault, StudyError
+from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
 
 Checked = Sequence[tuple[Job, StudyConfig]]
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+_JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+_FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +57,10 @@ class CommandLine:
     is_composed: bool
 
 
-class JobError(Exception):
-    """A job ended with an unexpected error; the message is its traceback without passwords."""
+class JobError(StudyError):
+    """A job ended with an unexpected error, whose traceback is the message, or with any in another process."""
+
+    exit_status = 1
 
 
 def read_arguments(arguments: Sequence[str]) -> CommandLine:
@@ -136,11 +142,12 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
-    with _argv(command_line.arguments):
+    with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
 
-    show_studies({(config.stores.tracking_uri, config.experiment_name) for config in configs})
+    experiments = {(config.stores.tracking_uri, config.experiment_name) for config in configs}
+    show_studies(experiments, searches={config.stores for config in configs})
     from study.cli.actions.end_of_run import tell_end
     from study.cli.actions.gallery import page_after_run
 
@@ -243,10 +250,15 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     from study.core.log_capture import captured
 
     try:
-        job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
-        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-            config = _config_of(job, checked)
-        outcome = run_anywhere(config)
+        with contextlib.nullcontext() if _runs_here() else job_of_launcher():
+            job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+            with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+                config = _config_of(job, checked)
+            outcome = run_anywhere(config)
+    except Stopped as stopped:
+        if _runs_here():
+            raise
+        raise JobError(f"stopped by {stopped}. Run the same command again to continue the study.") from None
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         if not _runs_here():
@@ -276,6 +288,24 @@ def _config_of(job: Job, checked: Checked) -> StudyConfig:
 def _runs_here() -> bool:
     """Return whether Hydra runs jobs in this process, one after the other."""
     return bool(HydraConfig.get().launcher._target_ == _BASIC_LAUNCHER)
+
+
+@contextlib.contextmanager
+def _of_launcher() -> Iterator[None]:
+    """Let errors of jobs in other processes pass through Hydra, and signals reach jobs in processes of joblib.
+
+    Hydra would print a traceback and exit; joblib kills its processes when this one gets an exception.
+    """
+    is_joblib = HydraConfig.get().launcher._target_ == _JOBLIB_LAUNCHER
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        with passed_to_children() if is_joblib else contextlib.nullcontext():
+            yield
+    finally:
+        os.environ.pop(_FULL_ERROR)
+        if before is not None:
+            os.environ[_FULL_ERROR] = before
 
 
 def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:

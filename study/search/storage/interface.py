@@ -72,6 +72,14 @@ class SearchStorage(Protocol):
         """
         ...
 
+    def worker_text(self, worker: str | None) -> str:
+        """Return the process of a worker in words, such as `process 4711 on node3`, and whether it is stopped.
+
+        Args:
+            worker: Name of the worker; None: it has not given its name.
+        """
+        ...
+
 
 def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
     """Open the store of a study's search as another of its workers.

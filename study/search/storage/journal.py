@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from study.core.interrupt import uninterrupted
 
 # No entry is longer, in bytes. An entry is a line of JSON about one trial or study.
 _LONGEST_ENTRY = 1 << 20
@@ -48,7 +48,7 @@ class Journal:
         Args:
             logs: The entries.
         """
-        with _uninterrupted():
+        with uninterrupted():  # an exception in the middle would break the release of Optuna's lock file
             self._append(logs)
 
     @contextlib.contextmanager
@@ -98,22 +98,3 @@ def _drop_torn(file: BinaryIO) -> None:
         file.seek(max(0, size - _LONGEST_ENTRY))
         file.truncate(size - len(file.read().rpartition(b"\n")[2]))
         file.seek(0, os.SEEK_END)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C to the end of the block, since in the middle it would break the release of Optuna's lock file.
-
-    Only the main thread receives signals; in other threads there is nothing to delay.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[tuple[int, Any]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if received and callable(before):
-        before(*received[0])

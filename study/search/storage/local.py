@@ -11,7 +11,9 @@ import optuna
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreError
+from study.core.machine import holder_text
 from study.search.storage.journal import Journal
+from study.search.storage.lock_holders import acquired
 
 
 class LocalStorage:
@@ -42,7 +44,7 @@ class LocalStorage:
             StoreError: The journal cannot be written.
         """
         try:
-            with FileLock(f"{self._path}.create"):
+            with acquired(self._path.with_name(f"{self._path.name}.create")):
                 yield
         except OSError as error:
             raise _unusable(self._path, error) from error
@@ -50,7 +52,7 @@ class LocalStorage:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Keep the study's other workers from asking and telling during the block, and write its entries together."""
-        with FileLock(self._asking), self.together():
+        with acquired(self._asking), self.together():
             yield
 
     @contextlib.contextmanager
@@ -98,6 +100,14 @@ class LocalStorage:
         dead = {worker for worker in set(running.values()) if worker is None or not self._is_alive(worker)}
         return {trial_id for trial_id, worker in running.items() if worker in dead}
 
+    def worker_text(self, worker: str | None) -> str:
+        """Return the process of a worker in words, and whether it is stopped.
+
+        Args:
+            worker: Name of the worker; None: it has not given its name.
+        """
+        return "another process" if worker is None else holder_text(self._locks / worker)
+
     def _is_alive(self, worker: str) -> bool:
         if worker == self.worker:
             return False  # a dead worker of the same name left these trials
@@ -124,7 +134,7 @@ def open_local(path: Path, *, study: str) -> Iterator[LocalStorage]:
     locks = path.parent / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.create"):
+        with acquired(path.with_name(f"{path.name}.create")):
             journal = Journal(path)
             optuna_storage = read_local(path, journal)
         lock = _first_free(locks, study)
@@ -161,7 +171,7 @@ def hold_local(path: Path) -> Iterator[None]:
     Args:
         path: Path of the journal, which exists.
     """
-    with FileLock(f"{path}.create"):
+    with acquired(path.with_name(f"{path.name}.create")):
         yield
 
 

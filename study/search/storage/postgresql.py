@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import optuna
+import psutil
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.errors import StoreError
+from study.core.machine import process_text
 from study.search.optuna_internals import database_of
 
 # Heartbeats that a worker sends within `stale_after_s`.
@@ -149,6 +151,21 @@ class PostgresqlStorage:
         with self._engine.connect() as connection:
             values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
             return unnamed | set(connection.execute(_SILENT, values).scalars())
+
+    def worker_text(self, worker: str | None) -> str:
+        """Return the process of a worker in words, and whether it is stopped, if it runs on this machine.
+
+        Args:
+            worker: Name of the worker; None: it has not given its name.
+        """
+        host, _, rest = (worker or "").partition(":")
+        pid = rest.partition(":")[0]
+        if not pid.isdecimal():
+            return "another process"
+        if host == platform.node():
+            with contextlib.suppress(psutil.Error):
+                return process_text(psutil.Process(int(pid)))
+        return f"process {pid} on {host}"
 
     def close(self) -> None:
         """End the heartbeats and the connections."""

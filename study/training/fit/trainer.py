@@ -124,7 +124,7 @@ class FitTrainer:
         watcher = Watcher(trial, on_epoch, batches=self._batches, n_steps=self.n_steps, every_n_steps=every_n_steps)
         kept = False
         try:
-            with temporary_gradients():
+            with temporary_gradients(), self._checkpoints.awaited():
                 result = self._fit_and_evaluate(trial, watcher)
             kept = self._program.settle()
             return result

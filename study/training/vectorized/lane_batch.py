@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Sequence
@@ -95,7 +96,8 @@ class LaneBatch:
             self.compile_ahead()
         self._begin()
         seconds_before = clock.split()
-        n_epochs = self._train_epochs(on_epoch, together)
+        with contextlib.nullcontext() if self._checkpoints is None else self._checkpoints.awaited():
+            n_epochs = self._train_epochs(on_epoch, together)
         jax.block_until_ready(self.state)
         seconds_train = clock.split()
         for lane in self.lanes:

@@ -21,7 +21,7 @@ def launched(tmp_path, monkeypatch):
         return StudyOutcome(experiment="e", name="n", best=None, tracking_uri="sqlite:///x.db", run_id="r")
 
     monkeypatch.setattr("study.cli.launch.child_process.run_anywhere", run)
-    monkeypatch.setattr("study.cli.actions.overview.show_studies", lambda _: None)
+    monkeypatch.setattr("study.cli.actions.overview.show_studies", lambda *_, **__: None)
     monkeypatch.setattr("study.cli.actions.end_of_run.tell_end", lambda _: None)
     monkeypatch.setattr(preflight, "parse", lambda raw, **given: read.append(raw) or parse(raw, **given))
     monkeypatch.chdir(tmp_path)
