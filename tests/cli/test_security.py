@@ -49,7 +49,7 @@ def test_the_ui_is_for_this_machine_alone_unless_told_otherwise(tmp_path, empty_
     called = []
     server = contextlib.nullcontext(SimpleNamespace(wait=lambda: 0))
     monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: called.append((command, env)) or server)
-    monkeypatch.setattr(ui, "_end", lambda server: None)
+    monkeypatch.setattr(ui, "_end", called[:0].append)
     uri = f"sqlite:///{empty_store}"
     assert ui.main(["--folder", str(tmp_path), "--tracking-uri", uri, *words]) == 0
     ((command, environment),) = called
