@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,24 +50,29 @@ class StudyRayLauncher(Launcher):
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **(self._env or {})}
-        ray.init(**self._init, runtime_env={"env_vars": environment})
-        try:
-            task = ray.remote(_run)
-            jobs = [
-                task.options(**(self._remote or {})).remote(
-                    number, list(overrides), self._context, self._config, self._function, Singleton.get_state()
-                )
-                for number, overrides in enumerate(job_overrides, start=initial_job_idx)
-            ]
-            return list(ray.get(jobs))
-        finally:
-            ray.shutdown()
+        # Ray's processes search the folder where it starts before all others, and this one may be from someone else.
+        with tempfile.TemporaryDirectory() as empty:
+            with contextlib.chdir(empty):
+                ray.init(**self._init, runtime_env={"env_vars": environment})
+            try:
+                task = ray.remote(_run)
+                jobs = [
+                    task.options(**(self._remote or {})).remote(
+                        number, list(overrides), self._context, self._config, self._function, Singleton.get_state()
+                    )
+                    for number, overrides in enumerate(job_overrides, start=initial_job_idx)
+                ]
+                return list(ray.get(jobs))
+            finally:
+                ray.shutdown()
 
 
 def _run(
     number: int, overrides: list[str], context: HydraContext, config: DictConfig, function: TaskFunction, state: Any
 ) -> JobReturn:
     """Run one job in a process of Ray, which starts in another folder than the command."""
+    with contextlib.suppress(FileNotFoundError):  # a machine without the folder: stores and data are elsewhere
+        os.chdir(config.hydra.runtime.cwd)
     setup_globals()
     Singleton.set_state(state)
     sweep_config = context.config_loader.load_sweep_config(config, overrides)
@@ -74,8 +80,6 @@ def _run(
         sweep_config.hydra.job.id = f"{sweep_config.hydra.job.name}_{number}"
         sweep_config.hydra.job.num = number
     HydraConfig.instance().set_config(sweep_config)
-    with contextlib.suppress(FileNotFoundError):  # a machine without the folder: stores and data are elsewhere
-        os.chdir(sweep_config.hydra.runtime.cwd)
     return run_job(
         hydra_context=context,
         config=sweep_config,

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from study.cli.working_directory import working_directory
+from study.cli.working_directory import import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
@@ -50,6 +50,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
     """
+    import_nothing_from_working_directory()
     collect_rarely()
     return main(arguments)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from study.cli.stores import add_store_options, local_stores
-from study.cli.working_directory import import_from_working_directory, own_conf, packaged_conf
+from study.cli.working_directory import own_conf, packaged_conf
 from study.core.errors import StudyError
 
 
@@ -38,7 +38,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--measure-timeout", type=float, default=300.0, help="seconds for each trainer (default: 300)")
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    import_from_working_directory()  # a user's own data sets are modules of it
     # Imported late: the libraries of the stores take seconds.
     from study.cli.actions.diagnostics import can_run, examine
     from study.cli.text_table import render_table

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from study.cli.stores import add_store_options, find_stores
-from study.cli.working_directory import import_from_working_directory
 from study.core.errors import StudyError
 from study.core.names import in_file_name, typed_override
 
@@ -35,8 +34,8 @@ def main(arguments: list[str]) -> int:
     from study.reproduction.export import export
     from study.reproduction.recorded_run import find_recorded_run
 
-    import_from_working_directory()
-    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = target.translated(folder=options.folder.resolve())
     sys.stderr.write(target.moved_text)
     text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
     if options.output == "-":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from study.cli.working_directory import import_from_working_directory, own_conf, packaged_conf
+from study.cli.working_directory import own_conf, packaged_conf
 
 _HELP = """study run: search an optimizer's settings, confirm the best on fresh seeds, record everything.
 
@@ -44,7 +44,6 @@ def main(arguments: list[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0
-    import_from_working_directory()
     from study.cli.launch import hydra_app
     from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
     from study.cli.launch.words import read_words

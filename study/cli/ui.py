@@ -45,15 +45,17 @@ def main(arguments: list[str]) -> int:
         for view, (_, purpose) in VIEWS.items():
             sys.stdout.write(f"  {purpose}:\n    {address}{view_path(experiment_id, view)}\n")
     sys.stdout.flush()
-    command = [sys.executable, "-c", _START, str(os.getpid()), "server"]
+    command = [sys.executable, "-P", "-c", _START, str(os.getpid()), "server"]
     command += ["--default-artifact-root", stores.artifacts.as_uri()]
     command += ["--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {
         **os.environ,
         # Not on the command line: every user of the machine can read it, and the address may contain a password.
         "MLFLOW_BACKEND_STORE_URI": stores.tracking_uri,
-        # Keeps MLflow from importing the user's modules in the working directory.
+        # Keep MLflow from importing modules of the working directory, which Uvicorn, its web server, searches first if
+        # it has no other folder, and the runner of jobs always.
         "PYTHONSAFEPATH": "1",
+        "UVICORN_APP_DIR": os.devnull,
         # Seven more processes, for the evaluation of language models.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -1,22 +1,15 @@
-"""The working directory as a place for the user's own modules and configs."""
+"""The working directory as a place for the user's own configs and modules, and what Python finds in it."""
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 import sys
-from collections.abc import Sequence
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 import study.conf
 from study.core.errors import StudyError
 
-_PROJECT = "optimizer-study"
-_OWN_PACKAGES = ("study", "hydra_plugins")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
-_DEVELOPMENT = re.compile(r"extra == ['\"]dev['\"]")
+_SAFE, _PLACES = "PYTHONSAFEPATH", "PYTHONPATH"
 
 
 def working_directory() -> Path:
@@ -36,21 +29,18 @@ def working_directory() -> Path:
     return folder
 
 
-def import_from_working_directory() -> None:
-    """Let Python find the working directory's modules first, like `python -m`.
+def import_nothing_from_working_directory() -> None:
+    """Keep this process and its children from finding modules in the working directory.
 
-    Raises:
-        StudyError: A module of the working directory hides one of the same name that this project needs, or the
-            directory was deleted.
+    A folder that someone has handed on may hold a `random.py`. Python searches the working directory first when it
+    starts with `-c` or `-m`, and also if `PYTHONPATH` has an empty part. A config that names a module of the folder
+    makes the folder the last place (`study.config.allowlist`).
     """
-    folder = working_directory()
-    if hidden := hidden_modules(folder, sys.path):
-        listed = ", ".join(f"{name} (of {origin})" for name, origin in hidden.items())
-        raise StudyError(
-            f"modules of {folder}: expected names that hide no other module. These hide needed ones: {listed}. "
-            "Rename them, or start from another folder."
-        )
-    sys.path.insert(0, os.fspath(folder))
+    os.environ[_SAFE] = "1"
+    sys.path[:] = [place for place in sys.path if not _is_working_directory(place)]
+    if _PLACES in os.environ:
+        places = os.environ[_PLACES].split(os.pathsep)
+        os.environ[_PLACES] = os.pathsep.join(place for place in places if not _is_working_directory(place))
 
 
 def packaged_conf() -> Path:
@@ -64,76 +54,12 @@ def own_conf() -> Path | None:
     return own if own.is_dir() and own.resolve() != packaged_conf().resolve() else None
 
 
-def hidden_modules(folder: Path, places: Sequence[str]) -> dict[str, str]:
-    """Return the modules that a folder's modules would hide if Python searched the folder first, each with its origin.
-
-    Only modules of the standard library, of this project, and of the packages that it requires are reported. A folder
-    without `__init__.py` hides nothing: Python prefers a package found later.
-
-    Args:
-        folder: Path of the folder.
-        places: The other places that Python searches, in the form of `sys.path`.
-    """
-    elsewhere = [place for place in places if Path(place or ".").resolve() != folder.resolve()]
-    hidden = {}
-    for name in sorted(_module_names(folder)):
-        if name in sys.stdlib_module_names:
-            hidden[name] = "the standard library"
-            continue
-        found = PathFinder.find_spec(name, elsewhere)
-        if found is None or (name == "study" and Path(study.__file__).resolve().is_relative_to(folder.resolve())):
-            continue
-        # A namespace package, such as `google`, has places and no origin.
-        origins = [found.origin] if found.origin is not None else list(found.submodule_search_locations or ())
-        if all(Path(origin).resolve().is_relative_to(folder.resolve()) for origin in origins):
-            continue
-        if name in _OWN_PACKAGES:
-            hidden[name] = _PROJECT
-        elif owners := sorted(_owners(name) & _required()):
-            hidden[name] = ", ".join(owners)
-    return hidden
-
-
-def _module_names(folder: Path) -> set[str]:
-    """Return the names of a folder's modules and packages."""
-    names = {inspect.getmodulename(name) or name for name in os.listdir(folder)}
-    specs = {name: PathFinder.find_spec(name, [os.fspath(folder)]) for name in names if name.isidentifier()}
-    return {name for name, spec in specs.items() if spec is not None and spec.origin is not None}
-
-
-def _owners(module: str) -> set[str]:
-    """Return the installed distributions that provide a top-level module."""
-    from importlib.metadata import packages_distributions  # takes a tenth of a second, and is rarely needed
-
-    return {_normalized(name) for name in packages_distributions().get(module, ())}
-
-
-def _required() -> set[str]:
-    """Return the installed distributions that this project requires, directly or indirectly."""
-    from importlib.metadata import PackageNotFoundError, requires
-
-    found: set[str] = set()
-    left = [_PROJECT, *_optional()]
-    while left:
-        name = left.pop()
-        if name in found:
-            continue
-        found.add(name)
-        try:
-            stated = requires(name) or []
-        except PackageNotFoundError:  # required on other platforms
-            continue
-        left += [_normalized(match[0]) for line in stated if "extra ==" not in line if (match := _NAME.match(line))]
-    return found
-
-
-def _optional() -> set[str]:
-    """Return the distributions of the extras with which users install this project, whether installed or not."""
-    from importlib.metadata import requires
-
-    stated = [line for line in requires(_PROJECT) or () if "extra ==" in line and not _DEVELOPMENT.search(line)]
-    return {_normalized(match[0]) for line in stated if (match := _NAME.match(line))}
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _is_working_directory(place: str) -> bool:
+    """Return whether a place of `sys.path` is the working directory, unless this project itself is found there."""
+    if place == "":
+        return True
+    try:
+        is_here = os.path.samefile(place, os.curdir)
+        return is_here and not os.path.samefile(place, Path(study.__path__[0]).parent)
+    except OSError:  # a place that does not exist
+        return False

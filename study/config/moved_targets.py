@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
+
+from study.config.own_source import find_module
 
 # Modules and packages, old to new. Without a release in between, no version tells old configs from new ones.
 _MOVED = {
@@ -20,11 +21,12 @@ _MOVED = {
 _RENAMED_ARGUMENTS = {"study.models.landscape.build": {"surface": "function"}}
 
 
-def moved_to(target: str) -> str | None:
+def moved_to(target: str, *, folders: Sequence[Path] = ()) -> str | None:
     """Return the new place of a dotted path; None if it has not moved, or if the user has a module of that name.
 
     Args:
         target: The dotted path, as recorded.
+        folders: Folders with modules of the user, besides the working directory. Default: none.
 
     Examples:
         >>> moved_to("study.search_pruners.BatchQuantile")
@@ -32,7 +34,7 @@ def moved_to(target: str) -> str | None:
         >>> moved_to("keras.optimizers.Adam")
     """
     for old, new in _MOVED.items():
-        if target.startswith(f"{old}.") and not _can_be_found(target.rpartition(".")[0]):
+        if target.startswith(f"{old}.") and not _can_be_found(target.rpartition(".")[0], folders):
             moved = new + target.removeprefix(old)
             return moved if _is_defined(moved) else None
     return None
@@ -53,11 +55,12 @@ def renamed_argument(target: str, name: str) -> str | None:
     return _RENAMED_ARGUMENTS.get(target, {}).get(name)
 
 
-def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def translate_moved(raw: Mapping[str, Any], *, folders: Sequence[Path] = ()) -> tuple[dict[str, Any], dict[str, str]]:
     """Return a recorded config in today's names, and the names that were translated, old to new.
 
     Args:
         raw: The recorded config.
+        folders: Folders with modules of the user, besides the working directory. Default: none.
     """
     moved: dict[str, str] = {}
 
@@ -68,7 +71,7 @@ def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
 
     def section(node: Mapping[str, Any]) -> dict[str, Any]:
         old = node.get("_target_")
-        target = moved_to(old) if isinstance(old, str) else None
+        target = moved_to(old, folders=folders) if isinstance(old, str) else None
         if target is not None:
             moved[str(old)] = target
         found = {}
@@ -85,26 +88,12 @@ def translate_moved(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, s
 def _is_defined(target: str) -> bool:
     """Return whether the module of a dotted path defines its last part, without importing anything."""
     module, _, name = target.rpartition(".")
-    origin = getattr(_found(module), "origin", None)
+    origin = getattr(find_module(module), "origin", None)
     if origin is None or not origin.endswith(".py"):
         return False
     nodes = ast.parse(Path(origin).read_text(encoding="utf-8")).body
     return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name for node in nodes)
 
 
-def _can_be_found(module: str) -> bool:
-    return _found(module) is not None
-
-
-def _found(module: str) -> ModuleSpec | None:
-    """Return where Python finds a module, without importing it or its parents."""
-    places: Sequence[str] | None = None
-    found = None
-    name = ""
-    for part in module.split("."):
-        name = f"{name}.{part}" if name else part
-        found = PathFinder.find_spec(name, places)
-        if found is None:
-            return None
-        places = list(found.submodule_search_locations or ())
-    return found
+def _can_be_found(module: str, folders: Sequence[Path] = ()) -> bool:
+    return find_module(module, folders=[*folders, Path.cwd()]) is not None

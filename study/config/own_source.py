@@ -13,11 +13,11 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
-import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -61,6 +61,110 @@ def source_digests(targets: Iterable[str]) -> dict[str, str]:
         module, _, member = target.rpartition(".")
         reader.reach(module, member)
     return dict(sorted(reader.digests.items()))
+
+
+def find_module(name: str, *, folders: Sequence[Path] = ()) -> ModuleSpec | None:
+    """Return where Python finds a module, without importing it or its parents; None if Python does not find it.
+
+    Args:
+        name: The module's dotted name.
+        folders: Folders that Python would search after those of `sys.path`. Default: none.
+    """
+    top, *parts = name.split(".")
+    found: ModuleSpec | None = getattr(sys.modules.get(top), "__spec__", None)
+    places = [*sys.path, *map(str, folders)]
+    for finder in () if found is not None else sys.meta_path:
+        found = finder.find_spec(top, places if finder is PathFinder else None)
+        if found is not None:
+            break
+    return _below(found, parts)
+
+
+def find_in_folder(name: str, folder: Path) -> ModuleSpec | None:
+    """Return a module that a folder has, wherever else Python finds one of this name; None if the folder has none.
+
+    Args:
+        name: The module's dotted name.
+        folder: Path of the folder.
+    """
+    top, *parts = name.split(".")
+    return _below(PathFinder.find_spec(top, [str(folder)]), parts)
+
+
+def hidden_by(name: str, folder: Path) -> str | None:
+    """Return the place of the module that Python takes in place of a folder's own one; None if it takes the own one.
+
+    Python searches the folder last, unless it is on `sys.path` already.
+
+    Args:
+        name: The module's top-level name.
+        folder: Path of the folder.
+    """
+    own = {place.resolve() for place in (folder / name, folder / f"{name}.py")}
+    taken = find_module(name, folders=[folder])
+    if taken is None:
+        return None
+    places = list(taken.submodule_search_locations or ()) or [taken.origin or ""]
+    strange = [place for place in places if Path(place).resolve() not in own]
+    if not strange:
+        return None
+    return strange[0] if Path(strange[0]).is_absolute() else "Python itself"
+
+
+def imported_files(module: str, folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the modules of a folder that are imported with one of its modules, by dotted name, itself included.
+
+    Every import statement counts, also those inside functions, and those of the modules that are imported. A module
+    in place of which Python takes another one is included, and not followed.
+
+    Args:
+        module: Dotted name of the module that is imported first.
+        folder: Path of the folder.
+
+    Returns:
+        By dotted name: the file, and the file with the import statement, which for the first module is the folder.
+    """
+    files: dict[str, tuple[Path, Path]] = {}
+    left, seen = [(module, folder)], set()
+    while left:
+        name, importer = left.pop()
+        parts = name.split(".")
+        for prefix in (".".join(parts[: n + 1]) for n in range(len(parts))):  # a package is imported with its module
+            spec = None if prefix in seen else find_in_folder(prefix, folder)
+            seen.add(prefix)
+            if spec is None or spec.origin is None:
+                continue
+            files[prefix] = (Path(spec.origin), importer)
+            if spec.origin.endswith(".py") and hidden_by(parts[0], folder) is None:
+                file = Path(spec.origin)
+                left += [(imported, file) for imported in _imported_names(prefix, file)]
+    return files
+
+
+def _below(found: ModuleSpec | None, parts: Iterable[str]) -> ModuleSpec | None:
+    """Return the module below a package that the parts of a dotted name lead to."""
+    for part in parts:
+        if found is None:
+            return None
+        # By the last part alone: with the whole name, Python asks for the imported parent of a namespace package.
+        found = PathFinder.find_spec(part, list(found.submodule_search_locations or ()))
+    return found
+
+
+def _imported_names(name: str, file: Path) -> Iterator[str]:
+    """Yield the dotted names that a module's import statements may import."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    module = _Module(name=name, is_package=file.name == "__init__.py")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = _source(module, node)
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
 class _SourceReader:
@@ -149,10 +253,7 @@ def _own_file(name: str) -> Path | None:
     top = name.partition(".")[0]
     if top == "study" or top in sys.stdlib_module_names or not all(part.isidentifier() for part in name.split(".")):
         return None
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
+    found = find_module(name)
     if found is None or found.origin is None or not found.origin.endswith(".py"):
         return None
     path = Path(found.origin).resolve()

@@ -52,6 +52,7 @@ def parse(
     labels: Sequence[str] = (),
     allow: Collection[str] | None = None,
     helpers: Collection[str] | None = None,
+    load_own: bool = True,
 ) -> StudyConfig:
     """Read and check a resolved config.
 
@@ -65,6 +66,8 @@ def parse(
         allow: Packages that the config may name, besides those of `study.config.allowlist`. None (the default): those
             of the config's own `allow_targets`; only for a config that the user wrote.
         helpers: Dotted keys that only references of the config read. None (the default): they are not known.
+        load_own: Import the modules of the user's folder that the config names, after the check of all names. If
+            False, a config that names any counts as one with faults. Default True.
 
     Raises:
         ConfigError: The config has faults. The error holds all of them; if some are forbidden targets, only those.
@@ -74,7 +77,7 @@ def parse(
         advice = "Remove the section that contains itself."
         raise ConfigError([Fault(key="(config)", value="...", allowed="a few levels of sections", advice=advice)])
     allowed = read.texts("allow_targets") if allow is None else allow
-    if faults := target_faults(raw, folder=folder, allow=allowed):
+    if faults := target_faults(raw, folder=folder, allow=allowed, load_own=load_own):
         raise ConfigError(faults)
     if allow is None:  # an earlier version may have recorded other keys
         read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop, end_with_parent
 
-# The child looks for modules in the same folders as this process, like a child of Python's multiprocessing.
+# The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
+# it finds even `json` nowhere else, such as in the working directory.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from study.core.subprocess_call import answer; sys.exit(answer(sys.argv[1]))"
@@ -52,11 +53,9 @@ def call_in_subprocess(
 ) -> Any:
     """Call a function in a fresh process and return its result.
 
-    Modules of the working directory and of this process's `sys.path` can be imported in that process. A signal that
-    ends
-    this process is passed on: a child with a timeout is killed, and one without ends cleanly, since it may be writing.
-    The
-    child ends with this process in any case, also at `kill -9`.
+    The process searches the places of this process's `sys.path` for modules. A signal that ends this process is passed
+    on: a child with a timeout is killed, and one without ends cleanly, since it may be writing. The child ends with
+    this process in any case, also at `kill -9`.
 
     Args:
         function: The function, as `module:name`.
@@ -110,7 +109,7 @@ def answer(scratch: str) -> int:
 
 def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:
     """Run the child to its end and return its exit status."""
-    command = [sys.executable, "-c", _START, json.dumps([os.getcwd(), *map(str, sys.path)]), str(folder)]
+    command = [sys.executable, "-P", "-c", _START, json.dumps(_places()), str(folder)]
     with ExitStack() as opened:
         output = opened.enter_context((folder / _OUTPUT).open("wb")) if quiet else None
         child = opened.enter_context(
@@ -132,6 +131,19 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
             child.send_signal(signal.SIGTERM if timeout_s is None else signal.SIGKILL)
             child.wait()
             raise
+
+
+def _places() -> list[str]:
+    """Return the places where the child searches for modules.
+
+    The working directory as the last place was added for a config. The child adds it too, once it has checked the
+    config: until then a `google.py` there would come before the package `google`, which has no `__init__.py`.
+    """
+    places = [str(place) for place in sys.path]
+    with suppress(OSError):
+        if os.path.samefile(places[-1], os.curdir):
+            places.pop()
+    return places
 
 
 def _last_line(output: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from matplotlib import style
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
@@ -113,7 +114,9 @@ def make_contents(experiment: GalleryExperiment, material: Material) -> PageCont
         StudyError: Studies that the page needs are not in the store.
     """
     try:
-        return experiment.show(material)
+        # A matplotlibrc of the working directory changes no picture, and starts no TeX.
+        with style.context("default"):
+            return experiment.show(material)
     except (LookupError, StopIteration) as error:
         have = ", ".join(record.name for record in material.experiment.records)
         raise StudyError(

@@ -34,6 +34,7 @@ def load_config(
     folder: Path | None = None,
     labels: Sequence[str] = (),
     helpers: Collection[str] | None = None,
+    load_own: bool = True,
 ) -> StudyConfig:
     """Read and check a resolved config: apply its setting, and choose its trainer for `trainer=auto`.
 
@@ -43,6 +44,7 @@ def load_config(
         labels: Names for the study; the first free one is taken. Default: empty, which stands for the optimizer's
             name.
         helpers: Dotted keys that only references of the config read. None (the default): they are not known.
+        load_own: Import the modules of the user's folder that the config names. Default True.
 
     Raises:
         ConfigError: The config has faults; the error holds all of them.
@@ -63,7 +65,7 @@ def load_config(
         select_backend(backend if isinstance(backend, str) else "(none)")
     check_settings_file()
     try:
-        config = parse(raw, folder=folder, labels=labels, helpers=helpers)
+        config = parse(raw, folder=folder, labels=labels, helpers=helpers, load_own=load_own)
     except ConfigError as error:
         raise told_by_origin(ConfigError([*error.faults, *candidates]), resolved.origins) from None
     if candidates:

@@ -73,15 +73,17 @@ class RecordedRun:
         """A line for each name that was translated; empty without any."""
         return "".join(f"{old} is now {new}\n" for old, new in self.moved.items())
 
-    def translated(self) -> RecordedRun:
+    def translated(self, *, folder: Path) -> RecordedRun:
         """Return the run with the new place of each `_target_` that has moved.
 
-        If Python finds a module of the old name, this module is the user's own, and the name stays. So the working
-        directory
-        must be on Python's path.
+        If Python finds a module of the old name, or a folder of the user has one, this module is the user's own, and
+        the name stays.
+
+        Args:
+            folder: The folder of the store, which may have modules of the user, as the working directory may.
         """
-        raw, moved = translate_moved(self.raw)
-        exported, moved_in_file = translate_moved(self.exported)
+        raw, moved = translate_moved(self.raw, folders=[folder])
+        exported, moved_in_file = translate_moved(self.exported, folders=[folder])
         return replace(self, raw=raw, exported=exported, moved=moved | moved_in_file)
 
 

@@ -68,14 +68,27 @@ def test_a_file_of_a_data_set_without_the_form_is_broken_and_the_others_do(here,
     (tmp_path / "conf" / "dataset").mkdir(parents=True)
     for name, text in own.items():
         (tmp_path / "conf" / "dataset" / f"{name}.yaml").write_text(text)
-    (tmp_path / "failing.py").write_text("1 / 0\n")
+    (tmp_path / "failing.py").write_text("1 /\n")
     can_run, findings = found(here, tmp_path)
     assert can_run
     assert {findings[name]["state"] for name in own} == {"broken"}
     for name in ("plain", "listed", "blank"):
         assert f"{name}.yaml: expected the key _target_ with a dotted path" in findings[name]["detail"]
     assert "torn.yaml: expected a file that can be read as YAML" in findings["torn"]["detail"]
-    assert "failing raises ZeroDivisionError" in findings["failing"]["detail"]
+    assert "failing.py cannot be read: invalid syntax" in findings["failing"]["detail"]
+
+
+def test_a_module_of_the_folder_is_found_and_not_run(here, tmp_path):
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    for name in ("mine", "json"):
+        (tmp_path / "conf" / "dataset" / f"{name}.yaml").write_text(f"name: {name}\n_target_: {name}.load\n")
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it ran')\n")
+    can_run, findings = found(here, tmp_path)
+    assert can_run
+    assert findings["mine"]["state"] == "ok"
+    assert findings["mine"]["detail"] == f"mine.load, of {tmp_path}/mine.py, which was not run"
+    assert findings["json"]["state"] == "broken"
+    assert findings["json"]["detail"].startswith("Python takes json from ")
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,9 @@ def slow(folder, seconds):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A user's folder, which is the working directory and on no path."""
+    """A user's folder, which is the working directory and the first place that Python searches."""
     (tmp_path / "own_calls.py").write_text(OWN)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     return tmp_path
@@ -110,6 +111,18 @@ def test_a_process_that_gives_no_answer_is_told(call, status, told):
     with pytest.raises(ProcessDiedError, match=told) as e:
         call_in_subprocess(*call, quiet=True)
     assert e.value.status == status
+
+
+def test_a_child_runs_no_module_that_lies_in_the_working_directory(tmp_path, monkeypatch):
+    for name in ("json", "sys", "study", "pickle", "sitecustomize", "own_calls"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])  # as a config that names own_calls leaves it
+    assert call_in_subprocess("os:getcwd") == str(tmp_path)
+    with pytest.raises(ProcessDiedError, match="No module named 'own_calls'"):
+        call_in_subprocess("own_calls:echo", quiet=True)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.usefixtures("own")

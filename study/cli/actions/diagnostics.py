@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from study.config.own_source import find_in_folder, find_module, hidden_by
 from study.config.schema import BACKENDS, KINDS, Stores
 from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
@@ -28,6 +30,8 @@ from study.training.devices import ask_for_gpus
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
 # Number of trainings for the comparison of trainers: 10 trials, and 5 confirmations of two settings (budget=small).
 _N_TRAININGS = 20
+# The modules of this project that load data.
+_DATASETS = "study.datasets."
 _EXTRAS = {"torch": "optimizer-study[torch]"}
 
 
@@ -111,27 +115,45 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
 
 
 def _dataset(name: str, target: str | StudyError) -> Finding:
-    """Ask a data set's module for the place that the data set would be read from."""
+    """Ask a data set's module for the place that the data set would be read from; only a module of this project."""
     if isinstance(target, StudyError):
         advice = "Correct the file; study run shows the other keys that it needs."
         return Finding(kind="dataset", name=name, state="broken", detail=str(target), advice=advice)
     module = target.rpartition(".")[0]
+    if not f"{module}.".startswith(_DATASETS):
+        return _foreign_dataset(name, target)
     try:
         ask: Callable[[], Whereabouts] | None = getattr(importlib.import_module(module), "whereabouts", None)
         found = None if ask is None else ask()
     except ImportError as error:
-        advice = f"Put {module} where Python finds it."
+        advice = f"Write the name of a module of this project in place of {module}, or of your own."
         return Finding(kind="dataset", name=name, state="broken", detail=str(error), advice=advice)
-    except Exception as error:  # a module of the user's own can fail in any way
-        advice = f"Correct {module}."
-        detail = f"{module} raises {type(error).__name__}: {error}"
-        return Finding(kind="dataset", name=name, state="broken", detail=detail, advice=advice)
     if found is None:
         return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, which does not report where it looks")
     if found.place is not None:
         return Finding(kind="dataset", name=name, state="ok", detail=found.place)
     advice = "\n  - ".join(("Do one of these:", *found.ways))
     return Finding(kind="dataset", name=name, state="missing", detail="not on this machine", advice=advice)
+
+
+def _foreign_dataset(name: str, target: str) -> Finding:
+    """Look for a data set's module without running it, since the folder may be from someone else."""
+    module, top = target.rpartition(".")[0], target.partition(".")[0]
+    here = Path.cwd()
+    own, found = find_in_folder(module, here), find_module(module, folders=[here])
+    if own is not None and own.origin is not None and (other := hidden_by(top, here)) is not None:
+        detail, advice = f"Python takes {top} from {other}", f"Rename the {top} of {here}, also in conf/dataset."
+        return Finding(kind="dataset", name=name, state="broken", detail=detail, advice=advice)
+    if found is None or found.origin is None:
+        advice = f"Put {module} where Python finds it."
+        return Finding(kind="dataset", name=name, state="broken", detail=f"no module named {module}", advice=advice)
+    try:
+        if found.origin.endswith(".py"):
+            ast.parse(Path(found.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        detail = f"{found.origin} cannot be read: {error}"
+        return Finding(kind="dataset", name=name, state="broken", detail=detail, advice=f"Correct {module}.")
+    return Finding(kind="dataset", name=name, state="ok", detail=f"{target}, of {found.origin}, which was not run")
 
 
 def _stores(stores: Stores) -> list[Finding]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from study.cli.launch.overrides import parse_changes
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
-from study.cli.working_directory import import_from_working_directory
+from study.config.allowlist import own_modules
 from study.core.log_capture import captured
 from study.report.confirmed import ConfirmedScores, confirmed_text
 from study.reproduction.recorded_run import RecordedRun, find_recorded_run
@@ -28,11 +28,13 @@ def reproduce_target(options: argparse.Namespace) -> int:
     Returns:
         The exit status: 0 only on success.
     """
-    import_from_working_directory()
-    changes = parse_changes(options.changes)
-    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd()).translated()
-    folder = options.folder.resolve()
+    changes, folder = parse_changes(options.changes), options.folder.resolve()
+    target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
+    target = target.translated(folder=folder)
     sys.stdout.write(f"{target.title}\n{target.moved_text}")
+    files = own_modules({**target.raw, "exported": target.exported}, folder=folder, allow=options.allow)
+    if files:
+        sys.stdout.write(f"runs code that its config names: {', '.join(map(str, files))}\n")
     sys.stdout.flush()
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         if options.seeds is None:

@@ -21,6 +21,7 @@ from yaml import YAMLError
 
 from study.cli.launch.exported_choices import translate
 from study.cli.launch.hydra_messages import in_our_words, missing_choice
+from study.cli.launch.hydra_settings import refuse_code
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
 from study.cli.launch.own_defaults import merge_own_defaults, swept_keys, used_defaults
@@ -195,10 +196,12 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     loader = hydra.config_loader
     single = None if multirun else _single(loader, overrides)
     if single is not None and single.hydra.mode != RunMode.MULTIRUN:
+        refuse_code(single.hydra)
         return [_split(single)]
     master = loader.load_configuration(
         config_name="config", overrides=overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
     )
+    refuse_code(master.hydra)
     if not multirun and master.hydra.mode != RunMode.MULTIRUN:  # neither one job nor a sweep: Hydra's error says why
         return [_split(loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN))]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:

@@ -126,6 +126,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     from study.core.log_capture import captured
 
     tell_own_files(jobs)
+    places = [*sys.path]
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
@@ -139,6 +140,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         raise ConfigError(faults)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
+    if not checked:  # each process of a launcher finds the user's modules once it has checked its job
+        sys.path[:] = places
     with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
@@ -169,6 +172,9 @@ def with_further_faults(error: MisreadError) -> ConfigError:
 def _refuse_unknown(jobs: Sequence[Job]) -> None:
     """Refuse typed keys that do not exist; Keras, which knows arguments, is imported only for keys that no file has.
 
+    A question loads no module of the user's. So the arguments of the user's own functions are checked when the study
+    runs.
+
     Args:
         jobs: The jobs of the command line.
 
@@ -179,12 +185,12 @@ def _refuse_unknown(jobs: Sequence[Job]) -> None:
     groups = [word for job in jobs for word in job.overrides if not word.startswith("++")]
     listed = {key for job in compose_jobs(groups, multirun=False) for key, _ in leaves(job.raw)}
     new = {key for key in typed if not any(f"{name}.".startswith(f"{key}.") for name in listed)}
-    unknown = [fault for fault in _faults(jobs) if fault.key in new] if new else []
+    unknown = [fault for fault in _faults(jobs, load_own=False) if fault.key in new] if new else []
     if unknown:
         raise ConfigError(unknown)
 
 
-def _faults(jobs: Sequence[Job]) -> list[Fault]:
+def _faults(jobs: Sequence[Job], *, load_own: bool = True) -> list[Fault]:
     """Return the faults of composed jobs, each once; errors that are no faults of the config are left for later."""
     from study.core.log_capture import captured
 
@@ -194,7 +200,7 @@ def _faults(jobs: Sequence[Job]) -> list[Fault]:
 
         for job in jobs:
             try:
-                load_config(job.raw, labels=job.labels, helpers=job.helpers)
+                load_config(job.raw, labels=job.labels, helpers=job.helpers, load_own=load_own)
             except ConfigError as error:
                 faults |= {str(fault): fault for fault in error.faults}
             except StudyError:

@@ -49,7 +49,8 @@ def read_words(arguments: Sequence[str]) -> Words:
         arguments: The words after `study run`.
     """
     options, unknown = flag_parser().parse_known_args(flags_first(arguments))
-    if options.shell_completion or options.hydra_help:
+    elsewhere = any(getattr(options, flag, None) is not None for flag in _OTHER_CONFIG)
+    if (options.shell_completion or options.hydra_help) and not elsewhere:
         return Words(kept=tuple(arguments), faults=(), groups=frozenset())
     strange = {word for word in unknown if word.startswith("-")}
     long = {word: key for word in options.overrides if (key := _too_long(word))}

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
+from study.config.allowlist import built_in_faults
 from study.core.records import RunRecord
 from study.gallery import Material
 from study.gallery.figures.drawing import DASHES, legend, new_figure, tidy, to_svg
@@ -85,8 +86,11 @@ def landscape_of(config: Mapping[str, Any]) -> Landscape:
         config: The resolved config.
 
     Raises:
-        LookupError: The model is not a landscape.
+        LookupError: The model is not a landscape, or not one of this project: a recorded config runs nothing else.
     """
+    # The function alone is imported, and read without Keras.
+    if faults := built_in_faults({"function": config["model"].get("function")}):
+        raise LookupError(str(faults[0]))
     landscape = read_landscape(config["model"])
     if landscape is None:
         raise LookupError(f"model={config['model'].get('name')} is no landscape")

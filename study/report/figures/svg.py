@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib import style
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
@@ -30,6 +31,12 @@ _PIXELS_PER_INCH = 100
 
 def to_svg(figure: Figure) -> str:
     """Return a figure as an SVG document."""
+    # A matplotlibrc of the working directory changes no picture, and starts no TeX.
+    with style.context("default"):
+        return _drawn(figure)
+
+
+def _drawn(figure: Figure) -> str:
     canvas = Canvas(figsize=(7.2, figure.height / _PIXELS_PER_INCH), layout="constrained")
     axes = canvas.add_subplot()
     for trace in figure.traces:

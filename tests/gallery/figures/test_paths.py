@@ -74,6 +74,13 @@ def test_a_rate_that_nobody_named_and_a_model_that_is_no_landscape_are_told(walk
         landscape_of({"model": {"name": "mlp", "_target_": "study.models.mlp.build"}})
 
 
+def test_a_recorded_function_of_another_package_is_not_evaluated(walks):
+    config = walks.configs["sgd-ellipse"]
+    for target in ("os.system", "no_such_module.height"):
+        with pytest.raises(LookupError, match=rf"function\._target_={target}: expected an object of study\.models"):
+            landscape_of({"model": {**config["model"], "function": {"_target_": target}}})
+
+
 def test_a_way_that_diverged_ends_where_it_leaves_the_picture(walks, studies):
     material = walks.material()
     way = walked(material, studies["sgd-rotated"])

@@ -1,0 +1,45 @@
+"""Pictures do not depend on the settings of Matplotlib in the folder where a command starts."""
+
+import matplotlib
+import pytest
+
+from study.gallery.figures.drawing import new_figure
+from study.gallery.figures.drawing import to_svg as drawn_svg
+from study.gallery.material import GalleryExperiment, make_contents
+from study.report.figures.figure import Figure
+from study.report.figures.svg import to_svg
+
+TEX = {"text.usetex": True, "figure.facecolor": "red", "svg.fonttype": "none"}
+LINE = {
+    "type": "scatter",
+    "mode": "lines",
+    "x": [0.0, 1.0],
+    "y": [1.0, 2.0],
+    "name": "a",
+    "line": {"color": "#123456"},
+}
+
+
+def page_picture():
+    return to_svg(Figure(name="x", title="X", description="x", traces=[LINE], x={"title": "t"}, y={"title": "u"}))
+
+
+def gallery_picture():
+    def show(_):
+        figure = new_figure(height=1)
+        figure.add_subplot().set_title("a title")
+        pictures.append(drawn_svg(figure))
+
+    pictures = []
+    make_contents(GalleryExperiment(name="x", about=None, show=show), None)
+    return pictures[0]
+
+
+@pytest.mark.parametrize("picture", [page_picture, gallery_picture])
+def test_settings_of_a_matplotlibrc_change_no_picture(picture):
+    with matplotlib.rc_context({"svg.hashsalt": "fixed"}):
+        before = picture()
+        matplotlib.rcParams.update(TEX)
+        after = picture()
+    assert len(before) == len(after)  # the ids inside the file differ
+    assert "#ff0000" not in str(after)
