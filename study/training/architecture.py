@@ -13,6 +13,8 @@ import keras
 from study.training.backend import without_tensorflow
 from study.training.keras_internals import all_layers
 
+# Keys of a functional model's config whose values are names of its operations.
+_PLACES_OF_NAMES = ("name", "keras_history", "input_layers", "output_layers")
 # Python's own addresses and bytecode differ from process to process; `study.config.own_source` covers functions.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -58,7 +60,7 @@ def unserializable(model: Any) -> str:
 
 
 class _Names:
-    """Numbers the names of layers in the order in which they are met."""
+    """Numbers the names of layers and operations in the order in which they are met."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -72,8 +74,10 @@ def _layers(model: Any, names: _Names) -> Any:
         config = model.get_config()
     except Exception:  # a subclass need not serialize; Keras raises several errors for it
         config = {"layers": [_layer(layer) for layer in model.layers]}
-    known = {layer.name for layer in all_layers(model) or model.layers} | {model.name}
-    return _renamed(config, known, names)
+    parts = [model, *(all_layers(model) or model.layers)]
+    # A functional model has operations beside its layers, such as `zeros_like_2` of keras.ops.
+    operations = [operation for part in parts for operation in getattr(part, "operations", ())]
+    return _renamed(config, {part.name for part in parts}, {operation.name for operation in operations}, names)
 
 
 def _layer(layer: Any) -> dict[str, Any]:
@@ -84,19 +88,23 @@ def _layer(layer: Any) -> dict[str, Any]:
     return {"class_name": type(layer).__name__, "config": config}
 
 
-def _renamed(value: Any, known: set[str], names: _Names) -> Any:
-    """Replace the names of layers, and leave out what depends on the process."""
+def _renamed(value: Any, layers: set[str], operations: set[str], names: _Names, *, is_name: bool = False) -> Any:
+    """Replace the names of layers and operations, and leave out what depends on the process.
+
+    An operation is called like its function, and so is an activation: `relu`. So its name counts only in places of
+    names.
+    """
     if isinstance(value, dict):
         if value.get("class_name") == "__lambda__":
             return "lambda"
         return {
-            str(key): _renamed(inner, known, names)
+            str(key): _renamed(inner, layers, operations, names, is_name=key in _PLACES_OF_NAMES)
             for key, inner in value.items()
             if key not in ("build_config", "compile_config", "registered_name", "module")
         }
     if isinstance(value, list | tuple):
-        return [_renamed(inner, known, names) for inner in value]
-    if isinstance(value, str) and value in known:
+        return [_renamed(inner, layers, operations, names, is_name=is_name) for inner in value]
+    if isinstance(value, str) and (value in layers or (is_name and value in operations)):
         return names.number(value)
     return value
 

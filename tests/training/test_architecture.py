@@ -38,6 +38,23 @@ def test_every_change_gives_another_digest(changes):
     assert architecture_digest(net(**changes)) != architecture_digest(net())
 
 
+def of_operations(function, *, nested):
+    x = keras.Input((4,))
+    inner = keras.Model(x, function(keras.layers.Dense(3, activation="relu")(x)))
+    if not nested:
+        return inner
+    y = keras.Input((4,))
+    return keras.Model(y, inner(y))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("function", [keras.ops.zeros_like, keras.ops.relu])
+def test_operations_have_the_same_digest_however_many_there_were_before(function, nested):
+    first = architecture_digest(of_operations(function, nested=nested))
+    assert architecture_digest(of_operations(function, nested=nested)) == first
+    assert architecture_digest(of_operations(keras.ops.ones_like, nested=nested)) != first
+
+
 class Subclassed(keras.Model):
     def __init__(self, width):
         super().__init__()
