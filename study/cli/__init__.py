@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from study.cli.working_directory import working_directory
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
+from study.core.readable_output import readable_output, show_controls
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -50,9 +50,11 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         arguments: The command and its arguments. None (the default): those of this process.
     """
     collect_rarely()
+    show_controls()
     return main(arguments)
 
 
+@readable_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 an input to correct.
 
@@ -65,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
-    _print_all_characters()
     command, *rest = words
     # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -88,10 +89,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _print_all_characters() -> None:
-    """Escape the characters that a terminal cannot show, where Python would end with an error after a good run."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="backslashreplace")

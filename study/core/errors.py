@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
@@ -68,7 +69,7 @@ def _shown(value: object) -> str:
     except ValueError:  # Python writes no integers of more than 4300 digits
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return in_one_line(text)
 
 
 def listed(faults: Sequence[Fault], *, where: str) -> str:
@@ -155,7 +156,7 @@ class StudyError(Exception):
     exit_status = 2
 
     def __str__(self) -> str:
-        return redact(super().__str__())  # wherever it is shown, in a traceback too
+        return shown(redact(super().__str__()))  # wherever it is shown, in a traceback too
 
 
 class ConfigError(StudyError):

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TextIO
 
+from study.core.readable_output import readable
 from study.core.redaction import redact
 
 # Attribute of our stand-in for sys.stderr, through which a nested capture finds the terminal, not the outer log.
@@ -87,7 +88,7 @@ def _last_change(path: Path | None) -> int:
 
 
 def _text(fd: int, *, closefd: bool) -> TextIO:
-    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=closefd)
+    return readable(open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=closefd))
 
 
 def _handler(stream: TextIO) -> logging.Handler:
