@@ -100,7 +100,8 @@ def readable(stream: TextIO) -> TextIO:
     Args:
         stream: The stream.
     """
-    return stream if isinstance(stream, ReadableStream) else cast(TextIO, ReadableStream(stream))
+    given: object = stream
+    return stream if isinstance(given, ReadableStream) else cast(TextIO, ReadableStream(stream))
 
 
 def own_sequences(stream: TextIO) -> TextIO:
@@ -109,7 +110,8 @@ def own_sequences(stream: TextIO) -> TextIO:
     Args:
         stream: The stream.
     """
-    return stream.behind if isinstance(stream, ReadableStream) else stream
+    given: object = stream
+    return given.behind if isinstance(given, ReadableStream) else stream
 
 
 def show_controls() -> None:

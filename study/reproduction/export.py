@@ -8,7 +8,7 @@ from typing import Any
 from study.core.packages import VERSIONS
 from study.report.confirmed import confirmed_metrics, confirmed_text
 from study.reproduction.exported_file import exported_text
-from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.recorded_run import RecordedRun, recorded_seed
 
 # Keys of a budget that one training and its confirmations need.
 _BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
@@ -67,7 +67,7 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
             "study_seed": raw["study_seed"],
             "order_seed": raw["order_seed"],
             "split_seed": raw["split_seed"],
-            "run_seeds_confirmed": [int(other.params["run_seed"]) for other in same],
+            "run_seeds_confirmed": [recorded_seed(other, "run_seed") for other in same],
         },
         "data_digest": ", ".join(target.data_digests),
         "device": study.tags.get("device"),

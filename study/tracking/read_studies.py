@@ -36,6 +36,8 @@ History = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 # Tags that every run of a study has.
 _STUDY_TAGS = ("study_name", "optimizer", "dataset", "model", "study_id")
+_NUMBER_TAGS = ("n_trials", "n_confirmations", "opened_ms", "targets_per_example")
+_MOST_DIGITS = 18
 _OF_MLFLOW = "mlflow."  # its own tags, such as a note of several lines
 _RUNS_PER_PAGE = 10_000
 _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
@@ -290,6 +292,12 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
             f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
             "start the study's command again: it writes the run again."
         )
+    for tag in _NUMBER_TAGS:
+        if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:
+            raise StoreError(
+                f"experiment={experiment}: run {run.info.run_id} of the study {tags['study_name']} has the tag "
+                f"{tag}={tags[tag]}, expected a whole number. It was changed in MLflow. Correct it there."
+            )
     children = _without_twins(children)
     confirmations = [child for child in children if child.role == "confirmation"]
     return StudyRecord(
