@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.core.out_of_memory import is_out_of_memory
 from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
 _COLOR = re.compile(r"\x1b\[\d+m")
+_MORE_MEMORY = (
+    "Close other programs, choose a smaller model, lower trainer.batch_size and trainer.eval_batch_size, or allow "
+    "this process more (ulimit -v, the limits of a container or a batch job)."
+)
 _OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
 _HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
 # Part of the path of each module of this package.
@@ -90,7 +96,11 @@ def told_with_place(error: BaseException) -> str:
 
     Args:
         error: The error, with its traceback.
+
+    Raises:
+        MemoryRanOutError: Memory ran out, which is no fault of the code.
     """
+    refuse_out_of_memory(error, "calling code that the config names")
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and _OURS not in frame.filename]
     place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
@@ -159,6 +169,12 @@ class StudyError(Exception):
         return shown(redact(super().__str__()))  # wherever it is shown, in a traceback too
 
 
+class MemoryRanOutError(StudyError):
+    """Memory ran out. The same command can work when there is more of it."""
+
+    exit_status = 1
+
+
 class ConfigError(StudyError):
     """A configuration with one or more faults, all of them reported at once.
 
@@ -175,9 +191,54 @@ class StoreError(StudyError):
     """A store that cannot be opened, or was written by another version."""
 
 
+class StoreAwayError(StoreError):
+    """A store that cannot be used now, and can be later: a server that is away, a full disk, a locked database."""
+
+    exit_status = 1
+
+
 class DataError(StudyError):
     """A data set that is missing or truncated, or whose shape contradicts its format."""
 
 
 class BackendError(StudyError):
     """A Keras backend that is not installed, or is not the one that this process holds."""
+
+
+def refuse_out_of_memory(error: BaseException, what: str) -> None:
+    """Say that memory ran out where an error would pass for a fault of the config or of a user's code.
+
+    Args:
+        error: The error that was met.
+        what: The work that it ended, such as `importing keras`.
+
+    Raises:
+        MemoryRanOutError: The error is that of memory that ran out.
+    """
+    if is_out_of_memory(error):
+        raise MemoryRanOutError(
+            f"{what}: memory ran out ({_reason(error)}). {_MORE_MEMORY} Then run the same command again."
+        ) from error
+
+
+@contextlib.contextmanager
+def memory_errors(what: str) -> Iterator[None]:
+    """Turn an error of memory that ran out in the block into one message.
+
+    Args:
+        what: The work of the block.
+
+    Raises:
+        MemoryRanOutError: Memory ran out.
+    """
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        refuse_out_of_memory(error, what)
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().partition("\n")[0].removesuffix(": ").rstrip(":. ")

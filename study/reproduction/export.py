@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import Any
 
 from study.core.packages import VERSIONS
@@ -45,7 +46,10 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
     objective = {"metric": raw["objective"]["metric"]}
     if run.kind == "best" and "best_objective" in study.metrics:
         trial = study.metrics.get("best_trial_number")
-        objective |= {"best_trial": None if trial is None else int(trial), "value": study.metrics["best_objective"]}
+        objective |= {
+            "best_trial": int(trial) if trial is not None and math.isfinite(trial) else None,
+            "value": study.metrics["best_objective"],
+        }
     else:
         objective["value"] = run.metrics.get("objective")
     return {

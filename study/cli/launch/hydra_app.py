@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,9 +26,12 @@ from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
-from study.core.errors import ConfigError, Fault, StudyError
+from study.core.errors import ConfigError, Fault, StudyError, memory_errors
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
+
+if TYPE_CHECKING:
+    from study.run import StudyOutcome
 
 Checked = Sequence[tuple[Job, StudyConfig]]
 
@@ -233,14 +237,9 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
         SystemExit: The study ended with an error for the user; the status is the error's.
         JobError: Any other exception, or an error for the user in a process of another launcher.
     """
-    from study.cli.launch.child_process import run_anywhere
-    from study.core.log_capture import captured
-
     try:
-        job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
-        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-            config = _config_of(job, checked)
-        outcome = run_anywhere(config)
+        with memory_errors("this study"):
+            outcome = _run(own, telling, checked)
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")
         if not _runs_here():
@@ -249,6 +248,16 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
     return math.nan if outcome.best is None else outcome.best.objective
+
+
+def _run(own: DictConfig, telling: Collection[str], checked: Checked) -> StudyOutcome:
+    from study.cli.launch.child_process import run_anywhere
+    from study.core.log_capture import captured
+
+    job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+        config = _config_of(job, checked)
+    return run_anywhere(config)
 
 
 def _config_of(job: Job, checked: Checked) -> StudyConfig:
