@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from study.cli.working_directory import working_directory
-from study.core.errors import StudyError, memory_errors
+from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
 from study.core.readable_output import readable_output, show_controls
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         working_directory()
-        with two_stage_interrupt(), memory_errors("this command"):
+        with two_stage_interrupt(), limit_errors("this command"):
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.core.out_of_memory import is_out_of_memory
+from study.core.machine_limits import file_of, is_disk_full, is_locked, is_out_of_memory, is_write_protected
 from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
@@ -222,14 +222,16 @@ def refuse_out_of_memory(error: BaseException, what: str) -> None:
 
 
 @contextlib.contextmanager
-def memory_errors(what: str) -> Iterator[None]:
-    """Turn an error of memory that ran out in the block into one message.
+def limit_errors(what: str) -> Iterator[None]:
+    """Turn an error of memory, of a full disk, or of a write-protected place in the block into one message.
 
     Args:
         what: The work of the block.
 
     Raises:
         MemoryRanOutError: Memory ran out.
+        StoreAwayError: A disk is full, or another program has locked a database.
+        StoreError: A place cannot be written to.
     """
     try:
         yield
@@ -237,7 +239,44 @@ def memory_errors(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         refuse_out_of_memory(error, what)
-        raise
+        if (told := limit_advice(error)) is None:
+            raise
+        place = f"{file_of(error)}: " if file_of(error) else ""
+        of = StoreAwayError if told.passes else StoreError
+        raise of(f"{place}{what} cannot go on ({_reason(error)}). {told.advice}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitAdvice:
+    """The next step after an error of a full disk, a locked database or a write-protected place.
+
+    Attributes:
+        advice: The step, as sentences.
+        passes: True if the same command can work later.
+    """
+
+    advice: str
+    passes: bool
+
+
+def limit_advice(error: BaseException) -> LimitAdvice | None:
+    """Return the next step after an error of a full disk, a locked database or a write-protected place.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The step; None for another error.
+    """
+    if is_disk_full(error):
+        return LimitAdvice(advice="The disk is full. Make room there, then run the same command again.", passes=True)
+    if is_locked(error):
+        advice = "Another program has held it for seconds. Wait until it ends, or end it; then try again."
+        return LimitAdvice(advice=advice, passes=True)
+    if is_write_protected(error):
+        advice = "It is write-protected. Allow writing there, or choose a folder that can be written to."
+        return LimitAdvice(advice=advice, passes=False)
+    return None
 
 
 def _reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
-from study.core.out_of_memory import is_out_of_memory
+from study.core.machine_limits import is_out_of_memory
 from study.core.redaction import redact
 from study.core.trainer_interface import TrialResult
 

@@ -26,7 +26,7 @@ from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
-from study.core.errors import ConfigError, Fault, StudyError, memory_errors
+from study.core.errors import ConfigError, Fault, StudyError, limit_errors
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
 
@@ -238,7 +238,7 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
         JobError: Any other exception, or an error for the user in a process of another launcher.
     """
     try:
-        with memory_errors("this study"):
+        with limit_errors("this study"):
             outcome = _run(own, telling, checked)
     except StudyError as error:  # Hydra would print a traceback, and end with another status
         sys.stderr.write(f"study run: {error}\n")

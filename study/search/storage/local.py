@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 from filelock import FileLock, Timeout
 
-from study.core.errors import StoreError
+from study.core.errors import StoreAwayError, StoreError, limit_advice
 from study.search.storage.journal import Journal
 
 
@@ -191,6 +191,9 @@ def _first_free(locks: Path, study: str) -> FileLock:
 
 
 def _unusable(journal: Path, error: Exception) -> StoreError:
+    if (told := limit_advice(error)) is not None:
+        of = StoreAwayError if told.passes else StoreError
+        return of(f"storage.optuna_journal={journal}: it cannot be used ({error}). {told.advice}")
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
         f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "

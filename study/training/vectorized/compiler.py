@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from study.core.machine import cache_folder
-from study.core.out_of_memory import is_out_of_memory
+from study.core.machine_limits import is_out_of_memory
 
 # Layouts of an array on the devices: each device has its share of the lanes, along the first or the second axis; or
 # each device has the whole array.
