@@ -115,6 +115,16 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
             _check_database(tracking_uri, create=may_be_empty)
 
 
+def accepts_writes(tracking_uri: str) -> bool:
+    """Return False for an SQLite store on a read-only disk, or whose file or folder this user may only read.
+
+    Args:
+        tracking_uri: Address of the store.
+    """
+    path = _sqlite_path(tracking_uri)
+    return path is None or all(os.access(place, os.W_OK) for place in (path, path.parent))
+
+
 def is_database(tracking_uri: str) -> bool:
     """Return whether a store can be queried as a database instead of through a server.
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from study.cli.stores import find_stores
+from study.cli.stores import find_stores, keeps_pages
 from study.core.errors import StudyError
 from study.core.names import in_file_name, shortened
 from study.core.records import RunRecord
@@ -74,7 +74,11 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     wanted = options.figures is not None or not options.no_log
     pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = _write(output, page, _named(comparisons, pictures), options.figures)
-    run_ids = [] if options.no_log else _log(uri, read, pictures, connections, page=page, found=found)
+    run_ids = (
+        []
+        if options.no_log or not keeps_pages(uri, "study compare")
+        else _log(uri, read, pictures, connections, page=page, found=found)
+    )
     if options.json:
         json.dump(
             {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1

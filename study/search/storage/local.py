@@ -11,6 +11,7 @@ import optuna
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreAwayError, StoreError, limit_advice
+from study.core.machine_limits import is_write_protected
 from study.search.storage.journal import Journal
 
 
@@ -177,6 +178,23 @@ def has_workers(path: Path, *, study: str) -> bool:
             with FileLock(lock).acquire(blocking=False):
                 continue
         except Timeout:
+            return True
+        except OSError as error:
+            if not is_write_protected(error):
+                raise
+            if _is_held(lock):
+                return True
+    return False
+
+
+def _is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file that this one may only read, as on a read-only disk."""
+    with contextlib.suppress(ImportError), lock.open("rb") as file:
+        import fcntl  # not on Windows
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
     return False
 
