@@ -74,11 +74,8 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     wanted = options.figures is not None or not options.no_log
     pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = _write(output, page, _named(comparisons, pictures), options.figures)
-    run_ids = (
-        []
-        if options.no_log or not keeps_pages(uri, "study compare")
-        else _log(uri, read, pictures, connections, page=page, found=found)
-    )
+    is_kept = not options.no_log and keeps_pages(uri, "study compare")
+    run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
     if options.json:
         json.dump(
             {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1

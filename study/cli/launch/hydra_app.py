@@ -20,6 +20,7 @@ from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
+from study.cli.launch.hydra_messages import plugin_faults
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
@@ -124,6 +125,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     from study.core.log_capture import captured
 
     tell_own_files(jobs)
+    if command_line.multirun and jobs and (faults := plugin_faults(HydraConfig.get())):
+        raise ConfigError(faults)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
