@@ -40,6 +40,9 @@ examples:
   study run optimizer=adam
   study run -m optimizer=sgd,momentum,adam dataset=fashion_mnist model=mlp
   study list
+
+exit status: 0 done; 1 stopped, failed, or to be tried again (a store that is away, a full disk, memory that ran out);
+             2 something to correct (arguments, a config, a damaged or write-protected file)
 """
 
 
@@ -56,7 +59,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
 
 @readable_output()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 stopped or failed, 2 an input to correct.
+    """Run a command and return its exit status: 0 done, 1 stopped or to be tried again, 2 to be corrected.
 
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
