@@ -224,8 +224,8 @@ def _target(text: str) -> float:
 def _changed(key: str, text: str | None, allowed: str) -> StoreError:
     told = " is missing" if text is None else f"={in_one_line(text)}"
     return StoreError(
-        f"The param objective.{key}{told} of a study, expected {allowed}. It was changed in MLflow. Correct it there, or "
-        "restore the store from a copy."
+        f"The param objective.{key}{told} of a study, expected {allowed}. It was changed in MLflow. Correct it "
+        "there, or restore the store from a copy."
     )
 
 

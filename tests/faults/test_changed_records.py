@@ -15,7 +15,6 @@ from contextlib import closing
 import pytest
 
 from study.cli import main
-from study.run import run_study
 
 pytestmark = pytest.mark.slow
 
@@ -35,19 +34,6 @@ READING = (
 )
 QUICK = (READING[0], READING[3], READING[5])
 N_SHORT = 8
-
-
-@pytest.fixture(scope="module")
-def finished(compose_quick, tmp_path_factory, empty_store):
-    """A folder with two finished studies."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "mlruns").mkdir()
-    shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
-    for optimizer in ("adam", "sgd"):
-        run_study(
-            compose_quick(f"optimizer={optimizer}", f"study_name={optimizer}", "budget.n_trials=2", folder=folder)
-        )
-    return folder
 
 
 @pytest.fixture

@@ -77,7 +77,6 @@ def make_gallery(options: argparse.Namespace) -> int:
             not stop the other pages.
     """
     uri = find_stores(options).tracking_uri
-    log = not options.no_log and keeps_pages(uri, "study gallery")
     output = options.output or options.folder / "mlruns" / "gallery"
     names = list(dict.fromkeys(options.experiments)) or list(known())
     for name in names:
@@ -88,6 +87,7 @@ def make_gallery(options: argparse.Namespace) -> int:
     missing = [name for name, run in runs.items() if run is None]
     if missing and options.experiments:
         raise _not_run(missing)
+    log = not options.no_log and keeps_pages(uri, "study gallery")
     made, faults = {}, []
     for run in filter(None, runs.values()):
         try:
