@@ -17,6 +17,7 @@ from typing import Any
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import two_stage_interrupt
+from study.core.readable_output import show_controls
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing.
 _START = (
@@ -88,6 +89,7 @@ def answer(scratch: str) -> int:
         scratch: Path of the folder with the request. The answer is written there too.
     """
     collect_rarely()
+    show_controls()
     folder = Path(scratch)
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
     returned, failed = None, None

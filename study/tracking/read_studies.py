@@ -37,6 +37,7 @@ History = tuple[NDArray[np.int64], NDArray[np.float64]]
 # Tags that every run of a study has.
 _STUDY_TAGS = ("study_name", "optimizer", "dataset", "model", "study_id")
 _NUMBER_TAGS = ("n_trials", "n_confirmations", "opened_ms", "targets_per_example")
+_LAST_MS = 253_402_300_800_000  # the year 10000, in milliseconds
 _MOST_DIGITS = 18
 _OF_MLFLOW = "mlflow."  # its own tags, such as a note of several lines
 _RUNS_PER_PAGE = 10_000
@@ -104,10 +105,10 @@ def read_studies(
                 f"experiment={experiment}: expected the name of an experiment in {redact(tracking_uri)}. "
                 f"Choose one of these: {names}; or correct tracking_uri."
             )
-        parents = find_runs(client, [found.experiment_id], "tags.role = 'study'")
+        parents = _dated(find_runs(client, [found.experiment_id], "tags.role = 'study'"))
         children: dict[str, list[RunRecord]] = defaultdict(list)
         for role in ("trial", "confirmation") if trials else ("confirmation",):
-            runs = find_runs(client, [found.experiment_id], f"tags.role = '{role}'")
+            runs = _dated(find_runs(client, [found.experiment_id], f"tags.role = '{role}'"))
             parent = {run.info.run_id: run.data.tags.get(PARENT, "") for run in runs}
             for child in run_records(runs):
                 children[parent[child.run_id]].append(child)
@@ -284,7 +285,8 @@ def _search(
 
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
-    tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in run.data.tags.items()}
+    given = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
+    tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
     if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
         named = in_one_line(str(run.info.run_name))
         raise StoreError(
@@ -318,6 +320,22 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         started=run.info.start_time / 1000,
         ended=ended(run),
     )
+
+
+def _dated(runs: list[Run]) -> list[Run]:
+    """Return runs after checking that their times are dates.
+
+    Raises:
+        StoreError: A time of a run was changed in the database.
+    """
+    for run in runs:
+        for name, time_ms in (("start", run.info.start_time), ("end", run.info.end_time)):
+            if time_ms is not None and not 0 <= time_ms < _LAST_MS:
+                raise StoreError(
+                    f"run {run.info.run_id}: {name}_time={time_ms}, expected milliseconds since 1970. It was changed "
+                    "in MLflow's database. Correct it there, or delete the run: the study's command writes it again."
+                )
+    return runs
 
 
 def _without_twins(children: Sequence[RunRecord]) -> list[RunRecord]:

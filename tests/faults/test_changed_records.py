@@ -150,6 +150,24 @@ def test_one_changed_value_of_many_gives_a_result_or_one_message(folder, counted
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE runs SET start_time = -99999999999999999", "start_time=-99999999999999999, expected milliseconds"),
+        ("UPDATE runs SET end_time = 9223372036854775807", "end_time=9223372036854775807, expected milliseconds"),
+        ("UPDATE tags SET value = NULL WHERE key = 'study_name'", "has no tags study_name, which were removed"),
+        ("UPDATE tags SET value = 'x' WHERE key = 'n_trials'", "has the tag n_trials=x, expected a whole number"),
+    ],
+)
+def test_what_a_database_should_not_hold_is_refused_in_one_message(folder, statement, told):
+    with changing(folder) as database:
+        database.execute(statement)
+    for words in QUICK:
+        status, out, err = call(*words)
+        assert (status, out) == (2, ""), words
+        assert told in err
+
+
 @pytest.fixture
 def escaped(folder):
     """A store whose every text that is no number, digest or key of ours ends with an escape."""

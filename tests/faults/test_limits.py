@@ -71,7 +71,7 @@ def test_memory_that_is_limited_is_no_fault_of_the_config(tmp_path):
 
 @pytest.mark.faults
 def test_little_memory_of_any_size_is_no_fault_of_the_config(tmp_path, counted):
-    sizes = (200_000, 600_000, 800_000, 1_100_000, 1_300_000, 1_700_000, 1_900_000)
+    sizes = (600_000, 800_000, 1_100_000, 1_300_000, 1_700_000, 1_900_000)
     for size in sizes:
         refused_memory(tmp_path, size * KIB)
     counted(f"{len(sizes)} limits of memory")
