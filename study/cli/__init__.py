@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
 
 from study.cli.working_directory import import_nothing_from_working_directory, working_directory
-from study.core.errors import StudyError
+from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
+from study.core.readable_output import readable_output, show_controls
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -41,6 +41,9 @@ examples:
   study run optimizer=adam
   study run -m optimizer=sgd,momentum,adam dataset=fashion_mnist model=mlp
   study list
+
+exit status: 0 done; 1 stopped, failed, or to be tried again (a store that is away, a full disk, memory that ran out);
+             2 something to correct (arguments, a config, a damaged or write-protected file)
 """
 
 
@@ -52,13 +55,15 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     """
     import_nothing_from_working_directory()
     collect_rarely()
+    show_controls()
     return main(arguments)
 
 
+@readable_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0: done. 1: stopped by Ctrl-C, or failed. 2: an input to correct. 143 and 129: stopped by SIGTERM and SIGHUP.
+    0: done. 1: stopped by Ctrl-C, or to be tried again. 2: to be corrected. 143, 129: stopped by SIGTERM, SIGHUP.
 
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
@@ -69,7 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
         sys.stdout.write(_HELP.format(commands=lines))
         return 0
-    _print_all_characters()
     command, *rest = words
     # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         working_directory()
-        with clean_stop():
+        with clean_stop(), limit_errors("this command"):
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
@@ -93,10 +97,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _print_all_characters() -> None:
-    """Escape the characters that a terminal cannot show, where Python would end with an error after a good run."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="backslashreplace")

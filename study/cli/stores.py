@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from study.config.schema import Stores
@@ -62,6 +63,21 @@ def local_stores(options: argparse.Namespace) -> Stores:
         optuna_journal=folder / "mlruns" / "optuna.journal" if optuna_url is None else None,
         optuna_url=optuna_url,
     )
+
+
+def keeps_pages(tracking_uri: str, command: str) -> bool:
+    """Return whether MLflow can keep a page; if its store is write-protected, say that it does not.
+
+    Args:
+        tracking_uri: Address of the store.
+        command: The command that made the page, for the message.
+    """
+    from study.tracking.connection import accepts_writes  # takes seconds, and --help does not need it
+
+    if accepts_writes(tracking_uri):
+        return True
+    sys.stderr.write(f"{command}: MLflow's store is write-protected, so it does not keep the page.\n")
+    return False
 
 
 def _database(folder: Path) -> Path:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from study.core.errors import refuse_out_of_memory
+
 # A section of a resolved config: a `_target_` and its arguments.
 Section = Mapping[str, Any]
 _DEEPEST = 30
@@ -25,6 +27,7 @@ def locate(target: str) -> Callable[..., Any]:
         target: The dotted path, such as `keras.optimizers.Adam`.
 
     Raises:
+        MemoryRanOutError: Memory ran out.
         Unimportable: No module of the path can be imported, the module has no such member, or it cannot be called.
     """
     module_name, _, member = target.rpartition(".")
@@ -33,6 +36,7 @@ def locate(target: str) -> Callable[..., Any]:
     try:
         located = pkgutil.resolve_name(f"{module_name}:{member}")
     except Exception as error:  # a module of the user's own can fail in any way
+        refuse_out_of_memory(error, f"importing {module_name}")
         is_plain = isinstance(error, ImportError | AttributeError)
         place = "" if is_plain else f"importing {module_name} raises {type(error).__name__}: "
         raise Unimportable(f"{place}{error}") from error

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.core.machine_limits import file_of, is_disk_full, is_locked, is_out_of_memory, is_write_protected
+from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
 _COLOR = re.compile(r"\x1b\[\d+m")
+_MORE_MEMORY = (
+    "Close other programs, choose a smaller model, lower trainer.batch_size and trainer.eval_batch_size, or allow "
+    "this process more (ulimit -v, the limits of a container or a batch job)."
+)
 _OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
 _HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
 # Part of the path of each module of this package.
@@ -68,7 +75,7 @@ def _shown(value: object) -> str:
     except ValueError:  # Python writes no integers of more than 4300 digits
         text = "(a huge number)"
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return in_one_line(text)
 
 
 def listed(faults: Sequence[Fault], *, where: str) -> str:
@@ -89,7 +96,11 @@ def told_with_place(error: BaseException) -> str:
 
     Args:
         error: The error, with its traceback.
+
+    Raises:
+        MemoryRanOutError: Memory ran out, which is no fault of the code.
     """
+    refuse_out_of_memory(error, "calling code that the config names")
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and _OURS not in frame.filename]
     place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
@@ -155,7 +166,13 @@ class StudyError(Exception):
     exit_status = 2
 
     def __str__(self) -> str:
-        return redact(super().__str__())  # wherever it is shown, in a traceback too
+        return shown(redact(super().__str__()))  # wherever it is shown, in a traceback too
+
+
+class MemoryRanOutError(StudyError):
+    """Memory ran out. The same command can work when there is more of it."""
+
+    exit_status = 1
 
 
 class ConfigError(StudyError):
@@ -174,9 +191,93 @@ class StoreError(StudyError):
     """A store that cannot be opened, or was written by another version."""
 
 
+class StoreAwayError(StoreError):
+    """A store that cannot be used now, and can be later: a server that is away, a full disk, a locked database."""
+
+    exit_status = 1
+
+
 class DataError(StudyError):
     """A data set that is missing or truncated, or whose shape contradicts its format."""
 
 
 class BackendError(StudyError):
     """A Keras backend that is not installed, or is not the one that this process holds."""
+
+
+def refuse_out_of_memory(error: BaseException, what: str) -> None:
+    """Say that memory ran out where an error would pass for a fault of the config or of a user's code.
+
+    Args:
+        error: The error that was met.
+        what: The work that it ended, such as `importing keras`.
+
+    Raises:
+        MemoryRanOutError: The error is that of memory that ran out.
+    """
+    if is_out_of_memory(error):
+        raise MemoryRanOutError(
+            f"{what}: memory ran out ({_reason(error)}). {_MORE_MEMORY} Then run the same command again."
+        ) from error
+
+
+@contextlib.contextmanager
+def limit_errors(what: str) -> Iterator[None]:
+    """Turn an error of memory, of a full disk, or of a write-protected place in the block into one message.
+
+    Args:
+        what: The work of the block.
+
+    Raises:
+        MemoryRanOutError: Memory ran out.
+        StoreAwayError: A disk is full, or another program has locked a database.
+        StoreError: A place cannot be written to.
+    """
+    try:
+        yield
+    except StudyError:
+        raise
+    except Exception as error:
+        refuse_out_of_memory(error, what)
+        if (told := limit_advice(error)) is None:
+            raise
+        place = f"{file_of(error)}: " if file_of(error) else ""
+        of = StoreAwayError if told.passes else StoreError
+        raise of(f"{place}{what} cannot go on ({_reason(error)}). {told.advice}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitAdvice:
+    """The next step after an error of a full disk, a locked database or a write-protected place.
+
+    Attributes:
+        advice: The step, as sentences.
+        passes: True if the same command can work later.
+    """
+
+    advice: str
+    passes: bool
+
+
+def limit_advice(error: BaseException) -> LimitAdvice | None:
+    """Return the next step after an error of a full disk, a locked database or a write-protected place.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The step; None for another error.
+    """
+    if is_disk_full(error):
+        return LimitAdvice(advice="The disk is full. Make room there, then run the same command again.", passes=True)
+    if is_locked(error):
+        advice = "Another program has held it for seconds. Wait until it ends, or end it; then try again."
+        return LimitAdvice(advice=advice, passes=True)
+    if is_write_protected(error):
+        advice = "It is write-protected. Allow writing there, or choose a folder that can be written to."
+        return LimitAdvice(advice=advice, passes=False)
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().partition("\n")[0].removesuffix(": ").rstrip(":. ")

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
+from study.core.readable_output import ReadableStream, readable
 from study.core.redaction import redact
 
 # Attribute of our stand-in for sys.stderr, through which a nested capture finds the terminal, not the outer log.
@@ -45,11 +46,11 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         before.flush()
         previous_fd = os.dup(2)
         undo.callback(os.close, previous_fd)
-        terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2), closefd=True))
+        terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2)))
         os.dup2(log_fd, 2)
         undo.callback(os.dup2, previous_fd, 2)
         # A stream on descriptor 2 itself, never closed: library handlers that hold it keep working after the capture.
-        stand_in = _text(2, closefd=False)
+        stand_in = cast(TextIO, _LogStream(log_path, terminal))
         setattr(stand_in, _TERMINAL, terminal)
         # absl closes its handler's stream when Hydra sets up logging; Optuna's formatter still uses the same stream.
         setattr(stand_in, "close", lambda: None)  # noqa: B010 - a method, which mypy would not let us assign
@@ -100,9 +101,37 @@ class _Output(io.FileIO):
             return memoryview(data).nbytes
 
 
-def _text(fd: int, *, closefd: bool) -> TextIO:
-    raw = io.BufferedWriter(_Output(fd, "w", closefd=closefd))
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+class _LogStream(ReadableStream):
+    """A stream to descriptor 2, the log. A log that cannot be written does not end a study: this is said once.
+
+    Nothing is buffered, so no text is left that would go to the terminal after the capture.
+
+    Args:
+        path: Path of the log, for the message.
+        terminal: The stream that gets the message.
+    """
+
+    def __init__(self, path: Path, terminal: TextIO) -> None:
+        raw = cast(BinaryIO, io.FileIO(2, "wb", closefd=False))
+        super().__init__(io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True))
+        self._path, self._terminal = path, terminal
+        self._is_lost = False
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it if the log cannot be written."""
+        try:
+            return super().write(text)
+        except OSError as error:
+            if not self._is_lost:
+                self._is_lost = True
+                lost = f"The log {self._path} cannot be written ({error}). Its further lines are lost."
+                self._terminal.write(f"{lost}\n")
+            return len(text)
+
+
+def _text(fd: int) -> TextIO:
+    raw = io.BufferedWriter(_Output(fd, "w"))
+    return readable(io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True))
 
 
 def _handler(stream: TextIO) -> logging.Handler:

@@ -18,6 +18,7 @@ from typing import Any
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop, end_with_parent
+from study.core.readable_output import show_controls
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
 # it finds even `json` nowhere else, such as in the working directory.
@@ -92,6 +93,7 @@ def answer(scratch: str) -> int:
         scratch: Path of the folder with the request. The answer is written there too.
     """
     collect_rarely()
+    show_controls()
     folder = Path(scratch)
     end_with_parent(int(os.environ.pop(_PARENT)))
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())

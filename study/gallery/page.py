@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from study.core.packages import VERSIONS
+from study.core.readable_output import shown as readable_text
 from study.core.records import StudyRecord
 from study.gallery import About, Material, PageContents, Picture
 from study.report.html.templates import fill_template
@@ -92,7 +93,7 @@ def render_markdown(pages: Sequence[tuple[str, About, PageContents]]) -> str:
         ]
         if picture := cover(shown):
             lines += ["", f"![{picture.caption}]({cover_file(name, picture)})"]
-    return "\n".join([*lines, ""])
+    return readable_text("\n".join([*lines, ""]))
 
 
 def cover(shown: PageContents) -> Picture | None:

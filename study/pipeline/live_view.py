@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from study.config.schema import Direction, Live
+from study.core.readable_output import in_one_line, own_sequences, readable, shown
 from study.core.redaction import redact
 from study.core.trainer_interface import BestTrial, Kind, State
 from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, number_text
@@ -46,10 +47,10 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
 def _opened(mode: Live, stream: TextIO) -> Iterator[View]:
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     if mode is False or (mode == "auto" and not is_terminal):
-        yield View(_line_writer(stream), each_trial=True)
+        yield View(_line_writer(readable(stream)), each_trial=True)
         return
-    console = Console(file=stream, force_terminal=True, highlight=False)
-    view = View(lambda text: console.print(Text(text), soft_wrap=True), each_trial=False)
+    console = Console(file=own_sequences(stream), force_terminal=True, highlight=False)
+    view = View(lambda text: console.print(Text(shown(text)), soft_wrap=True), each_trial=False)
     with RichLive(
         console=console,
         get_renderable=view.render,
@@ -215,7 +216,9 @@ def _drawn(progress: Progress, now: float) -> RenderableType:
     )
     lines = [*progress.running_text(), progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
     bar = ProgressBar(total=max(progress.n_left, 1), completed=done, width=40)
-    return Group(Text(progress.name, style="bold"), *(Text(f"  {line}") for line in lines), bar)
+    return Group(
+        Text(in_one_line(progress.name), style="bold"), *(Text(f"  {in_one_line(line)}") for line in lines), bar
+    )
 
 
 def _line_writer(stream: TextIO) -> Callable[[str], None]:

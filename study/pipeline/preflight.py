@@ -15,7 +15,16 @@ from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import StudyConfig
-from study.core.errors import BackendError, ConfigError, DataError, Fault, StudyError, own_fault, told_with_place
+from study.core.errors import (
+    BackendError,
+    ConfigError,
+    DataError,
+    Fault,
+    StudyError,
+    own_fault,
+    refuse_out_of_memory,
+    told_with_place,
+)
 from study.core.names import default_experiment_name
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
@@ -147,6 +156,7 @@ def load_dataset(config: StudyConfig) -> Dataset:
     except StudyError:
         raise
     except Exception as error:  # a function of the user's can fail in any way
+        refuse_out_of_memory(error, f"loading dataset={config.dataset.name}")
         raise DataError(
             f"dataset={config.dataset.name}: {config.dataset.section['_target_']} {told_with_place(error)}. Correct "
             "the function, or the arguments that conf/dataset gives it."
@@ -216,6 +226,7 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
     except StudyError:
         raise
     except (ValueError, TypeError) as error:
+        refuse_out_of_memory(error, f"building model={config.model.name}")
         own = own_fault(error)
         if own is not None and own.key.startswith(("model.", "trainer.")):  # wrong for any data set
             raise ConfigError([own]) from error
@@ -224,6 +235,7 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
             f"they do not fit together. {error}"
         ) from error
     except Exception as error:  # a model of the user's can fail in any way
+        refuse_out_of_memory(error, f"building model={config.model.name}")
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
             f"building {config.model.section.get('_target_')} {told_with_place(error)}. Correct the model, or choose "

@@ -64,6 +64,7 @@ def serious_cautions(experiment: ComparedExperiment) -> tuple[Caution, ...]:
 def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     """Yield the cautions that need no scores."""
     yield from _left_out(experiment)
+    yield from _missing(experiment)
     yield from _running(experiment)
     yield from _lengths(experiment)
     yield from _conditions(experiment)
@@ -112,6 +113,20 @@ def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
             "architecture. Only the later ones are compared; --force compares all."
         )
         yield Caution(topic="Left out", text=text, serious=True)
+
+
+def _missing(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield a caution for each study with fewer runs than it has recorded: those left were deleted or changed."""
+    for study in experiment.studies:
+        n_recorded, _, _ = study.record.tags.get("progress", "").partition("/")
+        n_ended = int(n_recorded) if n_recorded.isdecimal() else 0
+        if study.n_spent < n_ended:
+            text = (
+                f"{study.record.name}: {n_ended} trials ended, and MLflow holds {study.n_spent}. The others were "
+                "deleted there, or their tags (role, number, state) were changed. They are left out; the command that "
+                "began the study writes or trains them again."
+            )
+            yield Caution(topic="Missing trials", text=text, serious=True)
 
 
 def _running(experiment: ComparedExperiment) -> Iterator[Caution]:

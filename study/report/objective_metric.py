@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from study.config.metric_facts import earlier_direction, earlier_is_share, facts_of, metric_names
 from study.config.schema import Direction, Objective
+from study.core.errors import StoreError
+from study.core.readable_output import in_one_line
 from study.core.records import RunRecord
 from study.statistics.resolution import Resolution, is_share_of_examples, share_of
 
@@ -169,16 +171,21 @@ def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) 
         params: The recorded config.
         tags: Tags of the study's run, which hold the metric's direction and range and the sizes of the splits. None
             (the default): sizes are unknown, and the rest is what an earlier version guessed by the metric's name.
+
+    Raises:
+        StoreError: The metric or the target was changed in the store.
     """
     tags = tags or {}
-    name, typed, target = params["objective.metric"], params.get("objective.direction"), params.get("objective.target")
+    name, typed, target = (params.get(f"objective.{key}") for key in ("metric", "direction", "target"))
+    if not name:
+        raise _changed("metric", name, "the name of a metric")
     # Versions before 2026-11-28 recorded no more than what was typed.
     earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
     n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
     return ObjectiveMetric(
         name=name,
         direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
-        target=None if target is None else float(target),
+        target=None if target is None else _target(target),
         is_share=tags.get("objective_is_share", str(earlier_is_share(name))) == "True",
         n_validation=n_validation,
         n_test=n_test,
@@ -202,6 +209,24 @@ def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str])
     kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
     of_other = {**tags, "objective_direction": "minimize", "objective_is_share": str(is_share)}
     return metric_of({**kept, "objective.metric": own}, of_other)
+
+
+def _target(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise _changed("target", text, "a finite number")
+    return value
+
+
+def _changed(key: str, text: str | None, allowed: str) -> StoreError:
+    told = " is missing" if text is None else f"={in_one_line(text)}"
+    return StoreError(
+        f"The param objective.{key}{told} of a study, expected {allowed}. It was changed in MLflow. Correct it "
+        "there, or restore the store from a copy."
+    )
 
 
 def _is_from_zero(metric: str, params: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
+from study.report.record_faults import refuse_faults
 from study.report.searched_ranges import searched_ranges
 
 # Steps and values by run and metric, each of shape (n_logged,).
@@ -154,6 +155,7 @@ def gather(
         force: Compare studies that are not comparable; default False.
 
     Raises:
+        StoreError: Values that the comparison needs were changed or removed in the store.
         StudyError: There is no study with a trial, or the studies are not comparable.
     """
     begun = [record for record in records if record.trials or record.confirmations]
@@ -165,6 +167,7 @@ def gather(
             f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` "
             "shows them all."
         )
+    refuse_faults(experiment, started)
     differing = check_comparable(experiment, started, digests=digests, force=force)
     sized = [record for record in started if "n_test" in record.tags]
     metric = metric_of(started[0].params, (sized or started)[0].tags)

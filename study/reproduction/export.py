@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import Any
 
 from study.core.packages import VERSIONS
 from study.report.confirmed import confirmed_metrics, confirmed_text
 from study.reproduction.exported_file import exported_text
-from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.recorded_run import RecordedRun, recorded_seed
 
 # Keys of a budget that one training and its confirmations need.
 _BUDGET = ("name", "n_epochs", "n_steps", "n_confirmations")
@@ -45,7 +46,10 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
     objective = {"metric": raw["objective"]["metric"]}
     if run.kind == "best" and "best_objective" in study.metrics:
         trial = study.metrics.get("best_trial_number")
-        objective |= {"best_trial": None if trial is None else int(trial), "value": study.metrics["best_objective"]}
+        objective |= {
+            "best_trial": int(trial) if trial is not None and math.isfinite(trial) else None,
+            "value": study.metrics["best_objective"],
+        }
     else:
         objective["value"] = run.metrics.get("objective")
     return {
@@ -67,7 +71,7 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
             "study_seed": raw["study_seed"],
             "order_seed": raw["order_seed"],
             "split_seed": raw["split_seed"],
-            "run_seeds_confirmed": [int(other.params["run_seed"]) for other in same],
+            "run_seeds_confirmed": [recorded_seed(other, "run_seed") for other in same],
         },
         "data_digest": ", ".join(target.data_digests),
         "device": study.tags.get("device"),

@@ -12,6 +12,7 @@ import yaml
 from study.config.instantiate import is_too_deep
 from study.config.schema import NOT_ARGUMENTS
 from study.core.errors import StudyError
+from study.core.readable_output import in_one_line, shown
 
 # Sections that are groups of conf/, chosen by their `name`.
 GROUPS = ("dataset", "model", "optimizer", "schedule", "trainer", "budget")
@@ -49,17 +50,18 @@ def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any])
         provenance: The header's content, by key.
     """
     defaults = [{f"override /{group}": sections[group]["name"]} for group in GROUPS if group in sections]
-    told = yaml.safe_dump(dict(provenance), sort_keys=False, allow_unicode=True, width=1000)
+    told = _dumped(dict(provenance), width=1000)
+    optimizer = in_one_line(sections["optimizer"]["name"])
     header = [
         _PACKAGE,
         "# A configuration found by a study, exported by `study export`.",
         "#   study run best=FILE                          trains and confirms it, as a fixed setting",
-        f"#   study run enqueue=FILE optimizer={sections['optimizer']['name']:<11} begins a search with it",
+        f"#   study run enqueue=FILE optimizer={optimizer:<11} begins a search with it",
         "#   study reproduce FILE                         trains its run again and compares",
         _PROVENANCE,
         *(f"#   {line}" for line in told.splitlines()),
     ]
-    body = yaml.safe_dump({"defaults": defaults, **sections}, sort_keys=False, allow_unicode=True)
+    body = _dumped({"defaults": defaults, **sections})
     return "\n".join([*header, "", body])
 
 
@@ -95,6 +97,24 @@ def read_exported(path: Path) -> Exported:
     if any("${" in word for word in _words(sections)):  # it would be resolved here, for example from the environment
         raise StudyError(f"{path}: expected values, not a reference ${{...}}. {expected}")
     return Exported(path=path, sections=sections, provenance=header if isinstance(header, Mapping) else {})
+
+
+class _ReadableDumper(yaml.SafeDumper):
+    """Puts texts with control characters into double quotes, where YAML reads escapes."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Return the node of a text."""
+        quoted = '"' if shown(data) != data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=quoted)
+
+
+_ReadableDumper.add_representer(str, _ReadableDumper.represent_str)
+
+
+def _dumped(content: Mapping[str, Any], *, width: int | None = None) -> str:
+    """Return a configuration as YAML that shows control characters, and from which they are read again."""
+    text: str = yaml.dump(content, Dumper=_ReadableDumper, sort_keys=False, allow_unicode=True, width=width)
+    return shown(text)
 
 
 def _words(section: Any) -> Iterator[str]:

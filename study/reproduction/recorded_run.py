@@ -13,8 +13,9 @@ import yaml
 from study.config.instantiate import is_too_deep
 from study.config.moved_targets import translate_moved
 from study.core.contents import Contents
-from study.core.errors import StudyError
+from study.core.errors import StoreError, StudyError
 from study.core.names import mended
+from study.core.readable_output import in_one_line
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value, value_of
 from study.reproduction.exported_file import read_exported
@@ -31,6 +32,8 @@ from study.tracking.read_studies import (
 _FORMS = "a run id, EXPERIMENT/STUDY, EXPERIMENT/OPTIMIZER, or a file of `study export`"
 # Params of a run that are not arguments of the optimizer.
 _NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
+
+_LONGEST_SEED = 20  # digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +158,26 @@ def hyperparameters(run: RunRecord) -> dict[str, Value]:
         run: The run.
     """
     return {key: value_of(text) for key, text in run.params.items() if key not in _NO_ARGUMENTS}
+
+
+def recorded_seed(run: RunRecord, name: str) -> int:
+    """Return a seed of a recorded run.
+
+    Args:
+        run: The run.
+        name: `run_seed` or `order_seed`.
+
+    Raises:
+        StoreError: The param was removed or changed in the store.
+    """
+    text = run.params.get(name)
+    if text is None or not text.isdecimal() or len(text) > _LONGEST_SEED:
+        shown = " is missing" if text is None else f"={in_one_line(text)}"
+        raise StoreError(
+            f"run {run.run_id}: the param {name}{shown}, expected a whole number. It was changed in MLflow. Restore "
+            "the store from a copy, or choose another run."
+        )
+    return int(text)
 
 
 def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> RecordedRun:

@@ -23,7 +23,7 @@ from study.reproduction.config_changes import (
     pin_trainer,
     recorded_value,
 )
-from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.recorded_run import RecordedRun, recorded_seed
 from study.reproduction.retrain import Difference, Retrained, RetrainRequest, retrain
 from study.statistics.resolution import TRAINER_TOLERANCE
 from study.tracking.read_studies import read_histories
@@ -215,8 +215,8 @@ def _trial_of(run: RunRecord) -> Trial:
     return Trial(
         number=run.number,
         hyperparameters={},
-        run_seed=int(run.params["run_seed"]),
-        order_seed=int(run.params["order_seed"]),
+        run_seed=recorded_seed(run, "run_seed"),
+        order_seed=recorded_seed(run, "order_seed"),
         test=run.role == "confirmation",
     )
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.machine_limits import is_out_of_memory
 from study.core.redaction import redact
 from study.core.trainer_interface import TrialResult
 
-# TensorFlow, JAX, PyTorch and Python itself.
-_OUT_OF_MEMORY = re.compile(r"ResourceExhausted|RESOURCE_EXHAUSTED|OutOfMemoryError|^MemoryError", re.MULTILINE)
 _ADVICE = "Out of memory: lower"
 _LONGEST = 300
 _SIZES = ("batch_size", "eval_batch_size", "capacity")
@@ -83,7 +82,7 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
     if result.error is None:
         return result
     error = redact(result.error)
-    if _OUT_OF_MEMORY.search(error):
+    if is_out_of_memory(error):
         section = config.trainer.section
         sizes = [f"trainer.{key}={section[key]}" for key in _SIZES if section.get(key)]
         error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.\n"

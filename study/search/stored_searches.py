@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from study.config.schema import Stores
+from study.core.readable_output import in_one_line
 from study.search.claims import claims_of, is_of_claims
 from study.search.optuna_internals import trial_id
 from study.search.storage.interface import is_open, read_storage
@@ -22,8 +23,8 @@ class StoredSearch:
     """A study in the store of searches.
 
     Attributes:
-        experiment: Name of the experiment.
-        name: Name of the study in its experiment.
+        experiment: Name of the experiment, with control characters written out.
+        name: Name of the study in its experiment, likewise.
         digest: Digest that identifies the study.
         optuna_name: Name of the Optuna study.
         n_ended: Number of trials that ended.
@@ -60,12 +61,12 @@ def list_searches(stores: Stores) -> list[StoredSearch]:
 def _stored(
     stores: Stores, storage: optuna.storages.BaseStorage, optuna_name: str, attrs: Mapping[str, Any]
 ) -> StoredSearch:
-    first, _, rest = optuna_name.rpartition("/")
+    experiment, name = _names(optuna_name, attrs)
     digest = str(attrs[DIGEST])
     at_work = [*_running(storage, optuna_name), *_running(storage, claims_of(optuna_name))]
     return StoredSearch(
-        experiment=str(attrs.get(EXPERIMENT, first)),
-        name=str(attrs.get(NAME, rest)),
+        experiment=in_one_line(experiment),
+        name=in_one_line(name),
         digest=digest,
         optuna_name=optuna_name,
         n_ended=_n_ended(storage, optuna_name),
@@ -115,11 +116,18 @@ def rename_searches(
         study_id = storage.get_study_id_from_name(search.optuna_name)
         attrs = storage.get_study_user_attrs(study_id)
         # A study of an earlier version has its names in Optuna's name alone.
-        changed = {NAME: name or search.name, EXPERIMENT: experiment or search.experiment}
+        old_experiment, old_name = _names(search.optuna_name, attrs)
+        changed = {NAME: name or old_name, EXPERIMENT: experiment or old_experiment}
         if experiment is not None:
-            changed = {BEGAN_IN: str(attrs.get(BEGAN_IN, search.experiment)), **changed}
+            changed = {BEGAN_IN: str(attrs.get(BEGAN_IN, old_experiment)), **changed}
         for key, value in changed.items():
             storage.set_study_user_attr(study_id, key, value)
+
+
+def _names(optuna_name: str, attrs: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the names of a study's experiment and of the study, as they are stored."""
+    first, _, rest = optuna_name.rpartition("/")
+    return str(attrs.get(EXPERIMENT, first)), str(attrs.get(NAME, rest))
 
 
 def _running(storage: optuna.storages.BaseStorage, optuna_name: str) -> list[int]:

@@ -12,7 +12,7 @@ from study.core.errors import StoreError
 from study.core.redaction import redact
 from study.tracking import mlflow_schema
 from study.tracking.connection import Connections, store_errors
-from study.tracking.read_studies import find_runs
+from study.tracking.read_studies import find_experiment, find_runs
 
 _PICTURES = (".svg", ".png", ".gif")
 
@@ -98,7 +98,7 @@ def _find_experiment(client: MlflowClient, tracking_uri: str, name: str) -> str:
     Raises:
         StoreError: The store has no such experiment.
     """
-    found = client.get_experiment_by_name(name)
+    found = find_experiment(client, name)
     if found is None:
         raise StoreError(f"experiment={name}: no such experiment in {redact(tracking_uri)}. See study list.")
     return str(found.experiment_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import logging
 import os
@@ -23,7 +24,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.core.database_address import sqlite_address
-from study.core.errors import StoreError
+from study.core.errors import LimitAdvice, StoreAwayError, StoreError, limit_advice
 from study.core.machine import cache_folder
 from study.core.redaction import redact
 from study.tracking.artifact_places import follow_store
@@ -31,6 +32,7 @@ from study.tracking.mlflow_internals import initialize_tables, is_known, migrati
 
 _SERVERS = ("http://", "https://")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_SIZE_OF_EMPTY = 2**20  # bytes; a new store takes about 0.7 MiB
 _FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, or the http address of a server"
 
 
@@ -113,6 +115,16 @@ def check_store(tracking_uri: str, *, may_be_empty: bool = True) -> None:
             _check_database(tracking_uri, create=may_be_empty)
 
 
+def accepts_writes(tracking_uri: str) -> bool:
+    """Return False for an SQLite store on a read-only disk, or whose file or folder this user may only read.
+
+    Args:
+        tracking_uri: Address of the store.
+    """
+    path = _sqlite_path(tracking_uri)
+    return path is None or all(os.access(place, os.W_OK) for place in (path, path.parent))
+
+
 def is_database(tracking_uri: str) -> bool:
     """Return whether a store can be queried as a database instead of through a server.
 
@@ -137,7 +149,7 @@ def store_errors(tracking_uri: str, what: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Check that it is reachable, not full and not write-protected, then run the same command again."
-        raise _error(tracking_uri, f"{what} ({reason_of(error)})", advice) from error
+        raise failed_store(tracking_uri, what, error, advice) from error
 
 
 def _check_server(uri: str) -> None:
@@ -164,9 +176,7 @@ def _check_database(uri: str, *, create: bool) -> None:
         raise _error(uri, f"its database driver is not installed ({error})", advice) from error
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
-        if "database is locked" in str(error):
-            advice = "Another program has held it for seconds. Wait until it ends, or end it; then try again."
-        raise _error(uri, f"it cannot be read as a database ({reason_of(error)})", advice) from error
+        raise failed_store(uri, "it cannot be read as a database", error, advice) from error
     if not tables:
         if not create:
             raise _error(uri, "the database is empty", "Run a study first, or correct tracking_uri.")
@@ -198,7 +208,21 @@ def _create_sqlite(uri: str, path: Path, artifacts: Path) -> None:
             SqlAlchemyStore(sqlite_address(draft), artifacts.as_uri()).engine.dispose()
             os.replace(draft, path)
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise _error(uri, f"the store cannot be created ({reason_of(error)})", advice) from error
+        failed = _creation_failed(uri, path, error, advice)
+        with contextlib.suppress(OSError):  # a part of a store would be taken for a damaged one
+            for file in (draft, draft.with_name(f"{draft.name}-journal")):
+                file.unlink(missing_ok=True)
+        raise failed from error
+
+
+def _creation_failed(uri: str, path: Path, error: Exception, advice: str) -> StoreError:
+    """Return the error of a store that was not created; of a part of a store SQLite says that it is malformed."""
+    what = "the store cannot be created"
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(next(folder for folder in path.parents if folder.exists())).free
+        if free < _SIZE_OF_EMPTY and limit_advice(error) is None:
+            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return failed_store(uri, what, error, advice)
 
 
 def _copy_empty_store(target: Path) -> None:
@@ -257,6 +281,20 @@ def _has_content(path: Path) -> bool:
 
 def _error(uri: str, what: str, advice: str) -> StoreError:
     return StoreError(redact(f"tracking_uri={uri}: {what}. {advice}"))
+
+
+def failed_store(uri: str, what: str, error: BaseException, advice: str) -> StoreError:
+    """Return the error of a store, a database or a file that failed.
+
+    Args:
+        uri: Address of the store.
+        what: The failure in words, such as `the studies cannot be read`.
+        error: The error.
+        advice: The next step, where the error's cause has no advice of its own.
+    """
+    told = limit_advice(error) or LimitAdvice(advice=advice, passes=False)
+    of = StoreAwayError if told.passes else StoreError
+    return of(redact(f"tracking_uri={uri}: {what} ({reason_of(error)}). {told.advice}"))
 
 
 def reason_of(error: BaseException) -> str:

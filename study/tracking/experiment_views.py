@@ -135,7 +135,10 @@ def _bar(metric: str) -> dict[str, Any]:
 
 
 def _searched(state: str | None) -> list[str]:
-    """Return the arguments that an earlier view has as columns."""
-    columns = json.loads(state)["selectedColumns"] if state else []
+    """Return the arguments that an earlier view has as columns; none if the view was changed in MLflow."""
+    try:
+        columns = [str(column) for column in json.loads(state)["selectedColumns"]] if state else []
+    except (ValueError, LookupError, TypeError):
+        columns = []
     prefix = "params.`"
     return [column.removeprefix(prefix).rstrip("`") for column in columns if column.startswith(prefix)]

@@ -1,6 +1,9 @@
-"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created.
+r"""Read studies back from MLflow's store, in bulk; nothing is written and no store is created.
 
 A command that calls several of these functions passes `connections` to each, so that a store is inspected once.
+
+Names and tags come from a store that may have been handed on. Their control characters are returned written out, such
+as `\x1b`, so that each is a part of one line wherever it is shown; a name in this form finds its experiment too.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 from study.core.contents import Contents
 from study.core.errors import StoreError
+from study.core.readable_output import in_one_line
 from study.core.records import Role, RunRecord, StudyRecord
 from study.core.redaction import redact
 from study.tracking.connection import Connections, is_database, store_errors
@@ -32,6 +36,10 @@ History = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 # Tags that every run of a study has.
 _STUDY_TAGS = ("study_name", "optimizer", "dataset", "model", "study_id")
+_NUMBER_TAGS = ("n_trials", "n_confirmations", "opened_ms", "targets_per_example")
+_LAST_MS = 253_402_300_800_000  # the year 10000, in milliseconds
+_MOST_DIGITS = 18
+_OF_MLFLOW = "mlflow."  # its own tags, such as a note of several lines
 _RUNS_PER_PAGE = 10_000
 _RUNS_PER_QUERY = 400  # databases limit the variables of a statement
 _REQUESTS_AT_ONCE = 8
@@ -54,7 +62,7 @@ def read_experiments(tracking_uri: str, *, connections: Connections | None = Non
             run.info.experiment_id
             for run in _search(client, [e.experiment_id for e in experiments], "tags.role = 'study'")
         }
-    return {e.name: e.experiment_id for e in experiments if e.experiment_id in holding}
+    return {in_one_line(e.name): e.experiment_id for e in experiments if e.experiment_id in holding}
 
 
 def deleted_experiments(tracking_uri: str, *, connections: Connections | None = None) -> dict[str, str]:
@@ -69,7 +77,8 @@ def deleted_experiments(tracking_uri: str, *, connections: Connections | None = 
     """
     client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the experiments cannot be read"):
-        return {e.name: e.experiment_id for e in client.search_experiments(view_type=ViewType.DELETED_ONLY)}
+        deleted = client.search_experiments(view_type=ViewType.DELETED_ONLY)
+    return {in_one_line(e.name): e.experiment_id for e in deleted}
 
 
 def read_studies(
@@ -89,17 +98,17 @@ def read_studies(
     """
     client = (connections or Connections()).client(tracking_uri)
     with store_errors(tracking_uri, "the studies cannot be read"):
-        found = client.get_experiment_by_name(experiment)
+        found = find_experiment(client, experiment)
         if found is None:
-            names = ", ".join(sorted(e.name for e in client.search_experiments())) or "none"
+            names = ", ".join(sorted(in_one_line(e.name) for e in client.search_experiments())) or "none"
             raise StoreError(
                 f"experiment={experiment}: expected the name of an experiment in {redact(tracking_uri)}. "
                 f"Choose one of these: {names}; or correct tracking_uri."
             )
-        parents = find_runs(client, [found.experiment_id], "tags.role = 'study'")
+        parents = _dated(find_runs(client, [found.experiment_id], "tags.role = 'study'"))
         children: dict[str, list[RunRecord]] = defaultdict(list)
         for role in ("trial", "confirmation") if trials else ("confirmation",):
-            runs = find_runs(client, [found.experiment_id], f"tags.role = '{role}'")
+            runs = _dated(find_runs(client, [found.experiment_id], f"tags.role = '{role}'"))
             parent = {run.info.run_id: run.data.tags.get(PARENT, "") for run in runs}
             for child in run_records(runs):
                 children[parent[child.run_id]].append(child)
@@ -132,7 +141,7 @@ def read_study_of_run(
                 raise
             return None  # the second code is for a text that is no run's id
         parent = run_id if run.data.tags.get("role") == "study" else run.data.tags.get(PARENT)
-        return (client.get_experiment(run.info.experiment_id).name, parent) if parent else None
+        return (in_one_line(client.get_experiment(run.info.experiment_id).name), parent) if parent else None
 
 
 def read_data_digests(tracking_uri: str, run_id: str, *, connections: Connections | None = None) -> tuple[str, ...]:
@@ -222,6 +231,19 @@ def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections
         return Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8")
 
 
+def find_experiment(client: MlflowClient, name: str) -> Experiment | None:
+    """Return the experiment of a name, in which control characters may be written out; None without one.
+
+    Args:
+        client: A client of the store.
+        name: The name.
+    """
+    found: Experiment | None = client.get_experiment_by_name(name)
+    if found is None and "\\" in name:
+        found = next((e for e in client.search_experiments() if in_one_line(e.name) == name), None)
+    return found
+
+
 def find_runs(
     client: MlflowClient, experiment_ids: Sequence[str], condition: str, *, view: int = ViewType.ACTIVE_ONLY
 ) -> list[Run]:
@@ -263,13 +285,21 @@ def _search(
 
 
 def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> StudyRecord:
-    tags = dict(run.data.tags)
+    given = {key: value for key, value in run.data.tags.items() if value is not None}  # a database may hold NULL
+    tags = {key: value if key.startswith(_OF_MLFLOW) else in_one_line(value) for key, value in given.items()}
     if missing := [tag for tag in _STUDY_TAGS if tag not in tags]:
+        named = in_one_line(str(run.info.run_name))
         raise StoreError(
-            f"experiment={experiment}: the run {run.info.run_name} ({run.info.run_id}) of a study has no tags "
+            f"experiment={experiment}: the run {named} ({run.info.run_id}) of a study has no tags "
             f"{', '.join(missing)}, which were removed in MLflow. Set them there again. Or delete the run there, and "
             "start the study's command again: it writes the run again."
         )
+    for tag in _NUMBER_TAGS:
+        if not tags.get(tag, "0").isdecimal() or len(tags.get(tag, "")) > _MOST_DIGITS:
+            raise StoreError(
+                f"experiment={experiment}: run {run.info.run_id} of the study {tags['study_name']} has the tag "
+                f"{tag}={tags[tag]}, expected a whole number. It was changed in MLflow. Correct it there."
+            )
     children = _without_twins(children)
     confirmations = [child for child in children if child.role == "confirmation"]
     return StudyRecord(
@@ -290,6 +320,22 @@ def _study_record(run: Run, experiment: str, children: list[RunRecord]) -> Study
         started=run.info.start_time / 1000,
         ended=ended(run),
     )
+
+
+def _dated(runs: list[Run]) -> list[Run]:
+    """Return runs after checking that their times are dates.
+
+    Raises:
+        StoreError: A time of a run was changed in the database.
+    """
+    for run in runs:
+        for name, time_ms in (("start", run.info.start_time), ("end", run.info.end_time)):
+            if time_ms is not None and not 0 <= time_ms < _LAST_MS:
+                raise StoreError(
+                    f"run {run.info.run_id}: {name}_time={time_ms}, expected milliseconds since 1970. It was changed "
+                    "in MLflow's database. Correct it there, or delete the run: the study's command writes it again."
+                )
+    return runs
 
 
 def _without_twins(children: Sequence[RunRecord]) -> list[RunRecord]:

@@ -15,7 +15,7 @@ from study.core.records import RunRecord, SearchedTrial, SearchRecord, StudyReco
 from study.core.redaction import redact
 from study.tracking.connection import Connections
 from study.tracking.mlflow_schema import OPENED, PARENT, run_name, run_records
-from study.tracking.read_studies import find_runs
+from study.tracking.read_studies import find_experiment, find_runs
 
 # Relative difference up to which two objectives are the same: databases round much later digits than float32 has.
 _RELATIVE = 1e-12
@@ -143,7 +143,7 @@ class RecordedStudies:
         Raises:
             MlflowException: Another experiment has the name, perhaps a deleted one.
         """
-        found = None if self._client is None else self._client.get_experiment_by_name(experiment)
+        found = None if self._client is None else find_experiment(self._client, experiment)
         if found is not None and self._client is not None:
             self._client.rename_experiment(found.experiment_id, name)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from study.config.schema import BACKENDS
-from study.core.errors import BackendError
+from study.core.errors import BackendError, refuse_out_of_memory
 from study.core.machine import n_cores
 from study.training.keras_internals import tensorflow_hidden
 from study.training.tensorflow_internals import gradient_registry
@@ -60,14 +60,17 @@ def check_settings_file() -> None:
 
     Raises:
         BackendError: Keras cannot be imported with the user's file.
+        MemoryRanOutError: Memory ran out.
     """
     if "keras" in sys.modules:
         return
     try:
         importlib.import_module("keras")
-    except ImportError:  # a missing package is a fault of the config
+    except ImportError as error:  # a missing package is a fault of the config
+        refuse_out_of_memory(error, "importing Keras")
         return
     except Exception as error:
+        refuse_out_of_memory(error, "importing Keras")
         file = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
         if not file.exists():
             raise

@@ -81,3 +81,18 @@ def counted(capsys):
             sys.stdout.write(f"\n{text}\n")
 
     return counted
+
+
+@pytest.fixture(scope="session")
+def finished(compose_quick, tmp_path_factory, empty_store):
+    """A folder with two finished studies."""
+    from study.run import run_study
+
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "mlruns").mkdir()
+    shutil.copyfile(empty_store, folder / "mlruns" / "mlflow.db")
+    for optimizer in ("adam", "sgd"):
+        run_study(
+            compose_quick(f"optimizer={optimizer}", f"study_name={optimizer}", "budget.n_trials=2", folder=folder)
+        )
+    return folder

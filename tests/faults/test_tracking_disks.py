@@ -60,7 +60,7 @@ def hold_and_break(victims, folder, breaking, *, uri=None, n_trials=2, **options
     finally:
         (folder / "go-1").touch()
         status = victims.ended()
-    assert status == 2, (folder / "stderr.txt").read_text()
+    assert status == 1, (folder / "stderr.txt").read_text()
     return message_of(folder)
 
 

@@ -64,6 +64,12 @@ def test_no_limit_stops_nothing():
         "tensorflow...ResourceExhaustedError: Graph execution error",
         "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes",
         "MemoryError",
+        "jax.errors.JaxRuntimeError: INTERNAL: CpuCallback error: Out of memory allocating 8 bytes.",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 7.45 GiB for an array with shape (1000000000,)",
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried",
+        "jaxlib.XlaRuntimeError: INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+        "RuntimeError: std::bad_alloc",
+        "Failed to allocate 1073741824 bytes for new constant",
         "torch.OutOfMemoryError: CUDA out of memory",
     ],
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from study.cli.text_table import render_table
 from study.config.schema import Stores
 from study.core.database_address import sqlite_file
-from study.core.errors import StoreError, StudyError
+from study.core.errors import StoreAwayError, StoreError, StudyError
 from study.core.names import mended, typed_command
 from study.core.records import StudyRecord
 from study.core.redaction import redact
@@ -137,10 +137,10 @@ def refuse_open(studies: Sequence[StudyInStores]) -> None:
         studies: The studies.
 
     Raises:
-        StudyError: A living worker has one of them open.
+        StoreAwayError: A living worker has one of them open.
     """
     if running := [study.title for study in studies if study.search is not None and study.search.is_open]:
-        raise StudyError(
+        raise StoreAwayError(
             f"TARGET={', '.join(running)}: expected a study that is not running, and a process works on it. Stop it "
             "with Ctrl-C, or wait until it ends."
         )

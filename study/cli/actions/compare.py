@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from study.cli.stores import find_stores
+from study.cli.stores import find_stores, keeps_pages
 from study.core.errors import StudyError
 from study.core.names import in_file_name, shortened
+from study.core.records import RunRecord
 from study.core.search_space import Range, Value
 from study.report.across_workloads import across, sentence
 from study.report.comparison import Comparison, compare
@@ -73,7 +74,8 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     wanted = options.figures is not None or not options.no_log
     pictures = [_pictures(comparison) if wanted else {} for comparison in comparisons]
     written = _write(output, page, _named(comparisons, pictures), options.figures)
-    run_ids = [] if options.no_log else _log(uri, read, pictures, connections, page=page, found=found)
+    is_kept = not options.no_log and keeps_pages(uri, "study compare")
+    run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
     if options.json:
         json.dump(
             {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1
@@ -124,7 +126,7 @@ def _read(uri: str, experiment: str, connections: Connections, *, force: bool) -
 def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
     """Return the importance of each argument. A diverged trial gets the worst score of the others, or 0."""
     ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
-    runs = [run for run in entry.trials if run.state != "failed" and all(a in run.params for a in ranges)]
+    runs = [run for run in entry.trials if run.state != "failed" and _has_values(run, ranges)]
     scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
     finite = [score for score in scores if math.isfinite(score)]
     if not finite:
@@ -132,6 +134,11 @@ def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
     worst = min(finite) if metric.direction == "maximize" else max(finite)
     points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
     return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
+
+
+def _has_values(run: RunRecord, ranges: Mapping[str, Range]) -> bool:
+    """Return whether a run has a value for each range; the argument of an optional range may be null."""
+    return all(a in run.params and (of.choices is not None or run.params[a] != "null") for a, of in ranges.items())
 
 
 def _value(text: str, searched: Range) -> Value:

@@ -16,7 +16,7 @@ import yaml
 
 from study.cli.launch.compose import compose_jobs, prepare
 from study.cli.launch.overrides import read_overrides
-from study.cli.stores import find_stores
+from study.cli.stores import find_stores, keeps_pages
 from study.cli.working_directory import packaged_conf
 from study.config.named_settings import resolve_setting
 from study.config.schema import StudyConfig, digest_of
@@ -87,10 +87,11 @@ def make_gallery(options: argparse.Namespace) -> int:
     missing = [name for name, run in runs.items() if run is None]
     if missing and options.experiments:
         raise _not_run(missing)
+    log = not options.no_log and keeps_pages(uri, "study gallery")
     made, faults = {}, []
     for run in filter(None, runs.values()):
         try:
-            made[run.name] = make_page(uri, run, output, log=not options.no_log)
+            made[run.name] = make_page(uri, run, output, log=log)
         except StudyError as error:
             faults.append(f"{run.name}: {error}")
     if made and not options.experiments:

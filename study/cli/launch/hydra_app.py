@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,16 +21,20 @@ from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
+from study.cli.launch.hydra_messages import plugin_faults
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
-from study.core.errors import ConfigError, Fault, StudyError
+from study.core.errors import ConfigError, Fault, StudyError, limit_errors
 from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
+
+if TYPE_CHECKING:
+    from study.run import StudyOutcome
 
 Checked = Sequence[tuple[Job, StudyConfig]]
 
@@ -127,6 +132,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
 
     tell_own_files(jobs)
     places = [*sys.path]
+    if command_line.multirun and jobs and (faults := plugin_faults(HydraConfig.get())):
+        raise ConfigError(faults)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check
 
@@ -246,15 +253,9 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
         SystemExit: The study ended with an error for the user; the status is the error's.
         JobError: Any other exception, or an error for the user in a process of another launcher.
     """
-    from study.cli.launch.child_process import run_anywhere
-    from study.core.log_capture import captured
-
     try:
-        with contextlib.nullcontext() if _runs_here() else job_of_launcher():
-            job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
-            with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-                config = _config_of(job, checked)
-            outcome = run_anywhere(config)
+        with contextlib.nullcontext() if _runs_here() else job_of_launcher(), limit_errors("this study"):
+            outcome = _run(own, telling, checked)
     except Stopped as stopped:
         if _runs_here():
             raise
@@ -267,6 +268,16 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
     return math.nan if outcome.best is None else outcome.best.objective
+
+
+def _run(own: DictConfig, telling: Collection[str], checked: Checked) -> StudyOutcome:
+    from study.cli.launch.child_process import run_anywhere
+    from study.core.log_capture import captured
+
+    job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
+        config = _config_of(job, checked)
+    return run_anywhere(config)
 
 
 def _config_of(job: Job, checked: Checked) -> StudyConfig:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
+from hydra.conf import HydraConf
+from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException, OverrideParseException
 
 from study.cli.launch.words import as_typed, option_groups
@@ -12,6 +15,17 @@ from study.config.reader import did_you_mean
 from study.core.errors import Fault
 
 _HYDRA_GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
+# Plugins that users of Hydra know, by group and choice, with the packages that have them.
+_PLUGINS = {
+    ("hydra/launcher", "rq"): "hydra-rq-launcher",
+    ("hydra/sweeper", "ax"): "hydra-ax-sweeper",
+    ("hydra/sweeper", "nevergrad"): "hydra-nevergrad-sweeper",
+    ("hydra/sweeper", "optuna"): "hydra-optuna-sweeper",
+    ("hydra/job_logging", "colorlog"): "hydra-colorlog",
+    ("hydra/hydra_logging", "colorlog"): "hydra-colorlog",
+}
+_NEEDED = {"ray": "ray"}  # modules that our own plugin imports when it launches
+_EXTRA = "pip install 'optimizer-study[distributed]'"
 _CHOICE = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not find '(?P<path>[^']+)'")
 _OPTIONS = re.compile(r"Available options in '(?P<group>[^']+)'")
 _NO_KEY = re.compile(r"Could not override '(?P<key>[^']+)'\.\nTo append to your config use \+(?P<word>.+)", re.DOTALL)
@@ -34,9 +48,33 @@ def missing_choice(error: MissingConfigException) -> tuple[str, Fault] | None:
     options = sorted(map(str, error.options or ()))
     allowed = f"one of {', '.join(options)}" if options else f"a file conf/{found['path']}.yaml"
     advice = did_you_mean(choice, options) if options else "Correct the name."
-    if found["where"] not in (None, "config"):
+    if package := _PLUGINS.get((group, choice)):
+        advice = f"It is a plugin of Hydra: pip install {package}."
+    if found["where"] not in (None, "config", "hydra/config"):
         advice += f" The name is in conf/{found['where']}.yaml."
     return group, Fault(key=group, value=choice, allowed=allowed, advice=advice)
+
+
+def plugin_faults(config: HydraConf) -> list[Fault]:
+    """Return a fault for the launcher and for the sweeper of a multirun if its plugin is not installed.
+
+    Args:
+        config: Hydra's own part of the composed config.
+    """
+    found = []
+    for part in ("launcher", "sweeper"):
+        group = f"hydra/{part}"
+        target, choice = str(getattr(config, part)["_target_"]), str(config.runtime.choices.get(group, "none"))
+        plugins = Plugins.instance()
+        is_known = plugins.is_in_toplevel_plugins_module(target) and target in plugins.class_name_to_class
+        if is_known and find_spec(_NEEDED.get(choice, "hydra")) is not None:
+            continue
+        package = "the package that has it" if target.startswith("hydra_plugins.") else "a plugin of Hydra"
+        install = _EXTRA if choice in ("joblib", "ray", "submitit_slurm") else f"install {package}"
+        advice = f"Install it ({install}), or leave out {group}."
+        allowed = f"a {part} that is installed, and {target} is not"
+        found.append(Fault(key=group, value=choice, allowed=allowed, advice=advice))
+    return found
 
 
 def in_our_words(error: Exception) -> str:

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
+from study.core.readable_output import shown
 from study.report.figures.figure import Figure
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
@@ -54,7 +55,7 @@ def _drawn(figure: Figure) -> str:
         canvas.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
     text = io.StringIO()
     canvas.savefig(text, format="svg", metadata={"Date": None, "Title": figure.title})
-    return text.getvalue()
+    return shown(text.getvalue())
 
 
 def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from study.core.readable_output import shown
+
 
 def fill_template(template: str, /, **data: Any) -> str:
-    """Return a template filled with data.
+    r"""Return a template filled with data, without control characters: they are written out, such as `\x1b`.
 
     Args:
         template: Its path below `study/`.
@@ -20,7 +22,7 @@ def fill_template(template: str, /, **data: Any) -> str:
     Raises:
         jinja2.UndefinedError: The template uses a value that is not given.
     """
-    return environment().get_template(template).render(**data)
+    return shown(environment().get_template(template).render(**data))
 
 
 @cache

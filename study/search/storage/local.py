@@ -10,8 +10,9 @@ from pathlib import Path
 import optuna
 from filelock import FileLock, Timeout
 
-from study.core.errors import StoreError
+from study.core.errors import StoreAwayError, StoreError, limit_advice
 from study.core.machine import holder_text
+from study.core.machine_limits import is_write_protected
 from study.search.storage.journal import Journal
 from study.search.storage.lock_holders import acquired
 
@@ -188,6 +189,23 @@ def has_workers(path: Path, *, study: str) -> bool:
                 continue
         except Timeout:
             return True
+        except OSError as error:
+            if not is_write_protected(error):
+                raise
+            if _is_held(lock):
+                return True
+    return False
+
+
+def _is_held(lock: Path) -> bool:
+    """Return whether a process holds a lock file that this one may only read, as on a read-only disk."""
+    with contextlib.suppress(ImportError), lock.open("rb") as file:
+        import fcntl  # not on Windows
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
     return False
 
 
@@ -201,6 +219,9 @@ def _first_free(locks: Path, study: str) -> FileLock:
 
 
 def _unusable(journal: Path, error: Exception) -> StoreError:
+    if (told := limit_advice(error)) is not None:
+        of = StoreAwayError if told.passes else StoreError
+        return of(f"storage.optuna_journal={journal}: it cannot be used ({error}). {told.advice}")
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
         f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from mlflow.entities import Metric
 
 from study.core.errors import StoreError
-from study.tracking.connection import reason_of
+from study.tracking.connection import failed_store
 from study.tracking.outbox.entries import Log, RunEntry
 from study.tracking.outbox.mlflow_writer import MlflowWriter, is_passing
 from study.tracking.outbox.spool import Spool
@@ -177,10 +177,10 @@ class WriterThread:
 
     def _raise_failure(self) -> None:
         if (failure := self._failure or self._refused) is not None:
-            raise StoreError(
-                f"tracking_uri={self._where}: results could not be written ({reason_of(failure)}). "
+            advice = (
                 "Check that it is reachable, not full and not write-protected; the same command continues the study."
-            ) from failure
+            )
+            raise failed_store(self._where, "results could not be written", failure, advice) from failure
 
     def _wait(self, is_over: Callable[[], bool], *, at_once: bool = False) -> bool:
         """Wait as long as entries are delivered; return the final value of `is_over`."""

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from study.core.machine import cache_folder
+from study.core.machine_limits import is_out_of_memory
 
 # Layouts of an array on the devices: each device has its share of the lanes, along the first or the second axis; or
 # each device has the whole array.
@@ -139,8 +140,8 @@ class Compiler:
             if key in self._waiting:
                 self._finish_compiling(key)
             return self._ready[key](*arguments)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or self.n_lanes == 1:
+        except (jax.errors.JaxRuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or self.n_lanes == 1:
                 raise
             raise NoRoomError(self.n_lanes // 2) from error
 

@@ -96,7 +96,7 @@ def test_nothing_is_deleted_without_a_yes(configs, here, tmp_path, monkeypatch, 
 def test_a_running_study_is_refused(configs, here, tmp_path, words, target):
     with open_search(configs["adam"]):
         status, out, err = here(*(word.format(target) for word in words), cwd=tmp_path)
-    assert (status, out) == (2, "")
+    assert (status, out) == (1, "")
     assert "digits-mlp/adam: expected a study that is not running, and a process works on it. Stop it with" in err
     assert _stores(configs["adam"]) == (["adam", "other"], ["adam", "other"])
 

@@ -1,4 +1,5 @@
 import pytest
+from hydra.core.plugins import Plugins
 
 from study.cli import main
 from study.pipeline import preflight
@@ -69,3 +70,44 @@ def test_a_key_that_is_typed_twice_does_not_differ_between_jobs(launched):
     assert [config.labels[0] for config in ran] == ["sgd", "adam"]
     (config,), _ = launched("optimizer=sgd", "model.dropout=0.1", "model.dropout=0.2")[0][2:], 0
     assert "dropout=0.2" in config.labels[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("hydra/launcher=joblib",), "hydra/launcher=joblib: expected a launcher that is installed, and "),
+        (("hydra/launcher=submitit_slurm",), "hydra/launcher=submitit_slurm: expected a launcher that is installed"),
+        (("hydra/launcher=ray",), "hydra/launcher=ray: expected a launcher that is installed, and "),
+    ],
+)
+def test_a_launcher_that_is_not_installed_is_said_before_anything_runs(tmp_path, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(tmp_path)
+    plugins = Plugins.instance().class_name_to_class
+    for name in [name for name in plugins if "joblib" in name or "submitit" in name]:
+        monkeypatch.delitem(plugins, name)
+    monkeypatch.setattr("study.cli.launch.hydra_messages.find_spec", lambda name: None if name == "ray" else name)
+    assert main(["run", "-m", *WORDS, "optimizer=sgd,adam", *words]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Install it (pip install 'optimizer-study[distributed]'), or leave out hydra/launcher." in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "package"),
+    [
+        ("hydra/sweeper=optuna", "hydra-optuna-sweeper"),
+        ("hydra/sweeper=ax", "hydra-ax-sweeper"),
+        ("hydra/job_logging=colorlog", "hydra-colorlog"),
+        ("hydra/launcher=rq", "hydra-rq-launcher"),
+    ],
+)
+def test_a_known_plugin_of_hydra_that_is_missing_is_named_with_its_package(
+    tmp_path, monkeypatch, capsys, word, package
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "-m", *WORDS, "optimizer=sgd", word]) == 2
+    err = capsys.readouterr().err
+    assert f"{word}: expected one of " in err
+    assert f"It is a plugin of Hydra: pip install {package}." in err
+    assert "conf/hydra/config.yaml" not in err
