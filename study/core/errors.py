@@ -174,6 +174,12 @@ class StoreError(StudyError):
     """A store that cannot be opened, or was written by another version."""
 
 
+class StoreAwayError(StoreError):
+    """A store that cannot be used now, and can be later: a server that is away, a full disk, a locked database."""
+
+    exit_status = 1
+
+
 class DataError(StudyError):
     """A data set that is missing or truncated, or whose shape contradicts its format."""
 

@@ -21,6 +21,7 @@ from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.pipeline.data_check import check_data
 from study.search.search_check import search_faults
+from study.search.storage.interface import wait_for_storage
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.training.auto import advise, is_auto
@@ -97,7 +98,7 @@ def check_stores(config: StudyConfig) -> None:
         StudyError: `study_name` belongs to another study.
     """
     check_store(config.stores.tracking_uri)
-    check_name(config)
+    wait_for_storage(config.stores, lambda: check_name(config))
 
 
 def check(

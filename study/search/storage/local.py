@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
 
 from study.core.errors import StoreError
+from study.core.outages import Result
 from study.search.storage.journal import Journal
 
 
@@ -33,6 +34,14 @@ class LocalStorage:
         self.worker = lock.name
         self._journal, self._path, self._locks = journal, path, lock.parent
         self._asking = lock.with_name(f"{lock.name.rpartition('-')[0]}.ask")
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation once: there is no server that could be away.
+
+        Args:
+            operation: The operation.
+        """
+        return operation()
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:
