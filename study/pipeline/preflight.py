@@ -24,6 +24,7 @@ from study.search.search_check import search_faults
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
+from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import advise, is_auto
 from study.training.backend import check_settings_file, select_backend, use_keras_defaults
 from study.training.trainer_check import candidate_faults, trainer_faults
@@ -97,7 +98,8 @@ def check_stores(config: StudyConfig) -> None:
         StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
-    check_store(config.stores.tracking_uri)
+    uri = config.stores.tracking_uri
+    wait_for_server(uri, lambda: check_store(uri))
     wait_for_storage(config.stores, lambda: check_name(config))
 
 

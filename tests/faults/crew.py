@@ -120,7 +120,7 @@ def work(order):
             return results
 
     config = build_config(folder, uri=order.get("uri"), n_trials=order["n_trials"])
-    changed = {key: order[key] for key in ("optuna_url", "stale_after_s") if order.get(key)}
+    changed = {key: order[key] for key in ("optuna_url", "stale_after_s", "server_patience_s") if order.get(key)}
     config = dataclasses.replace(
         config,
         stores=dataclasses.replace(config.stores, **changed),
@@ -144,9 +144,12 @@ def _take_part(config, trainer):
     )
     dataset = tiny_dataset()
     with open_search(config) as search:
-        with search.alone():
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment={})
-        with opened as tracker:
+
+        def open_record():
+            with search.alone():
+                return open_study(config, study_name=search.name, dataset=dataset, environment={})
+
+        with search.repeat(open_record) as tracker:
             context = StudyContext(
                 config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
             )

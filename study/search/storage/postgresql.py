@@ -18,10 +18,11 @@ import optuna
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
+from study.core.database_errors import answers
 from study.core.errors import StoreAwayError, StoreError
 from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
-from study.search.storage.server_errors import answers, postgresql_errors
+from study.search.storage.server_errors import postgresql_errors
 
 # Heartbeats that a worker sends within `stale_after_s`.
 _BEATS = 4

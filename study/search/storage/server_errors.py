@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL: a server that is away for a while, or a fault of its address, to be corrected."""
+"""Turn errors of PostgreSQL into messages for users."""
 
 from __future__ import annotations
 
@@ -6,32 +6,11 @@ import contextlib
 from collections.abc import Iterator
 
 import optuna
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from study.core.database_errors import passes
 from study.core.errors import StoreAwayError, StoreError
 from study.core.outages import reason_of_outage
-
-# Classes of codes, by PostgreSQL's appendix A: no connection, no slots or disk left, shut down or starting up.
-_PASSING_CLASSES = ("08", "53", "57P")
-# A transaction that was idle for too long; a server that is still read-only, as after a failover.
-_PASSING_CODES = ("25P03", "25006")
-_DROPPED = "57P04"
-# A refused connection has no code, only a text. These texts do not pass by themselves.
-_WRONG = (
-    "authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "is not permitted to log in",
-    "permission denied",
-    "Name or service not known",
-    "No address associated with hostname",
-    "nodename nor servname",
-    "invalid connection option",
-    "invalid port number",
-)
-# These texts come from a server, so that its address is right.
-_ANSWERS = ("the database system is", "too many clients", "too many connections", "connection slots")
 
 
 @contextlib.contextmanager
@@ -52,7 +31,7 @@ def postgresql_errors(url: str) -> Iterator[None]:
         raise StoreError(f"storage.optuna_url={url}: its driver is not installed ({error}). {advice}") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         told = f"storage.optuna_url={url}: PostgreSQL cannot be used"
-        if _passes(error):
+        if passes(error):
             raise StoreAwayError(
                 f"{told} now ({reason_of_outage(error)}). Check that it runs and that the address is right; when it "
                 "is back, the same command continues the study."
@@ -61,37 +40,3 @@ def postgresql_errors(url: str) -> Iterator[None]:
             f"{told} ({reason_of_outage(error)}). Check that the address is right, that the database exists and that "
             "PGPASSWORD or ~/.pgpass has its password; the same command continues the study."
         ) from error
-
-
-def answers(error: StoreAwayError) -> bool:
-    """Return whether an error came from a server that runs: it starts, stops, or has no connection left.
-
-    Args:
-        error: The error.
-    """
-    failed = _failed_call(error)
-    has_code = getattr(getattr(failed, "orig", None), "sqlstate", None) is not None
-    return has_code or any(text in str(failed) for text in _ANSWERS)
-
-
-def _passes(error: BaseException) -> bool:
-    """Return whether the same call may succeed later."""
-    failed = _failed_call(error)
-    if isinstance(failed, PendingRollbackError):  # the connection was lost earlier
-        return True
-    if not isinstance(failed, DBAPIError):
-        return False
-    code = getattr(failed.orig, "sqlstate", None)
-    if code is not None:
-        return (code.startswith(_PASSING_CLASSES) and code != _DROPPED) or code in _PASSING_CODES
-    if failed.connection_invalidated:
-        return True
-    is_of_connection = isinstance(failed, OperationalError | InterfaceError)
-    return is_of_connection and not any(text in str(failed) for text in _WRONG)
-
-
-def _failed_call(error: BaseException) -> BaseException:
-    """Return SQLAlchemy's error behind an error."""
-    while error.__cause__ is not None and not isinstance(error, SQLAlchemyError):
-        error = error.__cause__
-    return error
