@@ -56,6 +56,10 @@ class Crew:
         self._pids |= set(started)
         return started
 
+    def running(self):
+        """Return the ids of the workers that no `join` has awaited yet."""
+        return set(self._pids)
+
     def kill(self, pid):
         """Kill a worker at once."""
         os.kill(pid, signal.SIGKILL)
