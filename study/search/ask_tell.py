@@ -162,17 +162,15 @@ class Search:
         left = list(reports)
 
         def report() -> set[int]:
-            with self._own_trials(), self._store.together():
-                while left:
+            with self._own_trials(), self._store.together() if self._prunes else contextlib.nullcontext():
+                while self._prunes and left:
                     trial, epoch, value = left[0]
                     self._asked[trial.number].report(value, step=epoch)
                     del left[0]
-                return to_stop(self._study, {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports})
+                ids = {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports}
+                return to_stop(self._study, ids) if self._prunes and reports else set()
 
-        if self._prunes and reports:
-            return self.repeat(report)
-        with self._own_trials():
-            return set()
+        return self.repeat(report)
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended.
@@ -297,15 +295,20 @@ class Search:
             system_attrs=fixed_params(coordinates),
         )
         added = add_trial(self._study, asked)
-        self._store.watch(added)
-        return self._begin(number, optuna.Trial(self._study, added), run_seed=run_seed)
+        return self._begin(number, added, run_seed=run_seed)
 
-    def _begin(self, number: int, drawn: optuna.Trial, *, run_seed: int) -> Trial:
+    def _begin(self, number: int, added: int, *, run_seed: int) -> Trial:
         """Return a trial of the storage for training, after drawing the coordinates that it lacks."""
+        self._store.watch(added)
+        try:
+            drawn = optuna.Trial(self._study, added)
+            for name, drawn_from in self._distributions.items():
+                if name not in drawn.params:
+                    draw(drawn, name, drawn_from)
+        except BaseException:
+            self._store.unwatch(added)
+            raise
         self._asked[number] = drawn
-        for name, drawn_from in self._distributions.items():
-            if name not in drawn.params:
-                draw(drawn, name, drawn_from)
         point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
@@ -331,9 +334,8 @@ class Search:
             if frozen.user_attrs.get(WORKER) != self._store.worker or added in own:
                 continue
             if frozen.params.keys() == self._distributions.keys():
-                self._store.watch(added)
                 run_seed = trial_run_seed(self._config.study_seed, number)
-                resumed.append(self._begin(number, optuna.Trial(self._study, added), run_seed=run_seed))
+                resumed.append(self._begin(number, added, run_seed=run_seed))
             else:
                 self._give_up(added)
         return resumed
@@ -379,17 +381,19 @@ class Search:
 
         A heartbeat finds this out early. Before the next heartbeat, a write to an ended trial fails.
         """
-        if lost := self._store.lost():
-            raise self._taken_over(len(lost))
+        if self._store.lost():  # or ended by this worker, to which the answer was lost
+            self._check_own()
         try:
             yield
-        except optuna.exceptions.UpdateFinishedTrialError as error:
-            own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
-            raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
+        except optuna.exceptions.UpdateFinishedTrialError:
+            self._check_own()
+            raise
 
-    def _taken_over(self, n: int) -> LostTrialsError:
-        return LostTrialsError(
-            f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
-            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
-            "from the server. Start it again, and it takes part again."
-        )
+    def _check_own(self) -> None:
+        own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
+        if n := sum(TAKEN_OVER in trial.user_attrs for trial in own):
+            raise LostTrialsError(
+                f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
+                f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
+                "from the server. Start it again, and it takes part again."
+            )

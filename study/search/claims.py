@@ -121,8 +121,12 @@ class Claims:
     def _claim(self, key: str) -> None:
         claim = self._storage.optuna.create_new_trial(self._study_id)
         self._storage.watch(claim)
-        self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
-        self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        try:
+            self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
+            self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        except BaseException:
+            self._storage.unwatch(claim)
+            raise
         self._mine[key] = claim
 
     def _held(self, *, again: bool) -> set[str]:

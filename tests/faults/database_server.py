@@ -1,5 +1,6 @@
 """A real PostgreSQL that is stopped, killed or frozen, and started again."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import shutil
@@ -51,7 +52,8 @@ class DatabaseServer:
 
     def start(self):
         """Start it, or start it again."""
-        self._database.start()
+        with self._telling():
+            self._database.start()
 
     def stop(self, mode):
         """Stop it: `fast` ends its connections, `immediate` is a crash, `frozen` does not answer."""
@@ -61,7 +63,8 @@ class DatabaseServer:
             for process in self._frozen:
                 process.send_signal(signal.SIGSTOP)
         else:
-            self._database._run("pg_ctl", "-D", self._database._folder, "-m", mode, "-w", "stop")
+            with self._telling():
+                self._database._run("pg_ctl", "-D", self._database._folder, "-m", mode, "-w", "stop")
 
     def go_on(self):
         """Start it again, or thaw it."""
@@ -87,6 +90,12 @@ class DatabaseServer:
             connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return f"{url}/{name}"
+
+    @contextlib.contextmanager
+    def _telling(self):
+        """Let programs write to a file: pytest's own standard error is no file."""
+        with (self._folder / "told.txt").open("a") as told, contextlib.redirect_stderr(told):
+            yield
 
     def _postmaster(self):
         return int((self._database._folder / "postmaster.pid").read_text().split()[0])

@@ -36,7 +36,7 @@ def server():
 @pytest.fixture
 def url(server, request):
     """A separate database for each test."""
-    return server.database(request.node.name.partition("[")[0][:60])
+    return server.database("".join(sign if sign.isalnum() else "_" for sign in request.node.name)[5:65])
 
 
 @pytest.fixture(scope="module")
@@ -163,22 +163,23 @@ class TestPostgresql:
     @pytest.mark.parametrize("mode", ["fast", "immediate", "frozen"])
     def test_many_outages_at_any_moment(self, crew, server, url, mode, counted):
         moments = random.Random(mode)
-        n_trials, n_outages, away = 60, 0, 0.0
+        n_trials, n_outages, away = 40, 0, 0.0
         server.stop(mode)  # the workers open their study while it is away
-        started(crew, url, n_trials=n_trials, n_confirmations=2)
+        started(crew, url, n_trials=n_trials, stale_after_s=2.0)
         time.sleep(2.0)
         server.go_on()
         pids = crew.running()
         while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
-            time.sleep(moments.uniform(0.0, 0.8))
+            time.sleep(moments.uniform(0.0, 3.0))
             seconds = moments.choice([0.0, 0.3, 1.5, 4.0])
             server.stop(mode)
             time.sleep(seconds)
             server.go_on()
             n_outages, away = n_outages + 1, away + seconds
-        assert set(crew.join().values()) == {0}, lines(crew)
+        ended = crew.join()
+        assert set(ended.values()) == {0}, [shown for shown in lines(crew).values() if "Error" in shown[-1]]
         check(crew, url, n_trials=n_trials)
-        counted(f"3 workers, PostgreSQL {mode} {n_outages} times, {away:.0f} s in all: 60 of 60 trials, none twice")
+        counted(f"3 workers, PostgreSQL {mode} {n_outages} times, {away:.0f} s in all: 40 of 40 trials, none twice")
 
     @pytest.mark.faults
     def test_a_worker_that_is_killed_during_an_outage_loses_its_trial_and_the_others_lose_none(

@@ -23,6 +23,7 @@ class LosingStorage:
     def __init__(self, path, *, at, is_done):
         self.optuna = optuna.storages.get_storage(optuna.storages.RDBStorage(f"sqlite:///{path}"))
         self.n_commits, self.watched, self._depth = 0, set(), 0
+        self._is_locked_out = False
         engine = database_of(self.optuna).engine
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous = OFF")
@@ -31,9 +32,11 @@ class LosingStorage:
 
         def losing(connection):
             self.n_commits += 1
-            if self.n_commits != at or is_done:
+            if not self._is_locked_out and (self.n_commits != at or is_done):
                 commit(connection)
             if self.n_commits == at:
+                self._is_locked_out = self._depth > 1
+            if self.n_commits == at or self._is_locked_out:
                 raise sqlite3.OperationalError("server closed the connection unexpectedly")
 
         dialect.do_commit = losing
@@ -55,10 +58,21 @@ class LosingStorage:
 
     @contextlib.contextmanager
     def alone(self):
+        """With the connection, the lock is lost, without which nothing is written."""
+        self._depth += 1
+        try:
+            with postgresql_errors("sqlite"):
+                yield
+        finally:
+            self._depth -= 1
+            self._is_locked_out = False
+
+    @contextlib.contextmanager
+    def reading(self):
         with postgresql_errors("sqlite"):
             yield
 
-    creating = reading = together = alone
+    creating, together = alone, reading
 
     def watch(self, trial_id):
         self.watched.add(trial_id)
@@ -70,7 +84,6 @@ class LosingStorage:
         return frozenset()
 
     def abandoned(self, running):
-        # Optuna itself repeats the creation of a trial. The first row then has no heartbeats.
         return {trial_id for trial_id, worker in running.items() if worker is None or trial_id not in self.watched}
 
 
