@@ -23,19 +23,20 @@ _WRONG = (
     "invalid connection option",
     "invalid port number",
 )
+# No connection was made, as the driver says it.
+_UNCONNECTED = ("connection failed", "connection is bad", "connection timeout", "[Errno ")
 # These texts come from a server, so that its address is right.
 _ANSWERS = ("the database system is", "too many clients", "too many connections", "connection slots")
 
 
 def answers(error: BaseException) -> bool:
-    """Return whether an error came from a server that runs: it starts, stops, or has no connection left.
+    """Return whether an error shows that there is a server: it starts, stops, or has no connection left.
 
     Args:
         error: The error.
     """
-    failed = _failed_call(error)
-    has_code = getattr(getattr(failed, "orig", None), "sqlstate", None) is not None
-    return has_code or any(text in str(failed) for text in _ANSWERS)
+    text = str(_failed_call(error))
+    return any(known in text for known in _ANSWERS) or not any(known in text for known in _UNCONNECTED)
 
 
 def passes(error: BaseException) -> bool:

@@ -288,8 +288,8 @@ def open_postgresql(url: str, *, study: str, stale_after_s: float, patience_s: f
 def wait_for_postgresql(operation: Callable[[], Result], *, patience_s: float) -> Result:
     """Call an operation of a command that begins; while the server is away, call it again.
 
-    A server that answers that it starts, stops or has no connection left is given `patience_s`. One that does not
-    answer at all may have another address: it is given at most `SHORT_PATIENCE_S`.
+    A server that answers once, such as that it starts, stops or has no connection left, is given `patience_s`. One
+    that does not answer at all may have another address: it is given at most `SHORT_PATIENCE_S`.
 
     Args:
         operation: The operation.
@@ -298,9 +298,12 @@ def wait_for_postgresql(operation: Callable[[], Result], *, patience_s: float) -
     Raises:
         StoreAwayError: The server is still away.
     """
+    has_answered = False
 
     def patience_of(error: StoreAwayError) -> float:
-        return patience_s if answers(error) else min(patience_s, SHORT_PATIENCE_S)
+        nonlocal has_answered
+        has_answered = has_answered or answers(error)
+        return patience_s if has_answered else min(patience_s, SHORT_PATIENCE_S)
 
     return Outage("PostgreSQL", patience_s=patience_s).bridge(operation, patience_of=patience_of)
 
