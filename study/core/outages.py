@@ -35,10 +35,13 @@ class Outage:
         server: Name of the server.
         patience_s: Longest time to wait for the server, in seconds.
         meanwhile: A sentence that says what happens in the meantime. Default: empty.
+        away: The error that means that this server is away. Default: any server.
     """
 
-    def __init__(self, server: str, *, patience_s: float, meanwhile: str = "") -> None:
-        self._server, self._patience_s, self._meanwhile = server, patience_s, meanwhile
+    def __init__(
+        self, server: str, *, patience_s: float, meanwhile: str = "", away: type[StoreAwayError] = StoreAwayError
+    ) -> None:
+        self._server, self._patience_s, self._meanwhile, self._away = server, patience_s, meanwhile, away
         self._changing = threading.Lock()
         self._callers: set[str] = set()  # those whose last call failed
         self._since = 0.0
@@ -67,7 +70,7 @@ class Outage:
                 if first is not None:
                     probe()
                 result = operation()
-            except StoreAwayError as error:
+            except self._away as error:
                 now = time.monotonic()
                 first = now if first is None else first
                 patience_s = self._patience_s if patience_of is None else patience_of(error)

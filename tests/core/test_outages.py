@@ -65,6 +65,16 @@ def test_other_errors_are_not_waited_for(clock, said):
     assert (len(calls), clock, said) == (1, [], [])
 
 
+def test_an_outage_of_another_server_is_not_waited_for(clock, said):
+    class AwayError(StoreAwayError):
+        pass
+
+    operation, calls = failing(1, StoreAwayError("the other server is away"))
+    with pytest.raises(StoreAwayError, match="the other server"):
+        Outage("The server", patience_s=60.0, away=AwayError).bridge(operation)
+    assert (len(calls), clock, said) == (1, [], [])
+
+
 def test_a_failed_probe_counts_as_a_failure(clock, said):
     operation, calls = failing(1)
     states = iter([StoreAwayError("still away"), None])

@@ -116,7 +116,7 @@ class TestPostgresql:
             server.go_on()
         for shown in lines(crew).values():
             assert "the same command continues the study" in shown[-1]
-            assert "StoreAwayError" in shown[-1]
+            assert "PostgresqlAwayError" in shown[-1]
         started(crew, url, n_trials=9)
         assert list(crew.join().values()) == [0, 0, 0]
         (record,) = read_studies(f"sqlite:///{crew.folder}/mlruns/mlflow.db", "tiny-mlp")

@@ -22,7 +22,7 @@ from study.core.database_errors import answers
 from study.core.errors import StoreAwayError, StoreError
 from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
-from study.search.storage.server_errors import postgresql_errors
+from study.search.storage.server_errors import PostgresqlAwayError, postgresql_errors
 
 # Heartbeats that a worker sends within `stale_after_s`.
 _BEATS = 4
@@ -84,7 +84,8 @@ class PostgresqlStorage:
         with _lock(self._engine, _CREATING):  # one worker makes the tables
             self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
         sqlalchemy.event.listen(database_of(self.optuna).engine, "before_cursor_execute", self._check_lock)
-        self._outage = Outage("PostgreSQL", patience_s=patience_s, meanwhile="Training goes on meanwhile. ")
+        meanwhile = "Training goes on meanwhile. "
+        self._outage = Outage("PostgreSQL", patience_s=patience_s, meanwhile=meanwhile, away=PostgresqlAwayError)
         self._here = _OfThread()
         self._watched: set[int] = set()
         self._lost: set[int] = set()

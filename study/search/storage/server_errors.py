@@ -13,6 +13,10 @@ from study.core.errors import StoreAwayError, StoreError
 from study.core.outages import reason_of_outage
 
 
+class PostgresqlAwayError(StoreAwayError):
+    """A PostgreSQL that is away."""
+
+
 @contextlib.contextmanager
 def postgresql_errors(url: str) -> Iterator[None]:
     """Turn any failure of the server in the block into a StoreError.
@@ -21,7 +25,7 @@ def postgresql_errors(url: str) -> Iterator[None]:
         url: Address of the database.
 
     Raises:
-        StoreAwayError: The server cannot be used now, and can be later.
+        PostgresqlAwayError: The server cannot be used now, and can be later.
         StoreError: The address, the database or the credentials have to be corrected, or the driver is missing.
     """
     try:
@@ -32,7 +36,7 @@ def postgresql_errors(url: str) -> Iterator[None]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         told = f"storage.optuna_url={url}: PostgreSQL cannot be used"
         if passes(error):
-            raise StoreAwayError(
+            raise PostgresqlAwayError(
                 f"{told} now ({reason_of_outage(error)}). Check that it runs and that the address is right; when it "
                 "is back, the same command continues the study."
             ) from error
