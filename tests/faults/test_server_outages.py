@@ -163,14 +163,14 @@ class TestPostgresql:
     @pytest.mark.parametrize("mode", ["fast", "immediate", "frozen"])
     def test_many_outages_at_any_moment(self, crew, server, url, mode, counted):
         moments = random.Random(mode)
-        n_trials, n_outages, away = 40, 0, 0.0
+        n_trials, n_outages, away = 40, 1, 2.0
         server.stop(mode)  # the workers open their study while it is away
         started(crew, url, n_trials=n_trials, stale_after_s=2.0)
         time.sleep(2.0)
         server.go_on()
-        pids = crew.running()
-        while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
-            time.sleep(moments.uniform(0.0, 3.0))
+        workers = [psutil.Process(pid) for pid in crew.running()]
+        while n_outages < 16 and any(worker.status() != psutil.STATUS_ZOMBIE for worker in workers):
+            time.sleep(moments.uniform(0.0, 4.0))
             seconds = moments.choice([0.0, 0.3, 1.5, 4.0])
             server.stop(mode)
             time.sleep(seconds)
