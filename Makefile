@@ -49,8 +49,8 @@ test-quick: $(VENV)/installed-dev ## run the tests that a change most likely bre
 test-faults: $(VENV)/installed-dev ## kill processes and servers, fill disks, damage files, many times (an hour; PostgreSQL if installed)
 	$(BIN)/python -m pytest -q -m faults tests
 
-postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL (needs Debian's postgresql)
-	$(BIN)/python -m pytest -q -m faults tests/faults/test_workers_postgresql.py
+postgresql: $(VENV)/installed-dev ## test workers that share a study on PostgreSQL, and its outages (needs Debian's postgresql)
+	$(BIN)/python -m pytest -q -m "faults or slow" tests/faults/test_workers_postgresql.py tests/faults/test_server_outages.py
 
 browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium (needs chromium and chromedriver)
 	$(BIN)/python -m pytest -q -m browser tests/report

@@ -10,6 +10,7 @@ from typing import Any
 from study.config.schema import StudyConfig
 from study.core.interrupt import grace
 from study.core.log_capture import captured, removed_without_stores
+from study.core.outages import said_through
 from study.core.trainer_interface import BestTrial
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, leave, record
@@ -62,6 +63,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         removed_without_stores(config.log_file, config.stores.optuna_journal),
         captured(config.log_file) as terminal,
         open_view(config.live, stream=terminal) as view,
+        said_through(view.message),
         start_study(config, view) as context,
     ):
         repeat_first_epoch(context)

@@ -49,7 +49,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
 _REFERENCE = re.compile(r"\$\{[^}]*")
 _RELATIVE = re.compile(r"\$\{[.]+(?P<path>[^.\[${}][^\[${}]*)")
 _LOCAL = ("name", "optuna_journal", "mlflow_database", "artifacts")
-_SERVER = ("name", "host", "optuna_url", "mlflow_server", "artifacts", "stale_after_s")
+_SERVER = ("name", "host", "optuna_url", "mlflow_server", "artifacts", "stale_after_s", "server_patience_s")
 # Usual names in other libraries that no spelling leads to.
 _USUAL = {"seed": "study_seed", "lr": "optimizer.learning_rate", "timeout": "budget.time_limit_s"}
 _LONGEST_SHOWN = 40

@@ -36,6 +36,7 @@ def read_stores(read: Reader, folder: Path) -> Stores:
         # Named explicitly: SQLAlchemy's default driver for postgresql:// depends on its version.
         optuna_url=re.sub(r"^postgresql://", "postgresql+psycopg://", optuna_url) or None,
         stale_after_s=read.number("storage.stale_after_s", optional=True, above=0) or Stores.stale_after_s,
+        server_patience_s=read.number("storage.server_patience_s", optional=True, above=0) or Stores.server_patience_s,
     )
 
 

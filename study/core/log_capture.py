@@ -84,6 +84,16 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
         raise
 
 
+def behind_the_log(stream: TextIO) -> TextIO | None:
+    """Return the terminal while standard error goes to a log; None otherwise.
+
+    Args:
+        stream: Standard error as Python sees it.
+    """
+    found: TextIO | None = getattr(stream, _TERMINAL, None)
+    return found
+
+
 def _last_change(path: Path | None) -> int:
     """Return the time of the last change of a file, in nanoseconds; 0 without a file."""
     return path.stat().st_mtime_ns if path is not None and path.exists() else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -18,14 +17,12 @@ from rich.text import Text
 
 from study.config.schema import Direction, Live
 from study.core.readable_output import in_one_line, own_sequences, readable, shown
-from study.core.redaction import redact
 from study.core.trainer_interface import BestTrial, Kind, State
 from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, number_text
 
 __all__ = ["Ended", "View", "open_view"]
 
 _REFRESHES_PER_SECOND = 4
-_PACKAGE = "study"
 
 
 @contextmanager
@@ -39,12 +36,6 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
     Yields:
         The view. A live view leaves the screen at the end, except for its lines.
     """
-    with _opened(mode, stream) as view, _warnings_shown(view):
-        yield view
-
-
-@contextmanager
-def _opened(mode: Live, stream: TextIO) -> Iterator[View]:
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     if mode is False or (mode == "auto" and not is_terminal):
         yield View(_line_writer(readable(stream)), each_trial=True)
@@ -60,18 +51,6 @@ def _opened(mode: Live, stream: TextIO) -> Iterator[View]:
         transient=True,
     ):
         yield view
-
-
-@contextmanager
-def _warnings_shown(view: View) -> Iterator[None]:
-    """Show warnings of this package, such as a server that is away; they are logged as well."""
-    logger, handler = logging.getLogger(_PACKAGE), logging.Handler(logging.WARNING)
-    setattr(handler, "emit", lambda record: view.message(redact(record.getMessage())))  # noqa: B010 - for mypy
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 class View:

@@ -30,8 +30,10 @@ from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.pipeline.data_check import check_data
 from study.search.search_check import search_faults
+from study.search.storage.interface import wait_for_storage
 from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
+from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import advise, is_auto
 from study.training.backend import check_settings_file, select_backend, use_keras_defaults
 from study.training.trainer_check import candidate_faults, trainer_faults
@@ -107,8 +109,9 @@ def check_stores(config: StudyConfig) -> None:
         StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
     """
-    check_store(config.stores.tracking_uri)
-    check_name(config)
+    uri = config.stores.tracking_uri
+    wait_for_server(uri, lambda: check_store(uri))
+    wait_for_storage(config.stores, lambda: check_name(config))
 
 
 def check(

@@ -17,6 +17,7 @@ from study.pipeline.live_view import View
 from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
 from study.pipeline.reconcile import reconcile
 from study.search.ask_tell import Search, open_search
+from study.search.storage.interface import wait_for_storage
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.environment import environment
 
@@ -35,18 +36,28 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
     dataset = load_dataset(config)
-    identified = identify(config, dataset, build_model(config, dataset))
+    model = build_model(config, dataset)
+    identified = wait_for_storage(config.stores, lambda: identify(config, dataset, model))
     check_task(config, dataset)
     config = identified.config
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
         versions = environment()
-        with search.alone():  # one worker at a time: the first creates the run that all others use
-            known = search.record()
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment=versions, search=known)
-            tracker = stores.enter_context(opened)
-            repairs = reconcile(config, search, tracker, known=known)
+
+        def open_record() -> tuple[StudyTracker, list[str]]:
+            # One worker at a time: the first creates the run that all others use.
+            with search.alone(), contextlib.ExitStack() as undo:
+                known = search.record()
+                opened = open_study(
+                    config, study_name=search.name, dataset=dataset, environment=versions, search=known
+                )
+                tracker = undo.enter_context(opened)
+                repairs = reconcile(config, search, tracker, known=known)
+                stores.push(undo.pop_all())
+                return tracker, repairs
+
+        tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
         for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
             view.message(told)

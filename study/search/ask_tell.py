@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import optuna
 from optuna.trial import TrialState
 
-from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
-from study.core.errors import StudyError
+from study.core.outages import Result
 from study.core.records import SearchedTrial, SearchRecord
 from study.core.search_space import Value, to_arguments, to_coordinates
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import BestTrial, Trial, TrialResult
-from study.search.claims import Claims
+from study.search.claims import Claims, LostTrialsError
 from study.search.failed_trials import last_line
 from study.search.optuna_internals import add_trial, draw, fixed_params, trial_id
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.recorded_trials import as_template, recorded_trial
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
-from study.search.storage.interface import SearchStorage, open_storage
-from study.search.study_names import choose_name, describe_study, known_studies, mend_name, new_optuna_name
+from study.search.storage.interface import SearchStorage, open_storage, repeated
+from study.search.study_names import find_or_create
 from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
@@ -42,18 +41,14 @@ def open_search(config: StudyConfig) -> Iterator[Search]:
         StudyError: `study_name` belongs to another study.
     """
     with open_storage(config) as storage:
-        with storage.creating():
-            known = known_studies(storage.optuna, config.experiment_name)
-            name = chosen = choose_name(config, known)
-            if name in known:
-                begun = mend_name(storage.optuna, known[name], known)
-                name, optuna_name = begun.name, begun.optuna_name
-            else:
-                optuna_name = new_optuna_name(storage.optuna, config, name)
-            optuna_study = _create(config, storage.optuna, name=name, optuna_name=optuna_name)
-            claims = Claims(storage, optuna_study.study_name)
-        same = {study.name for study in known.values() if study.digest == config.digest}
-        yield Search(config, optuna_study, storage, name=name, claims=claims, namesakes=same - {name, chosen})
+        yield storage.repeat(lambda: _open(config, storage))
+
+
+def _open(config: StudyConfig, storage: SearchStorage) -> Search:
+    with storage.creating():
+        name, optuna_study, namesakes = find_or_create(config, storage.optuna)
+        claims = Claims(storage, optuna_study.study_name)
+    return Search(config, optuna_study, storage, name=name, claims=claims, namesakes=namesakes)
 
 
 class Search:
@@ -104,7 +99,12 @@ class Search:
         Args:
             n: The largest number of trials to propose.
         """
+        before, attempts = frozenset(self._asked), itertools.count()
+        return self.repeat(lambda: self._ask_alone(n, before, again=next(attempts) > 0))
+
+    def _ask_alone(self, n: int, before: Collection[int], *, again: bool) -> list[Trial]:
         with self._store.alone(), quiet():
+            resumed = self._resume(before) if again else []
             self._take_over(self._known())
             known = self._known()
             retried = {n: t.params for n, t in known.failed.items() if trial_id(t) in self._to_retry}
@@ -114,10 +114,23 @@ class Search:
             }
             first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
             due = heapq.merge(sorted(retried), known.free(self._config.n_trials))
-            return [
+            n_due = min(n, self._config.n_at_once) - len(resumed)
+            asked = [
                 self._ask(number, points.get(number, {} if number else first))
-                for number in list(itertools.islice(due, min(n, self._config.n_at_once)))
+                for number in list(itertools.islice(due, n_due))
             ]
+            return [*resumed, *asked]
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation on the search; while its server is away, call it again.
+
+        Args:
+            operation: The operation, which may be called again after it failed anywhere.
+
+        Raises:
+            StoreAwayError: The server was away for longer than `storage.server_patience_s`.
+        """
+        return self._store.repeat(operation)
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep the study's other workers from asking and telling during the block."""
@@ -131,12 +144,14 @@ class Search:
         """
         return any(trial.number in self._index.left for trial in trials)
 
+    @repeated
     def others_train(self) -> bool:
         """Return whether other living workers train trials of this study."""
         with self._store.alone():
             running = self._running(self._known())
             return len(running) > len(self._store.abandoned(running))
 
+    @repeated
     def others_text(self) -> str:
         """Return the trials that other living workers train, with their processes, in words; empty without any."""
         with self._store.alone():
@@ -160,13 +175,18 @@ class Search:
         Args:
             reports: For each trial: the trial, the epoch (from 0) and the objective at this epoch.
         """
-        with self._own_trials():
-            if not self._prunes or not reports:
-                return set()
-            with self._store.together():
-                for trial, epoch, value in reports:
+        left = list(reports)
+
+        def report() -> set[int]:
+            with self._own_trials(), self._store.together() if self._prunes else contextlib.nullcontext():
+                while self._prunes and left:
+                    trial, epoch, value = left[0]
                     self._asked[trial.number].report(value, step=epoch)
-                return to_stop(self._study, {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports})
+                    del left[0]
+                ids = {t.number: trial_id(self._asked[t.number]) for t, _, _ in reports}
+                return to_stop(self._study, ids) if self._prunes and reports else set()
+
+        return self.repeat(report)
 
     def tell_all(self, ended: Sequence[tuple[TrialResult, float]]) -> None:
         """Record how the trials of a batch ended.
@@ -174,9 +194,16 @@ class Search:
         Args:
             ended: The result and the objective of each trial.
         """
-        with self._own_trials(), self._store.alone():
-            for result, objective in ended:
-                self.tell(result, objective=objective)
+        left = list(ended)
+
+        def tell() -> None:
+            with self._own_trials(), self._store.alone():
+                while left:
+                    result, objective = left[0]
+                    self.tell(result, objective=objective)
+                    del left[0]
+
+        self.repeat(tell)
 
     def tell(self, result: TrialResult, *, objective: float) -> None:
         """Record how a trial ended; a diverged one counts as complete with the worst objective.
@@ -186,6 +213,16 @@ class Search:
             objective: The trial's objective; NaN for a failed trial.
         """
         optuna_trial = self._asked[result.trial.number]
+        try:
+            self._end(optuna_trial, result, objective=objective)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            # An earlier attempt has told it, and the answer was lost; or another worker has taken it over.
+            if TAKEN_OVER in self._store.optuna.get_trial(trial_id(optuna_trial)).user_attrs:
+                raise
+        self._store.unwatch(trial_id(optuna_trial))
+        del self._asked[result.trial.number]
+
+    def _end(self, optuna_trial: optuna.Trial, result: TrialResult, *, objective: float) -> None:
         optuna_trial.set_user_attr(STATE, result.state)
         if result.state == "failed":
             optuna_trial.set_user_attr(ERROR, last_line(result.error))
@@ -194,15 +231,15 @@ class Search:
         states = {"pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         state = states.get(result.state, TrialState.COMPLETE)
         self._study.tell(optuna_trial, objective if state == TrialState.COMPLETE else None, state=state)
-        self._store.unwatch(trial_id(optuna_trial))
-        del self._asked[result.trial.number]
 
     @property
+    @repeated
     def ended(self) -> dict[int, str]:
         """States of the trials that ended, by number."""
         numbered = self._known().numbered
         return {number: str(t.user_attrs.get(STATE)) for number, t in numbered.items() if t.state.is_finished()}
 
+    @repeated
     def record(self) -> SearchRecord:
         """Return the trials that ended, and the other studies with this digest, for the comparison with MLflow."""
         with self._store.reading():
@@ -237,10 +274,12 @@ class Search:
         return len(self.ended)
 
     @property
+    @repeated
     def errors(self) -> list[str]:
         """Last line of the error of each failed trial."""
         return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._known().failed.values()]
 
+    @repeated
     def best(self) -> BestTrial | None:
         """Return the best completed trial, the earlier of equals; None if every trial diverged or failed."""
         found = self._known().best
@@ -254,6 +293,7 @@ class Search:
         """Prepare for `plots` in the background."""
         import_in_background()
 
+    @repeated
     def plots(self) -> str | None:
         """Return Optuna's own plots as one HTML page that works offline; None if there is nothing to plot."""
         return draw_plots(self._study, n_searched=len(self._distributions), prunes=self._prunes)
@@ -271,11 +311,20 @@ class Search:
             system_attrs=fixed_params(coordinates),
         )
         added = add_trial(self._study, asked)
+        return self._begin(number, added, run_seed=run_seed)
+
+    def _begin(self, number: int, added: int, *, run_seed: int) -> Trial:
+        """Return a trial of the storage for training, after drawing the coordinates that it lacks."""
         self._store.watch(added)
-        drawn = self._asked[number] = optuna.Trial(self._study, added)
-        for name, drawn_from in self._distributions.items():
-            if name not in params:
-                draw(drawn, name, drawn_from)
+        try:
+            drawn = optuna.Trial(self._study, added)
+            for name, drawn_from in self._distributions.items():
+                if name not in drawn.params:
+                    draw(drawn, name, drawn_from)
+        except BaseException:
+            self._store.unwatch(added)
+            raise
+        self._asked[number] = drawn
         point = to_arguments(self._config.optimizer.ranges, drawn.params)
         return Trial(
             number=number,
@@ -283,6 +332,29 @@ class Search:
             run_seed=run_seed,
             order_seed=self._config.order_seed,
         )
+
+    def _resume(self, before: Collection[int]) -> list[Trial]:
+        """Return the trials that an attempt to ask has added before it lost its connection.
+
+        A trial that was cut off in the middle of its draw is ended, so that it is drawn again, to the same point.
+
+        Args:
+            before: Numbers of the trials that this worker had before the attempt.
+        """
+        for number in self._asked.keys() - before:
+            self._store.unwatch(trial_id(self._asked.pop(number)))
+        self._study.sampler = optuna.samplers.RandomSampler()  # nothing is drawn
+        own, resumed = {trial_id(trial) for trial in self._asked.values()}, []
+        for frozen in self._known().unended:
+            added, number = trial_id(frozen), frozen.user_attrs.get(NUMBER, -1)
+            if frozen.user_attrs.get(WORKER) != self._store.worker or added in own:
+                continue
+            if frozen.params.keys() == self._distributions.keys():
+                run_seed = trial_run_seed(self._config.study_seed, number)
+                resumed.append(self._begin(number, added, run_seed=run_seed))
+            else:
+                self._give_up(added)
+        return resumed
 
     def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
         """Draw all coordinates if the sampler does not read the store: one write is then enough; otherwise none."""
@@ -312,8 +384,12 @@ class Search:
         """End the running trials of dead workers, so that they are proposed again."""
         running = self._running(known)
         for abandoned in self._store.abandoned(running) if running else ():
-            self._store.optuna.set_trial_user_attr(abandoned, TAKEN_OVER, True)
-            self._store.optuna.set_trial_state_values(abandoned, TrialState.FAIL)
+            self._give_up(abandoned)
+
+    def _give_up(self, added: int) -> None:
+        """End a running trial, so that it is proposed again."""
+        self._store.optuna.set_trial_user_attr(added, TAKEN_OVER, True)
+        self._store.optuna.set_trial_state_values(added, TrialState.FAIL)
 
     @contextlib.contextmanager
     def _own_trials(self) -> Iterator[None]:
@@ -321,38 +397,19 @@ class Search:
 
         A heartbeat finds this out early. Before the next heartbeat, a write to an ended trial fails.
         """
-        if lost := self._store.lost():
-            raise self._taken_over(len(lost))
+        if self._store.lost():  # or ended by this worker, to which the answer was lost
+            self._check_own()
         try:
             yield
-        except optuna.exceptions.UpdateFinishedTrialError as error:
-            own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
-            raise self._taken_over(sum(TAKEN_OVER in trial.user_attrs for trial in own)) from error
+        except optuna.exceptions.UpdateFinishedTrialError:
+            self._check_own()
+            raise
 
-    def _taken_over(self, n: int) -> StudyError:
-        return StudyError(
-            f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
-            f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
-            "from the server. Start it again, and it takes part again."
-        )
-
-
-def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, *, name: str, optuna_name: str) -> optuna.Study:
-    pruner = instantiate(config.pruner.section)
-    optuna_study = optuna.create_study(
-        storage=storage,
-        study_name=optuna_name,
-        direction=config.objective.direction,
-        pruner=pruner,
-        load_if_exists=True,
-    )
-    began = optuna_study.direction.name.lower()
-    if began != config.objective.direction:
-        now, metric = config.objective.direction, config.objective.metric
-        raise StudyError(
-            f"{config.experiment_name}/{name}: this study began with {metric} {began}d, and now it is {now}d. An "
-            "earlier version guessed the direction by the metric's name, so the best trial is the worst. Set another "
-            "study_name: a new study begins beside it."
-        )
-    describe_study(optuna_study, config, name=name)
-    return optuna_study
+    def _check_own(self) -> None:
+        own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
+        if n := sum(TAKEN_OVER in trial.user_attrs for trial in own):
+            raise LostTrialsError(
+                f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
+                f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
+                "from the server. Start it again, and it takes part again."
+            )

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Sequence
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from study.core.errors import StudyError
 from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
 from study.search.waiting import Wait
 
 _KEY, _WORKER = "key", "worker"
 _PREFIX = "claims of "
+
+
+class LostTrialsError(StudyError):
+    """Trials of this worker were taken over by others; the same command lets the worker take part again."""
+
+    exit_status = 1
 
 
 class Claims:
@@ -43,12 +52,19 @@ class Claims:
         Returns:
             The keys that this worker now holds.
         """
-        with self._storage.alone():
-            held = self._held()
-            taken = [key for key in keys if key not in held][:n]
-            for key in taken:
-                self._claim(key)
-        return taken
+        before, attempts = frozenset(self._mine), itertools.count()
+
+        def take() -> list[str]:
+            with self._storage.alone():
+                held = self._held(again=next(attempts) > 0)
+                new = self._mine.keys() - before  # claimed by an attempt that lost its connection
+                taken = [key for key in keys if key in new or key not in held][:n]
+                for key in taken:
+                    if key not in new:
+                        self._claim(key)
+            return taken
+
+        return self._storage.repeat(take)
 
     def finish(self, *, but: str | None = None) -> None:
         """Give back this worker's claims.
@@ -57,13 +73,19 @@ class Claims:
             but: The key of a claim to keep. None (the default): give back all claims.
         """
         ended = [key for key in self._mine if key != but]
-        if not ended:
-            return
-        with self._storage.alone():
-            for key in ended:
-                claim = self._mine.pop(key)
-                self._storage.unwatch(claim)
-                self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
+
+        def finish() -> None:
+            with self._storage.alone():
+                while ended:
+                    claim = self._mine[ended[0]]
+                    # A claim that has ended: the answer of an earlier attempt was lost, or others took it over.
+                    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+                        self._storage.optuna.set_trial_state_values(claim, TrialState.COMPLETE, [0.0])
+                    self._storage.unwatch(claim)
+                    del self._mine[ended.pop(0)]
+
+        if ended:
+            self._storage.repeat(finish)
 
     def once(self, key: str, *, ever: bool = False) -> bool:
         """Claim a key unless its work is done; wait while another worker holds it.
@@ -76,21 +98,33 @@ class Claims:
         Returns:
             True if this worker has to do the work; False if another worker has done it.
         """
-        wait = Wait(self.others_text)
-        while True:
+        attempts, wait = itertools.count(), Wait(self.others_text)
+
+        def is_to_do() -> bool | None:
             with self._storage.alone():
-                if key not in self._held():
-                    if any(self._is_done(trial, key, ever=ever) for trial in self._trials()):
-                        return False
-                    self._claim(key)
+                held = self._held(again=next(attempts) > 0)
+                if key in self._mine:
                     return True
+                if key in held:
+                    return None
+                if any(self._is_done(trial, key, ever=ever) for trial in self._trials()):
+                    return False
+                self._claim(key)
+                return True
+
+        while (found := self._storage.repeat(is_to_do)) is None:
+            attempts = itertools.count()
             wait.pause()
+        return found
 
     def others_text(self) -> str:
         """Return the processes of the other living workers that hold claims, in words; empty without any."""
-        with self._storage.alone():
-            held = self._held()
-        mine = set(self._mine.values())
+
+        def look() -> set[str]:
+            with self._storage.alone():
+                return self._held(again=False)
+
+        held, mine = self._storage.repeat(look), set(self._mine.values())
         others = [t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine]
         workers = sorted({t.user_attrs[_WORKER] for t in others if t.user_attrs.get(_KEY) in held})
         texts = ", ".join(self._storage.worker_text(worker) for worker in workers)
@@ -99,14 +133,26 @@ class Claims:
     def _claim(self, key: str) -> None:
         claim = self._storage.optuna.create_new_trial(self._study_id)
         self._storage.watch(claim)
-        self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
-        self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        try:
+            self._storage.optuna.set_trial_user_attr(claim, _WORKER, self._storage.worker)
+            self._storage.optuna.set_trial_user_attr(claim, _KEY, key)
+        except BaseException:
+            self._storage.unwatch(claim)
+            raise
         self._mine[key] = claim
 
-    def _held(self) -> set[str]:
-        """Return the keys of living workers, and end the claims of dead ones."""
+    def _held(self, *, again: bool) -> set[str]:
+        """Return the keys of living workers, and end the claims of dead ones.
+
+        `again`: an earlier attempt may have claimed a key without getting the answer. Such a claim is this worker's.
+        """
         mine = set(self._mine.values())
         others = {trial_id(t): t for t in self._trials() if t.state == TrialState.RUNNING and trial_id(t) not in mine}
+        for claim, trial in list(others.items()) if again else ():
+            if trial.user_attrs.get(_WORKER) == self._storage.worker and _KEY in trial.user_attrs:
+                self._storage.watch(claim)
+                self._mine[trial.user_attrs[_KEY]] = claim
+                del others[claim]
         # The key is written last. Without one, the worker died before it had claimed.
         workers = {i: t.user_attrs.get(_WORKER) if _KEY in t.user_attrs else None for i, t in others.items()}
         for abandoned in self._storage.abandoned(workers) if workers else ():

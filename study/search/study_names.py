@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from study.config.effective_settings import settings_digest
+from study.config.instantiate import instantiate
 from study.config.reader import Reader
 from study.config.schema import Stores, StudyConfig
 from study.core.contents import Contents
@@ -271,6 +272,53 @@ def known_studies(storage: optuna.storages.BaseStorage, experiment: str) -> dict
         if frozen.user_attrs.get(EXPERIMENT, experiment if frozen.study_name.startswith(prefix) else "") == experiment
         for name in [str(frozen.user_attrs.get(NAME, frozen.study_name.removeprefix(prefix)))]
     }
+
+
+def find_or_create(
+    config: StudyConfig, storage: optuna.storages.BaseStorage
+) -> tuple[str, optuna.Study, frozenset[str]]:
+    """Return a study's name, its Optuna study, which is created when it is missing, and the names of its namesakes.
+
+    The namesakes are the other studies with this digest.
+
+    Args:
+        config: The study's config.
+        storage: Optuna's storage, which no other worker changes meanwhile.
+
+    Raises:
+        StudyError: `study_name` belongs to another study, or the study began with the other direction.
+    """
+    known = known_studies(storage, config.experiment_name)
+    name = chosen = choose_name(config, known)
+    if name in known:
+        begun = mend_name(storage, known[name], known)
+        name, optuna_name = begun.name, begun.optuna_name
+    else:
+        optuna_name = new_optuna_name(storage, config, name)
+    same = {study.name for study in known.values() if study.digest == config.digest}
+    optuna_study = _create(config, storage, name=name, optuna_name=optuna_name)
+    return name, optuna_study, frozenset(same - {name, chosen})
+
+
+def _create(config: StudyConfig, storage: optuna.storages.BaseStorage, *, name: str, optuna_name: str) -> optuna.Study:
+    pruner = instantiate(config.pruner.section)
+    optuna_study = optuna.create_study(
+        storage=storage,
+        study_name=optuna_name,
+        direction=config.objective.direction,
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    began = optuna_study.direction.name.lower()
+    if began != config.objective.direction:
+        now, metric = config.objective.direction, config.objective.metric
+        raise StudyError(
+            f"{config.experiment_name}/{name}: this study began with {metric} {began}d, and now it is {now}d. An "
+            "earlier version guessed the direction by the metric's name, so the best trial is the worst. Set another "
+            "study_name: a new study begins beside it."
+        )
+    describe_study(optuna_study, config, name=name)
+    return optuna_study
 
 
 def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str) -> None:

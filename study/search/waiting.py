@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
+from study.core.outages import say
 from study.search.storage.lock_holders import PATIENCE_S, clock_text
 
 # Time between two looks at the store, in seconds.
 POLL_S = 0.2
 
-_logger = logging.getLogger(__name__)
-
 
 class Wait:
-    """A wait for other workers. A warning names them after some seconds, and again when they are others.
+    """A wait for other workers. A line on the terminal names them after some seconds, and again when they are others.
 
     Args:
         for_whom: Returns the work that is waited for and its workers, in words; empty if that is unknown.
@@ -35,5 +33,5 @@ class Wait:
         self._looks_next = time.monotonic() + PATIENCE_S
         text = self._for_whom()
         if text and text != self._told:
-            _logger.warning("waiting since %s for %s", clock_text(self._since), text)
+            say(f"waiting since {clock_text(self._since)} for {text}")
             self._told = text

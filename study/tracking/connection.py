@@ -8,6 +8,7 @@ import http.client
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import urllib.error
 import urllib.request
@@ -24,6 +25,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.core.database_address import sqlite_address
+from study.core.database_errors import passes
 from study.core.errors import LimitAdvice, StoreAwayError, StoreError, limit_advice
 from study.core.machine import cache_folder
 from study.core.redaction import redact
@@ -31,6 +33,8 @@ from study.tracking.artifact_places import follow_store
 from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
 
 _SERVERS = ("http://", "https://")
+# Answers of a proxy whose server is away.
+_GATEWAY = (502, 503, 504)
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SIZE_OF_EMPTY = 2**20  # bytes; a new store takes about 0.7 MiB
 _FORMS = "sqlite:////absolute/path/mlflow.db, postgresql://user@host/database, or the http address of a server"
@@ -159,9 +163,24 @@ def _check_server(uri: str) -> None:
             return
     except urllib.error.HTTPError as answer:
         answer.close()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        advice = "Start the server (mlflow server), or correct tracking_uri."
-        raise _error(uri, f"no server answers ({reason_of(error)})", advice) from error
+        if answer.code in _GATEWAY:
+            raise _away(uri, f"its server is away ({answer.code} {answer.reason})") from answer
+    except (OSError, http.client.HTTPException) as error:
+        if _is_unknown_host(error):
+            raise _error(uri, f"no such host ({reason_of(error)})", "Correct tracking_uri.") from error
+        raise _away(uri, f"no server answers ({reason_of(error)})") from error
+    except ValueError as error:
+        raise _error(uri, f"the address cannot be understood ({reason_of(error)})", "Correct tracking_uri.") from error
+
+
+def _is_unknown_host(error: Exception) -> bool:
+    reason = getattr(error, "reason", error)
+    return isinstance(reason, socket.gaierror) and reason.errno != socket.EAI_AGAIN
+
+
+def _away(uri: str, what: str) -> StoreAwayError:
+    advice = "Start the server, or correct tracking_uri; the same command then goes on."
+    return StoreAwayError(redact(f"tracking_uri={uri}: {what}. {advice}"))
 
 
 def _check_database(uri: str, *, create: bool) -> None:
@@ -176,6 +195,8 @@ def _check_database(uri: str, *, create: bool) -> None:
         raise _error(uri, f"its database driver is not installed ({error})", advice) from error
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         advice = "Move the damaged file away or restore it from a backup; for a server, check that it runs."
+        if _sqlite_path(uri) is None and passes(error):
+            raise _away(uri, f"its database is away ({reason_of(error)})") from error
         raise failed_store(uri, "it cannot be read as a database", error, advice) from error
     if not tables:
         if not create:

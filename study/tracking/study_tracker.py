@@ -23,6 +23,7 @@ from study.tracking.open_runs import StudyRuns, open_runs
 from study.tracking.outbox import bulk_insert
 from study.tracking.outbox.entries import File, Finish, Log, Start
 from study.tracking.outbox.mlflow_writer import RECORD, is_passing
+from study.tracking.outbox.server_wait import wait_for_server
 from study.tracking.outbox.spool import RecordsWaitError
 from study.tracking.outbox.writer_thread import WriterThread
 from study.tracking.read_studies import child_runs
@@ -53,11 +54,15 @@ def open_study(
             trials.
 
     Raises:
+        StoreAwayError: The store's server is away.
         StoreError: The store cannot be opened or written to, or this MLflow cannot record system metrics.
     """
     if config.tracking.system_metrics:
         check_system_metrics()
-    opened = open_runs(config, study_name=study_name, dataset=dataset, environment=environment, search=search)
+    opened = wait_for_server(
+        config.stores.tracking_uri,
+        lambda: open_runs(config, study_name=study_name, dataset=dataset, environment=environment, search=search),
+    )
     return StudyTracker(config, opened, study_name=study_name, environment=environment)
 
 

@@ -194,6 +194,15 @@ def test_a_worker_may_be_stale_after_a_part_of_a_second(seconds, kept, jobs, tmp
     assert not kept or stores.stale_after_s == kept
 
 
+@pytest.mark.parametrize(("seconds", "kept"), [(1.5, 1.5), (0, None), (None, 600)])
+def test_the_patience_with_a_server_is_a_positive_number(seconds, kept, jobs, tmp_path):
+    (job,) = jobs("storage=server", f"storage.server_patience_s={'null' if seconds is None else seconds}")
+    reader = Reader(job.raw)
+    stores = read_stores(reader, tmp_path)
+    assert [fault.key for fault in reader.faults] == ([] if kept else ["storage.server_patience_s"])
+    assert not kept or stores.server_patience_s == kept
+
+
 @pytest.mark.parametrize("name", names("hydra/launcher"))
 def test_every_launcher_takes_the_workers_of_one_study(name):
     from study.cli.launch.compose import compose_jobs, prepare

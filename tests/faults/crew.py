@@ -58,6 +58,10 @@ class Crew:
         self._pids |= set(started)
         return started
 
+    def running(self):
+        """Return the ids of the workers that no `join` has awaited yet."""
+        return set(self._pids)
+
     def kill(self, pid):
         """Kill a worker at once."""
         self.send(pid, signal.SIGKILL)
@@ -130,7 +134,7 @@ def work(order):
             return results
 
     config = build_config(folder, uri=order.get("uri"), n_trials=order["n_trials"])
-    changed = {key: order[key] for key in ("optuna_url", "stale_after_s") if order.get(key)}
+    changed = {key: order[key] for key in ("optuna_url", "stale_after_s", "server_patience_s") if order.get(key)}
     config = dataclasses.replace(
         config,
         stores=dataclasses.replace(config.stores, **changed),
@@ -154,9 +158,12 @@ def _take_part(config, trainer):
     )
     dataset = tiny_dataset()
     with open_search(config) as search:
-        with search.alone():
-            opened = open_study(config, study_name=search.name, dataset=dataset, environment={})
-        with opened as tracker:
+
+        def open_record():
+            with search.alone():
+                return open_study(config, study_name=search.name, dataset=dataset, environment={})
+
+        with search.repeat(open_record) as tracker:
             context = StudyContext(
                 config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
             )

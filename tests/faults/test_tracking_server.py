@@ -188,7 +188,7 @@ def test_a_study_killed_with_records_that_wait_is_resumed_with_its_server(victim
     assert len(spools(folder)) == 1
 
     # Without its server the study cannot be resumed; the message is one line.
-    assert victims.live(folder, uri=server.uri, n_trials=3) == 2
+    assert victims.live(folder, uri=server.uri, n_trials=3, patience_s=0.5) == 1
     assert "no server answers" in (folder / "message.txt").read_text()
 
     server.start()

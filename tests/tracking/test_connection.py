@@ -7,7 +7,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
-from study.core.errors import StoreError
+from study.core.errors import StoreAwayError, StoreError
 from study.tracking import connection
 from study.tracking.comparison_runs import log_comparison, read_context
 from study.tracking.connection import Connections, connect, reason_of
@@ -133,8 +133,19 @@ def test_a_server_that_does_not_answer_is_reported_at_once():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(StoreError, match=r"no server answers .* Start the server"):
+        with pytest.raises(StoreAwayError, match=r"no server answers .* Start the server") as away:
             connect(uri, create=True)
+    assert away.value.exit_status == 1
+
+
+def test_a_host_that_does_not_exist_is_to_be_corrected(monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(StoreError, match=r"no such host .* Correct tracking_uri") as wrong:
+        connect("http://host.invalid:5000", create=True)
+    assert wrong.value.exit_status == 2
 
 
 def test_a_reason_is_the_databases_own_message_without_the_hint_before_it():

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import optuna
 
 from study.config.schema import Stores, StudyConfig
+from study.core.outages import Result
 from study.search.optuna_internals import check_version
 from study.search.storage.local import has_workers, hold_local, open_local, read_local
-from study.search.storage.postgresql import are_alive, hold_postgresql, open_postgresql, read_postgresql
+from study.search.storage.postgresql import (
+    are_alive,
+    hold_postgresql,
+    open_postgresql,
+    read_postgresql,
+    wait_for_postgresql,
+)
 
 
 class SearchStorage(Protocol):
@@ -26,6 +34,14 @@ class SearchStorage(Protocol):
     @property
     def worker(self) -> str:
         """This worker's name."""
+        ...
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation; while the store is away, call it again.
+
+        Args:
+            operation: The operation, which may be called again after it failed anywhere.
+        """
         ...
 
     def creating(self) -> AbstractContextManager[None]:
@@ -81,6 +97,34 @@ class SearchStorage(Protocol):
         ...
 
 
+class Repeats(Protocol):
+    """An object whose operations wait for a server that is away."""
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation; while the server is away, call it again."""
+        ...
+
+
+Owner = TypeVar("Owner", bound=Repeats)
+Arguments = ParamSpec("Arguments")
+
+
+def repeated(
+    method: Callable[Concatenate[Owner, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Result]:
+    """Have a method that only reads wait for a server that is away, and read again.
+
+    Args:
+        method: The method.
+    """
+
+    @functools.wraps(method)
+    def call(owner: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return owner.repeat(lambda: method(owner, *args, **kwargs))
+
+    return call
+
+
 def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
     """Open the store of a study's search as another of its workers.
 
@@ -94,9 +138,29 @@ def open_storage(config: StudyConfig) -> AbstractContextManager[SearchStorage]:
     check_version()
     stores = config.stores
     if stores.optuna_url is not None:
-        return open_postgresql(stores.optuna_url, study=config.digest, stale_after_s=stores.stale_after_s)
+        return open_postgresql(
+            stores.optuna_url,
+            study=config.digest,
+            stale_after_s=stores.stale_after_s,
+            patience_s=stores.server_patience_s,
+        )
     assert stores.optuna_journal is not None
     return open_local(stores.optuna_journal, study=config.digest)
+
+
+def wait_for_storage(stores: Stores, operation: Callable[[], Result]) -> Result:
+    """Call an operation of a command that begins; while the server of the search is away, call it again.
+
+    Args:
+        stores: The places of results.
+        operation: The operation.
+
+    Raises:
+        StoreAwayError: The server is still away.
+    """
+    if stores.optuna_url is None:
+        return operation()
+    return wait_for_postgresql(operation, patience_s=stores.server_patience_s)
 
 
 def hold_storage(stores: Stores) -> AbstractContextManager[None]:

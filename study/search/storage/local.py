@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import optuna
@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from study.core.errors import StoreAwayError, StoreError, limit_advice
 from study.core.machine import holder_text
 from study.core.machine_limits import is_write_protected
+from study.core.outages import Result
 from study.search.storage.journal import Journal
 from study.search.storage.lock_holders import acquired
 
@@ -36,6 +37,14 @@ class LocalStorage:
         self.worker = lock.name
         self._journal, self._path, self._locks = journal, path, lock.parent
         self._asking = lock.with_name(f"{lock.name.rpartition('-')[0]}.ask")
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation once: there is no server that could be away.
+
+        Args:
+            operation: The operation.
+        """
+        return operation()
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:

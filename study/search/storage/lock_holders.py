@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from study.core.machine import holder_text
+from study.core.outages import say
 
 # Time after which a process that waits says so, in seconds.
 PATIENCE_S = 10.0
 
-_logger = logging.getLogger(__name__)
-
 
 @contextlib.contextmanager
 def acquired(path: Path) -> Iterator[None]:
-    """Hold a lock during the block; a long wait for it is logged as a warning, with the process that holds it.
+    """Hold a lock during the block; a long wait for it is said on the terminal, with the process that holds it.
 
     Args:
         path: Path of the lock file.
@@ -29,7 +27,7 @@ def acquired(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=PATIENCE_S)
     except Timeout:
-        _logger.warning("waiting since %s for %s, which holds %s", clock_text(since), holder_text(path), path)
+        say(f"waiting since {clock_text(since)} for {holder_text(path)}, which holds {path}")
         lock.acquire()
     try:
         yield

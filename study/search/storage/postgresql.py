@@ -1,4 +1,8 @@
-"""The store that many machines share: Optuna on PostgreSQL, and heartbeats that show which workers are alive."""
+"""The store that many machines share: Optuna on PostgreSQL, and heartbeats that show which workers are alive.
+
+While PostgreSQL is away, operations wait and are repeated (`repeat`). So each can be called again after it failed
+anywhere, also after its last write arrived and only the answer was lost.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import platform
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import optuna
@@ -15,20 +19,31 @@ import psutil
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.core.errors import StoreError
+from study.core.database_errors import answers
+from study.core.errors import StoreAwayError, StoreError
 from study.core.machine import process_text
+from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
+from study.search.storage.server_errors import PostgresqlAwayError, postgresql_errors
 
 # Heartbeats that a worker sends within `stale_after_s`.
 _BEATS = 4
+# Longest time between two heartbeats while the server is away, in seconds.
+_BEATS_AGAIN_S = 1.0
 _CREATING = 0x6F7074756E61  # any number; it names the lock for making tables and studies
 # The server compares all times, in one time zone that does not depend on a client's environment.
 # A worker that is paused while it holds a lock loses the lock after ten minutes.
 _CONNECT = {
     "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10min",
     "connect_timeout": 10,
+    # A machine that is gone, or a cable: the connection is lost within a minute instead of two hours.
     "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
 }
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+_STILL_THERE = sqlalchemy.text("SELECT 1")
 _LOCK = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
 # The tables below are those of Optuna 5.0; `check_version` refuses another Optuna before a database is opened.
 _BEGIN = sqlalchemy.text(
@@ -39,10 +54,12 @@ _BEAT = sqlalchemy.text(
     "UPDATE trial_heartbeats AS h SET heartbeat = LOCALTIMESTAMP FROM trials AS t "
     "WHERE t.trial_id = h.trial_id AND t.state = 'RUNNING' AND h.trial_id = ANY(:trial_ids) RETURNING h.trial_id"
 )
+# After a start of the server, its workers have the time for a first heartbeat.
 _SILENT = sqlalchemy.text(
     "SELECT t.trial_id FROM trials AS t LEFT JOIN trial_heartbeats AS h ON t.trial_id = h.trial_id "
     "WHERE t.trial_id = ANY(:trial_ids) AND t.state = 'RUNNING' "
-    "AND (h.heartbeat IS NULL OR h.heartbeat < LOCALTIMESTAMP - make_interval(secs => :stale_after_s))"
+    "AND (h.heartbeat IS NULL OR h.heartbeat < LOCALTIMESTAMP - make_interval(secs => :stale_after_s) "
+    "AND pg_postmaster_start_time() < CURRENT_TIMESTAMP - make_interval(secs => :stale_after_s))"
 )
 
 
@@ -53,13 +70,14 @@ class PostgresqlStorage:
         url: Address of the database.
         study: Digest of the study, in hexadecimal digits.
         stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
+        patience_s: Longest wait for a server that is away, in seconds.
 
     Attributes:
         optuna: The database as Optuna's storage.
         worker: Name of this worker.
     """
 
-    def __init__(self, url: str, *, study: str, stale_after_s: float) -> None:
+    def __init__(self, url: str, *, study: str, stale_after_s: float, patience_s: float) -> None:
         self.worker = f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
         self._url, self._stale_after_s = url, stale_after_s
         self._key = int(study, 16)
@@ -67,12 +85,41 @@ class PostgresqlStorage:
         self._engine = _engine(url)
         with _lock(self._engine, _CREATING):  # one worker makes the tables
             self.optuna: optuna.storages.BaseStorage = _optuna_storage(url, pool_pre_ping=True)
+        sqlalchemy.event.listen(database_of(self.optuna).engine, "before_cursor_execute", self._check_lock)
+        meanwhile = "Training goes on meanwhile. "
+        self._outage = Outage("PostgreSQL", patience_s=patience_s, meanwhile=meanwhile, away=PostgresqlAwayError)
+        self._here = _OfThread()
         self._watched: set[int] = set()
         self._lost: set[int] = set()
         self._changing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeats", daemon=True)
         self._thread.start()
+
+    def repeat(self, operation: Callable[[], Result]) -> Result:
+        """Call an operation; while the server is away, call it again.
+
+        Heartbeats come before each repetition, so that the other workers see this one before it takes trials over.
+        A call inside another one is not repeated by itself: it may lie inside a lock that was lost.
+
+        Args:
+            operation: The operation, which may be called again after it failed anywhere.
+
+        Raises:
+            StoreAwayError: The server was away for longer than `patience_s`.
+        """
+        if self._here.repeats:
+            return operation()
+
+        def call() -> Result:
+            with postgresql_errors(self._url):
+                return operation()
+
+        self._here.repeats = True
+        try:
+            return self._outage.bridge(call, probe=self._send_heartbeats)
+        finally:
+            self._here.repeats = False
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:
@@ -81,7 +128,7 @@ class PostgresqlStorage:
         Raises:
             StoreError: The server failed in the block.
         """
-        with _told(self._url), _lock(self._engine, _CREATING):
+        with postgresql_errors(self._url), self._locked(_CREATING):
             yield
 
     @contextlib.contextmanager
@@ -91,7 +138,7 @@ class PostgresqlStorage:
         Raises:
             StoreError: The server failed in the block.
         """
-        with _told(self._url), _lock(self._engine, self._key):
+        with postgresql_errors(self._url), self._locked(self._key):
             yield
 
     @contextlib.contextmanager
@@ -101,7 +148,7 @@ class PostgresqlStorage:
         Raises:
             StoreError: The server failed in the block.
         """
-        with _told(self._url):
+        with postgresql_errors(self._url):
             yield
 
     @contextlib.contextmanager
@@ -111,7 +158,7 @@ class PostgresqlStorage:
         Raises:
             StoreError: The server failed in the block.
         """
-        with _told(self._url):
+        with postgresql_errors(self._url):
             yield
 
     def watch(self, trial_id: int) -> None:
@@ -143,11 +190,15 @@ class PostgresqlStorage:
     def abandoned(self, running: Mapping[int, str | None]) -> set[int]:
         """Return those of the other workers' running trials whose worker is dead.
 
+        After an outage, the other workers first have the time for a heartbeat.
+
         Args:
             running: Names of the workers, by id of the trial; None: the worker died before it gave its name.
         """
         # A trial without a worker comes from a worker that died while asking: only one worker asks at a time.
         unnamed = {trial_id for trial_id, worker in running.items() if worker is None}
+        if self._outage.is_recent(self._stale_after_s):
+            return unnamed
         with self._engine.connect() as connection:
             values = {"trial_ids": list(running), "stale_after_s": self._stale_after_s}
             return unnamed | set(connection.execute(_SILENT, values).scalars())
@@ -170,40 +221,109 @@ class PostgresqlStorage:
     def close(self) -> None:
         """End the heartbeats and the connections."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(timeout=2.0)  # a heartbeat that a server does not answer ends with the process
         self._engine.dispose()
         database_of(self.optuna).engine.dispose()
 
+    @contextlib.contextmanager
+    def _locked(self, key: int) -> Iterator[None]:
+        """Hold a lock; a write of Optuna in the block fails once the lock is lost."""
+        with _lock(self._engine, key) as connection:
+            self._here.lock = connection
+            try:
+                yield
+            finally:
+                self._here.lock = None
+
+    def _check_lock(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        # Optuna's own connection may be a new one, opened after a restart of the server that ended the lock.
+        if self._here.lock is not None and statement.startswith(_WRITES):
+            self._here.lock.execute(_STILL_THERE)
+
     def _beat(self) -> None:
-        while not self._stopped.wait(self._stale_after_s / _BEATS):
-            with self._changing:
-                watched = sorted(self._watched)
-            # Another heartbeat follows a lost one. If all are lost, other workers take the trials over.
-            with contextlib.suppress(SQLAlchemyError):
-                with self._engine.begin() as connection:
-                    arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
-                with self._changing:
-                    self._lost |= self._watched & (set(watched) - arrived)
+        """Send heartbeats until the end. If all are lost, other workers take the trials over."""
+        interval_s = wait_s = self._stale_after_s / _BEATS
+        while not self._stopped.wait(wait_s):
+            late = threading.Timer(interval_s, self._outage.failed, ("heartbeats", "it does not answer"))
+            late.daemon = True
+            late.start()
+            try:
+                self._send_heartbeats()
+            except StoreAwayError as error:
+                self._outage.failed("heartbeats", reason_of_outage(error))
+                wait_s = min(interval_s, _BEATS_AGAIN_S)
+            except StoreError:
+                wait_s = interval_s
+            else:
+                self._outage.succeeded("heartbeats")
+                wait_s = interval_s
+            finally:
+                late.cancel()
+
+    def _send_heartbeats(self) -> None:
+        with self._changing:
+            watched = sorted(self._watched)
+        with postgresql_errors(self._url), self._engine.begin() as connection:
+            arrived = set(connection.execute(_BEAT, {"trial_ids": watched}).scalars())
+        with self._changing:
+            self._lost |= self._watched & (set(watched) - arrived)
+
+
+class _OfThread(threading.local):
+    """State of one thread: the connection that holds a lock, and whether an operation is being repeated."""
+
+    lock: sqlalchemy.Connection | None = None
+    repeats = False
 
 
 @contextlib.contextmanager
-def open_postgresql(url: str, *, study: str, stale_after_s: float) -> Iterator[PostgresqlStorage]:
+def open_postgresql(url: str, *, study: str, stale_after_s: float, patience_s: float) -> Iterator[PostgresqlStorage]:
     """Open a database as another worker of a study; make the tables if there are none.
+
+    A server that is away is waited for, as in `wait_for_postgresql`.
 
     Args:
         url: Address of the database.
         study: Digest of the study, in hexadecimal digits.
         stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
+        patience_s: Longest wait for a server that is away, in seconds.
 
     Raises:
         StoreError: The server cannot be reached, or refuses the connection.
     """
-    with _told(url):
-        storage = PostgresqlStorage(url, study=study, stale_after_s=stale_after_s)
+
+    def opened() -> PostgresqlStorage:
+        with postgresql_errors(url):
+            return PostgresqlStorage(url, study=study, stale_after_s=stale_after_s, patience_s=patience_s)
+
+    storage = wait_for_postgresql(opened, patience_s=patience_s)
     try:
         yield storage
     finally:
         storage.close()
+
+
+def wait_for_postgresql(operation: Callable[[], Result], *, patience_s: float) -> Result:
+    """Call an operation of a command that begins; while the server is away, call it again.
+
+    A server that answers once, such as that it starts, stops or has no connection left, is given `patience_s`. One
+    that does not answer at all may have another address: it is given at most `SHORT_PATIENCE_S`.
+
+    Args:
+        operation: The operation.
+        patience_s: Longest wait for a server that is away, in seconds.
+
+    Raises:
+        StoreAwayError: The server is still away.
+    """
+    has_answered = False
+
+    def patience_of(error: StoreAwayError) -> float:
+        nonlocal has_answered
+        has_answered = has_answered or answers(error)
+        return patience_s if has_answered else min(patience_s, SHORT_PATIENCE_S)
+
+    return Outage("PostgreSQL", patience_s=patience_s).bridge(operation, patience_of=patience_of)
 
 
 def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
@@ -215,7 +335,7 @@ def read_postgresql(url: str) -> optuna.storages.BaseStorage | None:
     Raises:
         StoreError: The server cannot be reached, or refuses the connection.
     """
-    with _told(url):
+    with postgresql_errors(url):
         engine = _engine(url)
         with engine.connect() as connection:
             is_made = sqlalchemy.inspect(connection).has_table("studies")
@@ -234,7 +354,7 @@ def hold_postgresql(url: str) -> Iterator[None]:
     Raises:
         StoreError: The server failed in the block.
     """
-    with _told(url):
+    with postgresql_errors(url):
         engine = _engine(url)
         try:
             with _lock(engine, _CREATING):
@@ -254,7 +374,7 @@ def are_alive(url: str, trial_ids: Collection[int], *, stale_after_s: float) -> 
     Raises:
         StoreError: The server cannot be reached, or refuses the connection.
     """
-    with _told(url):
+    with postgresql_errors(url):
         engine = _engine(url)
         with engine.connect() as connection:
             values = {"trial_ids": list(trial_ids), "stale_after_s": stale_after_s}
@@ -275,23 +395,14 @@ def _engine(url: str) -> sqlalchemy.Engine:
 
 
 @contextlib.contextmanager
-def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[None]:
+def _lock(engine: sqlalchemy.Engine, key: int) -> Iterator[sqlalchemy.Connection]:
     """Hold a lock of the server. The lock ends with the connection, also if the process dies."""
-    with engine.begin() as connection:
-        connection.execute(_LOCK, {"key": key})
-        yield
-
-
-@contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
+    connection = engine.connect()
     try:
-        yield
-    except ImportError as error:
-        advice = "Install the extra: pip install 'optimizer-study[distributed]'."
-        raise StoreError(f"storage.optuna_url={url}: its driver is not installed ({error}). {advice}") from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise StoreError(
-            f"storage.optuna_url={url}: PostgreSQL cannot be used ({reason}). Check that it runs, that the database "
-            "exists and that PGPASSWORD or ~/.pgpass has its password; the same command continues the study."
-        ) from error
+        connection.execute(_LOCK, {"key": key})
+        yield connection
+    finally:
+        # A connection that was lost has ended the lock; the writes of the block came before, or they failed.
+        with contextlib.suppress(SQLAlchemyError):
+            connection.rollback()
+            connection.close()

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from mlflow.entities import Metric
 
 from study.core.errors import StoreError
-from study.tracking.connection import failed_store
+from study.core.outages import SHORT_PATIENCE_S, say
+from study.tracking.connection import failed_store, reason_of
 from study.tracking.outbox.entries import Log, RunEntry
 from study.tracking.outbox.mlflow_writer import MlflowWriter, is_passing
 from study.tracking.outbox.spool import Spool
 
 # Time between two attempts to reach a server, in seconds: the first one, doubled each time, up to the longest one.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
-# Longest wait for a server that accepts nothing, in seconds; longer than a pause.
-PATIENCE_S = 12.0
+# Longest wait for a server that accepts nothing, at a study's opening and at its end, in seconds; longer than a pause.
+PATIENCE_S = SHORT_PATIENCE_S
+_LONGEST_REASON = 200
 
 _logger = logging.getLogger(__name__)
 
@@ -156,6 +158,8 @@ class WriterThread:
             StoreError: A write failed.
         """
         self._queue.put(_Item(stop=True))
+        if self._away is not None:
+            say(f"The study has ended; its last records wait for MLflow's server for up to {PATIENCE_S:g} seconds.")
         if self._spool is None:
             self._thread.join()
         elif not self._wait(lambda: not self._thread.is_alive()):
@@ -256,14 +260,16 @@ class WriterThread:
                 if self._spool is None or not is_passing(error):
                     raise
                 if self._away is None:
-                    _logger.warning(
-                        "%s accepts no records now; they wait in %s: %s", self._where, self._spool.path, error
+                    reason = reason_of(error)[:_LONGEST_REASON]
+                    say(
+                        f"MLflow's server is away since {time.strftime('%H:%M:%S')} ({reason}). Training goes on; "
+                        f"records wait in {self._spool.path}."
                     )
                 self._away = error
             if self._abandon.wait(min(_FIRST_PAUSE_S * 2 ** min(attempt, 10), _LONGEST_PAUSE_S)):
                 raise _Abandoned
         if self._away is not None:
-            _logger.warning("%s accepts records again", self._where)
+            say("MLflow's server is back, and accepts records again.")
             self._away = None
         with self._lock:
             self._n_delivered += n_entries
