@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TextIO
 
+from study.core.errors import StoreError
 from study.core.redaction import redact
 
 # Attribute of our stand-in for sys.stderr, through which a nested capture finds the terminal, not the outer log.
@@ -33,10 +34,9 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         A line-buffered text stream to the real standard error.
 
     Raises:
-        OSError: The log cannot be written; nothing has been redirected then.
+        StoreError: The log cannot be written; nothing has been redirected then.
     """
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    log_fd = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log_fd = _opened(log_path)
     before = sys.stderr
     with ExitStack() as undo:  # runs every step, last first, also where one of them fails
         undo.callback(os.close, log_fd)
@@ -74,11 +74,23 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
         yield
     except BaseException:
         if log_path in new and _last_change(journal) == before:
-            log_path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                log_path.unlink(missing_ok=True)
             for folder in new[1:]:
                 with contextlib.suppress(OSError):  # another process has put a file there
                     folder.rmdir()
         raise
+
+
+def _opened(log_path: Path) -> int:
+    try:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"{log_path}: the log cannot be written ({error.strerror or error}). Allow writing there, or move "
+            "away what is in its place, then run the same command again."
+        ) from error
 
 
 def _last_change(path: Path | None) -> int:

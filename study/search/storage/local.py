@@ -49,9 +49,21 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the study's other workers from asking and telling during the block, and write its entries together."""
-        with FileLock(self._asking), self.together():
-            yield
+        """Keep the study's other workers from asking and telling during the block, and write its entries together.
+
+        Raises:
+            StoreError: The lock file cannot be written.
+        """
+        lock = FileLock(self._asking)
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+        try:
+            with self.together():
+                yield
+        finally:
+            lock.release()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -194,5 +206,5 @@ def _unusable(journal: Path, error: Exception) -> StoreError:
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
         f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "
-        "or move the file away to begin anew."
+        "or move the file away to begin anew: ended trials are then read back from MLflow."
     )
