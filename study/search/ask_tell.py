@@ -26,7 +26,14 @@ from study.search.pruners import to_stop
 from study.search.recorded_trials import as_template, recorded_trial
 from study.search.samplers import build_sampler, distribution, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage
-from study.search.study_names import choose_name, describe_study, known_studies, mend_name, new_optuna_name
+from study.search.study_names import (
+    choose_name,
+    describe_study,
+    known_studies,
+    mend_name,
+    new_optuna_name,
+    recorded_contents,
+)
 from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
 
 
@@ -196,10 +203,12 @@ class Search:
                 for _, frozen in sorted(self._known().numbered.items())
                 if frozen.state.is_finished() and frozen.params.keys() == self._distributions.keys()
             ]
-        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials))
+        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials), contents=recorded_contents(self._study))
 
     def adopt(self, trials: Sequence[SearchedTrial]) -> list[int]:
         """Add ended trials that this search does not know, since its store was lost; call this inside `alone`.
+
+        A trial that failed in this search is replaced by one that did not: its retry was lost.
 
         Args:
             trials: Trials of this study, read from another store. Those whose point or seed is not of this study are
@@ -209,7 +218,8 @@ class Search:
             Numbers of the added trials.
         """
         known = self._known()
-        free = [t for t in trials if t.number not in known.numbered and t.number not in known.left]
+        taken = known.numbered.keys() | known.left.keys()
+        free = [t for t in trials if t.number not in taken or (t.number in known.failed and t.state != "failed")]
         templates = {trial.number: as_template(self._config, trial, self._distributions) for trial in free}
         added = {number: template for number, template in templates.items() if template is not None}
         for template in added.values():

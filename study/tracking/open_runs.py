@@ -20,6 +20,7 @@ from study.core.records import NO_RECORD, RunRecord, SearchRecord
 from study.core.redaction import redact, redacted
 from study.datasets import Dataset
 from study.tracking import mlflow_schema
+from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
@@ -28,6 +29,9 @@ from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
 from study.tracking.outbox.sync import deliver_spool, repeat_nothing
 from study.tracking.read_studies import child_runs, find_runs
 from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
+
+# The artifact with the resolved config.
+_CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,9 @@ class StudyRuns:
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
         is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
+        artifacts: The folder of the run's artifacts; None: they are on a server.
+        lost_artifacts: Paths of the run's artifacts that an earlier process wrote, and that were lost or damaged. They
+            are written again.
     """
 
     client: MlflowClient
@@ -59,6 +66,8 @@ class StudyRuns:
     was_deleted: bool
     restored: tuple[int, ...]
     is_complete: bool
+    artifacts: Path | None
+    lost_artifacts: tuple[str, ...]
 
 
 def open_runs(
@@ -92,7 +101,9 @@ def open_runs(
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
-        before = client.get_run(run_id).data
+        run = client.get_run(run_id)
+        before, folder = run.data, local_folder(run.info.artifact_uri)
+        lost = () if folder is None else _lost(folder, before.tags)
         tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config)
@@ -115,7 +126,16 @@ def open_runs(
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
+        artifacts=folder,
+        lost_artifacts=lost,
     )
+
+
+def _lost(folder: Path, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of a run's first artifacts that are missing or empty, of a run that an earlier process opened."""
+    digest = tags.get(mlflow_schema.CONTENTS)
+    first = [_CONFIG, *([] if digest is None else [mlflow_schema.contents_path(digest)])]
+    return tuple(path for path in first if mlflow_schema.OPENED in tags and not is_whole(folder / path))
 
 
 def _spool(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Spool | None:
@@ -223,7 +243,7 @@ def _describe(
     # What was recorded stays as it was, also if a command spells the same settings in another way.
     params = [param for param in mlflow_schema.config_params(config) if param.key not in recorded.params]
     mlflow_schema.log_in_batches(client, run_id, params=params, tags=tags)
-    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
+    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), _CONFIG)
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
 
 

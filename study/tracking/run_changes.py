@@ -90,7 +90,7 @@ def restore_trials(
     found = {
         record.number: record.run_id
         for record in sorted(records, key=lambda record: record.started)
-        if record.number in lacking and _is_of(lacking[record.number], record)
+        if record.number in lacking and agree(lacking[record.number], record)
     }
     for restored in found.values():
         client.restore_run(restored)
@@ -154,7 +154,13 @@ def _children(client: MlflowClient, study: StudyRecord) -> list[Run]:
     return [run for run in found if "number" in run.data.tags or "role" in run.data.tags]
 
 
-def _is_of(trial: SearchedTrial, record: RunRecord) -> bool:
+def agree(trial: SearchedTrial, record: RunRecord) -> bool:
+    """Return whether a trial of the search and a finished run of MLflow tell the same state and objective.
+
+    Args:
+        trial: The trial of the search.
+        record: The run.
+    """
     stored = record.metrics.get("objective", math.nan)
     is_same = math.isclose(stored, trial.objective, rel_tol=_RELATIVE)
     is_unknown = math.isnan(trial.objective)  # the search keeps no objective of a failed trial

@@ -74,17 +74,14 @@ class StudyTracker:
         run_id: Id of the study's MLflow run.
         experiment_id: Id of the study's MLflow experiment.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
-        was_deleted: True if the study's run had been deleted and was restored at the opening.
-        restored: Numbers of the trials whose deleted runs were restored at the opening.
-        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
+        opened: The study's runs as they were found at the opening.
     """
 
     def __init__(
         self, config: StudyConfig, opened: StudyRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
-        self.tags_before = opened.tags_before
-        self.restored, self.was_deleted, self.is_complete = opened.restored, opened.was_deleted, opened.is_complete
+        self.opened, self.tags_before = opened, opened.tags_before
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
@@ -103,10 +100,8 @@ class StudyTracker:
         """Record that a trial or a confirmation starts.
 
         In a deterministic study, a run that was cut off under the same number continues: metrics that are reported
-        again
-        are not written again. The run is replaced if its metrics show that another training wrote it. A failed run
-        always
-        continues, without its outcome; on a server it is replaced if it had reported other values.
+        again are not written again. The run is replaced if its metrics show that another training wrote it. A failed
+        run always continues, without its outcome; on a server it is replaced if it had reported other values.
 
         Args:
             kind: `trial`, or the setting that is confirmed.
@@ -179,8 +174,7 @@ class StudyTracker:
         """Return the study's finished runs in their present state in the store, by kind and number.
 
         Superseded confirmations are left out. While a server is away, these are the runs as last read from it, with
-        the
-        changes that this process has made since.
+        the changes that this process has made since.
 
         Args:
             role: Return only runs of this role. None (the default): all.
@@ -246,14 +240,15 @@ class StudyTracker:
         told = f"{earlier}, {change}" if earlier else change
         self._writer.put(Log(run=self.run_id, tags={mlflow_schema.ACCEPTED: told}))
 
-    def artifact_text(self, text: str, path: str) -> None:
-        """Keep a text as an artifact of the study.
+    def artifact_text(self, text: str, path: str, *, run_id: str | None = None) -> None:
+        """Keep a text as an artifact.
 
         Args:
             text: The text.
-            path: Path of the artifact in the study's run.
+            path: Path of the artifact in the run.
+            run_id: Id of a trial's run. None (the default): the study's run.
         """
-        self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
+        self._writer.put(File(run=run_id or self.run_id, path=path, content=text.encode()))
 
     def artifact_file(self, local_path: Path, folder: str) -> None:
         """Copy a file in its present state into the study's artifacts.
@@ -266,7 +261,19 @@ class StudyTracker:
         self._writer.put(File(run=self.run_id, path=str(place), content=content))
         self.flush()
 
-    def log_model(self, model: Any, *, example_x: Any) -> None:
+    def has_model(self, *, of: str, or_any: bool) -> bool:
+        """Return whether the study has the whole model of a confirmation; True while a server is away.
+
+        Args:
+            of: Name of the confirmation.
+            or_any: Take also the model of an earlier version, which did not record the confirmation.
+        """
+        from study.tracking.keras_models import has_model
+
+        with store_errors(self._uri, "the model cannot be looked up"):
+            return not self.settle() or has_model(self._client, self.run_id, of=of, or_any=or_any)
+
+    def log_model(self, model: Any, *, example_x: Any, of: str = "") -> None:
         """Log a Keras model as an MLflow model named `model`, ready to be served.
 
         While a server is away, the model becomes an artifact `model.keras` instead, which can be delivered later.
@@ -274,6 +281,7 @@ class StudyTracker:
         Args:
             model: The trained model.
             example_x: A few inputs, shape (n_examples, *input_shape), for the signature.
+            of: Name of the confirmation that trained it. Default: empty.
 
         Raises:
             StoreError: The model cannot be stored.
@@ -284,7 +292,7 @@ class StudyTracker:
         if self.settle():
             try:
                 with store_errors(self._uri, "the model cannot be stored"):
-                    log_keras_model(self._client, model, example_x=example_x, **run)
+                    log_keras_model(self._client, model, example_x=example_x, of=of, **run)
                 return
             except StoreError as error:
                 if not self._is_away(error):
