@@ -54,7 +54,8 @@ def reconcile(config: StudyConfig, search: Search, tracker: StudyTracker, *, kno
         ]
         _write_again(config, tracker, lacking)
         messages.append(
-            f"MLflow had {' and '.join(parts)}: written again from the search, with point, seed, state and objective. Their other metrics and times are lost; to train them "
+            f"MLflow had {' and '.join(parts)}: written again from the search, with point, "
+            "seed, state and objective. Their other metrics and times are lost; to train them "
             f"again, {typed_command('delete', name)}, then the same command."
         )
     elif lacking:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import get_args
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from study.core.trainer_interface import ConfirmationConfig
 from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
 
@@ -110,6 +112,21 @@ class Claims:
 
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+
+
+def confirmed_last(claims: Sequence[FrozenTrial]) -> tuple[str, ...]:
+    """Return the keys of the confirmations that workers have trained, for each setting those of its last point.
+
+    Args:
+        claims: The trials of a study's claims, in their order.
+    """
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for claim in claims:
+        key = str(claim.user_attrs.get(_KEY, ""))
+        kind, _, rest = key.partition(" ")
+        if claim.state == TrialState.COMPLETE and kind in get_args(ConfirmationConfig):
+            by_kind.setdefault(kind, []).append((rest.partition(" ")[2], key))
+    return tuple(dict.fromkeys(key for known in by_kind.values() for point, key in known if point == known[-1][0]))
 
 
 def claims_of(study_name: str) -> str:

@@ -30,9 +30,6 @@ from study.tracking.outbox.sync import deliver_spool, repeat_nothing
 from study.tracking.read_studies import child_runs, find_runs
 from study.tracking.run_changes import refuse_renamed, restore_study, restore_trials
 
-# The artifact with the resolved config.
-_CONFIG = "config.yaml"
-
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRuns:
@@ -110,10 +107,7 @@ def open_runs(
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
             _remove_doubles(client, experiment_id, run_id)
-        children = child_runs(client, experiment_id, run_id)
-        restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
-        if _end_orphans(client, children) or restored:
-            children = child_runs(client, experiment_id, run_id)
+        children, restored = _children(client, experiment_id, run_id, search)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     return StudyRuns(
         client=client,
@@ -131,10 +125,21 @@ def open_runs(
     )
 
 
+def _children(
+    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord
+) -> tuple[list[RunRecord], tuple[int, ...]]:
+    """Return the study's trials and confirmations, and the numbers of the trials that were deleted and are restored."""
+    children = child_runs(client, experiment_id, run_id)
+    restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
+    if _end_orphans(client, children) or restored:
+        children = child_runs(client, experiment_id, run_id)
+    return children, restored
+
+
 def _lost(folder: Path, tags: Mapping[str, str]) -> tuple[str, ...]:
     """Return those of a run's first artifacts that are missing or empty, of a run that an earlier process opened."""
     digest = tags.get(mlflow_schema.CONTENTS)
-    first = [_CONFIG, *([] if digest is None else [mlflow_schema.contents_path(digest)])]
+    first = [mlflow_schema.CONFIG, *([] if digest is None else [mlflow_schema.contents_path(digest)])]
     return tuple(path for path in first if mlflow_schema.OPENED in tags and not is_whole(folder / path))
 
 
@@ -243,7 +248,7 @@ def _describe(
     # What was recorded stays as it was, also if a command spells the same settings in another way.
     params = [param for param in mlflow_schema.config_params(config) if param.key not in recorded.params]
     mlflow_schema.log_in_batches(client, run_id, params=params, tags=tags)
-    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), _CONFIG)
+    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), mlflow_schema.CONFIG)
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
 
 

@@ -23,9 +23,10 @@ from study.core.contents import Contents
 from study.core.errors import StoreError
 from study.core.records import Role, RunRecord, StudyRecord
 from study.core.redaction import redact
+from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import Connections, is_database, store_errors
 from study.tracking.mlflow_internals import is_known, select_metrics
-from study.tracking.mlflow_schema import PARENT, contents_path, ended, from_stored, run_records
+from study.tracking.mlflow_schema import CONFIG, OPENED, PARENT, contents_path, ended, from_stored, run_records
 
 # Steps and values of one metric of one run, each of shape (n_logged,).
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -220,6 +221,29 @@ def read_artifact_text(tracking_uri: str, run_id: str, path: str, *, connections
         tempfile.TemporaryDirectory() as folder,
     ):
         return Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8")
+
+
+def without_artifacts(
+    tracking_uri: str, run_ids: Collection[str], *, connections: Connections | None = None
+) -> set[str]:
+    """Return the ids of the studies' runs whose first artifact is missing in the file system.
+
+    Args:
+        tracking_uri: Address of the store.
+        run_ids: Ids of the studies' runs.
+        connections: The command's connections. None (the default): open a new one.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client, lost = (connections or Connections()).client(tracking_uri), set()
+    with store_errors(tracking_uri, "the places of artifacts cannot be read"):
+        for run_id in run_ids:
+            run = client.get_run(run_id)
+            folder = local_folder(run.info.artifact_uri)
+            if folder is not None and OPENED in run.data.tags and not is_whole(folder / CONFIG):
+                lost.add(run_id)
+    return lost
 
 
 def find_runs(

@@ -190,6 +190,8 @@ def has_workers(path: Path, *, study: str) -> bool:
                 continue
         except Timeout:
             return True
+        except OSError:  # a folder that cannot be written has no workers
+            continue
     return False
 
 
@@ -203,6 +205,11 @@ def _first_free(locks: Path, study: str) -> FileLock:
 
 
 def _unusable(journal: Path, error: Exception) -> StoreError:
+    if isinstance(error, OSError) and error.filename and Path(error.filename) != journal:
+        return StoreError(
+            f"storage.optuna_journal={journal}: {error.filename} beside it cannot be used ({error.strerror}). Move "
+            "away what is in its place, or allow writing there; no result is in it."
+        )
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
         f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "
