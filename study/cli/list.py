@@ -41,8 +41,7 @@ def main(arguments: list[str]) -> int:
         show_both(local_stores(options), options.experiments)
         return 0
     stores = find_stores(options)
-    uri = stores.tracking_uri
-    connections = Connections()
+    uri, connections = stores.tracking_uri, Connections()
     known = read_experiments(uri, connections=connections)
     unknown = [name for name in options.experiments if name not in known]
     chosen = options.experiments or list(known)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from mlflow.entities import Experiment, RunData
+from mlflow.entities import Experiment, Run, RunData
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -99,8 +99,7 @@ def open_runs(
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
         run = client.get_run(run_id)
-        before, folder = run.data, local_folder(run.info.artifact_uri)
-        lost = () if folder is None else _lost(folder, before.tags)
+        before, lost = run.data, _lost(run)
         tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config)
@@ -120,7 +119,7 @@ def open_runs(
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
-        artifacts=folder,
+        artifacts=local_folder(run.info.artifact_uri),
         lost_artifacts=lost,
     )
 
@@ -128,7 +127,7 @@ def open_runs(
 def _children(
     client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord
 ) -> tuple[list[RunRecord], tuple[int, ...]]:
-    """Return the study's trials and confirmations, and the numbers of the trials that were deleted and are restored."""
+    """Return the study's trials and confirmations, and the numbers of the deleted trials that are restored."""
     children = child_runs(client, experiment_id, run_id)
     restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
     if _end_orphans(client, children) or restored:
@@ -136,11 +135,14 @@ def _children(
     return children, restored
 
 
-def _lost(folder: Path, tags: Mapping[str, str]) -> tuple[str, ...]:
+def _lost(run: Run) -> tuple[str, ...]:
     """Return those of a run's first artifacts that are missing or empty, of a run that an earlier process opened."""
+    folder, tags = local_folder(run.info.artifact_uri), run.data.tags
+    if folder is None or mlflow_schema.OPENED not in tags:
+        return ()
     digest = tags.get(mlflow_schema.CONTENTS)
     first = [mlflow_schema.CONFIG, *([] if digest is None else [mlflow_schema.contents_path(digest)])]
-    return tuple(path for path in first if mlflow_schema.OPENED in tags and not is_whole(folder / path))
+    return tuple(path for path in first if not is_whole(folder / path))
 
 
 def _spool(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Spool | None:

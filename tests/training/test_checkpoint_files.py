@@ -58,6 +58,9 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(kind, backend, t
         assert case["whole"]["states"] == ["complete"] * 3
         for part in ("states", "told", "summary", "weights"):
             assert case["resumed"][part] == case["whole"][part], (name, part)
+            assert case["unfit"][part] == found["adam, dropout, batch norm"]["whole"][part], (name, part)
+        assert case["resumed"]["messages"] == []
+        assert len(case["unfit"]["messages"]) == len(case["aside"]) > 0  # trained from the start, and told
 
 
 def test_a_checkpoint_comes_back_bit_by_bit(config):
