@@ -87,7 +87,7 @@ def test_a_model_that_was_lost_or_damaged_is_trained_again(compose, tmp_path, em
     assert told in capfd.readouterr().err
     assert len([*config.stores.artifacts.rglob("model.keras")]) == 1
     names = {path.name for path in config.stores.artifacts.rglob("*")}
-    assert {"config.yaml", "search.html", "contents", "MLmodel"} <= names
+    assert {"config.yaml", "contents", "MLmodel"} <= names
 
 
 def test_a_study_without_all_its_trials_in_mlflow_is_not_called_whole(compose, tmp_path, empty_store):

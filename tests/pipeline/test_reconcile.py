@@ -188,8 +188,6 @@ def _failed_in_mlflow(config, number):
 
 def test_a_result_that_only_the_search_has_replaces_another_one(config):
     _failed_in_mlflow(config, 0)  # as in a store of before the retry
-    (run,) = _runs(config, role="trial", number="1")
-    _client(config).log_metric(run.info.run_id, "objective", 0.75)
     told, ended, record, due = _reopened(config)
     assert due == [4, 5]
     _agree(ended, record)
