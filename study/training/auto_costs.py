@@ -53,10 +53,12 @@ class Facts:
     Attributes:
         costs: The costs, one for each trainer and backend that was measured.
         source: Name of the file that has the costs.
+        unread: The reason why this machine's measurements cannot be read. Default: empty, they can, or there are none.
     """
 
     costs: tuple[Cost, ...]
     source: str
+    unread: str = ""
 
 
 def find_facts(recorded: object, *, kind: str) -> Facts:
@@ -77,9 +79,10 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
         if kind in entry.get("costs", {}):
             return Facts(costs=_costs(entry["costs"][kind], path), source=f"{path} ({entry['date']})")
     except StudyError as error:
-        unread = f" ({error})"
+        unread = str(error)
     known = check_facts(recorded).get("gpu" if cards() else "cpu", {})
-    return Facts(costs=known.get(kind, ()), source=f"conf/trainer/auto.yaml{unread}")
+    source = "conf/trainer/auto.yaml" + (f" ({unread})" if unread else "")
+    return Facts(costs=known.get(kind, ()), source=source, unread=unread)
 
 
 def check_facts(recorded: object) -> dict[str, dict[str, tuple[Cost, ...]]]:
@@ -192,6 +195,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _corrupt(path: Path, error: Exception) -> StudyError:
     reason = str(error).splitlines()[0][:200]
     return StudyError(
-        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {reason}); measure again, or "
+        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {reason}). Measure again, or "
         "delete the file"
     )
