@@ -75,7 +75,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
             keep_model(context, confirmed)
             record(context)
         best = context.search.best()
-        context.tracker.artifact_file(config.log_file, "")
+        context.tracker.artifact_file(config.log_file)
         view.study_ended(best=best, seconds=time.monotonic() - started)
         return StudyOutcome(
             experiment=config.experiment_name,

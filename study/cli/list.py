@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,30 +41,35 @@ def main(arguments: list[str]) -> int:
         show_both(local_stores(options), options.experiments)
         return 0
     stores = find_stores(options)
-    uri = stores.tracking_uri
-    connections = Connections()
+    uri, connections = stores.tracking_uri, Connections()
     known = read_experiments(uri, connections=connections)
     unknown = [name for name in options.experiments if name not in known]
+    chosen = options.experiments or list(known)
     # Another store of MLflow may belong to another search than the folder's.
-    if (unknown or not known) and options.tracking_uri is None:
+    if options.tracking_uri is None:
         from study.cli.actions.both_stores import told_of_search_alone
+        from study.cli.actions.lacking import tell_of_lacking
 
-        lines = told_of_search_alone(stores, known, connections=connections)
+        lines = told_of_search_alone(stores, known, connections=connections) if unknown or not known else []
         sys.stderr.writelines(f"study list: {line}\n" for line in lines)
+        tell_of_lacking(stores, [*{*chosen} - {*unknown}], connections=connections, command="study list")
     for name in unknown:
         raise StudyError(
             f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list --all."
         )
-    chosen = options.experiments or list(known)
     if options.json:
         records = {name: read_studies(uri, name, connections=connections) for name in chosen}
-        found = {name: [asdict(study) for study in studies] for name, studies in records.items()}
-        sys.stdout.write(json.dumps(_without_nan(found), indent=2, allow_nan=False) + "\n")
+        _show_json(records)
     elif not known:
         sys.stdout.write("MLflow has no study. Begin one with study run; study list --all shows the search too.\n")
     else:
         show_studies({(uri, name) for name in chosen}, searches=[stores], connections=connections)
     return 0
+
+
+def _show_json(records: Mapping[str, Sequence[Any]]) -> None:
+    found = {name: [asdict(study) for study in studies] for name, studies in records.items()}
+    sys.stdout.write(json.dumps(_without_nan(found), indent=2, allow_nan=False) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

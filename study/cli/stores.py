@@ -40,9 +40,12 @@ def find_stores(options: argparse.Namespace) -> Stores:
     """
     folder = options.folder.resolve()
     if options.tracking_uri is None and not _database(folder).exists():
+        advice = "Run a study there, or name another folder with --folder or a store with --tracking-uri."
+        if (folder / "mlruns" / "optuna.journal").exists():
+            advice = "It was lost: mlruns/optuna.journal is there. The command that began a study writes it again."
         raise StoreError(
             f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` creates. "
-            "Run a study there, or name another folder with --folder or a store with --tracking-uri."
+            f"{advice}"
         )
     return local_stores(options)
 

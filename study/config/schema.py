@@ -260,8 +260,7 @@ class StudyConfig:
             number.
         shutdown_grace_s: Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds. Default 25.
         retry_failed: Train again the trials that failed in an earlier run. Default False.
-        enqueue: Values of searched arguments that the first trial takes; the other arguments are drawn. Default:
-            empty.
+        enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
         raw: The resolved config, from which all other attributes were read.
         folder: The folder where the command was started; relative paths start there.
         accept_changes: Continue a study although its data, code or architecture changed. Default False.

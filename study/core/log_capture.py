@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from study.core.errors import StoreAwayError, StoreError, limit_advice
 from study.core.readable_output import ReadableStream, readable
 from study.core.redaction import redact
 
@@ -36,10 +37,9 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         A line-buffered text stream to the real standard error.
 
     Raises:
-        OSError: The log cannot be written; nothing has been redirected then.
+        StoreError: The log cannot be written; nothing has been redirected then.
     """
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    log_fd = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log_fd = _opened(log_path)
     before = sys.stderr
     with ExitStack() as undo:  # runs every step, last first, also where one of them fails
         undo.callback(os.close, log_fd)
@@ -77,7 +77,8 @@ def removed_without_stores(log_path: Path, journal: Path | None) -> Iterator[Non
         yield
     except Exception:  # after a signal, other workers of the study may go on with this log
         if log_path in new and _last_change(journal) == before:
-            log_path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                log_path.unlink(missing_ok=True)
             for folder in new[1:]:
                 with contextlib.suppress(OSError):  # another process has put a file there
                     folder.rmdir()
@@ -92,6 +93,18 @@ def behind_the_log(stream: TextIO) -> TextIO | None:
     """
     found: TextIO | None = getattr(stream, _TERMINAL, None)
     return found
+
+
+def _opened(log_path: Path) -> int:
+    try:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        advice = "Allow writing there, or move away what is in its place, then run the same command again."
+        of = StoreError
+        if (told := limit_advice(error)) is not None:
+            of, advice = StoreAwayError if told.passes else StoreError, told.advice
+        raise of(f"{log_path}: the log cannot be written ({error.strerror or error}). {advice}") from error
 
 
 def _last_change(path: Path | None) -> int:

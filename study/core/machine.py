@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -70,6 +71,19 @@ def process_text(process: psutil.Process) -> str:
     if _is_stopped(process):
         return f"process {pid} (stopped by a signal: kill -CONT {pid} lets it go on, kill -9 {pid} ends it)"
     return f"process {pid}"
+
+
+def process_on(host: str, pid: int) -> str:
+    """Return `process 4711 on node3`; on this machine also whether it is stopped.
+
+    Args:
+        host: Name of the machine.
+        pid: Id of the process.
+    """
+    if host == platform.node():
+        with contextlib.suppress(psutil.Error):
+            return process_text(psutil.Process(pid))
+    return f"process {pid} on {host}"
 
 
 def _card(information: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from study.core.search_space import Value
@@ -66,6 +66,7 @@ class SearchedTrial:
         state: The state in which it ended.
         objective: The objective, in the metric's units; NaN if it is unknown, as that of a failed trial.
         error: Last line of the error of a failed trial. None (the default): it did not fail.
+        reports: The objective by epoch, from 0, of a study with a pruner. Default: empty.
     """
 
     number: int
@@ -74,6 +75,7 @@ class SearchedTrial:
     state: State
     objective: float
     error: str | None = None
+    reports: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +85,13 @@ class SearchRecord:
     Attributes:
         namesakes: Names of the other studies with the same digest. Default: none.
         ended: Trials that ended, in the order of their numbers. Default: none.
+        contents: Data, code and architecture of the study, as JSON: the first ones and those accepted later. Default:
+            none.
     """
 
     namesakes: frozenset[str] = frozenset()
     ended: tuple[SearchedTrial, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 # A study that no store of searches knows.

@@ -81,6 +81,7 @@ class TrialResult:
         error: The traceback of a failed trial. None (the default): the trial did not fail.
         weights: The final weights in the order of `model.get_weights()`. None (the default): the trial did not ask for
             them.
+        messages: Lines for the user on this training, such as on a checkpoint that does not fit. Default: none.
     """
 
     trial: Trial
@@ -89,6 +90,7 @@ class TrialResult:
     summary: Mapping[str, float]
     error: str | None = None
     weights: tuple[NDArray[np.generic], ...] | None = None
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

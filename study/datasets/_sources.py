@@ -56,7 +56,7 @@ def find_images(published: PublishedImages, *, path: str | None) -> Images:
     places = list(_places(published))
     for place in places:
         if _is_complete(place):
-            return _read(place, published)
+            return _read_cached(place, published)
     return _download(published, places)
 
 
@@ -102,6 +102,16 @@ def _read(place: Path, published: PublishedImages) -> Images:
         advice = "Point dataset.path at the folder or the NPZ file itself."
         raise data_error(place, found=found, expected=f"{published.formats}, or one NPZ file", advice=advice)
     return read_npz(named[0], shape=published.shape)
+
+
+def _read_cached(place: Path, published: PublishedImages) -> Images:
+    """Read the images of a place that the user did not name; if it is damaged, say how to get it anew."""
+    try:
+        return _read(place, published)
+    except DataError as error:
+        raise DataError(
+            f"{error} Or move {place} away: it is then looked for elsewhere, or downloaded again."
+        ) from error
 
 
 def _batches_folder(place: Path) -> Path:

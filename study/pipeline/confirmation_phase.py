@@ -97,10 +97,11 @@ def confirm(context: StudyContext) -> Confirmed | None:
             wait.pause()  # other workers train the last ones, or die and leave them
 
 
-def model_weights(context: StudyContext, kept: Confirmed | None) -> Weights | None:
-    """Return the weights of the study's best confirmation if this worker has to keep its model, else None.
+def model_weights(context: StudyContext, kept: Confirmed | None) -> tuple[str, Weights] | None:
+    """Return the name and weights of the study's best confirmation if this worker has to keep its model, else None.
 
-    The worker that trained the confirmation keeps the model; if that worker is dead, another one trains it again.
+    The worker that trained the confirmation keeps the model. If that worker is dead, or if the model's files were
+    lost, another one trains it again.
 
     Args:
         context: The study's parts.
@@ -116,12 +117,26 @@ def model_weights(context: StudyContext, kept: Confirmed | None) -> Weights | No
         return None
     number = -max(ranks)[1]
     trial = confirmation(context.config, number, hyperparameters, keep_weights=True)
-    if kept is not None and kept.claim == _claim(kind, trial):
-        return kept.weights
-    if not context.search.claims.once(_claim(kind, trial), ever=True):
+    claim = _claim(kind, trial)
+    if kept is not None and kept.claim == claim:
+        return claim, kept.weights
+    is_first = context.search.claims.once(claim, ever=True)
+    if context.tracker.has_model(of=claim, or_any=not is_first):
+        return None
+    if not is_first and not _makes_lost_model(context, claim):
         return None
     (result,) = context.trainer.train([trial], lambda *_: True)
-    return result.weights
+    return None if result.weights is None else (claim, result.weights)
+
+
+def _makes_lost_model(context: StudyContext, claim: str) -> bool:
+    """Return whether this worker has to make a model that was lost, and say so."""
+    from study.training.architecture import unserializable  # imports Keras
+
+    if unserializable(context.trainer.build_model()) or not context.search.claims.once(f"lost model of {claim}"):
+        return False
+    context.view.message("The model of the best confirmation was lost: it is trained again, to the same weights.")
+    return True
 
 
 def confirm_untuned(context: StudyContext) -> bool:

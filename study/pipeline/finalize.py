@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Sequence
 from typing import Any
 
+from study.core.errors import StoreError
+from study.core.redaction import redact
 from study.pipeline.confirmation_phase import Confirmed, model_weights
 from study.pipeline.context import StudyContext
+from study.pipeline.reconcile import trials_text
 from study.report.confirmed import ConfirmedScores, confirmed_metrics
+from study.search.waiting import POLL_S
 from study.tracking.mlflow_schema import config_params, split_tags
 from study.tracking.study_summary import ConfirmedMean
 from study.training.backend import without_tensorflow
+
+# Longest wait for the records of other workers, which are on their way to a server, in seconds.
+_PATIENCE_S = 10.0
+
+
+class LackingTrialsError(StoreError):
+    """A study that ended while MLflow lacks trials of its search; the config is not at fault.
+
+    Args:
+        study: Names of the experiment and the study.
+        tracking_uri: Address of MLflow's store.
+        lacking: Numbers of the trials.
+    """
+
+    exit_status = 1
+
+    def __init__(self, study: str, tracking_uri: str, lacking: Sequence[int]) -> None:
+        super().__init__(
+            f"{study}: the study has ended, and is not whole: {redact(tracking_uri)} has no run of "
+            f"{trials_text(lacking)}, which the search has. If their records wait in mlruns/spool of another worker, "
+            "run `study sync` in its folder. Then run the same command again."
+        )
 
 
 def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
@@ -21,13 +49,14 @@ def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
         confirmed: The best confirmation of this worker; None: it trained none.
     """
     if context.config.tracking.log_model:
-        weights = model_weights(context, confirmed)
-        if weights is not None:
-            _log(context, context.trainer.build_model(weights))
+        found = model_weights(context, confirmed)
+        if found is not None:
+            claim, weights = found
+            _log(context, context.trainer.build_model(weights), of=claim)
     context.search.claims.finish()
 
 
-def _log(context: StudyContext, model: Any) -> None:
+def _log(context: StudyContext, model: Any, *, of: str) -> None:
     from study.training.architecture import unserializable  # imports Keras
 
     if reason := unserializable(model):
@@ -38,7 +67,7 @@ def _log(context: StudyContext, model: Any) -> None:
         )
         return
     with without_tensorflow():
-        context.tracker.log_model(model, example_x=context.dataset.validation.x[:2])
+        context.tracker.log_model(model, example_x=context.dataset.validation.x[:2], of=of)
 
 
 def record(context: StudyContext) -> None:
@@ -60,6 +89,25 @@ def record(context: StudyContext) -> None:
             tracker.artifact_text(plots, "search.html")
         tracker.flush()
         search.claims.finish()
+    _check_whole(context)
+
+
+def _check_whole(context: StudyContext) -> None:
+    """Check that MLflow has a run of every trial of the search, unless a server is away.
+
+    Raises:
+        LackingTrialsError: It lacks trials.
+    """
+    tracker, config = context.tracker, context.config
+    ends = time.monotonic() + (_PATIENCE_S if tracker.opened.spool is not None else 0)
+    while tracker.settle():
+        lacking = context.search.ended.keys() - {number for _, number in tracker.finished("trial")}
+        if not lacking:
+            return
+        if time.monotonic() >= ends:  # until then, another worker may deliver them to a server
+            study = f"{config.experiment_name}/{context.search.name}"
+            raise LackingTrialsError(study, config.stores.tracking_uri, sorted(lacking))
+        time.sleep(POLL_S)
 
 
 def leave(context: StudyContext) -> None:

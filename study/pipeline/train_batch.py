@@ -76,6 +76,8 @@ def end_trials(context: StudyContext, kind: Kind, results: Sequence[TrialResult]
     told = [explained(result, context.config) for result in results]
     ended = [(result, score(result, context.config.objective)) for result in told]
     for result, objective in ended:
+        for message in result.messages:
+            context.view.message(message)
         context.tracker.end(kind, result, objective=objective)
     return ended
 

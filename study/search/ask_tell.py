@@ -23,10 +23,11 @@ from study.search.optuna_internals import add_trial, draw, fixed_params, trial_i
 from study.search.plots import draw_plots, import_in_background
 from study.search.pruners import to_stop
 from study.search.recorded_trials import as_template, recorded_trial
-from study.search.samplers import build_sampler, distribution, is_blind, quiet
+from study.search.samplers import build_sampler, distribution, drawn_alone, is_blind, quiet
 from study.search.storage.interface import SearchStorage, open_storage, repeated
-from study.search.study_names import find_or_create
+from study.search.study_names import find_or_create, recorded_contents
 from study.search.trial_index import ERROR, NUMBER, RUN_SEED, STATE, TAKEN_OVER, WORKER, TrialIndex
+from study.search.waiting import trials_text
 
 
 @contextlib.contextmanager
@@ -157,15 +158,11 @@ class Search:
         with self._store.alone():
             running = self._running(self._known())
             abandoned = self._store.abandoned(running) if running else set()
-            trials = {trial_id(t): t.user_attrs.get(NUMBER) for t in self._index.unended}
-        of_worker: dict[str | None, list[str]] = {}
-        for each, worker in running.items():
-            if each not in abandoned:
-                of_worker.setdefault(worker, []).append(str(trials.get(each)))
-        return "; ".join(
-            f"{'trial' if len(numbers) == 1 else 'trials'} {', '.join(numbers)} of {self._store.worker_text(worker)}"
-            for worker, numbers in of_worker.items()
-        )
+            left = [t for t in self._index.unended if trial_id(t) in running.keys() - abandoned]
+        of_worker: dict[str | None, list[int]] = {}
+        for trial in left:
+            of_worker.setdefault(trial.user_attrs.get(WORKER), []).append(trial.user_attrs[NUMBER])
+        return trials_text({self._store.worker_text(worker): numbers for worker, numbers in of_worker.items()})
 
     def judge(self, reports: Sequence[tuple[Trial, int, float]]) -> set[int]:
         """Report the objective of trials at an epoch to the pruner; return the numbers of the trials to stop.
@@ -248,10 +245,12 @@ class Search:
                 for _, frozen in sorted(self._known().numbered.items())
                 if frozen.state.is_finished() and frozen.params.keys() == self._distributions.keys()
             ]
-        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials))
+        return SearchRecord(namesakes=self.namesakes, ended=tuple(trials), contents=recorded_contents(self._study))
 
     def adopt(self, trials: Sequence[SearchedTrial]) -> list[int]:
         """Add ended trials that this search does not know, since its store was lost; call this inside `alone`.
+
+        A trial that failed in this search is replaced by one that did not: its retry was lost.
 
         Args:
             trials: Trials of this study, read from another store. Those whose point or seed is not of this study are
@@ -261,7 +260,8 @@ class Search:
             Numbers of the added trials.
         """
         known = self._known()
-        free = [t for t in trials if t.number not in known.numbered and t.number not in known.left]
+        taken = known.numbered.keys() | known.left.keys()
+        free = [t for t in trials if t.number not in taken or (t.number in known.failed and t.state != "failed")]
         templates = {trial.number: as_template(self._config, trial, self._distributions) for trial in free}
         added = {number: template for number, template in templates.items() if template is not None}
         for template in added.values():
@@ -302,7 +302,7 @@ class Search:
         """Draw a trial. Given coordinates are kept: those that a dead worker left, or the study's first point."""
         run_seed = trial_run_seed(self._config.study_seed, number)
         self._study.sampler = build_sampler(self._config, trial_number=number)
-        params = self._draw_alone(coordinates)
+        params = drawn_alone(self._study.sampler, self._distributions, coordinates)
         asked = optuna.create_trial(
             state=TrialState.RUNNING,
             params=params,
@@ -356,15 +356,6 @@ class Search:
                 self._give_up(added)
         return resumed
 
-    def _draw_alone(self, coordinates: Mapping[str, Value]) -> dict[str, Value]:
-        """Draw all coordinates if the sampler does not read the store: one write is then enough; otherwise none."""
-        if type(self._study.sampler) is not optuna.samplers.RandomSampler:
-            return {}
-        alone = optuna.create_study(sampler=self._study.sampler)
-        if coordinates:
-            alone.enqueue_trial(dict(coordinates))
-        return alone.ask(self._distributions).params
-
     def _known(self) -> TrialIndex:
         """Return the trials that the store holds now."""
         with self._store.reading():
@@ -393,10 +384,7 @@ class Search:
 
     @contextlib.contextmanager
     def _own_trials(self) -> Iterator[None]:
-        """Stop this worker if others took its trials over, since it sent no heartbeat for too long.
-
-        A heartbeat finds this out early. Before the next heartbeat, a write to an ended trial fails.
-        """
+        """Stop this worker if others took its trials over; before a heartbeat finds it out, a write to them fails."""
         if self._store.lost():  # or ended by this worker, to which the answer was lost
             self._check_own()
         try:
@@ -408,8 +396,4 @@ class Search:
     def _check_own(self) -> None:
         own = [self._store.optuna.get_trial(trial_id(trial)) for trial in self._asked.values()]
         if n := sum(TAKEN_OVER in trial.user_attrs for trial in own):
-            raise LostTrialsError(
-                f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
-                f"storage.stale_after_s={self._config.stores.stale_after_s:g} seconds: it was paused, or disconnected "
-                "from the server. Start it again, and it takes part again."
-            )
+            raise LostTrialsError(n, stale_after_s=self._config.stores.stale_after_s)

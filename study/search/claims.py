@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Sequence
+from typing import get_args
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from study.core.errors import StudyError
+from study.core.trainer_interface import ConfirmationConfig
 from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
 from study.search.waiting import Wait
@@ -19,9 +21,21 @@ _PREFIX = "claims of "
 
 
 class LostTrialsError(StudyError):
-    """Trials of this worker were taken over by others; the same command lets the worker take part again."""
+    """Trials of this worker were taken over by others; the same command lets the worker take part again.
+
+    Args:
+        n: Number of the trials.
+        stale_after_s: Time without a heartbeat after which a worker counts as dead, in seconds.
+    """
 
     exit_status = 1
+
+    def __init__(self, n: int, *, stale_after_s: float) -> None:
+        super().__init__(
+            f"{n} of this worker's trials were taken over by others, which got no heartbeat from it for "
+            f"storage.stale_after_s={stale_after_s:g} seconds: it was paused, or disconnected from the server. Start "
+            "it again, and it takes part again."
+        )
 
 
 class Claims:
@@ -166,6 +180,21 @@ class Claims:
 
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+
+
+def confirmed_last(claims: Sequence[FrozenTrial]) -> tuple[str, ...]:
+    """Return the keys of the confirmations that workers have trained, for each setting those of its last point.
+
+    Args:
+        claims: The trials of a study's claims, in their order.
+    """
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for claim in claims:
+        key = str(claim.user_attrs.get(_KEY, ""))
+        kind, _, rest = key.partition(" ")
+        if claim.state == TrialState.COMPLETE and kind in get_args(ConfirmationConfig):
+            by_kind.setdefault(kind, []).append((rest.partition(" ")[2], key))
+    return tuple(dict.fromkeys(key for known in by_kind.values() for point, key in known if point == known[-1][0]))
 
 
 def claims_of(study_name: str) -> str:

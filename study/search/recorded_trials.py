@@ -37,6 +37,7 @@ def recorded_trial(config: StudyConfig, frozen: FrozenTrial) -> SearchedTrial:
         state=cast(State, frozen.user_attrs.get(STATE, "failed")),
         objective=math.nan if value is None else value,
         error=frozen.user_attrs.get(ERROR),
+        reports=reported,
     )
 
 
@@ -64,5 +65,6 @@ def as_template(
         params=to_coordinates(ranges, {name: given[name] for name in ranges}),
         distributions=dict(distributions),
         value=trial.objective if is_complete else None,
+        intermediate_values=dict(trial.reports),
         user_attrs=attributes if trial.error is None else {**attributes, ERROR: trial.error},
     )

@@ -19,7 +19,7 @@ from optuna.distributions import (
 
 from study.config.instantiate import instantiate, parameters
 from study.config.schema import StudyConfig
-from study.core.search_space import Range
+from study.core.search_space import Range, Value
 from study.core.seeds import sampler_seed
 from study.search.optuna_internals import fix_search_space
 
@@ -54,6 +54,26 @@ def is_blind(config: StudyConfig) -> bool:
     with quiet():
         built = build_sampler(config, trial_number=0)
     return isinstance(built, (optuna.samplers.RandomSampler, optuna.samplers.QMCSampler, optuna.samplers.GridSampler))
+
+
+def drawn_alone(
+    sampler: optuna.samplers.BaseSampler,
+    distributions: Mapping[str, BaseDistribution],
+    coordinates: Mapping[str, Value],
+) -> dict[str, Value]:
+    """Draw all coordinates if the sampler does not read the store: one write is then enough; otherwise none.
+
+    Args:
+        sampler: The sampler.
+        distributions: The distributions, by coordinate.
+        coordinates: Coordinates that are not drawn.
+    """
+    if type(sampler) is not optuna.samplers.RandomSampler:
+        return {}
+    alone = optuna.create_study(sampler=sampler)
+    if coordinates:
+        alone.enqueue_trial(dict(coordinates))
+    return alone.ask(dict(distributions)).params
 
 
 def distribution(searched: Range) -> BaseDistribution:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from study.config.schema import Stores
 from study.core.readable_output import in_one_line
-from study.search.claims import claims_of, is_of_claims
+from study.search.claims import claims_of, confirmed_last, is_of_claims
 from study.search.optuna_internals import trial_id
 from study.search.storage.interface import is_open, read_storage
 from study.search.study_names import BEGAN_IN, DIGEST, EXPERIMENT, NAME
@@ -28,6 +28,7 @@ class StoredSearch:
         digest: Digest that identifies the study.
         optuna_name: Name of the Optuna study.
         n_ended: Number of trials that ended.
+        confirmed: Keys of the confirmations that workers have trained, each of the point that was confirmed last.
         is_open: True if a living worker has the study open.
     """
 
@@ -36,6 +37,7 @@ class StoredSearch:
     digest: str
     optuna_name: str
     n_ended: int
+    confirmed: tuple[str, ...]
     is_open: bool
 
 
@@ -70,6 +72,7 @@ def _stored(
         digest=digest,
         optuna_name=optuna_name,
         n_ended=_n_ended(storage, optuna_name),
+        confirmed=confirmed_last(_trials(storage, claims_of(optuna_name))),
         is_open=is_open(stores, digest=digest, running=at_work),
     )
 
@@ -131,11 +134,15 @@ def _names(optuna_name: str, attrs: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _running(storage: optuna.storages.BaseStorage, optuna_name: str) -> list[int]:
+    return [trial_id(t) for t in _trials(storage, optuna_name) if t.state == TrialState.RUNNING]
+
+
+def _trials(storage: optuna.storages.BaseStorage, optuna_name: str) -> list[FrozenTrial]:
     try:
         study_id = storage.get_study_id_from_name(optuna_name)
     except KeyError:  # a worker died before it made the study of the claims
         return []
-    return [trial_id(t) for t in storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))]
+    return storage.get_all_trials(study_id, deepcopy=False)
 
 
 def _n_ended(storage: optuna.storages.BaseStorage, optuna_name: str) -> int:

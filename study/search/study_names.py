@@ -348,6 +348,15 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str
             optuna_study.set_user_attr(key, value)
 
 
+def recorded_contents(optuna_study: optuna.Study) -> tuple[str, ...]:
+    """Return a study's contents as JSON: the first ones and those accepted later.
+
+    Args:
+        optuna_study: The Optuna study.
+    """
+    return tuple(map(str, optuna_study.user_attrs.get(_CONTENTS, ())))
+
+
 def _known_study(name: str, optuna_name: str, attrs: Mapping[str, object]) -> KnownStudy:
     recorded = attrs.get(_CONTENTS)
     conditions = attrs.get(_CONDITIONS)

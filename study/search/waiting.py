@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from study.core.outages import say
 from study.search.storage.lock_holders import PATIENCE_S, clock_text
@@ -35,3 +35,15 @@ class Wait:
         if text and text != self._told:
             say(f"waiting since {clock_text(self._since)} for {text}")
             self._told = text
+
+
+def trials_text(numbers_of: Mapping[str, Sequence[int]]) -> str:
+    """Return `trials 3, 4 of process 4711; trial 5 of process 4712`.
+
+    Args:
+        numbers_of: Numbers of trials, by process in words.
+    """
+    return "; ".join(
+        f"{'trial' if len(numbers) == 1 else 'trials'} {', '.join(map(str, sorted(numbers)))} of {process}"
+        for process, numbers in numbers_of.items()
+    )

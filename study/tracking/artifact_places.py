@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -60,3 +62,29 @@ def _is_same(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
         return one == other or one.samefile(other)
     return False
+
+
+def local_folder(address: str | None) -> Path | None:
+    """Return the folder of artifacts at an address; None if they are not in the file system.
+
+    Args:
+        address: The address, such as `file:///study/mlruns/artifacts/experiment/run/artifacts`.
+    """
+    return Path(local_file_uri_to_path(address)) if address and address.startswith(("file:", "/")) else None
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file exists and is not empty, and an archive of Keras can be read to its end.
+
+    Args:
+        path: Path of the file.
+    """
+    try:
+        if not path.is_file() or not path.stat().st_size:
+            return False
+        if path.suffix != ".keras":
+            return True
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return False

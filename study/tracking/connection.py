@@ -249,23 +249,49 @@ def _creation_failed(uri: str, path: Path, error: Exception, advice: str) -> Sto
 def _copy_empty_store(target: Path) -> None:
     """Copy an empty store of this MLflow from the user's cache, which takes a hundredth of the time of 60 migrations.
 
-    Nothing is copied without a usable cache, or with another MLflow than `initialize_tables` knows. Then MLflow makes
-    its tables itself.
+    A cached store that is damaged or not empty is replaced. Nothing is copied if the cache cannot be used, or with
+    another MLflow than `initialize_tables` knows. Then MLflow makes its tables itself.
+
+    Raises:
+        OSError: The target cannot be written.
     """
     if not is_known():
         return
     made = cache_folder() / f"mlflow-{mlflow.__version__}.db"
-    with contextlib.suppress(OSError, SQLAlchemyError):
-        if not _has_content(made):
-            made.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=made.parent) as folder:
-                draft = Path(folder) / made.name
-                engine = sqlalchemy.create_engine(sqlite_address(draft))
-                initialize_tables(engine)
-                engine.dispose()
-                os.replace(draft, made)
-        _check_database(sqlite_address(made), create=False)
-        shutil.copyfile(made, target)
+    content = b""
+    with contextlib.suppress(OSError, SQLAlchemyError, StoreError):
+        if not _is_empty_store(made):
+            _make_empty_store(made)
+        content = made.read_bytes()
+    if content:
+        target.write_bytes(content)
+
+
+def _make_empty_store(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        engine = sqlalchemy.create_engine(sqlite_address(draft))
+        initialize_tables(engine)
+        engine.dispose()
+        if path.is_dir() and not path.is_symlink():
+            os.replace(path, Path(folder) / "in the way")
+        os.replace(draft, path)
+
+
+def _is_empty_store(path: Path) -> bool:
+    """Return whether a file is a whole store of this MLflow without a run."""
+    if not path.is_file() or not _has_content(path):
+        return False
+    try:
+        _check_database(sqlite_address(path), create=False)
+        engine = sqlalchemy.create_engine(sqlite_address(path), poolclass=sqlalchemy.NullPool)
+        with engine.connect() as connection:
+            checks = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
+            n_runs = connection.exec_driver_sql("SELECT count(*) FROM runs").scalar()
+    except (SQLAlchemyError, OSError, StoreError):
+        return False
+    return [*checks] == ["ok"] and n_runs == 0
 
 
 def _sqlite_path(uri: str) -> Path | None:

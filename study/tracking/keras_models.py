@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib.metadata
 import tempfile
 from pathlib import Path
@@ -9,17 +11,25 @@ from typing import Any
 
 import numpy as np
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.tracking import MlflowClient
 
+from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.mlflow_internals import without_requirements_check
 
-_NAME = "model"
+_NAME, _FILE = "model", "model.keras"
+# Files of a logged model without which it cannot be served.
+_FILES = ("MLmodel", "requirements.txt", "data/keras_module.txt", f"data/{_FILE}")
+# Tag of a logged model: digest of the name of the training.
+_OF = "study.training"
 # Keras loads TensorFlow by default, also if another backend trained the model.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
 
 
-def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str) -> None:
+def log_keras_model(
+    client: MlflowClient, model: Any, *, example_x: Any, experiment_id: str, run_id: str, of: str = ""
+) -> None:
     """Store a model as a logged model of a run.
 
     Args:
@@ -29,12 +39,14 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
         example_x: Inputs, shape (n_examples, *input_shape), for the signature.
         experiment_id: MLflow's id of the run's experiment.
         run_id: Id of the run that trained the model.
+        of: Name of the training; `has_model` finds the model by it. Default: empty.
     """
     import mlflow.keras
 
     signature = infer_signature(example_x, np.asarray(model.predict(example_x, verbose=0)))
     requirements = [f"{package}=={importlib.metadata.version(package)}" for package in _SERVED_WITH]
-    logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id)
+    tags = {_OF: _digest(of)}
+    logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id, tags=tags)
     status = "FAILED"
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -60,9 +72,40 @@ def log_keras_model(client: MlflowClient, model: Any, *, example_x: Any, experim
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
 
 
+def has_model(client: MlflowClient, run_id: str, *, of: str, or_any: bool) -> bool:
+    """Return whether a run has a model whose files are whole; files on a server are taken to be whole.
+
+    A logged model whose files were lost or damaged is marked as failed.
+
+    Args:
+        client: A client of the store.
+        run_id: Id of the run.
+        of: Name of the training, as given to `log_keras_model`.
+        or_any: Take also a model that an earlier version logged, without the name of its training.
+    """
+    run = client.get_run(run_id)
+    found = False
+    for output in run.outputs.model_outputs if run.outputs is not None else ():
+        with contextlib.suppress(MlflowException):  # it was deleted in MLflow
+            logged = client.get_logged_model(output.model_id)
+            if str(logged.status) != "READY":
+                continue
+            folder = local_folder(logged.artifact_location)
+            if folder is not None and not all(is_whole(folder / name) for name in _FILES):
+                client.finalize_logged_model(logged.model_id, "FAILED")
+            elif logged.tags.get(_OF, _digest(of) if or_any else None) == _digest(of):
+                found = True
+    folder = local_folder(run.info.artifact_uri)
+    return found or (folder is not None and is_whole(folder / _FILE))
+
+
+def _digest(of: str) -> str:
+    return hashlib.sha256(of.encode()).hexdigest()[:16]
+
+
 def keras_file(model: Any) -> bytes:
     """Return a model as the content of a .keras file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+        path = Path(folder) / _FILE
         model.save(path)
         return path.read_bytes()

@@ -35,6 +35,8 @@ PARENT = "mlflow.parentRunId"
 CONTENTS, DATA_DIGEST = "contents", "data_digest"
 # Tags of a study: the changes of its contents that the user accepted, and the time of its last start in milliseconds.
 ACCEPTED, OPENED = "accepted_changes", "opened_ms"
+# The artifact of a study's run with the resolved config.
+CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
 _PARAM_LENGTH = 6000
 TAG_LENGTH = 8000

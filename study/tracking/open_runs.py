@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from mlflow.entities import Experiment, RunData
+from mlflow.entities import Experiment, Run, RunData
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -20,6 +20,7 @@ from study.core.records import NO_RECORD, RunRecord, SearchRecord
 from study.core.redaction import redact, redacted
 from study.datasets import Dataset
 from study.tracking import mlflow_schema
+from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
@@ -47,6 +48,9 @@ class StudyRuns:
         was_deleted: True if the study's run had been deleted and was restored.
         restored: Numbers of the trials whose deleted runs were restored.
         is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
+        artifacts: The folder of the run's artifacts; None: they are on a server.
+        lost_artifacts: Paths of the run's artifacts that an earlier process wrote, and that were lost or damaged. They
+            are written again.
     """
 
     client: MlflowClient
@@ -59,6 +63,8 @@ class StudyRuns:
     was_deleted: bool
     restored: tuple[int, ...]
     is_complete: bool
+    artifacts: Path | None
+    lost_artifacts: tuple[str, ...]
 
 
 def open_runs(
@@ -92,17 +98,15 @@ def open_runs(
     with store_errors(uri, "the study cannot be recorded"):
         experiment_id = _experiment(client, config, search)
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
-        before = client.get_run(run_id).data
+        run = client.get_run(run_id)
+        before, lost = run.data, _lost(run)
         tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
             _remove_doubles(client, experiment_id, run_id)
-        children = child_runs(client, experiment_id, run_id)
-        restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
-        if _end_orphans(client, children) or restored:
-            children = child_runs(client, experiment_id, run_id)
+        children, restored = _children(client, experiment_id, run_id, search)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     return StudyRuns(
         client=client,
@@ -115,7 +119,30 @@ def open_runs(
         was_deleted=was_deleted,
         restored=restored,
         is_complete=is_database(uri) or (None not in delivered and config.stores.optuna_url is None),
+        artifacts=local_folder(run.info.artifact_uri),
+        lost_artifacts=lost,
     )
+
+
+def _children(
+    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord
+) -> tuple[list[RunRecord], tuple[int, ...]]:
+    """Return the study's trials and confirmations, and the numbers of the deleted trials that are restored."""
+    children = child_runs(client, experiment_id, run_id)
+    restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
+    if _end_orphans(client, children) or restored:
+        children = child_runs(client, experiment_id, run_id)
+    return children, restored
+
+
+def _lost(run: Run) -> tuple[str, ...]:
+    """Return those of a run's first artifacts that are missing or empty, of a run that an earlier process opened."""
+    folder, tags = local_folder(run.info.artifact_uri), run.data.tags
+    if folder is None or mlflow_schema.OPENED not in tags:
+        return ()
+    digest = tags.get(mlflow_schema.CONTENTS)
+    first = [mlflow_schema.CONFIG, *([] if digest is None else [mlflow_schema.contents_path(digest)])]
+    return tuple(path for path in first if not is_whole(folder / path))
 
 
 def _spool(config: StudyConfig, *, experiment_id: str, run_id: str, study_name: str) -> Spool | None:
@@ -223,7 +250,7 @@ def _describe(
     # What was recorded stays as it was, also if a command spells the same settings in another way.
     params = [param for param in mlflow_schema.config_params(config) if param.key not in recorded.params]
     mlflow_schema.log_in_batches(client, run_id, params=params, tags=tags)
-    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), "config.yaml")
+    client.log_text(run_id, yaml.safe_dump(redacted(config.raw), sort_keys=False), mlflow_schema.CONFIG)
     client.log_inputs(run_id, [mlflow_schema.dataset_input(dataset)])
 
 

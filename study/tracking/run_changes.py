@@ -13,8 +13,9 @@ from study.core.errors import StoreError
 from study.core.names import typed_command, typed_override
 from study.core.records import RunRecord, SearchedTrial, SearchRecord, StudyRecord
 from study.core.redaction import redact
-from study.tracking.connection import Connections
-from study.tracking.mlflow_schema import OPENED, PARENT, run_name, run_records
+from study.tracking.artifact_places import is_whole, local_folder
+from study.tracking.connection import Connections, store_errors
+from study.tracking.mlflow_schema import CONFIG, OPENED, PARENT, run_name, run_records
 from study.tracking.read_studies import find_experiment, find_runs
 
 # Relative difference up to which two objectives are the same: databases round much later digits than float32 has.
@@ -90,7 +91,7 @@ def restore_trials(
     found = {
         record.number: record.run_id
         for record in sorted(records, key=lambda record: record.started)
-        if record.number in lacking and _is_of(lacking[record.number], record)
+        if record.number in lacking and agree(lacking[record.number], record)
     }
     for restored in found.values():
         client.restore_run(restored)
@@ -148,13 +149,42 @@ class RecordedStudies:
             self._client.rename_experiment(found.experiment_id, name)
 
 
+def without_artifacts(
+    tracking_uri: str, run_ids: Collection[str], *, connections: Connections | None = None
+) -> set[str]:
+    """Return the ids of the studies' runs whose first artifact is missing in the file system.
+
+    Args:
+        tracking_uri: Address of the store.
+        run_ids: Ids of the studies' runs.
+        connections: The command's connections. None (the default): open a new one.
+
+    Raises:
+        StoreError: The store is missing or cannot be read.
+    """
+    client, lost = (connections or Connections()).client(tracking_uri), set()
+    with store_errors(tracking_uri, "the places of artifacts cannot be read"):
+        for run_id in run_ids:
+            run = client.get_run(run_id)
+            folder = local_folder(run.info.artifact_uri)
+            if folder is not None and OPENED in run.data.tags and not is_whole(folder / CONFIG):
+                lost.add(run_id)
+    return lost
+
+
 def _children(client: MlflowClient, study: StudyRecord) -> list[Run]:
     experiment_id = client.get_run(study.run_id).info.experiment_id
     found = find_runs(client, [experiment_id], f"tags.`{PARENT}` = '{study.run_id}'")
     return [run for run in found if "number" in run.data.tags or "role" in run.data.tags]
 
 
-def _is_of(trial: SearchedTrial, record: RunRecord) -> bool:
+def agree(trial: SearchedTrial, record: RunRecord) -> bool:
+    """Return whether a trial of the search and a finished run of MLflow tell the same state and objective.
+
+    Args:
+        trial: The trial of the search.
+        record: The run.
+    """
     stored = record.metrics.get("objective", math.nan)
     is_same = math.isclose(stored, trial.objective, rel_tol=_RELATIVE)
     is_unknown = math.isnan(trial.objective)  # the search keeps no objective of a failed trial

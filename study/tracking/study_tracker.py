@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -79,17 +79,14 @@ class StudyTracker:
         run_id: Id of the study's MLflow run.
         experiment_id: Id of the study's MLflow experiment.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
-        was_deleted: True if the study's run had been deleted and was restored at the opening.
-        restored: Numbers of the trials whose deleted runs were restored at the opening.
-        is_complete: False if records of the study's other workers, perhaps on other machines, may wait for a server.
+        opened: The study's runs as they were found at the opening.
     """
 
     def __init__(
         self, config: StudyConfig, opened: StudyRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
-        self.tags_before = opened.tags_before
-        self.restored, self.was_deleted, self.is_complete = opened.restored, opened.was_deleted, opened.is_complete
+        self.opened, self.tags_before = opened, opened.tags_before
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
@@ -108,10 +105,8 @@ class StudyTracker:
         """Record that a trial or a confirmation starts.
 
         In a deterministic study, a run that was cut off under the same number continues: metrics that are reported
-        again
-        are not written again. The run is replaced if its metrics show that another training wrote it. A failed run
-        always
-        continues, without its outcome; on a server it is replaced if it had reported other values.
+        again are not written again. The run is replaced if its metrics show that another training wrote it. A failed
+        run always continues, without its outcome; on a server it is replaced if it had reported other values.
 
         Args:
             kind: `trial`, or the setting that is confirmed.
@@ -124,7 +119,10 @@ class StudyTracker:
         start = Start(
             run=run,
             name=mlflow_schema.run_name(kind, trial.number, study_name=self._study_name),
-            tags=self._tags(kind, trial.number, run) | ({"origin": origin} if origin else {}),
+            tags=self._shared_tags
+            | mlflow_schema.child_tags(kind, trial.number, parent=self.run_id)
+            | ({} if self._spool is None else {RECORD: run})
+            | ({"origin": origin} if origin else {}),
             params=mlflow_schema.trial_params(trial, optimizer=self._config.optimizer.name),
             started=mlflow_schema.now_ms(),
             before=self._cache.run_ids(key),
@@ -184,8 +182,7 @@ class StudyTracker:
         """Return the study's finished runs in their present state in the store, by kind and number.
 
         Superseded confirmations are left out. While a server is away, these are the runs as last read from it, with
-        the
-        changes that this process has made since.
+        the changes that this process has made since.
 
         Args:
             role: Return only runs of this role. None (the default): all.
@@ -247,31 +244,41 @@ class StudyTracker:
         Args:
             change: What was recorded, and what is so now.
         """
-        earlier = self.tags_before.get(mlflow_schema.ACCEPTED)
-        told = f"{earlier}, {change}" if earlier else change
+        told = ", ".join(filter(None, (self.tags_before.get(mlflow_schema.ACCEPTED), change)))
         self._writer.put(Log(run=self.run_id, tags={mlflow_schema.ACCEPTED: told}))
 
-    def artifact_text(self, text: str, path: str) -> None:
-        """Keep a text as an artifact of the study.
+    def artifact_text(self, text: str, path: str, *, run_id: str | None = None) -> None:
+        """Keep a text as an artifact.
 
         Args:
             text: The text.
-            path: Path of the artifact in the study's run.
+            path: Path of the artifact in the run.
+            run_id: Id of a trial's run. None (the default): the study's run.
         """
-        self._writer.put(File(run=self.run_id, path=path, content=text.encode()))
+        self._writer.put(File(run=run_id or self.run_id, path=path, content=text.encode()))
 
-    def artifact_file(self, local_path: Path, folder: str) -> None:
+    def artifact_file(self, local_path: Path) -> None:
         """Copy a file in its present state into the study's artifacts.
 
         Args:
             local_path: Path of the file.
-            folder: Folder of the artifacts; the empty text for their root.
         """
-        content, place = local_path.read_bytes(), PurePosixPath(folder) / local_path.name
-        self._writer.put(File(run=self.run_id, path=str(place), content=content))
+        self._writer.put(File(run=self.run_id, path=local_path.name, content=local_path.read_bytes()))
         self.flush()
 
-    def log_model(self, model: Any, *, example_x: Any) -> None:
+    def has_model(self, *, of: str, or_any: bool) -> bool:
+        """Return whether the study has the whole model of a confirmation; True while a server is away.
+
+        Args:
+            of: Name of the confirmation.
+            or_any: Take also the model of an earlier version, which did not record the confirmation.
+        """
+        from study.tracking.keras_models import has_model
+
+        with store_errors(self._uri, "the model cannot be looked up"):
+            return not self.settle() or has_model(self._client, self.run_id, of=of, or_any=or_any)
+
+    def log_model(self, model: Any, *, example_x: Any, of: str = "") -> None:
         """Log a Keras model as an MLflow model named `model`, ready to be served.
 
         While a server is away, the model becomes an artifact `model.keras` instead, which can be delivered later.
@@ -279,6 +286,7 @@ class StudyTracker:
         Args:
             model: The trained model.
             example_x: A few inputs, shape (n_examples, *input_shape), for the signature.
+            of: Name of the confirmation that trained it. Default: empty.
 
         Raises:
             StoreError: The model cannot be stored.
@@ -289,7 +297,7 @@ class StudyTracker:
         if self.settle():
             try:
                 with store_errors(self._uri, "the model cannot be stored"):
-                    log_keras_model(self._client, model, example_x=example_x, **run)
+                    log_keras_model(self._client, model, example_x=example_x, of=of, **run)
                 return
             except StoreError as error:
                 if not self._is_away(error):
@@ -374,11 +382,6 @@ class StudyTracker:
     def _is_away(self, error: StoreError) -> bool:
         """Return whether the error of a server may pass."""
         return self._spool is not None and error.__cause__ is not None and is_passing(error.__cause__)
-
-    def _tags(self, kind: Kind, number: int, key: str) -> dict[str, str]:
-        """Return the tags of a trial's run, among them the versions of the packages that train it."""
-        tags = self._shared_tags | mlflow_schema.child_tags(kind, number, parent=self.run_id)
-        return tags if self._spool is None else {**tags, RECORD: key}
 
     def _record_own_progress(self) -> None:
         """Record the study's progress; with trials of other workers, only now and then, since they must be read."""

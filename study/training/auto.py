@@ -33,7 +33,6 @@ def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], 
 
     Raises:
         ConfigError: The config's facts or candidates cannot be read.
-        StudyError: The machine's own measurements cannot be read.
     """
     trainers = _trainers(raw)
     check_facts(raw["trainer"].get("facts"))  # also those that this study does not use

@@ -53,14 +53,18 @@ class Facts:
     Attributes:
         costs: The costs, one for each trainer and backend that was measured.
         source: Name of the file that has the costs.
+        unread: The reason why this machine's measurements cannot be read. Default: empty, they can, or there are none.
     """
 
     costs: tuple[Cost, ...]
     source: str
+    unread: str = ""
 
 
 def find_facts(recorded: object, *, kind: str) -> Facts:
     """Return the costs measured on this machine, else those that conf/trainer/auto.yaml records for the device.
+
+    Measurements that cannot be read are left out, and the source says so.
 
     Args:
         recorded: The section `facts` of conf/trainer/auto.yaml.
@@ -68,14 +72,17 @@ def find_facts(recorded: object, *, kind: str) -> Facts:
 
     Raises:
         ConfigError: The section cannot be read.
-        StudyError: The file of measurements cannot be read.
     """
-    path = measured_path()
-    entry = _read(path).get(machine(), {})
-    if kind in entry.get("costs", {}):
-        return Facts(costs=_costs(entry["costs"][kind], path), source=f"{path} ({entry['date']})")
+    path, unread = measured_path(), ""
+    try:
+        entry = _read(path).get(machine(), {})
+        if kind in entry.get("costs", {}):
+            return Facts(costs=_costs(entry["costs"][kind], path), source=f"{path} ({entry['date']})")
+    except StudyError as error:
+        unread = str(error)
     known = check_facts(recorded).get("gpu" if cards() else "cpu", {})
-    return Facts(costs=known.get(kind, ()), source="conf/trainer/auto.yaml")
+    source = "conf/trainer/auto.yaml" + (f" ({unread})" if unread else "")
+    return Facts(costs=known.get(kind, ()), source=source, unread=unread)
 
 
 def check_facts(recorded: object) -> dict[str, dict[str, tuple[Cost, ...]]]:
@@ -188,6 +195,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _corrupt(path: Path, error: Exception) -> StudyError:
     reason = str(error).splitlines()[0][:200]
     return StudyError(
-        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {reason}). "
-        "Measure again, or delete the file; conf/trainer/auto.yaml then advises."
+        f"{path}: expected what `study doctor --measure` writes ({type(error).__name__}: {reason}). Measure again, or "
+        "delete the file"
     )

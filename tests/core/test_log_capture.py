@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.core import log_capture
+from study.core.errors import StoreError
 from study.core.log_capture import captured
 
 
@@ -105,7 +106,7 @@ print(count() - start)
 
 def test_a_log_that_cannot_be_written_redirects_nothing(tmp_path):
     stderr, handlers = sys.stderr, logging.root.handlers[:]
-    with pytest.raises(IsADirectoryError), captured(tmp_path):
+    with pytest.raises(StoreError, match=r"the log cannot be written \(Is a directory\). Allow"), captured(tmp_path):
         pass
     assert sys.stderr is stderr
     assert logging.root.handlers == handlers

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +37,8 @@ from study.core.trainer_interface import EpochReport, TrialResult
 from study.datasets import Dataset, Split
 from study.pipeline.confirmation_phase import confirm
 from study.pipeline.context import StudyContext
+from study.pipeline.finalize import record
+from study.pipeline.reconcile import reconcile
 from study.pipeline.search_phase import search as run_search
 from study.search.ask_tell import open_search
 from study.search.storage.journal import Journal
@@ -138,20 +141,42 @@ def tiny_dataset():
     return Dataset(name="tiny", source="made up", train=split, validation=split, test=split, n_outputs=2)
 
 
-def run_stub_study(config, trainer):
-    """Run a study as `study.run` does, without the parts that need Keras."""
+def _opened(config, search, dataset, told):
+    """Open the record of a study; with a list for the lines for the user, compare it with the search."""
+    opened = partial(open_study, config, study_name=search.name, dataset=dataset, environment={"keras": "3.15.0"})
+    if told is None:
+        return opened()
+    with search.alone():
+        known = search.record()
+        tracker = opened(search=known)
+        told += reconcile(config, search, tracker, known=known)
+    return tracker
+
+
+def run_stub_study(config, trainer, told=None):
+    """Run a study as `study.run` does, without the parts that need Keras.
+
+    Args:
+        config: The study's config.
+        trainer: The trainer.
+        told: With a list, the stores are compared as `study.run` does, and the lines for the user are added to it.
+    """
     shown = ("epoch", "message", "stopped", "trial_started", "trials_ended")
     view = SimpleNamespace(**dict.fromkeys(shown, _ignore))
     dataset = tiny_dataset()
     with (
         open_search(config) as search,
-        open_study(config, study_name=search.name, dataset=dataset, environment={"keras": "3.15.0"}) as tracker,
+        _opened(config, search, dataset, told) as tracker,
     ):
         context = StudyContext(
             config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view
         )
         run_search(context)
         confirm(context)
+        if told is not None:
+            search.plots = lambda: None  # Optuna's plots take a second to import
+            record(context)
+            return
         best = search.best()
         tracker.summarize(best=None if best is None else best.number)
         tracker.artifact_text("the outcome", "notes/end.txt")
@@ -251,7 +276,10 @@ def _live(order):
     counting = killed_at(order.get("kill_at")) if order.get("counts", True) else nullcontext([0])
     with counting as count:
         try:
-            run_stub_study(config, trainer)
+            told = [] if order.get("compares") else None
+            run_stub_study(config, trainer, told)
+            if told is not None:
+                (folder / "told.txt").write_text("\n".join(told))
         except StudyError as error:
             (folder / "message.txt").write_text(str(error))
             return error.exit_status

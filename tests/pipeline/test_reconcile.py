@@ -8,11 +8,14 @@ from types import SimpleNamespace
 import pytest
 from mlflow.tracking import MlflowClient
 
+from study.core.contents import Contents
 from study.core.errors import StoreError
+from study.core.trainer_interface import EpochReport, TrialResult
 from study.pipeline.start import announce
 from study.search.storage.local import open_local
 from study.tracking import open_runs
-from study.tracking.read_studies import read_studies
+from study.tracking.mlflow_schema import contents_path
+from study.tracking.read_studies import read_histories, read_studies
 from tests.two_stores import OBJECTIVES, STATES, begin_study, copy_of, opened
 
 pytestmark = pytest.mark.slow
@@ -175,6 +178,85 @@ def test_a_lost_search_is_read_back_from_mlflow(config):
     _agree(ended, record)
     assert told == ["the search had lost 4 trials (0, 1, 2, 3): read back from MLflow, not trained again."]
     assert due == [4, 5]
+    assert _reopened(config)[0] == []
+
+
+def _failed_in_mlflow(config, number):
+    (run,) = _runs(config, role="trial", number=str(number))
+    _client(config).set_tag(run.info.run_id, "state", "failed")
+
+
+def test_a_result_that_only_the_search_has_replaces_another_one(config):
+    _failed_in_mlflow(config, 0)  # as in a store of before the retry
+    told, ended, record, due = _reopened(config)
+    assert due == [4, 5]
+    _agree(ended, record)
+    (line,) = told
+    assert line.startswith("MLflow had another result of trial 0: written again from the search, with point")
+
+
+def test_a_lost_retry_is_taken_from_mlflow(config):
+    (run,) = _runs(config, role="trial", number="3")
+    _client(config).set_tag(run.info.run_id, "state", "complete")
+    _client(config).log_metric(run.info.run_id, "objective", 0.875)
+    _client(config).set_terminated(run.info.run_id, "FINISHED")
+    told, ended, record, due = _reopened(config)
+    assert told == ["the search had lost trial 3: read back from MLflow, not trained again."]
+    assert (ended[3].state, ended[3].objective) == ("complete", 0.875)
+    assert record.trials[3].state == "complete"
+    assert due == [4, 5]
+
+
+@pytest.mark.parametrize("lost", ["search", "MLflow"])
+def test_values_that_a_pruner_compares_come_back_with_a_trial(compose, tmp_path, empty_store, lost):
+    (tmp_path / "mlruns").mkdir()
+    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    config = compose("pruner=median", "budget.n_trials=3")
+    metric, values = config.objective.metric, {0: 0.25, 1: 0.375, 2: 0.5}
+    with opened(config) as (search, tracker):
+        (trial,) = search.ask(1)
+        tracker.start("trial", trial)
+        for epoch, value in values.items():
+            tracker.epoch("trial", trial, EpochReport(epoch=epoch, step=epoch, metrics={metric: value}))
+            search.judge([(trial, epoch, value)])
+        result = TrialResult(trial=trial, state="pruned", history={metric: [*values.values()]}, summary={})
+        tracker.end("trial", result, objective=0.5)
+        tracker.flush()
+        search.tell(result, objective=0.5)
+    if lost == "search":
+        config.stores.optuna_journal.unlink()
+    else:
+        path = tmp_path / "mlruns" / "new.db"
+        shutil.copyfile(empty_store, path)
+        config = dataclasses.replace(
+            config, stores=dataclasses.replace(config.stores, tracking_uri=f"sqlite:///{path}")
+        )
+    told, ended, record, _ = _reopened(config)
+    assert len(told) == 1
+    assert ended[0].reports == values
+    assert ended[0].objective == record.trials[0].metrics["objective"] == 0.5
+    histories = read_histories(config.stores.tracking_uri, [record.trials[0].run_id], [metric])
+    assert list(histories[record.trials[0].run_id][metric][1]) == [*values.values()]
+
+
+def test_lost_artifacts_come_back_with_contents_of_before_and_the_last_line_of_errors(config):
+    (study,) = _runs(config, role="study")
+    contents = Contents(data="0123", architecture="4567")
+    config = dataclasses.replace(config, contents=contents, identity=config.digest)
+    _reopened(config)  # with contents that the user accepted
+    config = dataclasses.replace(config, contents=Contents(data="89ab", architecture="4567"))
+    _reopened(config)
+    shutil.rmtree(config.stores.artifacts)
+    (line,) = _reopened(config)[0]
+    paths = [contents_path(each.digest) for each in (config.contents, contents)]
+    listed = ", ".join(["config.yaml", *paths, "error.txt of trial 3"])
+    assert line == (
+        f"artifacts of this study were lost and are written again: {listed}. The plots and the log follow."
+    )
+    folder = config.stores.artifacts / config.experiment_name / study.info.run_id / "artifacts"
+    assert Contents.from_json((folder / paths[1]).read_text()) == contents
+    (error,) = config.stores.artifacts.rglob("error.txt")
+    assert error.read_text().startswith("Traceback: it broke\n(The lines before were lost")
     assert _reopened(config)[0] == []
 
 

@@ -1,10 +1,14 @@
+import errno
 import multiprocessing
+import shutil
 import socket
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import OperationalError
 
 from study.core.errors import StoreAwayError, StoreError
@@ -186,3 +190,70 @@ def test_several_processes_can_create_the_store_at_the_same_time(tmp_path):
     assert [worker.exitcode for worker in workers] == [0, 0]
     names = {experiment.name for experiment in connect(uri, create=False).search_experiments()}
     assert names == {"Default", "experiment 0", "experiment 1"}
+
+
+def _damage(cached, kind):
+    whole = cached.read_bytes()
+    cached.unlink()
+    if kind == "a folder":
+        cached.mkdir()
+    elif kind == "a dangling link":
+        cached.symlink_to(cached.with_name("nowhere"))
+    else:
+        half = len(whole) // 2
+        content = {"garbage": b"?" * 9000, "empty": b"", "cut": whole[:half], "torn": whole[:half] + b"?" * half}
+        cached.write_bytes(content[kind])
+
+
+@pytest.fixture
+def cache(tmp_path, empty_store, monkeypatch):
+    """The folder of a user's cache; a new empty store is copied from a prepared one, which saves four seconds."""
+    monkeypatch.setattr(connection, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(
+        connection, "initialize_tables", lambda engine: shutil.copyfile(empty_store, engine.url.database)
+    )
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("kind", ["garbage", "empty", "cut", "torn", "a folder", "a dangling link", "used"])
+def test_a_damaged_cache_of_an_empty_store_is_made_again(kind, tmp_path, cache, counted_tables):
+    connect(f"sqlite:///{tmp_path}/first/mlflow.db", create=True)
+    (cached,) = cache.iterdir()
+    whole = counted_tables(cached)
+    if kind == "used":
+        MlflowClient(f"sqlite:///{cached}").create_run("0")
+    else:
+        _damage(cached, kind)
+    client = connect(f"sqlite:///{tmp_path}/second/mlflow.db", create=True)
+    assert client.search_runs(["0"]) == []
+    assert counted_tables(tmp_path / "second" / "mlflow.db") == counted_tables(tmp_path / "first" / "mlflow.db")
+    assert [path.name for path in cache.iterdir() if path.name != "nowhere"] == [cached.name]
+    assert counted_tables(cached) == whole
+
+
+def test_a_store_is_created_without_a_cache_that_can_be_written(tmp_path, cache):
+    cache.write_text("a file in the way")
+    assert connect(f"sqlite:///{tmp_path}/mlruns/mlflow.db", create=True).search_runs(["0"]) == []
+
+
+def test_a_disk_that_is_full_at_the_creation_of_a_store_is_told(tmp_path, cache, monkeypatch):
+    del cache
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(StoreError, match=r"the store cannot be created \(.*No space left on device"):
+        connect(f"sqlite:///{tmp_path}/mlruns/mlflow.db", create=True)
+
+
+@pytest.fixture
+def counted_tables():
+    """Counts the rows of each table of a database."""
+
+    def counted_tables(path):
+        with closing(sqlite3.connect(path)) as database:
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}
+
+    return counted_tables

@@ -11,6 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
 from study.training.backend import select_backend
@@ -91,7 +93,21 @@ def train(folder, points, config, *, die_after=None, signalled_after=None, test)
     tests = [
         {k: v for k, v in r.summary.items() if k.startswith(("test_", "final", "initial", "n_"))} for r in results
     ]
-    return {"told": told, "weights": weights, "summary": tests, "states": [r.state for r in results]}
+    messages = [message for r in results for message in r.messages]
+    states = [r.state for r in results]
+    return {"told": told, "weights": weights, "summary": tests, "states": states, "messages": messages}
+
+
+def unfit(folder):
+    """Replace the checkpoints of a folder by ones whose last array has another shape, under the same names."""
+    for path in (Path(FOLDER) / folder / "checkpoints").rglob("*.npz"):
+        with np.load(path) as kept:
+            arrays = dict(kept)
+        last = max(int(key) for key in arrays if key.isdecimal())
+        arrays["0"] = np.zeros((7, 7, 7), arrays["0"].dtype)
+        arrays[str(last)] = np.zeros((7, 7, 7), arrays[str(last)].dtype)
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
 
 
 found = {}
@@ -105,6 +121,11 @@ for name, config in CASES.items():
         assert train(cut, POINTS[name], config, die_after=3, test=test) is None
     kept = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*"))
     resumed = train(cut, POINTS[name], config, test=test)
+    if name.startswith("adam"):
+        assert train(f"{cut} unfit", POINTS[name], config, die_after=3, test=test) is None
+        unfit(f"{cut} unfit")
+        unfitting = train(f"{cut} unfit", POINTS[name], config, test=test)
+        aside = sorted(path.name for path in (Path(FOLDER) / f"{cut} unfit" / "checkpoints").rglob("*.set-aside"))
     left = sorted(path.name for path in (Path(FOLDER) / cut / "checkpoints").rglob("*.npz"))
-    found[name] = {"whole": whole, "resumed": resumed, "kept": kept, "left": left}
+    found[name] = {"whole": whole, "resumed": resumed, "kept": kept, "left": left, "unfit": unfitting, "aside": aside}
 print(json.dumps(found))  # noqa: T201

@@ -113,7 +113,7 @@ def read_both(stores: Stores) -> BothStores:
             "another folder with --folder."
         )
     recorded = RecordedStudies(None if is_missing else stores.tracking_uri, connections)
-    return BothStores(stores=stores, recorded=recorded, studies=tuple(_joined(searches, records)))
+    return BothStores(stores=stores, recorded=recorded, studies=tuple(joined(searches, records)))
 
 
 @contextlib.contextmanager
@@ -234,8 +234,13 @@ def _row(study: StudyInStores) -> tuple[str, ...]:
     )
 
 
-def _joined(searches: Sequence[StoredSearch], records: Sequence[StudyRecord]) -> Iterator[StudyInStores]:
-    """Pair the studies of both stores by experiment, identity and name."""
+def joined(searches: Sequence[StoredSearch], records: Sequence[StudyRecord]) -> Iterator[StudyInStores]:
+    """Pair the studies of both stores by experiment, identity and name.
+
+    Args:
+        searches: The studies in the store of searches.
+        records: The studies in MLflow.
+    """
     left = list(records)
     for search in searches:
         same = [r for r in left if (r.experiment, r.study_id) == (search.experiment, search.digest)]

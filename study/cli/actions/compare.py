@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from study.cli.actions.lacking import tell_of_lacking
 from study.cli.stores import find_stores, keeps_pages
 from study.core.errors import StudyError
 from study.core.names import in_file_name, shortened
@@ -54,10 +55,11 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     Returns:
         The exit status.
     """
-    uri = find_stores(options).tracking_uri
-    names = list(dict.fromkeys(options.experiments))
-    connections = Connections()
+    stores, connections = find_stores(options), Connections()
+    uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
     _check_names(names, list(read_experiments(uri, connections=connections)))
+    if options.tracking_uri is None:
+        tell_of_lacking(stores, names, connections=connections, command="study compare")
     read = [_read(uri, name, connections, force=options.force) for name in names]
     output = options.output or Path(f"{_file_name(names)}.html")
     _check_output(output)
@@ -77,10 +79,8 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     is_kept = not options.no_log and keeps_pages(uri, "study compare")
     run_ids = _log(uri, read, pictures, connections, page=page, found=found) if is_kept else []
     if options.json:
-        json.dump(
-            {**found, "files": [str(path) for path in written], "comparison_runs": run_ids}, sys.stdout, indent=1
-        )
-        sys.stdout.write("\n")
+        found |= {"files": [str(path) for path in written], "comparison_runs": run_ids}
+        sys.stdout.write(f"{json.dumps(found, indent=1)}\n")
         return 0
     for comparison in comparisons:
         first, *others = comparison.answer.sentences

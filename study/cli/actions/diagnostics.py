@@ -194,7 +194,9 @@ def _advice(recorded: object) -> list[Finding]:
     except StudyError as error:
         return [Finding(kind="advice", name="trainer=auto", state="broken", detail="no facts", advice=str(error))]
     shown = dict(show(facts, n=_N_TRAININGS))
-    return [
+    unread = next((known.unread for known in facts.values() if known.unread), "")
+    damaged = Finding(kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=unread)
+    return [damaged] * bool(unread) + [
         Finding(kind="advice", name=kind, state="ok" if known.costs else "missing", detail=shown[kind])
         for kind, known in facts.items()
     ]

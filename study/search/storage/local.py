@@ -61,8 +61,17 @@ class LocalStorage:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep the study's other workers from asking and telling during the block, and write its entries together."""
-        with acquired(self._asking), self.together():
+        """Keep the study's other workers from asking and telling during the block, and write its entries together.
+
+        Raises:
+            StoreError: The lock file cannot be written.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(acquired(self._asking))
+            except OSError as error:
+                raise _unusable(self._path, error) from error
+            held.enter_context(self.together())
             yield
 
     @contextlib.contextmanager
@@ -198,10 +207,8 @@ def has_workers(path: Path, *, study: str) -> bool:
                 continue
         except Timeout:
             return True
-        except OSError as error:
-            if not is_write_protected(error):
-                raise
-            if _is_held(lock):
+        except OSError as error:  # a folder that cannot be written has no workers, unless it became so later
+            if is_write_protected(error) and _is_held(lock):
                 return True
     return False
 
@@ -231,8 +238,13 @@ def _unusable(journal: Path, error: Exception) -> StoreError:
     if (told := limit_advice(error)) is not None:
         of = StoreAwayError if told.passes else StoreError
         return of(f"storage.optuna_journal={journal}: it cannot be used ({error}). {told.advice}")
+    if isinstance(error, OSError) and error.filename and Path(error.filename) != journal:
+        return StoreError(
+            f"storage.optuna_journal={journal}: {error.filename} beside it cannot be used ({error.strerror}). Move "
+            "away what is in its place, or allow writing there; no result is in it."
+        )
     return StoreError(
         f"storage.optuna_journal={journal}: the Optuna journal cannot be used "
         f"({type(error).__name__}: {error}). Name a journal that Optuna wrote, in a folder that can be written to, "
-        "or move the file away to begin anew."
+        "or move the file away to begin anew: ended trials are then read back from MLflow."
     )

@@ -15,13 +15,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import optuna
-import psutil
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
 from study.core.database_errors import answers
 from study.core.errors import StoreAwayError, StoreError
-from study.core.machine import process_text
+from study.core.machine import process_on
 from study.core.outages import SHORT_PATIENCE_S, Outage, Result, reason_of_outage
 from study.search.optuna_internals import database_of
 from study.search.storage.server_errors import PostgresqlAwayError, postgresql_errors
@@ -204,19 +203,9 @@ class PostgresqlStorage:
             return unnamed | set(connection.execute(_SILENT, values).scalars())
 
     def worker_text(self, worker: str | None) -> str:
-        """Return the process of a worker in words, and whether it is stopped, if it runs on this machine.
-
-        Args:
-            worker: Name of the worker; None: it has not given its name.
-        """
-        host, _, rest = (worker or "").partition(":")
-        pid = rest.partition(":")[0]
-        if not pid.isdecimal():
-            return "another process"
-        if host == platform.node():
-            with contextlib.suppress(psutil.Error):
-                return process_text(psutil.Process(int(pid)))
-        return f"process {pid} on {host}"
+        """Return the process of a worker in words, and whether it is stopped, if it runs on this machine."""
+        host, pid, *_ = [*(worker or "").split(":"), ""]
+        return process_on(host, int(pid)) if pid.isdecimal() else "another process"
 
     def close(self) -> None:
         """End the heartbeats and the connections."""

@@ -18,7 +18,7 @@ from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
 from study.datasets import Dataset, Split
 from study.training.backend import select_backend, set_determinism, temporary_gradients
 from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
-from study.training.checkpoint_files import CheckpointFiles, Snapshot
+from study.training.checkpoint_files import CheckpointFiles, Snapshot, check_arrays
 from study.training.divergence import are_finite, has_diverged
 from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.fit.program import FitProgram
@@ -133,7 +133,14 @@ class FitTrainer:
                 raise
             text = traceback.format_exc()
             counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
-            return TrialResult(trial=trial, state="failed", history=watcher.history, summary=counts, error=text)
+            return TrialResult(
+                trial=trial,
+                state="failed",
+                history=watcher.history,
+                summary=counts,
+                error=text,
+                messages=self._checkpoints.messages(),
+            )
         finally:
             if not kept:
                 self._program.forget()
@@ -168,11 +175,11 @@ class FitTrainer:
             history=watcher.history,
             summary=summary | _costs(model, watcher, evaluator, n_validation=len(self._dataset.validation)),
             weights=tuple(model.get_weights()) if trial.keep_weights else None,
+            messages=self._checkpoints.messages(),
         )
 
     def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
         """Restore the trial's checkpoint if there is one, and return the index of the next epoch."""
-        kept = self._checkpoints.load([trial])
         variables = [*model.variables, *model.optimizer.variables]
 
         def keep(epoch: int) -> None:
@@ -180,7 +187,8 @@ class FitTrainer:
                 values = [keras.ops.convert_to_numpy(variable) for variable in variables]
                 self._checkpoints.save([trial], Snapshot(arrays=values, notes={"epochs": watcher.reports}))
 
-        if kept is not None and len(kept.arrays) == len(variables):
+        kept = self._checkpoints.load([trial], partial(_fitting, variables, n_steps=self.n_steps))
+        if kept is not None:
             for variable, value in zip(variables, kept.arrays, strict=True):
                 variable.assign(value)
             watcher.replay(kept.notes["epochs"])
@@ -200,6 +208,24 @@ class FitTrainer:
             callbacks=WatchedCallbacks(watcher, others=_swapping(model), model=model, epochs=epochs),
             verbose=0,
         )
+
+
+def _fitting(variables: Sequence[Any], kept: Snapshot, *, n_steps: int) -> Snapshot:
+    """Return a snapshot whose arrays and reports fit a training.
+
+    Raises:
+        ValueError: The arrays have other shapes or types than the variables, or the reports are not those of epochs.
+    """
+    check_arrays(kept.arrays, [keras.ops.convert_to_numpy(variable) for variable in variables])
+    steps = [report["step"] for report in kept.notes["epochs"]]
+    if steps != sorted(set(steps)) or not all(type(step) is int and 0 < step < n_steps for step in steps):
+        raise ValueError("its epochs are not those of this training")
+    for report in kept.notes["epochs"]:
+        if not all(isinstance(value, float) for value in report["metrics"].values()) or not report["metrics"]:
+            raise ValueError("its metrics are no numbers")
+        for values in report["steps"].values():
+            np.asarray(values, dtype=np.float64)
+    return kept
 
 
 class _Evaluator:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -165,11 +166,12 @@ class LaneBatch:
 
     def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
         """Restore the batch's checkpoint if there is one, report its epochs, and return the next one."""
-        n_lanes = self.program.shape.n_lanes
-        kept = self._checkpoints and self._checkpoints.load([lane.trial for lane in self.lanes], n_lanes=n_lanes)
-        if not kept:
+        trials, n_lanes = [lane.trial for lane in self.lanes], self.program.shape.n_lanes
+        restore = partial(unpack, like=self.state, n_lanes=len(trials), n_epochs=self._n_epochs)
+        kept = None if self._checkpoints is None else self._checkpoints.load(trials, restore, n_lanes=n_lanes)
+        if kept is None:
             return 0
-        state, epochs = unpack(kept, like=self.state)
+        state, epochs = kept
         for epoch, fetched in enumerate(epochs):
             self._report(epoch, fetched, on_epoch, together)
         state = jax.tree.map(lambda values: values[self._lane_at], state)
@@ -307,4 +309,5 @@ class LaneBatch:
             history=lane.history,
             summary={**lane.summary, **counts},
             weights=lane.weights,
+            messages=() if self._checkpoints is None else self._checkpoints.messages(),
         )

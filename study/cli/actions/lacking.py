@@ -1,0 +1,94 @@
+"""Say what one store, or the artifacts, lack of a study that the other store has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from study.cli.actions.both_stores import joined
+from study.cli.actions.end_of_run import n_ended
+from study.config.schema import Stores
+from study.core.errors import StoreError
+from study.core.records import StudyRecord
+from study.core.search_space import text_of, value_of
+from study.report.studies import point_of
+from study.search.stored_searches import StoredSearch, list_searches
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_studies
+from study.tracking.run_changes import without_artifacts
+
+_ADVICE = "The command that began the study writes or trains again what is lacking."
+
+
+def tell_of_lacking(stores: Stores, experiments: Sequence[str], *, connections: Connections, command: str) -> None:
+    """Write the lines of `told_of_lacking` to standard error.
+
+    Args:
+        stores: The places of results.
+        experiments: Names of the experiments.
+        connections: The command's connections.
+        command: The command, with which each line begins.
+    """
+    uri = stores.tracking_uri
+    records = {name: read_studies(uri, name, trials=False, connections=connections) for name in experiments}
+    lines = told_of_lacking(stores, records, connections=connections) if records else []
+    sys.stderr.writelines(f"{command}: {line}\n" for line in lines)
+
+
+def told_of_lacking(
+    stores: Stores, records: Mapping[str, Sequence[StudyRecord]], *, connections: Connections
+) -> list[str]:
+    """Return a line for each study of which a store or the artifacts lack something, as after a restored backup.
+
+    Studies that are running are left out.
+
+    Args:
+        stores: The places of results.
+        records: The studies in MLflow, by experiment. Their trials may be missing, the confirmations not.
+        connections: The command's connections.
+    """
+    try:
+        searches = [search for search in list_searches(stores) if search.experiment in records]
+    except StoreError as error:
+        return [f"not compared with the search: {error}"]
+    found = [study for studies in records.values() for study in studies]
+    bare = without_artifacts(stores.tracking_uri, [study.run_id for study in found], connections=connections)
+    lines = []
+    for study in joined(searches, found):
+        lacking: list[str] = []
+        if study.search is not None and study.search.is_open:
+            continue
+        if study.search is not None:
+            lacking += _of_trials(stores, study.search, study.record, connections)
+            lacking += _of_confirmations(study.search, study.record)
+        if study.record is not None and study.record.run_id in bare:
+            lacking.append("its artifacts were lost")
+        if lacking:
+            lines.append(f"{study.title}: {'; '.join(lacking)}. {_ADVICE}")
+    return lines
+
+
+def _of_trials(
+    stores: Stores, search: StoredSearch, record: StudyRecord | None, connections: Connections
+) -> Iterator[str]:
+    if record is None:
+        yield f"only the search has it, with {search.n_ended} trials"
+    elif n_ended(record) != search.n_ended:
+        # The number that the study's run tells may lag behind, after a kill.
+        read = read_studies(stores.tracking_uri, record.experiment, connections=connections)
+        trials = next((study.trials for study in read if study.run_id == record.run_id), ())
+        n = len({run.number for run in trials if run.finished})
+        if n != search.n_ended:
+            yield f"MLflow has {n} trials, and the search {search.n_ended}"
+
+
+def _of_confirmations(search: StoredSearch, record: StudyRecord | None) -> Iterator[str]:
+    runs = () if record is None else record.confirmations
+    recorded = {_key(run.kind, run.number, point_of(run)) for run in runs if not run.superseded}
+    if record is not None and (lost := len(set(search.confirmed) - recorded)):
+        yield f"MLflow lacks {lost} of {len(search.confirmed)} confirmations that were trained"
+
+
+def _key(kind: str, number: int, point: Mapping[str, str]) -> str:
+    """Return the key under which workers claim a confirmation."""
+    return " ".join([kind, str(number), *(f"{key}={text_of(value_of(point[key]))}" for key in sorted(point))])
