@@ -106,6 +106,7 @@ class TestPostgresql:
             assert text.count("PostgreSQL is away since") == text.count("PostgreSQL is back after") >= 1
             assert "Training goes on meanwhile. It is tried again for up to 600 seconds." in text
 
+    @pytest.mark.faults
     def test_one_that_does_not_come_back_ends_a_worker_with_try_again(self, crew, server, url):
         started(crew, url, n_trials=9, seconds_of=[0.3], server_patience_s=1.0)
         crew.wait_for(3)
