@@ -159,6 +159,7 @@ def test_a_search_is_the_same_after_a_lost_connection(search_with):
 
 
 @pytest.mark.faults
+@pytest.mark.long(reason="it runs a search for each of 200 commits")
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes", "qmc"])
 def test_a_search_is_the_same_after_a_connection_lost_at_any_commit(search_with, sampler, capsys):
     n = check_each_loss(search_with, sampler, every=1)
