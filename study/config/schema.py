@@ -204,7 +204,7 @@ class Stores:
             is not used. None (the default): there is a journal.
         stale_after_s: Time without a sign of life after which a worker on another machine counts as dead, in seconds.
             Default 60.
-        server_patience_s: Longest wait of a worker for a server of the search that is away, in seconds. Default 600.
+        server_patience_s: Longest wait of a worker for a server of the search that is away, in seconds. Default 900.
     """
 
     tracking_uri: str
@@ -212,7 +212,7 @@ class Stores:
     optuna_journal: Path | None = None
     optuna_url: str | None = None
     stale_after_s: float = 60.0
-    server_patience_s: float = 600.0
+    server_patience_s: float = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)

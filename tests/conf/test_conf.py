@@ -194,7 +194,7 @@ def test_a_worker_may_be_stale_after_a_part_of_a_second(seconds, kept, jobs, tmp
     assert not kept or stores.stale_after_s == kept
 
 
-@pytest.mark.parametrize(("seconds", "kept"), [(1.5, 1.5), (0, None), (None, 600)])
+@pytest.mark.parametrize(("seconds", "kept"), [(1.5, 1.5), (0, None), (None, 900)])
 def test_the_patience_with_a_server_is_a_positive_number(seconds, kept, jobs, tmp_path):
     (job,) = jobs("storage=server", f"storage.server_patience_s={'null' if seconds is None else seconds}")
     reader = Reader(job.raw)

@@ -104,8 +104,9 @@ class TestPostgresql:
         for shown in lines(crew).values():
             text = "\n".join(shown)
             assert text.count("PostgreSQL is away since") == text.count("PostgreSQL is back after") >= 1
-            assert "Training goes on meanwhile. It is tried again for up to 600 seconds." in text
+            assert "Training goes on meanwhile. It is tried again for up to 900 seconds." in text
 
+    @pytest.mark.faults
     def test_one_that_does_not_come_back_ends_a_worker_with_try_again(self, crew, server, url):
         started(crew, url, n_trials=9, seconds_of=[0.3], server_patience_s=1.0)
         crew.wait_for(3)
@@ -160,6 +161,7 @@ class TestPostgresql:
             assert "PostgreSQL is back after" in text
 
     @pytest.mark.faults
+    @pytest.mark.long(reason="it waits for outages of a real server")
     @pytest.mark.parametrize("mode", ["fast", "immediate", "frozen"])
     def test_many_outages_at_any_moment(self, crew, server, url, mode, counted):
         moments = random.Random(mode)
@@ -182,6 +184,7 @@ class TestPostgresql:
         counted(f"3 workers, PostgreSQL {mode} {n_outages} times, {away:.0f} s in all: 40 of 40 trials, none twice")
 
     @pytest.mark.faults
+    @pytest.mark.long(reason="it waits for outages of a real server")
     def test_a_worker_that_is_killed_during_an_outage_loses_its_trial_and_the_others_lose_none(
         self, crew, server, url, counted
     ):
@@ -201,9 +204,10 @@ class TestPostgresql:
         counted("3 workers, one killed while PostgreSQL was away: its trial alone was trained again")
 
     @pytest.mark.faults
+    @pytest.mark.long(reason="it waits for outages of a real server")
     @pytest.mark.parametrize("seconds", [float(os.environ.get("OUTAGE_SECONDS", "75"))])
     def test_an_outage_longer_than_the_heartbeats_of_a_minute(self, crew, server, url, seconds, counted):
-        pids = started(crew, url, n_trials=12, seconds_of=[10.0], stale_after_s=60.0, server_patience_s=900.0)
+        pids = started(crew, url, n_trials=12, seconds_of=[10.0], stale_after_s=60.0)
         crew.wait_for(2)
         server.stop("fast")
         time.sleep(seconds)
