@@ -27,7 +27,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from study.core.database_address import sqlite_address
 from study.core.database_errors import passes
 from study.core.errors import LimitAdvice, StoreAwayError, StoreError, limit_advice
-from study.core.machine import cache_folder
+from study.core.machine import cache_folder, holder_text
+from study.core.machine_limits import is_locked
 from study.core.redaction import redact
 from study.tracking.artifact_places import follow_store
 from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
@@ -341,7 +342,9 @@ def failed_store(uri: str, what: str, error: BaseException, advice: str) -> Stor
     """
     told = limit_advice(error) or LimitAdvice(advice=advice, passes=False)
     of = StoreAwayError if told.passes else StoreError
-    return of(redact(f"tracking_uri={uri}: {what} ({reason_of(error)}). {told.advice}"))
+    path = _sqlite_path(uri) if is_locked(error) else None
+    holder = f", which {holder_text(path)} has open" if path is not None else ""
+    return of(redact(f"tracking_uri={uri}: {what} ({reason_of(error)}{holder}). {told.advice}"))
 
 
 def reason_of(error: BaseException) -> str:
