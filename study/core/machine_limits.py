@@ -17,7 +17,7 @@ _TEXT = re.compile(
 )
 
 # Libraries that go on after an allocation or an import failed; other faults have these texts too.
-_CONSEQUENCES = ("partially initialized module", "error return without exception set")
+_CONSEQUENCES = ("partially initialized module", "error return without exception set", "returned NULL without setting")
 
 _FULL = ("disk is full", "No space left on device", "Disk quota exceeded")
 _PROTECTED = ("readonly database", "Read-only file system", "Permission denied")
@@ -32,7 +32,7 @@ def is_out_of_memory(error: BaseException | str) -> bool:
     if isinstance(error, str):
         return _TEXT.search(error) is not None
     for met in _chain(error):
-        follows = any(text in str(met) for text in _CONSEQUENCES) and _is_limited()
+        follows = any(text in str(met) for text in _CONSEQUENCES) and address_space_limit() is not None
         if isinstance(met, MemoryError) or follows or _TEXT.search(f"{type(met).__name__}: {met}"):
             return True
     return _has_number(error, errno.ENOMEM)
@@ -74,6 +74,16 @@ def file_of(error: BaseException) -> str:
     return next((str(met.filename) for met in _chain(error) if isinstance(met, OSError) and met.filename), "")
 
 
+def address_space_limit() -> int | None:
+    """Return the bytes of address space that this process may take, as after `ulimit -v`; None without a limit."""
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        return None if limit == resource.RLIM_INFINITY else limit
+    return None
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and those it came from."""
     met: BaseException | None = error
@@ -90,12 +100,3 @@ def _has_number(error: BaseException, *numbers: int) -> bool:
 
 def _has_text(error: BaseException, texts: Sequence[str]) -> bool:
     return any(text in str(met) for met in _chain(error) for text in texts)
-
-
-def _is_limited() -> bool:
-    """Return whether this process may take only a part of the machine's memory, as after `ulimit -v`."""
-    with contextlib.suppress(ImportError):  # Windows has no such limits
-        import resource
-
-        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
-    return False

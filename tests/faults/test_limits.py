@@ -18,7 +18,8 @@ from tests.faults.test_changed_records import call
 pytestmark = pytest.mark.slow
 
 KIB = 2**10
-WORDS = ("run", "optimizer=adam", "budget=smoke", "live=false", "trainer.backend=tensorflow")
+WORDS = ("run", "optimizer=adam", "budget=smoke", "live=false")
+TRAINERS = ("trainer=vectorized", "trainer.backend=tensorflow")
 START = "import sys; from study.cli import command_line; sys.exit(command_line())"
 
 
@@ -55,8 +56,8 @@ def study(*words, cwd, memory=None):
     )
 
 
-def refused_memory(folder, memory):
-    done = study(*WORDS, cwd=folder, memory=memory)
+def refused_memory(folder, memory, *words):
+    done = study(*WORDS, *words, cwd=folder, memory=memory)
     assert done.returncode == 1, done.stderr
     assert "memory ran out" in done.stderr
     assert "faults in the config" not in done.stderr
@@ -65,16 +66,18 @@ def refused_memory(folder, memory):
     assert list(folder.iterdir()) == []
 
 
-def test_memory_that_is_limited_is_no_fault_of_the_config(tmp_path):
-    refused_memory(tmp_path, 1_500_000 * KIB)
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_memory_that_is_limited_is_no_fault_of_the_config(tmp_path, trainer):
+    refused_memory(tmp_path, 1_500_000 * KIB, trainer)
 
 
 @pytest.mark.faults
 def test_little_memory_of_any_size_is_no_fault_of_the_config(tmp_path, counted):
     sizes = (600_000, 800_000, 1_100_000, 1_300_000, 1_700_000, 1_900_000)
     for size in sizes:
-        refused_memory(tmp_path, size * KIB)
-    counted(f"{len(sizes)} limits of memory")
+        for trainer in TRAINERS:
+            refused_memory(tmp_path, size * KIB, trainer)
+    counted(f"{2 * len(sizes)} limits of memory")
 
 
 @pytest.mark.parametrize("size", [4, 12, 100, 300, 700])
