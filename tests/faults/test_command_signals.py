@@ -32,9 +32,9 @@ def start(folder, *words, **options):
         "from study.cli import command_line; sys.exit(command_line())"
     )
     kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words], cwd=folder, env={**kept, "PYTHONPATH": str(ROOT)}, **options
-    )
+    places = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+    command = [sys.executable, "-c", program, *words]
+    return subprocess.Popen(command, cwd=folder, env={**kept, "PYTHONPATH": places}, **options)
 
 
 def until(is_so, process=None):
@@ -106,6 +106,48 @@ def test_the_child_process_of_a_sweep_over_two_backends_ends_with_its_parent(new
         )
         assert study.status == "KILLED"
         assert "Run the same command again to continue." in (folder / "told.txt").read_text()
+
+
+def of_joblib(command):
+    """Return the processes in which joblib runs jobs."""
+    children = psutil.Process(command.pid).children()
+    return [child.pid for child in children if any("popen_loky" in word for word in child.cmdline())]
+
+
+def start_joblib(folder, *, n_trials):
+    words = ["run", "-m", "optimizer=sgd,adam", "dataset=digits", "model=mlp", "model.hidden=[8]", "trainer=fit"]
+    words += [f"budget.n_trials={n_trials}", "budget.n_epochs=3", "budget.n_confirmations=1", "trainer.backend=jax"]
+    with (folder / "told.txt").open("w") as told:
+        command = start(folder, *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", stdout=told, stderr=told)
+    until(lambda: (folder / "told.txt").read_text().count("complete") >= 4, command)
+    return command
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", ENDING)
+def test_the_processes_of_joblib_end_with_the_command(new_folder, number):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    folder = new_folder("joblib")
+    command = start_joblib(folder, n_trials=300)
+    command.send_signal(number)
+    assert command.wait(timeout=60) == STATUS[number], (folder / "told.txt").read_text()
+    until(lambda: at_work_in(folder) == [])
+    if number != signal.SIGKILL:
+        studies = read_studies(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", "digits-mlp")
+        assert {study.status for study in studies} == {"KILLED"}
+
+
+@pytest.mark.faults
+def test_a_process_of_joblib_that_gets_a_signal_leaves_alone(new_folder):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    folder = new_folder("joblib")
+    command = start_joblib(folder, n_trials=30)
+    os.kill(of_joblib(command)[0], signal.SIGTERM)
+    assert command.wait(timeout=300) == 1
+    assert "stopped by SIGTERM. Run the same command again" in (folder / "told.txt").read_text()
+    studies = read_studies(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", "digits-mlp")
+    assert sorted(study.status for study in studies) == ["FINISHED", "KILLED"]
+    assert at_work_in(folder) == []
 
 
 @pytest.mark.faults
