@@ -84,6 +84,11 @@ class ReadableStream:
         for line in lines:
             self.write(line)
 
+    def close(self) -> None:
+        """Write what is buffered. The stream behind stays open, since handlers of libraries close what they hold."""
+        if not self.behind.closed:
+            self.behind.flush()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
 

@@ -124,9 +124,8 @@ def test_it_works_where_sys_stderr_is_not_descriptor_2(tmp_path, capsys):
 
 def test_what_is_written_to_a_closed_terminal_is_dropped():
     ours, theirs = pty.openpty()
-    stream = log_capture._text(theirs)
-    stream.write("seen\n")
-    assert os.read(ours, 100) == b"seen\r\n"
-    os.close(ours)
-    stream.write("dropped\n")
-    stream.close()
+    with log_capture._text(theirs) as stream:
+        stream.write("seen\n")
+        assert os.read(ours, 100) == b"seen\r\n"
+        os.close(ours)
+        stream.write("dropped\n")

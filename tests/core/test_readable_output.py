@@ -131,3 +131,10 @@ def test_no_other_module_goes_past_the_streams():
     files = {path.relative_to(STUDY).as_posix(): names_used(path.read_text()) for path in STUDY.rglob("*.py")}
     assert {name for name, used in files.items() if past & used} == OWN_WRITERS
     assert names_used("from rich.text import Text\nsys.__stdout__.write(1)") >= {"rich", "__stdout__"}
+
+
+def test_a_handler_that_closes_its_stream_leaves_the_one_behind_open():
+    behind = io.StringIO()
+    readable(behind).close()
+    behind.write("goes on")
+    assert behind.getvalue() == "goes on"
