@@ -89,6 +89,13 @@ class ReadableStream:
         if not self.behind.closed:
             self.behind.flush()
 
+    def __eq__(self, other: object) -> bool:
+        # absl closes the stream of its handler unless the stream equals the present sys.stderr.
+        return other is self or other is self.behind
+
+    def __hash__(self) -> int:
+        return hash(self.behind)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
 

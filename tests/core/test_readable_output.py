@@ -136,5 +136,7 @@ def test_no_other_module_goes_past_the_streams():
 def test_a_handler_that_closes_its_stream_leaves_the_one_behind_open():
     behind = io.StringIO()
     readable(behind).close()
+    assert behind in (readable(behind),)
+    assert io.StringIO() not in (readable(behind),)
     behind.write("goes on")
     assert behind.getvalue() == "goes on"
