@@ -1,7 +1,9 @@
 """The two stores of a study are compared when it opens, and one gets from the other what it lacks."""
 
+import contextlib
 import dataclasses
 import shutil
+import sqlite3
 from functools import partial
 from types import SimpleNamespace
 
@@ -193,6 +195,21 @@ def test_a_result_that_only_the_search_has_replaces_another_one(config):
     _agree(ended, record)
     (line,) = told
     assert line.startswith("MLflow had another result of trial 0: written again from the search, with point")
+
+
+def test_a_run_that_lost_its_metrics_is_written_or_trained_again(config):
+    database = sqlite3.connect(config.folder / "mlruns" / "mlflow.db")
+    with contextlib.closing(database), database:
+        for table in ("metrics", "latest_metrics"):
+            database.execute(f"DELETE FROM {table}")
+    with opened(config, told := []) as (search, tracker):
+        assert tracker.finished("confirmation") == {}
+        _agree({trial.number: trial for trial in search.record().ended}, read_studies(*_place(config))[0])
+    assert told[0].startswith("MLflow had no run of 3 trials (0, 1, 2): written again from the search")
+
+
+def _place(config):
+    return config.stores.tracking_uri, config.experiment_name
 
 
 def test_a_lost_retry_is_taken_from_mlflow(config):
