@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from study.cli.working_directory import import_nothing_from_working_directory, working_directory
+from study.cli.working_directory import check_home, import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
@@ -82,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command not in _HELP_WORDS:
             working_directory()
+            check_home()
         with clean_stop(), limit_errors("this command"):
             if command in _HELP_WORDS:
                 return _help()
