@@ -144,7 +144,10 @@ class RunCache:
             role: Return only runs of this role; None: all.
         """
         return [
-            run for runs in self._runs.values() for run in runs if run.has_result and (role is None or run.role == role)
+            run
+            for runs in self._runs.values()
+            for run in runs
+            if run.has_result and (role is None or run.role == role)
         ]
 
 

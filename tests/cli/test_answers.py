@@ -187,9 +187,7 @@ def test_bash_completes_commands_groups_and_keys(line, offered, program, environ
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_whose_name_holds_a_command_is_not_offered_and_the_command_does_not_run(
-    program, environment, tmp_path
-):
+def test_a_file_whose_name_holds_a_command_is_not_offered_and_the_command_does_not_run(program, environment, tmp_path):
     groups = tmp_path / "conf" / "optimizer"
     groups.mkdir(parents=True)
     for name in ("adam_mine", "adam$(touch ran)", "adam`touch ran`", "adam;touch", "adam${HOME}", "adam\x1b[31m"):
