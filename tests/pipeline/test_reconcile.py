@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import shutil
 import sqlite3
 from functools import partial
@@ -206,6 +207,27 @@ def test_a_run_that_lost_its_metrics_is_written_or_trained_again(config):
         assert tracker.finished("confirmation") == {}
         _agree({trial.number: trial for trial in search.record().ended}, read_studies(*_place(config))[0])
     assert told[0].startswith("MLflow had no run of 3 trials (0, 1, 2): written again from the search")
+
+
+@pytest.mark.parametrize(
+    ("key", "damaged", "told"),
+    [
+        ("contents", ["not JSON", 5, '{"data": "d"}'], ""),
+        ("contents", 5, ""),
+        ("values", [0.1, 0.2], "cannot be used"),
+    ],
+)
+def test_a_damaged_entry_of_the_journal_is_passed_over_or_told(config, key, damaged, told):
+    journal = config.stores.optuna_journal
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    entries.append({"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"contents": []}})
+    for entry in entries:
+        for place in (entry, entry.get("user_attr", {})):
+            if key in place and place[key] is not None:
+                place[key] = damaged
+    journal.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    with pytest.raises(StoreError, match=told) if told else contextlib.nullcontext():
+        _agree(*_reopened(config)[1:3])
 
 
 def _place(config):
