@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from study.cli.working_directory import import_nothing_from_working_directory, working_directory
+from study.cli.working_directory import check_home, import_nothing_from_working_directory, working_directory
 from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
-from study.core.readable_output import readable_output, show_controls
+from study.core.readable_output import open_standard_descriptors, readable_output, show_controls
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -31,6 +31,7 @@ COMMANDS = {
 # Commands whose whole module is an action.
 _MODULES = {name: f"study.cli.actions.{name}" for name in ("delete", "rename")}
 
+_HELP_WORDS = ("-h", "--help")
 _HELP = """study: which optimizer, at which settings, is best for this model and this data, and how sure are we?
 
 usage: study COMMAND [ARGUMENTS]      study COMMAND --help shows more
@@ -53,6 +54,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command and its arguments. None (the default): those of this process.
     """
+    open_standard_descriptors()
     import_nothing_from_working_directory()
     collect_rarely()
     show_controls()
@@ -69,22 +71,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command and its arguments. None (the default): those of this process.
     """
     # Not list(...): once `study list` is imported, that name is this package's module.
-    words = [*(sys.argv[1:] if arguments is None else arguments)]
-    if not words or words[0] in ("-h", "--help"):
-        lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
-        sys.stdout.write(_HELP.format(commands=lines))
-        return 0
-    command, *rest = words
+    command, *rest = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
     # Keeps MLflow from sending usage data to its developers.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     if command == "-sc":  # the shell asks for completion without naming a subcommand
-        command, rest = "complete", rest
-    elif command not in COMMANDS:
+        command = "complete"
+    elif command not in (*COMMANDS, *_HELP_WORDS):
         sys.stderr.write(f"study: COMMAND={command!r}: expected one of {', '.join(COMMANDS)}. See study --help.\n")
         return 2
     try:
-        working_directory()
+        if command not in _HELP_WORDS:
+            working_directory()
+            check_home()
         with clean_stop(), limit_errors("this command"):
+            if command in _HELP_WORDS:
+                return _help()
             return int(importlib.import_module(_MODULES.get(command, f"study.cli.{command}")).main(rest))
     except StudyError as error:
         sys.stderr.write(f"study {command}: {error}\n")
@@ -97,3 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has closed our output, as in `study list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _help() -> int:
+    lines = "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+    sys.stdout.write(_HELP.format(commands=lines))
+    sys.stdout.flush()
+    return 0

@@ -29,6 +29,21 @@ def working_directory() -> Path:
     return folder
 
 
+def check_home() -> None:
+    """Check that this account has a home folder, which MLflow asks for as it is imported.
+
+    Raises:
+        StudyError: `HOME` is not set, and the system does not know the account, as in some containers.
+    """
+    try:
+        Path.home()
+    except RuntimeError as error:
+        raise StudyError(
+            "HOME=: expected the home folder of this account, which the system does not know either. Set it to a "
+            "folder that this account can write to: export HOME=/tmp"
+        ) from error
+
+
 def import_nothing_from_working_directory() -> None:
     """Keep this process and its children from finding modules in the working directory.
 

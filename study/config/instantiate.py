@@ -14,6 +14,7 @@ from study.core.errors import refuse_out_of_memory
 # A section of a resolved config: a `_target_` and its arguments.
 Section = Mapping[str, Any]
 _DEEPEST = 30
+_LARGEST = 1_000_000  # values on one level
 
 
 class Unimportable(ImportError):
@@ -105,16 +106,22 @@ def like_default(value: Any, default: object) -> Any:
 def is_too_deep(raw: object) -> bool:
     """Return whether an object is nested deeper than any config, for example because it contains itself.
 
+    An object that is larger than any config is refused too: a short text can name one list many times in another.
+
     Args:
         raw: The object: mappings and lists, nested.
     """
-    level: dict[int, Any] = {id(raw): raw}
+    level: dict[int, tuple[Any, int]] = {id(raw): (raw, 1)}  # with the number of places where each object stands
     for _ in range(_DEEPEST):
-        inner = [
-            item
-            for node in level.values()
-            if isinstance(node, Mapping | list | tuple)
-            for item in (node.values() if isinstance(node, Mapping) else node)
-        ]
-        level = {id(item): item for item in inner if isinstance(item, Mapping | list | tuple)}
+        inner: dict[int, tuple[Any, int]] = {}
+        size = 0
+        for node, n_places in level.values():
+            if isinstance(node, Mapping | list | tuple):
+                size += n_places * len(node)
+                for item in node.values() if isinstance(node, Mapping) else node:
+                    if isinstance(item, Mapping | list | tuple):
+                        inner[id(item)] = (item, inner.get(id(item), (item, 0))[1] + n_places)
+        if size > _LARGEST:
+            return True
+        level = inner
     return bool(level)

@@ -8,6 +8,7 @@ are written to `own_sequences(stream)`, with each text escaped before.
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import unicodedata
@@ -130,8 +131,12 @@ def show_controls() -> None:
     """Let this process's output and errors show control characters from now on, tracebacks included.
 
     Characters that the terminal's encoding lacks are escaped too, where Python would end with an error after a good
-    run.
+    run. Python has no stream where the caller closed a descriptor: text for it is dropped.
     """
+    if sys.stdout is None:
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
@@ -147,6 +152,24 @@ def readable_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def open_standard_descriptors() -> None:
+    """Open the null device for each of the descriptors 0, 1 and 2 that the caller has closed, as with `2>&-`.
+
+    The next file that a process opens gets the lowest free number. So a library that writes an error to descriptor 2
+    would write it into that file, for example the journal of a study.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.set_inheritable(opened, True)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
 
 
 def _escaped(found: re.Match[str]) -> str:

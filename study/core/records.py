@@ -54,6 +54,11 @@ class RunRecord:
         """True if the run ended by itself, in whatever state; false if it runs or was cut off."""
         return self.state is not None and self.status in ("FINISHED", "FAILED")
 
+    @property
+    def has_result(self) -> bool:
+        """True if the run finished and the store still has its objective; a failed run has none to lose."""
+        return self.finished and (self.state == "failed" or "objective" in self.metrics)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchedTrial:

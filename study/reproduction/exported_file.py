@@ -85,7 +85,7 @@ def read_exported(path: Path) -> Exported:
             f"{path}: expected a configuration as YAML, which cannot be read: {reason}. {expected}"
         ) from error
     if is_too_deep(content):
-        raise StudyError(f"{path}: expected a few levels of sections, and these are nested deeper. {expected}")
+        raise StudyError(f"{path}: expected a few levels of sections, and these are deeper or much larger. {expected}")
     if not isinstance(content, Mapping) or not isinstance(content.get("optimizer"), Mapping):
         raise StudyError(f"{path}: expected a configuration with a section `optimizer`, and it has none. {expected}")
     sections = {key: value for key, value in content.items() if key != "defaults"}

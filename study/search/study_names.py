@@ -341,7 +341,7 @@ def describe_study(optuna_study: optuna.Study, config: StudyConfig, *, name: str
     }
     if config.contents is not None:
         written[_SETTINGS] = settings_digest(config)
-        known, latest = list(attrs.get(_CONTENTS, ())), config.contents.to_json()
+        known, latest = _readable(attrs), config.contents.to_json()
         written[_CONTENTS] = known if latest in known[-1:] else [*known, latest]
     for key, value in written.items():
         if attrs.get(key) != value and (key not in attrs or key == _CONTENTS):
@@ -354,23 +354,28 @@ def recorded_contents(optuna_study: optuna.Study) -> tuple[str, ...]:
     Args:
         optuna_study: The Optuna study.
     """
-    return tuple(map(str, optuna_study.user_attrs.get(_CONTENTS, ())))
+    return tuple(_readable(optuna_study.user_attrs))
+
+
+def _readable(attrs: Mapping[str, object]) -> list[str]:
+    """Return the recorded contents without damaged ones."""
+    recorded, found = attrs.get(_CONTENTS), []
+    for text in map(str, recorded if isinstance(recorded, list) else ()):
+        with contextlib.suppress(ValueError):
+            Contents.from_json(text)
+            found.append(text)
+    return found
 
 
 def _known_study(name: str, optuna_name: str, attrs: Mapping[str, object]) -> KnownStudy:
-    recorded = attrs.get(_CONTENTS)
     conditions = attrs.get(_CONDITIONS)
-    contents = []
-    for text in recorded if isinstance(recorded, list) else ():
-        with contextlib.suppress(ValueError):
-            contents.append(Contents.from_json(str(text)))
     return KnownStudy(
         name=name,
         optuna_name=optuna_name,
         digest=str(attrs[DIGEST]),
         typed_digest=str(attrs.get(_TYPED, attrs[DIGEST])),
         settings_digest=str(attrs.get(_SETTINGS, "")),
-        contents=tuple(contents),
+        contents=tuple(map(Contents.from_json, _readable(attrs))),
         conditions={str(key): str(value) for key, value in conditions.items()} if isinstance(conditions, dict) else {},
         began_in=str(attrs.get(BEGAN_IN, "")),
     )

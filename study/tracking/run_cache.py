@@ -138,13 +138,16 @@ class RunCache:
                 del self._runs[key]
 
     def finished(self, role: Role | None) -> list[RunRecord]:
-        """Return the runs that finished, not those that were cut off.
+        """Return the runs that finished with a result, not those that were cut off or lost their metrics.
 
         Args:
             role: Return only runs of this role; None: all.
         """
         return [
-            run for runs in self._runs.values() for run in runs if run.finished and (role is None or run.role == role)
+            run
+            for runs in self._runs.values()
+            for run in runs
+            if run.has_result and (role is None or run.role == role)
         ]
 
 

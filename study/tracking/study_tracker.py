@@ -179,7 +179,7 @@ class StudyTracker:
             self._record_own_progress()
 
     def finished(self, role: Role | None = None) -> Mapping[tuple[Kind, int], RunRecord]:
-        """Return the study's finished runs in their present state in the store, by kind and number.
+        """Return the study's finished runs with their results in the store, by kind and number.
 
         Superseded confirmations are left out. While a server is away, these are the runs as last read from it, with
         the changes that this process has made since.
@@ -195,7 +195,7 @@ class StudyTracker:
                 with store_errors(self._uri, "the study's runs cannot be read"):
                     children = child_runs(self._client, self.experiment_id, self.run_id, role=role)
                 self._cache.learn(children)
-                return {(run.kind, run.number): run for run in children if run.finished and not run.superseded}
+                return {(run.kind, run.number): run for run in children if run.has_result and not run.superseded}
             except StoreError as error:
                 if not self._is_away(error):
                     raise

@@ -107,6 +107,8 @@ class CheckpointFiles:
             return None
         except (*_UNFIT, *_DAMAGED) as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            if "pickle" in reason:  # NumPy takes any other file for a pickle, and advises to load it
+                reason = "it is no archive of arrays"
             self._set_aside(path, f"cannot be used ({reason})")
         return None
 

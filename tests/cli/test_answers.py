@@ -183,6 +183,23 @@ def test_a_users_own_conf_is_found_by_name_and_by_glob(tmp_path, monkeypatch):
     ],
 )
 def test_bash_completes_commands_groups_and_keys(line, offered, program, environment, tmp_path):
+    assert _completed(line, program, environment, tmp_path) == offered
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_name_holds_a_command_is_not_offered_and_the_command_does_not_run(program, environment, tmp_path):
+    groups = tmp_path / "conf" / "optimizer"
+    groups.mkdir(parents=True)
+    for name in ("adam_mine", "adam$(touch ran)", "adam`touch ran`", "adam;touch", "adam${HOME}", "adam\x1b[31m"):
+        (groups / f"{name}.yaml").write_text("name: mine\n")
+    offered = _completed("study run optimizer=adam_", program, environment, tmp_path)
+    assert offered == {f"optimizer={name}" for name in ("adam_mine", "adam_then_sgd", "adam_then_given_sgd")}
+    everything = "".join(_completed("study run optimizer=", program, environment, tmp_path))
+    assert not {*"$`;\\"} & {*everything}
+    assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+
+
+def _completed(line, program, environment, folder):
     words = [*line.split(), *([""] if line.endswith(" ") else [])]
     script = (
         'eval "$(study -sc install=bash)"; COMP_WORDS=({words}); COMP_CWORD={last}; COMP_LINE="{line}"; '
@@ -190,14 +207,14 @@ def test_bash_completes_commands_groups_and_keys(line, offered, program, environ
     ).format(words=" ".join(map(repr, words)), last=len(words) - 1, line=line, point=len(line))
     done = subprocess.run(
         ["bash", "--norc", "-c", script],
-        cwd=tmp_path,
+        cwd=folder,
         env={**environment, "PATH": f"{program.parent}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert set(done.stdout.split()) == offered, done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert not done.stderr
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,19 @@ def test_a_deleted_working_directory_is_told(command, folder, capsys):
     assert capsys.readouterr().err.startswith(f"study {command}: the working directory: expected a folder that exists")
 
 
+@pytest.mark.parametrize("command", ["run", "list", "doctor"])
+def test_an_account_without_a_home_is_told(command, folder, monkeypatch, capsys):
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert main([command]) == 2
+    assert capsys.readouterr().err.startswith(f"study {command}: HOME=: expected the home folder of this account")
+    assert list(folder.iterdir()) == []
+    assert main(["--help"]) == 0
+
+
 @pytest.mark.parametrize("spelled", ["", ".", "{folder}", "{folder}/", "sub/..", "link"])
 def test_python_does_not_search_the_working_directory_however_it_is_spelled(spelled, folder, monkeypatch):
     (folder / "sub").mkdir()

@@ -2,6 +2,8 @@
 
 import ast
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -81,6 +83,41 @@ def test_a_process_shows_them_for_good_and_escapes_what_its_encoding_lacks(monke
     sys.stdout.write("é\x1b\n")
     sys.stdout.flush()
     assert behind.buffer.getvalue() == b"\\xe9\\x1b\n"
+
+
+_CLOSED = """
+import os, sys
+for number in {closed}:
+    os.close(number)
+sys.stdout = sys.stdout if 1 not in {closed} else None
+from study.core.readable_output import open_standard_descriptors, show_controls
+open_standard_descriptors()
+show_controls()
+opened = os.open({path!r}, os.O_WRONLY | os.O_CREAT)
+os.write(2, b"an error of a library")
+sys.stdout.write("dropped")
+sys.stdout.flush()
+assert opened > 2, opened
+"""
+
+
+@pytest.mark.parametrize("closed", [(0, 1, 2), (1, 2), (2,), (0,)])
+def test_no_file_of_the_process_takes_the_place_of_a_closed_descriptor(closed, tmp_path):
+    journal = tmp_path / "optuna.journal"
+    code = _CLOSED.format(closed=closed, path=str(journal))
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert journal.read_bytes() == b""
+
+
+def test_a_process_without_output_and_errors_drops_the_text(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    show_controls()
+    with sys.stdout.behind, sys.stderr.behind:
+        sys.stdout.write("a\ud83d\n")
+        sys.stderr.write("b")
+        assert sys.stdout.behind.name == sys.stderr.behind.name == os.devnull
 
 
 def test_a_terminal_gets_our_own_sequences_and_no_other():

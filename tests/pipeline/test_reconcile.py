@@ -1,7 +1,10 @@
 """The two stores of a study are compared when it opens, and one gets from the other what it lacks."""
 
+import contextlib
 import dataclasses
+import json
 import shutil
+import sqlite3
 from functools import partial
 from types import SimpleNamespace
 
@@ -193,6 +196,42 @@ def test_a_result_that_only_the_search_has_replaces_another_one(config):
     _agree(ended, record)
     (line,) = told
     assert line.startswith("MLflow had another result of trial 0: written again from the search, with point")
+
+
+def test_a_run_that_lost_its_metrics_is_written_or_trained_again(config):
+    database = sqlite3.connect(config.folder / "mlruns" / "mlflow.db")
+    with contextlib.closing(database), database:
+        for table in ("metrics", "latest_metrics"):
+            database.execute(f"DELETE FROM {table}")
+    with opened(config, told := []) as (search, tracker):
+        assert tracker.finished("confirmation") == {}
+        _agree({trial.number: trial for trial in search.record().ended}, read_studies(*_place(config))[0])
+    assert told[0].startswith("MLflow had no run of 3 trials (0, 1, 2): written again from the search")
+
+
+@pytest.mark.parametrize(
+    ("key", "damaged", "told"),
+    [
+        ("contents", ["not JSON", 5, '{"data": "d"}'], ""),
+        ("contents", 5, ""),
+        ("values", [0.1, 0.2], "cannot be used"),
+    ],
+)
+def test_a_damaged_entry_of_the_journal_is_passed_over_or_told(config, key, damaged, told):
+    journal = config.stores.optuna_journal
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    entries.append({"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"contents": []}})
+    for entry in entries:
+        for place in (entry, entry.get("user_attr", {})):
+            if key in place and place[key] is not None:
+                place[key] = damaged
+    journal.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    with pytest.raises(StoreError, match=told) if told else contextlib.nullcontext():
+        _agree(*_reopened(config)[1:3])
+
+
+def _place(config):
+    return config.stores.tracking_uri, config.experiment_name
 
 
 def test_a_lost_retry_is_taken_from_mlflow(config):

@@ -119,6 +119,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_told(config, tmp_path):
         (line,) = ours.messages()
         assert line.startswith(f"{file}: this checkpoint cannot be used (")
         assert line.endswith(f"kept as {file.name}.set-aside, and the trial 3 trains from its start.")
+        assert "pickle" not in line
     assert ours.load(TRIALS, as_it_is) is None
     assert ours.messages() == ()
 

@@ -205,6 +205,7 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     if not multirun and master.hydra.mode != RunMode.MULTIRUN:  # neither one job nor a sweep: Hydra's error says why
         return [_split(loader.load_configuration(config_name="config", overrides=overrides, run_mode=RunMode.RUN))]
     if master.hydra.sweeper._target_ != _BASIC_SWEEPER:
+        HydraConfig.instance().set_config(master)
         return []  # another sweeper makes its jobs one by one; each is checked at its start
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
@@ -132,7 +133,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
 
     tell_own_files(jobs)
     places = [*sys.path]
-    if command_line.multirun and jobs and (faults := plugin_faults(HydraConfig.get())):
+    sweeps = command_line.multirun or HydraConfig.get().mode == RunMode.MULTIRUN  # a file can make a sweep too
+    if sweeps and (faults := plugin_faults(HydraConfig.get())):
         raise ConfigError(faults)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import check

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
+from study.core.names import shortened
 from study.core.readable_output import shown
 from study.report.figures.figure import Figure
 
@@ -28,6 +29,7 @@ _MARKERS = {
     "cross": "P",
 }
 _PIXELS_PER_INCH = 100
+_LONGEST_LABEL = 60  # bytes
 
 
 def to_svg(figure: Figure) -> str:
@@ -61,7 +63,7 @@ def _drawn(figure: Figure) -> str:
 def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
     x, y = (np.asarray(trace[key], dtype=np.float64) for key in ("x", "y"))
     line, marker = trace.get("line", {}), trace.get("marker", {})
-    label = trace["name"] if trace.get("showlegend", True) else None
+    label = _drawable(trace["name"]) if trace.get("showlegend", True) else None
     if "fill" in trace:
         axes.fill(x, y, color=_color(trace["fillcolor"]), linewidth=0)
         return
@@ -87,7 +89,7 @@ def _scatter(axes: Any, trace: Mapping[str, Any]) -> None:
 
 
 def _bars(axes: Any, trace: Mapping[str, Any]) -> None:
-    axes.barh(trace["y"], trace["x"], height=0.7, color=trace["marker"]["color"], label=trace["name"])
+    axes.barh(trace["y"], trace["x"], height=0.7, color=trace["marker"]["color"], label=_drawable(trace["name"]))
 
 
 def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
@@ -97,7 +99,7 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
     if given.get("tickformat", "").endswith("%"):
         axis.set_major_formatter(PercentFormatter(xmax=1.0))
     if "tickvals" in given:
-        axis.set_ticks(given["tickvals"], given["ticktext"])
+        axis.set_ticks(given["tickvals"], [_drawable(text) for text in given["ticktext"]])
     if given.get("range") is not None:
         getattr(axes, f"set_{which}lim")(given["range"])
     if given.get("zeroline"):
@@ -107,6 +109,11 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
     if given.get("showgrid", True):
         axis.grid(True, color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def _drawable(name: str) -> str:
+    """Return a name as a label; a long one is cut, since it would leave no room for the picture."""
+    return shortened(name, longest=_LONGEST_LABEL)
 
 
 def _color(text: str) -> Any:

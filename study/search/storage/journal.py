@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,17 +13,19 @@ from typing import Any, BinaryIO
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from study.core.interrupt import uninterrupted
+from study.core.outages import say
 
 # No entry is longer, in bytes. An entry is a line of JSON about one trial or study.
 _LONGEST_ENTRY = 1 << 20
+# Time after which a lock that leads nowhere is removed, in seconds; Optuna waits as long for other locks.
+_GRACE_S = 30.0
 
 
 class Journal:
     """A journal file in the format of Optuna's own `JournalFileBackend`.
 
     Optuna's backend waits for the disk at every entry: 3 ms, nine times for each trial. Optuna's backend also appends
-    to
-    an entry that a crash has cut off, after which both entries are unreadable.
+    to an entry that a crash has cut off, after which both entries are unreadable.
 
     Args:
         path: Path of the file.
@@ -31,7 +34,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = JournalFileBackend(str(path))
-        self._lock = JournalFileSymlinkLock(str(path))
+        self._lock = _Lock(str(path))
         self._together = False
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
@@ -88,6 +91,28 @@ class Journal:
                     os.fsync(file.fileno())
         finally:
             self._lock.release()
+
+
+class _Lock(JournalFileSymlinkLock):
+    """Optuna's lock of a journal, a link to it, with an end of the wait for a link that leads nowhere.
+
+    A killed process leaves its link, and if the folder was moved since, the link leads to the old place. Optuna would
+    wait for ever, without a pause. A living process on a machine with another path to the folder removes its own.
+    """
+
+    def acquire(self) -> bool:
+        """Wait for the lock, and hold it. Return True."""
+        link, seen, since = Path(self._lock_file), None, 0.0
+        while link.is_symlink() and not link.exists():
+            with contextlib.suppress(FileNotFoundError):
+                found = link.lstat()
+                if (now := (found.st_ino, found.st_mtime_ns)) != seen:
+                    seen, since = now, time.monotonic()
+            if time.monotonic() - since > _GRACE_S:
+                say(f"{link}: removed, since the process that left it is gone")
+                link.unlink(missing_ok=True)
+            time.sleep(0.01)
+        return super().acquire()
 
 
 def _drop_torn(file: BinaryIO) -> None:

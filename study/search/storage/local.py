@@ -83,7 +83,7 @@ class LocalStorage:
         """
         try:
             yield
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise _unusable(self._path, error) from error
 
     @contextlib.contextmanager

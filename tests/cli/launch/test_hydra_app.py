@@ -93,6 +93,17 @@ def test_a_launcher_that_is_not_installed_is_said_before_anything_runs(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("sweep", ["-m", "hydra.mode=MULTIRUN"])
+@pytest.mark.parametrize("part", ["sweeper", "launcher"])
+@pytest.mark.parametrize("target", ["os.mkdir", "hydra_plugins.mine.Mine"])
+def test_another_class_is_neither_launcher_nor_sweeper(tmp_path, monkeypatch, capsys, sweep, part, target):
+    monkeypatch.chdir(tmp_path)
+    words = [f"hydra.{part}._target_={target}", f"+hydra.{part}.path={tmp_path / 'made'}"]
+    assert main(["run", sweep, *WORDS, "optimizer=sgd,adam", *words]) == 2
+    assert f"hydra/{part}=basic: expected a {part} that is installed, and {target} is not" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("word", "package"),
     [

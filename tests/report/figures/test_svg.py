@@ -43,3 +43,12 @@ def test_settings_of_a_matplotlibrc_change_no_picture(picture):
         after = picture()
     assert len(before) == len(after)  # the ids inside the file differ
     assert "#ff0000" not in str(after)
+
+
+@pytest.mark.parametrize("length", [200, 100_000])
+def test_long_names_leave_room_for_the_picture_and_stay_distinct(length):
+    names = [letter * length for letter in "ab"]
+    traces = [{**LINE, "name": name} for name in names]
+    y = {"title": "u", "tickvals": [1.0, 2.0], "ticktext": names}
+    picture = to_svg(Figure(name="x", title="X", description="x", traces=traces, x={"title": "t"}, y=y))
+    assert len(picture) < 100_000  # Matplotlib warns, which fails here, if the labels are longer than the picture

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 
 import pytest
 
@@ -69,3 +70,26 @@ def test_an_invalid_entry_raises_before_anything_is_written_behind_it(tmp_path, 
     path.write_bytes(b'{"n":0}\n' + last)
     with pytest.raises(ValueError):  # noqa: PT011 - the message depends on the kind of damage
         Journal(path).check_end()
+
+
+def test_a_lock_that_a_killed_process_left_in_a_folder_that_was_moved_is_removed(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("study.search.storage.journal._GRACE_S", 0.2)
+    path = tmp_path / "new" / "optuna.journal"
+    path.parent.mkdir()
+    journal = Journal(path)
+    (tmp_path / "new" / "optuna.journal.lock").symlink_to(tmp_path / "old" / "optuna.journal")
+    journal.append_logs([{"entry": 1}])
+    assert list(journal.read_logs(0)) == [{"entry": 1}]
+    assert [file.name for file in path.parent.iterdir()] == ["optuna.journal"]
+    assert "optuna.journal.lock: removed, since the process that left it is gone" in caplog.text
+
+
+def test_a_living_process_with_another_path_to_the_folder_keeps_its_lock(tmp_path):
+    path = tmp_path / "optuna.journal"
+    journal, lock = Journal(path), tmp_path / "optuna.journal.lock"
+    lock.symlink_to("/another/path/optuna.journal")
+    held = threading.Timer(0.3, lock.unlink)
+    held.start()
+    journal.append_logs([{"entry": 1}])
+    held.join()  # fails if the journal had removed the lock
+    assert list(journal.read_logs(0)) == [{"entry": 1}]
