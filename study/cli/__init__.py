@@ -12,7 +12,7 @@ from study.cli.working_directory import import_nothing_from_working_directory, w
 from study.core.errors import StudyError, limit_errors
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
-from study.core.readable_output import readable_output, show_controls
+from study.core.readable_output import open_streams, readable_output, show_controls
 
 COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
@@ -54,6 +54,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         arguments: The command and its arguments. None (the default): those of this process.
     """
     import_nothing_from_working_directory()
+    open_streams()
     collect_rarely()
     show_controls()
     return main(arguments)

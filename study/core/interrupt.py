@@ -53,8 +53,8 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_status(self) -> int:
-        """Exit status of a command that the signal stopped: 1 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-        return 1 if self.number == signal.SIGINT else status_of(self.number)
+        """Exit status of a command that the signal stopped: 143 for SIGTERM, 129 for SIGHUP, else 1."""
+        return status_of(self.number) if self.number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) else 1
 
 
 @contextlib.contextmanager
@@ -341,7 +341,7 @@ class _Signals:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, action)
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), action)
         timer.daemon = True
         timer.start()
         self._timers.append(timer)

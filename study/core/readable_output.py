@@ -8,6 +8,7 @@ are written to `own_sequences(stream)`, with each text escaped before.
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import unicodedata
@@ -112,6 +113,24 @@ def own_sequences(stream: TextIO) -> TextIO:
     """
     given: object = stream
     return given.behind if isinstance(given, ReadableStream) else stream
+
+
+def open_streams() -> None:
+    """Open input, output and errors on the null device where the calling process has closed them.
+
+    Otherwise the next file that is opened, such as a database, gets their descriptor, and what libraries write there.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)  # inheritable, as streams are
+            if null != number:
+                os.close(null)
+            stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - the process's own
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 def show_controls() -> None:

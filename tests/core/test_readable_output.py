@@ -2,6 +2,7 @@
 
 import ast
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -131,3 +132,15 @@ def test_no_other_module_goes_past_the_streams():
     files = {path.relative_to(STUDY).as_posix(): names_used(path.read_text()) for path in STUDY.rglob("*.py")}
     assert {name for name, used in files.items() if past & used} == OWN_WRITERS
     assert names_used("from rich.text import Text\nsys.__stdout__.write(1)") >= {"rich", "__stdout__"}
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_has_closed_go_to_no_file_that_is_opened_later(tmp_path, closed):
+    script = (
+        "import os, sys; from study.core.readable_output import open_streams; open_streams(); "
+        "file = open(sys.argv[1], 'w'); os.write(2, b'from C++'); sys.stderr.write('an error'); print('done'); "
+        "os.system('echo a child >&2'); file.write(str(file.fileno()))"
+    )
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", script, str(tmp_path / "database")]
+    assert subprocess.run(command, cwd=STUDY.parent, check=False).returncode == 0
+    assert int((tmp_path / "database").read_text()) > 2
