@@ -12,6 +12,7 @@ from pathlib import Path
 
 from study.config.schema import BACKENDS
 from study.core.errors import BackendError, refuse_out_of_memory
+from study.core.interrupt import uninterrupted
 from study.core.machine import n_cores
 from study.training.keras_internals import tensorflow_hidden
 from study.training.tensorflow_internals import gradient_registry
@@ -65,7 +66,8 @@ def check_settings_file() -> None:
     if "keras" in sys.modules:
         return
     try:
-        importlib.import_module("keras")
+        with uninterrupted():  # an exception in the middle can crash the process: JAX's library ends with SIGSEGV
+            importlib.import_module("keras")
     except ImportError as error:  # a missing package is a fault of the config
         refuse_out_of_memory(error, "importing Keras")
         return

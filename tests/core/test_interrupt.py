@@ -263,3 +263,12 @@ def test_a_forked_process_has_the_handlers_of_the_system():
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
         assert interrupt.is_stopping() is False
+
+
+def test_ctrl_c_after_a_command_ends_its_process_without_a_traceback():
+    script = (
+        "import signal; from study.cli import command_line; status = command_line(['--help']); "
+        "signal.raise_signal(signal.SIGINT)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
