@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -58,7 +59,12 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     import_nothing_from_working_directory()
     collect_rarely()
     show_controls()
-    return main(arguments)
+    status = main(arguments)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # All is written. Ctrl-C now ends the process, without a traceback from where libraries tidy up.
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return status
 
 
 @readable_output()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from study.cli.stores import add_store_options, find_stores
-from study.core.interrupt import end_with_parent
+from study.core.child_signals import end_with_parent
 from study.core.redaction import redact
 
 # Time for the server to end by itself, in seconds.

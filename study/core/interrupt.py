@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+from study.core.child_signals import end_with_parent, signal_children
 
 # Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds, unless a config gives another.
 # Kubernetes and Slurm kill after 30 s.
 GRACE_S = 25.0
 # Share of the grace in which a training may go on to its next checkpoint; the rest is for the stores.
 _SHARE_OF_CHECKPOINT = 0.8
-# Time between two looks for the parent where the system sends no signal at its end, in seconds.
-_LOOK_S = 0.5
-_PR_SET_PDEATHSIG = 1
+# A second Ctrl-C that comes sooner than this is the first one, delivered twice, in seconds: `timeout -s INT` sends the
+# signal to its child and to the child's group, and a wrapper passes on what the terminal has sent to both.
+_DOUBLE_S = 0.2
+# Time from a swallowed exception to the next attempt, in seconds.
+_AGAIN_S = 0.05
 # No signal has the number 0. The end of the pipe would not do: a forked process keeps it open.
 _END = b"\0"
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -50,8 +53,8 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_status(self) -> int:
-        """Exit status of a command that the signal stopped: 1 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
-        return 1 if self.number == signal.SIGINT else status_of(self.number)
+        """Exit status of a command that the signal stopped: 143 for SIGTERM, 129 for SIGHUP, else 1."""
+        return status_of(self.number) if self.number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) else 1
 
 
 @contextlib.contextmanager
@@ -177,11 +180,11 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number in received:
-        if callable(handler := before[number]):
-            handler(number, None)
-        else:
-            signal.raise_signal(number)
+        for number in received:  # also after an exception, which a caller may expect and go on from
+            if callable(handler := before[number]):
+                handler(number, None)
+            else:
+                signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -205,24 +208,6 @@ def passed_to_children() -> Iterator[None]:
         stop_here()  # in place of the errors of jobs that the signal ended
 
 
-def end_with_parent(parent: int, number: int = signal.SIGKILL, *, polls: bool = sys.platform != "linux") -> None:
-    """Send this process a signal when its parent ends, even by `kill -9`.
-
-    Args:
-        parent: Process id of the parent.
-        number: The signal. Default SIGKILL.
-        polls: Look for the parent all the time, instead of asking the system for the signal. The system sends it also
-            when
-            the thread ends that started this process. Default: only where the system cannot send it.
-    """
-    if polls:
-        threading.Thread(target=_poll, args=(parent, number), name="parent", daemon=True).start()
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != parent:  # it has ended before
-        os.kill(os.getpid(), number)
-
-
 class _Signals:
     """The handlers of this process, and the thread that acts where the main thread is busy in a library's code."""
 
@@ -234,7 +219,10 @@ class _Signals:
         self.delayed: int | None = None
         self._quiet, self._stopped = quiet, 0
         self._received: Counter[int] = Counter()
+        self._first_interrupt = 0.0
         self._timers: list[threading.Timer] = []
+        self._raised: weakref.ref[Stopped] | None = None
+        self._repeats = False
 
     def install(self) -> None:
         """Handle the signals from now on."""
@@ -268,9 +256,30 @@ class _Signals:
             timer.cancel()
 
     def stop(self, number: int) -> NoReturn:
-        """Raise `Stopped` in the main thread, once."""
+        """Raise `Stopped` in the main thread, once, and again if that was swallowed.
+
+        Python drops exceptions of callbacks of its garbage collector, such as JAX's, and of finalizers; some libraries
+        drop those of their imports.
+        """
         self._stopped, self.delayed = number, None
-        raise Stopped(number)
+        stopped = Stopped(number)
+        self._raised = weakref.ref(stopped, lambda _: self._swallowed())
+        try:
+            raise stopped
+        finally:
+            del stopped  # which holds this frame
+
+    def _swallowed(self) -> None:
+        """Raise again after an exception that ended inside of the block; not here, where a finalizer may still run."""
+        if _installed is self and not self.is_idle:
+            again = threading.Timer(_AGAIN_S, self._repeat)
+            again.daemon = True
+            again.start()
+
+    def _repeat(self) -> None:
+        if _installed is self and not self.is_idle and self._stopped:
+            number, self._stopped, self._repeats = self._stopped, 0, True
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def stop_if_received(self) -> None:
         """Raise `Stopped` if a signal has arrived at any time."""
@@ -283,7 +292,7 @@ class _Signals:
             return
         if self.passes_on:
             if self.delayed is None:
-                _signal_children(signal.SIGTERM)
+                signal_children(signal.SIGTERM)
             self.delayed = number
         elif self.is_idle or (self.n_waiting > 0 and number != signal.SIGINT):
             self.delayed = number
@@ -297,13 +306,21 @@ class _Signals:
             numbers = os.read(self._reader, 64)
             for number in numbers:
                 if number in self.numbers:
-                    self._received[number] += 1
                     self._arrived(number)
 
     def _arrived(self, number: int) -> None:
+        now = time.monotonic()
+        if self._repeats:
+            self._repeats = False
+            return
+        if number == signal.SIGINT and self._received[number] and now - self._first_interrupt < _DOUBLE_S:
+            return
+        self._received[number] += 1
         if number == signal.SIGINT and self._received[number] > 1:
             self._tell("stopped immediately.")
             os._exit(status_of(number))
+        if number == signal.SIGINT:
+            self._first_interrupt = now
         if number == signal.SIGINT and self._received.total() == 1:
             self._tell("stopping: writing finished results; press Ctrl-C again to stop immediately.")
         if number == signal.SIGINT or self._timers:
@@ -324,7 +341,7 @@ class _Signals:
             signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, action)
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), action)
         timer.daemon = True
         timer.start()
         self._timers.append(timer)
@@ -337,32 +354,6 @@ class _Signals:
 
 # The handlers of a process exist once, and so does this.
 _installed: _Signals | None = None
-
-
-def _signal_children(number: int) -> None:
-    import psutil  # takes longer than all the rest of `study --help`
-
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if _handles(child.pid, number):
-                    child.send_signal(number)
-
-
-def _handles(pid: int, number: int) -> bool:
-    """Return whether a process has a handler of a signal, which would end it otherwise; True if that is unknown."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return True
-    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "f" * 16)
-    return bool(int(caught, 16) >> (number - 1) & 1)
-
-
-def _poll(parent: int, number: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
-    os.kill(os.getpid(), number)
 
 
 def _forget() -> None:

@@ -7,13 +7,16 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from study.core.errors import StoreAwayError, StoreError, limit_advice
+from study.core.interrupt import Stopped
 from study.core.readable_output import ReadableStream, readable
 from study.core.redaction import redact
 
@@ -113,14 +116,23 @@ def _last_change(path: Path | None) -> int:
 
 
 class _Output(io.FileIO):
-    """A file descriptor to write to; what is written to a terminal that was closed is dropped."""
+    """A file descriptor to write to. What is written to a terminal or a pipe that was closed is dropped.
+
+    A pipe whose reader has gone, as in `2>&1 | head`, stops the study as Ctrl-C does: it would train on unseen.
+    """
+
+    _is_broken = False
 
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno not in (errno.EIO, errno.EPIPE):
                 raise
+            if error.errno == errno.EPIPE and not self._is_broken:
+                self._is_broken = True
+                if threading.current_thread() is threading.main_thread():
+                    raise Stopped(signal.SIGPIPE) from error
             return memoryview(data).nbytes
 
 

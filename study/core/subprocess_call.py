@@ -15,9 +15,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from study.core.child_signals import end_with_parent, with_interrupts, without_interrupts
 from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
-from study.core.interrupt import Stopped, clean_stop, end_with_parent
+from study.core.interrupt import Stopped, clean_stop
 from study.core.readable_output import show_controls
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
@@ -99,7 +100,7 @@ def answer(scratch: str) -> int:
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
     returned, failed = None, None
     try:
-        with clean_stop(quiet=True):  # the calling process says that both stop
+        with clean_stop(quiet=True), with_interrupts():  # the calling process says that both stop
             returned = pkgutil.resolve_name(function)(*arguments)
     except StudyError as error:  # errors with arguments of their own cannot be unpickled
         failed = (str(error), error.exit_status)
@@ -114,15 +115,16 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
     command = [sys.executable, "-P", "-c", _START, json.dumps(_places()), str(folder)]
     with ExitStack() as opened:
         output = opened.enter_context((folder / _OUTPUT).open("wb")) if quiet else None
-        child = opened.enter_context(
-            subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if quiet else None,
-                stderr=output,
-                env={**os.environ, **environment, _PARENT: str(os.getpid())},
+        with without_interrupts():
+            child = opened.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if quiet else None,
+                    stderr=output,
+                    env={**os.environ, **environment, _PARENT: str(os.getpid())},
+                )
             )
-        )
         try:
             return child.wait(timeout_s)
         except subprocess.TimeoutExpired:

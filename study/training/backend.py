@@ -12,6 +12,7 @@ from pathlib import Path
 
 from study.config.schema import BACKENDS
 from study.core.errors import BackendError, MemoryRanOutError, refuse_out_of_memory
+from study.core.interrupt import uninterrupted
 from study.core.machine import n_cores
 from study.core.machine_limits import address_space_limit
 from study.training.keras_internals import tensorflow_hidden
@@ -83,7 +84,8 @@ def check_settings_file() -> None:
     if "keras" in sys.modules:
         return
     try:
-        importlib.import_module("keras")
+        with uninterrupted():  # an exception in the middle can crash the process: JAX's library ends with SIGSEGV
+            importlib.import_module("keras")
     except ImportError as error:  # a missing package is a fault of the config
         refuse_out_of_memory(error, "importing Keras")
         return

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -71,11 +72,60 @@ def test_ctrl_c_twice_stops_immediately():
         assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "ending\n"
+        time.sleep(0.5)  # sooner, it is one Ctrl-C that was delivered twice
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
     assert err.endswith("\nstopped immediately.\n")
     assert "Traceback" not in err
+
+
+def test_one_ctrl_c_that_is_delivered_twice_ends_cleanly():
+    # `timeout -s INT` sends the signal to its child, and then to the group that the child is in.
+    with started("asks") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate("\n")
+    assert (process.returncode, out.split()) == (1, ["ending", "ended", "stopped"])
+    assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
+
+
+# Python drops what a finalizer raises, as it does for callbacks of its garbage collector.
+SWALLOWED = """
+import signal, sys, time
+from study.core.interrupt import clean_stop
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(int(sys.argv[1]))
+
+def swallow():
+    try:
+        signal.raise_signal(int(sys.argv[1]))
+    except:
+        pass
+
+try:
+    with clean_stop():
+        Finalized() if sys.argv[2] == "finalizer" else swallow()
+        print("swallowed", flush=True)
+        time.sleep(60)
+except KeyboardInterrupt as stop:
+    print("stopped", flush=True)
+    sys.exit(stop.exit_status)
+"""
+
+
+@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("by", ["finalizer", "library"])
+def test_an_exception_that_is_swallowed_comes_again(number, by):
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(int(number)), by], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout.split()) == (STATUS[number], ["swallowed", "stopped"])
+    assert ended.stderr.count("stopping: writing finished results") == 1
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -175,6 +225,17 @@ def test_a_block_that_must_not_be_cut_off_ends_first(number):
     assert done == ["inside"]
 
 
+def fail_in_one_piece():
+    with clean_stop(quiet=True), contextlib.suppress(OSError), uninterrupted():
+        signal.raise_signal(signal.SIGTERM)
+        raise OSError("a full disk, which a caller waits for")
+
+
+def test_a_signal_in_a_block_that_fails_is_not_lost():
+    with pytest.raises(Stopped):
+        fail_in_one_piece()
+
+
 def test_the_handlers_are_as_they_were_afterwards():
     before = [signal.getsignal(number) for number in STATUS]
     with pytest.raises(KeyboardInterrupt), clean_stop(quiet=True):
@@ -204,24 +265,10 @@ def test_a_forked_process_has_the_handlers_of_the_system():
         assert interrupt.is_stopping() is False
 
 
-# A parent that starts a child, which lives on unless it ends with its parent.
-PARENT = """
-import os, subprocess, sys, time
-child = (
-    "import os, sys, time; from study.core.interrupt import end_with_parent; "
-    "end_with_parent(int(sys.argv[1]), polls=sys.argv[2] == 'True'); print('started', flush=True); time.sleep(60)"
-)
-subprocess.Popen([sys.executable, "-c", child, str(os.getpid()), sys.argv[1]])
-time.sleep(60)
-"""
-
-
-@pytest.mark.parametrize("polls", [True, False] if sys.platform == "linux" else [True])
-def test_a_child_ends_with_its_killed_parent(polls):
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(polls)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == "started\n"
-        parent.kill()
-        assert parent.stdout.read() == ""  # the child has this end of the pipe too, as long as it lives
+def test_ctrl_c_after_a_command_ends_its_process_without_a_traceback():
+    script = (
+        "import signal; from study.cli import command_line; status = command_line(['--help']); "
+        "signal.raise_signal(signal.SIGINT)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")

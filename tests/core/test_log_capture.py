@@ -9,6 +9,7 @@ import pytest
 
 from study.core import log_capture
 from study.core.errors import StoreError
+from study.core.interrupt import Stopped
 from study.core.log_capture import captured
 
 
@@ -129,3 +130,15 @@ def test_what_is_written_to_a_closed_terminal_is_dropped():
         assert os.read(ours, 100) == b"seen\r\n"
         os.close(ours)
         stream.write("dropped\n")
+
+
+def test_a_pipe_whose_reader_has_gone_stops_the_study_once():
+    ours, theirs = os.pipe()
+    with log_capture._text(theirs) as stream:
+        stream.write("seen\n")
+        assert os.read(ours, 100) == b"seen\n"
+        os.close(ours)
+        with pytest.raises(Stopped) as stop:
+            stream.write("dropped\n")
+        assert stop.value.exit_status == 1
+        stream.write("dropped while the study ends\n")

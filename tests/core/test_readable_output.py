@@ -177,3 +177,15 @@ def test_a_handler_that_closes_its_stream_leaves_the_one_behind_open():
     assert io.StringIO() not in (readable(behind),)
     behind.write("goes on")
     assert behind.getvalue() == "goes on"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_has_closed_go_to_no_file_that_is_opened_later(tmp_path, closed):
+    script = (
+        "import os, sys; from study.core import readable_output; readable_output.open_standard_descriptors(); "
+        "readable_output.show_controls(); file = open(sys.argv[1], 'w'); os.write(2, b'from C++'); "
+        "sys.stderr.write('an error'); print('done'); os.system('echo a child >&2'); file.write(str(file.fileno()))"
+    )
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", script, str(tmp_path / "database")]
+    assert subprocess.run(command, cwd=STUDY.parent, check=False).returncode == 0
+    assert int((tmp_path / "database").read_text()) > 2

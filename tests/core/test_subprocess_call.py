@@ -191,3 +191,14 @@ def test_a_signal_reaches_a_child_and_waits_for_one_that_may_be_writing(own, num
     parent.communicate(timeout=60)  # the child has these pipes too, as long as it lives
     assert parent.returncode == {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}.get(number, -number)
     assert (own / "ended").exists() == waits
+
+
+@pytest.mark.usefixtures("own")
+def test_ctrl_c_while_a_child_starts_stops_it_without_a_traceback(monkeypatch, capfd):
+    # The terminal sends Ctrl-C to the child too, which Python would answer with a traceback of its own imports.
+    interrupted = "import os, signal; os.kill(os.getpid(), signal.SIGINT); "
+    monkeypatch.setattr(subprocess_call, "_START", interrupted + subprocess_call._START)
+    with pytest.raises(ProcessDiedError) as died:
+        call_in_subprocess("own_calls:echo", 4)
+    assert died.value.status == 1
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import keras
 import pytest
 
 from study.core.errors import BackendError
+from study.core.interrupt import Stopped, clean_stop
 from study.core.machine import n_cores
 from study.training.backend import check_settings_file, select_backend
 from study.training.precision import use_precision
@@ -156,3 +158,21 @@ def test_a_settings_file_of_keras_that_it_refuses_is_named_once(tmp_path, monkey
         check_settings_file()
     assert str(raised.value).startswith(f"{file}: expected settings with which Keras can be imported, and it raises ")
     assert str(raised.value).endswith(f"cannot use {text}. Correct the file, or remove it: a study does not use it.")
+
+
+def test_a_signal_while_keras_is_imported_waits_for_the_end_of_the_import(monkeypatch):
+    imported = []
+
+    def slow_import(name):
+        signal.raise_signal(signal.SIGTERM)
+        imported.append(name)
+
+    def check():
+        with clean_stop(quiet=True):
+            check_settings_file()
+
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr("study.training.backend.importlib.import_module", slow_import)
+    with pytest.raises(Stopped):
+        check()
+    assert imported == ["keras"]
