@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 # Time between two looks for the parent where the system sends no signal at its end, in seconds.
@@ -34,34 +35,18 @@ def end_with_parent(parent: int, number: int = signal.SIGKILL, *, polls: bool = 
         os.kill(os.getpid(), number)
 
 
-@contextlib.contextmanager
-def without_interrupts() -> Iterator[None]:
+def without_interrupts() -> AbstractContextManager[None]:
     """Start processes in the block that take no notice of SIGINT until they enter `with_interrupts`.
 
     The terminal sends Ctrl-C to a child too, in which Python would print a traceback while it starts. Python of this
     process takes notice as before.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _masked("SIG_BLOCK")
 
 
-@contextlib.contextmanager
-def with_interrupts() -> Iterator[None]:
+def with_interrupts() -> AbstractContextManager[None]:
     """Take notice of SIGINT in the block, also of one that has come since `without_interrupts`."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _masked("SIG_UNBLOCK")
 
 
 def signal_children(number: int) -> None:
@@ -77,6 +62,19 @@ def signal_children(number: int) -> None:
             with contextlib.suppress(psutil.Error):
                 if _handles(child.pid, number):
                     child.send_signal(number)
+
+
+@contextlib.contextmanager
+def _masked(how: str) -> Iterator[None]:
+    """Block or unblock SIGINT in the block, where the system has masks of signals."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(getattr(signal, how), [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _handles(pid: int, number: int) -> bool:
