@@ -15,9 +15,11 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # All processes of a session share compiled programs of JAX, however quickly those were compiled.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# A program that a shell starts in the background ignores an interruption, and so would every process of a test.
+# A program that a shell starts in the background, or nohup, ignores signals, and so would every process of a test.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import pytest
 

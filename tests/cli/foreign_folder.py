@@ -52,6 +52,8 @@ def watch(event, given):
             # A name that does not exist there is relative to another folder, or is written.
             if path.startswith("<") or what.startswith("..") or not os.path.isfile(os.path.join(FOLDER, path)):
                 return
+            if os.path.basename(os.path.dirname(what)) == "__pycache__":  # what runs from it is an event of its own
+                return
         line = "\\t".join((os.environ.get("WATCHED_COMMAND", "?"), EVENTS[event], what)) + "\\n"
         file = os.open(TO, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode(errors="replace"))
@@ -144,7 +146,9 @@ def run_commands(folder, commands):
 
 
 def _files(folder):
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "mlflow.db-shm"]
+    # Python keeps the bytecode of modules that run, unless it was told not to.
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+    paths = [path for path in paths if path.name != "mlflow.db-shm"]
     return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
 
 

@@ -150,7 +150,7 @@ def toy_page(case, make_material, _):
         at = int(arrival[run.run_id.partition("-")[0]][run.number])
         return np.where(np.arange(200) < max(at, 1), 0.3, 0.01)
 
-    studies = {f"{name}-setting=published": values for name, values in arrival.items()}
+    studies = {f"{name}-setting=published": list(np.divide(values, 100)) for name, values in arrival.items()}
     material = reshaped(
         make_material(studies),
         metrics=lambda *_: {"test_loss": 0.01},
