@@ -242,8 +242,7 @@ def limit_errors(what: str) -> Iterator[None]:
         if (told := limit_advice(error)) is None:
             raise
         place = f"{file_of(error)}: " if file_of(error) else ""
-        of = StoreAwayError if told.passes else StoreError
-        raise of(f"{place}{what} cannot go on ({_reason(error)}). {told.advice}") from error
+        raise told.error(f"{place}{what} cannot go on ({_reason(error)}). {told.advice}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,11 +251,11 @@ class LimitAdvice:
 
     Attributes:
         advice: The step, as sentences.
-        passes: True if the same command can work later.
+        error: The class of error to raise: `StoreAwayError` if the same command can work later, else `StoreError`.
     """
 
     advice: str
-    passes: bool
+    error: type[StoreError]
 
 
 def limit_advice(error: BaseException) -> LimitAdvice | None:
@@ -269,13 +268,14 @@ def limit_advice(error: BaseException) -> LimitAdvice | None:
         The step; None for another error.
     """
     if is_disk_full(error):
-        return LimitAdvice(advice="The disk is full. Make room there, then run the same command again.", passes=True)
+        advice = "The disk is full. Make room there, then run the same command again."
+        return LimitAdvice(advice=advice, error=StoreAwayError)
     if is_locked(error):
         advice = "Another program has held it for seconds. Wait until it ends, or end it; then try again."
-        return LimitAdvice(advice=advice, passes=True)
+        return LimitAdvice(advice=advice, error=StoreAwayError)
     if is_write_protected(error):
         advice = "It is write-protected. Allow writing there, or choose a folder that can be written to."
-        return LimitAdvice(advice=advice, passes=False)
+        return LimitAdvice(advice=advice, error=StoreError)
     return None
 
 

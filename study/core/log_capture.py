@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
-from study.core.errors import StoreAwayError, StoreError, limit_advice
+from study.core.errors import LimitAdvice, StoreError, limit_advice
 from study.core.interrupt import Stopped
 from study.core.readable_output import ReadableStream, readable
 from study.core.redaction import redact
@@ -104,10 +104,10 @@ def _opened(log_path: Path) -> int:
         return os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     except OSError as error:
         advice = "Allow writing there, or move away what is in its place, then run the same command again."
-        of = StoreError
-        if (told := limit_advice(error)) is not None:
-            of, advice = StoreAwayError if told.passes else StoreError, told.advice
-        raise of(f"{log_path}: the log cannot be written ({error.strerror or error}). {advice}") from error
+        told = limit_advice(error) or LimitAdvice(advice=advice, error=StoreError)
+        raise told.error(
+            f"{log_path}: the log cannot be written ({error.strerror or error}). {told.advice}"
+        ) from error
 
 
 def _last_change(path: Path | None) -> int:

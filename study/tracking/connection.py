@@ -340,11 +340,10 @@ def failed_store(uri: str, what: str, error: BaseException, advice: str) -> Stor
         error: The error.
         advice: The next step, where the error's cause has no advice of its own.
     """
-    told = limit_advice(error) or LimitAdvice(advice=advice, passes=False)
-    of = StoreAwayError if told.passes else StoreError
+    told = limit_advice(error) or LimitAdvice(advice=advice, error=StoreError)
     path = _sqlite_path(uri) if is_locked(error) else None
     holder = f", which {holder_text(path)} has open" if path is not None else ""
-    return of(redact(f"tracking_uri={uri}: {what} ({reason_of(error)}{holder}). {told.advice}"))
+    return told.error(redact(f"tracking_uri={uri}: {what} ({reason_of(error)}{holder}). {told.advice}"))
 
 
 def reason_of(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 from filelock import FileLock, Timeout
 
-from study.core.errors import StoreAwayError, StoreError, limit_advice
+from study.core.errors import StoreError, limit_advice
 from study.core.machine import holder_text
 from study.core.machine_limits import is_write_protected
 from study.core.outages import Result
@@ -236,8 +236,7 @@ def _first_free(locks: Path, study: str) -> FileLock:
 
 def _unusable(journal: Path, error: Exception) -> StoreError:
     if (told := limit_advice(error)) is not None:
-        of = StoreAwayError if told.passes else StoreError
-        return of(f"storage.optuna_journal={journal}: it cannot be used ({error}). {told.advice}")
+        return told.error(f"storage.optuna_journal={journal}: it cannot be used ({error}). {told.advice}")
     if isinstance(error, OSError) and error.filename and Path(error.filename) != journal:
         return StoreError(
             f"storage.optuna_journal={journal}: {error.filename} beside it cannot be used ({error.strerror}). Move "
