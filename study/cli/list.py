@@ -8,10 +8,15 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from study.cli.stores import add_search_option, add_store_options, find_stores, local_stores
 from study.core.errors import StudyError
+
+if TYPE_CHECKING:
+    from study.config.schema import Stores
+    from study.search.stored_searches import StoredSearch
 
 
 def main(arguments: list[str]) -> int:
@@ -42,29 +47,35 @@ def main(arguments: list[str]) -> int:
         return 0
     stores = find_stores(options)
     uri, connections = stores.tracking_uri, Connections()
+    searches = cache(partial(_list_searches, stores))  # read once, for what is lacking and for the table
     known = read_experiments(uri, connections=connections)
     unknown = [name for name in options.experiments if name not in known]
     chosen = options.experiments or list(known)
-    # Another store of MLflow may belong to another search than the folder's.
-    if options.tracking_uri is None:
+    if options.tracking_uri is None:  # another store of MLflow may belong to another search than the folder's
         from study.cli.actions.both_stores import told_of_search_alone
         from study.cli.actions.lacking import tell_of_lacking
 
         lines = told_of_search_alone(stores, known, connections=connections) if unknown or not known else []
         sys.stderr.writelines(f"study list: {line}\n" for line in lines)
-        tell_of_lacking(stores, [*{*chosen} - {*unknown}], connections=connections, command="study list")
+        there = [*{*chosen} - {*unknown}]
+        tell_of_lacking(stores, there, searches=searches, connections=connections, command="study list")
     for name in unknown:
         raise StudyError(
             f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. See study list --all."
         )
     if options.json:
-        records = {name: read_studies(uri, name, connections=connections) for name in chosen}
-        _show_json(records)
+        _show_json({name: read_studies(uri, name, connections=connections) for name in chosen})
     elif not known:
         sys.stdout.write("MLflow has no study. Begin one with study run; study list --all shows the search too.\n")
     else:
-        show_studies({(uri, name) for name in chosen}, searches=[stores], connections=connections)
+        show_studies({(uri, name) for name in chosen}, searches=[searches], connections=connections)
     return 0
+
+
+def _list_searches(stores: Stores) -> list[StoredSearch]:
+    from study.search.stored_searches import list_searches  # imports Optuna, which not every table needs
+
+    return list_searches(stores)
 
 
 def _show_json(records: Mapping[str, Sequence[Any]]) -> None:

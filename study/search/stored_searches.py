@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,10 @@ class StoredSearch:
     n_ended: int
     confirmed: tuple[str, ...]
     is_open: bool
+
+
+# Returns the studies in a store of searches; a command that needs them twice reads them once.
+Searches = Callable[[], Sequence[StoredSearch]]
 
 
 def list_searches(stores: Stores) -> list[StoredSearch]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from study.report.json_export import numbers
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, Entry, gather, point_of
 from study.search.importance import importances
+from study.search.stored_searches import list_searches
 from study.tracking.comparison_runs import log_comparison, read_context
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_experiments, read_histories, read_studies
@@ -59,7 +61,8 @@ def compare_experiments(options: argparse.Namespace, arguments: Sequence[str]) -
     uri, names = stores.tracking_uri, list(dict.fromkeys(options.experiments))
     _check_names(names, list(read_experiments(uri, connections=connections)))
     if options.tracking_uri is None:
-        tell_of_lacking(stores, names, connections=connections, command="study compare")
+        searches = partial(list_searches, stores)
+        tell_of_lacking(stores, names, searches=searches, connections=connections, command="study compare")
     read = [_read(uri, name, connections, force=options.force) for name in names]
     output = options.output or Path(f"{_file_name(names)}.html")
     _check_output(output)

@@ -12,7 +12,7 @@ from study.core.errors import StoreError
 from study.core.records import StudyRecord
 from study.core.search_space import text_of, value_of
 from study.report.studies import point_of
-from study.search.stored_searches import StoredSearch, list_searches
+from study.search.stored_searches import Searches, StoredSearch
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
 from study.tracking.run_changes import without_artifacts
@@ -20,23 +20,26 @@ from study.tracking.run_changes import without_artifacts
 _ADVICE = "The command that began the study writes or trains again what is lacking."
 
 
-def tell_of_lacking(stores: Stores, experiments: Sequence[str], *, connections: Connections, command: str) -> None:
+def tell_of_lacking(
+    stores: Stores, experiments: Sequence[str], *, searches: Searches, connections: Connections, command: str
+) -> None:
     """Write the lines of `told_of_lacking` to standard error.
 
     Args:
         stores: The places of results.
         experiments: Names of the experiments.
+        searches: Returns the studies in the store of searches.
         connections: The command's connections.
         command: The command, with which each line begins.
     """
     uri = stores.tracking_uri
     records = {name: read_studies(uri, name, trials=False, connections=connections) for name in experiments}
-    lines = told_of_lacking(stores, records, connections=connections) if records else []
+    lines = told_of_lacking(stores, records, searches=searches, connections=connections) if records else []
     sys.stderr.writelines(f"{command}: {line}\n" for line in lines)
 
 
 def told_of_lacking(
-    stores: Stores, records: Mapping[str, Sequence[StudyRecord]], *, connections: Connections
+    stores: Stores, records: Mapping[str, Sequence[StudyRecord]], *, searches: Searches, connections: Connections
 ) -> list[str]:
     """Return a line for each study of which a store or the artifacts lack something, as after a restored backup.
 
@@ -45,16 +48,17 @@ def told_of_lacking(
     Args:
         stores: The places of results.
         records: The studies in MLflow, by experiment. Their trials may be missing, the confirmations not.
+        searches: Returns the studies in the store of searches.
         connections: The command's connections.
     """
     try:
-        searches = [search for search in list_searches(stores) if search.experiment in records]
+        searched = [search for search in searches() if search.experiment in records]
     except StoreError as error:
         return [f"not compared with the search: {error}"]
     found = [study for studies in records.values() for study in studies]
     bare = without_artifacts(stores.tracking_uri, [study.run_id for study in found], connections=connections)
     lines = []
-    for study in joined(searches, found):
+    for study in joined(searched, found):
         lacking: list[str] = []
         if study.search is not None and study.search.is_open:
             continue

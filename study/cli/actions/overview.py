@@ -6,14 +6,17 @@ import contextlib
 import math
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from study.cli.text_table import render_table
-from study.config.schema import Stores
 from study.core.errors import StoreError
 from study.core.records import RunRecord, StudyRecord
 from study.report.objective_metric import metric_of
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
+
+if TYPE_CHECKING:
+    from study.search.stored_searches import Searches  # imports Optuna
 
 _HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
 # A study that MLflow calls running, and no living worker has open.
@@ -23,15 +26,16 @@ _ABANDONED = "abandoned"
 def show_studies(
     experiments: Collection[tuple[str, str]],
     *,
-    searches: Iterable[Stores] = (),
+    searches: Iterable[Searches] = (),
     connections: Connections | None = None,
 ) -> None:
     """Print one table for each experiment, and the command that shows more.
 
     Args:
         experiments: Pairs of a store's address and an experiment's name.
-        searches: The stores with the searches of the studies, which know whether a study still has a worker. Default:
-            none, so a study whose process was killed counts as running.
+        searches: Each returns the studies in a store of searches, which knows whether a study still has a worker; they
+            are called only if a study is running. Default: none, so a study whose process was killed counts as
+            running.
         connections: The command's connections. None (the default): open new ones.
     """
     connections = connections or Connections()
@@ -49,14 +53,12 @@ def show_studies(
     sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
 
 
-def _with_worker(searches: Iterable[Stores]) -> dict[str, bool]:
+def _with_worker(searches: Iterable[Searches]) -> dict[str, bool]:
     """Return whether a living worker has a study open, by digest; empty without a readable search."""
-    from study.search.stored_searches import list_searches  # imports Optuna
-
     found: dict[str, bool] = {}
-    for stores in searches:
+    for listed in searches:
         with contextlib.suppress(StoreError):  # the commands that need a search say that it cannot be read
-            found |= {search.digest: search.is_open for search in list_searches(stores)}
+            found |= {search.digest: search.is_open for search in listed()}
     return found
 
 

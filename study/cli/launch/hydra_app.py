@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,9 +155,11 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
         _application(differing_keys(jobs), checked)()
     from study.cli.actions.overview import show_studies
+    from study.search.stored_searches import list_searches
 
     experiments = {(config.stores.tracking_uri, config.experiment_name) for config in configs}
-    show_studies(experiments, searches={config.stores for config in configs})
+    searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
+    show_studies(experiments, searches=searches)
     from study.cli.actions.end_of_run import tell_end
     from study.cli.actions.gallery import page_after_run
 
