@@ -100,3 +100,13 @@ def empty_store(tmp_path_factory):
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     connect(f"sqlite:///{path}", create=True)
     return path
+
+
+@pytest.fixture(scope="module")
+def program():
+    """Forks workers of a study with a stub trainer."""
+    from tests.faults.crew import Program
+
+    opened = Program()
+    yield opened
+    opened.close()

@@ -12,13 +12,12 @@ import inspect
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from study.config.instantiate import Unimportable, locate
 from study.config.moved_targets import moved_to
-from study.config.own_source import find_in_folder, find_module, hidden_by, imported_files
+from study.config.own_source import find_in_folder, find_module, hidden_by, imported_files, strange_places
 from study.core.errors import Fault
 
 # Only the parts of each package that a config needs: keras.saving, for example, can load anything.
@@ -228,7 +227,7 @@ def _own_place(target: str, *, folder: Path, allow: Collection[str]) -> Path | N
     # Usually both are the folder where the command was started. A launcher's worker, for example, runs in another one.
     for place in dict.fromkeys((folder, Path.cwd())):
         spec = find_in_folder(family, place)
-        if spec is None or not _lies_in(spec, place):
+        if spec is None or strange_places(family, spec, place):  # also one in a package folder below
             continue
         if hidden_by(family, place) is None:
             return place
@@ -238,10 +237,3 @@ def _own_place(target: str, *, folder: Path, allow: Collection[str]) -> Path | N
         if any(each is not None and each.origin is not None for each in found) and not is_allowed:
             return place
     return None
-
-
-def _lies_in(spec: ModuleSpec, folder: Path) -> bool:
-    """Return whether a top-level module lies in the folder itself, not in a package folder below."""
-    places = list(spec.submodule_search_locations or ()) or [spec.origin or ""]
-    own = {(folder / name).resolve() for name in (spec.name, f"{spec.name}.py")}
-    return all(Path(place).resolve() in own for place in places)

@@ -100,15 +100,24 @@ def hidden_by(name: str, folder: Path) -> str | None:
         name: The module's top-level name.
         folder: Path of the folder.
     """
-    own = {place.resolve() for place in (folder / name, folder / f"{name}.py")}
     taken = find_module(name, folders=[folder])
-    if taken is None:
-        return None
-    places = list(taken.submodule_search_locations or ()) or [taken.origin or ""]
-    strange = [place for place in places if Path(place).resolve() not in own]
+    strange = [] if taken is None else strange_places(name, taken, folder)
     if not strange:
         return None
     return strange[0] if Path(strange[0]).is_absolute() else "Python itself"
+
+
+def strange_places(name: str, spec: ModuleSpec, folder: Path) -> list[str]:
+    """Return the places of a top-level module that are not the folder's own file or package of its name.
+
+    Args:
+        name: The module's top-level name.
+        spec: The module.
+        folder: Path of the folder.
+    """
+    own = {place.resolve() for place in (folder / name, folder / f"{name}.py")}
+    places = list(spec.submodule_search_locations or ()) or [spec.origin or ""]
+    return [place for place in places if Path(place).resolve() not in own]
 
 
 def imported_files(module: str, folder: Path) -> dict[str, tuple[Path, Path]]:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.crew import Crew
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -96,3 +98,11 @@ def finished(compose_quick, tmp_path_factory, empty_store):
             compose_quick(f"optimizer={optimizer}", f"study_name={optimizer}", "budget.n_trials=2", folder=folder)
         )
     return folder
+
+
+@pytest.fixture
+def crew(new_folder, program):
+    """Workers of a study in a folder with a prepared MLflow store."""
+    lent = Crew(program, new_folder("crew"))
+    yield lent
+    lent.end()

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
 import time
 
@@ -15,7 +14,6 @@ import sqlalchemy
 from study.core.errors import StoreAwayError, StoreError
 from study.search.storage.postgresql import open_postgresql
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import Crew, Program
 from tests.faults.database_server import DatabaseServer, needs_postgresql
 from tests.faults.looking import faults_of
 from tests.faults.test_tracking_server import Server, n_told, until
@@ -37,22 +35,6 @@ def server():
 def url(server, request):
     """A separate database for each test."""
     return server.database("".join(sign if sign.isalnum() else "_" for sign in request.node.name)[5:65])
-
-
-@pytest.fixture(scope="module")
-def program():
-    opened = Program()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def crew(tmp_path, program, empty_store):
-    (tmp_path / "mlruns").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
-    lent = Crew(program, tmp_path)
-    yield lent
-    lent.end()
 
 
 def lines(crew):

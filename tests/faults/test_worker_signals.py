@@ -8,19 +8,12 @@ import time
 import pytest
 
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import Crew, Program
+from tests.faults.crew import Crew
+from tests.faults.test_trainer_signals import STATUS
 
 pytestmark = pytest.mark.slow
 
 N_TRIALS, N_CONFIRMATIONS = 6, 1
-STATUS = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9, signal.SIGSTOP: 0}
-
-
-@pytest.fixture(scope="module")
-def program():
-    opened = Program()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

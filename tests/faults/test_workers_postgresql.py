@@ -17,18 +17,10 @@ import pytest
 import sqlalchemy
 
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import ROOT, Crew, Program
+from tests.faults.crew import ROOT
+from tests.faults.database_server import needs_postgresql
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.skipif(
-        not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))),
-        reason="PostgreSQL is not installed (apt-get install postgresql)",
-    ),
-    pytest.mark.skipif(
-        importlib.util.find_spec("psycopg") is None, reason="psycopg is not installed (the extra `distributed`)"
-    ),
-]
+pytestmark = [pytest.mark.faults, *needs_postgresql]
 SECRET = "3HtX-secret"
 
 
@@ -64,22 +56,6 @@ def url(server, request):
         connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return server.replace("/optuna", f"/{name}")
-
-
-@pytest.fixture(scope="module")
-def program():
-    opened = Program()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def crew(tmp_path, program, empty_store):
-    (tmp_path / "mlruns").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "mlruns" / "mlflow.db")
-    lent = Crew(program, tmp_path)
-    yield lent
-    lent.end()
 
 
 def check(crew, url, *, n_trials):

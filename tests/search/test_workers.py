@@ -6,16 +6,9 @@ import shutil
 import pytest
 
 from study.tracking.read_studies import read_studies
-from tests.faults.crew import Crew, Program
+from tests.faults.crew import Crew
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def program():
-    opened = Program()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
