@@ -53,7 +53,7 @@ class _OpenStudy:
         raw: The resolved config.
         candidates: What the study can take.
         settled: The choice that the stores settle; None: they settle none.
-        note: Why the study cannot take the trainer of its experiment. Default: empty, it can, or there is none.
+        note: Why the study cannot take the trainer of its experiment. Default: empty, it can, or no study has one.
     """
 
     raw: Mapping[str, Any]

@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """What one study can take.
+    """The trainers and backends that one study can take.
 
     Attributes:
         sections: The sections of the trainers that take all arguments of the config, by name.

@@ -1,4 +1,4 @@
-"""What a study costs with each trainer: recorded by this project, or measured on this machine by `study doctor`.
+"""The cost of a study with each trainer: recorded by this project, or measured on this machine by `study doctor`.
 
 Costs are ratios that hold across machines: fixed work in units of the machine's start-up, arithmetic in units of its
 matrix product. So two numbers of a machine turn the costs of another one into seconds.

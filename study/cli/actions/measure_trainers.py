@@ -17,7 +17,7 @@ from study.core.machine import cards, n_cores
 from study.training.auto_costs import Cost, Device, Timing, keep_measured
 from study.training.cost_fit import fit_cost
 
-# Studies of each kind. They differ in epochs, batch size and width, by which the terms of a cost are told apart.
+# Studies of each kind. They differ in epochs, batch size and width, so that the terms of a cost can be separated.
 _DIGITS, _WORDS = "dataset=digits", "dataset=zipf_words"
 _WORKLOADS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "dense": (
