@@ -179,7 +179,7 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: 
     if in_this_process:
         options = [option for option in options if loaded_backend() in (None, option.backend)] or options
     if len(options) == 1:
-        only = studies[0].candidates.only_because or f"the only one for {options[0].backend}, which is loaded"
+        only = studies[0].candidates.only_because or "the only one that can be taken here"
         return Choice(option=options[0], reason=only)
     has_card = bool(cards()) and all(study.raw["trainer"].get("device", "auto") != "cpu" for study in studies)
     kinds = {Reader(study.raw).value("model.kind", default=None) for study in studies}
