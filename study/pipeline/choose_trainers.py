@@ -22,7 +22,7 @@ from study.core.errors import ConfigError, StudyError
 from study.core.machine import cards
 from study.core.names import default_experiment_name
 from study.datasets import Dataset
-from study.pipeline.workload import build_model, load_dataset
+from study.pipeline.workload import build_model, check_task, load_dataset
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import KnownStudy, read_known_studies
 from study.training.auto import Candidates, Choice, Option, cheapest, find_candidates, is_auto, with_choice
@@ -192,7 +192,8 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: 
             options = [option for option in options if option.backend == sized_on.backend]
     except StudyError as error:  # if it is a fault of the config, the checks find it again
         other = next((option for option in options if option.backend != sized_on.backend), options[0])
-        reason = f"on {sized_on.backend} it cannot be built ({str(error).splitlines()[0]})"
+        told = str(error.faults[0]) if isinstance(error, ConfigError) else str(error).splitlines()[0]
+        reason = f"it does not work on {sized_on.backend} ({told})"
         return Choice(option=other, reason=reason)
     device: Device = "gpu" if has_card and sizing.sees_a_gpu() else "cpu"
     side_by_side = [option for option in options if studies[0].candidates.trains_side_by_side(option)]
@@ -216,13 +217,13 @@ class _Sizing:
     datasets: dict[str, Dataset]
 
     def size(self, raw: Mapping[str, Any]) -> StudySize:
-        """Load a study's data and build its model without values.
+        """Load a study's data, build its model without values, and check its loss and metrics.
 
         Args:
             raw: The resolved config, with a trainer.
 
         Raises:
-            StudyError: The config has faults, the data set cannot be loaded, or the model cannot be built.
+            StudyError: The config has faults, the data set cannot be loaded, or model, loss or metrics do not work.
         """
         start_backend(str(raw["trainer"]["backend"]))
         from study.training.model_size import study_size  # imports Keras
@@ -232,7 +233,9 @@ class _Sizing:
         if key not in self.datasets:
             self.datasets[key] = load_dataset(config)
         dataset = self.datasets[key]
-        return study_size(config, dataset, build_model(config, dataset))
+        model = build_model(config, dataset)
+        check_task(config, dataset)
+        return study_size(config, dataset, model)
 
     def sees_a_gpu(self) -> bool:
         """Return whether the loaded backend computes on a GPU."""

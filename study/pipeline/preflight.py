@@ -20,7 +20,7 @@ from study.search.study_names import check_name
 from study.tracking.connection import check_store
 from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import Choice, is_auto, with_choice
-from study.training.backend import start_backend, use_keras_defaults
+from study.training.backend import loaded_backend, start_backend, use_keras_defaults
 from study.training.trainer_check import candidate_faults, trainer_faults
 
 
@@ -171,7 +171,8 @@ def _check_workloads(configs: Sequence[StudyConfig], datasets: dict[str, Dataset
         data_key, model_key = section_key(config.dataset.section), section_key(config.model.section)
         if data_key not in datasets:
             datasets[data_key] = load_dataset(config)
-        if (data_key, model_key) not in built:
+        # A model can need the backend of its trainer. That of another process builds it there.
+        if config.backend == loaded_backend() and (data_key, model_key) not in built:
             dataset = datasets[data_key]
             build_model(config, dataset)
             check_task(config, dataset)

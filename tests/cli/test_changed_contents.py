@@ -194,7 +194,7 @@ def test_two_folders_and_two_backends_agree_on_data_code_and_architecture(folder
         write(place)
         editable = Path(__file__).parents[2] / ".ci" / "editable"
         environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": f"{editable}:{place}"}
-        command = [sys.executable, "-c", CONTENTS, *WORDS, f"trainer.backend={backend}"]
+        command = [sys.executable, "-c", CONTENTS, *WORDS, "trainer=fit", f"trainer.backend={backend}"]
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=True)
         return done.stdout.splitlines()[-1]
 

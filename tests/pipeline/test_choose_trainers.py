@@ -161,7 +161,7 @@ def test_a_model_without_a_kind_is_classified_by_its_layers(choose):
 def test_a_model_that_cannot_be_built_on_the_first_backend_goes_to_the_other(choose):
     (choice,) = choose("dataset=digits", "model=bowl")
     assert choice.option == FIT_TF
-    assert choice.reason.startswith("on jax it cannot be built (")
+    assert choice.reason.startswith("it does not work on jax (")
 
 
 def test_unknown_costs_are_told(choose):

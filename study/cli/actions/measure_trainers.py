@@ -88,7 +88,14 @@ def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
         for contender in _contenders(kind, device):
             timings = list(_timings(kind, workloads, contender, timeout_s=timeout_s, stream=stream))
             if timings:
-                cost = fit_cost(contender.trainer, contender.backend, timings, speed)
+                cost = fit_cost(
+                    contender.trainer,
+                    contender.backend,
+                    timings,
+                    speed,
+                    side_by_side=contender.trainer == "vectorized",
+                    device=device,
+                )
                 costs.setdefault(kind, []).append(cost)
                 starts.setdefault(contender.backend, []).extend(timing.start_s / speed.start_s for timing in timings)
     kept = keep_measured(device, speed, {name: sum(all_) / len(all_) for name, all_ in starts.items()}, costs)
