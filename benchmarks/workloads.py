@@ -34,7 +34,7 @@ class Workload:
     model: str
     batch_size: int
     n_epochs: int
-    n_trials: Sequence[int]
+    n_trials: Sequence[int] = ()
     n_trials_gpu: Sequence[int] = ()
     n_slow: tuple[int, int] = (1, 3)
     n_slow_fit: tuple[int, int] | None = None
@@ -157,14 +157,18 @@ def build(workload: Workload, dataset: Any) -> Any:
     return make(dataset.input_shape, dataset.n_outputs, **workload.arguments)
 
 
-def gigaflops(workload: Workload) -> float:
+def gigaflops(workload: Workload, dataset: Any = None) -> float:
     """Return the multiplications and additions of the matrix products of one trial's training and validation, in 1e9.
 
     A product with a matrix takes two for each weight and example, forward, and as many for each of its two gradients.
     The gradient of the data is not needed. So a net of dense layers takes six for each weight and example, but four in
     its first layer. Operations that are not products (activations, optimizer) are not counted.
+
+    Args:
+        workload: The workload.
+        dataset: Its data set. Default: load it.
     """
-    dataset = load(workload)
+    dataset = load(workload) if dataset is None else dataset
     layers = [cost for layer in build(workload, dataset).layers if (cost := _forward(layer))]
     forward = sum(whole for whole, _ in layers)
     training = 3 * forward - layers[0][1]
