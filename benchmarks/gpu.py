@@ -12,13 +12,13 @@ Only the first visible card is used. A row has one of the states `measured`, `er
 the values known until then) and `left out` (too little time was left for it). Each training row has:
 
 - `start_s`: from the start of the process until the trainer exists; `first_s`: the first batch, with `compile_s` of
-  tracing and compiling in it; `trial_s`: a trial of the same batch when all is compiled; `fixed_s`: the time of a study
-  that does not depend on its number of trials. With `again_`: in a second process, with the programs that JAX has
-  cached.
+  tracing and compiling in it; `trial_s`: a trial of the same batch when all is compiled; `fixed_s`: the time of a
+  study that does not depend on its number of trials. With `again_`: in a second process, with the programs that JAX
+  has cached.
 - `gflops`: multiplications and additions in the products of training and validation, for each second of the epochs;
   `share_of_product`: divided by the rate of the card's own product at JAX's default precision.
-- `n_at_once`: the trials that fitted; `predicted_bytes`: the memory that the compiler predicts for the largest program;
-  `allowed_bytes`: the memory that `capacity: auto` allows it; `peak_bytes`: the peak that JAX's allocator counted.
+- `n_at_once`: the trials that fitted; `predicted_bytes`: the memory that the compiler predicts for the largest
+  program; `allowed_bytes`: the memory that `capacity: auto` allows it; `peak_bytes`: the peak of JAX's allocator.
 - `joules_a_trial`: by the card's energy counter, or its power sampled and integrated (`joules_by`).
 - `same_bits`: each repetition of the batch gave the same losses and metrics, bit by bit;
   `same_bits_in_two_processes`: so did the second process.
@@ -27,11 +27,11 @@ the values known until then) and `left out` (too little time was left for it). E
 import sys
 from pathlib import Path
 
-# Found from a checkout that is not installed, instead of the neighbors of this file.
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / ".ci" / "editable")]
+if __name__ == "__main__":  # find the packages of a checkout that is not installed, not the neighbors of this file
+    ROOT = Path(__file__).resolve().parents[1]
+    sys.path[:1] = [str(ROOT), str(ROOT / ".ci" / "editable")]
 
-from benchmarks.gpu_rows.command import main  # noqa: E402
+from benchmarks.gpu_rows.command import main
 
 if __name__ == "__main__":
     sys.exit(main(description=__doc__))

@@ -1,8 +1,12 @@
-"""The card as its driver describes it: memory, processes, energy. By NVML if nvidia-ml-py is installed, else nvidia-smi."""
+"""The card as its driver describes it: memory, processes, energy.
+
+NVML describes it if nvidia-ml-py is installed, else the program nvidia-smi.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -90,19 +94,20 @@ class EnergyMeter:
     It reads the card's counter. Without one, it samples the power and integrates it.
 
     Args:
-        card: The card; None on a CPU, where nothing is measured.
+        card: The card; None if there is none, or if the driver does not describe it.
+        no_card: The reason why it is None. Default: empty.
     """
 
-    def __init__(self, card: Card | None) -> None:
-        self._card = card
+    def __init__(self, card: Card | None, *, no_card: str = "") -> None:
+        self._card, self._no_card = card, no_card
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[dict[str, Any]]:
         """Measure the energy of a block. Yield a dictionary that holds the result after the block.
 
-        Its keys are `joules`, a number or None, and `joules_by`: the source, or the reason why there is no number.
+        Its keys are `joules`, a number or None, and `joules_by`: the source, or the reason why there is none.
         """
-        found: dict[str, Any] = {"joules": None, "joules_by": "no GPU"}
+        found: dict[str, Any] = {"joules": None, "joules_by": self._no_card}
         if self._card is None:
             yield found
             return
@@ -173,7 +178,7 @@ def _sampled(power: Callable[[], float]) -> Iterator[list[tuple[float, float]]]:
 
 def _integral(samples: list[tuple[float, float]]) -> float | None:
     """Return the integral of pairs of time and power by the trapezoidal rule; None for fewer than two."""
-    pairs = list(zip(samples, samples[1:], strict=False))
+    pairs = list(itertools.pairwise(samples))
     return sum((t1 - t0) * (p0 + p1) / 2 for (t0, p0), (t1, p1) in pairs) if pairs else None
 
 

@@ -164,7 +164,8 @@ class Run:
         # Packages that were installed with `pip install --user` are not in the empty home.
         environment["PYTHONUSERBASE"] = site.getuserbase()
         environment |= _MINIATURE if self._options.cpu else self._cuda()
-        return WorkerProcess(folder, environment, () if self._card is None else (self._card.uuid,))
+        selector = None if self._options.cpu else first_visible()
+        return WorkerProcess(folder, environment, () if selector is None else (selector,))
 
     def _cuda(self) -> dict[str, str]:
         """Return the variables that let JAX use one card, the one that this command has found."""

@@ -30,12 +30,14 @@ class NoGpuError(Exception):
     """Raised if JAX computes on another device than a GPU, and a GPU is asked for."""
 
 
-def serve(card: Card | None) -> None:
+def serve(card: Card | None, *, no_card: str) -> None:
     """Answer requests until the parent closes the pipe.
 
     Args:
         card: The card as the driver describes it; None on a CPU, or if the driver does not describe it.
+        no_card: The reason why it is None.
     """
+    meter = EnergyMeter(card, no_card=no_card)
     clock: CompileClock | None = None
     started = psutil.Process().create_time()
     for line in sys.stdin:
@@ -44,7 +46,7 @@ def serve(card: Card | None) -> None:
             select_backend("jax")  # sets the flags of XLA, so before JAX starts
             _check_device(miniature=request["miniature"])
             clock = clock or CompileClock("jax")
-            _answer(request, card, started=started, clock=clock)
+            _answer(request, card, meter, started=started, clock=clock)
         except Exception as error:  # a row that fails must not stop the next one
             told = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()[-4000:]}
             tell(**told, no_gpu=isinstance(error, NoGpuError), ended="error")
@@ -64,7 +66,9 @@ def _check_device(*, miniature: bool) -> None:
         raise NoGpuError(f"JAX computes on {platform}")
 
 
-def _answer(request: dict[str, Any], card: Card | None, *, started: float, clock: CompileClock) -> None:
+def _answer(
+    request: dict[str, Any], card: Card | None, meter: EnergyMeter, *, started: float, clock: CompileClock
+) -> None:
     row, small = next(row for row in ROWS if row.name == request["row"]), request["miniature"]
     if row.measures != "training":
         from benchmarks.gpu_rows.product import measure_machine, measure_product
@@ -82,22 +86,22 @@ def _answer(request: dict[str, Any], card: Card | None, *, started: float, clock
         os.chdir(folder)
         measurement = Measurement(row, workload, folder=folder, started=started, compiling=clock, tell=tell)
         if request["part"] == "first":
-            measurement.first(EnergyMeter(card), repeats=not small)
+            measurement.first(meter, repeats=not small)
         else:
             measurement.again()
         os.chdir(folder.parent)
 
 
 def main() -> None:
-    """Serve the parent process: its id, and the card's UUID unless it is a CPU."""
+    """Serve the parent process. The arguments are its id and, unless the CPU is measured, the card's selector."""
     end_with_parent(int(sys.argv[1]))
-    card = None
+    card, no_card = None, "no GPU"
     if len(sys.argv) > 2:
         try:
             card = find_card(sys.argv[2])
         except NoCardError as error:
-            print(error, file=sys.stderr)
-    serve(card)
+            no_card = str(error)
+    serve(card, no_card=no_card)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.machine import TOLD
 
+# The child's module: benchmarks/gpu_rows/worker.py.
+WORKER = ("-m", "benchmarks.gpu_rows.worker")
 _CLOSING_S = 5.0
 _STDERR = "stderr"
 
@@ -58,11 +61,9 @@ class WorkerProcess:
         child = self._child or self._start()
         assert child.stdin is not None
         values: dict[str, Any] = {}
-        try:
+        with suppress(BrokenPipeError):  # it has died, which the end of its output shows
             child.stdin.write(f"{json.dumps(request)}\n")
             child.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has died, which the end of its output shows
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
@@ -83,10 +84,8 @@ class WorkerProcess:
         """Let the worker end."""
         if self._child is not None and self._child.stdin is not None:
             self._child.stdin.close()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._child.wait(_CLOSING_S)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
 
     def kill(self) -> None:
@@ -102,7 +101,7 @@ class WorkerProcess:
         return path.read_text(errors="replace").strip()[-2000:] if path.exists() else ""
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "benchmarks.gpu_rows.worker", str(os.getpid()), *self._arguments]
+        command = [sys.executable, *WORKER, str(os.getpid()), *self._arguments]
         with (self._folder / _STDERR).open("w") as stderr:
             self._child = subprocess.Popen(
                 command,
