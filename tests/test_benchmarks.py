@@ -119,7 +119,7 @@ def test_the_page_says_which_workloads_were_not_measured(tmp_path):
     assert "tpe, cost of trial 10000 relative to trial 100: one by one 2.50 times" in without
     assert "memory +90 MiB (+10.0%)" in without
     assert "|" not in on_gpu
-    assert on_gpu.count("Not measured.") == 6
+    assert on_gpu.count("Not measured.") == 1
     for name in ("throughput-cpu", "capacity-cpu", "store"):
         assert (tmp_path / f"{name}.svg").read_text().startswith("<?xml")
         assert f"pictures/{name}.svg" in page
@@ -180,7 +180,7 @@ def test_a_contender_is_measured_in_a_process_of_its_own(tmp_path):
     assert any((tmp_path / ".cache").iterdir())  # caches for the next one are in the given home
 
 
-def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, capsys):
+def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch):
     asked = []
     answers = {"gigaflops": {"gigaflops": 3.0}, "multiply": {"device": "cpu", "gflops": 50.0, "gpu": None}}
 
@@ -206,7 +206,6 @@ def test_rounds_are_interleaved_and_their_medians_kept(tmp_path, monkeypatch, ca
         "vectorized, again": 8.0,
         "plain-jax": 10.0,
     }
-    assert "no GPU: not measured on one" in capsys.readouterr().out
 
 
 def test_the_marks_end_with_the_largest_number_asked_for(monkeypatch):

@@ -90,8 +90,8 @@ def _parts(machine: Line, shown: Mapping[str, Line]) -> Iterator[str]:
     if trained := {name: line for name, line in shown.items() if "trial_s" in line and name not in kinds}:
         yield (
             "### Trainings\n\n"
-            "All numbers are of a whole batch, once it is compiled. *predicted*: the memory that the compiler predicts, "
-            "by which `capacity: auto` decides; *peak*: the memory that was used.\n\n"
+            "All numbers are of a whole batch, once it is compiled. *predicted*: the memory that the compiler "
+            "predicts, by which `capacity: auto` decides; *peak*: the memory that was used.\n\n"
             f"{_training_table(trained)}\n"
         )
     if small := {name: line for name, line in shown.items() if name in kinds}:

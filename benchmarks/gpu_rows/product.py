@@ -13,8 +13,8 @@ from benchmarks.gpu_rows.card import Card
 from study.core.machine import n_cores, processor
 
 # Settings of `jax_default_matmul_precision`. On an NVIDIA card, XLA computes a product of float32 in TF32 unless the
-# setting is `float32` (also called `highest`); cards before Ampere have no TF32. The relative error shows which of them
-# computed: about 1e-7 for float32, 3e-4 for TF32, 3e-3 for bfloat16.
+# setting is `float32` (also called `highest`); cards before Ampere have no TF32. The relative error shows which of
+# them computed: about 1e-7 for float32, 3e-4 for TF32, 3e-3 for bfloat16.
 _SETTINGS = {"default": None, "float32": "float32", "tf32": "tensorfloat32"}
 _PLUGINS = tuple(f"jax-cuda{n}-{part}" for n in (12, 13) for part in ("plugin", "pjrt"))
 _PACKAGES = ("jax", "jaxlib", *_PLUGINS, "keras", "numpy", "optimizer-study", "nvidia-ml-py")

@@ -49,6 +49,7 @@ class WorkerProcess:
         self._folder, self._environment, self._arguments = folder, environment, arguments
         self._child: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread()
 
     def ask(self, request: Mapping[str, Any], *, timeout_s: float) -> Answer:
         """Send a request and wait for its end. A worker that is cut or dies is replaced at the next request.
@@ -82,8 +83,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Let the worker end."""
-        if self._child is not None and self._child.stdin is not None:
-            self._child.stdin.close()
+        if self._child is not None:
+            _close_stdin(self._child)
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(_CLOSING_S)
         self.kill()
@@ -94,6 +95,8 @@ class WorkerProcess:
         if child is not None:
             child.kill()
             child.wait()
+            _close_stdin(child)
+            self._reader.join(_CLOSING_S)
 
     def last_words(self) -> str:
         """Return the last lines that a worker wrote to its standard error."""
@@ -113,7 +116,8 @@ class WorkerProcess:
                 text=True,
             )
         self._lines = queue.SimpleQueue()
-        threading.Thread(target=_pump, args=(self._child, self._lines), daemon=True).start()
+        self._reader = threading.Thread(target=_pump, args=(self._child, self._lines), daemon=True)
+        self._reader.start()
         return self._child
 
     def _death(self, status: int) -> str:
@@ -123,6 +127,13 @@ class WorkerProcess:
 
 def _pump(child: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
     assert child.stdout is not None
-    for line in child.stdout:
-        lines.put(line)
+    with child.stdout as stdout:
+        for line in stdout:
+            lines.put(line)
     lines.put(None)
+
+
+def _close_stdin(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    with suppress(BrokenPipeError):  # of what was not written yet
+        child.stdin.close()
