@@ -94,8 +94,8 @@ class EnergyMeter:
     It reads the card's counter. Without one, it samples the power and integrates it.
 
     Args:
-        card: The card; None if there is none, or if the driver does not describe it.
-        no_card: The reason why it is None. Default: empty.
+        card: The card. None: the driver describes no card.
+        no_card: The reason for None. Default: empty.
     """
 
     def __init__(self, card: Card | None, *, no_card: str = "") -> None:
@@ -105,7 +105,7 @@ class EnergyMeter:
     def measured(self) -> Iterator[dict[str, Any]]:
         """Measure the energy of a block. Yield a dictionary that holds the result after the block.
 
-        Its keys are `joules`, a number or None, and `joules_by`: the source, or the reason why there is none.
+        Its keys are `joules`, a number or None, and `joules_by`: the source, or the reason for None.
         """
         found: dict[str, Any] = {"joules": None, "joules_by": self._no_card}
         if self._card is None:

@@ -35,7 +35,7 @@ def serve(card: Card | None, *, no_card: str) -> None:
 
     Args:
         card: The card as the driver describes it; None on a CPU, or if the driver does not describe it.
-        no_card: The reason why it is None.
+        no_card: The reason for None.
     """
     meter = EnergyMeter(card, no_card=no_card)
     clock: CompileClock | None = None
