@@ -15,6 +15,8 @@ the values known until then) and `left out` (too little time was left for it). E
   tracing and compiling in it; `trial_s`: a trial of the same batch when all is compiled; `fixed_s`: the time of a
   study that does not depend on its number of trials. With `again_`: in a second process, with the programs that JAX
   has cached.
+- `size` and `compiling_s`, the time of the first batch beyond that of the same batch later: together with `start_s`,
+  `trial_s`, `keras_s` of the row `machine` and `auto_gflops` of `product`, they are what `trainer=auto` computes with.
 - `gflops`: multiplications and additions in the products of training and validation, for each second of the epochs;
   `share_of_product`: divided by the rate of the card's own product at JAX's default precision.
 - `n_at_once`: the trials that fitted; `predicted_bytes`: the memory that the compiler predicts for the largest

@@ -201,6 +201,8 @@ def _derived(values: Mapping[str, Any], *, product: float | None) -> dict[str, A
         with suppress(KeyError):
             whole = values[f"{prefix}start_s"] + values[f"{prefix}first_s"]
             found[f"{prefix}fixed_s"] = max(0.0, whole - values["n_first"] * values["trial_s"])
+    with suppress(KeyError):
+        found["compiling_s"] = max(0.0, values["first_s"] - values["n_first"] * values["trial_s"])
     if "again_digest" in values:
         found["same_bits_in_two_processes"] = values["again_digest"] == values["digest"]
     if product and "gflops" in values:

@@ -59,20 +59,24 @@ def section(lines: Sequence[Line]) -> str:
     """Return the section, without its heading.
 
     Args:
-        lines: The lines of the file. Of each row, the last measured one counts, of runs on the same card with the same
-            versions as the last run.
+        lines: The lines of the file.
     """
-    machines = [line for line in lines if line["row"] == "machine" and line["state"] == "measured"]
-    if not machines:
+    found = _of_last_card(lines)
+    if not found:
         return f"Not measured. Measure it on a node with an NVIDIA GPU, in nine minutes:\n\n```\n{COMMAND}\n```\n"
-    machine = machines[-1]
-    runs = {line["run"] for line in machines if all(line.get(key) == machine.get(key) for key in _SAME)}
+    shown = {row.name: found[row.name] for row in ROWS if _worth(found.get(row.name)) > 1}
+    return "\n".join([*_parts(found["machine"], shown), _not_shown(found, shown)]).rstrip() + "\n"
+
+
+def _of_last_card(lines: Sequence[Line]) -> dict[str, Line]:
+    """Return the last measured line of each row, of runs on the card and with the versions of the last run."""
+    machines = [line for line in lines if line["row"] == "machine" and line["state"] == "measured"]
+    runs = {line["run"] for line in machines if all(line.get(key) == machines[-1].get(key) for key in _SAME)}
     found: dict[str, Line] = {}
     for line in lines:
         if line["run"] in runs and _worth(line) >= _worth(found.get(line["row"])):
             found[line["row"]] = line
-    shown = {row.name: found[row.name] for row in ROWS if _worth(found.get(row.name)) > 1}
-    return "\n".join([*_parts(machine, shown), _not_shown(found, shown)]).rstrip() + "\n"
+    return found
 
 
 def _worth(line: Line | None) -> int:

@@ -22,11 +22,12 @@ _PACKAGES = ("jax", "jaxlib", *_PLUGINS, "keras", "numpy", "optimizer-study", "n
 _ERROR_SIDE = 512
 
 
-def measure_machine(card: Card | None) -> dict[str, Any]:
+def measure_machine(card: Card | None, *, keras_s: float) -> dict[str, Any]:
     """Return the card, the driver, the machine and the versions.
 
     Args:
         card: The card as the driver describes it; None on a CPU.
+        keras_s: Time from the start of this process until Keras was imported, in seconds.
     """
     import jax
 
@@ -52,6 +53,7 @@ def measure_machine(card: Card | None) -> dict[str, Any]:
         "processor": processor(),
         "n_cores": n_cores(),
         "system": platform.platform(terse=True),
+        "keras_s": keras_s,
         "load": round(os.getloadavg()[0], 2),
     }
 
@@ -59,13 +61,16 @@ def measure_machine(card: Card | None) -> dict[str, Any]:
 def measure_product(*, miniature: bool) -> dict[str, Any]:
     """Return for each precision the sustained rate of the product of two matrices in GFLOP/s, and its relative error.
 
-    The rate is the one of the quickest size. `default` is JAX's own setting, with which a study trains.
+    The rate is the one of the quickest size. `default` is JAX's own setting, with which a study trains. `auto_gflops`
+    is the rate that `trainer=auto` takes for the machine's.
 
     Args:
         miniature: Multiply small matrices for a short time.
     """
     import jax
     import jax.numpy as jnp
+
+    from study.training.devices import matrix_product_gflops
 
     sides, kept_up_s = ((64, 128), 0.02) if miniature else ((2048, 4096, 8192), 0.6)
     found: dict[str, Any] = {}
@@ -74,7 +79,8 @@ def measure_product(*, miniature: bool) -> dict[str, Any]:
         with contextlib.nullcontext() if setting is None else jax.default_matmul_precision(setting):
             found |= _rate_and_error(name, jnp.float32, sides=sides, kept_up_s=kept_up_s)
     found |= _rate_and_error("bfloat16", jnp.bfloat16, sides=sides, kept_up_s=kept_up_s)
-    return found | {"default_setting": jax.config.jax_default_matmul_precision or "not set"}
+    found["default_setting"] = jax.config.jax_default_matmul_precision or "not set"
+    return found | {"auto_gflops": matrix_product_gflops()}
 
 
 def _rate_and_error(name: str, dtype: Any, *, sides: tuple[int, ...], kept_up_s: float) -> dict[str, float]:

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from study.cli.launch.compose import compose_jobs, prepare
 from study.config.schema import StudyConfig
 from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import Trial, TrialResult
-from study.pipeline.preflight import build_trainer, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_model, build_trainer, load_dataset
 
 # The energy counter moves ten times a second, so trained batches are repeated until this many seconds have passed.
 _LEAST_S, _MOST_REPEATS = 2.0, 20
@@ -79,6 +81,7 @@ class Measurement:
         self._tell(**self._speed(batches), **self._memory(results))
         n_trained = len(batches) * len(self._trials)
         joules = energy.pop("joules")
+        self._tell(size=self._size())
         self._tell(
             joules_a_trial=None if joules is None else joules / n_trained,
             **energy,
@@ -123,6 +126,13 @@ class Measurement:
             "gigaflops_a_trial": work,
             "gflops": work / train_s,
         }
+
+    def _size(self) -> dict[str, Any]:
+        """Return the size by which `trainer=auto` knows a study, with the timed trials as its only batch."""
+        from study.training.model_size import study_size
+
+        size = study_size(self._config, self._dataset, build_model(self._config, self._dataset))
+        return asdict(replace(size, batches=(len(self._trials),)))
 
     def _memory(self, results: Sequence[TrialResult]) -> dict[str, Any]:
         """Return the number of trials at once, the memory that the compiler predicted for it, and the peak used."""

@@ -7,12 +7,11 @@ and at last a line with `ended`: `measured` or `error`.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
 import traceback
-from contextlib import nullcontext
+from contextlib import chdir, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ import psutil
 
 from benchmarks.compiling import CompileClock
 from benchmarks.gpu_rows.card import Card, EnergyMeter, NoCardError, find_card
+from benchmarks.gpu_rows.product import measure_machine, measure_product
 from benchmarks.gpu_rows.rows import ROWS, WORKLOADS, miniature
 from benchmarks.machine import tell
 from study.core.child_signals import end_with_parent
-from study.training.backend import select_backend
+from study.training.backend import start_backend
 
 
 class NoGpuError(Exception):
@@ -39,14 +39,21 @@ def serve(card: Card | None, *, no_card: str) -> None:
     """
     meter = EnergyMeter(card, no_card=no_card)
     clock: CompileClock | None = None
+    keras_s = 0.0
     started = psutil.Process().create_time()
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            select_backend("jax")  # sets the flags of XLA, so before JAX starts
+            start_backend("jax")  # sets the flags of XLA, so before JAX starts
+            keras_s = keras_s or time.time() - started
             _check_device(miniature=request["miniature"])
             clock = clock or CompileClock("jax")
-            _answer(request, card, meter, started=started, clock=clock)
+            if request["row"] == "machine":
+                tell(**measure_machine(card, keras_s=keras_s))
+            elif request["row"] == "product":
+                tell(**measure_product(miniature=request["miniature"]))
+            else:
+                _train(request, meter, started=started, clock=clock)
         except Exception as error:  # a row that fails must not stop the next one
             told = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()[-4000:]}
             tell(**told, no_gpu=isinstance(error, NoGpuError), ended="error")
@@ -66,15 +73,8 @@ def _check_device(*, miniature: bool) -> None:
         raise NoGpuError(f"JAX computes on {platform}")
 
 
-def _answer(
-    request: dict[str, Any], card: Card | None, meter: EnergyMeter, *, started: float, clock: CompileClock
-) -> None:
+def _train(request: dict[str, Any], meter: EnergyMeter, *, started: float, clock: CompileClock) -> None:
     row, small = next(row for row in ROWS if row.name == request["row"]), request["miniature"]
-    if row.measures != "training":
-        from benchmarks.gpu_rows.product import measure_machine, measure_product
-
-        tell(**(measure_machine(card) if row.measures == "machine" else measure_product(miniature=small)))
-        return
     from benchmarks.gpu_rows.training import Measurement, forget_compiled, side_by_side
 
     workload = WORKLOADS[row.workload]
@@ -82,14 +82,12 @@ def _answer(
         row, workload = row.miniature(), miniature(workload)
     forget_compiled()
     with tempfile.TemporaryDirectory() as name, side_by_side() if small else nullcontext():
-        folder = Path(name)
-        os.chdir(folder)
-        measurement = Measurement(row, workload, folder=folder, started=started, compiling=clock, tell=tell)
-        if request["part"] == "first":
-            measurement.first(meter, repeats=not small)
-        else:
-            measurement.again()
-        os.chdir(folder.parent)
+        with chdir(name):  # the row's own conf/ is there
+            measurement = Measurement(row, workload, folder=Path(name), started=started, compiling=clock, tell=tell)
+            if request["part"] == "first":
+                measurement.first(meter, repeats=not small)
+            else:
+                measurement.again()
 
 
 def main() -> None:

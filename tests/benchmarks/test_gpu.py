@@ -116,6 +116,7 @@ def test_all_of_it_runs_in_miniature(tmp_path):
     assert [line["row"] for line in lines] == NAMES
     assert {(line["state"], line["device"]) for line in lines} == {("measured", "cpu")}
     found = {line["row"]: line for line in lines}
+    assert found["machine"]["keras_s"] > 0 < found["product"]["auto_gflops"]
     assert found["product"]["bfloat16_relative_error"] > 100 * found["product"]["float32_relative_error"] > 0
     for name, line in found.items():
         if name in ("machine", "product"):
@@ -126,6 +127,8 @@ def test_all_of_it_runs_in_miniature(tmp_path):
         assert (line["peak_bytes"], line["joules_a_trial"], line["joules_by"]) == (None, None, "no GPU")
         assert line["n_at_once"] == (1 if name.endswith(("/fit", "/1")) else 2)
         assert line.get("predicted_bytes", 1) > 0
+        assert line["size"]["batches"] == [1 if name.endswith("/1") else 2]
+        assert line["size"]["flops"] > line["size"]["n_weights"] > 0
         if not name.startswith("auto/embedding"):
             assert line["gflops"] > 0 < line["share_of_product"]
         if name.startswith("auto/"):
