@@ -130,10 +130,10 @@ class Run:
             **_derived(values, product=self._product),
         }
         text = json.dumps(_finite(line), allow_nan=False)
-        print(text, flush=True)
         if self._options.out is not None:
             with self._options.out.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")
+        print(text, flush=True)
         return answer.state
 
     def _left(self) -> float:
@@ -146,14 +146,12 @@ class Run:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             # A line that an earlier run left unfinished must not swallow the first one of this run.
-            unfinished = out.exists() and not out.read_bytes().endswith(b"\n") and out.stat().st_size > 0
-            with out.open("a", encoding="utf-8") as file:
-                file.write("\n" if unfinished else "")
+            there = out.read_bytes() if out.exists() else b""
+            with out.open("ab") as file:
+                file.write(b"\n" if there and not there.endswith(b"\n") else b"")
         except OSError as error:
-            advice = "Choose another file"
-            raise RefusedError(
-                f"--out {out}: expected a file that can be written ({error.strerror}). {advice}."
-            ) from error
+            allowed = f"expected a file that can be written ({error.strerror})"
+            raise RefusedError(f"--out {out}: {allowed}. Choose another file.") from error
 
     def _worker(self, folder: Path) -> WorkerProcess:
         """Return the worker of all rows; its home is empty, so that nothing is compiled yet."""

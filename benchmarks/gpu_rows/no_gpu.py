@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.gpu_rows.card import Card
+from benchmarks.gpu_rows.card import Card, first_visible
 
 # The kernel module of NVIDIA's driver tells its version here.
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
@@ -49,13 +49,13 @@ def filled(card: Card) -> str | None:
 
 
 def _reasons(card: Card | None, no_card: str) -> Iterator[str]:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and (visible.strip() in ("", "NoDevFiles") or visible.strip().startswith("-")):
+    if first_visible() is None:
+        visible = os.environ["CUDA_VISIBLE_DEVICES"]
         yield f"CUDA_VISIBLE_DEVICES={visible!r} hides every card. Unset it, or name a card: CUDA_VISIBLE_DEVICES=0"
     if (jax := _version("jax")) is None:
         yield 'JAX is not installed. Install it with CUDA: pip install "jax[cuda12]"'
         return
-    plugins = {n: version for n in OLDEST_DRIVER if (version := _version(f"jax-cuda{n}-plugin"))}
+    plugins = [cuda for cuda in OLDEST_DRIVER if _version(f"jax-cuda{cuda}-plugin")]
     if not plugins:
         yield f'JAX {jax} has no CUDA plugin. Install it: pip install "jax[cuda12]=={jax}"'
     driver = card.driver if card is not None else _driver()
@@ -64,18 +64,20 @@ def _reasons(card: Card | None, no_card: str) -> Iterator[str]:
             f"no NVIDIA driver was found ({no_card}). Run this on a node with a GPU; in a batch system ask for one "
             "(Slurm: --gpus=1), in a container pass it on (--gpus all)"
         )
-    major = int(driver.split(".")[0]) if driver and driver.split(".")[0].isdecimal() else None
+        return
     for cuda in plugins:
-        if major is not None and major < OLDEST_DRIVER[cuda]:
+        if not _serves(driver, cuda):
+            older = [other for other in OLDEST_DRIVER if other < cuda and _serves(driver, other)]
+            install = f'Install a plugin for an older CUDA: pip install "jax[cuda{older[-1]}]=={jax}"' if older else ""
             yield (
                 f"the driver is {driver}, and JAX's plugin for CUDA {cuda} needs {OLDEST_DRIVER[cuda]} or newer. "
-                + ("Use a plugin for an older CUDA: " if cuda > 12 and major >= OLDEST_DRIVER[12] else "")
-                + (
-                    f'pip install "jax[cuda12]=={jax}"'
-                    if cuda > 12 and major >= OLDEST_DRIVER[12]
-                    else "Use a node with a newer driver"
-                )
+                f"{install or 'Use a node with a newer driver'}"
             )
+
+
+def _serves(driver: str, cuda: int) -> bool:
+    major = driver.split(".")[0]
+    return not major.isdecimal() or int(major) >= OLDEST_DRIVER[cuda]
 
 
 def _driver() -> str | None:

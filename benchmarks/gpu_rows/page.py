@@ -22,7 +22,7 @@ class NotPublishableError(Exception):
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Read the lines of a file; none if there is no file. A last line that an interruption cut off is left out.
+    """Read the lines of a file; none if there is no file. A line that an interruption cut off is left out.
 
     Args:
         path: The file that `benchmarks/gpu.py --out` has written.
@@ -32,24 +32,18 @@ def read_lines(path: Path) -> list[Line]:
     """
     if not path.exists():
         return []
-    texts = path.read_text(encoding="utf-8").splitlines()
     lines = []
-    for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            continue
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             line = json.loads(text)
-            named = (line["row"], line["state"], line["run"], line["device"])
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(texts):
-                continue
+        except ValueError:
+            continue
+        if not (isinstance(line, dict) and {"row", "state", "run", "device"} <= set(line)):
+            raise NotPublishableError(f"{path}, line {number}: expected what `{COMMAND}` writes. Delete the line.")
+        if line["device"] != "gpu":
             raise NotPublishableError(
-                f"{path}, line {number}: expected what `{COMMAND}` writes ({type(error).__name__}). Delete the line."
-            ) from error
-        if named[-1] != "gpu":
-            raise NotPublishableError(
-                f"{path}, line {number}: expected a measurement on a GPU, found one on device={named[-1]!r}. Delete "
-                f"the file, and measure on a GPU: {COMMAND}"
+                f"{path}, line {number}: expected a measurement on a GPU, found device={line['device']!r}. Delete the "
+                f"file, and measure on a GPU: {COMMAND}"
             )
         lines.append(line)
     return lines

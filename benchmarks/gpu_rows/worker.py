@@ -81,13 +81,13 @@ def _train(request: dict[str, Any], meter: EnergyMeter, *, started: float, clock
     if small:
         row, workload = row.miniature(), miniature(workload)
     forget_compiled()
-    with tempfile.TemporaryDirectory() as name, side_by_side() if small else nullcontext():
-        with chdir(name):  # the row's own conf/ is there
-            measurement = Measurement(row, workload, folder=Path(name), started=started, compiling=clock, tell=tell)
-            if request["part"] == "first":
-                measurement.first(meter, repeats=not small)
-            else:
-                measurement.again()
+    # The row's own conf/ is written into the working directory.
+    with tempfile.TemporaryDirectory() as name, chdir(name), side_by_side() if small else nullcontext():
+        measurement = Measurement(row, workload, folder=Path(name), started=started, compiling=clock, tell=tell)
+        if request["part"] == "first":
+            measurement.first(meter, repeats=not small)
+        else:
+            measurement.again()
 
 
 def main() -> None:

@@ -134,9 +134,7 @@ def test_all_of_it_runs_in_miniature(tmp_path):
         if name.startswith("auto/"):
             assert line["same_bits_in_two_processes"] is True
             assert line["again_fixed_s"] > 0
-    with pytest.raises(
-        page.NotPublishableError, match=r"line 1: expected a measurement on a GPU, found one on device="
-    ):
+    with pytest.raises(page.NotPublishableError, match=r"line 1: expected a measurement on a GPU, found device="):
         page.read_lines(out)
 
 
@@ -178,7 +176,7 @@ def test_a_failing_row_does_not_stop_the_next_one(tmp_path, capsys):
     assert command.main(["--out", str(out), "--row-limit", "3"]) == 1
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["row"] for line in printed] == NAMES
-    assert lines_of_all_but_first(out) == printed
+    assert page.read_lines(out) == printed
     found = {line["row"]: line for line in printed}
     assert found["cnn_2c2d/16"] | {"took_s": 0, "run": ""} == {
         **{"row": "cnn_2c2d/16", "state": "error", "device": "gpu", "run": "", "took_s": 0, "part": "first"},
@@ -192,12 +190,6 @@ def test_a_failing_row_does_not_stop_the_next_one(tmp_path, capsys):
     assert (auto["fixed_s"], auto["again_fixed_s"], auto["same_bits_in_two_processes"]) == (10.0, 4.0, True)
     pids = [line["pid"] for line in printed if "pid" in line]
     assert len(pids) == len(set(pids)) > 10  # each row has a process of its own
-
-
-def lines_of_all_but_first(path):
-    first, *texts = path.read_text().splitlines()
-    assert first == '{"row": "product", "sta'
-    return [json.loads(text) for text in texts]
 
 
 @pytest.mark.usefixtures("stub")
@@ -399,9 +391,9 @@ def test_the_page_names_the_command_where_nothing_was_measured(tmp_path):
 
 
 def test_a_file_with_other_lines_is_not_published(tmp_path):
-    with pytest.raises(page.NotPublishableError, match=r"line 2: .* found one on device='cpu'\. Delete the file"):
+    with pytest.raises(page.NotPublishableError, match=r"line 2: .* found device='cpu'\. Delete the file"):
         written(tmp_path / "gpu.jsonl", MACHINE, {**TRAINED, "row": "lstm/256", "device": "cpu"})
-    with pytest.raises(page.NotPublishableError, match=r"line 1: expected what .* writes \(KeyError\)"):
+    with pytest.raises(page.NotPublishableError, match="line 1: expected what .* writes"):
         written(tmp_path / "gpu.jsonl", {"row": "lstm/256"}, MACHINE)
 
 
