@@ -169,13 +169,23 @@ def test_the_cpu_is_never_measured_instead_of_a_gpu(tmp_path):
     assert ended.stderr.endswith("without a GPU: python benchmarks/gpu.py --cpu\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stub")
 def test_a_failing_row_does_not_stop_the_next_one(tmp_path, capsys):
     out = tmp_path / "gpu.jsonl"
     out.write_text('{"row": "product", "sta')  # of a run that was interrupted
-    assert command.main(["--out", str(out), "--row-limit", "3"]) == 1
+    rows = [
+        "machine",
+        "product",
+        "cnn_2c2d/16",
+        "cnn_2c2d/fit",
+        "fashion_mnist-mlp/1024",
+        "auto/dense/fit",
+        "lstm/fit",
+    ]
+    assert command.main(["--rows", ",".join(rows), "--out", str(out), "--row-limit", "8"]) == 1
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["row"] for line in printed] == NAMES
+    assert [line["row"] for line in printed] == rows
     assert page.read_lines(out) == printed
     found = {line["row"]: line for line in printed}
     assert found["cnn_2c2d/16"] | {"took_s": 0, "run": ""} == {
@@ -185,11 +195,11 @@ def test_a_failing_row_does_not_stop_the_next_one(tmp_path, capsys):
     assert found["cnn_2c2d/fit"]["error"] == "the process died (signal 9): out of paper"
     cut = found["fashion_mnist-mlp/1024"]
     assert (cut["state"], cut["trial_s"], cut["share_of_product"]) == ("cut", 0.5, 0.25)
-    assert cut["took_s"] >= 3
+    assert cut["took_s"] >= 8
     auto = found["auto/dense/fit"]
     assert (auto["fixed_s"], auto["again_fixed_s"], auto["same_bits_in_two_processes"]) == (10.0, 4.0, True)
     pids = [line["pid"] for line in printed if "pid" in line]
-    assert len(pids) == len(set(pids)) > 10  # each row has a process of its own
+    assert len(pids) == len(set(pids)) == 3  # each row has a process of its own
 
 
 @pytest.mark.usefixtures("stub")
@@ -393,7 +403,7 @@ def test_the_page_names_the_command_where_nothing_was_measured(tmp_path):
 def test_a_file_with_other_lines_is_not_published(tmp_path):
     with pytest.raises(page.NotPublishableError, match=r"line 2: .* found device='cpu'\. Delete the file"):
         written(tmp_path / "gpu.jsonl", MACHINE, {**TRAINED, "row": "lstm/256", "device": "cpu"})
-    with pytest.raises(page.NotPublishableError, match="line 1: expected what .* writes"):
+    with pytest.raises(page.NotPublishableError, match=r"line 1: expected what .* writes"):
         written(tmp_path / "gpu.jsonl", {"row": "lstm/256"}, MACHINE)
 
 
