@@ -152,9 +152,9 @@ def gigaflops(workload: Workload, dataset: Any = None) -> float:
         dataset: Its data set. Default: load it.
     """
     dataset = load(workload) if dataset is None else dataset
-    layers = [cost for layer in build(workload, dataset).layers if (cost := _forward(layer))]
-    forward = sum(whole for whole, _ in layers)
-    training = 3 * forward - layers[0][1]
+    costs = [_forward(layer) for layer in build(workload, dataset).layers if layer.weights]
+    forward = sum(whole for whole, _ in filter(None, costs))
+    training = 3 * forward - (costs[0][1] if costs[0] else 0)  # an embedding before the first product needs a gradient
     n_train, n_validation = len(dataset.train), len(dataset.validation)
     return float(workload.n_epochs * (n_train * training + n_validation * forward)) / 1e9
 

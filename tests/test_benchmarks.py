@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import house, machine, publish, same_numbers, scaling, tables, throughput, workloads, zero_cost_trainer
 from benchmarks.compiling import CompileClock
+from benchmarks.gpu_rows import rows as gpu_rows
 from benchmarks.workloads import WORKLOADS
 
 pytestmark = pytest.mark.slow
@@ -54,6 +55,13 @@ def test_operations_are_those_counted_by_hand():
     training, validation = 4 * first + 6 * rest, 2 * (first + rest)
     by_hand = 10 * (1257 * training + 180 * validation) / 1e9
     assert workloads.gigaflops(WORKLOADS["digits-mlp"]) == pytest.approx(by_hand)
+
+
+@pytest.mark.usefixtures("own_folder")
+def test_the_product_after_an_embedding_has_both_gradients():
+    # Zipf's words: 4000 documents to train on and 1000 to validate, a mean vector of 16 numbers, 4 classes.
+    by_hand = 5 * (4000 * 6 + 1000 * 2) * 16 * 4 / 1e9
+    assert workloads.gigaflops(gpu_rows.WORKLOADS["embedding"]) == pytest.approx(by_hand)
 
 
 def test_operations_of_layers_are_those_counted_by_hand():

@@ -129,8 +129,7 @@ def test_all_of_it_runs_in_miniature(tmp_path):
         assert line.get("predicted_bytes", 1) > 0
         assert line["size"]["batches"] == [1 if name.endswith("/1") else 2]
         assert line["size"]["flops"] > line["size"]["n_weights"] > 0
-        if not name.startswith("auto/embedding"):
-            assert line["gflops"] > 0 < line["share_of_product"]
+        assert line["gflops"] > 0 < line["share_of_product"]
         if name.startswith("auto/"):
             assert line["same_bits_in_two_processes"] is True
             assert line["again_fixed_s"] > 0
@@ -434,6 +433,17 @@ def test_numbers_that_json_does_not_have_are_null():
     assert command._finite({"a": [math.nan, 1.23456789], "b": math.inf, "c": True}) == {
         **{"a": [None, 1.2346], "b": None, "c": True}
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.measures == "training"], ids=lambda row: row.name)
+def test_every_row_composes_at_full_size(tmp_path, monkeypatch, row):
+    monkeypatch.chdir(tmp_path)
+    config = training._config(row, WORKLOADS[row.workload], folder=tmp_path)
+    assert (config.n_trials, config.budget.n_confirmations) == (row.n_trials, 0)
+    assert config.trainer.section["backend"] == "jax"
+    assert config.trainer.section.get("capacity") in (None if row.trainer == "fit" else row.n_trials, row.capacity)
+    assert config.dataset.section.items() >= WORKLOADS[row.workload].data.items()
 
 
 def test_every_row_has_its_workload():
