@@ -35,7 +35,8 @@ from study.search.study_names import check_name, known_digests
 from study.tracking.connection import check_store
 from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import advise, is_auto
-from study.training.backend import check_settings_file, select_backend, use_keras_defaults
+from study.training.backend import check_settings_file, loaded_backend, select_backend, use_keras_defaults
+from study.training.devices import asked_device, device_faults, select_device
 from study.training.trainer_check import candidate_faults, trainer_faults
 
 
@@ -46,6 +47,7 @@ def load_config(
     labels: Sequence[str] = (),
     helpers: Collection[str] | None = None,
     load_own: bool = True,
+    trains_here: bool = True,
 ) -> StudyConfig:
     """Read and check a resolved config: apply its setting, and choose its trainer for `trainer=auto`.
 
@@ -56,8 +58,10 @@ def load_config(
             name.
         helpers: Dotted keys that only references of the config read. None (the default): they are not known.
         load_own: Import the modules of the user's folder that the config names. Default True.
+        trains_here: This machine trains the study, so a GPU that the study asks for must be here. Default True.
 
     Raises:
+        BackendError: The study asks for a GPU, and its backend does not answer.
         ConfigError: The config has faults; the error holds all of them.
         StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
@@ -82,20 +86,26 @@ def load_config(
     if candidates:
         raise ConfigError(candidates)
     use_keras_defaults()  # reading the config has imported Keras
-    _check_parts(config, resolved.origins)
+    if loaded_backend() == config.backend:
+        with contextlib.suppress(BackendError):  # training shows it, as above
+            select_device(config.backend, asked_device(config))
+    _check_parts(config, resolved.origins, trains_here=trains_here)
     check_stores(config)
     return config
 
 
-def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:
-    """Check the trainer's arguments, and build optimizer, schedule, sampler and pruner once.
+def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here: bool) -> None:
+    """Check the trainer's arguments and device, and build optimizer, schedule, sampler and pruner once.
 
     Raises:
         ConfigError: One of them cannot be built or used.
     """
     from study.training.optimizer_check import optimizer_faults  # imports Keras
 
-    if faults := [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]:
+    faults = [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]
+    if trains_here:
+        faults += device_faults(config)
+    if faults:
         raise told_by_origin(ConfigError(faults), origins)
 
 
@@ -115,7 +125,11 @@ def check_stores(config: StudyConfig) -> None:
 
 
 def check(
-    jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path, helpers: Collection[str] | None = None
+    jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]],
+    *,
+    folder: Path,
+    helpers: Collection[str] | None = None,
+    trains_here: bool = True,
 ) -> list[StudyConfig]:
     """Check all jobs of a command before the first one starts, their data and models included.
 
@@ -123,8 +137,10 @@ def check(
         jobs: Pairs of a resolved config and the labels of its study.
         folder: The folder where relative paths start.
         helpers: Dotted keys that only references of the configs read. None (the default): they are not known.
+        trains_here: This machine trains the studies, so a GPU that one asks for must be here. Default True.
 
     Raises:
+        BackendError: A study asks for a GPU, and its backend does not answer.
         ConfigError: Some job has a fault; the error has the faults of all jobs.
         DataError: A data set cannot be loaded.
         StoreError: A store exists and cannot be used.
@@ -134,7 +150,7 @@ def check(
     faults: dict[str, Fault] = {}
     for raw, labels in jobs:
         try:
-            configs.append(load_config(raw, folder=folder, labels=labels, helpers=helpers))
+            configs.append(load_config(raw, folder=folder, labels=labels, helpers=helpers, trains_here=trains_here))
         except ConfigError as error:
             faults |= {str(fault): fault for fault in error.faults}
     if faults:

@@ -10,17 +10,20 @@ from pathlib import Path
 
 from study.core.packages import PACKAGES
 from study.training.backend import loaded_backend
-from study.training.devices import device
+from study.training.devices import cpu_text, device
 
 
-def environment() -> dict[str, str]:
+def environment(*, on_cpu: bool = False) -> dict[str, str]:
     """Return versions by package, with `python`, `device` and, in a checkout, `git_commit`.
 
     The device is the one of the loaded backend; without a loaded backend, it is left out.
+
+    Args:
+        on_cpu: The training computes on the CPU, whatever its backend does. Default False.
     """
     found = {"python": platform.python_version()}
     if loaded_backend() is not None:
-        found["device"] = device()
+        found["device"] = cpu_text() if on_cpu else device()
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)

@@ -1,4 +1,4 @@
-"""Run a study in this process, or in a fresh one if it needs another Keras backend."""
+"""Run a study in this process, or in a fresh one if it needs another Keras backend or device."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.pipeline.preflight import load_config
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
+from study.training.devices import asked_device, can_select
 
 
 def run_anywhere(config: StudyConfig) -> StudyOutcome:
-    """Run a study here if Keras is not loaded or has the right backend, otherwise in a child process.
+    """Run a study here if Keras is not loaded or has the right backend and device, otherwise in a child process.
 
     Args:
         config: The study's config.
@@ -21,7 +22,8 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
     Raises:
         StudyError: The study failed, or its process ended without an answer.
     """
-    if loaded_backend() in (None, config.backend):
+    loaded = loaded_backend()
+    if loaded is None or (loaded == config.backend and can_select(loaded, asked_device(config))):
         return run_study(config)
     try:
         with grace(config.shutdown_grace_s):
