@@ -17,7 +17,6 @@ from study.core.machine_limits import (
     is_out_of_memory,
     is_write_protected,
 )
-from study.core.nvidia import memory_advice
 from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
@@ -224,6 +223,8 @@ def refuse_out_of_memory(error: BaseException, what: str) -> None:
         MemoryRanOutError: The error is that of memory that ran out.
     """
     if is_out_of_memory(error):
+        from study.core.nvidia import memory_advice  # its libraries take time, and every command imports this module
+
         advice = (is_out_of_card_memory(error) and memory_advice()) or _MORE_MEMORY
         raise MemoryRanOutError(
             f"{what}: memory ran out ({_reason(error)}). {advice} Then run the same command again."

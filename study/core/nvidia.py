@@ -20,8 +20,6 @@ from study.core import machine
 # The displays and accelerators among the machine's devices, also those without a driver.
 PCI_DEVICES = Path("/sys/bus/pci/devices")
 _NVIDIA, _DISPLAYS = "0x10de", "0x03"
-# Files through which programs reach a card: of Linux, of containers, of Windows's Linux.
-DEVICE_FILES = (Path("/dev/nvidia0"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 # First driver of each major version of CUDA, the newest first: https://docs.jax.dev/en/latest/installation.html.
 _FIRST_DRIVERS = {13: 580, 12: 525}
 _OLDEST_CUDA = 11
@@ -182,12 +180,12 @@ def card_room_advice(driver: Driver) -> str:
 
 
 def _more_room(cards: Sequence[Card], used: Sequence[Card]) -> str:
-    others = [process for card in used for process in card.processes if process.pid != os.getpid()]
-    steps = [f"end process {others[0].pid}"] if others else ["lower the sizes of this study"]
+    others = _largest_first([held for card in used for held in card.processes if held.pid != os.getpid()])
+    steps = [f"Wait for process {others[0].pid}, or end it" if others else "Lower the sizes of this study"]
     emptier = sorted((card for card in cards if card not in used and not card.is_full), key=lambda card: -_free(card))
     if emptier:
         steps.append(f"choose an emptier card (CUDA_VISIBLE_DEVICES={emptier[0].index})")
-    return f"{', '.join(steps).capitalize()}, or compute on the CPU (trainer.device=cpu)."
+    return f"{', '.join(steps)}, or compute on the CPU (trainer.device=cpu)."
 
 
 def _free(card: Card) -> int:

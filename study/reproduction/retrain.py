@@ -17,7 +17,7 @@ from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.identity import contents_of
 from study.pipeline.preflight import build_model, build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
-from study.training.devices import asked_device, can_select, computes_in_numpy, select_device
+from study.training.devices import asked_device, computes_in_numpy, select_device, try_select_device
 from study.training.environment import environment
 
 # Subjects that may change the last digits, and the commit, which identifies all other changes.
@@ -108,7 +108,7 @@ def retrain(request: RetrainRequest) -> Retrained:
     """
     if loaded_backend() in (None, request.backend):
         select_backend(request.backend)
-        if can_select(request.backend, asked_device(_read(request))):
+        if try_select_device(request.backend, asked_device(_read(request))):
             return retrain_here(request)
     return _in_fresh_process(request)
 

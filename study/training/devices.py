@@ -81,8 +81,8 @@ def select_device(backend: str, asked: str) -> None:
         raise _in_use(asked, backend, "the CPU, as trainer.device=cpu or code of yours asked")
 
 
-def can_select(backend: str, asked: str) -> bool:
-    """Return whether this process, which has loaded a backend, can compute on a device.
+def try_select_device(backend: str, asked: str) -> bool:
+    """Compute on the device that a study asks for if this process still can, and return whether it does.
 
     Args:
         backend: The loaded backend.
@@ -107,7 +107,7 @@ def device_faults(config: StudyConfig) -> list[Fault]:
     if asked_device(config) != "gpu":
         return []
     backend = config.backend
-    if loaded_backend() == backend and can_select(backend, "gpu"):
+    if loaded_backend() == backend and try_select_device(backend, "gpu"):
         seen = tuple(name for kind, name in _accelerators(backend) if kind == "gpu")
     else:
         seen = _gpus_elsewhere(backend)

@@ -27,10 +27,16 @@ def environment(*, on_cpu: bool = False) -> dict[str, str]:
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-    here = Path(__file__).parent
-    described = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    if described.returncode == 0:
-        found["git_commit"] = described.stdout.strip()
+    if commit := _git_commit(Path(__file__).parent):
+        found["git_commit"] = commit
     return found
+
+
+def _git_commit(folder: Path) -> str:
+    """Return the commit of a checkout; empty for an installed package, and on a machine without git."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return described.stdout.strip() if described.returncode == 0 else ""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from study.core.machine import VISIBLE_CARDS
 from study.core.nvidia import (
-    DEVICE_FILES,
     Driver,
     card_room_advice,
     first_driver,
@@ -29,6 +28,8 @@ _NEWEST_FIRST = (13, 12)
 # TensorFlow's wheels for Linux find CUDA in these packages, which its extra `and-cuda` installs.
 _LIBRARIES_OF_TENSORFLOW = "nvidia-cudnn-cu12"
 _SYSTEM_CUDA = "/usr/local/cuda"
+# Files through which programs reach a card: of Linux, of containers, of Windows's Linux. JAX looks for them too.
+DEVICE_FILES = (Path("/dev/nvidia0"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 @dataclass(frozen=True, kw_only=True)

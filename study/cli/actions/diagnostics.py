@@ -117,7 +117,7 @@ def _driver() -> list[Finding]:
 
 def _card(card: Card, driver: Driver) -> Finding:
     hidden = "" if card in driver.visible_cards else f"; {VISIBLE_CARDS}={os.environ.get(VISIBLE_CARDS)} hides it"
-    advice = f"It is full. {card_room_advice(driver)}" if card.is_full and not hidden else ""
+    advice = f"But it is full. {card_room_advice(driver)}" if card.is_full and not hidden else ""
     return Finding(kind="card", name=f"card {card.index}", state="ok", detail=f"{card}{hidden}", advice=advice)
 
 
@@ -136,7 +136,7 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
     if not may_have_gpu():
         return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU")
     unseen = why_unseen(name, timeout_s=timeout_s)
-    advice = f"It sees no GPU: {unseen.reason}. {unseen.advice}"
+    advice = f"But it sees no GPU: {unseen.reason}. {unseen.advice}"
     return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
 
 

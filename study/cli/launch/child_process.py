@@ -10,7 +10,7 @@ from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.pipeline.preflight import load_config
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
-from study.training.devices import asked_device, can_select
+from study.training.devices import asked_device, try_select_device
 
 
 def run_anywhere(config: StudyConfig) -> StudyOutcome:
@@ -23,7 +23,7 @@ def run_anywhere(config: StudyConfig) -> StudyOutcome:
         StudyError: The study failed, or its process ended without an answer.
     """
     loaded = loaded_backend()
-    if loaded is None or (loaded == config.backend and can_select(loaded, asked_device(config))):
+    if loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config))):
         return run_study(config)
     try:
         with grace(config.shutdown_grace_s):
