@@ -54,7 +54,7 @@ def build(folder, monkeypatch):
     return write
 
 
-def test_a_machine_without_a_card(folder):
+def test_a_machine_without_a_card():
     assert find_reason("jax").reason == "this machine has no NVIDIA card"
 
 
@@ -92,7 +92,8 @@ def test_jax_without_its_plugin(folder, installed):
     assert "pip install 'optimizer-study[cuda]'" in found.advice
 
 
-def test_a_variable_that_restricts_jax(folder, installed, monkeypatch):
+@pytest.mark.usefixtures("installed")
+def test_a_variable_that_restricts_jax(folder, monkeypatch):
     write_proc(folder, "Tesla T4")
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     assert find_reason("jax").reason == "JAX_PLATFORMS=cpu restricts JAX"
@@ -147,7 +148,8 @@ def test_a_build_without_cuda(folder, build, backend):
     assert find_reason(backend).reason == f"{backend} is built without CUDA"
 
 
-def test_tensorflow_without_the_libraries_of_cuda(folder, build, installed):
+@pytest.mark.usefixtures("installed")
+def test_tensorflow_without_the_libraries_of_cuda(folder, build):
     write_proc(folder, "Tesla T4")
     build("tensorflow", "12.5.1")
     assert find_reason("tensorflow").reason.startswith("tensorflow has no libraries of CUDA")
