@@ -19,7 +19,7 @@ def forget_driver(monkeypatch, folder):
     monkeypatch.setattr(unseen_cards, "DEVICE_FILES", (folder / "nvidia0", folder / "nvidiactl"))
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setenv("PATH", str(folder / "bin"))
-    for variable in (machine.VISIBLE_CARDS, "JAX_PLATFORMS", "CUDA_HOME"):
+    for variable in (machine.VISIBLE_CARDS, "JAX_PLATFORMS"):
         monkeypatch.delenv(variable, raising=False)
 
 

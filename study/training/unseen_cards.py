@@ -25,9 +25,8 @@ _REINSTALL = {
     "torch": "Install a build of PyTorch for CUDA (https://pytorch.org/get-started/locally).",
 }
 _NEWEST_FIRST = (13, 12)
-# TensorFlow's wheels for Linux find CUDA in these packages, which its extra `and-cuda` installs.
+# One of the packages in which TensorFlow finds CUDA; its extra `and-cuda` installs them.
 _LIBRARIES_OF_TENSORFLOW = "nvidia-cudnn-cu12"
-_SYSTEM_CUDA = "/usr/local/cuda"
 # Files through which programs reach a card: of Linux, of containers, of Windows's Linux. JAX looks for them too.
 DEVICE_FILES = (Path("/dev/nvidia0"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
@@ -60,7 +59,7 @@ def find_reason(backend: str) -> Unseen | None:
             return Unseen(reason=f"NVIDIA's driver {driver.version} finds no card", advice="Check the card.")
         hidden = f"{VISIBLE_CARDS}={value} hides all cards of this machine"
         return Unseen(reason=hidden, advice=f"Unset {VISIBLE_CARDS}, or ask the batch system for a GPU.")
-    reasons = (_of_build(backend), _of_driver(driver, backend), *_of_cards(driver))
+    reasons = (_of_build(backend), _of_driver(driver, backend), *_of_cards(driver), _of_libraries(backend))
     return next(filter(None, reasons), None)
 
 
@@ -80,10 +79,15 @@ def _of_build(backend: str) -> Unseen | None:
         return _of_jax()
     if cuda_of(backend) is None:
         return Unseen(reason=f"{backend} is built without CUDA", advice=_REINSTALL[backend])
-    if backend == "tensorflow" and _version(_LIBRARIES_OF_TENSORFLOW) is None and not _has_system_cuda():
-        missing = f"{backend} has no libraries of CUDA ({_LIBRARIES_OF_TENSORFLOW} is not installed)"
-        return Unseen(reason=missing, advice=f"{_INSTALL}.")
     return None
+
+
+def _of_libraries(backend: str) -> Unseen | None:
+    """Return the reason that remains for TensorFlow, which may also find libraries outside Python's packages."""
+    if backend != "tensorflow" or _version(_LIBRARIES_OF_TENSORFLOW) is not None:
+        return None
+    missing = f"tensorflow finds no libraries of CUDA that fit, and {_LIBRARIES_OF_TENSORFLOW} is not installed"
+    return Unseen(reason=missing, advice=f"{_INSTALL}.")
 
 
 def _of_jax() -> Unseen | None:
@@ -163,9 +167,3 @@ def _release(version: str) -> str:
     """Return the numbers of a version, which JAX compares."""
     found = re.match(r"[\d.]+", version)
     return found[0].rstrip(".") if found else version
-
-
-def _has_system_cuda() -> bool:
-    """Return whether this machine has libraries of CUDA outside Python's packages."""
-    own = os.environ.get("CUDA_HOME") or _SYSTEM_CUDA
-    return Path(own).is_dir()

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.training import unseen_cards
 from study.training.unseen_cards import cuda_of, find_reason
 from tests.nvidia_fakes import forget_driver, write_proc, write_smi
 
@@ -19,7 +18,6 @@ TORCH_VERSION = "__version__ = '2.9.0'\ncuda: Optional[str] = {cuda}\nhip: Optio
 def folder(tmp_path, monkeypatch):
     """A machine without a card, whose files are in a folder."""
     forget_driver(monkeypatch, tmp_path)
-    monkeypatch.setattr(unseen_cards, "_SYSTEM_CUDA", str(tmp_path / "cuda"))
     return tmp_path
 
 
@@ -148,12 +146,11 @@ def test_a_build_without_cuda(folder, build, backend):
     assert find_reason(backend).reason == f"{backend} is built without CUDA"
 
 
-@pytest.mark.usefixtures("installed")
-def test_tensorflow_without_the_libraries_of_cuda(folder, build):
+def test_tensorflow_without_the_libraries_of_cuda(folder, build, installed):
     write_proc(folder, "Tesla T4")
     build("tensorflow", "12.5.1")
-    assert find_reason("tensorflow").reason.startswith("tensorflow has no libraries of CUDA")
-    (folder / "cuda").mkdir()
+    assert find_reason("tensorflow").reason.startswith("tensorflow finds no libraries of CUDA that fit")
+    installed["nvidia-cudnn-cu12"] = "9.3"
     assert find_reason("tensorflow") is None
     write_proc(folder, version="470.57.02")
     assert "and tensorflow needs CUDA 12" in find_reason("tensorflow").reason
