@@ -163,33 +163,28 @@ def has_card_without_driver() -> bool:
 def memory_advice() -> str:
     """Return the state of the visible cards and the next step after their memory ran out; empty without a card."""
     driver = read_driver()
-    cards = () if driver is None else driver.visible_cards
-    if driver is None or not cards:
+    if driver is None or not driver.visible_cards:
         return ""
-    states = " ".join(f"Card {card.index}: {card}." for card in cards)
-    return f"{states} {_more_room(driver.cards, cards)}"
+    states = " ".join(f"Card {card.index}: {card}." for card in driver.visible_cards)
+    return f"{states} {card_room_advice(driver)}"
 
 
 def card_room_advice(driver: Driver) -> str:
-    """Return the next step where the visible cards are full.
+    """Return the next step where the visible cards have too little free memory.
 
     Args:
         driver: The driver, with its cards.
     """
-    return _more_room(driver.cards, driver.visible_cards)
-
-
-def _more_room(cards: Sequence[Card], used: Sequence[Card]) -> str:
-    others = _largest_first([held for card in used for held in card.processes if held.pid != os.getpid()])
-    steps = [f"Wait for process {others[0].pid}, or end it" if others else "Lower the sizes of this study"]
-    emptier = sorted((card for card in cards if card not in used and not card.is_full), key=lambda card: -_free(card))
-    if emptier:
-        steps.append(f"choose an emptier card (CUDA_VISIBLE_DEVICES={emptier[0].index})")
+    visible = driver.visible_cards
+    largest = next(iter(_largest_first([held for card in visible for held in card.processes])), None)
+    steps = ["Lower the sizes of this study"]
+    if largest is not None and largest.pid != os.getpid():
+        steps = [f"Wait for process {largest.pid}, or end it"]
+    others = [card for card in driver.cards if card not in visible and not card.is_full]
+    if others:
+        emptiest = max(others, key=lambda card: card.free or 0)
+        steps.append(f"choose an emptier card ({machine.VISIBLE_CARDS}={emptiest.index})")
     return f"{', '.join(steps)}, or compute on the CPU (trainer.device=cpu)."
-
-
-def _free(card: Card) -> int:
-    return card.free or 0
 
 
 def _read_nvml() -> Driver | None:

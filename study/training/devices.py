@@ -277,10 +277,15 @@ def _in_use(asked: str, backend: str, used: str) -> BackendError:
 
 @contextmanager
 def _warnings_of(library: str) -> Iterator[list[str]]:
-    """Collect the warnings that a library logs in the block."""
+    """Collect the warnings that a library logs in the block, with the errors that they were logged for."""
     told: list[str] = []
+
+    def keep(record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        told.append(record.getMessage() if error is None else f"{record.getMessage()}: {error}")
+
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = keep  # type: ignore[method-assign]
     logger = logging.getLogger(library)
     logger.addHandler(handler)
     try:

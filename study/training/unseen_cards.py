@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study.core.machine import VISIBLE_CARDS
-from study.core.nvidia import (
-    Driver,
-    card_room_advice,
-    first_driver,
-    has_card_without_driver,
-    read_driver,
-)
+from study.core.nvidia import Driver, card_room_advice, first_driver, has_card_without_driver, read_driver
 
 _INSTALL = "pip install 'optimizer-study[cuda]'"
 _REINSTALL = {
@@ -56,7 +50,10 @@ def find_reason(backend: str) -> Unseen | None:
     if not driver.visible_cards:
         value = os.environ.get(VISIBLE_CARDS, "")
         if not driver.cards:
-            return Unseen(reason=f"NVIDIA's driver {driver.version} finds no card", advice="Check the card.")
+            return Unseen(
+                reason=f"NVIDIA's driver {driver.version} finds no card",
+                advice="Ask the batch system for one, or check it.",
+            )
         hidden = f"{VISIBLE_CARDS}={value} hides all cards of this machine"
         return Unseen(reason=hidden, advice=f"Unset {VISIBLE_CARDS}, or ask the batch system for a GPU.")
     reasons = (_of_build(backend), _of_driver(driver, backend), *_of_cards(driver), _of_libraries(backend))

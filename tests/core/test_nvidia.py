@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of itself and its cards, by each of its three sources."""
+"""NVIDIA's driver and its cards, by each of its three sources."""
 
 import os
 import sys
@@ -157,8 +157,9 @@ def test_memory_that_ran_out_on_a_card_names_who_holds_it_and_an_emptier_card(fo
         refuse_out_of_memory(MemoryError(), "building model=mlp")  # of the machine, not of the card
 
 
-def test_a_card_that_this_study_fills_alone_asks_for_smaller_sizes(folder):
-    write_smi(folder, ("NVIDIA A100", 40960, 200), held=[f"GPU-0, {os.getpid()}, 40000, python"])
+def test_a_card_that_this_study_fills_asks_for_smaller_sizes(folder):
+    held = ["GPU-0, 4000000000, 12, /usr/bin/Xorg", f"GPU-0, {os.getpid()}, 40000, python"]
+    write_smi(folder, ("NVIDIA A100", 40960, 200), held=held)
     assert nvidia.memory_advice().endswith(
         "Lower the sizes of this study, or compute on the CPU (trainer.device=cpu)."
     )

@@ -256,3 +256,29 @@ def test_jax_that_falls_back_to_the_cpu_beside_a_card(folder, asked):
     assert answer["device"].startswith("cpu: ")
     assert (why in answer["message"]) == (asked == "auto")
     assert answer["next"] == (["auto", "gpu", "cpu"] if asked == "auto" else ["cpu"])
+
+
+@pytest.mark.slow
+def test_jax_itself_gives_the_reason_where_none_shows(folder, monkeypatch):
+    (folder / "jax_plugins" / "xla_cuda12").mkdir(parents=True)
+    (folder / "jax_plugins" / "xla_cuda12" / "__init__.py").write_text(
+        "def initialize():\n    raise RuntimeError('Unable to load cuDNN. Is it installed?')\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(devices, "find_reason", lambda _: None)
+    unseen = devices.why_unseen("jax")
+    assert "Unable to load cuDNN. Is it installed?" in unseen.reason
+
+
+@pytest.mark.parametrize("can_change", [True, False])
+def test_a_study_whose_device_this_process_cannot_take_runs_in_a_fresh_one(compose, monkeypatch, can_change):
+    from study.cli.launch import child_process
+
+    config = compose("trainer=fit", "trainer.device=cpu")
+    asked = []
+    monkeypatch.setattr(child_process, "try_select_device", lambda _, name: asked.append(name) or can_change)
+    monkeypatch.setattr(child_process, "run_study", lambda _: "here")
+    monkeypatch.setattr(child_process, "call_in_subprocess", lambda function, _: function)
+    ran = "here" if can_change else "study.cli.launch.child_process:read_and_run"
+    assert child_process.run_anywhere(config) == ran
+    assert asked == ["cpu"]
