@@ -128,10 +128,8 @@ def retrain_here(request: RetrainRequest) -> Retrained:
     config = _read(request)
     select_device(config.backend, asked_device(config))
     dataset = load_dataset(config)
-    model, now = (
-        build_model(config, dataset),
-        environment(on_cpu=computes_in_numpy(config)),
-    )  # also refuses a model that does not fit the data
+    model = build_model(config, dataset)  # also refuses a model that does not fit the data
+    now = environment(on_cpu=computes_in_numpy(config))
     differences = compare_conditions(
         request.tags, now, data_digests=request.data_digests, data_digest=dataset.digest, backend=config.backend
     )

@@ -12,11 +12,11 @@ from typing import Any
 from study.config.schema import StudyConfig
 from study.core.errors import BackendError, Fault, StudyError
 from study.core.machine import cards, may_have_gpu, n_cores, processor
-from study.core.subprocess_call import call_in_subprocess
+from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.training.backend import loaded_backend, select_backend
 from study.training.keras_internals import torch_device, use_torch_on_cpu
 from study.training.trainer_check import DEVICES, NUMPY_TRAINER
-from study.training.unseen_cards import Unseen, find_reason
+from study.training.unseen_cards import JAX_PLATFORMS, Unseen, find_reason
 
 _TIMEOUT_S = 120.0
 _CPU = "cpu"
@@ -72,7 +72,10 @@ def select_device(backend: str, asked: str) -> None:
 
     Raises:
         BackendError: This process has begun to compute on another device, and cannot change.
+        StudyError: JAX cannot start on the platforms of the user's environment, in this process or another.
     """
+    if asked != _CPU and backend == "jax" and os.environ.get(JAX_PLATFORMS):
+        _accelerators(backend)  # else JAX's error would pass for one of the optimizer
     if asked == _CPU:
         _hide_gpus(backend)
         if _accelerators(backend):
@@ -206,8 +209,10 @@ def _ask(question: str, backend: str, *, timeout_s: float) -> Any:
         )
     except TimeoutError:
         raise BackendError(f"{backend}: no answer within {timeout_s:g} s. Try again when less runs here.") from None
-    except StudyError as error:
+    except ProcessDiedError as error:
         raise BackendError(f"{backend}: it cannot be imported ({error}). Install it anew.") from error
+    except StudyError as error:  # it has its own next step
+        raise BackendError(str(error)) from error
 
 
 def _accelerators(backend: str | None) -> list[tuple[str, str]]:
@@ -219,9 +224,7 @@ def _accelerators(backend: str | None) -> list[tuple[str, str]]:
         details = tf.config.experimental.get_device_details
         return [(device.device_type.lower(), str(details(device).get("device_name", device.name))) for device in found]
     if backend == "jax":
-        import jax
-
-        return [(device.platform, str(device.device_kind)) for device in jax.devices() if device.platform != "cpu"]
+        return [(device.platform, str(device.device_kind)) for device in _jax_devices() if device.platform != "cpu"]
     if backend == "torch":
         import torch
 
@@ -229,6 +232,22 @@ def _accelerators(backend: str | None) -> list[tuple[str, str]]:
             return []
         return [("gpu", str(torch.cuda.get_device_name(index))) for index in range(torch.cuda.device_count())]
     return []
+
+
+def _jax_devices() -> list[Any]:
+    import jax
+
+    try:
+        return list(jax.devices())
+    except (RuntimeError, AssertionError) as error:  # JAX asserts that one of the platforms has started
+        platforms = os.environ.get(JAX_PLATFORMS)
+        if not platforms:
+            raise
+        reason = str(error).partition(" (set JAX_PLATFORMS")[0] or "none of them is here"
+        raise StudyError(
+            f"{JAX_PLATFORMS}={platforms}: JAX cannot start on these platforms ({reason}). Unset {JAX_PLATFORMS}, so "
+            "that JAX takes the platform that works, or set trainer.device=cpu."
+        ) from error
 
 
 def _hide_gpus(backend: str) -> None:
@@ -256,7 +275,7 @@ def _are_hidden(backend: str) -> bool:
     if backend == "jax":
         import jax
 
-        return bool(jax.config.jax_platforms == _CPU and os.environ.get("JAX_PLATFORMS") != _CPU)
+        return bool(jax.config.jax_platforms == _CPU and os.environ.get(JAX_PLATFORMS) != _CPU)
     if backend == "tensorflow":
         import tensorflow as tf
 

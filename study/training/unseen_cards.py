@@ -13,6 +13,8 @@ from pathlib import Path
 from study.core.machine import VISIBLE_CARDS
 from study.core.nvidia import Driver, card_room_advice, first_driver, has_card_without_driver, read_driver
 
+# This variable restricts JAX to some platforms.
+JAX_PLATFORMS = "JAX_PLATFORMS"
 _INSTALL = "pip install 'optimizer-study[cuda]'"
 _REINSTALL = {
     "tensorflow": f"pip uninstall tensorflow-cpu, then {_INSTALL}.",
@@ -88,9 +90,9 @@ def _of_libraries(backend: str) -> Unseen | None:
 
 
 def _of_jax() -> Unseen | None:
-    platforms = os.environ.get("JAX_PLATFORMS", "")
+    platforms = os.environ.get(JAX_PLATFORMS, "")
     if platforms and not {"cuda", "gpu"} & set(platforms.split(",")):
-        return Unseen(reason=f"JAX_PLATFORMS={platforms} restricts JAX", advice="Unset JAX_PLATFORMS.")
+        return Unseen(reason=f"{JAX_PLATFORMS}={platforms} restricts JAX", advice=f"Unset {JAX_PLATFORMS}.")
     plugin = next(filter(None, map(_plugin, _NEWEST_FIRST)), None)
     if plugin is None:
         return Unseen(reason="JAX is installed without its CUDA plugin", advice=f"{_INSTALL}.")

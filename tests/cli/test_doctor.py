@@ -179,8 +179,12 @@ def test_a_card_without_a_driver_is_told(here, tmp_path, home):
     assert "Install NVIDIA's driver" in findings["NVIDIA"]["advice"]
 
 
-def test_a_backend_that_does_not_answer_or_breaks_is_told():
+def test_a_backend_that_does_not_answer_or_breaks_is_told(tmp_path, monkeypatch):
     with pytest.raises(BackendError, match=r"tensorflow: no answer within 0\.01 s"):
         devices.ask_for_gpus("tensorflow", timeout_s=0.01)
-    with pytest.raises(BackendError, match=r"nonesuch: it cannot be imported \(.*expected one of tensorflow, jax"):
+    with pytest.raises(BackendError, match=r"trainer\.backend=nonesuch: expected one of tensorflow, jax"):
         devices.ask_for_gpus("nonesuch", timeout_s=60)
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendError, match=r"torch: it cannot be imported \(ImportError: libcudart.*Install it anew"):
+        devices.ask_for_gpus("torch", timeout_s=60)

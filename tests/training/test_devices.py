@@ -12,7 +12,7 @@ import pytest
 from study.config.effective_settings import settings_digest
 from study.config.schema import digest_of
 from study.core import machine
-from study.core.errors import BackendError, ConfigError
+from study.core.errors import BackendError, ConfigError, StudyError
 from study.pipeline import preflight
 from study.training import devices
 from study.training.devices import asked_device, device_faults, device_message, select_device, try_select_device
@@ -110,6 +110,16 @@ def test_a_backend_on_the_cpu_does_not_pass_for_one_that_sees_no_gpu(backend, fo
     for asked in ("gpu", "auto"):
         with pytest.raises(BackendError, match=r"computes on the CPU, as trainer\.device=cpu or code of yours asked"):
             select_device(name, asked)
+
+
+def test_jax_that_cannot_start_on_the_platforms_of_the_environment_names_them(monkeypatch):
+    def devices_of_jax():
+        raise AssertionError
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=devices_of_jax))
+    with pytest.raises(StudyError, match=r"JAX_PLATFORMS=cuda: JAX cannot start on these platforms .*Unset JAX_PL"):
+        try_select_device("jax", "auto")  # no process of this environment can
 
 
 def test_without_a_card_a_process_on_the_cpu_takes_any_study(backend):
