@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,9 @@ from study.training.unseen_cards import JAX_PLATFORMS, Unseen, find_reason
 
 _TIMEOUT_S = 120.0
 _CPU = "cpu"
+
+# Side of the matrices of the product, and the time for which products are taken, in seconds.
+_SIDE, _KEPT_UP_S = 1024, 1.0
 
 
 def device() -> str:
@@ -213,6 +217,20 @@ def _ask(question: str, backend: str, *, timeout_s: float) -> Any:
         raise BackendError(f"{backend}: it cannot be imported ({error}). Install it anew.") from error
     except StudyError as error:  # it has its own next step
         raise BackendError(str(error)) from error
+
+
+def matrix_product_gflops() -> float:
+    """Return the rate of the product of two float32 matrices on JAX, sustained for a second, in GFLOP/s."""
+    import jax
+
+    matrix = jax.random.normal(jax.random.key(0), (_SIDE, _SIDE))
+    product = jax.jit(lambda a: a @ a)
+    jax.block_until_ready(product(matrix))
+    began, n = time.perf_counter(), 0
+    while time.perf_counter() < began + _KEPT_UP_S:
+        jax.block_until_ready(product(matrix))
+        n += 1
+    return n * 2 * _SIDE**3 / (time.perf_counter() - began) / 1e9
 
 
 def _accelerators(backend: str | None) -> list[tuple[str, str]]:
