@@ -21,6 +21,7 @@ from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
 from study.pipeline.start import start_study
 from study.training.backend import select_backend
+from study.training.devices import asked_device, select_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
 
     Raises:
         ConfigError: The config has faults.
-        BackendError: The backend is not installed, or this process has loaded another one.
+        BackendError: The backend is not installed, or this process has another one or another device.
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
@@ -60,6 +61,7 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
         config = load_config(config)
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
+    select_device(config.backend, asked_device(config))
     with (
         grace(config.shutdown_grace_s),
         removed_without_stores(config.log_file, config.stores.optuna_journal),

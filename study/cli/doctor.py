@@ -1,4 +1,4 @@
-"""`study doctor`: backends, GPUs, data sets and stores of this machine, and the next step for missing ones."""
+"""`study doctor`: GPUs, backends, data sets and stores of this machine, and the next step for missing ones."""
 
 from __future__ import annotations
 

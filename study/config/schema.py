@@ -35,9 +35,9 @@ NOT_IDENTITY = (
     "budget.n_trials",
     "budget.n_confirmations",
     "budget.time_limit_s",
-    # The data's digest identifies it, wherever it lies.
-    "dataset.path",
+    "dataset.path",  # the data's digest identifies it, wherever it lies
     "trainer.capacity",
+    "trainer.device",  # recorded with every study, as its versions are
     "trainer.checkpoint_every_n_epochs",
     "model.kind",
     "advice",

@@ -28,6 +28,7 @@ from study.search.study_names import KnownStudy, read_known_studies
 from study.training.auto import Candidates, Choice, Option, cheapest, find_candidates, is_auto, with_choice
 from study.training.auto_costs import Device, StudySize, find_facts
 from study.training.backend import loaded_backend, start_backend
+from study.training.devices import asked_device, device, try_select_device
 
 _CONVOLUTIONS_ON_A_CPU = Option("fit", "tensorflow")
 
@@ -229,6 +230,8 @@ class _Sizing:
         from study.training.model_size import study_size  # imports Keras
 
         config = parse(resolve_setting(raw).raw, folder=self.folder, helpers=self.helpers)
+        if loaded_backend() == config.backend:
+            try_select_device(config.backend, asked_device(config))  # before the model starts the backend
         key = section_key(config.dataset.section)
         if key not in self.datasets:
             self.datasets[key] = load_dataset(config)
@@ -239,6 +242,4 @@ class _Sizing:
 
     def sees_a_gpu(self) -> bool:
         """Return whether the loaded backend computes on a GPU."""
-        from study.training.devices import device  # starts the backend
-
         return device().startswith("gpu")

@@ -21,6 +21,7 @@ from study.tracking.connection import check_store
 from study.tracking.outbox.server_wait import wait_for_server
 from study.training.auto import Choice, is_auto, with_choice
 from study.training.backend import loaded_backend, start_backend, use_keras_defaults
+from study.training.devices import asked_device, device_faults, try_select_device
 from study.training.trainer_check import candidate_faults, trainer_faults
 
 
@@ -48,6 +49,7 @@ def load_config(
     helpers: Collection[str] | None = None,
     load_own: bool = True,
     choice: Choice | None = None,
+    trains_here: bool = True,
 ) -> StudyConfig:
     """Read and check a resolved config: apply its setting, and choose its trainer for `trainer=auto`.
 
@@ -60,8 +62,10 @@ def load_config(
         load_own: Import the modules of the user's folder that the config names. Default True.
         choice: The trainer for `trainer=auto`. None (the default): it is chosen here, for the backend of this process
             if it has loaded one. The data may be loaded and the model built for this.
+        trains_here: This machine trains the study, so a GPU that the study asks for must be here. Default True.
 
     Raises:
+        BackendError: The study asks for a GPU, and its backend does not answer.
         ConfigError: The config has faults; the error holds all of them.
         StoreError: A store exists and cannot be used.
         StudyError: `study_name` belongs to another study.
@@ -84,7 +88,9 @@ def load_config(
     if candidates:
         raise ConfigError(candidates)
     use_keras_defaults()  # reading the config has imported Keras
-    _check_parts(config, resolved.origins)
+    if loaded_backend() == config.backend:
+        try_select_device(config.backend, asked_device(config))  # training shows whether it can, as above
+    _check_parts(config, resolved.origins, trains_here=trains_here)
     check_stores(config)
     return config
 
@@ -96,15 +102,18 @@ def _chosen_here(raw: Mapping[str, Any], *, folder: Path, helpers: Collection[st
     return choice
 
 
-def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:
-    """Check the trainer's arguments, and build optimizer, schedule, sampler and pruner once.
+def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here: bool) -> None:
+    """Check the trainer's arguments and device, and build optimizer, schedule, sampler and pruner once.
 
     Raises:
         ConfigError: One of them cannot be built or used.
     """
     from study.training.optimizer_check import optimizer_faults  # imports Keras
 
-    if faults := [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]:
+    faults = [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]
+    if trains_here:
+        faults += device_faults(config)
+    if faults:
         raise told_by_origin(ConfigError(faults), origins)
 
 
@@ -124,7 +133,11 @@ def check_stores(config: StudyConfig) -> None:
 
 
 def check(
-    jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]], *, folder: Path, helpers: Collection[str] | None = None
+    jobs: Sequence[tuple[Mapping[str, Any], Sequence[str]]],
+    *,
+    folder: Path,
+    helpers: Collection[str] | None = None,
+    trains_here: bool = True,
 ) -> list[CheckedStudy]:
     """Check all jobs of a command before the first one starts, their data and models included.
 
@@ -132,8 +145,10 @@ def check(
         jobs: Pairs of a resolved config and the labels of its study.
         folder: The folder where relative paths start.
         helpers: Dotted keys that only references of the configs read. None (the default): they are not known.
+        trains_here: This machine trains the studies, so a GPU that one asks for must be here. Default True.
 
     Raises:
+        BackendError: A study asks for a GPU, and its backend does not answer.
         ConfigError: Some job has a fault; the error has the faults of all jobs.
         DataError: A data set cannot be loaded.
         StoreError: A store exists and cannot be used.
@@ -150,7 +165,10 @@ def check(
         faults |= {str(fault): fault for fault in error.faults}
     for (raw, labels), choice in zip(jobs, choices, strict=True):
         try:
-            configs.append(load_config(raw, folder=folder, labels=labels, helpers=helpers, choice=choice))
+            config = load_config(
+                raw, folder=folder, labels=labels, helpers=helpers, choice=choice, trains_here=trains_here
+            )
+            configs.append(config)
         except ConfigError as error:
             faults |= {str(fault): fault for fault in error.faults}
     if faults:

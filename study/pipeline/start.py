@@ -20,6 +20,7 @@ from study.pipeline.workload import build_model, build_trainer, check_task, load
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
 from study.tracking.study_tracker import StudyTracker, open_study
+from study.training.devices import computes_in_numpy, device_message
 from study.training.environment import environment
 
 
@@ -45,7 +46,7 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
-        versions = environment()
+        versions = environment(on_cpu=computes_in_numpy(config))
 
         def open_record() -> tuple[StudyTracker, list[str]]:
             # One worker at a time: the first creates the run that all others use.
@@ -61,7 +62,9 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
 
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
-        for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
+        for told in filter(
+            None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
+        ):
             view.message(told)
         for message in (*data_cautions(config, dataset), *identified.messages, *repairs):
             view.message(message)

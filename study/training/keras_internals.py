@@ -178,6 +178,29 @@ def last_operations(model: Any, x: Any) -> list[Any]:
     return []
 
 
+def use_torch_on_cpu() -> None:
+    """Let Keras compute with PyTorch on the CPU.
+
+    Keras 3.15 puts tensors on `keras.src.backend.torch.core.DEFAULT_DEVICE`, unless `keras.device` names another one
+    for a block. It reads the environment variable for it only when it is imported.
+
+    Raises:
+        BackendError: This version of Keras has no such name.
+    """
+    from keras.src.backend.torch import core
+
+    if not hasattr(core, "DEFAULT_DEVICE"):
+        _refuse("a default device for PyTorch")
+    core.DEFAULT_DEVICE = "cpu"
+
+
+def torch_device() -> str:
+    """Return the device on which Keras computes with PyTorch, such as `cpu` or `cuda`."""
+    from keras.src.backend.torch import core
+
+    return str(core.get_device())
+
+
 @contextmanager
 def tensorflow_hidden() -> Iterator[None]:
     """Let Keras believe in the block that TensorFlow is not installed.

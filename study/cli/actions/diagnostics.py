@@ -17,7 +17,8 @@ from study.config.own_source import find_in_folder, find_module, hidden_by
 from study.config.schema import BACKENDS, Stores
 from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
-from study.core.machine import cards
+from study.core.machine import VISIBLE_CARDS, cards, may_have_gpu
+from study.core.nvidia import Card, Driver, card_room_advice, has_card_without_driver, read_driver
 from study.core.packages import PROJECT
 from study.core.redaction import redact
 from study.datasets import Whereabouts
@@ -25,7 +26,7 @@ from study.search.study_names import count_studies
 from study.tracking.read_studies import read_experiments
 from study.training.auto import show
 from study.training.auto_costs import Device, StudySize, find_facts
-from study.training.devices import ask_for_gpus
+from study.training.devices import ask_for_gpus, why_unseen
 
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
 # Studies for the comparison of trainers, as of budget=small on digits: 10 trials and 5 confirmations of two settings,
@@ -49,14 +50,14 @@ class Finding:
     """One result of the examination.
 
     Attributes:
-        kind: `package`, `backend`, `dataset`, `store` or `advice`.
-        name: Name of the package, backend, data set, store or kind of network.
+        kind: `package`, `driver`, `card`, `backend`, `dataset`, `store` or `advice`.
+        name: Name of the package, driver, card, backend, data set, store or kind of network.
         state: `ok`; `missing`: absent, and perhaps not needed; `broken`: present but unusable.
         detail: A version, a place, or the error.
         advice: The next step. Default: the empty text, no step is needed.
     """
 
-    kind: Literal["package", "backend", "dataset", "store", "advice"]
+    kind: Literal["package", "driver", "card", "backend", "dataset", "store", "advice"]
     name: str
     state: Literal["ok", "missing", "broken"]
     detail: str
@@ -74,7 +75,7 @@ def examine(targets: Mapping[str, str | StudyError], stores: Stores, *, timeout_
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
         others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice()]
-        return [*_packages(), *backends, *others]
+        return [*_packages(), *_driver(), *backends, *others]
 
 
 def can_run(findings: Sequence[Finding]) -> bool:
@@ -104,6 +105,28 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _driver() -> list[Finding]:
+    """Return NVIDIA's driver, and its cards with their memory and the processes that hold it."""
+    found = read_driver()
+    if found is None:
+        if has_card_without_driver():
+            advice = "Install NVIDIA's driver; without it no backend sees the card."
+            return [Finding(kind="driver", name="NVIDIA", state="missing", detail="a card, no driver", advice=advice)]
+        return [Finding(kind="driver", name="NVIDIA", state="missing", detail="this machine has no NVIDIA card")]
+    faulty = bool(found.fault) or not found.cards
+    advice = "Start the machine anew, or install NVIDIA's driver again." if faulty else ""
+    driver = Finding(
+        kind="driver", name="NVIDIA", state="broken" if faulty else "ok", detail=str(found), advice=advice
+    )
+    return [driver, *(_card(card, found) for card in found.cards)]
+
+
+def _card(card: Card, driver: Driver) -> Finding:
+    hidden = "" if card in driver.visible_cards else f"; {VISIBLE_CARDS}={os.environ.get(VISIBLE_CARDS)} hides it"
+    advice = f"But it is full. {card_room_advice(driver)}" if card.is_full and not hidden else ""
+    return Finding(kind="card", name=f"card {card.index}", state="ok", detail=f"{card}{hidden}", advice=advice)
+
+
 def _backend(name: str, *, timeout_s: float) -> Finding:
     """Start a backend in a child process."""
     version = _version(name)
@@ -116,7 +139,10 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
         return Finding(kind="backend", name=name, state="broken", detail=version, advice=str(error))
     if gpus:
         return Finding(kind="backend", name=name, state="ok", detail=f"{version}, GPU: {', '.join(gpus)}")
-    advice = "It does not see this machine's GPU: pip install 'optimizer-study[cuda]'" if cards() else ""
+    if not may_have_gpu():
+        return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU")
+    unseen = why_unseen(name, timeout_s=timeout_s)
+    advice = f"But it sees no GPU: {unseen.reason}. {unseen.advice}"
     return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Run a study in this process, or in a fresh one if it needs another Keras backend."""
+"""Run a study in this process, or in a fresh one if it needs another Keras backend or device."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from study.datasets import Dataset
 from study.pipeline.preflight import load_config
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
+from study.training.devices import asked_device, try_select_device
 
 
 def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> StudyOutcome:
-    """Run a study here if Keras is not loaded or has the right backend, otherwise in a child process.
+    """Run a study here if Keras is not loaded or has the right backend and device, otherwise in a child process.
 
     Args:
         config: The study's config.
@@ -23,7 +24,8 @@ def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> Stud
     Raises:
         StudyError: The study failed, or its process ended without an answer.
     """
-    if loaded_backend() in (None, config.backend):
+    loaded = loaded_backend()
+    if loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config))):
         return run_study(config, dataset=dataset)
     try:
         with grace(config.shutdown_grace_s):

@@ -146,7 +146,9 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
         faults = setting_faults(jobs)
         try:
             helpers = frozenset().union(*(job.helpers for job in jobs))
-            studies = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd(), helpers=helpers)
+            # A launcher of a cluster trains on machines that may have a GPU where this one has none.
+            trained = [(job.raw, job.labels) for job in jobs]
+            studies = check(trained, folder=Path.cwd(), helpers=helpers, trains_here=_runs_here())
         except ConfigError as error:
             raise ConfigError(_told([*error.faults, *faults], jobs)) from None
     if faults:
