@@ -189,24 +189,28 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: 
     sized_on = next((option for option in options if option.backend == "jax"), options[0])
     try:
         sizes = [sizing.size(with_choice(study.raw, Choice(option=sized_on, reason=""))) for study in studies]
-        if in_this_process:
-            options = [option for option in options if option.backend == sized_on.backend]
     except StudyError as error:  # if it is a fault of the config, the checks find it again
         other = next((option for option in options if option.backend != sized_on.backend), options[0])
         told = str(error.faults[0]) if isinstance(error, ConfigError) else str(error).splitlines()[0]
-        reason = f"it does not work on {sized_on.backend} ({told})"
-        return Choice(option=other, reason=reason)
-    device: Device = "gpu" if has_card and sizing.sees_a_gpu() else "cpu"
+        return Choice(option=other, reason=f"it does not work on {sized_on.backend} ({told})")
+    if in_this_process:
+        options = [option for option in options if option.backend == sized_on.backend]
     side_by_side = [option for option in options if studies[0].candidates.trains_side_by_side(option)]
+    return _by_cost(options, sizes, side_by_side=side_by_side, device=sizing.device if has_card else "cpu")
+
+
+def _by_cost(
+    options: Sequence[Option], sizes: Sequence[StudySize], *, side_by_side: Sequence[Option], device: Device
+) -> Choice:
+    """Return the option that costs least; one that trains side by side if no cost is known."""
     facts = find_facts(device)
-    found = facts and cheapest(
-        options, sizes, facts, side_by_side=side_by_side, device=device, loaded=loaded_backend()
-    )
-    if found:
-        return found
-    option = next(iter(side_by_side), options[0])
+    if facts is not None:
+        loaded = loaded_backend()
+        found = cheapest(options, sizes, facts, side_by_side=side_by_side, device=device, loaded=loaded)
+        if found is not None:
+            return found
     reason = f"costs on a {device.upper()} are not known; `study doctor --measure` measures them"
-    return Choice(option=option, reason=reason)
+    return Choice(option=next(iter(side_by_side), options[0]), reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +244,7 @@ class _Sizing:
         check_task(config, dataset)
         return study_size(config, dataset, model)
 
-    def sees_a_gpu(self) -> bool:
-        """Return whether the loaded backend computes on a GPU."""
-        return device().startswith("gpu")
+    @property
+    def device(self) -> Device:
+        """The kind of device that the loaded backend computes on."""
+        return "gpu" if device().startswith("gpu") else "cpu"

@@ -133,26 +133,12 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     Raises:
         ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
     """
-    from study.core.log_capture import captured
-
     tell_own_files(jobs)
     places = [*sys.path]
     sweeps = command_line.multirun or HydraConfig.get().mode == RunMode.MULTIRUN  # a file can make a sweep too
     if sweeps and (faults := plugin_faults(HydraConfig.get())):
         raise ConfigError(faults)
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        from study.pipeline.preflight import check
-
-        faults = setting_faults(jobs)
-        try:
-            helpers = frozenset().union(*(job.helpers for job in jobs))
-            # A launcher of a cluster trains on machines that may have a GPU where this one has none.
-            trained = [(job.raw, job.labels) for job in jobs]
-            studies = check(trained, folder=Path.cwd(), helpers=helpers, trains_here=_runs_here())
-        except ConfigError as error:
-            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
-    if faults:
-        raise ConfigError(faults)
+    studies = _check(jobs)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
@@ -173,6 +159,26 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     without_result = tell_end(configs)
     page_after_run(command_line.overrides, configs)
     return 1 if without_result else 0
+
+
+def _check(jobs: Sequence[Job]) -> list[CheckedStudy]:
+    """Check all jobs of a command; raise one error with the faults of all."""
+    from study.core.log_capture import captured
+
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        from study.pipeline.preflight import check
+
+        faults = setting_faults(jobs)
+        try:
+            helpers = frozenset().union(*(job.helpers for job in jobs))
+            # A launcher of a cluster trains on machines that may have a GPU where this one has none.
+            trained = [(job.raw, job.labels) for job in jobs]
+            studies = check(trained, folder=Path.cwd(), helpers=helpers, trains_here=_runs_here())
+        except ConfigError as error:
+            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
+    if faults:
+        raise ConfigError(faults)
+    return studies
 
 
 def with_further_faults(error: MisreadError) -> ConfigError:
