@@ -5,6 +5,8 @@ Optuna may change them in any release. So `check_version` refuses every other ve
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -12,10 +14,13 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from study.core.deferred_import import absent, deferred
 from study.core.errors import StudyError
 from study.core.search_space import Value
 
 VERSION = "5.0"
+# Modules that import scikit-learn for its `RandomForestRegressor`.
+_FOREST_MODULES = ("optuna.importance._fanova._fanova", "optuna.importance._mean_decrease_impurity")
 
 
 def check_version() -> None:
@@ -24,11 +29,40 @@ def check_version() -> None:
     Raises:
         StudyError: Another version of Optuna is installed.
     """
-    if optuna.__version__.split(".")[:2] != VERSION.split("."):
+    if not _is_known():
         raise StudyError(
             f"optuna=={optuna.__version__}: expected Optuna {VERSION}.x, since the search uses private parts of it. "
             f"Install it: pip install 'optuna~={VERSION}.0'."
         )
+
+
+def import_plots() -> None:
+    """Import Optuna's plots and importances without scikit-learn and Matplotlib, which take most of the time.
+
+    The plots for Matplotlib (`optuna.visualization.matplotlib`) are imported once they are used. scikit-learn has the
+    random forests of two importances, in the modules `_FOREST_MODULES` of Optuna 5.0: it is imported with the first
+    forest. Other versions of Optuna are imported whole.
+    """
+    if not _is_known():
+        importlib.import_module("optuna.visualization")
+        importlib.import_module("optuna.importance")
+        return
+    with deferred(["optuna.visualization.matplotlib"]):
+        importlib.import_module("optuna.visualization")
+    if "sklearn" in sys.modules or "optuna.importance" in sys.modules:
+        importlib.import_module("optuna.importance")
+        return
+    with absent("sklearn"):
+        importlib.import_module("optuna.importance")
+    for name in _FOREST_MODULES:
+        module: Any = sys.modules[name]
+        module.RandomForestRegressor = _forest
+        module._imports._deferred = None  # the error that scikit-learn was not found
+
+
+def _forest(**arguments: Any) -> Any:
+    """Return a random forest of scikit-learn, which is imported here."""
+    return importlib.import_module("sklearn.ensemble").RandomForestRegressor(**arguments)
 
 
 def trial_id(trial: FrozenTrial | optuna.Trial) -> int:
@@ -131,3 +165,7 @@ class StudySnapshot(optuna.Study):
         """
         del deepcopy
         return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def _is_known() -> bool:
+    return optuna.__version__.split(".")[:2] == VERSION.split(".")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import threading
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
-from study.search.optuna_internals import StudySnapshot
+from study.search.optuna_internals import StudySnapshot, import_plots
 from study.search.samplers import quiet
 
 
 @functools.cache
 def import_in_background() -> None:
-    """Import the plotting modules once, in a separate thread, since that takes half a second."""
-    threading.Thread(target=_import, name="imports", daemon=True).start()
+    """Import the plotting modules once, in a separate thread."""
+    threading.Thread(target=import_plots, name="imports", daemon=True).start()
 
 
 def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> str | None:
@@ -46,7 +45,3 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
     head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
     return head + "\n".join(parts)
 
-
-def _import() -> None:
-    for module in ("optuna.visualization", "optuna.importance"):  # Optuna imports them once they are used
-        importlib.import_module(module)
