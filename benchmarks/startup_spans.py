@@ -20,7 +20,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-BEGAN = (time.perf_counter(), time.process_time())
+# Seconds of the wall clock and of the processor.
+Moment = tuple[float, float]
+
+
+def now() -> Moment:
+    """Return the present moment."""
+    return time.perf_counter(), time.process_time()
+
+
+BEGAN = now()
 
 REST = "rest"
 IMPORT = "import "
@@ -31,7 +40,6 @@ LIBRARIES = (
     *("PIL", "plotly", "pyarrow", "pydantic", "rich", "scipy", "sklearn", "sqlalchemy", "study", "tensorboard"),
     *("tensorflow", "torch"),
 )
-_LEVELS = ("tracing and compiling", "confirmations")
 # Rows by function, as `module:function` or `module:Class.method`.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "composing": (
@@ -78,16 +86,21 @@ GARBAGE = "collecting garbage"
 class Spans:
     """Wall and processor time of the main thread's open spans; each moment counts for the innermost one.
 
+    Args:
+        began: The moment from which time is counted.
+        clock: Returns the present moment.
+
     Attributes:
-        rows: Seconds of wall time, seconds of processor time of all threads, and number of spans, by row.
+        rows: Seconds of wall time, and of processor time of all threads, by row.
+        last: The moment up to which time is counted, by both clocks.
     """
 
-    def __init__(self, began: tuple[float, float] = BEGAN, *, clock: Callable[[], tuple[float, float]] | None = None):
+    def __init__(self, began: Moment, *, clock: Callable[[], Moment]) -> None:
         self.rows: dict[str, list[float]] = {}
         self._open = [REST]
-        self._last = began
+        self.last = began
         self._thread = threading.get_ident()
-        self._clock = clock or (lambda: (time.perf_counter(), time.process_time()))
+        self._clock = clock
 
     @property
     def innermost(self) -> str:
@@ -99,7 +112,6 @@ class Spans:
         if threading.get_ident() == self._thread:
             self.count()
             self._open.append(row)
-            self.rows.setdefault(row, [0.0, 0.0, 0])[2] += 1
 
     def leave(self) -> None:
         """Close the innermost span."""
@@ -109,11 +121,11 @@ class Spans:
 
     def count(self) -> None:
         """Count the time since the last call for the innermost span."""
-        now = self._clock()
-        row = self.rows.setdefault(self._open[-1], [0.0, 0.0, 0])
-        row[0] += now[0] - self._last[0]
-        row[1] += now[1] - self._last[1]
-        self._last = now
+        moment = self._clock()
+        row = self.rows.setdefault(self._open[-1], [0.0, 0.0])
+        row[0] += moment[0] - self.last[0]
+        row[1] += moment[1] - self.last[1]
+        self.last = moment
 
 
 def row_of_import(name: str, innermost: str) -> str:
@@ -121,7 +133,7 @@ def row_of_import(name: str, innermost: str) -> str:
     library = name.partition(".")[0]
     if library in LIBRARIES:
         return IMPORT + library
-    return innermost if innermost.startswith(IMPORT) else f"{IMPORT}others"
+    return innermost if innermost.startswith(IMPORT) else f"{IMPORT}of others"
 
 
 def wrap_functions(spans: Spans, module: Any) -> None:
@@ -169,9 +181,7 @@ def _in_context(spans: Spans, row: str, function: Callable[..., Any]) -> Callabl
     return Timed
 
 
-def _wrap_method(
-    spans: Spans, row: str, owner: type, name: str, *, opens: bool = False, closes: bool = False
-) -> None:
+def _wrap_method(spans: Spans, row: str, owner: type, name: str, *, opens: bool = False, closes: bool = False) -> None:
     inner = getattr(owner, name)
 
     @functools.wraps(inner)
@@ -225,7 +235,7 @@ def write(spans: Spans, path: str) -> None:
     told = {
         "rows": spans.rows,
         "began": BEGAN,
-        "ended": (time.perf_counter(), time.process_time()),
+        "ended": spans.last,
         "children_cpu": children.ru_utime + children.ru_stime,
     }
     with open(path, "w") as file:
@@ -236,7 +246,7 @@ def main() -> int:
     """Run the command."""
     result, *arguments = sys.argv[1:]
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
-    spans = Spans()
+    spans = Spans(BEGAN, clock=now)
     atexit.register(write, spans, os.path.abspath(result))  # the first to be registered is the last to be called
     watch_imports(spans)
     watch_garbage(spans)

@@ -44,4 +44,3 @@ def draw_plots(optuna_study: optuna.Study, *, n_searched: int, prunes: bool) -> 
     parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0) for i, figure in enumerate(figures)]
     head = '<!doctype html><meta charset="utf-8"><title>Optuna: search</title>'
     return head + "\n".join(parts)
-

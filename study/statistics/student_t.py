@@ -38,4 +38,3 @@ def value_above(probability: ArrayLike, freedom: ArrayLike) -> NDArray[np.float6
         freedom: Degrees of freedom, above 0; NaN for others.
     """
     return -special.stdtrit(freedom, probability)  # type: ignore[no-any-return]
-
