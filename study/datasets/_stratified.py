@@ -23,7 +23,7 @@ def stratified_split(labels: NDArray[np.integer], *, n_second: int, seed: int) -
     """
     _, of_class, counts = np.unique(labels, return_inverse=True, return_counts=True)
     members = np.split(np.argsort(of_class, kind="stable"), np.cumsum(counts)[:-1])
-    draw = np.random.RandomState(seed)  # noqa: NPY002 - the generator of scikit-learn
+    draw = np.random.RandomState(seed)  # scikit-learn draws from it
     n_first = _shares(counts, len(labels) - n_second, draw)
     _shares(counts - n_first, n_second, draw)  # these shares are the rest; ties take draws all the same
     parts: tuple[list[Indices], list[Indices]] = ([], [])
@@ -48,4 +48,4 @@ def _shares(counts: NDArray[np.integer], n: int, draw: np.random.RandomState) ->
         raised = draw.choice(tied, size=min(len(tied), lacking), replace=False)
         shares[raised] += 1
         lacking -= len(raised)
-    return shares.astype(np.intp)
+    return np.asarray(shares, np.intp)
