@@ -4,7 +4,7 @@
 
 A run is a whole command in a fresh process and a temporary home: `study run dataset=digits budget.n_trials=10`.
 It runs twice in each home: at first nothing is cached, neither a store nor a compiled program; then both are. With
---against, the runs of two checkouts alternate, so that other load meets both. The tables then show that checkout first.
+--against, the runs of two checkouts alternate, so that other load meets both; the tables show that checkout first.
 
 A moment counts for the innermost row. So the time of SciPy counts for SciPy, whichever library asks for it, and a
 module of no listed library counts for the library that asks for it. Processor seconds are those of all threads; a row

@@ -3,8 +3,8 @@
     python benchmarks/startup_spans.py RESULT.json ARGUMENT ...
 
 The command comes from the first `study` on PYTHONPATH, any checkout's. That checkout is not changed: each import and
-each function in `FUNCTIONS` is wrapped from here. A name that a checkout lacks is left out, and its time counts for the
-caller.
+each function in `FUNCTIONS` is wrapped from here. A name that a checkout lacks is left out, and its time counts for
+the caller.
 """
 
 from __future__ import annotations

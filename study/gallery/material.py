@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from matplotlib import style
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import optuna
@@ -36,20 +36,28 @@ def check_version() -> None:
         )
 
 
-def import_plots() -> None:
-    """Import Optuna's plots and importances without scikit-learn and Matplotlib, which take most of the time.
+def plot_function(name: str) -> Callable[[optuna.Study], Any]:
+    """Return a function of `optuna.visualization`, such as `plot_slice` (in its module `_slice` in Optuna 5.0).
 
-    The plots for Matplotlib (`optuna.visualization.matplotlib`) are imported once they are used. scikit-learn has the
-    random forests of two importances, in the modules `_FOREST_MODULES` of Optuna 5.0: it is imported with the first
-    forest. Other versions of Optuna are imported whole.
+    The whole of `optuna.visualization` imports Matplotlib, for other plots, which takes most of the time. It is
+    imported if someone uses it, or with another version of Optuna.
+
+    Args:
+        name: The function's name without `plot_`.
     """
     if not _is_known():
-        importlib.import_module("optuna.visualization")
-        importlib.import_module("optuna.importance")
-        return
-    with deferred(["optuna.visualization.matplotlib"]):
-        importlib.import_module("optuna.visualization")
-    if "sklearn" in sys.modules or "optuna.importance" in sys.modules:
+        return getattr(optuna.visualization, f"plot_{name}")  # type: ignore[no-any-return]
+    with deferred(["optuna.visualization"]):
+        module = importlib.import_module(f"optuna.visualization._{name}")
+    return getattr(module, f"plot_{name}")  # type: ignore[no-any-return]
+
+
+def import_importance() -> None:
+    """Import `optuna.importance` without scikit-learn, which the modules `_FOREST_MODULES` of Optuna 5.0 import.
+
+    scikit-learn is imported with the first random forest. Other versions of Optuna are imported whole.
+    """
+    if not _is_known() or "sklearn" in sys.modules or "optuna.importance" in sys.modules:
         importlib.import_module("optuna.importance")
         return
     with absent("sklearn"):
