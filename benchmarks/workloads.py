@@ -141,10 +141,11 @@ def write_conf(workload: Workload, folder: Path) -> None:
 def load(workload: Workload) -> Any:
     """Load the data set with this project's splits; `write_conf` must have prepared the working directory."""
     from study.cli.launch.compose import compose_jobs, prepare
-    from study.pipeline.preflight import load_config, load_dataset
+    from study.pipeline.preflight import load_config
+    from study.pipeline.workload import load_dataset
 
     backend = os.environ["KERAS_BACKEND"]
-    (job,) = compose_jobs(prepare([*overrides(workload), f"trainer.backend={backend}"]), multirun=False)
+    (job,) = compose_jobs(prepare([*overrides(workload), "trainer=fit", f"trainer.backend={backend}"]), multirun=False)
     return load_dataset(load_config(job.raw))
 
 

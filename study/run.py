@@ -12,6 +12,7 @@ from study.core.interrupt import grace
 from study.core.log_capture import captured, removed_without_stores
 from study.core.outages import said_through
 from study.core.trainer_interface import BestTrial
+from study.datasets import Dataset
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, leave, record
 from study.pipeline.live_view import open_view
@@ -41,11 +42,12 @@ class StudyOutcome:
     run_id: str
 
 
-def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
+def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | None = None) -> StudyOutcome:
     """Run a study to its end, or continue a stopped one, and return its outcome.
 
     Args:
         config: A config from `load_config`, or a resolved config, which `load_config` then reads.
+        dataset: The study's data set, as `load_dataset` returned it. None (the default): it is loaded.
 
     Raises:
         ConfigError: The config has faults.
@@ -64,7 +66,7 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         captured(config.log_file) as terminal,
         open_view(config.live, stream=terminal) as view,
         said_through(view.message),
-        start_study(config, view) as context,
+        start_study(config, view, dataset=dataset) as context,
     ):
         repeat_first_epoch(context)
         search(context, meanwhile=lambda: confirm_untuned(context))

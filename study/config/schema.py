@@ -19,7 +19,7 @@ from study.core.search_space import Range, Value, n_grid_points
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
-KINDS = ("dense", "convolutional", "recurrent")
+KINDS = ("dense", "embedding", "recurrent", "convolutional")
 # Keys of the section `optimizer` that are not arguments of the optimizer.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 # The sampler that goes through a grid.

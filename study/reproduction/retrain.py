@@ -15,7 +15,7 @@ from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.identity import contents_of
-from study.pipeline.preflight import build_model, build_trainer, load_dataset
+from study.pipeline.workload import build_model, build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.environment import environment
 

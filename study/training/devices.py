@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from study.core.errors import BackendError, StudyError
 from study.core.machine import n_cores, processor
 from study.core.subprocess_call import call_in_subprocess
 from study.training.backend import loaded_backend, select_backend
+
+# Side of the matrices of the product, and the time for which products are taken, in seconds.
+_SIDE, _KEPT_UP_S = 1024, 1.0
 
 
 def device() -> str:
@@ -58,6 +63,20 @@ def gpus(backend: str) -> tuple[str, ...]:
     """
     select_backend(backend)
     return tuple(name for kind, name in _accelerators(backend) if kind == "gpu")
+
+
+def matrix_product_gflops() -> float:
+    """Return the rate of the product of two float32 matrices on JAX, sustained for a second, in GFLOP/s."""
+    import jax
+
+    matrix = jax.random.normal(jax.random.key(0), (_SIDE, _SIDE))
+    product = jax.jit(lambda a: a @ a)
+    jax.block_until_ready(product(matrix))
+    began, n = time.perf_counter(), 0
+    while time.perf_counter() < began + _KEPT_UP_S:
+        jax.block_until_ready(product(matrix))
+        n += 1
+    return n * 2 * _SIDE**3 / (time.perf_counter() - began) / 1e9
 
 
 def _accelerators(backend: str | None) -> list[tuple[str, str]]:

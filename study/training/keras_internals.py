@@ -136,6 +136,18 @@ def all_layers(model: Any) -> list[Any] | None:
     return None if flatten is None else [layer for layer in flatten() if layer is not model]
 
 
+def inner_layers(layer: Any) -> list[Any]:
+    """Return the layers directly inside a layer or a model, by its `_flatten_layers` in Keras 3.15.
+
+    An empty list for a version without this method is harmless: sizes are then those of the layer as a whole.
+
+    Args:
+        layer: A layer or a model.
+    """
+    flatten = getattr(layer, "_flatten_layers", None)
+    return [] if flatten is None else list(flatten(include_self=False, recursive=False))
+
+
 def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
     """Return a function's result without values, by `keras.src.backend.compute_output_spec` in Keras 3.15.
 

@@ -180,7 +180,8 @@ CONTENTS = """
 import sys
 from study.cli.launch.compose import compose_jobs, prepare
 from study.pipeline.identity import contents_of
-from study.pipeline.preflight import build_model, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_model, load_dataset
 (job,) = compose_jobs(prepare(sys.argv[1:]), multirun=False)
 config = load_config(job.raw)
 dataset = load_dataset(config)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from study.config.own_source import find_in_folder, find_module, hidden_by
-from study.config.schema import BACKENDS, KINDS, Stores
+from study.config.schema import BACKENDS, Stores
 from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
 from study.core.machine import cards
@@ -24,12 +24,21 @@ from study.datasets import Whereabouts
 from study.search.study_names import count_studies
 from study.tracking.read_studies import read_experiments
 from study.training.auto import show
-from study.training.auto_costs import find_facts
+from study.training.auto_costs import Device, StudySize, find_facts
 from study.training.devices import ask_for_gpus
 
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
-# Number of trainings for the comparison of trainers: 10 trials, and 5 confirmations of two settings (budget=small).
-_N_TRAININGS = 20
+# Studies for the comparison of trainers, as of budget=small on digits: 10 trials and 5 confirmations of two settings,
+# 5 epochs of 36 steps each.
+_TYPICAL = [
+    StudySize(kind=kind, flops=5 * 1437 * 3 * forward, n_weights=n_weights, n_steps=180, batches=(10, 5, 5))
+    for kind, forward, n_weights in (
+        ("dense", 1.8e4, 9_000),
+        ("embedding", 4e2, 16_000),
+        ("recurrent", 2.8e5, 19_000),
+        ("convolutional", 2.8e6, 800_000),
+    )
+]
 # The modules of this project that load data.
 _DATASETS = "study.datasets."
 _EXTRAS = {"torch": "optimizer-study[torch]"}
@@ -54,20 +63,17 @@ class Finding:
     advice: str = ""
 
 
-def examine(
-    targets: Mapping[str, str | StudyError], facts: object, stores: Stores, *, timeout_s: float
-) -> list[Finding]:
+def examine(targets: Mapping[str, str | StudyError], stores: Stores, *, timeout_s: float) -> list[Finding]:
     """Examine everything that a study needs.
 
     Args:
         targets: The `_target_` of each data set, or the error in its file, by name of the data set.
-        facts: The costs that conf/trainer/auto.yaml records.
         stores: The stores to read.
         timeout_s: Time allowed for a backend to start, in seconds.
     """
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
-        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice(facts)]
+        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice()]
         return [*_packages(), *backends, *others]
 
 
@@ -187,16 +193,17 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
         return Finding(kind="store", name=name, state="broken", detail=place, advice=str(error))
 
 
-def _advice(recorded: object) -> list[Finding]:
-    """Show the costs by which `trainer=auto` chooses."""
-    try:
-        facts = {kind: find_facts(recorded, kind=kind) for kind in KINDS}
-    except StudyError as error:
-        return [Finding(kind="advice", name="trainer=auto", state="broken", detail="no facts", advice=str(error))]
-    shown = dict(show(facts, n=_N_TRAININGS))
-    unread = next((known.unread for known in facts.values() if known.unread), "")
-    damaged = Finding(kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=unread)
-    return [damaged] * bool(unread) + [
-        Finding(kind="advice", name=kind, state="ok" if known.costs else "missing", detail=shown[kind])
-        for kind, known in facts.items()
+def _advice() -> list[Finding]:
+    """Show what studies of each kind of network cost, by which `trainer=auto` chooses."""
+    device: Device = "gpu" if cards() else "cpu"
+    facts = find_facts(device)
+    if facts is None:
+        detail, advice = f"costs on a {device.upper()} are not known", "study doctor --measure measures them."
+        return [Finding(kind="advice", name="trainer=auto", state="missing", detail=detail, advice=advice)]
+    damaged = Finding(
+        kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=facts.unread
+    )
+    return [damaged] * bool(facts.unread) + [
+        Finding(kind="advice", name=kind, state="ok" if kind in facts.costs else "missing", detail=detail)
+        for kind, detail in show(facts, _TYPICAL, device=device)
     ]
