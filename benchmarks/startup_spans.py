@@ -50,6 +50,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "checking": (
         *(f"study.pipeline.preflight:{name}" for name in ("load_config", "check", "check_task")),
+        *(f"study.pipeline.{name}" for name in ("workload:check_task", "choose_trainers:choose_trainers")),
         "study.pipeline.data_check:check_data",
         "study.search.search_check:search_faults",
         *(f"study.training.{name}" for name in ("optimizer_check:optimizer_faults", "trainer_check:trainer_faults")),
@@ -61,8 +62,12 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         *(f"study.search.study_names:{name}" for name in ("check_name", "known_digests")),
         *(f"study.{name}" for name in ("search.ask_tell:open_search", "tracking.study_tracker:open_study")),
     ),
-    "data": ("study.pipeline.preflight:load_dataset",),
-    "building the model": tuple(f"study.pipeline.preflight:{name}" for name in ("build_model", "build_trainer")),
+    "data": ("study.pipeline.preflight:load_dataset", "study.pipeline.workload:load_dataset"),
+    "building the model": tuple(
+        f"study.pipeline.{module}:{name}"
+        for module in ("preflight", "workload")
+        for name in ("build_model", "build_trainer")
+    ),
     "tracing and compiling": (
         *(f"study.training.vectorized.compiler:Compiler.{name}" for name in ("_start_compiling", "_finish_compiling")),
         "jax._src.dispatch:LogElapsedTimeContextManager",
