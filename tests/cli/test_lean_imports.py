@@ -10,9 +10,8 @@ RARE = ["fastapi", "matplotlib", "scipy.stats", "sklearn"]
 AFTER = f"print(json.dumps([name for name in {RARE} if name in sys.modules]))"
 
 KERAS = """
-from study.training.backend import check_settings_file, select_backend
-select_backend("jax")
-check_settings_file()
+from study.training.backend import start_backend
+start_backend("jax")
 import keras
 """
 KERAS_LATER = """
