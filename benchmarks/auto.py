@@ -1,4 +1,4 @@
-"""What `trainer=auto` costs beside the best trainer in hindsight, over a grid of workloads and budgets.
+"""The cost of `trainer=auto` beside the best trainer in hindsight, over a grid of workloads and budgets.
 
     python benchmarks/auto.py                                      # about half an hour on two quiet cores
     python benchmarks/auto.py --workloads digits-mlp zipf_words

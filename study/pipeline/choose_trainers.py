@@ -63,7 +63,11 @@ class _OpenStudy:
 
 
 def choose_trainers(
-    raws: Sequence[Mapping[str, Any]], *, folder: Path, helpers: Collection[str] | None = None
+    raws: Sequence[Mapping[str, Any]],
+    *,
+    folder: Path,
+    helpers: Collection[str] | None = None,
+    in_this_process: bool = False,
 ) -> Chosen:
     """Choose the trainers of a command's studies whose configs leave them open.
 
@@ -74,6 +78,8 @@ def choose_trainers(
         raws: The resolved configs of all jobs.
         folder: The folder where relative paths start.
         helpers: Dotted keys that only references of the configs read. None (the default): they are not known.
+        in_this_process: Choose new trainers for the backend that this process has loaded. Default False: studies on
+            another one run in a process of their own.
 
     Raises:
         ConfigError: The candidates of a config cannot be read.
@@ -88,7 +94,8 @@ def choose_trainers(
         members = [studies[index] for index in group]
         choice = _as_others(members, choices.values())
         if choice is None:
-            choice = _choose(members, _Sizing(folder=folder, helpers=helpers, datasets=datasets))
+            sizing = _Sizing(folder=folder, helpers=helpers, datasets=datasets)
+            choice = _choose(members, sizing, in_this_process=in_this_process)
         choices |= {index: _with_note(choice, studies[index]) for index in group}
     return Chosen(choices=tuple(choices.get(index) for index in range(len(raws))), datasets=datasets)
 
@@ -166,11 +173,14 @@ def _with_note(choice: Choice, study: _OpenStudy) -> Choice:
     return Choice(option=choice.option, reason="; ".join(filter(None, (choice.reason, study.note))))
 
 
-def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing) -> Choice:
+def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: bool) -> Choice:
     """Return the option that costs least for all studies together."""
     options = _common(studies)
+    if in_this_process:
+        options = [option for option in options if loaded_backend() in (None, option.backend)] or options
     if len(options) == 1:
-        return Choice(option=options[0], reason=studies[0].candidates.only_because or "the only one that is installed")
+        only = studies[0].candidates.only_because or "the only one that can be taken here"
+        return Choice(option=options[0], reason=only)
     has_card = bool(cards()) and all(study.raw["trainer"].get("device", "auto") != "cpu" for study in studies)
     kinds = {Reader(study.raw).value("model.kind", default=None) for study in studies}
     if not has_card and kinds == {"convolutional"} and _CONVOLUTIONS_ON_A_CPU in options:
@@ -178,6 +188,8 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing) -> Choice:
     sized_on = next((option for option in options if option.backend == "jax"), options[0])
     try:
         sizes = [sizing.size(with_choice(study.raw, Choice(option=sized_on, reason=""))) for study in studies]
+        if in_this_process:
+            options = [option for option in options if option.backend == sized_on.backend]
     except StudyError as error:  # if it is a fault of the config, the checks find it again
         other = next((option for option in options if option.backend != sized_on.backend), options[0])
         reason = f"on {sized_on.backend} it cannot be built ({str(error).splitlines()[0]})"

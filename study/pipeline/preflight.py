@@ -58,8 +58,8 @@ def load_config(
             name.
         helpers: Dotted keys that only references of the config read. None (the default): they are not known.
         load_own: Import the modules of the user's folder that the config names. Default True.
-        choice: The trainer for `trainer=auto`. None (the default): it is chosen here, for which the data may be loaded
-            and the model built.
+        choice: The trainer for `trainer=auto`. None (the default): it is chosen here, for the backend of this process
+            if it has loaded one. The data may be loaded and the model built for this.
 
     Raises:
         ConfigError: The config has faults; the error holds all of them.
@@ -71,8 +71,7 @@ def load_config(
     raw = resolved.raw
     candidates: list[Fault] = []
     if is_auto(raw):
-        choice = choice or choose_trainers([raw], folder=folder, helpers=helpers).choices[0]
-        assert choice is not None
+        choice = choice or _chosen_here(raw, folder=folder, helpers=helpers)
         candidates, raw = candidate_faults(raw["trainer"]), with_choice(raw, choice)
     trainer = raw.get("trainer")
     backend = trainer.get("backend") if isinstance(trainer, Mapping) else None
@@ -88,6 +87,13 @@ def load_config(
     _check_parts(config, resolved.origins)
     check_stores(config)
     return config
+
+
+def _chosen_here(raw: Mapping[str, Any], *, folder: Path, helpers: Collection[str] | None) -> Choice:
+    """Choose the trainer of one study, which this process trains."""
+    (choice,) = choose_trainers([raw], folder=folder, helpers=helpers, in_this_process=True).choices
+    assert choice is not None
+    return choice
 
 
 def _check_parts(config: StudyConfig, origins: Mapping[str, str]) -> None:

@@ -112,6 +112,7 @@ def test_it_composes_and_is_valid(file, jobs, load):
         if group == "experiment":
             assert job.raw["budget"]["name"] == f"published/{name}"
             assert job.raw["experiment_name"] == name
+            assert job.raw["trainer"]["name"] != "auto"  # a published comparison has one trainer on every machine
         if installed(section):
             load(job)
         else:

@@ -1,5 +1,6 @@
 """The trainers of a command's studies: begun ones, those of an experiment, and new ones."""
 
+import keras
 import pytest
 
 from study.core import machine
@@ -89,7 +90,7 @@ def test_the_choice_is_the_study_that_names_the_trainer(jobs, tmp_path):
     for best, word in ((FIT_TF, "fit"), (SIDE_BY_SIDE, "vectorized")):
         quickest(best)
         auto, named = (
-            load_config(job.raw, folder=tmp_path, labels=job.labels)
+            check([(job.raw, job.labels)], folder=tmp_path)[0].config
             for job in (*jobs("trainer.batch_size=16"), *jobs(f"trainer={word}", "trainer.batch_size=16"))
         )
         assert auto.trainer == named.trainer
@@ -195,3 +196,11 @@ def test_data_that_was_loaded_for_the_choice_is_handed_to_the_studies(jobs, tmp_
     assert one.dataset is two.dataset is not None
     assert one.choice == two.choice
     assert (one.config.trainer.name, one.config.backend) == SIDE_BY_SIDE
+
+
+def test_a_config_that_is_read_alone_gets_a_trainer_for_the_backend_of_this_process(jobs, tmp_path):
+    loaded = keras.backend.backend()
+    quickest(FIT_JAX if loaded == "tensorflow" else FIT_TF)
+    (job,) = jobs("model=mlp")
+    config = load_config(job.raw, folder=tmp_path, labels=job.labels, helpers=job.helpers)
+    assert config.backend == loaded

@@ -16,6 +16,7 @@ from study.core.errors import StudyError
 from study.core.machine import cards, n_cores
 from study.training.auto_costs import Cost, Device, Timing, keep_measured
 from study.training.cost_fit import fit_cost
+from study.training.devices import ask_for_gpus
 
 # Studies of each kind. They differ in epochs, batch size and width, so that the terms of a cost can be separated.
 _DIGITS, _WORDS = "dataset=digits", "dataset=zipf_words"
@@ -70,7 +71,7 @@ def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
         The costs, by kind of network.
 
     Raises:
-        StudyError: The machine's speed cannot be measured, or the file of measurements cannot be written.
+        StudyError: JAX does not start, or the file of measurements cannot be written.
     """
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > n_cores() / 2:
@@ -78,7 +79,7 @@ def measure_all(*, timeout_s: float, stream: TextIO) -> dict[str, list[Cost]]:
             f"This machine is busy (load {busy:.1f} on {n_cores()} cores), so times measured now are inaccurate.\n"
         )
     began = time.monotonic()
-    device: Device = "gpu" if cards() else "cpu"
+    device: Device = "gpu" if cards() and ask_for_gpus("jax", timeout_s=timeout_s) else "cpu"
     speed = measure_speed(timeout_s=timeout_s)
     stream.write(f"start-up of Keras on JAX {speed.start_s:.1f} s, matrix product {speed.gflops:.0f} GFLOP/s\n")
     costs: dict[str, list[Cost]] = {}

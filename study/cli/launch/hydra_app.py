@@ -302,16 +302,17 @@ def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy
     one; a value such as the time makes it another one. The stores are checked again, because earlier jobs wrote to
     them.
     """
+    from study.pipeline.choose_trainers import choose_trainers
     from study.pipeline.preflight import CheckedStudy, check_stores, load_config
 
     for known, study in checked:
         if (known.overrides, known.raw) == (job.overrides, job.raw):
             check_stores(study.config)
             return dataclasses.replace(study, config=dataclasses.replace(study.config, labels=job.labels))
-    choice, folder = chosen.get(job.overrides), Path(get_original_cwd())
-    return CheckedStudy(
-        config=load_config(job.raw, folder=folder, labels=job.labels, helpers=job.helpers, choice=choice)
-    )
+    folder, helpers = Path(get_original_cwd()), job.helpers
+    choice = chosen.get(job.overrides) or choose_trainers([job.raw], folder=folder, helpers=helpers).choices[0]
+    config = load_config(job.raw, folder=folder, labels=job.labels, helpers=helpers, choice=choice)
+    return CheckedStudy(config=config)
 
 
 def _runs_here() -> bool:
