@@ -105,8 +105,8 @@ def main() -> None:
     for checkout in checkouts:
         compileall.compile_dir(checkout / "study", quiet=2)
     machine = describe()
-    print(f"{machine['processor']}, {machine['n_cores']} cores, {machine['system']}, Python {machine['python']},")
-    print(f"{machine['date']}, load {machine['load_before']}. Homes of each checkout: {options.repeats}.")
+    print(f"{machine['processor']}, {machine['n_cores']} cores, Python {machine['python']}, {machine['date']},")
+    print(f"load {machine['load_before']} before. Homes of each checkout: {options.repeats}.")
     for trainer in options.trainer:
         found = measure(checkouts, trainer, repeats=options.repeats)
         medians = {title: [median_run(runs) for runs in columns] for title, columns in found.items()}
