@@ -32,7 +32,7 @@ HOMES = {
     "tensorflow": TRAINING,
     "jax": TRAINING,
     "torch": TRAINING,
-    "sklearn": ("study/datasets",),
+    "sklearn": ("study/datasets", "study/search/optuna_internals.py"),
     "plotly": ("study/report",),
     "jinja2": ("study/report/html",),
     "markupsafe": ("study/report/html",),

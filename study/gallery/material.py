@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from matplotlib import style
 from numpy.typing import NDArray
 
 from study.core.errors import StudyError
@@ -113,6 +112,8 @@ def make_contents(experiment: GalleryExperiment, material: Material) -> PageCont
     Raises:
         StudyError: Studies that the page needs are not in the store.
     """
+    from matplotlib import style  # a run without a page need not import it
+
     try:
         # A matplotlibrc of the working directory changes no picture, and starts no TeX.
         with style.context("default"):

@@ -5,17 +5,22 @@ Optuna may change them in any release. So `check_version` refuses every other ve
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import importlib
+import sys
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from study.core.deferred_import import absent, deferred
 from study.core.errors import StudyError
 from study.core.search_space import Value
 
 VERSION = "5.0"
+# Modules that import scikit-learn for its `RandomForestRegressor`.
+_FOREST_MODULES = ("optuna.importance._fanova._fanova", "optuna.importance._mean_decrease_impurity")
 
 
 def check_version() -> None:
@@ -24,11 +29,48 @@ def check_version() -> None:
     Raises:
         StudyError: Another version of Optuna is installed.
     """
-    if optuna.__version__.split(".")[:2] != VERSION.split("."):
+    if not _is_known():
         raise StudyError(
             f"optuna=={optuna.__version__}: expected Optuna {VERSION}.x, since the search uses private parts of it. "
             f"Install it: pip install 'optuna~={VERSION}.0'."
         )
+
+
+def plot_function(name: str) -> Callable[[optuna.Study], Any]:
+    """Return a function of `optuna.visualization`, such as `plot_slice` (in its module `_slice` in Optuna 5.0).
+
+    The whole of `optuna.visualization` imports Matplotlib, for other plots, which takes most of the time. It is
+    imported if someone uses it, or with another version of Optuna.
+
+    Args:
+        name: The function's name without `plot_`.
+    """
+    if not _is_known():
+        return getattr(optuna.visualization, f"plot_{name}")  # type: ignore[no-any-return]
+    with deferred(["optuna.visualization"]):
+        module = importlib.import_module(f"optuna.visualization._{name}")
+    return getattr(module, f"plot_{name}")  # type: ignore[no-any-return]
+
+
+def import_importance() -> None:
+    """Import `optuna.importance` without scikit-learn, which the modules `_FOREST_MODULES` of Optuna 5.0 import.
+
+    scikit-learn is imported with the first random forest. Other versions of Optuna are imported whole.
+    """
+    if not _is_known() or "sklearn" in sys.modules or "optuna.importance" in sys.modules:
+        importlib.import_module("optuna.importance")
+        return
+    with absent("sklearn"):
+        importlib.import_module("optuna.importance")
+    for name in _FOREST_MODULES:
+        module: Any = sys.modules[name]
+        module.RandomForestRegressor = _forest
+        module._imports._deferred = None  # the error that scikit-learn was not found
+
+
+def _forest(**arguments: Any) -> Any:
+    """Return a random forest of scikit-learn, which is imported here."""
+    return importlib.import_module("sklearn.ensemble").RandomForestRegressor(**arguments)
 
 
 def trial_id(trial: FrozenTrial | optuna.Trial) -> int:
@@ -131,3 +173,7 @@ class StudySnapshot(optuna.Study):
         """
         del deepcopy
         return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def _is_known() -> bool:
+    return optuna.__version__.split(".")[:2] == VERSION.split(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from study.statistics.score_arrays import check_level
 
@@ -36,7 +36,7 @@ def divergence_limit(n_diverged: int, n_runs: int, *, level: float = 0.95) -> fl
         )
     if n_diverged == n_runs:
         return 1.0
-    return float(stats.beta.ppf(check_level(level), n_diverged + 1, n_runs - n_diverged))
+    return float(special.betaincinv(n_diverged + 1, n_runs - n_diverged, check_level(level)))
 
 
 def divergence_spread(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.score_arrays import check_level
+from study.statistics.student_t import probability_above, probability_below, value_above
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def holm_two_sided(t_values: ArrayLike, *, n_seeds: int) -> Floats:
         Adjusted p-values, shape (n_comparisons,).
     """
     t = np.asarray(t_values, dtype=np.float64)
-    above, below = holm(stats.t.sf(t, n_seeds - 1)), holm(stats.t.cdf(t, n_seeds - 1))
+    above, below = holm(probability_above(t, n_seeds - 1)), holm(probability_below(t, n_seeds - 1))
     return np.asarray(np.minimum(1.0, 2.0 * np.minimum(above, below)))
 
 
@@ -105,7 +105,7 @@ def holm_intervals(
             "equal shapes of one axis and at least 3 seeds. Confirm the configurations on more seeds."
         )
     if n_comparisons is not None:
-        width = stats.t.isf(half / n_comparisons, n_seeds - 1) * error
+        width = value_above(half / n_comparisons, n_seeds - 1) * error
         return mean - width, mean + width
     low = _lower_limits(mean, error, freedom=n_seeds - 1, alpha=half)
     high = -_lower_limits(-mean, error, freedom=n_seeds - 1, alpha=half)
@@ -123,8 +123,8 @@ def t_ratio(means: ArrayLike, standard_errors: ArrayLike) -> Floats:
 def _lower_limits(mean: Floats, error: Floats, *, freedom: int, alpha: float) -> Floats:
     if mean.size == 0:
         return mean.copy()
-    rejected = holm(stats.t.sf(t_ratio(mean, error), freedom)) <= alpha
+    rejected = holm(probability_above(t_ratio(mean, error), freedom)) <= alpha
     n_left = mean.size - int(rejected.sum())
     if n_left == 0:
-        return np.asarray(np.maximum(0.0, mean - stats.t.isf(alpha / mean.size, freedom) * error))
-    return np.asarray(np.where(rejected, 0.0, mean - stats.t.isf(alpha / n_left, freedom) * error))
+        return np.asarray(np.maximum(0.0, mean - value_above(alpha / mean.size, freedom) * error))
+    return np.asarray(np.where(rejected, 0.0, mean - value_above(alpha / n_left, freedom) * error))

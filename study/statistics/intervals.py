@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from study.statistics.resolution import observed_step
 from study.statistics.score_arrays import as_finite_scores, check_level
+from study.statistics.student_t import probability_above, value_above
 
 Floats = NDArray[np.float64]
 # Two scores give no interval: with one degree of freedom it is 13 deviations wide on either side.
@@ -148,9 +148,9 @@ def paired_difference(
     if abs(mean) <= 8 * np.finfo(np.float64).eps * float(np.max(np.abs(both))):
         mean = 0.0
     half = float(_half_width(first - second, least_spread=np.asarray(least), level=level))
-    error = half / float(stats.t.isf((1 - level) / 2, n - 1)) if n >= MIN_SEEDS else math.nan
+    error = half / float(value_above((1 - level) / 2, n - 1)) if n >= MIN_SEEDS else math.nan
     # Without any spread and without a step, a and b are equal throughout.
-    p = 1.0 if mean == 0 and n >= MIN_SEEDS else 2.0 * float(stats.t.sf(abs(mean) / error, n - 1))
+    p = 1.0 if mean == 0 and n >= MIN_SEEDS else 2.0 * float(probability_above(abs(mean) / error, n - 1))
     widest = bounds[1] - bounds[0]
     return PairedDifference(
         mean=mean,
@@ -170,4 +170,4 @@ def _half_width(values: Floats, *, least_spread: Floats, level: float) -> Floats
     if n < MIN_SEEDS:
         return np.full(values.shape[:-1], np.nan)
     spread = np.maximum(values.std(axis=-1, ddof=1), least_spread)
-    return np.asarray(stats.t.isf((1 - level) / 2, n - 1) * spread / math.sqrt(n))
+    return np.asarray(value_above((1 - level) / 2, n - 1) * spread / math.sqrt(n))

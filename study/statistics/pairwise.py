@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from study.statistics.holm import holm
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.score_arrays import check_level
+from study.statistics.student_t import probability_above, value_above
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def compare_candidate(
         leads = np.all(mean > 0, axis=-1, keepdims=True)
         adjusted = np.minimum(adjusted, np.where(leads, np.max(p, axis=-1, keepdims=True), 1.0))
         n_pairs = n_optimizers * (n_optimizers - 1) // 2
-        half = stats.t.isf(alpha / (2 * n_pairs), n_seeds - 1) * error
+        half = value_above(alpha / (2 * n_pairs), n_seeds - 1) * error
     else:
         half = np.full_like(mean, np.nan)
     claimed = adjusted <= alpha  # NaN is not
@@ -128,7 +128,7 @@ def _all_pairs(values: Floats, least: Floats) -> tuple[Floats, Floats, Floats, F
     spread = np.maximum(difference.std(axis=-1, ddof=1), np.hypot(least[..., first], least[..., second]))
     error = spread / np.sqrt(n_seeds)
     t = np.where(mean == 0, 0.0, np.abs(mean) / np.where(error > 0, error, np.finfo(np.float64).tiny))
-    p = np.minimum(1.0, 2.0 * stats.t.sf(t, n_seeds - 1))
+    p = np.minimum(1.0, 2.0 * probability_above(t, n_seeds - 1))
     return (
         _matrix(mean, n_optimizers, sign=-1),
         _matrix(error, n_optimizers),

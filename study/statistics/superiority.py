@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import special
 
 from study.statistics.intervals import Interval
 from study.statistics.score_arrays import Direction, as_scores, check_level, sign
@@ -55,14 +55,16 @@ def probability_of_superiority(
     estimate = float(np.mean((first > rival) + 0.5 * (first == rival)))
     if paired:
         n, wins = first.size, first.size * estimate
-        low = float(stats.beta.ppf(tail, wins, n - wins + 1)) if wins > 0 else 0.0
-        high = float(stats.beta.isf(tail, wins + 1, n - wins)) if wins < n else 1.0
+        low = float(special.betaincinv(wins, n - wins + 1, tail)) if wins > 0 else 0.0
+        high = float(special.betainccinv(wins + 1, n - wins, tail)) if wins < n else 1.0
         return Interval(estimate=estimate, low=low, high=high, level=level, n=n)
-    low, high = _newcombe(estimate, first.size, second.size, z=float(stats.norm.isf(tail)))
+    low, high = _newcombe(estimate, first.size, second.size, z=-float(special.ndtri(tail)))
     return Interval(estimate=estimate, low=low, high=high, level=level, n=first.size + second.size)
 
 
 def _newcombe(estimate: float, n_a: int, n_b: int, *, z: float) -> tuple[float, float]:
+    from scipy import optimize  # takes longer to import than all that a run uses of SciPy
+
     m = (n_a + n_b) / 2 - 1
 
     def excess(theta: float) -> float:

@@ -31,7 +31,7 @@ from study.core.machine import cache_folder, holder_text
 from study.core.machine_limits import is_locked
 from study.core.redaction import redact
 from study.tracking.artifact_places import follow_store
-from study.tracking.mlflow_internals import initialize_tables, is_known, migrations
+from study.tracking.mlflow_internals import initialize_tables, is_known, latest_migrations, migrations
 
 _SERVERS = ("http://", "https://")
 # Answers of a proxy whose server is away.
@@ -206,10 +206,9 @@ def _check_database(uri: str, *, create: bool) -> None:
     if "experiments" not in tables:
         advice = "Give MLflow a database of its own: correct tracking_uri."
         raise _error(uri, "the database belongs to another program", advice)
-    known = migrations()
-    if set(heads) == set(known.get_heads()):
+    if set(heads) == latest_migrations():
         return
-    if all(any(revision.revision == head for revision in known.walk_revisions()) for head in heads):
+    if {*heads} <= {revision.revision for revision in migrations().walk_revisions()}:
         advice = f"Take a copy of it, then run: mlflow db upgrade {redact(uri)}"
         raise _error(uri, f"it was written by an older version of MLflow than {mlflow.__version__}", advice)
     advice = "Install the MLflow that wrote it, or choose another store with tracking_uri."

@@ -7,6 +7,7 @@ results, take that way. A function without another way refuses other versions of
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,18 @@ def migrations() -> ScriptDirectory:
         refuse_unknown("the check of a database's version", otherwise="or use a server's http address")
         raise StoreError(f"{folder}: expected the migrations of MLflow, and there are none. Install MLflow again.")
     return ScriptDirectory(str(folder))
+
+
+@functools.cache
+def latest_migrations() -> frozenset[str]:
+    """Return the ids of MLflow's last migrations, which a database of this version has.
+
+    Reading them imports 70 modules each time, so this function reads them once. Use `migrations` to compare others.
+
+    Raises:
+        StoreError: The installed MLflow has no migrations.
+    """
+    return frozenset(migrations().get_heads())
 
 
 def database_of(client: MlflowClient) -> SqlAlchemyStore:

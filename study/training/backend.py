@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import sys
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from study.config.schema import BACKENDS
 from study.core.errors import BackendError, MemoryRanOutError, refuse_out_of_memory
+from study.core.garbage import imports_have_ended
 from study.core.interrupt import uninterrupted
 from study.core.machine import n_cores
 from study.core.machine_limits import address_space_limit
-from study.training.keras_internals import tensorflow_hidden
+from study.training.keras_internals import import_keras, tensorflow_hidden
 from study.training.tensorflow_internals import gradient_registry
 
 # Each library reads these when it starts. They let other processes use the same GPU.
@@ -100,7 +100,8 @@ def _check_settings_file() -> None:
         return
     try:
         with uninterrupted():  # an exception in the middle can crash the process: JAX's library ends with SIGSEGV
-            importlib.import_module("keras")
+            import_keras()
+        imports_have_ended()
     except ImportError as error:  # a missing package is a fault of the config
         refuse_out_of_memory(error, "importing Keras")
         return

@@ -6,15 +6,28 @@ continues without it; the function's docstring says so.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
+from study.core.deferred_import import deferred, is_installed
 from study.core.errors import BackendError
 
 _VERSIONS = "keras>=3.15,<3.16"
 _PASSED_OVER = ("Reshape", "Flatten", "Dropout", "Identity", "ActivityRegularization")
 _DEEPEST = 20
+# Parts of Keras that import scikit-learn and Matplotlib, half of the time that importing Keras takes.
+_RARE_PARTS = ("keras.visualization", "keras.src.visualization", "keras.wrappers")
+
+
+def import_keras() -> None:
+    """Import Keras, and put off those parts of Keras 3.15 that import scikit-learn and Matplotlib until they are used.
+
+    They are `keras.wrappers` and `keras.visualization`, which work as usual. Any other version is imported whole.
+    """
+    with deferred(_RARE_PARTS) if is_installed("keras", "3.15") else nullcontext():
+        importlib.import_module("keras")
 
 
 def data_adapter_class() -> type[Any]:

@@ -205,21 +205,25 @@ def _growth(loss: Section, dataset: Dataset, batch: _Batch) -> float:
     built = instantiate(loss)
     if not isinstance(built, keras.losses.Loss):
         return 0.0
-    y = np.asarray(dataset.train.y[:_N])
-    output = np.linspace(0.1, 0.9, math.prod((len(y), *batch.output.shape[1:])), dtype=np.float32)
-    output = output.reshape(len(y), *batch.output.shape[1:])
     try:
-        once, twice = (
-            float(built(keras.ops.convert_to_tensor(np.concatenate([y] * n)), np.concatenate([output] * n)))
-            for n in (1, 2)
-        )
         built.reduction = None
-        shape = inferred(built, batch.y, batch.output).shape
+        if tuple(inferred(built, batch.y, batch.output).shape):
+            return 0.0  # a number for each example: nothing is computed, for which JAX would compile 50 operations
+        once, twice = (_value(instantiate(loss), dataset, batch, repeats=n) for n in (1, 2))
     except Exception:  # a loss of the user's can need outputs of another kind
         return 0.0
-    if tuple(shape) or not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+    if not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         return 0.0
     return twice / once if once else math.inf
+
+
+def _value(loss: keras.losses.Loss, dataset: Dataset, batch: _Batch, *, repeats: int) -> float:
+    """Return the value of a loss for the same few examples several times, with outputs from 0.1 to 0.9."""
+    y = np.asarray(dataset.train.y[:_N])
+    shape = (len(y), *batch.output.shape[1:])
+    output = np.linspace(0.1, 0.9, math.prod(shape), dtype=np.float32).reshape(shape)
+    y, output = (np.concatenate([array] * repeats) for array in (y, output))
+    return float(loss(keras.ops.convert_to_tensor(y), output))
 
 
 def _not_reset(metric: str | Section) -> str:

@@ -89,3 +89,17 @@ def test_a_loaded_tensorflow_is_not_hidden(monkeypatch):
     before = tensorflow._available
     with without_tensorflow():
         assert tensorflow._available is before
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_only_the_known_version_has_parts_put_off(monkeypatch, is_known):
+    put_off = []
+
+    def import_module(name):
+        found = [finder for finder in sys.meta_path if type(finder).__module__.endswith("deferred_import")]
+        put_off.append((name, len(found)))
+
+    monkeypatch.setattr(keras_internals, "is_installed", lambda *_: is_known)
+    monkeypatch.setattr("study.training.keras_internals.importlib.import_module", import_module)
+    keras_internals.import_keras()
+    assert put_off == [("keras", int(is_known))]
