@@ -53,14 +53,16 @@ class _OpenStudy:
     Attributes:
         raw: The resolved config.
         candidates: What the study can take.
-        settled: The choice that the stores settle; None: they settle none.
-        note: Why the study cannot take the trainer of its experiment. Default: empty, it can, or no study has one.
+        begun: The option that the study began with. Default: None, the study is new.
+        experiment: Name of the study's experiment. Default: empty, its stores cannot be read.
+        usual: The option of most studies of the experiment. Default: None, the experiment is new.
     """
 
     raw: Mapping[str, Any]
     candidates: Candidates
-    settled: Choice | None
-    note: str = ""
+    begun: Option | None = None
+    experiment: str = ""
+    usual: Option | None = None
 
 
 def choose_trainers(
@@ -87,18 +89,20 @@ def choose_trainers(
         StoreError: A store exists and cannot be used.
     """
     studies = {index: _opened(raw, folder=folder) for index, raw in enumerate(raws) if is_auto(raw)}
-    choices = {index: study.settled for index, study in studies.items() if study.settled is not None}
+    sizing = _Sizing(folder=folder, helpers=helpers, datasets={})
+    choices: dict[int, Choice] = {}
+    notes: dict[int, str] = {}
+    for index, study in studies.items():
+        settled, notes[index] = _by_stores(study, sizing)
+        choices |= {index: settled} if settled is not None else {}
     left = [index for index in studies if index not in choices]
-    datasets: dict[str, Dataset] = {}
     together = [left] if _common([studies[index] for index in left]) else [[index] for index in left]
     for group in filter(None, together):
         members = [studies[index] for index in group]
-        choice = _as_others(members, choices.values())
-        if choice is None:
-            sizing = _Sizing(folder=folder, helpers=helpers, datasets=datasets)
-            choice = _choose(members, sizing, in_this_process=in_this_process)
-        choices |= {index: _with_note(choice, studies[index]) for index in group}
-    return Chosen(choices=tuple(choices.get(index) for index in range(len(raws))), datasets=datasets)
+        choice = _as_others(members, choices.values(), sizing)
+        choice = choice or _choose(members, sizing, in_this_process=in_this_process)
+        choices |= {index: _with_note(choice, notes[index]) for index in group}
+    return Chosen(choices=tuple(choices.get(index) for index in range(len(raws))), datasets=sizing.datasets)
 
 
 def section_key(section: Mapping[str, Any]) -> str:
@@ -111,31 +115,36 @@ def section_key(section: Mapping[str, Any]) -> str:
 
 
 def _opened(raw: Mapping[str, Any], *, folder: Path) -> _OpenStudy:
-    """Read what a study can take, and what the stores settle."""
+    """Read what a study can take, and what the stores say of it and of its experiment."""
     candidates, read = find_candidates(raw), Reader(raw)
     named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
     experiment = str(read.value("experiment_name", default=None) or default_experiment_name(*map(str, named)))
     stores = read_stores(read, folder)
     if read.faults:  # refused later, with all others
-        return _OpenStudy(raw=raw, candidates=candidates, settled=None)
+        return _OpenStudy(raw=raw, candidates=candidates)
     known = wait_for_storage(stores, lambda: list(read_known_studies(stores, experiment).values()))
-    for option in candidates.options:
-        if any(_is_this(study, raw, option, experiment) for study in known):
-            return _OpenStudy(
-                raw=raw, candidates=candidates, settled=Choice(option=option, reason="this study began with it")
-            )
-    usual = _usual(known)
-    if usual is None or usual in candidates.options:
-        reason = f"as the other studies of {experiment}"
-        settled = None if usual is None else Choice(option=usual, reason=reason)
-        return _OpenStudy(raw=raw, candidates=candidates, settled=settled)
-    why = f" ({candidates.only_because})" if candidates.only_because else ""
+    begun = (
+        option for option in candidates.options if any(_is_this(study, raw, option, experiment) for study in known)
+    )
     return _OpenStudy(
-        raw=raw,
-        candidates=candidates,
-        settled=None,
-        note=f"the other studies of {experiment} have {usual}, which "
-        f"this one cannot take{why}, so their numbers are of different trainers",
+        raw=raw, candidates=candidates, begun=next(begun, None), experiment=experiment, usual=_usual(known)
+    )
+
+
+def _by_stores(study: _OpenStudy, sizing: _Sizing) -> tuple[Choice | None, str]:
+    """Return the trainer that a study began with, or that of its experiment, if it can take it; and if not, why."""
+    if study.begun is not None:
+        return Choice(option=study.begun, reason="this study began with it"), ""
+    usual = study.usual
+    if usual is None:
+        return None, ""
+    why = study.candidates.only_because
+    if usual in study.candidates.options and not (why := sizing.refusal(study.raw, usual)):
+        return Choice(option=usual, reason=f"as the other studies of {study.experiment}"), ""
+    told = f"which this one cannot take ({why})" if why else "which this one cannot take"
+    return (
+        None,
+        f"the other studies of {study.experiment} have {usual}, {told}; their numbers are of different trainers",
     )
 
 
@@ -162,16 +171,19 @@ def _common(studies: Sequence[_OpenStudy]) -> list[Option]:
     return [option for option in first if all(option in options for options in others)]
 
 
-def _as_others(studies: Sequence[_OpenStudy], choices: Collection[Choice]) -> Choice | None:
+def _as_others(studies: Sequence[_OpenStudy], choices: Collection[Choice], sizing: _Sizing) -> Choice | None:
     """Return the trainer of the command's other studies, if they agree and these can take it."""
     settled = {choice.option for choice in choices}
     if len(settled) != 1 or not settled <= {*_common(studies)}:
         return None
-    return Choice(option=settled.pop(), reason="as the other studies of this command")
+    (option,) = settled
+    if any(sizing.refusal(study.raw, option) for study in studies):
+        return None
+    return Choice(option=option, reason="as the other studies of this command")
 
 
-def _with_note(choice: Choice, study: _OpenStudy) -> Choice:
-    return Choice(option=choice.option, reason="; ".join(filter(None, (choice.reason, study.note))))
+def _with_note(choice: Choice, note: str) -> Choice:
+    return Choice(option=choice.option, reason="; ".join(filter(None, (choice.reason, note))))
 
 
 def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: bool) -> Choice:
@@ -191,8 +203,7 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: 
         sizes = [sizing.size(with_choice(study.raw, Choice(option=sized_on, reason=""))) for study in studies]
     except StudyError as error:  # if it is a fault of the config, the checks find it again
         other = next((option for option in options if option.backend != sized_on.backend), options[0])
-        told = str(error.faults[0]) if isinstance(error, ConfigError) else str(error).splitlines()[0]
-        return Choice(option=other, reason=f"it does not work on {sized_on.backend} ({told})")
+        return Choice(option=other, reason=f"it does not work on {sized_on.backend} ({_first_line(error)})")
     if in_this_process:
         options = [option for option in options if option.backend == sized_on.backend]
     side_by_side = [option for option in options if studies[0].candidates.trains_side_by_side(option)]
@@ -244,7 +255,26 @@ class _Sizing:
         check_task(config, dataset)
         return study_size(config, dataset, model)
 
+    def refusal(self, raw: Mapping[str, Any], option: Option) -> str:
+        """Return why a study cannot be set up with an option; empty if it can, or on a backend of another process.
+
+        Args:
+            raw: The resolved config, which leaves the trainer open.
+            option: The option.
+        """
+        if loaded_backend() not in (None, option.backend):
+            return ""
+        try:
+            self.size(with_choice(raw, Choice(option=option, reason="")))
+        except StudyError as error:
+            return _first_line(error)
+        return ""
+
     @property
     def device(self) -> Device:
         """The kind of device that the loaded backend computes on."""
         return "gpu" if device().startswith("gpu") else "cpu"
+
+
+def _first_line(error: StudyError) -> str:
+    return str(error.faults[0]) if isinstance(error, ConfigError) else str(error).splitlines()[0]

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from study.core import machine
-from study.core.errors import ConfigError
+from study.core.errors import ConfigError, StudyError
 from study.pipeline.choose_trainers import choose_trainers
 from study.pipeline.preflight import check, load_config
 from study.search.ask_tell import open_search
@@ -121,8 +121,8 @@ def test_a_study_that_cannot_take_its_experiments_trainer_says_so(choose, begin)
     (choice,) = choose("optimizer=sgd", "trainer.backend=jax")
     assert choice.option == SIDE_BY_SIDE
     assert choice.reason.endswith(
-        "; the other studies of digits-mlp have fit on tensorflow, which this one cannot take (trainer.backend=jax), "
-        "so their numbers are of different trainers"
+        "; the other studies of digits-mlp have fit on tensorflow, which this one cannot take (trainer.backend=jax); "
+        "their numbers are of different trainers"
     )
 
 
@@ -173,7 +173,7 @@ def test_unknown_costs_are_told(choose):
 
 def test_on_a_gpu_that_was_not_measured_many_trials_train_at_once_convolutions_too(choose, own, monkeypatch):
     (own / "cards" / "0").mkdir(parents=True)
-    monkeypatch.setattr("study.training.devices.device", lambda: "gpu: H200")
+    monkeypatch.setattr("study.pipeline.choose_trainers.device", lambda: "gpu: H200")
     (choice,) = choose("model=cnn_2c2d")
     reason = "costs on a GPU are not known; `study doctor --measure` measures them"
     assert (choice.option, choice.reason) == (SIDE_BY_SIDE, reason)
@@ -204,3 +204,21 @@ def test_a_config_that_is_read_alone_gets_a_trainer_for_the_backend_of_this_proc
     (job,) = jobs("model=mlp")
     config = load_config(job.raw, folder=tmp_path, labels=job.labels, helpers=job.helpers)
     assert config.backend == loaded
+
+
+def test_a_study_that_does_not_work_on_its_experiments_backend_gets_another(choose, begin, monkeypatch):
+    loaded, other = keras.backend.backend(), FIT_JAX if keras.backend.backend() == "tensorflow" else FIT_TF
+    begin("optimizer=adam", "trainer=fit", f"trainer.backend={loaded}")
+    quickest(other)
+
+    def refuse(config, dataset):
+        del dataset
+        if config.backend == loaded:
+            raise StudyError(f"not on {loaded}")
+
+    monkeypatch.setattr("study.pipeline.choose_trainers.check_task", refuse)
+    (choice,) = choose("optimizer=sgd")
+    assert choice.option.backend == other.backend
+    assert f"the other studies of digits-mlp have fit on {loaded}, which this one cannot take (not on {loaded}); " in (
+        choice.reason
+    )
