@@ -6,22 +6,15 @@ Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", 
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
-from numpy.typing import NDArray
 
 from study.datasets import Dataset, Whereabouts
 from study.datasets._images import Images
 from study.datasets._split import SplitPlan, split_images
-from study.datasets._stratified import stratified_split
 
 # 2: the test split is drawn from all examples; it was the last 360, which are of other writers.
 NUMBERS_VERSION = 2
-_PIXEL_MAX, _SIDE = 16, 8
-# The file in scikit-learn 1.9. Reading it without importing scikit-learn saves half a second.
-_FILE = "datasets/data/digits.csv.gz"
+_PIXEL_MAX = 16
 # A fifth. The draw has a fixed seed, so all studies have the same test split.
 _N_TEST, _TEST_SEED = 360, 0
 
@@ -47,9 +40,14 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
         ConfigError: An argument is invalid.
     """
     plan = SplitPlan(n_validation=n_validation, validation=validation, scaling=scaling, split_seed=split_seed)
-    pixels, y = _read()
-    x = pixels.reshape(-1, _SIDE, _SIDE, 1)
-    train, test = stratified_split(y, n_second=_N_TEST, seed=_TEST_SEED)
+    # Imported late: scikit-learn takes a second, and no other data set needs it.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    x = digits.images.astype(np.uint8)[..., np.newaxis]
+    y = digits.target.astype(np.int32)
+    train, test = train_test_split(np.arange(len(y)), test_size=_N_TEST, random_state=_TEST_SEED, stratify=y)
     images = Images(
         source="scikit-learn's load_digits", train=(x[train], y[train]), test=(x[test], y[test]), pixel_max=_PIXEL_MAX
     )
@@ -59,17 +57,3 @@ def load(*, n_validation: int, validation: str, scaling: str = "unit", split_see
 def whereabouts() -> Whereabouts:
     """Return the place that the data set would be read from."""
     return Whereabouts(place="scikit-learn's load_digits")
-
-
-def _read() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Return the pixels, shape (1797, 64), and the classes, shape (1797,)."""
-    found = importlib.util.find_spec("sklearn")
-    for folder in [] if found is None else found.submodule_search_locations or []:
-        file = Path(folder) / _FILE
-        if file.is_file():
-            table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
-            return table[:, :-1], table[:, -1].astype(np.int32)
-    from sklearn.datasets import load_digits  # another version may have the file elsewhere
-
-    digits = load_digits()
-    return digits.data.astype(np.uint8), digits.target.astype(np.int32)
