@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if missing := [name for name in _SERVER if importlib.util.find_spec(name) is None]:
         raise StudyError(
-            f"study ui: MLflow's server needs {' and '.join(missing)}, not installed here: expected the package mlflow "
+            f"MLflow's server needs {' and '.join(missing)}, not installed here: expected the package mlflow "
             "with all that it needs, and a wheelhouse holds only what a study needs. `study list` and `study compare` "
             "work here. For MLflow's pages, copy mlruns/ to a machine with the whole install and run study ui there."
         )
