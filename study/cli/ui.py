@@ -40,12 +40,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
     options = parser.parse_args(arguments)
-    if missing := [name for name in _SERVER if importlib.util.find_spec(name) is None]:
-        raise StudyError(
-            f"MLflow's server needs {' and '.join(missing)}, not installed here: expected the package mlflow "
-            "with all that it needs, and a wheelhouse holds only what a study needs. `study list` and `study compare` "
-            "work here. For MLflow's pages, copy mlruns/ to a machine with the whole install and run study ui there."
-        )
+    _check_server()
     # Imported late: MLflow takes seconds, and --help does not need it.
     from study.tracking.experiment_views import VIEWS, view_path
     from study.tracking.read_studies import read_experiments
@@ -78,6 +73,16 @@ def main(arguments: list[str]) -> int:
             return server.wait()
         finally:
             _end(server)
+
+
+def _check_server() -> None:
+    """Refuse an install without MLflow's server."""
+    if missing := [name for name in _SERVER if importlib.util.find_spec(name) is None]:
+        raise StudyError(
+            f"MLflow's server needs {' and '.join(missing)}, not installed here: expected the package mlflow "
+            "with all that it needs, and a wheelhouse holds only what a study needs. `study list` and `study compare` "
+            "work here. For MLflow's pages, copy mlruns/ to a machine with the whole install and run study ui there."
+        )
 
 
 def serve(parent: int) -> None:

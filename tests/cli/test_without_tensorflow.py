@@ -1,4 +1,4 @@
-"""The way from `study run` to `study compare` on JAX, on a machine where TensorFlow can be neither found nor imported."""
+"""The way from `study run` to `study compare` on JAX, where TensorFlow can be neither found nor imported."""
 
 import importlib.util
 
