@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -279,6 +280,8 @@ def test_wheels_are_installed_where_a_study_takes_them_for_installed(
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     assert importlib.util.find_spec("carried_alone").origin == str(folder / "carried_alone.py")
     assert source_digests(["carried_alone.x"]) == {}
+    (project,) = importlib.metadata.distributions(name="optimizer-study", path=[str(folder)])
+    assert project.version == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert os.access(target / "bin" / "study", os.X_OK)
 
 

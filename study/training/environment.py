@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
 
-from study.core.packages import PACKAGES
+from study.core.packages import PACKAGES, installed_version
 from study.training.backend import loaded_backend
 from study.training.devices import device
 
@@ -22,8 +20,8 @@ def environment() -> dict[str, str]:
     if loaded_backend() is not None:
         found["device"] = device()
     for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+        if (version := installed_version(package)) is not None:
+            found[package] = version
     here = Path(__file__).parent
     described = subprocess.run(
         ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
