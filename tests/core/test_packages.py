@@ -17,6 +17,7 @@ def only_skinny(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", version)
 
 
-def test_the_version_is_that_of_the_package_or_of_one_with_the_same_modules(only_skinny):
+@pytest.mark.usefixtures("only_skinny")
+def test_the_version_is_that_of_the_package_or_of_one_with_the_same_modules():
     assert installed_version("mlflow") == "3.17.2"
     assert installed_version("keras") is None
