@@ -27,20 +27,40 @@ def first_images(*, n_train: int, n_validation: int, split_seed: int) -> Dataset
     )
 
 
-def cifar_shaped(*, n_train: int, n_validation: int, split_seed: int) -> Dataset:
+def cifar_shaped(*, n_train: int, n_validation: int, side: int = 32, split_seed: int) -> Dataset:
     """Make images of CIFAR-10's shape: noise around one picture for each of ten classes.
 
     Args:
         n_train: Examples to train on.
         n_validation: Examples to validate on, and as many to test on.
+        side: Height and width of an image. Default 32.
         split_seed: Seed of the noise.
     """
     rng = np.random.default_rng(split_seed)
-    pictures = rng.standard_normal((10, 32, 32, 3), dtype=np.float32)
+    pictures = rng.standard_normal((10, side, side, 3), dtype=np.float32)
 
     def split(n: int) -> Split:
         y = rng.integers(10, size=n, dtype=np.int32)
-        return Split(x=pictures[y] + 3 * rng.standard_normal((n, 32, 32, 3), dtype=np.float32), y=y)
+        return Split(x=pictures[y] + 3 * rng.standard_normal((n, side, side, 3), dtype=np.float32), y=y)
 
     parts = {"train": split(n_train), "validation": split(n_validation), "test": split(n_validation)}
     return Dataset(name="cifar_shaped", source="random numbers", n_outputs=10, **parts)
+
+
+def fashion_shaped(*, n_train: int, n_validation: int, side: int = 28, split_seed: int) -> Dataset:
+    """Make images of Fashion-MNIST's shape: random pixels, from 0 to 1 as that data set is read.
+
+    Args:
+        n_train: Examples to train on.
+        n_validation: Examples to validate on, and as many to test on.
+        side: Height and width of an image. Default 28.
+        split_seed: Seed of the pixels and of the classes.
+    """
+    rng = np.random.default_rng(split_seed)
+
+    def split(n: int) -> Split:
+        pixels = rng.integers(256, size=(n, side, side, 1), dtype=np.uint8)
+        return Split(x=pixels / np.float32(255), y=rng.integers(10, size=n, dtype=np.int32))
+
+    parts = {"train": split(n_train), "validation": split(n_validation), "test": split(n_validation)}
+    return Dataset(name="fashion_shaped", source="random numbers", n_outputs=10, **parts)

@@ -165,7 +165,7 @@ def main() -> None:
         return
     print(f"{os.cpu_count()} cores, trainer=fit, trainer.backend={options.backend}")
     for name in options.workloads or WORKLOADS:
-        overrides = [*WORKLOADS[name], *COMMON, f"trainer.backend={options.backend}"]
+        overrides = [*WORKLOADS[name], *COMMON, "trainer=fit", f"trainer.backend={options.backend}"]
         overrides += [f"budget.n_trials={options.n_trials}"] if options.n_trials else []
         with tempfile.TemporaryDirectory() as folder:
             answer = Path(folder) / "answer.json"

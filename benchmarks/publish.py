@@ -2,17 +2,22 @@
 
     python benchmarks/publish.py
 
-It reads benchmarks/results/{throughput,scaling}-{cpu,gpu}.json, which `throughput.py --out` and `scaling.py --out`
-write. For missing results the page says that they were not measured.
+It reads benchmarks/results/{throughput,scaling}-cpu.json, which `throughput.py --out` and `scaling.py --out` write,
+and benchmarks/results/gpu.jsonl of `gpu.py --out`. For missing results the page says that they were not measured.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # find the packages of a checkout that is not installed, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
+from benchmarks.gpu_rows.page import Line, NotPublishableError, read_lines, section
 from benchmarks.pictures import draw_capacity, draw_store, draw_throughput
 from benchmarks.tables import (
     capacity_table,
@@ -24,13 +29,13 @@ from benchmarks.tables import (
 )
 from benchmarks.workloads import WORKLOADS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 NOT_MEASURED = "Not measured."
 _HEAD = """# Benchmarks
 
-`python benchmarks/publish.py` writes this page from the measurements of `benchmarks/throughput.py` and
-`benchmarks/scaling.py`. Their docstrings describe the method, and you can run them yourself. Compare numbers within a
-table only: those were measured side by side on one machine.
+`python benchmarks/publish.py` writes this page from the measurements of `benchmarks/throughput.py`,
+`benchmarks/scaling.py` and `benchmarks/gpu.py`. Their docstrings describe the method, and you can run them yourself.
+Compare numbers within a table only: those were measured side by side on one machine.
 
 - *seconds*: the time of a whole study as a user starts it: process, imports, compilation, search and every record. For
   this project's trainers it includes the confirmations, which the others do not have. For contenders that train one by
@@ -50,28 +55,22 @@ table only: those were measured side by side on one machine.
 """
 
 
-def document(results: Mapping[str, Mapping[str, Any]], pictures: Path) -> str:
+def document(results: Mapping[str, Mapping[str, Any]], pictures: Path, *, gpu: Sequence[Line] = ()) -> str:
     """Draw the pictures and return the page.
 
     Args:
-        results: The stored results, by `throughput-cpu`, `throughput-gpu`, `scaling-cpu` and `scaling-gpu`.
+        results: The stored results, by `throughput-cpu` and `scaling-cpu`.
         pictures: The folder of the pictures.
+        gpu: The lines that were measured on a GPU. Default: none.
     """
-    parts = [_HEAD]
-    for device, title in (("cpu", "Without a GPU"), ("gpu", "On a GPU")):
-        parts.append(f"## {title}\n")
-        throughput, scaling = results.get(f"throughput-{device}", {}), results.get(f"scaling-{device}", {})
-        if throughput:
-            draw_throughput(throughput, pictures / f"throughput-{device}.svg")
-            parts.append(f"![Trials a minute](pictures/throughput-{device}.svg)\n")
-        parts += [_workload(name, throughput.get(name)) for name in WORKLOADS if _belongs(name, device)]
-        parts += _scaling(scaling, device, pictures)
+    parts = [_HEAD, "## Without a GPU\n"]
+    if throughput := results.get("throughput-cpu", {}):
+        draw_throughput(throughput, pictures / "throughput-cpu.svg")
+        parts.append("![Trials a minute](pictures/throughput-cpu.svg)\n")
+    parts += [_workload(name, throughput.get(name)) for name, workload in WORKLOADS.items() if workload.published]
+    parts += _scaling(results.get("scaling-cpu", {}), pictures)
+    parts += ["## On a GPU\n", section(gpu)]
     return "\n".join(parts).rstrip() + "\n"
-
-
-def _belongs(name: str, device: str) -> bool:
-    workload = WORKLOADS[name]
-    return bool(workload.n_trials_gpu) if device == "gpu" else workload.on_cpu
 
 
 def _workload(name: str, found: Mapping[str, Any] | None) -> str:
@@ -86,16 +85,14 @@ def _workload(name: str, found: Mapping[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
-def _scaling(found: Mapping[str, Any], device: str, pictures: Path) -> list[str]:
+def _scaling(found: Mapping[str, Any], pictures: Path) -> list[str]:
     lines = ["### Cost of a trial against the number trained at once\n"]
     if capacity := found.get("capacity"):
-        draw_capacity(capacity["rows"], pictures / f"capacity-{device}.svg")
-        lines += [f"{capacity['workload']}, `trainer=vectorized`.\n", f"![Capacity](pictures/capacity-{device}.svg)\n"]
+        draw_capacity(capacity["rows"], pictures / "capacity-cpu.svg")
+        lines += [f"{capacity['workload']}, `trainer=vectorized`.\n", "![Capacity](pictures/capacity-cpu.svg)\n"]
         lines += [capacity_table(capacity["rows"]), "", f"- {machine_line(capacity['machine'])}\n"]
     else:
         lines.append(f"{NOT_MEASURED}\n")
-    if device == "gpu":  # the store does not depend on a GPU
-        return lines
     lines.append("### Cost of a trial against the number in the store\n")
     if store := found.get("store"):
         draw_store(store["samplers"], pictures / "store.svg")
@@ -109,10 +106,16 @@ def _scaling(found: Mapping[str, Any], device: str, pictures: Path) -> list[str]
 
 def main() -> None:
     """Write the page and the pictures."""
-    results = {path.stem: json.loads(path.read_text()) for path in (ROOT / "benchmarks" / "results").glob("*.json")}
+    stored = ROOT / "benchmarks" / "results"
+    results = {path.stem: json.loads(path.read_text()) for path in stored.glob("*.json")}
+    try:
+        gpu = read_lines(stored / "gpu.jsonl")
+    except NotPublishableError as error:
+        raise SystemExit(f"benchmarks/publish.py: {error}") from error
     page = ROOT / "docs" / "benchmarks.md"
-    page.write_text(document(results, ROOT / "docs" / "pictures"))
-    print(f"written: {page.relative_to(ROOT)}; read: {', '.join(sorted(results)) or 'nothing'}")
+    page.write_text(document(results, ROOT / "docs" / "pictures", gpu=gpu))
+    read = [*sorted(results), *(["gpu"] if gpu else [])]
+    print(f"written: {page.relative_to(ROOT)}; read: {', '.join(read) or 'nothing'}")
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Measure, print and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, help="default: all that this machine can run")
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, help="default: all but tiny")
     parser.add_argument("--n-trials", nargs="+", type=int, help="default: the workload's own numbers")
     parser.add_argument(
         "--n-slow", nargs=2, type=int, help="trials of the two runs of a contender that trains one by one"
@@ -152,14 +152,12 @@ def main() -> None:
     if os.getloadavg()[0] > 0.5:
         print(f"load {os.getloadavg()[0]:.1f}: other programs compute here, so these results are not reliable")
     there = {name: all(map(importlib.util.find_spec, CONTENDERS[name].needs)) for name in options.contenders}
-    on_gpu = machine.ask("multiply")["device"] == "gpu"
     missing = [name for name, is_there in there.items() if not is_there]
-    print(f"not installed: {', '.join(missing) or 'none'}; {'a GPU' if on_gpu else 'no GPU: not measured on one'}")
+    print(f"not installed: {', '.join(missing) or 'none'}")
     for name, workload in WORKLOADS.items():
-        own = workload.n_trials_gpu if on_gpu else workload.n_trials if workload.on_cpu else ()
-        if name not in (options.workloads or [name]) or not (own or options.workloads):
+        if name not in options.workloads if options.workloads else not workload.published:
             continue
-        n_trials = options.n_trials or list(own or workload.n_trials)
+        n_trials = options.n_trials or list(workload.n_trials)
         print(f"\n{name}, {n_trials} trials, load {os.getloadavg()[0]:.1f}", flush=True)
         chosen = [contender for contender in options.contenders if there[contender]]
         n_slow = tuple(options.n_slow) if options.n_slow else None

@@ -21,27 +21,25 @@ class Workload:
         batch_size: Examples a step.
         n_epochs: Epochs a trial.
         n_trials: Trials of a study.
-        n_trials_gpu: Numbers of trials of the studies on a GPU; empty: it is not run there.
         n_slow: Trials of the two runs of a contender that trains one by one.
         n_slow_fit: The same for this project's `fit`, whose trials after the first cost less; None: as `n_slow`.
         n_confirmations: Confirmations of each of the two settings, which this project trains after the search.
         data: Arguments of the function of benchmarks/data.py.
         arguments: Arguments of the model.
-        on_cpu: Whether a CPU can run it in an acceptable time.
+        published: Whether it is measured by default, and has a table in docs/benchmarks.md.
     """
 
     dataset: str
     model: str
     batch_size: int
     n_epochs: int
-    n_trials: Sequence[int]
-    n_trials_gpu: Sequence[int] = ()
+    n_trials: Sequence[int] = ()
     n_slow: tuple[int, int] = (1, 3)
     n_slow_fit: tuple[int, int] | None = None
     n_confirmations: int = 5
     data: dict[str, int] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
-    on_cpu: bool = True
+    published: bool = True
 
 
 WORKLOADS = {
@@ -52,7 +50,6 @@ WORKLOADS = {
         batch_size=32,
         n_epochs=10,
         n_trials=(256, 1024),
-        n_trials_gpu=(256, 512, 1024, 2048),
         n_slow=(2, 8),
         n_slow_fit=(8, 64),
     ),
@@ -63,7 +60,6 @@ WORKLOADS = {
         batch_size=128,
         n_epochs=5,
         n_trials=(64,),
-        n_trials_gpu=(64, 256, 512, 2048),
         n_slow_fit=(1, 9),
     ),
     "first_images-lstm": Workload(
@@ -74,7 +70,6 @@ WORKLOADS = {
         batch_size=128,
         n_epochs=2,
         n_trials=(16,),
-        n_trials_gpu=(64, 512, 2048),
         n_confirmations=1,
     ),
     "first_images-cnn_2c2d": Workload(
@@ -84,19 +79,7 @@ WORKLOADS = {
         batch_size=128,
         n_epochs=1,
         n_trials=(4,),
-        n_trials_gpu=(64, 512),
         n_confirmations=1,
-    ),
-    "cifar_shaped-resnet20": Workload(
-        dataset="cifar_shaped",
-        data={"n_train": 12_800, "n_validation": 1280},
-        model="resnet20",
-        batch_size=128,
-        n_epochs=1,
-        n_trials=(4,),
-        n_trials_gpu=(64, 512),
-        n_confirmations=1,
-        on_cpu=False,
     ),
     "tiny": Workload(  # to try the benchmark itself
         dataset="digits",
@@ -107,7 +90,7 @@ WORKLOADS = {
         n_trials=(2,),
         n_slow=(1, 2),
         n_confirmations=1,
-        on_cpu=False,
+        published=False,
     ),
 }
 
@@ -141,10 +124,11 @@ def write_conf(workload: Workload, folder: Path) -> None:
 def load(workload: Workload) -> Any:
     """Load the data set with this project's splits; `write_conf` must have prepared the working directory."""
     from study.cli.launch.compose import compose_jobs, prepare
-    from study.pipeline.preflight import load_config, load_dataset
+    from study.pipeline.preflight import load_config
+    from study.pipeline.workload import load_dataset
 
     backend = os.environ["KERAS_BACKEND"]
-    (job,) = compose_jobs(prepare([*overrides(workload), f"trainer.backend={backend}"]), multirun=False)
+    (job,) = compose_jobs(prepare([*overrides(workload), "trainer=fit", f"trainer.backend={backend}"]), multirun=False)
     return load_dataset(load_config(job.raw))
 
 
@@ -156,17 +140,21 @@ def build(workload: Workload, dataset: Any) -> Any:
     return make(dataset.input_shape, dataset.n_outputs, **workload.arguments)
 
 
-def gigaflops(workload: Workload) -> float:
+def gigaflops(workload: Workload, dataset: Any = None) -> float:
     """Return the multiplications and additions of the matrix products of one trial's training and validation, in 1e9.
 
     A product with a matrix takes two for each weight and example, forward, and as many for each of its two gradients.
     The gradient of the data is not needed. So a net of dense layers takes six for each weight and example, but four in
     its first layer. Operations that are not products (activations, optimizer) are not counted.
+
+    Args:
+        workload: The workload.
+        dataset: Its data set. Default: load it.
     """
-    dataset = load(workload)
-    layers = [cost for layer in build(workload, dataset).layers if (cost := _forward(layer))]
-    forward = sum(whole for whole, _ in layers)
-    training = 3 * forward - layers[0][1]
+    dataset = load(workload) if dataset is None else dataset
+    costs = [_forward(layer) for layer in build(workload, dataset).layers if layer.weights]
+    forward = sum(whole for whole, _ in filter(None, costs))
+    training = 3 * forward - (costs[0][1] if costs[0] else 0)  # an embedding before the first product needs a gradient
     n_train, n_validation = len(dataset.train), len(dataset.validation)
     return float(workload.n_epochs * (n_train * training + n_validation * forward)) / 1e9
 

@@ -16,8 +16,9 @@ from study.cli.launch.compose import compose_jobs, prepare
 from study.core.trainer_interface import EpochReport, OnEpoch, Together, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.live_view import open_view
-from study.pipeline.preflight import load_config, load_dataset
+from study.pipeline.preflight import load_config
 from study.pipeline.search_phase import search as run_search
+from study.pipeline.workload import load_dataset
 from study.search.ask_tell import open_search
 from study.tracking.study_tracker import open_study
 
@@ -66,7 +67,7 @@ def measure(sampler: str, *, marks: Sequence[int], folder: Path) -> list[dict[st
         `batch_cpu_ms`, if a batch fitted before the mark.
     """
     overrides = ["optimizer=adam", "dataset=digits", f"sampler={sampler}", f"budget.n_trials={max(marks)}"]
-    overrides += ["budget.n_epochs=1", "live=false", "tracking.system_metrics=false"]
+    overrides += ["budget.n_epochs=1", "live=false", "tracking.system_metrics=false", "trainer=fit"]
     (job,) = compose_jobs(prepare(overrides), multirun=False)
     config = load_config(job.raw, folder=folder, labels=job.labels)
     dataset, trainer, clock = load_dataset(config), ZeroCostTrainer(BATCH), _Clock()

@@ -12,6 +12,7 @@ from study.core.interrupt import grace
 from study.core.log_capture import captured, removed_without_stores
 from study.core.outages import said_through
 from study.core.trainer_interface import BestTrial
+from study.datasets import Dataset
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, leave, record
 from study.pipeline.live_view import open_view
@@ -20,6 +21,7 @@ from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
 from study.pipeline.start import start_study
 from study.training.backend import select_backend
+from study.training.devices import asked_device, select_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +43,16 @@ class StudyOutcome:
     run_id: str
 
 
-def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
+def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | None = None) -> StudyOutcome:
     """Run a study to its end, or continue a stopped one, and return its outcome.
 
     Args:
         config: A config from `load_config`, or a resolved config, which `load_config` then reads.
+        dataset: The study's data set, as `load_dataset` returned it. None (the default): it is loaded.
 
     Raises:
         ConfigError: The config has faults.
-        BackendError: The backend is not installed, or this process has loaded another one.
+        BackendError: The backend is not installed, or this process has another one or another device.
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
@@ -58,13 +61,14 @@ def run_study(config: StudyConfig | Mapping[str, Any]) -> StudyOutcome:
         config = load_config(config)
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
+    select_device(config.backend, asked_device(config))
     with (
         grace(config.shutdown_grace_s),
         removed_without_stores(config.log_file, config.stores.optuna_journal),
         captured(config.log_file) as terminal,
         open_view(config.live, stream=terminal) as view,
         said_through(view.message),
-        start_study(config, view) as context,
+        start_study(config, view, dataset=dataset) as context,
     ):
         repeat_first_epoch(context)
         search(context, meanwhile=lambda: confirm_untuned(context))

@@ -32,7 +32,7 @@ collect_rarely()
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 # A study that trains in a second: small net, few epochs, no slow records.
 QUICK = (
-    "trainer.backend=tensorflow",
+    "trainer=fit",
     "++model.hidden=[16]",
     "budget.n_trials=3",
     "budget.n_epochs=2",

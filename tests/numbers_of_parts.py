@@ -102,7 +102,8 @@ def of_trainers(backend):
     """Return the version and the losses of two epochs for each trainer that trains on a backend in this process."""
     from study.cli.launch.compose import compose_jobs, prepare
     from study.core.trainer_interface import Trial
-    from study.pipeline.preflight import build_trainer, load_config, load_dataset
+    from study.pipeline.preflight import load_config
+    from study.pipeline.workload import build_trainer, load_dataset
 
     found = {}
     for name in ("vectorized",) if backend == "jax" else ("fit", "numpy"):

@@ -33,7 +33,8 @@ from study.core.garbage import collect_rarely
 collect_rarely()
 from study.cli.launch.compose import compose_jobs, prepare
 from study.core.trainer_interface import Trial
-from study.pipeline.preflight import build_trainer, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_trainer, load_dataset
 
 backend, before, *optimizers = sys.argv[1:]
 overrides = [

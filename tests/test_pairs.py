@@ -11,7 +11,8 @@ import yaml
 import study.conf
 from study.core.errors import StudyError
 from study.core.trainer_interface import Trial
-from study.pipeline.preflight import build_model, build_trainer, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_model, build_trainer, load_dataset
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""`study doctor`: backends, GPUs, data sets and stores of this machine, and the next step for missing ones."""
+"""`study doctor`: GPUs, backends, data sets and stores of this machine, and the next step for missing ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         from study.cli.actions.measure_trainers import measure_all
 
         measure_all(timeout_s=options.measure_timeout, stream=sys.stderr if options.json else sys.stdout)
-    findings = examine(_targets(), _recorded_facts(), local_stores(options), timeout_s=options.timeout)
+    findings = examine(_targets(), local_stores(options), timeout_s=options.timeout)
     runs = can_run(findings)
     if options.json:
         answer = {"can_run": runs, "findings": [asdict(finding) for finding in findings]}
@@ -59,11 +59,6 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"\n{finding.name} is {finding.state}. {finding.advice}\n")
     sys.stdout.write(f"\nA study can{'' if runs else 'not'} run here.\n")
     return 0 if runs else 1
-
-
-def _recorded_facts() -> object:
-    """Return the costs that conf/trainer/auto.yaml records."""
-    return yaml.safe_load((packaged_conf() / "trainer" / "auto.yaml").read_text("utf-8"))["facts"]
 
 
 def _targets() -> dict[str, str | StudyError]:

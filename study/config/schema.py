@@ -19,7 +19,7 @@ from study.core.search_space import Range, Value, n_grid_points
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
-KINDS = ("dense", "convolutional", "recurrent")
+KINDS = ("dense", "embedding", "recurrent", "convolutional")
 # Keys of the section `optimizer` that are not arguments of the optimizer.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 # The sampler that goes through a grid.
@@ -35,9 +35,9 @@ NOT_IDENTITY = (
     "budget.n_trials",
     "budget.n_confirmations",
     "budget.time_limit_s",
-    # The data's digest identifies it, wherever it lies.
-    "dataset.path",
+    "dataset.path",  # the data's digest identifies it, wherever it lies
     "trainer.capacity",
+    "trainer.device",  # recorded with every study, as its versions are
     "trainer.checkpoint_every_n_epochs",
     "model.kind",
     "advice",

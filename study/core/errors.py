@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.core.machine_limits import file_of, is_disk_full, is_locked, is_out_of_memory, is_write_protected
+from study.core.machine_limits import (
+    file_of,
+    is_disk_full,
+    is_locked,
+    is_out_of_card_memory,
+    is_out_of_memory,
+    is_write_protected,
+)
 from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
@@ -216,8 +223,11 @@ def refuse_out_of_memory(error: BaseException, what: str) -> None:
         MemoryRanOutError: The error is that of memory that ran out.
     """
     if is_out_of_memory(error):
+        from study.core.nvidia import memory_advice  # its libraries take time, and every command imports this module
+
+        advice = (is_out_of_card_memory(error) and memory_advice()) or _MORE_MEMORY
         raise MemoryRanOutError(
-            f"{what}: memory ran out ({_reason(error)}). {_MORE_MEMORY} Then run the same command again."
+            f"{what}: memory ran out ({_reason(error)}). {advice} Then run the same command again."
         ) from error
 
 

@@ -6,12 +6,17 @@ import contextlib
 import os
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 # This folder lists every card with an NVIDIA driver, even without a backend that can use the card.
 NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
+# This variable restricts a process to some of NVIDIA's cards.
+VISIBLE_CARDS = "CUDA_VISIBLE_DEVICES"
+# Files of cards that the folder above does not list: Windows's Linux, AMD.
+_GPU_FILES = (Path("/dev/dxg"), Path("/dev/kfd"))
 
 
 def machine() -> str:
@@ -39,15 +44,44 @@ def cache_folder() -> Path:
 
 def cards() -> tuple[str, ...]:
     """Return the names of NVIDIA's cards, without those that `CUDA_VISIBLE_DEVICES` hides by number."""
+    names = all_cards()
+    return tuple(names[index] for index in visible_cards([""] * len(names)))
+
+
+def all_cards() -> tuple[str, ...]:
+    """Return the names of all of NVIDIA's cards."""
     folders = sorted(NVIDIA_CARDS.iterdir()) if NVIDIA_CARDS.is_dir() else []
-    names = [_card(folder / "information") for folder in folders]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return tuple(_card(folder / "information") for folder in folders)
+
+
+def visible_cards(uuids: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions of the cards that `CUDA_VISIBLE_DEVICES` leaves visible, in its order.
+
+    CUDA ignores everything from the first word that names no card.
+
+    Args:
+        uuids: The identifier of each card, such as `GPU-8f2...`; the empty text if it is not known.
+    """
+    visible = os.environ.get(VISIBLE_CARDS)
     if visible is None:
-        return tuple(names)
-    asked = [word.strip() for word in visible.split(",")]
-    if any(not word.lstrip("-").isdecimal() for word in asked if word):
-        return tuple(names)  # the variable names cards in another way than by number
-    return tuple(names[int(word)] for word in asked if word and 0 <= int(word) < len(names))
+        return tuple(range(len(uuids)))
+    found: list[int] = []
+    for word in map(str.strip, visible.split(",")):
+        if word.startswith("MIG-") or (word.startswith("GPU-") and not all(uuids)):
+            return tuple(range(len(uuids)))  # the variable names cards in a way that is not known here
+        if word.startswith("GPU-"):
+            named = [index for index, uuid in enumerate(uuids) if uuid.startswith(word)]
+        else:
+            named = [int(word)] if word.isdecimal() and int(word) < len(uuids) else []
+        if not named:
+            break
+        found += named[:1]
+    return tuple(found)
+
+
+def may_have_gpu() -> bool:
+    """Return whether this machine has a card, or a file through which programs reach one."""
+    return bool(cards()) or any(path.exists() for path in _GPU_FILES)
 
 
 def holder_text(path: Path) -> str:

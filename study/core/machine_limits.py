@@ -12,8 +12,16 @@ from collections.abc import Iterator, Sequence
 _TEXT = re.compile(
     r"^MemoryError|\bMemoryError:|Unable to allocate [\d.]+ \w+ for an array|std::bad_alloc|RESOURCE_EXHAUSTED|"
     r"ResourceExhausted|OutOfMemoryError|[Oo]ut of (?:\w+ )?memory\b|OUT_OF_MEMORY|[Ff]ailed to allocate (?!.*handle)|"
-    r"can't allocate memory|[Cc]annot allocate memory(?! in static TLS)|failed to map segment|can't start new thread",
+    r"Dst tensor is not initialized|can't allocate memory|[Cc]annot allocate memory(?! in static TLS)|"
+    r"failed to map segment|can't start new thread",
     re.MULTILINE,
+)
+
+# The memory of a GPU: CUDA, PyTorch, TensorFlow, and XLA, whose text for a CPU is "Out of memory allocating".
+_CARD_TEXT = re.compile(
+    r"CUDA[ _](?:ERROR_)?(?:error: )?out.of.memory|device:GPU:\d|on device ordinal|Dst tensor is not initialized|"
+    r"Out of memory while trying to allocate",
+    re.IGNORECASE,
 )
 
 # Libraries that go on after an allocation or an import failed; other faults have these texts too.
@@ -36,6 +44,16 @@ def is_out_of_memory(error: BaseException | str) -> bool:
         if isinstance(met, MemoryError) or follows or _TEXT.search(f"{type(met).__name__}: {met}"):
             return True
     return _has_number(error, errno.ENOMEM)
+
+
+def is_out_of_card_memory(error: BaseException | str) -> bool:
+    """Return whether an error, or one of those it came from, says that the memory of a GPU ran out.
+
+    Args:
+        error: The error, or its text, such as a traceback.
+    """
+    texts = [error] if isinstance(error, str) else [str(met) for met in _chain(error)]
+    return is_out_of_memory(error) and any(_CARD_TEXT.search(text) for text in texts)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from study.config.schema import StudyConfig
 from study.core.packages import COMPUTING
+from study.datasets import Dataset
 from study.optimizers import stability
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.pipeline.confirmation_phase import n_confirmations_due
@@ -14,28 +15,30 @@ from study.pipeline.context import StudyContext
 from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
-from study.pipeline.preflight import build_model, build_trainer, check_task, load_dataset
 from study.pipeline.reconcile import reconcile
+from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
 from study.tracking.study_tracker import StudyTracker, open_study
+from study.training.devices import computes_in_numpy, device_message
 from study.training.environment import environment
 
 
 @contextlib.contextmanager
-def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
+def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = None) -> Iterator[StudyContext]:
     """Load the data, build the trainer, open the stores, and show the study that is about to run.
 
     Args:
         config: The study's config.
         view: Shows progress on the terminal.
+        dataset: The study's data set. None (the default): it is loaded.
 
     Raises:
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    dataset = load_dataset(config)
+    dataset = dataset or load_dataset(config)
     model = build_model(config, dataset)
     identified = wait_for_storage(config.stores, lambda: identify(config, dataset, model))
     check_task(config, dataset)
@@ -43,7 +46,7 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))
-        versions = environment()
+        versions = environment(on_cpu=computes_in_numpy(config))
 
         def open_record() -> tuple[StudyTracker, list[str]]:
             # One worker at a time: the first creates the run that all others use.
@@ -59,7 +62,9 @@ def start_study(config: StudyConfig, view: View) -> Iterator[StudyContext]:
 
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
-        for told in filter(None, (_wide_batch(config, len(dataset.train)), _small_grid(config))):
+        for told in filter(
+            None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
+        ):
             view.message(told)
         for message in (*data_cautions(config, dataset), *identified.messages, *repairs):
             view.message(message)

@@ -15,8 +15,9 @@ from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.identity import contents_of
-from study.pipeline.preflight import build_model, build_trainer, load_dataset
+from study.pipeline.workload import build_model, build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
+from study.training.devices import asked_device, computes_in_numpy, select_device, try_select_device
 from study.training.environment import environment
 
 # Subjects that may change the last digits, and the commit, which identifies all other changes.
@@ -95,7 +96,7 @@ class Retrained:
 def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
-    A process can have only one Keras backend. If this process has another one, a fresh process trains.
+    A process can have only one Keras backend, on one device. If this process has another one, a fresh process trains.
 
     Args:
         request: The trials and their recorded conditions.
@@ -105,12 +106,30 @@ def retrain(request: RetrainRequest) -> Retrained:
         DataError: The data set cannot be loaded.
         StudyError: The config cannot be read, perhaps since another version of the project recorded it.
     """
-    if loaded_backend() not in (None, request.backend):
-        return _in_fresh_process(request)
+    if loaded_backend() in (None, request.backend):
+        select_backend(request.backend)
+        if try_select_device(request.backend, asked_device(_read(request))):
+            return retrain_here(request)
+    return _in_fresh_process(request)
+
+
+def retrain_here(request: RetrainRequest) -> Retrained:
+    """Train recorded trials again in this process; nothing is stored.
+
+    Args:
+        request: The trials and their recorded conditions.
+
+    Raises:
+        BackendError: The backend is unknown or not installed, or this process has another one or another device.
+        DataError: The data set cannot be loaded.
+        StudyError: The config cannot be read, perhaps since another version of the project recorded it.
+    """
     select_backend(request.backend)
     config = _read(request)
+    select_device(config.backend, asked_device(config))
     dataset = load_dataset(config)
-    model, now = build_model(config, dataset), environment()  # also refuses a model that does not fit the data
+    model = build_model(config, dataset)  # also refuses a model that does not fit the data
+    now = environment(on_cpu=computes_in_numpy(config))
     differences = compare_conditions(
         request.tags, now, data_digests=request.data_digests, data_digest=dataset.digest, backend=config.backend
     )
@@ -179,7 +198,7 @@ def _read(request: RetrainRequest) -> StudyConfig:
 
 def _in_fresh_process(request: RetrainRequest) -> Retrained:
     try:
-        retrained: Retrained = call_in_subprocess("study.reproduction.retrain:retrain", request)
+        retrained: Retrained = call_in_subprocess("study.reproduction.retrain:retrain_here", request)
     except ProcessDiedError as died:
         raise StudyError(f"the process with trainer.backend={request.backend} ended with {died.status}") from died
     return retrained

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
-from study.core.machine_limits import is_out_of_memory
+from study.core.machine_limits import is_out_of_card_memory, is_out_of_memory
+from study.core.nvidia import memory_advice
 from study.core.redaction import redact
 from study.core.trainer_interface import TrialResult
 
@@ -85,7 +86,8 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
     if is_out_of_memory(error):
         section = config.trainer.section
         sizes = [f"trainer.{key}={section[key]}" for key in _SIZES if section.get(key)]
-        error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.\n"
+        cards = f" {memory_advice()}" if is_out_of_card_memory(error) else ""
+        error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.{cards.rstrip()}\n"
     return dataclasses.replace(result, error=error)
 
 

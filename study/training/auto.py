@@ -1,55 +1,61 @@
-"""`trainer=auto`: choose a study's trainer and backend from known costs, before Keras is imported.
+"""`trainer=auto`: the trainers and backends that a study can take, and the cheapest of them by known costs.
 
-A study's trainer is part of its identity. So the choice is made on the resolved config, before the digest is taken. A
-study that has begun keeps its trainer, even if a new study would get another one.
+A study's trainer is part of its identity. So the choice is made on the resolved config, before the digest is taken.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from study.config.reader import Reader
-from study.config.schema import BACKENDS, digest_of
-from study.core.errors import ConfigError, Fault
-from study.core.machine import cards
-from study.training.auto_costs import Cost, Facts, check_facts, find_facts
-from study.training.trainer_check import SHARED_ARGUMENTS
-
-# A smaller gain is not worth a change of numbers: each trainer and backend has its own last digits.
-_WORTH = 1.5
-
-Option = tuple[str, str]  # trainer and backend
+from study.config.schema import BACKENDS
+from study.core.errors import ConfigError, Fault, StudyError
+from study.training.auto_costs import Cost, Device, Facts, StudySize
+from study.training.trainer_check import ARGUMENTS, SHARED_ARGUMENTS
 
 
-def advise(raw: Mapping[str, Any], *, experiment_name: str, known: Callable[[], Collection[str]]) -> dict[str, Any]:
-    """Return a resolved config with `trainer=auto` replaced by a trainer, and the reason under `advice`.
+class Option(NamedTuple):
+    """A trainer and a backend that a study can take."""
 
-    Args:
-        raw: The resolved config.
-        experiment_name: Name of the study's experiment.
-        known: Returns the digests of the experiment's studies.
+    trainer: str
+    backend: str
 
-    Raises:
-        ConfigError: The config's facts or candidates cannot be read.
+    def __str__(self) -> str:
+        return f"{self.trainer} on {self.backend}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The trainer that a study gets, and the reason in words."""
+
+    option: Option
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The trainers and backends that one study can take.
+
+    Attributes:
+        sections: The sections of the trainers that take all arguments of the config, by name.
+        options: The options, the usual one first.
+        only_because: The reason why other trainers or backends are left out. Default: empty, none is.
     """
-    trainers = _trainers(raw)
-    check_facts(raw["trainer"].get("facts"))  # also those that this study does not use
-    usable = {name: section for name, section in trainers.items() if set(_wanted(raw)) <= set(section)}
-    # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
-    usable = usable or dict([*trainers.items()][:1])
-    option, reason = _choose(raw, usable, n_others=len(trainers) - len(usable))
-    digests = known()
 
-    def has_begun(option: Option) -> bool:
-        return digest_of(_with(raw, usable, option), experiment_name=experiment_name) in digests
+    sections: Mapping[str, Mapping[str, Any]]
+    options: tuple[Option, ...]
+    only_because: str = ""
 
-    options: list[Option] = [option, *((trainer, backend) for trainer in usable for backend in _backends(raw))]
-    begun = next(filter(has_begun, options), option)
-    if begun != option:
-        reason = f"this study began with it (a new one: {_told(option)}, {reason})"
-    return {**_with(raw, usable, begun), "advice": f"{_told(begun)}: {reason}"}
+    def trains_side_by_side(self, option: Option) -> bool:
+        """Return whether an option trains many trials at once: its trainer has a capacity.
+
+        Args:
+            option: One of the options.
+        """
+        return "capacity" in self.sections[option.trainer]
 
 
 def is_auto(raw: Mapping[str, Any]) -> bool:
@@ -61,69 +67,129 @@ def is_auto(raw: Mapping[str, Any]) -> bool:
     return bool(Reader(raw).value("trainer.name", default=None) == "auto")
 
 
-def ranked(costs: Sequence[Cost], *, n: int) -> list[Cost]:
-    """Return costs, the lowest for `n` trainings first.
-
-    Args:
-        costs: The costs.
-        n: Number of trainings.
-    """
-    return sorted(costs, key=lambda cost: cost.seconds(n))
-
-
-def n_trainings(raw: Mapping[str, Any]) -> int:
-    """Return the number of trainings of a study that searches: its trials and the confirmations of two settings.
-
-    The number is the same if nothing is searched, so that fixed and searched settings get the same trainer.
+def find_candidates(raw: Mapping[str, Any]) -> Candidates:
+    """Return the options of a study.
 
     Args:
         raw: The resolved config.
+
+    Raises:
+        ConfigError: The config's candidates cannot be read.
     """
-    read = Reader(raw)
-    counts = [read.value(key, default=0) for key in ("budget.n_trials", "budget.n_confirmations")]
-    n_trials, n_confirmations = (count if isinstance(count, int) else 0 for count in counts)
-    return n_trials + 2 * n_confirmations
+    trainers, wanted = _trainers(raw), _wanted(raw)
+    usable = {name: section for name, section in trainers.items() if set(wanted) <= set(section)}
+    reasons = []
+    if len(usable) < len(trainers):
+        own = (f"trainer.{key}={value}" for key, value in wanted.items() if key not in SHARED_ARGUMENTS)
+        reasons.append(f"it alone takes {', '.join(own)}")
+    # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
+    usable = usable or dict([*trainers.items()][:1])
+    one_by_one = {name: section for name, section in usable.items() if "capacity" not in section}
+    if Reader(raw).value("budget.time_limit_s", default=None) is not None and one_by_one:
+        if len(one_by_one) < len(usable):
+            reasons.append("budget.time_limit_s is checked between trials, so they are trained one by one")
+        usable = one_by_one
+    asked = raw["trainer"].get("backend", "auto")
+    if asked != "auto":
+        reasons.append(f"trainer.backend={asked}")
+    options = tuple(
+        Option(name, backend) for name, section in usable.items() for backend in _backends(section, str(asked))
+    )
+    # A backend that no trainer takes is refused later, with all other faults.
+    options = options or (Option(next(iter(usable)), str(asked)),)
+    return Candidates(sections=usable, options=options, only_because=" and ".join(reasons))
 
 
-def _choose(raw: Mapping[str, Any], usable: Mapping[str, Mapping[str, Any]], *, n_others: int) -> tuple[Option, str]:
-    """Return the option for a new study, and the reason; `n_others` trainers do not take all the set arguments."""
-    read = Reader(raw)
-    kind, limit = (read.value(key, default=None) for key in ("model.kind", "budget.time_limit_s"))
-    backends = _backends(raw)
-    first, section = next(iter(usable.items()))
-    own = section.get("backend")
-    usual: Option = (first, own if own in backends else backends[0])
-    if n_others and len(usable) == 1:
-        wanted = ", ".join(
-            f"trainer.{key}={value}" for key, value in _wanted(raw).items() if key not in SHARED_ARGUMENTS
+def first_choice(raw: Mapping[str, Any]) -> Choice:
+    """Return the first option of a study, for a config that is only checked.
+
+    Args:
+        raw: The resolved config.
+
+    Raises:
+        ConfigError: The config's candidates cannot be read.
+    """
+    return Choice(option=find_candidates(raw).options[0], reason="")
+
+
+def with_choice(raw: Mapping[str, Any], choice: Choice) -> dict[str, Any]:
+    """Return a config with a trainer, as if the config had named it, and the reason under `advice`.
+
+    Args:
+        raw: The resolved config, which leaves the trainer open.
+        choice: The choice.
+    """
+    option = choice.option
+    trainer = {**_trainers(raw)[option.trainer], **_wanted(raw), "backend": option.backend}
+    return {**raw, "trainer": trainer, "advice": f"{option}: {choice.reason}"}
+
+
+def cheapest(
+    options: Sequence[Option],
+    sizes: Sequence[StudySize],
+    facts: Facts,
+    *,
+    side_by_side: Collection[Option],
+    device: Device,
+    loaded: str | None,
+) -> Choice | None:
+    """Return the option that trains all studies of a command in the least time; None if no cost is known.
+
+    Args:
+        options: The options.
+        sizes: The sizes of the studies.
+        facts: The known costs on the device.
+        side_by_side: The options that train many trials at once.
+        device: The device that trains.
+        loaded: The backend that this process has loaded; each study on another one starts a process.
+    """
+    seconds: dict[Option, float] = {}
+    for option in options:
+        costs = [_cost(facts, size.kind, option) for size in sizes]
+        if option.backend not in facts.starts or not all(costs):
+            continue
+        n_starts = len(sizes) if loaded not in (None, option.backend) else 0
+        seconds[option] = n_starts * facts.starts[option.backend] * facts.speed.start_s + sum(
+            cost.seconds(size, facts.speed, side_by_side=option in side_by_side, device=device)
+            for cost, size in zip(costs, sizes, strict=True)
+            if cost is not None
         )
-        return usual, f"it alone takes {wanted}"
-    if kind is None:
-        return usual, "model.kind is not set, and it trains any model"
-    if limit is not None:
-        return usual, "budget.time_limit_s is checked between trials, so they are trained one by one"
-    facts = find_facts(raw["trainer"].get("facts"), kind=str(kind))
-    costs = [cost for cost in facts.costs if cost.trainer in usable and cost.backend in backends and _here(cost)]
-    return _cheapest(costs, facts, usual=usual, kind=str(kind), n=n_trainings(raw))
+    if not seconds:
+        return None
+    best, *others = sorted(seconds, key=seconds.__getitem__)
+    beside = f" beside {seconds[others[0]]:.2g} s of {others[0]}" if others else ""
+    n_studies = f" of {len(sizes)} studies" if len(sizes) > 1 else ""
+    what = f"{sum(sum(size.batches) for size in sizes)} trainings{n_studies}"
+    kinds = "/".join(dict.fromkeys(size.kind for size in sizes))
+    net = f"a {kinds} net on a {device.upper()}"
+    return Choice(option=best, reason=f"about {seconds[best]:.2g} s{beside} for {what} of {net}, by {facts.source}")
 
 
-def _cheapest(costs: Sequence[Cost], facts: Facts, *, usual: Option, kind: str, n: int) -> tuple[Option, str]:
-    """Return the option of lowest cost, or the usual one if the gain is small."""
-    device = "GPU" if cards() else "CPU"
-    known = {(cost.trainer, cost.backend): cost.seconds(n) for cost in ranked(costs, n=n)}
-    if usual not in known:
-        advice = "`study doctor --measure` measures it"
-        return usual, f"the cost of training {kind} nets on this {device} is not known; {advice}"
-    best = next(iter(known))
-    ratio = known[usual] / max(known[best], 1e-9)
-    of = f"for {n} trainings of a small {kind} net on a {device}, by {facts.source}"
-    if best == usual:
-        others = [f", {_told(other)} {seconds:.0f} s" for other, seconds in known.items() if other != usual]
-        return usual, f"the quickest, about {known[usual]:.0f} s{''.join(others[:1])} {of}"
-    compared = f"about {known[best]:.0f} s beside {known[usual]:.0f} s of {_told(usual)} ({ratio:.1f} times) {of}"
-    if ratio < _WORTH:
-        return usual, f"{_told(best)} gains too little, {compared}"
-    return best, compared
+def show(facts: Facts, sizes: Sequence[StudySize], *, device: Device) -> Iterator[tuple[str, str]]:
+    """Yield the duration of studies with each trainer that was measured, the lowest first, with ratios to the lowest.
+
+    Args:
+        facts: The known costs.
+        sizes: The sizes of the studies, each of another kind.
+        device: The device that trains.
+
+    Yields:
+        The kind, and its durations in words.
+    """
+    for size in sizes:
+        known = {
+            Option(cost.trainer, cost.backend): facts.starts[cost.backend] * facts.speed.start_s
+            + cost.seconds(size, facts.speed, side_by_side=cost.trainer == "vectorized", device=device)
+            for cost in facts.costs.get(size.kind, ())
+        }
+        ranked = sorted(known, key=known.__getitem__)
+        parts = [f"{option} {known[option] / known[ranked[0]]:.1f}x ({known[option]:.1f} s)" for option in ranked]
+        yield size.kind, f"{', '.join(parts)}, by {facts.source}" if parts else "not measured"
+
+
+def _cost(facts: Facts, kind: str, option: Option) -> Cost | None:
+    found = (cost for cost in facts.costs.get(kind, ()) if (cost.trainer, cost.backend) == option)
+    return next(found, None)
 
 
 def _trainers(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -137,46 +203,22 @@ def _trainers(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _wanted(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that the config sets."""
-    own = ("name", "backend", "candidates", "facts")
+    own = ("name", "backend", "candidates")
     return {key: value for key, value in raw["trainer"].items() if key not in own and value != "auto"}
 
 
-def _backends(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the backends that may be chosen; an unknown one is kept, and refused later with all other faults."""
-    asked = raw["trainer"].get("backend", "auto")
-    return BACKENDS if asked == "auto" else (str(asked),)
+def _backends(section: Mapping[str, Any], asked: str) -> list[str]:
+    """Return the backends that a trainer can take, its usual one first; of one's own trainer, its usual one alone."""
+    check, usual = ARGUMENTS.get(str(section.get("_target_")), {}).get("backend"), str(section.get("backend"))
+    others = [name for name in BACKENDS if name != usual and importlib.util.find_spec(name) is not None]
+    if check is None:
+        return [usual] if asked in ("auto", usual) else []
+    return [name for name in ([usual, *others] if asked == "auto" else [asked]) if _is_taken(check, name)]
 
 
-def _with(raw: Mapping[str, Any], trainers: Mapping[str, Mapping[str, Any]], option: Option) -> dict[str, Any]:
-    """Return the config with a trainer, as if the config had named it."""
-    trainer, backend = option
-    return {**raw, "trainer": {**trainers[trainer], **_wanted(raw), "backend": backend}}
-
-
-def _here(cost: Cost) -> bool:
-    return importlib.util.find_spec(cost.backend) is not None
-
-
-def _told(option: Option) -> str:
-    return f"{option[0]} on {option[1]}"
-
-
-def show(facts: Mapping[str, Facts], *, n: int) -> Iterator[tuple[str, str]]:
-    """Yield for each kind of network its known costs, the lowest for `n` trainings first, with ratios to the lowest.
-
-    Args:
-        facts: The known costs, by kind of network.
-        n: Number of trainings.
-
-    Yields:
-        The kind, and its costs in words.
-    """
-    for kind, known in facts.items():
-        costs = ranked(known.costs, n=n)
-        least = max(costs[0].seconds(n), 1e-9) if costs else 0.0
-        parts = [
-            f"{_told((cost.trainer, cost.backend))} {cost.seconds(n) / least:.1f}x"
-            f" ({cost.fixed_s:.1f} + {cost.trial_s:.3f} n s)"
-            for cost in costs
-        ]
-        yield kind, f"{', '.join(parts)}; n={n}, by {known.source}" if parts else "not measured"
+def _is_taken(check: Callable[[object], None], backend: str) -> bool:
+    try:
+        check(backend)
+    except StudyError:
+        return False
+    return True

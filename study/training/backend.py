@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from study.config.schema import BACKENDS
@@ -74,7 +74,22 @@ def _check_address_space(name: str) -> None:
         )
 
 
-def check_settings_file() -> None:
+def start_backend(name: str) -> None:
+    """Import Keras with a backend, unless this process has loaded one; an unusable backend is left for later.
+
+    Args:
+        name: `tensorflow`, `jax` or `torch`.
+
+    Raises:
+        BackendError: Keras cannot be imported with the user's file of settings.
+        MemoryRanOutError: Memory ran out.
+    """
+    with suppress(BackendError):
+        select_backend(name)
+    _check_settings_file()
+
+
+def _check_settings_file() -> None:
     """Import Keras, and name its settings file if Keras refuses a value in it.
 
     Raises:

@@ -123,6 +123,18 @@ def all_layers(model: Any) -> list[Any] | None:
     return None if flatten is None else [layer for layer in flatten() if layer is not model]
 
 
+def inner_layers(layer: Any) -> list[Any]:
+    """Return the layers directly inside a layer or a model, by its `_flatten_layers` in Keras 3.15.
+
+    An empty list for a version without this method is harmless: sizes are then those of the layer as a whole.
+
+    Args:
+        layer: A layer or a model.
+    """
+    flatten = getattr(layer, "_flatten_layers", None)
+    return [] if flatten is None else list(flatten(include_self=False, recursive=False))
+
+
 def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
     """Return a function's result without values, by `keras.src.backend.compute_output_spec` in Keras 3.15.
 
@@ -164,6 +176,29 @@ def last_operations(model: Any, x: Any) -> list[Any]:
     except Exception:  # a subclass can use its input in any way
         return []
     return []
+
+
+def use_torch_on_cpu() -> None:
+    """Let Keras compute with PyTorch on the CPU.
+
+    Keras 3.15 puts tensors on `keras.src.backend.torch.core.DEFAULT_DEVICE`, unless `keras.device` names another one
+    for a block. It reads the environment variable for it only when it is imported.
+
+    Raises:
+        BackendError: This version of Keras has no such name.
+    """
+    from keras.src.backend.torch import core
+
+    if not hasattr(core, "DEFAULT_DEVICE"):
+        _refuse("a default device for PyTorch")
+    core.DEFAULT_DEVICE = "cpu"
+
+
+def torch_device() -> str:
+    """Return the device on which Keras computes with PyTorch, such as `cpu` or `cuda`."""
+    from keras.src.backend.torch import core
+
+    return str(core.get_device())
 
 
 @contextmanager

@@ -18,8 +18,12 @@ PRECISIONS = ("float32", "bfloat16", "float64")
 NUMPY_PRECISIONS = ("float64", "float32")
 # Distributions of the draws of dropout in NumPy.
 NUMPY_DRAWS = ("uniform", "normal")
+# The trainer that computes in NumPy.
+NUMPY_TRAINER = "study.training.numpy.NumpyTrainer"
+# Devices that a study can ask for.
+DEVICES = ("auto", "cpu", "gpu")
 # Arguments in which all candidates of `trainer=auto` follow the section `trainer`.
-SHARED_ARGUMENTS = ("batch_size", "eval_batch_size", "precision")
+SHARED_ARGUMENTS = ("batch_size", "device", "eval_batch_size", "precision")
 
 
 def trainer_faults(config: StudyConfig) -> list[Fault]:
@@ -184,6 +188,35 @@ def check_capacity(capacity: object) -> None:
         )
 
 
+def check_device(device: object) -> None:
+    """Refuse an unknown device.
+
+    Args:
+        device: The device, as the config has it; None, as before this argument existed, is `auto`.
+
+    Raises:
+        StudyError: The device is unknown.
+    """
+    advice = "Set trainer.device=auto, which takes a GPU if the backend sees one."
+    check_choice("trainer.device", "auto" if device is None else device, allowed=DEVICES, advice=advice)
+
+
+def check_numpy_device(device: object) -> None:
+    """Refuse a device on which NumPy does not compute.
+
+    Args:
+        device: The device, as the config has it; None, as before this argument existed, is `cpu`.
+
+    Raises:
+        StudyError: The device is not the CPU.
+    """
+    if device not in (None, "cpu"):
+        raise StudyError(
+            f"trainer.device={device!s}: expected cpu, since NumPy computes on the CPU alone. "
+            "Leave it out, or use trainer=fit."
+        )
+
+
 def check_backend(backend: object) -> None:
     """Refuse an unknown backend.
 
@@ -230,11 +263,19 @@ def _is_count(n: object) -> bool:
 
 
 _SIZES = {"batch_size": check_batch_size, "eval_batch_size": check_batch_size}
-_KERAS = {"precision": check_precision, "checkpoint_every_n_epochs": check_checkpoint_interval}
+_KERAS = {
+    "device": check_device,
+    "precision": check_precision,
+    "checkpoint_every_n_epochs": check_checkpoint_interval,
+}
 _CHECKS: Mapping[str, Mapping[str, Callable[[object], None]]] = {
     "study.training.fit.FitTrainer": {**_KERAS, "jit_compile": check_jit_compile},
     "study.training.vectorized.VectorizedTrainer": {**_KERAS, "backend": check_is_jax, "capacity": check_capacity},
-    "study.training.numpy.NumpyTrainer": {"precision": check_numpy_precision, "dropout_draw": check_dropout_draw},
+    NUMPY_TRAINER: {
+        "device": check_numpy_device,
+        "precision": check_numpy_precision,
+        "dropout_draw": check_dropout_draw,
+    },
 }
 # All arguments that the config gives to a trainer of this package, each with its check. The reader of the config
 # checks backend and sizes of the trainer that is chosen.

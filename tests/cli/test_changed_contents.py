@@ -180,7 +180,8 @@ CONTENTS = """
 import sys
 from study.cli.launch.compose import compose_jobs, prepare
 from study.pipeline.identity import contents_of
-from study.pipeline.preflight import build_model, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_model, load_dataset
 (job,) = compose_jobs(prepare(sys.argv[1:]), multirun=False)
 config = load_config(job.raw)
 dataset = load_dataset(config)
@@ -193,7 +194,7 @@ def test_two_folders_and_two_backends_agree_on_data_code_and_architecture(folder
         write(place)
         editable = Path(__file__).parents[2] / ".ci" / "editable"
         environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": f"{editable}:{place}"}
-        command = [sys.executable, "-c", CONTENTS, *WORDS, f"trainer.backend={backend}"]
+        command = [sys.executable, "-c", CONTENTS, *WORDS, "trainer=fit", f"trainer.backend={backend}"]
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=True)
         return done.stdout.splitlines()[-1]
 

@@ -5,17 +5,18 @@ import json
 import pytest
 
 from study.cli.actions import diagnostics
-from study.core import machine
 from study.core.errors import BackendError
-from study.training import devices
+from study.training import devices, unseen_cards
+from tests.nvidia_fakes import forget_driver, write_proc, write_smi
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch):
-    """A home of its own for Keras, and backends that answer at once."""
+    """A home of its own for Keras, backends that answer at once, and no card."""
     monkeypatch.setattr(diagnostics, "ask_for_gpus", lambda _, timeout_s: ("H200",) if timeout_s > 1 else ())
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("KERAS_HOME", str(home))
+    forget_driver(monkeypatch, home)
     return home
 
 
@@ -121,16 +122,69 @@ def test_without_a_backend_no_study_can_run(here, tmp_path, monkeypatch):
     assert findings["jax"]["advice"] == "jax: no answer within 3 s"
 
 
-def test_a_card_that_a_backend_does_not_see_is_told(here, tmp_path, monkeypatch):
-    (tmp_path / "cards" / "0000:01:00.0").mkdir(parents=True)
-    monkeypatch.setattr(machine, "NVIDIA_CARDS", tmp_path / "cards")
+def test_a_machine_without_a_card_is_told_in_a_line(here, tmp_path):
     _, findings = found(here, tmp_path, "--timeout", "1")
+    assert findings["NVIDIA"] == {
+        "kind": "driver",
+        "name": "NVIDIA",
+        "state": "missing",
+        "detail": "this machine has no NVIDIA card",
+        "advice": "",
+    }
+    assert (findings["jax"]["detail"].partition(", ")[2], findings["jax"]["advice"]) == ("no GPU", "")
+    assert "card 0" not in findings
+
+
+def test_a_card_that_a_backend_does_not_see_is_told_with_the_reason(here, tmp_path, home, monkeypatch):
+    write_proc(home, "Tesla T4")
+    monkeypatch.setattr(unseen_cards, "_version", lambda _: None)  # no package for CUDA is installed
+    _, findings = found(here, tmp_path, "--timeout", "1")
+    assert findings["card 0"]["detail"] == "Tesla T4"
     assert findings["jax"]["state"] == "ok"
-    assert "optimizer-study[cuda]" in findings["jax"]["advice"]
+    assert findings["jax"]["advice"] == (
+        "But it sees no GPU: JAX is installed without its CUDA plugin. pip install 'optimizer-study[cuda]'."
+    )
 
 
-def test_a_backend_that_does_not_answer_or_breaks_is_told():
+def test_driver_cards_memory_and_processes_are_told(here, tmp_path, home, monkeypatch):
+    cards = (("H100", 80000, 200), ("H100", 80000, 79000))
+    write_smi(home, *cards, held=["GPU-0, 4000000000, 79000, /bin/train"], cuda="12.4")
+    _, findings = found(here, tmp_path)
+    assert findings["NVIDIA"]["detail"] == "driver 550.54.14, supports CUDA up to 12.4"
+    full, empty = findings["card 0"], findings["card 1"]
+    assert full["detail"] == "H100, 0.2 GiB of 78.1 GiB free; process 4000000000 (train) holds 77.1 GiB"
+    assert full["advice"].startswith("But it is full. Wait for process 4000000000, or end it")
+    assert (empty["detail"], empty["advice"]) == ("H100, 77.1 GiB of 78.1 GiB free", "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    _, findings = found(here, tmp_path)
+    assert findings["card 0"]["detail"].endswith("; CUDA_VISIBLE_DEVICES=1 hides it")
+    assert findings["card 0"]["advice"] == ""
+
+
+def test_a_driver_that_does_not_answer_is_broken_and_a_study_can_still_run(here, tmp_path, home):
+    write_smi(home, fault="Driver/library version mismatch")
+    can_run, findings = found(here, tmp_path)
+    assert can_run
+    assert findings["NVIDIA"]["state"] == "broken"
+    assert findings["NVIDIA"]["detail"] == "not usable: nvidia-smi: Driver/library version mismatch"
+    assert findings["NVIDIA"]["advice"].startswith("Start the machine anew")
+
+
+def test_a_card_without_a_driver_is_told(here, tmp_path, home):
+    (home / "pci" / "0").mkdir(parents=True)
+    (home / "pci" / "0" / "vendor").write_text("0x10de")
+    (home / "pci" / "0" / "class").write_text("0x030000")
+    _, findings = found(here, tmp_path)
+    assert (findings["NVIDIA"]["state"], findings["NVIDIA"]["detail"]) == ("missing", "a card, no driver")
+    assert "Install NVIDIA's driver" in findings["NVIDIA"]["advice"]
+
+
+def test_a_backend_that_does_not_answer_or_breaks_is_told(tmp_path, monkeypatch):
     with pytest.raises(BackendError, match=r"tensorflow: no answer within 0\.01 s"):
         devices.ask_for_gpus("tensorflow", timeout_s=0.01)
-    with pytest.raises(BackendError, match=r"nonesuch: it cannot be imported \(.*expected one of tensorflow, jax"):
+    with pytest.raises(BackendError, match=r"trainer\.backend=nonesuch: expected one of tensorflow, jax"):
         devices.ask_for_gpus("nonesuch", timeout_s=60)
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendError, match=r"torch: it cannot be imported \(ImportError: libcudart.*Install it anew"):
+        devices.ask_for_gpus("torch", timeout_s=60)

@@ -168,8 +168,27 @@ def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study, here):
         assert len(record["trials"]) == 1
 
 
+def test_the_default_trainer_is_one_for_all_studies_and_the_same_study_as_the_trainer_by_name(tmp_path, study, here):
+    words = ["run", "-m", "optimizer=sgd,adam", "budget.n_trials=2", *SMALL]
+    first = study(*words, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    told = re.findall(r"trainer=auto: (\w+) on (\w+): about .* of 2 studies of a dense net on a", first.stderr)
+    assert len(told) == 2
+    assert len({*told}) == 1
+    trainer, backend = told[0]
+    named = study(*words, f"trainer={trainer}", f"trainer.backend={backend}", cwd=tmp_path)
+    assert named.returncode == 0, named.stderr
+    assert named.stderr.count("2 trials, 2 of them already done") == 2
+    assert "trainer=auto" not in named.stderr
+    records = listed(here, tmp_path)["digits-mlp"]
+    assert {record["name"] for record in records} == {"sgd", "adam"}
+    assert {record["params"]["trainer.name"] for record in records} == {trainer}
+    later = study("run", "optimizer=nadam", "budget.n_trials=2", *SMALL, cwd=tmp_path)
+    assert f"trainer=auto: {trainer} on {backend}: as the other studies of digits-mlp" in later.stderr
+
+
 def test_an_interrupted_study_goes_on_to_the_exact_total(tmp_path, here, program, environment):
-    words = ["run", "optimizer=sgd", "budget.n_trials=8", *SMALL]
+    words = ["run", "optimizer=sgd", "trainer=fit", "budget.n_trials=8", *SMALL]
     with subprocess.Popen(
         [str(program), *words],
         cwd=tmp_path,

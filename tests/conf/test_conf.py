@@ -17,7 +17,7 @@ from study.config.reader import Reader
 from study.core.errors import ConfigError
 from study.core.search_space import to_arguments
 from study.datasets import Dataset, Split
-from study.pipeline.preflight import build_trainer
+from study.pipeline.workload import build_trainer
 from study.search.samplers import build_sampler, quiet
 from study.training.build_optimizer import build_optimizer
 
@@ -112,6 +112,7 @@ def test_it_composes_and_is_valid(file, jobs, load):
         if group == "experiment":
             assert job.raw["budget"]["name"] == f"published/{name}"
             assert job.raw["experiment_name"] == name
+            assert job.raw["trainer"]["name"] != "auto"  # a published comparison has one trainer on every machine
         if installed(section):
             load(job)
         else:

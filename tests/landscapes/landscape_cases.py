@@ -20,7 +20,8 @@ select_backend(BACKEND)
 from study.cli.launch.compose import compose_jobs, prepare
 from study.core.trainer_interface import Trial
 from study.datasets.landscape import load
-from study.pipeline.preflight import build_trainer, load_config
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import build_trainer
 from study.run import run_study
 from study.tracking.read_studies import read_histories, read_studies
 

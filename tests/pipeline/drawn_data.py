@@ -14,7 +14,7 @@ from study.core.errors import DataError
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset, Split
 from study.pipeline.data_check import check_data
-from study.pipeline.preflight import build_trainer
+from study.pipeline.workload import build_trainer
 from tests import drawn_examples
 
 SPLITS = ("train", "validation", "test")

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from study.config.instantiate import instantiate, parameters
 from study.core.errors import ConfigError
-from study.pipeline.preflight import check_task, load_config, load_dataset
+from study.pipeline.preflight import load_config
+from study.pipeline.workload import check_task, load_dataset
 from study.search.samplers import build_sampler, quiet
 from study.search.search_check import search_faults
 from study.training.build_optimizer import build_optimizer, build_schedule

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from study.core.errors import DataError
 from study.datasets import Dataset, Split
-from study.pipeline import preflight
+from study.pipeline import workload
 from study.pipeline.data_check import check_data, described
 
 SPLITS = ("train", "validation", "test")
@@ -203,10 +203,10 @@ def test_a_function_that_fails_is_told_with_its_place(config, monkeypatch):
     def load(*_, **__):
         return {}["missing"]
 
-    monkeypatch.setattr(preflight, "instantiate", load)
+    monkeypatch.setattr(workload, "instantiate", load)
     place = rf"load in test_data_check.py, line {load.__code__.co_firstlineno + 1}"
     with pytest.raises(DataError, match=rf"digits.load raises KeyError: 'missing' \({place}\)\. Correct the function"):
-        preflight.load_dataset(config)
+        workload.load_dataset(config)
 
 
 def test_text_of_a_value():

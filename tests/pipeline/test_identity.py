@@ -9,7 +9,7 @@ from study.core.errors import StudyError
 from study.core.trainer_interface import TrialResult
 from study.datasets import Dataset, Split
 from study.pipeline.identity import contents_of, identify, version_of
-from study.pipeline.preflight import build_model
+from study.pipeline.workload import build_model
 from study.search.ask_tell import open_search
 from study.search.stored_searches import list_searches, rename_searches
 from study.search.study_names import known_digests, read_known_studies

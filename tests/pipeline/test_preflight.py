@@ -7,7 +7,7 @@ import pytest
 
 from study.core.errors import DataError, StudyError
 from study.datasets import Dataset, Split
-from study.pipeline import preflight
+from study.pipeline import workload
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def twelve():
 
 def test_labels_beyond_what_the_data_set_says_are_refused(twelve, compose, monkeypatch):
     config = compose("optimizer=sgd")
-    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
+    monkeypatch.setattr(workload, "instantiate", lambda *_, **__: twelve)
     told = r"train\.y\[10\]=10: expected class indices from 0 to 9, since n_outputs is 10 \(6 of 36 values"
     with pytest.raises(DataError, match=told):
-        preflight.load_dataset(config)
+        workload.load_dataset(config)
     enough = dataclasses.replace(twelve, n_outputs=12)
-    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: enough)
-    assert preflight.load_dataset(config) is enough
+    monkeypatch.setattr(workload, "instantiate", lambda *_, **__: enough)
+    assert workload.load_dataset(config) is enough
 
 
 def test_labels_beyond_the_models_output_are_refused(twelve, compose):
@@ -34,10 +34,10 @@ def test_labels_beyond_the_models_output_are_refused(twelve, compose):
         r"The model's output has a width of 10, and the training split has"
     )
     with pytest.raises(StudyError, match=told):
-        preflight.build_model(compose("optimizer=sgd"), twelve)
+        workload.build_model(compose("optimizer=sgd"), twelve)
 
 
 def test_targets_that_are_no_classes_are_not_looked_at(twelve, compose, monkeypatch):
     config = compose("optimizer=sgd", "dataset=sunspots")
-    monkeypatch.setattr(preflight, "instantiate", lambda *_, **__: twelve)
-    assert preflight.load_dataset(config) is twelve
+    monkeypatch.setattr(workload, "instantiate", lambda *_, **__: twelve)
+    assert workload.load_dataset(config) is twelve

@@ -3,6 +3,7 @@ import pytest
 from study.core.trainer_interface import Trial, TrialResult
 from study.search.ask_tell import open_search
 from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, last_line
+from tests.nvidia_fakes import forget_driver, write_smi
 
 TRACEBACK = """Traceback (most recent call last):
   File "model.py", line 3, in call
@@ -77,6 +78,26 @@ def test_a_lack_of_memory_advises_smaller_sizes(compose, error):
     told = explained(result(0, error=error), compose()).error
     assert told is not None
     assert last_line(told).startswith("Out of memory: lower trainer.batch_size=32, trainer.eval_batch_size=")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 bytes.",
+        "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Failed to allocate request for 1.0GiB on device ordinal 0",
+        "jaxlib.XlaRuntimeError: INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+        "ResourceExhaustedError: OOM when allocating tensor on /job:localhost/device:GPU:0 by allocator GPU_0_bfc",
+        "tensorflow...InternalError: Dst tensor is not initialized.",
+        "torch.OutOfMemoryError: CUDA out of memory",
+    ],
+)
+def test_a_lack_of_a_cards_memory_names_the_process_that_holds_it(compose, error, tmp_path, monkeypatch):
+    forget_driver(monkeypatch, tmp_path)
+    write_smi(tmp_path, ("H100", 80000, 200), held=["GPU-0, 4000000000, 79000, /bin/train"])
+    told = last_line(explained(result(0, error=error), compose()).error)
+    assert told.startswith("Out of memory: lower trainer.batch_size=32")
+    assert "Card 0: H100, 0.2 GiB of 78.1 GiB free; process 4000000000 (train) holds 77.1 GiB. Wait for" in told
+    assert "Card 0" not in last_line(explained(result(0, error="MemoryError"), compose()).error)
 
 
 def test_another_error_is_reported_unchanged_except_for_passwords(compose):

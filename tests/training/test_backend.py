@@ -11,7 +11,7 @@ import pytest
 from study.core.errors import BackendError
 from study.core.interrupt import Stopped, clean_stop
 from study.core.machine import n_cores
-from study.training.backend import check_settings_file, select_backend
+from study.training.backend import select_backend, start_backend
 from study.training.precision import use_precision
 
 pytestmark = pytest.mark.slow
@@ -21,8 +21,8 @@ LOADED = keras.backend.backend()
 OTHER = "jax" if LOADED == "tensorflow" else "tensorflow"
 TRAIN = """
 import json, os, sys
-from study.training.backend import check_settings_file, select_backend
-select_backend(sys.argv[1])
+from study.training.backend import start_backend
+start_backend(sys.argv[1])
 sys.path.append("tests/training")
 from training_workload import make_trainer, make_trial
 trainer = make_trainer(model={"_target_": "training_workload.tiny", "dropout": 0.3, "batch_norm": True})
@@ -74,7 +74,7 @@ def test_every_core_is_a_device_of_jax_even_where_keras_was_imported_first():
 import json, os
 os.environ["KERAS_BACKEND"] = "jax"
 import keras
-from study.training.backend import check_settings_file, select_backend
+from study.training.backend import select_backend, start_backend
 select_backend("jax")
 import jax
 print(json.dumps(jax.local_device_count()))
@@ -152,10 +152,10 @@ def test_a_settings_file_of_keras_that_it_refuses_is_named_once(tmp_path, monkey
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setattr("study.training.backend.importlib.import_module", refuse)
     with pytest.raises(ValueError, match="cannot use"):  # not because of the file
-        check_settings_file()
+        start_backend(LOADED)
     file.write_text(text)
     with pytest.raises(BackendError) as raised:
-        check_settings_file()
+        start_backend(LOADED)
     assert str(raised.value).startswith(f"{file}: expected settings with which Keras can be imported, and it raises ")
     assert str(raised.value).endswith(f"cannot use {text}. Correct the file, or remove it: a study does not use it.")
 
@@ -169,7 +169,7 @@ def test_a_signal_while_keras_is_imported_waits_for_the_end_of_the_import(monkey
 
     def check():
         with clean_stop(quiet=True):
-            check_settings_file()
+            start_backend(LOADED)
 
     monkeypatch.delitem(sys.modules, "keras")
     monkeypatch.setattr("study.training.backend.importlib.import_module", slow_import)

@@ -14,22 +14,32 @@ from pathlib import Path
 from typing import Literal
 
 from study.config.own_source import find_in_folder, find_module, hidden_by
-from study.config.schema import BACKENDS, KINDS, Stores
+from study.config.schema import BACKENDS, Stores
 from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
-from study.core.machine import cards
+from study.core.machine import VISIBLE_CARDS, cards, may_have_gpu
+from study.core.nvidia import Card, Driver, card_room_advice, has_card_without_driver, read_driver
 from study.core.packages import PROJECT
 from study.core.redaction import redact
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
 from study.tracking.read_studies import read_experiments
 from study.training.auto import show
-from study.training.auto_costs import find_facts
-from study.training.devices import ask_for_gpus
+from study.training.auto_costs import Device, StudySize, find_facts
+from study.training.devices import ask_for_gpus, why_unseen
 
 _PACKAGES = (PROJECT, "keras", "optuna", "mlflow", "hydra-core")
-# Number of trainings for the comparison of trainers: 10 trials, and 5 confirmations of two settings (budget=small).
-_N_TRAININGS = 20
+# Studies for the comparison of trainers, as of budget=small on digits: 10 trials and 5 confirmations of two settings,
+# 5 epochs of 36 steps each.
+_TYPICAL = [
+    StudySize(kind=kind, flops=5 * 1437 * 3 * forward, n_weights=n_weights, n_steps=180, batches=(10, 5, 5))
+    for kind, forward, n_weights in (
+        ("dense", 1.8e4, 9_000),
+        ("embedding", 4e2, 16_000),
+        ("recurrent", 2.8e5, 19_000),
+        ("convolutional", 2.8e6, 800_000),
+    )
+]
 # The modules of this project that load data.
 _DATASETS = "study.datasets."
 _EXTRAS = {"torch": "optimizer-study[torch]"}
@@ -40,35 +50,32 @@ class Finding:
     """One result of the examination.
 
     Attributes:
-        kind: `package`, `backend`, `dataset`, `store` or `advice`.
-        name: Name of the package, backend, data set, store or kind of network.
+        kind: `package`, `driver`, `card`, `backend`, `dataset`, `store` or `advice`.
+        name: Name of the package, driver, card, backend, data set, store or kind of network.
         state: `ok`; `missing`: absent, and perhaps not needed; `broken`: present but unusable.
         detail: A version, a place, or the error.
         advice: The next step. Default: the empty text, no step is needed.
     """
 
-    kind: Literal["package", "backend", "dataset", "store", "advice"]
+    kind: Literal["package", "driver", "card", "backend", "dataset", "store", "advice"]
     name: str
     state: Literal["ok", "missing", "broken"]
     detail: str
     advice: str = ""
 
 
-def examine(
-    targets: Mapping[str, str | StudyError], facts: object, stores: Stores, *, timeout_s: float
-) -> list[Finding]:
+def examine(targets: Mapping[str, str | StudyError], stores: Stores, *, timeout_s: float) -> list[Finding]:
     """Examine everything that a study needs.
 
     Args:
         targets: The `_target_` of each data set, or the error in its file, by name of the data set.
-        facts: The costs that conf/trainer/auto.yaml records.
         stores: The stores to read.
         timeout_s: Time allowed for a backend to start, in seconds.
     """
     with ThreadPoolExecutor(len(BACKENDS)) as pool:  # each backend starts in a child process, for seconds
         backends = pool.map(lambda name: _backend(name, timeout_s=timeout_s), BACKENDS)
-        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice(facts)]
-        return [*_packages(), *backends, *others]
+        others = [*map(_dataset, targets, targets.values()), *_stores(stores), *_advice()]
+        return [*_packages(), *_driver(), *backends, *others]
 
 
 def can_run(findings: Sequence[Finding]) -> bool:
@@ -98,6 +105,28 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _driver() -> list[Finding]:
+    """Return NVIDIA's driver, and its cards with their memory and the processes that hold it."""
+    found = read_driver()
+    if found is None:
+        if has_card_without_driver():
+            advice = "Install NVIDIA's driver; without it no backend sees the card."
+            return [Finding(kind="driver", name="NVIDIA", state="missing", detail="a card, no driver", advice=advice)]
+        return [Finding(kind="driver", name="NVIDIA", state="missing", detail="this machine has no NVIDIA card")]
+    faulty = bool(found.fault) or not found.cards
+    advice = "Start the machine anew, or install NVIDIA's driver again." if faulty else ""
+    driver = Finding(
+        kind="driver", name="NVIDIA", state="broken" if faulty else "ok", detail=str(found), advice=advice
+    )
+    return [driver, *(_card(card, found) for card in found.cards)]
+
+
+def _card(card: Card, driver: Driver) -> Finding:
+    hidden = "" if card in driver.visible_cards else f"; {VISIBLE_CARDS}={os.environ.get(VISIBLE_CARDS)} hides it"
+    advice = f"But it is full. {card_room_advice(driver)}" if card.is_full and not hidden else ""
+    return Finding(kind="card", name=f"card {card.index}", state="ok", detail=f"{card}{hidden}", advice=advice)
+
+
 def _backend(name: str, *, timeout_s: float) -> Finding:
     """Start a backend in a child process."""
     version = _version(name)
@@ -110,7 +139,10 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
         return Finding(kind="backend", name=name, state="broken", detail=version, advice=str(error))
     if gpus:
         return Finding(kind="backend", name=name, state="ok", detail=f"{version}, GPU: {', '.join(gpus)}")
-    advice = "It does not see this machine's GPU: pip install 'optimizer-study[cuda]'" if cards() else ""
+    if not may_have_gpu():
+        return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU")
+    unseen = why_unseen(name, timeout_s=timeout_s)
+    advice = f"But it sees no GPU: {unseen.reason}. {unseen.advice}"
     return Finding(kind="backend", name=name, state="ok", detail=f"{version}, no GPU", advice=advice)
 
 
@@ -187,16 +219,17 @@ def _store(name: str, place: str, *, local: Path | None, count: Callable[[], str
         return Finding(kind="store", name=name, state="broken", detail=place, advice=str(error))
 
 
-def _advice(recorded: object) -> list[Finding]:
-    """Show the costs by which `trainer=auto` chooses."""
-    try:
-        facts = {kind: find_facts(recorded, kind=kind) for kind in KINDS}
-    except StudyError as error:
-        return [Finding(kind="advice", name="trainer=auto", state="broken", detail="no facts", advice=str(error))]
-    shown = dict(show(facts, n=_N_TRAININGS))
-    unread = next((known.unread for known in facts.values() if known.unread), "")
-    damaged = Finding(kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=unread)
-    return [damaged] * bool(unread) + [
-        Finding(kind="advice", name=kind, state="ok" if known.costs else "missing", detail=shown[kind])
-        for kind, known in facts.items()
+def _advice() -> list[Finding]:
+    """Show what studies of each kind of network cost, by which `trainer=auto` chooses."""
+    device: Device = "gpu" if cards() else "cpu"
+    facts = find_facts(device)
+    if facts is None:
+        detail, advice = f"costs on a {device.upper()} are not known", "study doctor --measure measures them."
+        return [Finding(kind="advice", name="trainer=auto", state="missing", detail=detail, advice=advice)]
+    damaged = Finding(
+        kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=facts.unread
+    )
+    return [damaged] * bool(facts.unread) + [
+        Finding(kind="advice", name=kind, state="ok" if kind in facts.costs else "missing", detail=detail)
+        for kind, detail in show(facts, _TYPICAL, device=device)
     ]

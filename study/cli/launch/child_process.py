@@ -1,4 +1,4 @@
-"""Run a study in this process, or in a fresh one if it needs another Keras backend."""
+"""Run a study in this process, or in a fresh one if it needs another Keras backend or device."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.interrupt import grace
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
+from study.datasets import Dataset
 from study.pipeline.preflight import load_config
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
+from study.training.devices import asked_device, try_select_device
 
 
-def run_anywhere(config: StudyConfig) -> StudyOutcome:
-    """Run a study here if Keras is not loaded or has the right backend, otherwise in a child process.
+def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> StudyOutcome:
+    """Run a study here if Keras is not loaded or has the right backend and device, otherwise in a child process.
 
     Args:
         config: The study's config.
+        dataset: The study's data set. None (the default): it is loaded.
 
     Raises:
         StudyError: The study failed, or its process ended without an answer.
     """
-    if loaded_backend() in (None, config.backend):
-        return run_study(config)
+    loaded = loaded_backend()
+    if loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config))):
+        return run_study(config, dataset=dataset)
     try:
         with grace(config.shutdown_grace_s):
             outcome: StudyOutcome = call_in_subprocess("study.cli.launch.child_process:read_and_run", config)
@@ -35,8 +39,7 @@ def read_and_run(config: StudyConfig) -> StudyOutcome:
     """Run a study in a child process, which reads its config again.
 
     The calling process checked arguments with its own backend; this process checks them with the one that trains.
-    Reading
-    takes less than a millisecond once Keras is imported. Keras must be imported before the study's time starts.
+    Reading takes less than a millisecond once Keras is imported, which must be before the study's time starts.
 
     Args:
         config: The study's config, from the calling process.

@@ -67,6 +67,7 @@ _NOT_TELLING_SECTIONS = (
     "hydra/",
     "dataset.path",
     "trainer.capacity",
+    "trainer.device",
 )
 
 

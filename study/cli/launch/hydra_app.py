@@ -10,11 +10,11 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -29,16 +29,19 @@ from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
 from study.cli.launch.words import flag_parser
 from study.config.known_keys import unknown_keys
-from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault, StudyError, limit_errors
 from study.core.interrupt import Stopped, job_of_launcher, passed_to_children
 from study.core.redaction import redact
 from study.reproduction.config_changes import leaves
 
 if TYPE_CHECKING:
+    from study.pipeline.preflight import CheckedStudy
     from study.run import StudyOutcome
+    from study.training.auto import Choice
 
-Checked = Sequence[tuple[Job, StudyConfig]]
+Checked: TypeAlias = "Sequence[tuple[Job, CheckedStudy]]"
+# The trainers that a command chose for jobs of `trainer=auto`, by their overrides.
+ChosenTrainers: TypeAlias = "Mapping[tuple[str, ...], Choice | None]"
 
 _BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 _JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -130,33 +133,23 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     Raises:
         ConfigError: A job has a fault. The error holds the faults of all jobs, and no job has started.
     """
-    from study.core.log_capture import captured
-
     tell_own_files(jobs)
     places = [*sys.path]
     sweeps = command_line.multirun or HydraConfig.get().mode == RunMode.MULTIRUN  # a file can make a sweep too
     if sweeps and (faults := plugin_faults(HydraConfig.get())):
         raise ConfigError(faults)
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        from study.pipeline.preflight import check
-
-        faults = setting_faults(jobs)
-        try:
-            helpers = frozenset().union(*(job.helpers for job in jobs))
-            configs = check([(job.raw, job.labels) for job in jobs], folder=Path.cwd(), helpers=helpers)
-        except ConfigError as error:
-            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
-    if faults:
-        raise ConfigError(faults)
+    studies = _check(jobs)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
-    checked = tuple(zip(jobs, configs, strict=True)) if jobs and _runs_here() else ()
+    checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
+    chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
     with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
-        _application(differing_keys(jobs), checked)()
+        _application(differing_keys(jobs), checked, chosen)()
     from study.cli.actions.overview import show_studies
     from study.search.stored_searches import list_searches
 
+    configs = [study.config for study in studies]
     experiments = {(config.stores.tracking_uri, config.experiment_name) for config in configs}
     searches = [partial(list_searches, stores) for stores in {config.stores for config in configs}]
     show_studies(experiments, searches=searches)
@@ -166,6 +159,26 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     without_result = tell_end(configs)
     page_after_run(command_line.overrides, configs)
     return 1 if without_result else 0
+
+
+def _check(jobs: Sequence[Job]) -> list[CheckedStudy]:
+    """Check all jobs of a command; raise one error with the faults of all."""
+    from study.core.log_capture import captured
+
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        from study.pipeline.preflight import check
+
+        faults = setting_faults(jobs)
+        try:
+            helpers = frozenset().union(*(job.helpers for job in jobs))
+            # A launcher of a cluster trains on machines that may have a GPU where this one has none.
+            trained = [(job.raw, job.labels) for job in jobs]
+            studies = check(trained, folder=Path.cwd(), helpers=helpers, trains_here=_runs_here())
+        except ConfigError as error:
+            raise ConfigError(_told([*error.faults, *faults], jobs)) from None
+    if faults:
+        raise ConfigError(faults)
+    return studies
 
 
 def with_further_faults(error: MisreadError) -> ConfigError:
@@ -209,10 +222,12 @@ def _faults(jobs: Sequence[Job], *, load_own: bool = True) -> list[Fault]:
     faults = {str(fault): fault for fault in setting_faults(jobs)}
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
         from study.pipeline.preflight import load_config
+        from study.training.auto import first_choice, is_auto
 
         for job in jobs:
-            try:
-                load_config(job.raw, labels=job.labels, helpers=job.helpers, load_own=load_own)
+            try:  # any trainer will do, since nothing is trained
+                choice = first_choice(job.raw) if is_auto(job.raw) else None
+                load_config(job.raw, labels=job.labels, helpers=job.helpers, load_own=load_own, choice=choice)
             except ConfigError as error:
                 faults |= {str(fault): fault for fault in error.faults}
             except StudyError:
@@ -244,7 +259,9 @@ def tell_own_files(jobs: Sequence[Job]) -> None:
         sys.stderr.write(f"study run: conf/study.yaml gives {', '.join(keys)}\n")
 
 
-def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked = ()) -> float:
+def run_job(
+    own: DictConfig, *, telling: Collection[str] = (), checked: Checked = (), chosen: ChosenTrainers | None = None
+) -> float:
     """Run one job's study and return its best objective; NaN if no trial completed.
 
     An outer Hydra sweep over anything else can optimize the returned value.
@@ -253,6 +270,7 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
         own: The job's composed config.
         telling: The keys in which the jobs of the command line differ. Default: none.
         checked: Jobs that this process has checked, with their configs. Default: none.
+        chosen: The trainers that the command chose for its jobs. None (the default): each job chooses its own.
 
     Raises:
         SystemExit: The study ended with an error for the user; the status is the error's.
@@ -260,7 +278,7 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     """
     try:
         with contextlib.nullcontext() if _runs_here() else job_of_launcher(), limit_errors("this study"):
-            outcome = _run(own, telling, checked)
+            outcome = _run(own, telling, checked, chosen or {})
     except Stopped as stopped:
         if _runs_here():
             raise
@@ -275,30 +293,34 @@ def run_job(own: DictConfig, *, telling: Collection[str] = (), checked: Checked 
     return math.nan if outcome.best is None else outcome.best.objective
 
 
-def _run(own: DictConfig, telling: Collection[str], checked: Checked) -> StudyOutcome:
+def _run(own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers) -> StudyOutcome:
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
 
     job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
-        config = _config_of(job, checked)
-    return run_anywhere(config)
+        study = _checked(job, checked, chosen)
+    return run_anywhere(study.config, dataset=study.dataset)
 
 
-def _config_of(job: Job, checked: Checked) -> StudyConfig:
-    """Return the checked config of a job, or read its config.
+def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy:
+    """Return the checked study of a job, or check its config.
 
     Hydra has composed the job once more. If the overrides and all resolved values are equal, the config is the checked
     one; a value such as the time makes it another one. The stores are checked again, because earlier jobs wrote to
     them.
     """
-    from study.pipeline.preflight import check_stores, load_config
+    from study.pipeline.choose_trainers import choose_trainers
+    from study.pipeline.preflight import CheckedStudy, check_stores, load_config
 
-    for known, config in checked:
+    for known, study in checked:
         if (known.overrides, known.raw) == (job.overrides, job.raw):
-            check_stores(config)
-            return dataclasses.replace(config, labels=job.labels)
-    return load_config(job.raw, folder=Path(get_original_cwd()), labels=job.labels, helpers=job.helpers)
+            check_stores(study.config)
+            return dataclasses.replace(study, config=dataclasses.replace(study.config, labels=job.labels))
+    folder, helpers = Path(get_original_cwd()), job.helpers
+    choice = chosen.get(job.overrides) or choose_trainers([job.raw], folder=folder, helpers=helpers).choices[0]
+    config = load_config(job.raw, folder=folder, labels=job.labels, helpers=helpers, choice=choice)
+    return CheckedStudy(config=config)
 
 
 def _runs_here() -> bool:
@@ -324,9 +346,11 @@ def _of_launcher() -> Iterator[None]:
             os.environ[_FULL_ERROR] = before
 
 
-def _application(telling: Collection[str] = (), checked: Checked = ()) -> Callable[[], object]:
+def _application(
+    telling: Collection[str] = (), checked: Checked = (), chosen: ChosenTrainers | None = None
+) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
-        return run_job(own, telling=telling, checked=checked)
+        return run_job(own, telling=telling, checked=checked, chosen=chosen)
 
     application: Callable[[], object] = hydra.main(
         version_base=None, config_path="pkg://study.conf", config_name="config"

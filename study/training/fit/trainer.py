@@ -19,13 +19,14 @@ from study.datasets import Dataset, Split
 from study.training.backend import select_backend, set_determinism, temporary_gradients
 from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
 from study.training.checkpoint_files import CheckpointFiles, Snapshot, check_arrays
+from study.training.devices import select_device
 from study.training.divergence import are_finite, has_diverged
 from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
 from study.training.model_setup import fresh_model, loss_sample
 from study.training.precision import use_precision
-from study.training.trainer_check import check_jit_compile
+from study.training.trainer_check import check_device, check_jit_compile
 
 
 class FitTrainer:
@@ -39,11 +40,12 @@ class FitTrainer:
         eval_batch_size: Number of examples of a step of evaluation.
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
         jit_compile: The argument of `keras.Model.compile`.
+        device: `cpu`, `gpu`, or `auto` (the default): a GPU if the backend sees one.
         checkpoint_every_n_epochs: Save the state of a trial after every n-th epoch. None (the default): never.
 
     Raises:
-        BackendError: This process has loaded another backend.
-        StudyError: `precision`, `jit_compile` or `checkpoint_every_n_epochs` is not allowed.
+        BackendError: This process has loaded another backend, or cannot compute on the device.
+        StudyError: `precision`, `jit_compile`, `device` or `checkpoint_every_n_epochs` is not allowed.
     """
 
     def __init__(
@@ -56,11 +58,14 @@ class FitTrainer:
         eval_batch_size: int,
         precision: str,
         jit_compile: bool | str,
+        device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
     ) -> None:
         check_jit_compile(jit_compile)
+        check_device(device)
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
+        select_device(backend, device)
         set_determinism(config.deterministic)
         use_precision(precision)  # before the tensors of data are made
         self._config, self._dataset = config, dataset

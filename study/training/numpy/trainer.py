@@ -36,7 +36,7 @@ from study.training.numpy.keras_metrics import KerasMetrics
 from study.training.numpy.losses import read_loss
 from study.training.numpy.network import Array, Draw, Noise, backward, forward
 from study.training.numpy.ongoing_training import OngoingTraining
-from study.training.trainer_check import check_dropout_draw, check_numpy_precision
+from study.training.trainer_check import check_dropout_draw, check_numpy_device, check_numpy_precision
 
 
 class NumpyTrainer:
@@ -52,6 +52,7 @@ class NumpyTrainer:
             always draws the initial weights in float32. Default `float64`.
         dropout_draw: Distribution of the draws that decide about the units of dropout: `uniform` or `normal`, see
             `study.training.numpy.network.Noise`. Default `uniform`.
+        device: `cpu`, the only device allowed. The backend may use another one. Default `cpu`.
 
     Raises:
         BackendError: This process has loaded another backend.
@@ -68,9 +69,11 @@ class NumpyTrainer:
         eval_batch_size: int,
         precision: Literal["float64", "float32"] = "float64",
         dropout_draw: Draw = "uniform",
+        device: str = "cpu",
     ) -> None:
         check_numpy_precision(precision)
         check_dropout_draw(dropout_draw)
+        check_numpy_device(device)
         select_backend(backend)
         self._config, self._dataset = config, dataset
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size

@@ -17,9 +17,10 @@ from study.core.trainer_interface import UNWATCHED, OnEpoch, Together, Trial, Tr
 from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoint_files import CheckpointFiles
+from study.training.devices import select_device
 from study.training.model_setup import examples_seen, fresh_model, steps_per_epoch
 from study.training.precision import use_precision
-from study.training.trainer_check import check_capacity, check_is_jax
+from study.training.trainer_check import check_capacity, check_device, check_is_jax
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
@@ -52,12 +53,13 @@ class VectorizedTrainer:
         precision: `float32`; `bfloat16`: computations in bfloat16, weights in float32; or `float64`.
         capacity: Number of trials at once. `auto`: at most 64 on a CPU and 256 on a GPU, and as many as fit into half
             of the memory, or into 80 % of the GPU's.
+        device: `cpu`, `gpu`, or `auto` (the default): a GPU if the backend sees one.
         checkpoint_every_n_epochs: Save the state of a batch after every n-th epoch. A batch that may change is not
             saved. None (the default): never.
 
     Raises:
-        BackendError: The backend is not JAX, or this process has loaded another one.
-        StudyError: `capacity` or `checkpoint_every_n_epochs` is not allowed.
+        BackendError: The backend is not JAX, or this process has loaded another one, or cannot compute on the device.
+        StudyError: `capacity`, `device` or `checkpoint_every_n_epochs` is not allowed.
     """
 
     def __init__(
@@ -70,12 +72,15 @@ class VectorizedTrainer:
         eval_batch_size: int,
         precision: str,
         capacity: int | str,
+        device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
     ) -> None:
         check_is_jax(backend)
         check_capacity(capacity)
+        check_device(device)
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
         select_backend(backend)
+        select_device(backend, device)
         set_determinism(config.deterministic)
         keep_compiled_programs()
         self._config, self._dataset, self._precision = config, dataset, precision

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from study.cli.actions import diagnostics, trainer_timing
-from study.cli.actions.trainer_timing import Seconds
+from study.cli.actions import diagnostics, measure_trainers
+from study.config.schema import KINDS
 from study.core import machine
 from study.core.errors import StudyError
-from study.training.auto_costs import VARIABLE, find_facts, measured_path
+from study.training.auto_costs import VARIABLE, Speed, StudySize, Timing, find_facts, measured_path
 
 
 @pytest.fixture(autouse=True)
 def measured(monkeypatch, tmp_path_factory):
-    """Replace the measurement; return the requests."""
+    """Replace the measurements; return the requests."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv(VARIABLE, str(folder / "measured.json"))
     monkeypatch.setenv("KERAS_HOME", str(folder))
@@ -22,13 +22,18 @@ def measured(monkeypatch, tmp_path_factory):
     asked = []
 
     def stand_in(raw, *, timeout_s):
-        asked.append((raw["model"]["kind"], raw["trainer"]["name"], raw["trainer"]["backend"]))
+        kind, trainer, n_epochs = raw["model"]["kind"], raw["trainer"]["name"], raw["budget"]["n_epochs"]
+        asked.append((kind, trainer, raw["trainer"]["backend"]))
         assert timeout_s == 300
         if asked[-1] == ("dense", "fit", "jax"):
             raise StudyError("not done within 300 s")
-        return Seconds(fixed_s=2.0, trial_s=0.5 if raw["trainer"]["name"] == "fit" else 0.02)
+        size = StudySize(kind=kind, flops=1e6, n_weights=100, n_steps=10 * n_epochs, batches=(2,))
+        seconds = 0.5 if trainer == "fit" else 0.02
+        return Timing(start_s=2.0, compiling_s=1.0, training_s=seconds * n_epochs, size=size)
 
-    monkeypatch.setattr(trainer_timing, "measure", stand_in)
+    monkeypatch.setattr(measure_trainers, "measure", stand_in)
+    speed = Speed(start_s=1.0, gflops=100.0, n_cores=machine.n_cores())
+    monkeypatch.setattr(measure_trainers, "measure_speed", lambda **_: speed)
     return asked
 
 
@@ -36,14 +41,20 @@ def test_every_kind_is_measured_with_every_trainer_kept_and_shown(here, tmp_path
     status, out, _ = here("doctor", "--measure", cwd=tmp_path)
     assert status == 0
     contenders = {("fit", "tensorflow"), ("fit", "jax"), ("vectorized", "jax")}
-    assert set(measured) >= {(kind, *c) for kind in ("dense", "recurrent", "convolutional") for c in contenders}
-    assert "dense, fit on jax: not done within 300 s" in out
-    assert "recurrent, vectorized on jax: 2.0 s and 0.020 s a training" in out
-    # 2 + 20 * 0.02 = 2.4 s beside 2 + 20 * 0.5 = 12 s.
+    assert {*measured} >= {(kind, *contender) for kind in KINDS for contender in contenders}
+    assert "dense, fit on jax, model=mlp model.hidden=[64,64] budget.n_epochs=1: not done within 300 s" in out
+    assert "recurrent, vectorized on jax, model=lstm model.units=32 budget.n_epochs=6: 2.0 s to start, 1.0 s to" in out
+    facts = find_facts("cpu")
+    assert [(cost.trainer, cost.backend) for cost in facts.costs["dense"]] == [
+        ("fit", "tensorflow"),
+        ("vectorized", "jax"),
+    ]
+    assert facts.starts == {"tensorflow": 2.0, "jax": 2.0}
+    for cost in facts.costs["recurrent"]:  # 10 steps an epoch
+        assert cost.step == pytest.approx(0.05 if cost.trainer == "fit" else 0.002, rel=1e-3)
+        assert (cost.compiling, cost.training) == (1.0, pytest.approx(0.0, abs=1e-6))
     assert "vectorized on jax 1.0x" in out
-    assert "fit on tensorflow 5.0x" in out
-    facts = find_facts({}, kind="dense")
-    assert [(cost.trainer, cost.backend) for cost in facts.costs] == [("fit", "tensorflow"), ("vectorized", "jax")]
+    assert "by `study doctor --measure` on 20" in out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,7 +69,7 @@ def test_without_measuring_conf_is_shown_and_a_broken_file_stands_out(here, tmp_
     _, out, _ = here("doctor", "--json", cwd=tmp_path)
     findings = {finding["name"]: finding for finding in json.loads(out)["findings"]}
     assert findings["convolutional"]["detail"].startswith("fit on tensorflow 1.0x")
-    assert "by conf/trainer/auto.yaml" in findings["convolutional"]["detail"]
+    assert "by costs recorded on another machine" in findings["convolutional"]["detail"]
     measured_path().write_text("{")
     status, out, _ = here("doctor", "--json", cwd=tmp_path)
     findings = {finding["name"]: finding for finding in json.loads(out)["findings"]}

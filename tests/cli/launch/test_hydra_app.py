@@ -17,7 +17,7 @@ def launched(tmp_path, monkeypatch):
     read = []
     parse = preflight.parse
 
-    def run(config):
+    def run(config, **_):
         ran.append(config)
         return StudyOutcome(experiment="e", name="n", best=None, tracking_uri="sqlite:///x.db", run_id="r")
 

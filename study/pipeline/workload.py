@@ -1,0 +1,128 @@
+"""A study's workload: load its data, build its model and its trainer, and check that they fit together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from study.config.instantiate import instantiate
+from study.config.schema import StudyConfig
+from study.core.errors import ConfigError, DataError, StudyError, own_fault, refuse_out_of_memory, told_with_place
+from study.core.trainer_interface import Trainer
+from study.datasets import Dataset, misplaced_labels
+from study.pipeline.data_check import check_data
+
+
+def load_dataset(config: StudyConfig) -> Dataset:
+    """Load the study's data set and check it.
+
+    Args:
+        config: The study's config.
+
+    Raises:
+        DataError: The data set cannot be loaded, or no trainer could train on it.
+        ConfigError: An argument is wrong.
+    """
+    try:
+        loaded = instantiate(config.dataset.section)
+    except StudyError:
+        raise
+    except Exception as error:  # a function of the user's can fail in any way
+        refuse_out_of_memory(error, f"loading dataset={config.dataset.name}")
+        raise DataError(
+            f"dataset={config.dataset.name}: {config.dataset.section['_target_']} {told_with_place(error)}. Correct "
+            "the function, or the arguments that conf/dataset gives it."
+        ) from error
+    return check_data(config, loaded)
+
+
+def build_model(config: StudyConfig, dataset: Dataset) -> Any:
+    """Build the model once, perhaps without values, so that a wrong argument is refused before anything is stored.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        ConfigError: What the target returns is no model of Keras.
+        StudyError: The model cannot be built, or does not fit the data.
+    """
+    # These import Keras, with the backend that was selected.
+    from study.training.initial_weights import outline
+    from study.training.model_setup import fresh_model
+
+    precision = str(config.trainer.section.get("precision", "float32"))
+    with _fitting_together(config):
+        model = outline(partial(fresh_model, config, dataset, precision=precision))
+        _check_outputs(config, dataset, model)
+    return model
+
+
+def check_task(config: StudyConfig, dataset: Dataset) -> None:
+    """Check, without computing, that model, data, loss and metrics fit together.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        ConfigError: They do not fit together; the error has all faults.
+    """
+    from study.training.task_check import task_faults  # imports Keras
+
+    with _fitting_together(config):
+        faults = task_faults(config, dataset)
+    if faults:
+        raise ConfigError(faults)
+
+
+def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
+    """Build the trainer.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        StudyError: The trainer cannot be built.
+    """
+    with _fitting_together(config):
+        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
+    return trainer
+
+
+@contextlib.contextmanager
+def _fitting_together(config: StudyConfig) -> Iterator[None]:
+    try:
+        yield
+    except StudyError:
+        raise
+    except (ValueError, TypeError) as error:
+        refuse_out_of_memory(error, f"building model={config.model.name}")
+        own = own_fault(error)
+        if own is not None and own.key.startswith(("model.", "trainer.")):  # wrong for any data set
+            raise ConfigError([own]) from error
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"they do not fit together. {error}"
+        ) from error
+    except Exception as error:  # a model of the user's can fail in any way
+        refuse_out_of_memory(error, f"building model={config.model.name}")
+        raise StudyError(
+            f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "
+            f"building {config.model.section.get('_target_')} {told_with_place(error)}. Correct the model, or choose "
+            "another."
+        ) from error
+
+
+def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
+    """Refuse a model whose output is too narrow for the classes: training would give wrong numbers, not an error."""
+    shape = getattr(model, "output_shape", None)  # a subclass of keras.Model may have none
+    width = shape[-1] if isinstance(shape, tuple) and shape else None
+    if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):
+        raise ValueError(
+            f"The model's output has a width of {width}, and {told}. Build its last layer with the n_outputs that "
+            "build() receives, or choose another model."
+        )
