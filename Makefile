@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules house same-numbers lint format lock audit wheel clean help
+.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules house same-numbers lint format lock audit wheel wheelhouse clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -86,8 +86,12 @@ audit: $(VENV)/installed-dev ## check the locked dependencies for known vulnerab
 wheel: $(VENV)/installed ## build the package into dist/
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
+# It needs no installed project, only pip.
+wheelhouse: | $(BIN)/python ## collect the wheels that a GPU node lacks: PYTHON=3.12 [PLATFORM=manylinux_2_34_x86_64] (docs/gpu_node.md)
+	@$(BIN)/python .ci/collect_wheels --python "$(if $(PYTHON),$(PYTHON),$(error wheelhouse: expected PYTHON=<version of the node>, for example 3.12. Set it))" $(if $(PLATFORM),--platform $(PLATFORM))
+
 clean: ## remove .venv, builds and caches; the stores in mlruns/ stay
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist wheelhouse .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20

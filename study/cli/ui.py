@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import runpy
 import signal
@@ -12,10 +13,13 @@ import sys
 
 from study.cli.stores import add_store_options, find_stores
 from study.core.child_signals import end_with_parent
+from study.core.errors import StudyError
 from study.core.redaction import redact
 
 # Time for the server to end by itself, in seconds.
 _PATIENCE_S = 10.0
+# Parts of MLflow's server that an install for training alone leaves out.
+_SERVER = ("flask", "uvicorn")
 _START = "import sys; from study.cli.ui import serve; serve(int(sys.argv.pop(1)))"
 
 
@@ -27,12 +31,16 @@ def main(arguments: list[str]) -> int:
 
     Returns:
         The exit status of the server.
+
+    Raises:
+        StudyError: MLflow's server is not installed.
     """
     parser = argparse.ArgumentParser(prog="study ui", description="Open MLflow on the stores of this folder.")
     add_store_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=5000, help="the port (default: 5000)")
     options = parser.parse_args(arguments)
+    _check_server()
     # Imported late: MLflow takes seconds, and --help does not need it.
     from study.tracking.experiment_views import VIEWS, view_path
     from study.tracking.read_studies import read_experiments
@@ -65,6 +73,16 @@ def main(arguments: list[str]) -> int:
             return server.wait()
         finally:
             _end(server)
+
+
+def _check_server() -> None:
+    """Refuse an install without MLflow's server."""
+    if missing := [name for name in _SERVER if importlib.util.find_spec(name) is None]:
+        raise StudyError(
+            f"MLflow's server needs {' and '.join(missing)}, not installed here: expected the package mlflow "
+            "with all that it needs, and a wheelhouse holds only what a study needs. `study list` and `study compare` "
+            "work here. For MLflow's pages, copy mlruns/ to a machine with the whole install and run study ui there."
+        )
 
 
 def serve(parent: int) -> None:

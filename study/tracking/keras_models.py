@@ -23,7 +23,7 @@ _NAME, _FILE = "model", "model.keras"
 _FILES = ("MLmodel", "requirements.txt", "data/keras_module.txt", f"data/{_FILE}")
 # Tag of a logged model: digest of the name of the training.
 _OF = "study.training"
-# Keras loads TensorFlow by default, also if another backend trained the model.
+# Keras loads TensorFlow by default, also if another backend trained the model, on a machine without TensorFlow.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
 
 
@@ -44,7 +44,7 @@ def log_keras_model(
     import mlflow.keras
 
     signature = infer_signature(example_x, np.asarray(model.predict(example_x, verbose=0)))
-    requirements = [f"{package}=={importlib.metadata.version(package)}" for package in _SERVED_WITH]
+    requirements = [_requirement(package) for package in _SERVED_WITH]
     tags = {_OF: _digest(of)}
     logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id, tags=tags)
     status = "FAILED"
@@ -70,6 +70,14 @@ def log_keras_model(
     finally:
         client.finalize_logged_model(logged.model_id, status)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def _requirement(package: str) -> str:
+    """Return a package with its version here. One that is not installed here may have any version."""
+    try:
+        return f"{package}=={importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return package
 
 
 def has_model(client: MlflowClient, run_id: str, *, of: str, or_any: bool) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
 
-from study.core.packages import PACKAGES
+from study.core.packages import PACKAGES, installed_version
 from study.training.backend import loaded_backend
 from study.training.devices import cpu_text, device
 
@@ -25,8 +23,8 @@ def environment(*, on_cpu: bool = False) -> dict[str, str]:
     if loaded_backend() is not None:
         found["device"] = cpu_text() if on_cpu else device()
     for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+        if (version := installed_version(package)) is not None:
+            found[package] = version
     if commit := _git_commit(Path(__file__).parent):
         found["git_commit"] = commit
     return found
