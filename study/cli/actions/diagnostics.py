@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from study.core.database_address import sqlite_file
 from study.core.errors import BackendError, StoreError, StudyError
 from study.core.machine import VISIBLE_CARDS, cards, may_have_gpu
 from study.core.nvidia import Card, Driver, card_room_advice, has_card_without_driver, read_driver
-from study.core.packages import PROJECT
+from study.core.packages import PROJECT, installed_version
 from study.core.redaction import redact
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
@@ -93,16 +92,9 @@ def _packages() -> list[Finding]:
     """Return the versions of Python and of the packages that every study uses."""
     found = [Finding(kind="package", name="python", state="ok", detail=platform.python_version())]
     for name in _PACKAGES:
-        version = _version(name)
+        version = installed_version(name)
         found.append(Finding(kind="package", name=name, state="ok" if version else "missing", detail=version or ""))
     return found
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _driver() -> list[Finding]:
@@ -129,7 +121,7 @@ def _card(card: Card, driver: Driver) -> Finding:
 
 def _backend(name: str, *, timeout_s: float) -> Finding:
     """Start a backend in a child process."""
-    version = _version(name)
+    version = installed_version(name)
     if version is None:
         advice = f"pip install '{_EXTRAS.get(name, name)}'"
         return Finding(kind="backend", name=name, state="missing", detail="not installed", advice=advice)
