@@ -98,9 +98,7 @@ def measure(workload: Workload, n_epochs: int, *, home: Path) -> dict[str, Any]:
             seconds[option].append(timed([*words, *chosen, f"budget.n_trials={n}"], home=home))
     shortest = workload.measured[0]
     by_auto = timed([*words, "trainer=auto", f"budget.n_trials={shortest}"], home=home)
-    taken = {
-        n: choice([*words, "trainer=auto", f"budget.n_trials={n}"], home=home) for n in (*workload.n_trials, shortest)
-    }
+    taken = choices([*words, "trainer=auto"], (*workload.n_trials, shortest), home=home)
     overhead = max(0.0, by_auto - seconds[taken[shortest]][0])
     rows = []
     for n in workload.n_trials:
@@ -140,23 +138,27 @@ def timed(words: Sequence[str], *, home: Path) -> float:
         return time.perf_counter() - began
 
 
-def choice(words: Sequence[str], *, home: Path) -> tuple[str, str]:
-    """Return the trainer and the backend that `auto` takes, in a process of its own."""
+def choices(words: Sequence[str], n_trials: Sequence[int], *, home: Path) -> dict[int, tuple[str, str]]:
+    """Return the trainer and the backend that `auto` takes for each number of trials, in a process of its own."""
     program = (
         "import sys; from pathlib import Path\n"
         "from study.cli.launch.compose import compose_jobs, prepare\n"
         "from study.pipeline.choose_trainers import choose_trainers\n"
         "from benchmarks import machine\n"
-        "(job,) = compose_jobs(prepare(sys.argv[1:]), multirun=False)\n"
-        "(found,) = choose_trainers([job.raw], folder=Path.cwd(), helpers=job.helpers).choices\n"
-        "machine.tell(option=[*found.option])\n"
+        "taken = {}\n"
+        "for n in sys.argv[1].split(','):\n"
+        "    words = prepare([*sys.argv[2:], f'budget.n_trials={n}'])\n"
+        "    (job,) = compose_jobs(words, multirun=False)\n"
+        "    (found,) = choose_trainers([job.raw], folder=Path.cwd(), helpers=job.helpers).choices\n"
+        "    taken[n] = [*found.option]\n"
+        "machine.tell(taken=taken)\n"
     )
     with tempfile.TemporaryDirectory() as folder:
         environment = machine.child_environment(home=home, backend="")
         del environment["KERAS_BACKEND"]
-        ended = machine.run([sys.executable, "-c", program, *words], folder=Path(folder), environment=environment)
-    trainer, backend = ended.told["option"]
-    return str(trainer), str(backend)
+        command = [sys.executable, "-c", program, ",".join(map(str, n_trials)), *words]
+        taken = machine.run(command, folder=Path(folder), environment=environment).told["taken"]
+    return {int(n): (trainer, backend) for n, (trainer, backend) in taken.items()}
 
 
 def line(measured: tuple[int, int], seconds: Sequence[float], n: int) -> float:
@@ -190,6 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file for the results")
     options = parser.parse_args()
     found: dict[str, dict[str, Any]] = {}
+    described = machine.describe()
     with tempfile.TemporaryDirectory() as home:
         timed([*_COMMON, "budget=smoke", "trainer=fit"], home=Path(home))  # fills the caches
         for name in options.workloads:
@@ -201,7 +204,8 @@ def main() -> None:
                 )
                 print(f"{name}, epochs: {n_epochs}: {told}, auto {cell['auto_s']:.1f} s", flush=True)
                 if options.out:
-                    machine.keep(options.out, {"machine": machine.describe(), "grid": found})
+                    load = {"load_after": machine.describe()["load_before"]}
+                    machine.keep(options.out, {"machine": described | load, "grid": found})
     print(f"\n{summary(found)}")
 
 

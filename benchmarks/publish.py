@@ -17,6 +17,7 @@ from typing import Any
 if __name__ == "__main__":  # find the packages of a checkout that is not installed, not the neighbors of this file
     sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
 
+from benchmarks.auto import summary
 from benchmarks.gpu_rows.page import Line, NotPublishableError, read_lines, section
 from benchmarks.pictures import draw_capacity, draw_store, draw_throughput
 from benchmarks.tables import (
@@ -59,7 +60,7 @@ def document(results: Mapping[str, Mapping[str, Any]], pictures: Path, *, gpu: S
     """Draw the pictures and return the page.
 
     Args:
-        results: The stored results, by `throughput-cpu` and `scaling-cpu`.
+        results: The stored results, by `throughput-cpu`, `scaling-cpu` and `auto-cpu`.
         pictures: The folder of the pictures.
         gpu: The lines that were measured on a GPU. Default: none.
     """
@@ -69,6 +70,7 @@ def document(results: Mapping[str, Mapping[str, Any]], pictures: Path, *, gpu: S
         parts.append("![Trials a minute](pictures/throughput-cpu.svg)\n")
     parts += [_workload(name, throughput.get(name)) for name, workload in WORKLOADS.items() if workload.published]
     parts += _scaling(results.get("scaling-cpu", {}), pictures)
+    parts += ["## The default trainer beside each trainer\n", *_auto(results.get("auto-cpu", {}))]
     parts += ["## On a GPU\n", section(gpu)]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -102,6 +104,17 @@ def _scaling(found: Mapping[str, Any], pictures: Path) -> list[str]:
     else:
         lines.append(f"{NOT_MEASURED}\n")
     return lines
+
+
+def _auto(found: Mapping[str, Any]) -> list[str]:
+    if not found:
+        return [f"{NOT_MEASURED}\n"]
+    told = (
+        "`trainer=auto` chooses before anything is trained. Beside it stands the trainer that was the quickest in "
+        "hindsight. Seconds are those of whole commands; from 10 trials on, most are computed from two commands of "
+        "different length (`benchmarks/auto.py`).\n"
+    )
+    return [told, summary(found["grid"]), "", f"- {machine_line(found['machine'])}\n"]
 
 
 def main() -> None:
