@@ -42,7 +42,7 @@ _WORKLOADS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "convolutional": (
         (_DIGITS, "model=cnn_2c2d", "budget.n_epochs=1"),
         (_DIGITS, "model=cnn_2c2d", "trainer.batch_size=256", "budget.n_epochs=2"),
-        (_DIGITS, "model=cnn_3c3d", "budget.n_epochs=1"),
+        (_DIGITS, "model=cnn_2c2d", "trainer.batch_size=16", "budget.n_epochs=1"),
         (_DIGITS, "model=resnet20", "trainer.batch_size=256", "budget.n_epochs=1"),
     ),
 }
