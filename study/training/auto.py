@@ -208,12 +208,16 @@ def _wanted(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _backends(section: Mapping[str, Any], asked: str) -> list[str]:
-    """Return the backends that a trainer can take, its usual one first; of one's own trainer, its usual one alone."""
+    """Return the installed backends that a trainer can take, its usual one first; one's own trainer has that alone.
+
+    A backend that the config asks for is kept if it is not installed, and refused later.
+    """
     check, usual = ARGUMENTS.get(str(section.get("_target_")), {}).get("backend"), str(section.get("backend"))
-    others = [name for name in BACKENDS if name != usual and importlib.util.find_spec(name) is not None]
     if check is None:
         return [usual] if asked in ("auto", usual) else []
-    return [name for name in ([usual, *others] if asked == "auto" else [asked]) if _is_taken(check, name)]
+    named = [usual, *(name for name in BACKENDS if name != usual)]
+    installed = [name for name in named if importlib.util.find_spec(name) is not None]
+    return [name for name in (installed if asked == "auto" else [asked]) if _is_taken(check, name)]
 
 
 def _is_taken(check: Callable[[object], None], backend: str) -> bool:

@@ -1,5 +1,7 @@
 """`trainer=auto`: what a study can take, the cheapest of it, and the config that results."""
 
+import importlib.util
+
 import pytest
 
 from study.core.errors import ConfigError
@@ -70,6 +72,13 @@ def test_arguments_leave_the_trainers_that_take_them(raw, words, options, told):
     assert [option for option in options if found.trains_side_by_side(option)] == [
         option for option in options if option == SIDE_BY_SIDE
     ]
+
+
+def test_only_installed_backends_are_options(raw, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else found(name))
+    assert find_candidates(raw()).options == (FIT_JAX, SIDE_BY_SIDE)
+    assert find_candidates(raw("trainer.backend=tensorflow")).options == (FIT_TF,)  # refused later
 
 
 def test_a_chosen_trainer_gives_the_config_that_names_it(raw):
