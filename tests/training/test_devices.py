@@ -13,7 +13,7 @@ from study.config.effective_settings import settings_digest
 from study.config.schema import digest_of
 from study.core import machine
 from study.core.errors import BackendError, ConfigError, StudyError
-from study.pipeline import preflight
+from study.pipeline import choose_trainers, preflight
 from study.training import devices
 from study.training.devices import asked_device, device_faults, device_message, select_device, try_select_device
 from study.training.environment import environment
@@ -70,7 +70,8 @@ class FakeTensorFlow:
 def folder(tmp_path, monkeypatch):
     """A machine without a card, whose files are in a folder, in a process that keeps its device for other tests."""
     forget_driver(monkeypatch, tmp_path)
-    monkeypatch.setattr(preflight, "select_device", lambda *_: None)
+    for module in (choose_trainers, preflight):
+        monkeypatch.setattr(module, "try_select_device", lambda *_: True)
     return tmp_path
 
 
@@ -152,8 +153,8 @@ def test_a_launcher_of_a_cluster_may_find_the_gpu_elsewhere(tmp_path):
     from study.pipeline.preflight import check
 
     (job,) = compose_jobs(prepare(["trainer=fit", "trainer.device=gpu"]), multirun=False)
-    (config,) = check([(job.raw, job.labels)], folder=tmp_path, trains_here=False)
-    assert asked_device(config) == "gpu"
+    (checked,) = check([(job.raw, job.labels)], folder=tmp_path, trains_here=False)
+    assert asked_device(checked.config) == "gpu"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +288,7 @@ def test_a_study_whose_device_this_process_cannot_take_runs_in_a_fresh_one(compo
     config = compose("trainer=fit", "trainer.device=cpu")
     asked = []
     monkeypatch.setattr(child_process, "try_select_device", lambda _, name: asked.append(name) or can_change)
-    monkeypatch.setattr(child_process, "run_study", lambda _: "here")
+    monkeypatch.setattr(child_process, "run_study", lambda *_, **__: "here")
     monkeypatch.setattr(child_process, "call_in_subprocess", lambda function, _: function)
     ran = "here" if can_change else "study.cli.launch.child_process:read_and_run"
     assert child_process.run_anywhere(config) == ran
