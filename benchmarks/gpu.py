@@ -29,9 +29,8 @@ the values known until then) and `left out` (too little time was left for it). E
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # find the packages of a checkout that is not installed, not the neighbors of this file
-    ROOT = Path(__file__).resolve().parents[1]
-    sys.path[:1] = [str(ROOT), str(ROOT / ".ci" / "editable")]
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
 
 from benchmarks.gpu_rows.command import main
 

@@ -10,11 +10,15 @@ The output shows the commits one after the other, and then the files of this che
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
 
 from benchmarks.same_numbers import ROOT, extract
 
@@ -22,7 +26,9 @@ Graph = Mapping[str, frozenset[str]]
 
 
 def main() -> None:
-    for commit in sys.argv[1:]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("commits", nargs="*", metavar="COMMIT", help="shown before the files of this checkout")
+    for commit in parser.parse_args().commits:
         with tempfile.TemporaryDirectory() as folder:
             extract(commit, Path(folder) / "tree")
             show(Path(folder) / "tree", commit)

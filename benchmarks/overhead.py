@@ -25,6 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
 WORKLOADS = {
     "fashion_mnist-mlp": ["dataset=fashion_mnist", "model=mlp", "budget.n_trials=10", "budget.n_epochs=5"],
     "digits-mlp": ["dataset=digits", "model=mlp", "budget.n_trials=200", "budget.n_epochs=10"],

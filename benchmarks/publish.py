@@ -8,13 +8,14 @@ and benchmarks/results/gpu.jsonl of `gpu.py --out`. For missing results the page
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # find the packages of a checkout that is not installed, not the neighbors of this file
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
     sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
 
 from benchmarks.auto import summary
@@ -119,6 +120,7 @@ def _auto(found: Mapping[str, Any]) -> list[str]:
 
 def main() -> None:
     """Write the page and the pictures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     stored = ROOT / "benchmarks" / "results"
     results = {path.stem: json.loads(path.read_text()) for path in stored.glob("*.json")}
     try:

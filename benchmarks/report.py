@@ -21,6 +21,9 @@ import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
 from study.core.database_address import sqlite_address
 from study.tracking.connection import connect
 

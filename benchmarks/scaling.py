@@ -24,6 +24,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
 from benchmarks import machine
 from benchmarks.tables import capacity_table, machine_line, store_notes, store_table
 from benchmarks.workloads import WORKLOADS

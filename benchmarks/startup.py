@@ -27,6 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
 from benchmarks.machine import ROOT, describe
 from benchmarks.startup_spans import FUNCTIONS, GARBAGE, IMPORT, REST
 

@@ -31,6 +31,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+
 from benchmarks import machine
 from benchmarks.contenders import CONTENDERS, fit
 from benchmarks.tables import throughput_notes, throughput_table

@@ -1,10 +1,11 @@
 """The page of docs/ on update rules: Keras beside the papers, and every optimizer of conf/optimizer beside an oracle.
 
-python -m benchmarks.update_rules.page docs/update_rules.md
+python benchmarks/update_rules/page.py docs/update_rules.md
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,9 @@ from textwrap import wrap
 from typing import Any
 
 import optax
+
+if __name__ == "__main__":  # find the packages of this checkout, not the neighbors of this file
+    sys.path[:1] = [str(Path(__file__).resolve().parents[2])]
 
 from benchmarks.update_rules.further import FURTHER, Further
 from benchmarks.update_rules.measure import LARGE_EPSILON, Departures, measure_departures, read_optimizers
@@ -78,17 +82,15 @@ def page(
     )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure, and write the page to a path.
-
-    Args:
-        arguments: The arguments of the command: the path.
-    """
+def main() -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="FILE", help="the page is written here")
+    out = parser.parse_args().out
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # JAX has float64 only if it was enabled before
     with double_precision():
         text = page(*measure_all())
-    Path(arguments[0]).write_text(text, encoding="utf-8")
-    return 0
+    out.write_text(text, encoding="utf-8")
 
 
 def measure_all() -> tuple[dict[str, MeasuredDifference], dict[str, Departures], dict[str, float]]:
@@ -207,4 +209,4 @@ _BESIDES = (
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
