@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu_rows.card import Card, NoCardError, find_card, first_visible
-from benchmarks.gpu_rows.no_gpu import filled, reasons
+from benchmarks.gpu_rows.card import MeasuredCard, NoCardError, find_card, first_selector, refusal
 from benchmarks.gpu_rows.rows import ROWS, Row
 from benchmarks.gpu_rows.worker_process import Answer, WorkerProcess
 from benchmarks.machine import ROOT, child_environment
+from study.core.machine import VISIBLE_CARDS
 
 _LIMIT_S, _ROW_LIMIT_S = 540.0, 75.0
 # One device, like one card, and programs that are compiled quickly.
@@ -70,7 +70,7 @@ class Run:
         self._options, self._began = options, time.monotonic()
         self._id = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._product: float | None = None
-        self._card, self._no_card = (None, "") if options.cpu else _find_card()
+        self._card = None if options.cpu else _find_card()
 
     def measure(self) -> int:
         """Measure the rows, and return the exit status.
@@ -79,9 +79,9 @@ class Run:
             RefusedError: There is no GPU, it is full, or the output cannot be written.
         """
         self._check_output()
-        if self._card is not None and (refusal := filled(self._card)):
-            raise RefusedError(refusal)
-        if self._card is not None and self._card.processes:
+        if self._card is not None and (refused := refusal(self._card)):
+            raise RefusedError(refused)
+        if self._card is not None and self._card.card.processes:
             print("Other processes compute on this card, so these times are not reliable.", file=sys.stderr)
         n_failed = 0
         with tempfile.TemporaryDirectory() as name:
@@ -109,8 +109,8 @@ class Run:
             request = {"row": row.name, "part": part, "miniature": small}
             answer = worker.ask(request, timeout_s=max(0.0, until - time.monotonic()))
             values |= answer.values
-            if row.name == _ALWAYS and answer.values.get("no_gpu"):
-                raise RefusedError(self._refusal(worker, values))
+            if row.name == _ALWAYS and "no_gpu" in answer.values:
+                raise RefusedError(_no_gpu_message(values, worker.last_words()))
             if answer.state != "measured":
                 break
         values.pop("no_gpu", None)
@@ -161,35 +161,28 @@ class Run:
         environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(ROOT / ".ci" / "editable")])
         # Packages that were installed with `pip install --user` are not in the empty home.
         environment["PYTHONUSERBASE"] = site.getuserbase()
-        environment |= _MINIATURE if self._options.cpu else self._cuda()
-        selector = None if self._options.cpu else first_visible()
-        return WorkerProcess(folder, environment, () if selector is None else (selector,))
-
-    def _cuda(self) -> dict[str, str]:
-        """Return the variables that let JAX use one card, the one that this command has found."""
-        # With `cuda` alone, JAX would have no device for what it computes on the host.
-        found = {"JAX_PLATFORMS": "cuda,cpu", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        if (selector := first_visible()) is not None:
-            found["CUDA_VISIBLE_DEVICES"] = selector
-        return found
-
-    def _refusal(self, worker: WorkerProcess, values: Mapping[str, Any]) -> str:
-        said = f"{values.get('error', '')} {worker.last_words()}"
-        lines = [f"\n  - {reason}." for reason in reasons(self._card, self._no_card, said)]
-        return (
-            f"expected a GPU that JAX sees, found none:{''.join(lines)}\n"
-            "To try this program without a GPU: python benchmarks/gpu.py --cpu"
-        )
+        if self._options.cpu:
+            return WorkerProcess(folder, environment | _MINIATURE, ("cpu",))
+        # One card, the one that this command has found: with NVML's order of the cards.
+        environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE_CARDS: first_selector()}
+        environment["JAX_PLATFORMS"] = "cuda,cpu"  # with `cuda` alone, JAX would have no device for the host's part
+        return WorkerProcess(folder, environment, ("gpu",))
 
 
-def _find_card() -> tuple[Card | None, str]:
-    selector = first_visible()
-    if selector is None:
-        return None, "CUDA_VISIBLE_DEVICES hides every card"
+def _find_card() -> MeasuredCard | None:
     try:
-        return find_card(selector), ""
-    except NoCardError as error:
-        return None, str(error)
+        return find_card()
+    except NoCardError:  # the worker records the reason, or JAX sees no GPU either
+        return None
+
+
+def _no_gpu_message(values: Mapping[str, Any], last_words: str) -> str:
+    said = " ".join(f"{values['error']} {last_words}".split())
+    return (
+        f"expected a GPU that JAX sees, found none{': ' if values['no_gpu'] else '.'}{values['no_gpu']}\n"
+        f"JAX said: {said}\n"
+        "To try this program without a GPU: python benchmarks/gpu.py --cpu"
+    )
 
 
 def _derived(values: Mapping[str, Any], *, product: float | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import platform
 import time
 from typing import Any
 
-from benchmarks.gpu_rows.card import Card
+from benchmarks.gpu_rows.card import MeasuredCard
 from study.core.machine import n_cores, processor
 
 # Settings of `jax_default_matmul_precision`. On an NVIDIA card, XLA computes a product of float32 in TF32 unless the
@@ -22,7 +22,7 @@ _PACKAGES = ("jax", "jaxlib", *_PLUGINS, "keras", "numpy", "optimizer-study", "n
 _ERROR_SIDE = 512
 
 
-def measure_machine(card: Card | None, *, keras_s: float) -> dict[str, Any]:
+def measure_machine(card: MeasuredCard | None, *, keras_s: float) -> dict[str, Any]:
     """Return the card, the driver, the machine and the versions.
 
     Args:

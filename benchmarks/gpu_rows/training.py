@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compiling import CompileClock
-from benchmarks.gpu_rows.card import EnergyMeter
+from benchmarks.gpu_rows.energy import EnergyMeter
 from benchmarks.gpu_rows.rows import Row
 from benchmarks.workloads import Workload, gigaflops, overrides, write_conf
 from study.cli.launch.compose import compose_jobs, prepare

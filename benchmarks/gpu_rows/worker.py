@@ -1,7 +1,8 @@
 """The child process of benchmarks/gpu.py, which measures the rows that its parent asks for, one after the other.
 
 A request is a line of JSON with `row`, `part` and `miniature`. For each, it sends lines of values as they are known,
-and at last a line with `ended`: `measured` or `error`.
+and at last a line with `ended`: `measured` or `error`. The error of a worker that sees no GPU has `no_gpu`: the reason
+and the next step, empty if no reason shows.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ from typing import Any
 import psutil
 
 from benchmarks.compiling import CompileClock
-from benchmarks.gpu_rows.card import Card, EnergyMeter, NoCardError, find_card
+from benchmarks.gpu_rows.card import MeasuredCard, NoCardError, find_card
+from benchmarks.gpu_rows.energy import EnergyMeter
 from benchmarks.gpu_rows.product import measure_machine, measure_product
 from benchmarks.gpu_rows.rows import ROWS, WORKLOADS, miniature
 from benchmarks.machine import tell
 from study.core.child_signals import end_with_parent
 from study.training.backend import start_backend
+from study.training.unseen_cards import find_reason
 
 
 class NoGpuError(Exception):
     """Raised if JAX computes on another device than a GPU, and a GPU is asked for."""
 
 
-def serve(card: Card | None, *, no_card: str) -> None:
+def serve(card: MeasuredCard | None, *, no_card: str) -> None:
     """Answer requests until the parent closes the pipe.
 
     Args:
@@ -56,7 +59,7 @@ def serve(card: Card | None, *, no_card: str) -> None:
                 _train(request, meter, started=started, clock=clock)
         except Exception as error:  # a row that fails must not stop the next one
             told = {"error": f"{type(error).__name__}: {error}"[:2000], "traceback": traceback.format_exc()[-4000:]}
-            tell(**told, no_gpu=isinstance(error, NoGpuError), ended="error")
+            tell(**told, **({"no_gpu": _why_no_gpu()} if isinstance(error, NoGpuError) else {}), ended="error")
         else:
             tell(ended="measured")
         started = time.time()
@@ -71,6 +74,12 @@ def _check_device(*, miniature: bool) -> None:
         raise NoGpuError(str(error)) from error
     if platform != ("cpu" if miniature else "gpu"):
         raise NoGpuError(f"JAX computes on {platform}")
+
+
+def _why_no_gpu() -> str:
+    """Return the reason why JAX sees no GPU with the next step; empty if none shows."""
+    found = find_reason("jax")
+    return "" if found is None else f"{found.reason}. {found.advice}".strip()
 
 
 def _train(request: dict[str, Any], meter: EnergyMeter, *, started: float, clock: CompileClock) -> None:
@@ -91,12 +100,12 @@ def _train(request: dict[str, Any], meter: EnergyMeter, *, started: float, clock
 
 
 def main() -> None:
-    """Serve the parent process. The arguments are its id and, unless the CPU is measured, the card's selector."""
+    """Serve the parent process. The arguments are its id, and `gpu` or `cpu`: the device to measure."""
     end_with_parent(int(sys.argv[1]))
     card, no_card = None, "no GPU"
-    if len(sys.argv) > 2:
+    if sys.argv[2] == "gpu":
         try:
-            card = find_card(sys.argv[2])
+            card = find_card()
         except NoCardError as error:
             no_card = str(error)
     serve(card, no_card=no_card)

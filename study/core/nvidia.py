@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -20,7 +20,9 @@ from study.core import machine
 # The displays and accelerators among the machine's devices, also those without a driver.
 PCI_DEVICES = Path("/sys/bus/pci/devices")
 _NVIDIA, _DISPLAYS = "0x10de", "0x03"
-# First driver of each major version of CUDA, the newest first: https://docs.jax.dev/en/latest/installation.html.
+# First driver of each major version of CUDA, the newest first. JAX's installation page, section NVIDIA GPU:
+# “the driver version must be >= 525 for CUDA 12 on Linux, and >= 580 for CUDA 13 on Linux”
+# (https://docs.jax.dev/en/latest/installation.html). Its editions before CUDA 13 have 525.60.13 for CUDA 12.
 _FIRST_DRIVERS = {13: 580, 12: 525}
 _OLDEST_CUDA = 11
 _GIB = 2**30
@@ -94,12 +96,14 @@ class Driver:
         version: Its version. None: it is not loaded.
         cuda: The newest version of CUDA that it supports. None: not known.
         cards: All cards, also those that `CUDA_VISIBLE_DEVICES` hides.
+        source: `nvml`, `nvidia-smi`, or `proc`: its files, which do not have the memory.
         fault: The reason why it does not answer. Default: the empty text, it does.
     """
 
     version: str | None
     cuda: str | None
     cards: tuple[Card, ...]
+    source: Literal["nvml", "nvidia-smi", "proc"]
     fault: str = ""
 
     @property
@@ -124,8 +128,8 @@ class Driver:
         return f"driver {self.version}{cuda}{f'; {self.fault}' if self.fault else ''}"
 
 
-class _SilentError(Exception):
-    """A source of facts is there and does not answer."""
+class NoAnswerError(Exception):
+    """Raised if NVML or nvidia-smi is there and does not answer."""
 
 
 def read_driver() -> Driver | None:
@@ -134,12 +138,53 @@ def read_driver() -> Driver | None:
     for read in (_read_nvml, _read_smi):
         try:
             found = read()
-        except _SilentError as error:
+        except NoAnswerError as error:
             faults.append(str(error))
             continue
         if found is not None:
             return found
     return _read_proc(fault=next(iter(faults), ""))
+
+
+def open_nvml() -> Any | None:
+    """Return NVML, started through the package nvidia-ml-py; None if it is not installed, or there is no driver.
+
+    `nvmlShutdown` of the returned module ends it.
+
+    Raises:
+        NoAnswerError: It cannot be started.
+    """
+    try:
+        nvml: Any = importlib.import_module("pynvml")
+    except ImportError:
+        return None
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        if getattr(error, "value", None) == _NO_LIBRARY:
+            return None
+        raise NoAnswerError(f"NVML: {error}") from error
+    return nvml
+
+
+def query_smi(query: str, *options: str) -> list[dict[str, str]] | None:
+    """Return the rows that the program nvidia-smi answers, each by its columns; None if it is not installed.
+
+    Args:
+        query: A query and its columns, such as `--query-gpu=index,name`.
+        options: Further options, such as `-i` and the index of a card.
+
+    Raises:
+        NoAnswerError: It fails, or its answer has other columns.
+    """
+    columns = query.partition("=")[2].split(",")
+    output = _smi_output(query, "--format=csv,noheader,nounits", *options)
+    if output is None:
+        return None
+    rows = [row for row in csv.reader(output.splitlines(), skipinitialspace=True) if row]
+    if any(len(row) < len(columns) for row in rows):
+        raise NoAnswerError(f"nvidia-smi: {' '.join(output.split())}")
+    return [dict(zip(columns, row, strict=False)) for row in rows]
 
 
 def first_driver(cuda_major: int) -> int | None:
@@ -188,26 +233,19 @@ def card_room_advice(driver: Driver) -> str:
 
 
 def _read_nvml() -> Driver | None:
-    """Ask NVML through the package nvidia-ml-py; None if it is not installed, or there is no driver."""
-    try:
-        nvml: Any = importlib.import_module("pynvml")
-    except ImportError:
+    nvml = open_nvml()
+    if nvml is None:
         return None
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError as error:
-        if getattr(error, "value", None) == _NO_LIBRARY:
-            return None
-        raise _SilentError(f"NVML: {error}") from error
     try:
         number = nvml.nvmlSystemGetCudaDriverVersion_v2()
         return Driver(
             version=_text(nvml.nvmlSystemGetDriverVersion()),
             cuda=f"{number // 1000}.{number % 1000 // 10}",
             cards=tuple(_nvml_card(nvml, index) for index in range(nvml.nvmlDeviceGetCount())),
+            source="nvml",
         )
     except nvml.NVMLError as error:
-        raise _SilentError(f"NVML: {error}") from error
+        raise NoAnswerError(f"NVML: {error}") from error
     finally:
         nvml.nvmlShutdown()
 
@@ -233,12 +271,10 @@ def _nvml_card(nvml: Any, index: int) -> Card:
 
 
 def _read_smi() -> Driver | None:
-    """Ask the program nvidia-smi; None if it is not installed."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
+    rows = query_smi(f"--query-gpu={_CARD_COLUMNS}")
+    if rows is None:
         return None
-    rows = _smi_rows(program, f"--query-gpu={_CARD_COLUMNS}")
-    held = _smi_processes(program) if rows else {}
+    held = _smi_processes() if rows else {}
     cards = tuple(
         Card(
             index=int(row["index"]),
@@ -251,13 +287,14 @@ def _read_smi() -> Driver | None:
         for row in rows
     )
     # The version of CUDA is no column; it stands above the table.
-    shown = re.search(r"CUDA(?: UMD)? Version\s*:\s*([\d.]+)", _smi_output(program))
-    return Driver(version=rows[0]["driver_version"] if rows else None, cuda=shown and shown[1], cards=cards)
+    shown = re.search(r"CUDA(?: UMD)? Version\s*:\s*([\d.]+)", _smi_output() or "")
+    version = rows[0]["driver_version"] if rows else None
+    return Driver(version=version, cuda=shown and shown[1], cards=cards, source="nvidia-smi")
 
 
-def _smi_processes(program: str) -> dict[str, list[CardProcess]]:
+def _smi_processes() -> dict[str, list[CardProcess]]:
     found: dict[str, list[CardProcess]] = {}
-    for row in _smi_rows(program, f"--query-compute-apps={_PROCESS_COLUMNS}"):
+    for row in query_smi(f"--query-compute-apps={_PROCESS_COLUMNS}") or ():
         if not row["pid"].isdecimal():  # [N/A], or without the permission
             continue
         pid, path = int(row["pid"]), row["process_name"]
@@ -266,27 +303,22 @@ def _smi_processes(program: str) -> dict[str, list[CardProcess]]:
     return found
 
 
-def _smi_rows(program: str, query: str) -> list[dict[str, str]]:
-    columns = query.partition("=")[2].split(",")
-    output = _smi_output(program, query, "--format=csv,noheader,nounits")
-    rows = [row for row in csv.reader(output.splitlines(), skipinitialspace=True) if row]
-    if any(len(row) < len(columns) for row in rows):
-        raise _SilentError(f"nvidia-smi: {' '.join(output.split())}")
-    return [dict(zip(columns, row, strict=False)) for row in rows]
-
-
-def _smi_output(program: str, *options: str) -> str:
+def _smi_output(*options: str) -> str | None:
+    """Return the text that nvidia-smi prints; None if it is not installed."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
     try:
         ended = subprocess.run(
             [program, *options], capture_output=True, text=True, errors="replace", timeout=_SMI_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise _SilentError(f"nvidia-smi: no answer within {_SMI_TIMEOUT_S} s") from None
+        raise NoAnswerError(f"nvidia-smi: no answer within {_SMI_TIMEOUT_S} s") from None
     except OSError as error:
-        raise _SilentError(f"nvidia-smi: {error}") from error
+        raise NoAnswerError(f"nvidia-smi: {error}") from error
     if ended.returncode != 0:
         told = " ".join((ended.stdout or ended.stderr).split()) or f"status {ended.returncode}"
-        raise _SilentError(f"nvidia-smi: {told}")
+        raise NoAnswerError(f"nvidia-smi: {told}")
     return ended.stdout
 
 
@@ -297,7 +329,7 @@ def _read_proc(*, fault: str) -> Driver | None:
     cards = tuple(Card(index=index, name=name) for index, name in enumerate(machine.all_cards()))
     if found is None and not cards and not fault:
         return None
-    return Driver(version=found and found[1], cuda=None, cards=cards, fault=fault)
+    return Driver(version=found and found[1], cuda=None, cards=cards, source="proc", fault=fault)
 
 
 def _largest_first(processes: Sequence[CardProcess]) -> tuple[CardProcess, ...]:

@@ -20,6 +20,10 @@ _REINSTALL = {
     "tensorflow": f"pip uninstall tensorflow-cpu, then {_INSTALL}.",
     "torch": "Install a build of PyTorch for CUDA (https://pytorch.org/get-started/locally).",
 }
+_ASK_FOR_ONE = (
+    "Run it on a machine with one. A batch system must be asked for it (Slurm: --gpus=1), and a container must be "
+    "started with it (docker run --gpus all, apptainer --nv)."
+)
 _NEWEST_FIRST = (13, 12)
 # One of the packages in which TensorFlow finds CUDA; its extra `and-cuda` installs them.
 _LIBRARIES_OF_TENSORFLOW = "nvidia-cudnn-cu12"
@@ -69,7 +73,7 @@ def _without_driver(driver: Driver | None) -> Unseen:
     if has_card_without_driver():
         oldest = ", ".join(f"{first_driver(cuda)} or newer for CUDA {cuda}" for cuda in _NEWEST_FIRST)
         return Unseen(reason="its NVIDIA card has no driver", advice=f"Install NVIDIA's driver: {oldest}.")
-    return Unseen(reason="this machine has no NVIDIA card", advice="Run it on a machine with one.")
+    return Unseen(reason="this machine has no NVIDIA card", advice=_ASK_FOR_ONE)
 
 
 def _of_build(backend: str) -> Unseen | None:
@@ -95,7 +99,7 @@ def _of_jax() -> Unseen | None:
         return Unseen(reason=f"{JAX_PLATFORMS}={platforms} restricts JAX", advice=f"Unset {JAX_PLATFORMS}.")
     plugin = next(filter(None, map(_plugin, _NEWEST_FIRST)), None)
     if plugin is None:
-        return Unseen(reason="JAX is installed without its CUDA plugin", advice=f"{_INSTALL}.")
+        return Unseen(reason="JAX is installed without its CUDA plugin", advice=f"{_install_jax()}.")
     name, version = plugin
     of_jax = _version("jaxlib")
     if of_jax is not None and _release(version) != _release(of_jax):
@@ -114,7 +118,7 @@ def _of_driver(driver: Driver, backend: str) -> Unseen | None:
         f"NVIDIA's driver {driver.version} supports CUDA {driver.cuda or supported}, and {backend} needs CUDA "
         f"{needed}{oldest}"
     )
-    older = f" Or install JAX for CUDA {supported}: {_INSTALL}." if backend == "jax" and supported == 12 else ""
+    older = f" Or install JAX for CUDA 12: {_install_jax()}." if backend == "jax" and supported == 12 else ""
     return Unseen(reason=reason, advice=f"Update the driver.{older}")
 
 
@@ -153,6 +157,12 @@ def _plugin(cuda_major: int) -> tuple[str, str] | None:
     name = f"jax-cuda{cuda_major}-plugin"
     version = _version(name)
     return None if version is None else (name, version)
+
+
+def _install_jax() -> str:
+    """Return the command that adds CUDA 12, which all supported drivers have, to the installed version of JAX."""
+    version = _version("jaxlib")
+    return f"pip install 'jax[cuda12]{'' if version is None else f'=={version}'}'"
 
 
 def _version(package: str) -> str | None:

@@ -6,17 +6,22 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import publish
-from benchmarks.gpu_rows import card, command, no_gpu, page, product, training, worker_process
+from benchmarks.gpu_rows import card, command, energy, page, product, training, worker, worker_process
 from benchmarks.gpu_rows.rows import ROWS, WORKLOADS
+from study.core.nvidia import Card
+from tests.nvidia_fakes import GIB, NVMLError, fake_nvml, forget_driver, write_proc, write_smi
 
 ROOT = Path(__file__).parents[2]
 NAMES = [row.name for row in ROWS]
-CARD = card.Card(uuid="GPU-1", name="Abacus 100", driver="570.1", memory_mib=8192.0, free_mib=8000.0, source="nvml")
+CARD = card.MeasuredCard(
+    card=Card(index=0, name="Abacus 100", uuid="GPU-1", total=8 * GIB, free=7 * GIB), driver="570.1", source="nvml"
+)
 # A worker without JAX. It fails at one row, dies at another, and hangs at a third.
 STUB = """
 import json, os, sys, time
@@ -58,7 +63,7 @@ worker.main()
 def stub(monkeypatch):
     """Let the command use the worker without JAX, on a card that is free."""
     monkeypatch.setattr(worker_process, "WORKER", ("-c", STUB))
-    monkeypatch.setattr(command, "find_card", lambda _: CARD)
+    monkeypatch.setattr(command, "find_card", lambda: CARD)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
@@ -79,9 +84,8 @@ def nvidia_smi(tmp_path, monkeypatch):
 DESCRIBED = """
     case "$*" in
         *power.draw*) echo 200.50 ;;
-        *query-compute-apps*) echo '4711, python, 6000'; echo '4712, other, [N/A]' ;;
-        *"-i 0"*) echo 'GPU-1, Abacus 100, 470.82.01, 8192, 7000' ;;
-        *) echo "No devices were found"; exit 6 ;;
+        *query-compute-apps*) echo 'GPU-1, 4000000000, 6000, python'; echo 'GPU-1, 4000000001, [N/A], other' ;;
+        *query-gpu*) echo '0, Abacus 100, GPU-1, 8192, 7000, 470.82.01' ;;
     esac
 """
 
@@ -147,7 +151,7 @@ def test_rows_on_a_gpu_are_measured_in_processes_of_their_own(monkeypatch, nvidi
     assert told.err == "Other processes compute on this card, so these times are not reliable.\n"
     machine, dense, auto = map(json.loads, told.out.splitlines())
     assert (machine["driver"], machine["memory_mib"], machine["source"]) == ("470.82.01", 8192.0, "nvidia-smi")
-    assert [process["pid"] for process in machine["processes"]] == [4711, 4712]
+    assert [process["pid"] for process in machine["processes"]] == [4000000000, 4000000001]
     for line in (dense, auto):
         assert (line["state"], line["device"], line["same_bits"]) == ("measured", "gpu", True)
         assert line["joules_a_trial"] > 0
@@ -160,12 +164,15 @@ def test_rows_on_a_gpu_are_measured_in_processes_of_their_own(monkeypatch, nvidi
     assert auto["again_compile_s"] < auto["compile_s"]
 
 
-def test_the_cpu_is_never_measured_instead_of_a_gpu(tmp_path):
+def test_the_cpu_is_never_measured_instead_of_a_gpu(tmp_path, monkeypatch):
     ended = run(tmp_path, "--rows", "product", CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "expected a GPU that JAX sees, found none:" in ended.stderr
-    assert "CUDA_VISIBLE_DEVICES='' hides every card. Unset it" in ended.stderr
-    assert ended.stderr.endswith("without a GPU: python benchmarks/gpu.py --cpu\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda,cpu")  # of the worker; what is set outside does not restrict it
+    reason, said, last = ended.stderr.splitlines()
+    assert reason == f"benchmarks/gpu.py: expected a GPU that JAX sees, found none: {worker._why_no_gpu()}"
+    assert said.startswith("JAX said: NoGpuError: ")
+    assert last == "To try this program without a GPU: python benchmarks/gpu.py --cpu"
 
 
 @pytest.mark.slow
@@ -229,122 +236,124 @@ def test_wrong_arguments_are_refused_with_the_allowed_ones(tmp_path, capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES
 
 
-def test_a_card_that_is_filled_is_refused(monkeypatch, capsys):
-    holder = card.Process(pid=4711, name="python", mib=7000.0)
-    full = card.Card(**{**vars(CARD), "free_mib": 900.0, "processes": (holder,)})
-    monkeypatch.setattr(command, "find_card", lambda _: full)
+def test_a_card_that_is_filled_is_refused(monkeypatch, tmp_path, capsys):
+    forget_driver(monkeypatch, tmp_path)
+    held = ["GPU-0, 4000000000, 7000, /usr/bin/python"]
+    write_smi(tmp_path, ("Abacus 100", 8192, 900), ("Abacus 100", 8192, 8000), held=held)
     assert command.main(["--rows", "product"]) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert "at least 4096 MiB of free memory, found 900 of 8192 MiB" in told.err
-    assert "process 4711 (python, 7000 MiB)" in told.err
-    assert "CUDA_VISIBLE_DEVICES=1 python benchmarks/gpu.py" in told.err
+    assert told.err == (
+        "benchmarks/gpu.py: expected a card with at least 4.0 GiB of free memory, found Abacus 100, 0.9 GiB of 8.0 "
+        "GiB free; process 4000000000 (python) holds 6.8 GiB. Wait for these processes or end them, or choose another "
+        "card: CUDA_VISIBLE_DEVICES=1 python benchmarks/gpu.py\n"
+    )
+    write_smi(tmp_path, ("Abacus 100", 8192, 900))
+    assert "the rest is held by processes that the driver does not show" in card.refusal(card.find_card())
+    write_smi(tmp_path, ("Abacus 100", 8192, 5000))
+    assert card.refusal(card.find_card()) is None
 
 
-@pytest.mark.parametrize(
-    ("versions", "driver", "told"),
-    [
-        ({}, None, ["JAX is not installed"]),
-        ({"jax": "0.10.2"}, "570.1", ["JAX 0.10.2 has no CUDA plugin"]),
-        (
-            {"jax": "0.10.2", "jax-cuda12-plugin": "0.10.2"},
-            None,
-            ["no NVIDIA driver was found (no answer). Run this on"],
-        ),
-        (
-            {"jax": "0.10.2", "jax-cuda12-plugin": "0.10.2"},
-            "470.1",
-            ["is 470.1.03, and JAX's plugin for CUDA 12 needs 525"],
-        ),
-        (
-            {"jax": "0.11.0", "jax-cuda13-plugin": "0.11.0"},
-            "570.1",
-            ["CUDA 13 needs 580", 'pip install "jax[cuda12]==0.'],
-        ),
-        ({"jax": "0.11.0", "jax-cuda13-plugin": "0.11.0"}, "590.1", []),
-    ],
-)
-def test_each_reason_for_no_gpu_has_a_next_step(monkeypatch, tmp_path, versions, driver, told):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(no_gpu, "_version", versions.get)
-    monkeypatch.setattr(no_gpu, "DRIVER_FILE", tmp_path / "version")
-    if driver is not None:
-        text = f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {driver}.03  Thu Nov 24\nGCC version: 12.2.0\n"
-        (tmp_path / "version").write_text(text)
-    *found, said = no_gpu.reasons(None, "no answer", "cuInit\nfailed")
-    assert said == "JAX said: cuInit failed"
-    assert len(found) == bool(told)
-    assert all(part in " ".join(found) for part in told)
+def test_a_worker_without_a_gpu_sends_the_reason_and_the_next_step(monkeypatch, tmp_path):
+    forget_driver(monkeypatch, tmp_path)
+    assert worker._why_no_gpu().startswith(
+        "this machine has no NVIDIA card. Run it on a machine with one. A batch system"
+    )
+    write_proc(tmp_path, "Abacus 100")
+    monkeypatch.setattr("study.training.unseen_cards._version", {"jaxlib": "0.10.2"}.get)
+    assert worker._why_no_gpu() == ("JAX is installed without its CUDA plugin. pip install 'jax[cuda12]==0.10.2'.")
+    monkeypatch.setattr(
+        "study.training.unseen_cards._version", {"jaxlib": "0.10.2", "jax-cuda12-plugin": "0.10.2"}.get
+    )
+    assert worker._why_no_gpu() == ""  # JAX itself must say it
 
 
-def test_a_card_is_described_by_nvidia_smi(nvidia_smi):
-    nvidia_smi(DESCRIBED)
-    found = card.find_card("0")
-    assert (found.uuid, found.driver, found.free_mib, found.source) == ("GPU-1", "470.82.01", 7000.0, "nvidia-smi")
-    assert [process["mib"] for process in found.facts()["processes"]] == [6000.0, None]
-    with pytest.raises(
-        card.NoCardError, match=r"nvidia-ml-py is not installed; nvidia-smi: No devices were found \(exit"
-    ):
-        card.find_card("1")
+def test_the_first_visible_card_is_described(monkeypatch, tmp_path):
+    forget_driver(monkeypatch, tmp_path)
+    write_smi(
+        tmp_path, ("Abacus 1", 8192, 7000), ("Abacus 2", 8192, "[N/A]"), held=[f"GPU-1, {os.getpid()}, [N/A], x"]
+    )
+    assert card.first_selector() == "0"
+    assert (card.find_card().card.name, card.find_card().source) == ("Abacus 1", "nvidia-smi")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1, 0")
+    assert card.first_selector() == "GPU-1"
+    facts = card.find_card().facts()
+    (process,) = facts.pop("processes")
+    assert (process["pid"], process["mib"]) == (os.getpid(), None)
+    assert facts == {
+        **{"uuid": "GPU-1", "name": "Abacus 2", "driver": "550.54.14", "memory_mib": 8192.0, "free_mib": None},
+        "source": "nvidia-smi",
+    }
 
 
-def test_a_card_is_described_by_nvml(monkeypatch):
-    class NVMLError(Exception):
-        pass
+def test_a_card_that_is_not_described_is_named_with_the_reason(monkeypatch, tmp_path):
+    forget_driver(monkeypatch, tmp_path)
 
-    class Nvml:
-        @staticmethod
-        def nvmlDeviceGetHandleByUUID(uuid):
-            if uuid != "GPU-2":
-                raise NVMLError("Not Found")
-            return uuid
+    def refused():
+        with pytest.raises(card.NoCardError) as raised:
+            card.find_card()
+        return str(raised.value)
 
-        nvmlInit = staticmethod(lambda: None)
-        nvmlDeviceGetUUID = nvmlDeviceGetName = staticmethod(lambda handle: handle)
-        nvmlSystemGetDriverVersion = staticmethod(lambda: "570.1")
-        nvmlDeviceGetMemoryInfo = staticmethod(lambda _: type("Memory", (), {"total": 2**33, "free": 2**32}))
-        nvmlDeviceGetComputeRunningProcesses = staticmethod(
-            lambda _: [type("Info", (), {"pid": os.getpid(), "usedGpuMemory": None})]
-        )
-        joules = iter([0.0, 1000.0, 3500.0])
-        nvmlDeviceGetTotalEnergyConsumption = staticmethod(lambda _: next(Nvml.joules))
-
-    Nvml.NVMLError = NVMLError
-    monkeypatch.setitem(sys.modules, "pynvml", Nvml)
-    monkeypatch.setenv("PATH", "")
-    found = card.find_card("GPU-2")
-    assert (found.memory_mib, found.free_mib, found.source) == (8192.0, 4096.0, "nvml")
-    assert found.processes[0].pid == os.getpid()
-    with card.EnergyMeter(found).measured() as energy:
-        pass
-    assert energy == {"joules": 2.5, "joules_by": "nvml, energy counter"}
-    with pytest.raises(card.NoCardError, match="NVML: Not Found; nvidia-smi is not on PATH"):
-        card.find_card("GPU-3")
-
-
-def test_the_power_is_integrated_where_there_is_no_energy_counter(nvidia_smi):
-    nvidia_smi(DESCRIBED)
-    found = card.find_card("0")
-    with card.EnergyMeter(found).measured() as energy:
-        subprocess.run(["sleep", "0.5"], check=True)
-    assert 200.5 * 0.45 < energy["joules"] < 200.5 * 20
-    assert energy["joules_by"].startswith("nvidia-smi, power sampled ")
-    nvidia_smi("echo '[N/A]'\n")
-    with card.EnergyMeter(found).measured() as energy:
-        pass
-    assert energy == {"joules": None, "joules_by": "nvidia-smi gives neither energy nor power of Abacus 100"}
-    assert card._integral([(0.0, 1.0), (2.0, 3.0), (3.0, 3.0)]) == 7.0
-
-
-@pytest.mark.parametrize(
-    ("visible", "selector"),
-    [(None, "0"), ("2,1", "2"), ("GPU-1", "GPU-1"), ("", None), ("-1", None), ("NoDevFiles", None)],
-)
-def test_the_first_visible_card_is_measured(monkeypatch, visible, selector):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
+    assert refused() == "there is no NVIDIA driver"
+    write_proc(tmp_path, "Abacus 100")
+    assert refused() == "neither nvidia-ml-py nor nvidia-smi is installed"
+    write_smi(tmp_path, fault="No devices were found")
+    assert refused() == "nvidia-smi: No devices were found"
+    write_smi(tmp_path)
+    assert refused() == "the driver finds no card"
+    write_smi(tmp_path, ("Abacus 100", 8192, 7000))
+    for visible in ("", "-1", "NoDevFiles"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert card.first_visible() == selector
+        assert refused() == "CUDA_VISIBLE_DEVICES hides every card"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
+    assert refused() == "CUDA_VISIBLE_DEVICES names a part of a card, and the driver describes whole cards"
+
+
+def test_the_energy_is_read_from_the_counter_of_nvml(monkeypatch, tmp_path):
+    forget_driver(monkeypatch, tmp_path)
+    nvml = fake_nvml(("Abacus 1", GIB, GIB, {}), ("Abacus 2", 8 * GIB, 4 * GIB, {}))
+    counted = {"Abacus 2": iter([0.0, 1000.0, 3500.0])}
+    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda handle: next(counted[handle[0]])
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    found = card.find_card()
+    assert (found.facts()["memory_mib"], found.facts()["free_mib"], found.source) == (8192.0, 4096.0, "nvml")
+    with energy.EnergyMeter(found).measured() as taken:
+        pass
+    assert taken == {"joules": 2.5, "joules_by": "nvml, energy counter"}
+
+
+def test_the_power_is_integrated_where_nvml_has_no_energy_counter(monkeypatch):
+    def refuse(_):
+        raise NVMLError(3, "Not Supported")
+
+    nvml = fake_nvml(("Abacus 100", GIB, GIB, {}))
+    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+    nvml.nvmlDeviceGetPowerUsage = lambda _: 200_500
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    with energy.EnergyMeter(CARD).measured() as taken:
+        time.sleep(0.3)
+    assert 200.5 * 0.29 < taken["joules"] < 200.5 * 20
+    assert taken["joules_by"].startswith("nvml, power sampled ")
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(refusal=NVMLError(18, "version mismatch")))
+    with energy.EnergyMeter(CARD).measured() as taken:
+        pass
+    assert taken == {"joules": None, "joules_by": "NVML: version mismatch"}
+
+
+def test_the_power_is_integrated_where_only_nvidia_smi_is_installed(nvidia_smi, monkeypatch):
+    nvidia_smi(DESCRIBED)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = card.find_card()
+    with energy.EnergyMeter(found).measured() as taken:
+        subprocess.run(["sleep", "0.5"], check=True)
+    assert 200.5 * 0.45 < taken["joules"] < 200.5 * 20
+    assert taken["joules_by"].startswith("nvidia-smi, power sampled ")
+    nvidia_smi("echo '[N/A]'\n")
+    with energy.EnergyMeter(found).measured() as taken:
+        pass
+    assert taken == {"joules": None, "joules_by": "nvidia-smi gives neither energy nor power of Abacus 100"}
+    assert energy._integral([(0.0, 1.0), (2.0, 3.0), (3.0, 3.0)]) == 7.0
 
 
 MACHINE = {

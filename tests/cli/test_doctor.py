@@ -142,7 +142,7 @@ def test_a_card_that_a_backend_does_not_see_is_told_with_the_reason(here, tmp_pa
     assert findings["card 0"]["detail"] == "Tesla T4"
     assert findings["jax"]["state"] == "ok"
     assert findings["jax"]["advice"] == (
-        "But it sees no GPU: JAX is installed without its CUDA plugin. pip install 'optimizer-study[cuda]'."
+        "But it sees no GPU: JAX is installed without its CUDA plugin. pip install 'jax[cuda12]'."
     )
 
 

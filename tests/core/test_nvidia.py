@@ -42,6 +42,7 @@ def test_nvml_comes_first_and_is_closed(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     driver = nvidia.read_driver()
     assert (driver.version, driver.cuda, driver.cuda_major, driver.fault) == ("580.65.06", "13.0", 13, "")
+    assert driver.source == "nvml"
     assert nvml.opened == 0
     (card,) = driver.cards
     assert (card.name, card.total, card.free, card.uuid) == ("NVIDIA H100", 80 * GIB, 2 * GIB, "GPU-0")
@@ -62,7 +63,7 @@ def test_nvidia_smi_answers_where_nvml_is_not_installed(folder):
     held = ("GPU-1, 4000000000, 900, /usr/bin/python3", "GPU-1, 4000000001, 20000, [Not Found]", "GPU-1, [N/A], 1, x")
     write_smi(folder, ("NVIDIA A100, 40GB"[:11], 40960, 40000), ("NVIDIA A100", 40960, "[N/A]"), held=held)
     driver = nvidia.read_driver()
-    assert (driver.version, driver.cuda, driver.cuda_major) == ("550.54.14", "12.4", 12)
+    assert (driver.version, driver.cuda, driver.cuda_major, driver.source) == ("550.54.14", "12.4", 12, "nvidia-smi")
     first, second = driver.cards
     assert (first.index, first.total, first.free, first.processes) == (0, 40 * GIB, 40000 * 2**20, ())
     assert second.free is None
@@ -78,7 +79,7 @@ def test_nvidia_smi_answers_where_nvml_is_not_installed(folder):
 def test_the_files_of_the_driver_have_at_least_its_version_and_the_names(folder, version, cuda):
     write_proc(folder, "Tesla T4", "Tesla T4", version=version)
     driver = nvidia.read_driver()
-    assert (driver.version, driver.cuda, driver.cuda_major) == (version, None, cuda)
+    assert (driver.version, driver.cuda, driver.cuda_major, driver.source) == (version, None, cuda, "proc")
     assert [card.name for card in driver.cards] == ["Tesla T4", "Tesla T4"]
     assert (driver.cards[0].free, driver.fault) == (None, "")
 

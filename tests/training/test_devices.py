@@ -1,5 +1,6 @@
 """The device of a study: asked for, taken, refused, and said; with stand-ins for backends that see a GPU."""
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -260,7 +261,8 @@ def test_jax_that_falls_back_to_the_cpu_beside_a_card(folder, asked):
     answer = json.loads(ended.stdout.splitlines()[-1])
     assert answer["written"] == ["nvidia", "nvidiactl"]
     assert answer["tried"] == (asked != "cpu")  # with the CPU, JAX does not even look for a card
-    why = "JAX is installed without its CUDA plugin. pip install 'optimizer-study[cuda]'."
+    install = f"pip install 'jax[cuda12]=={importlib.metadata.version('jaxlib')}'"
+    why = f"JAX is installed without its CUDA plugin. {install}."
     if asked == "gpu":
         assert f"trainer.device=gpu: expected a device that jax sees, and it sees no GPU: {why}" in answer["refused"]
         return

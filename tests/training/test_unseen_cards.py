@@ -87,7 +87,7 @@ def test_jax_without_its_plugin(folder, installed):
     installed["jaxlib"] = "0.10.2"
     found = find_reason("jax")
     assert found.reason == "JAX is installed without its CUDA plugin"
-    assert "pip install 'optimizer-study[cuda]'" in found.advice
+    assert found.advice == "pip install 'jax[cuda12]==0.10.2'."
 
 
 @pytest.mark.usefixtures("installed")
@@ -109,7 +109,13 @@ def test_a_plugin_of_another_version_than_jax(folder, installed):
     ("version", "cuda", "plugin", "told", "advice"),
     [
         ("470.57.02", "11.4", 12, "supports CUDA 11.4, and jax needs CUDA 12 (driver 525 or newer)", "the driver."),
-        ("550.54.14", "12.4", 13, "supports CUDA 12.4, and jax needs CUDA 13 (driver 580 or newer)", "for CUDA 12:"),
+        (
+            "550.54.14",
+            "12.4",
+            13,
+            "supports CUDA 12.4, and jax needs CUDA 13 (driver 580 or newer)",
+            "for CUDA 12: pip install 'jax[cuda12]==0.10.2'.",
+        ),
     ],
 )
 def test_a_driver_too_old_names_both_versions(folder, installed, version, cuda, plugin, told, advice):
