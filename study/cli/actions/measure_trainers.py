@@ -24,6 +24,7 @@ _WORKLOADS: Mapping[str, Sequence[tuple[str, ...]]] = {
     "dense": (
         (_DIGITS, "model=mlp", "model.hidden=[64,64]", "budget.n_epochs=1"),
         (_DIGITS, "model=mlp", "model.hidden=[64,64]", "budget.n_epochs=8"),
+        (_DIGITS, "model=mlp", "model.hidden=[384,384]", "trainer.batch_size=128", "budget.n_epochs=6"),
         (_DIGITS, "model=mlp", "model.hidden=[1024,1024]", "trainer.batch_size=16", "budget.n_epochs=1"),
         (_DIGITS, "model=mlp", "model.hidden=[1024,1024]", "trainer.batch_size=256", "budget.n_epochs=4"),
     ),
