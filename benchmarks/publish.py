@@ -115,7 +115,8 @@ def _auto(found: Mapping[str, Any]) -> list[str]:
         "hindsight. Seconds are those of whole commands; from 10 trials on, most are computed from two commands of "
         "different length (`benchmarks/auto.py`).\n"
     )
-    return [told, summary(found["grid"]), "", f"- {machine_line(found['machine'])}\n"]
+    notes = [f"- {note}" for note in filter(None, (found.get("note", ""), machine_line(found["machine"])))]
+    return [told, summary(found["grid"]), "", *notes, ""]
 
 
 def main() -> None:
