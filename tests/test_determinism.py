@@ -38,7 +38,7 @@ from study.pipeline.workload import build_trainer, load_dataset
 
 backend, before, *optimizers = sys.argv[1:]
 overrides = [
-    f"trainer.backend={backend}", "model.hidden=[8]", "model.dropout=0.3", "model.batch_norm=true",
+    "trainer=fit", f"trainer.backend={backend}", "model.hidden=[8]", "model.dropout=0.3", "model.batch_norm=true",
     # 479 examples to train on and twice as many to validate: training and evaluation compile for one shape each.
     "dataset.n_validation=958", "trainer.batch_size=80", "trainer.eval_batch_size=479", "budget.n_steps=5",
 ]

@@ -86,8 +86,8 @@ def test_a_library_that_is_put_off_works_later(first, later, environment, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["trainer=vectorized", "trainer=fit"])
-def test_a_study_of_digits_imports_none_of_them(trainer, environment, tmp_path):
+def test_a_study_imports_none_of_them(trainer, environment, tmp_path):
     words = ["run", trainer, "trainer.backend=jax"] if trainer == "trainer=fit" else ["run", trainer]
-    words += ["optimizer=sgd", "dataset=digits", "budget=smoke", "budget.n_trials=3"]
+    words += ["optimizer=sgd", "dataset=linear_regression", "model=linear", "budget=smoke", "budget.n_trials=3"]
     found = run(f"from study.cli import main\nassert main({words}) == 0\n{AFTER}", environment, tmp_path)
     assert found == []

@@ -1,5 +1,4 @@
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from study.core import interrupt
 from study.core.interrupt import Stopped, checkpoints_follow, clean_stop, grace, is_stopping, stop_here, uninterrupted
 
 ROOT = Path(__file__).parents[2]
@@ -256,13 +254,20 @@ def test_where_signals_are_ignored_they_stay_so():
 
 
 def test_a_forked_process_has_the_handlers_of_the_system():
-    with clean_stop(quiet=True):
-        child = os.fork()
-        if child == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
-        assert interrupt.is_stopping() is False
+    # In a process of its own: one that holds JAX cannot be forked.
+    script = """
+import os, signal
+from study.core import interrupt
+with interrupt.clean_stop(quiet=True):
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    assert interrupt.is_stopping() is False
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_ctrl_c_after_a_command_ends_its_process_without_a_traceback():

@@ -1,7 +1,6 @@
 """Memory that runs out, full disks and write-protected stores: one message, and the status that fits it."""
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -48,12 +47,11 @@ def disk(tmp_path):
 
 def study(*words, cwd, memory=None):
     """Run the command in a process of its own, perhaps with a limit of its memory in bytes, as `ulimit -v` sets it."""
-    limit = None if memory is None else lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # In the child itself: this process may hold JAX, which warns of every fork that runs code of Python.
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, {(memory, memory)}); " if memory else ""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".ci" / "editable")}
-    command = [sys.executable, "-c", START, *words]
-    return subprocess.run(
-        command, cwd=cwd, env=environment, preexec_fn=limit, capture_output=True, text=True, timeout=300, check=False
-    )
+    command = [sys.executable, "-c", limit + START, *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def refused_memory(folder, memory, *words):
