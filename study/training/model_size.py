@@ -64,7 +64,7 @@ def model_kind(model: Any) -> str:
         flops[part.kind] += part.flops
         in_tables += part.n_weights if part.is_table else 0
     slow = next((kind for kind in ("convolutional", "recurrent") if flops[kind] > _DECISIVE * sum(flops.values())), "")
-    return slow or ("embedding" if in_tables > model.count_params() / 2 else "dense")
+    return slow or ("embedding" if in_tables > _n_weights(model) / 2 else "dense")
 
 
 def forward_flops(model: Any) -> float:
@@ -101,7 +101,7 @@ def _parts(layer: Any, *, kind: str = "dense", n_places: int | None = None) -> I
         kind = "recurrent"
     n_places = _places(layer) or n_places
     inside = inner_layers(layer)
-    own = layer.count_params() - sum(each.count_params() for each in inside)
+    own = _n_weights(layer) - sum(map(_n_weights, inside))
     yield _Part(
         kind=kind,
         n_weights=max(0, own),
@@ -110,6 +110,11 @@ def _parts(layer: Any, *, kind: str = "dense", n_places: int | None = None) -> I
     )
     for each in inside:
         yield from _parts(each, kind=kind, n_places=n_places)
+
+
+def _n_weights(layer: Any) -> int:
+    """Return the number of weights that a layer has; a layer that was never called has none yet."""
+    return sum(math.prod(each.shape) for each in layer.weights)
 
 
 def _places(layer: Any) -> int | None:

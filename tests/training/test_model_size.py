@@ -36,6 +36,20 @@ def own(shape, *layers):
     return model
 
 
+class Spare(Own):
+    """A model with a layer that it never calls."""
+
+    def __init__(self):
+        super().__init__(L.Dense(4))
+        self.spare = L.Dense(3)
+
+
+def with_an_unused_layer():
+    model = Spare()
+    model(keras.ops.zeros((1, 8, 4)))
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "kind", "flops"),
     [
@@ -59,6 +73,8 @@ def own(shape, *layers):
         (lambda: own((8, 8, 1), L.Conv2D(4, 3)), "convolutional", None),
         (lambda: own((8, 4), L.GRU(4)), "recurrent", None),
         (lambda: own((8, 4), L.Dense(4)), "dense", None),
+        (lambda: own((8, 4), L.Bidirectional(L.LSTM(4))), "recurrent", None),
+        (lambda: with_an_unused_layer(), "dense", None),
     ],
 )
 def test_kind_and_operations(model, kind, flops):
