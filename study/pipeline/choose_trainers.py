@@ -123,9 +123,8 @@ def _opened(raw: Mapping[str, Any], *, folder: Path) -> _OpenStudy:
     if read.faults:  # refused later, with all others
         return _OpenStudy(raw=raw, candidates=candidates)
     known = wait_for_storage(stores, lambda: list(read_known_studies(stores, experiment).values()))
-    begun = (
-        option for option in candidates.options if any(_is_this(study, raw, option, experiment) for study in known)
-    )
+    # Of several such studies, the one that began first.
+    begun = (option for study in known for option in candidates.for_begun if _is_this(study, raw, option, experiment))
     return _OpenStudy(
         raw=raw, candidates=candidates, begun=next(begun, None), experiment=experiment, usual=_usual(known)
     )

@@ -42,11 +42,13 @@ class Candidates:
     Attributes:
         sections: The sections of the trainers that take all arguments of the config, by name.
         options: The options, the usual one first.
+        for_begun: The options of a study that has begun, which a limit of time does not change.
         only_because: The reason why other trainers or backends are left out. Default: empty, none is.
     """
 
     sections: Mapping[str, Mapping[str, Any]]
     options: tuple[Option, ...]
+    for_begun: tuple[Option, ...]
     only_because: str = ""
 
     def trains_side_by_side(self, option: Option) -> bool:
@@ -84,20 +86,19 @@ def find_candidates(raw: Mapping[str, Any]) -> Candidates:
         reasons.append(f"it alone takes {', '.join(own)}")
     # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
     usable = usable or dict([*trainers.items()][:1])
+    asked = str(raw["trainer"].get("backend", "auto"))
+    for_begun = _options(usable, asked)
     one_by_one = {name: section for name, section in usable.items() if "capacity" not in section}
     if Reader(raw).value("budget.time_limit_s", default=None) is not None and one_by_one:
         if len(one_by_one) < len(usable):
             reasons.append("budget.time_limit_s is checked between trials, so they are trained one by one")
         usable = one_by_one
-    asked = raw["trainer"].get("backend", "auto")
     if asked != "auto":
         reasons.append(f"trainer.backend={asked}")
-    options = tuple(
-        Option(name, backend) for name, section in usable.items() for backend in _backends(section, str(asked))
-    )
+    options = _options(usable, asked)
     # A backend that no trainer takes is refused later, with all other faults.
-    options = options or (Option(next(iter(usable)), str(asked)),)
-    return Candidates(sections=usable, options=options, only_because=" and ".join(reasons))
+    options = options or (Option(next(iter(usable)), asked),)
+    return Candidates(sections=usable, options=options, for_begun=for_begun, only_because=" and ".join(reasons))
 
 
 def first_choice(raw: Mapping[str, Any]) -> Choice:
@@ -205,6 +206,11 @@ def _wanted(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that the config sets."""
     own = ("name", "backend", "candidates")
     return {key: value for key, value in raw["trainer"].items() if key not in own and value != "auto"}
+
+
+def _options(trainers: Mapping[str, Mapping[str, Any]], asked: str) -> tuple[Option, ...]:
+    """Return the trainers with each backend that they can take."""
+    return tuple(Option(name, backend) for name, section in trainers.items() for backend in _backends(section, asked))
 
 
 def _backends(section: Mapping[str, Any], asked: str) -> list[str]:

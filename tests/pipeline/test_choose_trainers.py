@@ -112,7 +112,7 @@ def test_a_begun_study_of_each_trainer_keeps_its_own(choose, begin):
     begin("optimizer=adam", "trainer=fit")
     begin("optimizer=adam", "trainer=vectorized")
     begin("optimizer=sgd", "trainer=vectorized")
-    # The order of the candidates decides between two studies of the same settings.
+    # The one that began first goes on, of two studies of the same settings.
     assert options(choose("optimizer=adam,sgd,adamax")) == [FIT_TF, SIDE_BY_SIDE, SIDE_BY_SIDE]
 
 
@@ -222,3 +222,11 @@ def test_a_study_that_does_not_work_on_its_experiments_backend_gets_another(choo
     assert f"the other studies of digits-mlp have fit on {loaded}, which this one cannot take (not on {loaded}); " in (
         choice.reason
     )
+
+
+def test_a_study_that_began_goes_on_with_a_limit_of_time_and_before_later_ones(choose, begin):
+    begin("optimizer=adam", "trainer=vectorized")
+    begin("optimizer=adam", "trainer=fit")
+    for words in ([], ["budget.time_limit_s=60"]):
+        (choice,) = choose("optimizer=adam", *words)
+        assert (choice.option, choice.reason) == (SIDE_BY_SIDE, "this study began with it")
