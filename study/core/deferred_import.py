@@ -24,12 +24,8 @@ def deferred(names: Collection[str]) -> Iterator[None]:
     Args:
         names: Full names of the modules.
     """
-    finder = _Finder(names)
-    sys.meta_path.insert(0, finder)
-    try:
+    with _asked_first(_Finder(names)):
         yield
-    finally:
-        sys.meta_path.remove(finder)
 
 
 def is_installed(package: str, version: str) -> bool:
@@ -56,7 +52,13 @@ def absent(package: str) -> Iterator[None]:
     Args:
         package: Name of the package.
     """
-    finder = _NoFinder(package)
+    with _asked_first(_NoFinder(package)):
+        yield
+
+
+@contextlib.contextmanager
+def _asked_first(finder: importlib.abc.MetaPathFinder) -> Iterator[None]:
+    """Ask a finder before all others in the block."""
     sys.meta_path.insert(0, finder)
     try:
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, infer_signature
 from mlflow.tracking import MlflowClient
 
+from study.core.packages import installed_version
 from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.mlflow_internals import without_requirements_check
 
@@ -74,10 +74,8 @@ def log_keras_model(
 
 def _requirement(package: str) -> str:
     """Return a package with its version here. One that is not installed here may have any version."""
-    try:
-        return f"{package}=={importlib.metadata.version(package)}"
-    except importlib.metadata.PackageNotFoundError:
-        return package
+    version = installed_version(package)
+    return package if version is None else f"{package}=={version}"
 
 
 def has_model(client: MlflowClient, run_id: str, *, of: str, or_any: bool) -> bool:

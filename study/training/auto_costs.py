@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,7 +144,7 @@ class Facts:
     starts: Mapping[str, float]
     costs: Mapping[str, tuple[Cost, ...]]
     source: str
-    unread: str = field(default="")
+    unread: str = ""
 
 
 def find_facts(device: Device) -> Facts | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from study.core.machine import VISIBLE_CARDS
 from study.core.nvidia import Driver, card_room_advice, first_driver, has_card_without_driver, read_driver
+from study.core.packages import installed_version
 
 # This variable restricts JAX to some platforms.
 JAX_PLATFORMS = "JAX_PLATFORMS"
@@ -87,7 +87,7 @@ def _of_build(backend: str) -> Unseen | None:
 
 def _of_libraries(backend: str) -> Unseen | None:
     """Return the reason that remains for TensorFlow, which may also find libraries outside Python's packages."""
-    if backend != "tensorflow" or _version(_LIBRARIES_OF_TENSORFLOW) is not None:
+    if backend != "tensorflow" or installed_version(_LIBRARIES_OF_TENSORFLOW) is not None:
         return None
     missing = f"tensorflow finds no libraries of CUDA that fit, and {_LIBRARIES_OF_TENSORFLOW} is not installed"
     return Unseen(reason=missing, advice=f"{_INSTALL}.")
@@ -101,7 +101,7 @@ def _of_jax() -> Unseen | None:
     if plugin is None:
         return Unseen(reason="JAX is installed without its CUDA plugin", advice=f"{_install_jax()}.")
     name, version = plugin
-    of_jax = _version("jaxlib")
+    of_jax = installed_version("jaxlib")
     if of_jax is not None and _release(version) != _release(of_jax):
         reason = f"{name} {version} does not fit jaxlib {of_jax}, so JAX does not use it"
         return Unseen(reason=reason, advice=f"Install equal versions: pip install '{name}=={of_jax}'.")
@@ -155,21 +155,14 @@ def cuda_of(backend: str) -> int | None:
 def _plugin(cuda_major: int) -> tuple[str, str] | None:
     """Return name and version of JAX's plugin for a version of CUDA, if it is installed."""
     name = f"jax-cuda{cuda_major}-plugin"
-    version = _version(name)
+    version = installed_version(name)
     return None if version is None else (name, version)
 
 
 def _install_jax() -> str:
     """Return the command that adds CUDA 12, which all supported drivers have, to the installed version of JAX."""
-    version = _version("jaxlib")
+    version = installed_version("jaxlib")
     return f"pip install 'jax[cuda12]{'' if version is None else f'=={version}'}'"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _release(version: str) -> str:

@@ -137,7 +137,7 @@ def test_a_machine_without_a_card_is_told_in_a_line(here, tmp_path):
 
 def test_a_card_that_a_backend_does_not_see_is_told_with_the_reason(here, tmp_path, home, monkeypatch):
     write_proc(home, "Tesla T4")
-    monkeypatch.setattr(unseen_cards, "_version", lambda _: None)  # no package for CUDA is installed
+    monkeypatch.setattr(unseen_cards, "installed_version", lambda _: None)  # no package for CUDA is installed
     _, findings = found(here, tmp_path, "--timeout", "1")
     assert findings["card 0"]["detail"] == "Tesla T4"
     assert findings["jax"]["state"] == "ok"
