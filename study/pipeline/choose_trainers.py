@@ -6,9 +6,10 @@ on JAX, which starts in the shortest time, and a study that gets another backend
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from study.config.named_settings import resolve_setting
 from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
-from study.config.schema import digest_of
+from study.config.schema import Stores, digest_of
 from study.core.errors import ConfigError, StudyError
 from study.core.machine import cards
 from study.core.names import default_experiment_name
@@ -88,8 +89,9 @@ def choose_trainers(
         ConfigError: The candidates of a config cannot be read.
         StoreError: A store exists and cannot be used.
     """
-    studies = {index: _opened(raw, folder=folder) for index, raw in enumerate(raws) if is_auto(raw)}
-    sizing = _Sizing(folder=folder, helpers=helpers, datasets={})
+    known = functools.cache(_known)  # each experiment's studies are read once
+    studies = {index: _opened(raw, folder=folder, known=known) for index, raw in enumerate(raws) if is_auto(raw)}
+    sizing = _Sizing(folder=folder, helpers=helpers)
     choices: dict[int, Choice] = {}
     notes: dict[int, str] = {}
     for index, study in studies.items():
@@ -114,7 +116,14 @@ def section_key(section: Mapping[str, Any]) -> str:
     return json.dumps(section, sort_keys=True)
 
 
-def _opened(raw: Mapping[str, Any], *, folder: Path) -> _OpenStudy:
+def _known(stores: Stores, experiment: str) -> list[KnownStudy]:
+    """Return the studies of an experiment, the oldest first."""
+    return wait_for_storage(stores, lambda: list(read_known_studies(stores, experiment).values()))
+
+
+def _opened(
+    raw: Mapping[str, Any], *, folder: Path, known: Callable[[Stores, str], Sequence[KnownStudy]]
+) -> _OpenStudy:
     """Read what a study can take, and what the stores say of it and of its experiment."""
     candidates, read = find_candidates(raw), Reader(raw)
     named = [read.value(f"{part}.name", default=None) for part in ("dataset", "model")]
@@ -122,11 +131,13 @@ def _opened(raw: Mapping[str, Any], *, folder: Path) -> _OpenStudy:
     stores = read_stores(read, folder)
     if read.faults:  # refused later, with all others
         return _OpenStudy(raw=raw, candidates=candidates)
-    known = wait_for_storage(stores, lambda: list(read_known_studies(stores, experiment).values()))
+    begun_ones = known(stores, experiment)
     # Of several such studies, the one that began first.
-    begun = (option for study in known for option in candidates.for_begun if _is_this(study, raw, option, experiment))
+    begun = (
+        option for study in begun_ones for option in candidates.for_begun if _is_this(study, raw, option, experiment)
+    )
     return _OpenStudy(
-        raw=raw, candidates=candidates, begun=next(begun, None), experiment=experiment, usual=_usual(known)
+        raw=raw, candidates=candidates, begun=next(begun, None), experiment=experiment, usual=_usual(begun_ones)
     )
 
 
@@ -225,11 +236,12 @@ def _by_cost(
 
 @dataclass(frozen=True, kw_only=True)
 class _Sizing:
-    """Finds the sizes of studies; each data set is loaded once."""
+    """Finds the sizes of studies; each data set is loaded once, and each model built once for it."""
 
     folder: Path
     helpers: Collection[str] | None
-    datasets: dict[str, Dataset]
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    models: dict[str, Any] = field(default_factory=dict)
 
     def size(self, raw: Mapping[str, Any]) -> StudySize:
         """Load a study's data, build its model without values, and check its loss and metrics.
@@ -250,9 +262,12 @@ class _Sizing:
         if key not in self.datasets:
             self.datasets[key] = load_dataset(config)
         dataset = self.datasets[key]
-        model = build_model(config, dataset)
-        check_task(config, dataset)
-        return study_size(config, dataset, model)
+        workload = section_key({part: config.raw[part] for part in ("dataset", "model", "trainer")})
+        if workload not in self.models:
+            model = build_model(config, dataset)
+            check_task(config, dataset)
+            self.models[workload] = model
+        return study_size(config, dataset, self.models[workload])
 
     def refusal(self, raw: Mapping[str, Any], option: Option) -> str:
         """Return why a study cannot be set up with an option; empty if it can, or on a backend of another process.
