@@ -260,10 +260,10 @@ def test_a_worker_without_a_gpu_sends_the_reason_and_the_next_step(monkeypatch, 
         "this machine has no NVIDIA card. Run it on a machine with one. A batch system"
     )
     write_proc(tmp_path, "Abacus 100")
-    monkeypatch.setattr("study.training.unseen_cards._version", {"jaxlib": "0.10.2"}.get)
+    monkeypatch.setattr("study.training.unseen_cards.installed_version", {"jaxlib": "0.10.2"}.get)
     assert worker._why_no_gpu() == ("JAX is installed without its CUDA plugin. pip install 'jax[cuda12]==0.10.2'.")
     monkeypatch.setattr(
-        "study.training.unseen_cards._version", {"jaxlib": "0.10.2", "jax-cuda12-plugin": "0.10.2"}.get
+        "study.training.unseen_cards.installed_version", {"jaxlib": "0.10.2", "jax-cuda12-plugin": "0.10.2"}.get
     )
     assert worker._why_no_gpu() == ""  # JAX itself must say it
 
