@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, *, description: str | None = No
         for row in ROWS:
             print(f"{row.name:28} {row.title}")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # remove the temporary folder
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # remove the temporary folder
     try:
         return Run(options).measure()
     except RefusedError as error:
@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None, *, description: str | None = No
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Run:

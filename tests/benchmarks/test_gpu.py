@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -206,6 +207,13 @@ def test_a_failing_row_does_not_stop_the_next_one(tmp_path, capsys):
     assert (auto["fixed_s"], auto["again_fixed_s"], auto["same_bits_in_two_processes"]) == (10.0, 4.0, True)
     pids = [line["pid"] for line in printed if "pid" in line]
     assert len(pids) == len(set(pids)) == 3  # each row has a process of its own
+
+
+@pytest.mark.usefixtures("stub")
+def test_the_process_handles_signals_afterwards_as_before():
+    before = signal.getsignal(signal.SIGTERM)
+    command.main(["--rows", "product", "--limit", "0.001"])
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.usefixtures("stub")
