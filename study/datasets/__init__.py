@@ -3,28 +3,107 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from study.core.trees import Tree, leaves, mapped, named_leaves
+
+# Size of the pieces in which arrays are read, in bytes.
+_PIECE_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """Examples and their targets.
 
+    An array may be a NumPy array, one on disk that NumPy maps into memory, or a `LazyArray`. Dicts and tuples of
+    arrays are several inputs or outputs. `load()` may return other kinds of arrays, such as data frames, lists and
+    tensors: they become arrays of NumPy before a study begins.
+
     Attributes:
-        x: Inputs, shape (n_examples, *input_shape), float32 (or integers for an embedding).
-        y: Targets, shape (n_examples,) for class indices, or (n_examples, n_outputs) for numbers.
+        x: Inputs, shape (n_examples, *input_shape), float32 (or integers for an embedding); a tree of them for a model
+            of several inputs.
+        y: Targets, shape (n_examples,) for class indices, or (n_examples, n_outputs) for numbers; a tree of them for a
+            model of several outputs.
+        sample_weight: Weight of each example in the loss, shape (n_examples,); a tree like that of `y` for one weight
+            an output. None (the default): each example counts as one.
     """
 
-    x: NDArray[Any]
-    y: NDArray[Any]
+    x: Tree
+    y: Tree
+    sample_weight: Tree = None
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(leaves(self.x)[0])
+
+    @property
+    def parts(self) -> tuple[Tree, ...]:
+        """Inputs, targets and, if there are any, weights, as Keras's `fit` takes a batch."""
+        return (self.x, self.y) if self.sample_weight is None else (self.x, self.y, self.sample_weight)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """True if all arrays are in memory, and none on disk."""
+        return all(type(array) is np.ndarray for array in leaves(self.parts))
+
+    def take(self, chosen: slice | NDArray[np.integer[Any]]) -> Split:
+        """Return some examples, in memory.
+
+        Args:
+            chosen: Their indices, shape (n,), or a slice.
+        """
+        parts = mapped(lambda array: np.asarray(array[chosen]), self.parts)
+        return Split(**dict(zip(("x", "y", "sample_weight"), parts, strict=False)))
+
+    def first(self, n: int) -> Split:
+        """Return the first examples, in memory.
+
+        Args:
+            n: Their number; all examples if there are fewer.
+        """
+        return self.take(slice(n))
+
+    def contents(self) -> Iterator[Any]:
+        """Yield all that the digest of a data set covers, as bytes: shapes, types and values."""
+        for place, array in named_leaves(self.parts, ""):
+            if place not in (".0", ".1"):  # one array of inputs and one of targets have no name
+                yield place.encode()
+            yield f"{tuple(array.shape)}{array.dtype.str}".encode()
+            for piece in pieces(array):
+                yield np.ascontiguousarray(piece).data
+
+
+class LazyArray(Protocol):
+    """An array whose values are read or computed when they are asked for, such as pictures in files.
+
+    It hands out the same values each time. `study.datasets` reads it in pieces, so it need not fit into memory.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, with the number of examples first."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: slice | NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Return some examples, shape (n_chosen, *shape[1:]).
+
+        Args:
+            chosen: A slice, or indices of shape (n_chosen,) in any order, perhaps with repetitions.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +129,8 @@ class Dataset:
         train: The split for training.
         validation: The split for the selection of trials.
         test: The split for confirmations alone.
-        n_outputs: Width of a model's output: the number of classes, or of numbers to predict.
+        n_outputs: Width of a model's output: the number of classes, or of numbers to predict; a tree of them, like
+            that of the targets, for a model of several outputs.
     """
 
     name: str
@@ -58,22 +138,33 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    n_outputs: int
+    n_outputs: Tree
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        return tuple(self.train.x.shape[1:])
+    def input_shape(self) -> Tree:
+        """Shape of one example; a tree of shapes for several inputs."""
+        return mapped(lambda array: tuple(array.shape[1:]), self.train.first(1).x)
 
     @cached_property
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of all arrays, with their shapes and types."""
         sha = hashlib.sha256()
         for split in (self.train, self.validation, self.test):
-            for array in (split.x, split.y):
-                sha.update(f"{array.shape}{array.dtype.str}".encode())
-                sha.update(np.ascontiguousarray(array).data)
+            for part in split.contents():
+                sha.update(part)
         return sha.hexdigest()[:16]
+
+
+def pieces(array: Any) -> Iterator[NDArray[Any]]:
+    """Yield an array in pieces of consecutive examples, so that one on disk takes little memory.
+
+    Args:
+        array: The array, with at least one axis.
+    """
+    per_example = max(1, array.dtype.itemsize * math.prod(array.shape[1:]))
+    n = max(1, _PIECE_BYTES // per_example)
+    for start in range(0, len(array), n):
+        yield np.asarray(array[start : start + n])
 
 
 def misplaced_labels(dataset: Dataset, *, n_outputs: int) -> str | None:

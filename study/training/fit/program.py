@@ -17,12 +17,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from study.config.instantiate import instantiate, parameters
+from study.config.instantiate import parameters
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset
 from study.training.backend import set_seeds
 from study.training.build_optimizer import build_optimizer
+from study.training.compile_task import compile_arguments
 from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
 from study.training.keras_internals import all_layers
@@ -118,13 +119,7 @@ class FitProgram:
         self._reusable = self._replay is not None and self._gives_values_of(self._replay, model, run_seed)
         self._train_step = model.train_step
         model.test_step = self._observed(model.test_step)
-        task = self._config.task
-        model.compile(
-            optimizer=None,
-            loss=instantiate(task.loss),
-            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
-            jit_compile=self._jit_compile,
-        )
+        model.compile(optimizer=None, **compile_arguments(self._config.task), jit_compile=self._jit_compile)
         self._create_variables(model)
         if keras.backend.backend() == "jax" and not model.jit_compile:
             self._reusable = False  # nothing is traced

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from study.config.instantiate import instantiate
 from study.config.schema import Task
+from study.training.compile_task import compile_arguments
 from study.training.numpy.network import Array
 
 
@@ -22,8 +22,7 @@ class KerasMetrics:
 
     def __init__(self, model: Any, task: Task) -> None:
         # Only a compiled model has the metric that the word accuracy stands for.
-        metrics = [metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics]
-        model.compile(optimizer=None, loss=instantiate(task.loss), metrics=metrics)
+        model.compile(optimizer=None, **compile_arguments(task))
         self._model = model
 
     def of(self, y: Array, outputs: Array, *, loss: float) -> dict[str, float]:

@@ -123,7 +123,7 @@ class NumpyTrainer:
 
     @cached_property
     def _x(self) -> Array:
-        return self._dataset.train.x.astype(self._dtype)
+        return np.asarray(self._dataset.train.x, self._dtype)
 
     @cached_property
     def _targets(self) -> Array:

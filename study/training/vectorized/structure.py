@@ -11,11 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
 from study.core.search_space import Value
 from study.datasets import Dataset
 from study.training.build_optimizer import ScaledSchedule, build_optimizer
+from study.training.compile_task import compile_arguments
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values
 from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings, settings_of
@@ -121,12 +121,8 @@ class VectorizedStructure:
         return tuple(np.array(np.asarray(values[id(variable)])[place]) for variable in self.model.weights)
 
     def _compiled(self, model: Any, dataset: Dataset) -> Any:
-        task, first = self._config.task, dataset.train
-        model.compile(
-            optimizer=None,
-            loss=instantiate(task.loss),
-            metrics=[metric if isinstance(metric, str) else instantiate(metric) for metric in task.metrics],
-        )
+        first = dataset.train
+        model.compile(optimizer=None, **compile_arguments(self._config.task))
         x, y = first.x[:1], first.y[:1]
 
         def measure() -> Any:

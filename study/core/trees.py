@@ -1,0 +1,59 @@
+"""Trees of arrays: one array, or dicts and tuples of arrays, as a model of several inputs or outputs takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+# An array, or dicts and tuples of arrays.
+Tree = Any
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """Return the arrays of a tree, those of a dict in the order of its sorted keys.
+
+    Args:
+        tree: The tree.
+
+    Example:
+        >>> leaves({"b": 1, "a": (2, 3)})
+        [2, 3, 1]
+    """
+    return list(optree.tree_leaves(tree))
+
+
+def mapped(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Return the tree of a function's results for each array.
+
+    Args:
+        function: Takes an array of the tree, and those of the others in the same place.
+        tree: The tree.
+        *others: Trees of the same structure.
+
+    Raises:
+        ValueError: The structures differ.
+    """
+    return optree.tree_map(function, tree, *others)
+
+
+def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
+    """Return each array of a tree with its place, such as `train.x.image`, `train.y.0` or, for one array, `train.x`.
+
+    Args:
+        tree: The tree.
+        name: The place of the tree.
+    """
+    paths, found, _ = optree.tree_flatten_with_path(tree)
+    return [(".".join((name, *map(str, path))), leaf) for path, leaf in zip(paths, found, strict=True)]
+
+
+def same_structure(tree: Tree, other: Tree) -> bool:
+    """Return whether two trees have the same dicts and tuples; their arrays may differ in any way.
+
+    Args:
+        tree: The first tree.
+        other: The second tree.
+    """
+    return bool(optree.tree_structure(tree) == optree.tree_structure(other))
