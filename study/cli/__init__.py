@@ -57,6 +57,8 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     """
     open_standard_descriptors()
     import_nothing_from_working_directory()
+    # A module of the user's may import TensorFlow at any time, and its log fills the screen.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     collect_rarely()
     show_controls()
     status = main(arguments)

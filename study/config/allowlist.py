@@ -29,13 +29,14 @@ _NAMESPACES = (
     "study.search.samplers",
     "study.search.pruners",
     "keras.optimizers",
+    "keras.layers",
     "keras.losses",
     "keras.metrics",
     "optuna.samplers",
     "optuna.pruners",
 )
-# Functions in these parts that build any object that their arguments describe.
-_BUILDERS = ("deserialize", "get", "serialize")
+# Objects in these parts that build or load anything that their arguments describe.
+_BUILDERS = ("deserialize", "get", "serialize", "Lambda", "TFSMLayer", "TorchModuleWrapper")
 _FAMILIES = frozenset(namespace.partition(".")[0] for namespace in _NAMESPACES)
 
 

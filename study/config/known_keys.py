@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from study.config.schema import Budget, TrackingConfig
+from study.config.task import Task
 from study.core.errors import Fault
 from study.core.redaction import redacted
 
@@ -43,7 +44,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "budget": ("name", *(each.name for each in fields(Budget))),
     "tracking": tuple(each.name for each in fields(TrackingConfig)),
     "objective": _OBJECTIVE,
-    "dataset.task": ("loss", "metrics", "objective", "batch_size", "train_metrics", "shuffle"),
+    "dataset.task": ("objective", "batch_size", *(each.name for each in fields(Task))),
     "dataset.task.objective": _OBJECTIVE,
 }
 _REFERENCE = re.compile(r"\$\{[^}]*")

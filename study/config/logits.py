@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from study.config.instantiate import Section
 from study.config.metric_facts import metric_names
+from study.config.task import Metric
 from study.core.errors import Fault
 
 # Metrics that compare outputs with a threshold, 0.5 unless this argument says otherwise.
@@ -26,7 +27,7 @@ _OF_PROBABILITIES = ("PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpe
 _ACCURACY = ("accuracy", "acc")
 
 
-def logits_faults(loss: Section, metrics: Sequence[str | Section]) -> list[Fault]:
+def logits_faults(loss: Section, metrics: Sequence[Metric], *, key: str = "dataset.task.metrics") -> list[Fault]:
     """Return a fault for each metric that reads a model's outputs in another way than the loss.
 
     Keras's own `accuracy` compares the outputs of a binary cross-entropy with 0.5 (`keras.metrics.BinaryAccuracy`).
@@ -35,15 +36,16 @@ def logits_faults(loss: Section, metrics: Sequence[str | Section]) -> list[Fault
     Args:
         loss: The section of the loss.
         metrics: The metrics besides the loss.
+        key: The key of the metrics. Default `dataset.task.metrics`.
     """
     if not str(loss.get("_target_")).startswith("keras.losses.") or loss.get("from_logits") is not True:
         return []
     is_binary = str(loss["_target_"]).startswith("keras.losses.Binary")
-    found = (_fault(f"dataset.task.metrics.{i}", metric, is_binary=is_binary) for i, metric in enumerate(metrics))
+    found = (_fault(f"{key}.{i}", metric, is_binary=is_binary) for i, metric in enumerate(metrics))
     return [fault for fault in found if fault is not None]
 
 
-def _fault(key: str, metric: str | Section, *, is_binary: bool) -> Fault | None:
+def _fault(key: str, metric: Metric, *, is_binary: bool) -> Fault | None:
     section = metric if isinstance(metric, Mapping) else {}
     name = metric if isinstance(metric, str) else str(section.get("name"))
     module, _, kind = str(section.get("_target_")).rpartition(".")

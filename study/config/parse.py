@@ -12,16 +12,16 @@ from study.config.argument_domains import schedule_faults
 from study.config.arguments import (
     argument_type_faults,
     nested_faults,
-    section_faults,
     signature_faults,
     unknown_arguments,
 )
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import is_misspelt, unknown_keys
-from study.config.logits import logits_faults
-from study.config.parse_objective import read_metrics, read_objective
+from study.config.parse_augment import read_augment
+from study.config.parse_objective import read_objective
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_stores import read_stores
+from study.config.parse_task import read_task
 from study.config.reader import Reader
 from study.config.schema import (
     BACKENDS,
@@ -30,7 +30,6 @@ from study.config.schema import (
     Component,
     OptimizerConfig,
     StudyConfig,
-    Task,
     TrackingConfig,
 )
 from study.core.errors import ConfigError, Fault
@@ -107,11 +106,11 @@ def _study_config(
     read: Reader, raw: Mapping[str, Any], *, folder: Path, labels: Sequence[str], recorded: bool
 ) -> StudyConfig:
     """Read every key; a placeholder replaces a faulty value."""
-    dataset = _component(read, "dataset", without=("task",))
+    dataset = _component(read, "dataset", without=("task", "augment"))
     model = _model(read)
     optimizer = read_optimizer(read, recorded=recorded)
     _check_rule(read, optimizer)
-    task = _task(read, recorded=recorded)
+    task = read_task(read, recorded=recorded)
     return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
@@ -142,6 +141,7 @@ def _study_config(
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer),
+        augment=read_augment(read),
     )
 
 
@@ -232,18 +232,6 @@ def _check_rule(read: Reader, optimizer: OptimizerConfig) -> None:
         name = read.value("trainer.name", default=None)
         advice = "This one is a rule in NumPy: set trainer=numpy, or choose another optimizer."
         read.fault("optimizer", optimizer.name, allowed=f"an optimizer of Keras for trainer={name}", advice=advice)
-
-
-def _task(read: Reader, *, recorded: bool) -> Task:
-    loss, metrics = read.section("dataset.task.loss"), read_metrics(read)
-    if not recorded:
-        sections = {f"dataset.task.metrics.{i}": metric for i, metric in enumerate(metrics)}
-        for key, section in {"dataset.task.loss": loss, **sections}.items():
-            read.faults += section_faults(key, section) if isinstance(section, Mapping) else []
-        read.faults += logits_faults(loss, metrics)
-    train_metrics = read.one_of("dataset.task.train_metrics", ("running", "evaluated"), "running")
-    shuffle = read.boolean("dataset.task.shuffle", True)
-    return Task(loss=loss, metrics=metrics, train_metrics=train_metrics, shuffle=shuffle)
 
 
 def _tracking(read: Reader) -> TrackingConfig:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from study.config.instantiate import Section
 from study.config.metric_facts import (
+    LOSS,
     MetricFacts,
     UnusableMetric,
     earlier_direction,
-    facts_of_objective,
+    facts_of,
     metric_names,
 )
 from study.config.reader import Reader, did_you_mean
-from study.config.schema import Direction, Objective, Task
+from study.config.schema import Direction, Objective
+from study.config.task import Metric, Task
 
 # Numbers that every run has in MLflow; a metric of the same name would be overwritten.
 _RECORDED = (
@@ -23,19 +24,20 @@ _RECORDED = (
 )
 
 
-def read_metrics(read: Reader) -> tuple[str | Section, ...]:
+def read_metrics(read: Reader, of: str) -> tuple[Metric, ...]:
     """Read the metrics besides the loss. Each needs a name of its own, because an objective names a metric.
 
     Args:
         read: The reader, which collects faults.
+        of: The key of the list, such as `dataset.task.metrics`.
     """
-    given = read.value("dataset.task.metrics", default=None)
+    given = read.value(of, default=None)
     if given is not None and not isinstance(given, list | tuple):
-        read.fault("dataset.task.metrics", given, allowed="a list of metrics", advice="Write [accuracy].")
-    metrics: list[str | Section] = []
+        read.fault(of, given, allowed="a list of metrics", advice="Write [accuracy].")
+    metrics: list[Metric] = []
     names = {"loss"}
     for position, metric in enumerate(given if isinstance(given, list | tuple) else ()):
-        key, is_section = f"dataset.task.metrics.{position}", isinstance(metric, Mapping)
+        key, is_section = f"{of}.{position}", isinstance(metric, Mapping)
         if not isinstance(metric, str) and not (is_section and {"_target_", "name"} <= set(metric)):
             advice = "Write its name, or _target_ and name."
             read.fault(key, metric, allowed="a metric of Keras", advice=advice)
@@ -73,7 +75,7 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
         read.fault("objective.metric", metric, allowed=allowed, advice=did_you_mean(metric, task.metric_names))
     elif metric:
         try:
-            facts = facts_of_objective(metric, task.metrics)
+            facts = _facts(metric, task)
             if not recorded:
                 _check_direction(read, metric, direction, facts)
         except UnusableMetric as error:
@@ -89,6 +91,12 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
         target=target,
         is_share=facts.is_share,
     )
+
+
+def _facts(metric: str, task: Task) -> MetricFacts:
+    """Return the facts of a metric of the task, or of a loss."""
+    found = task.find_metric(metric)
+    return LOSS if found is None else facts_of(found)
 
 
 def _check_direction(read: Reader, metric: str, direction: str, facts: MetricFacts) -> None:

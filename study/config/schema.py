@@ -5,29 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from study.config.instantiate import Section
+from study.config.task import Task
 from study.core.contents import Contents
 from study.core.interrupt import GRACE_S
 from study.core.names import in_file_name
 from study.core.search_space import Range, Value, n_grid_points
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# Kinds of models, by the operation that takes most time. The quickest trainer depends on it.
+# Kinds of models, by the operation that takes most time.
 KINDS = ("dense", "embedding", "recurrent", "convolutional")
-# Keys of the section `optimizer` that are not arguments of the optimizer.
+# Keys of the section `optimizer` that are not its arguments.
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
 # The sampler that goes through a grid.
 GRID = "study.search.samplers.grid_sampler"
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
-TrainMetrics = Literal["running", "evaluated"]
 
 # Keys whose values may change and the study stays the same study.
 NOT_IDENTITY = (
@@ -74,36 +74,6 @@ class Component:
 
     name: str
     section: Section
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A task on a data set: the loss to train on and the metrics to watch.
-
-    Attributes:
-        loss: The loss: `_target_` and its arguments.
-        metrics: The metrics beside the loss: a name in Keras, or a section with `_target_` and `name`.
-        train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
-            epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
-            training examples. Default `running`.
-        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
-    """
-
-    loss: Section
-    metrics: tuple[str | Section, ...]
-    train_metrics: TrainMetrics = "running"
-    shuffle: bool = True
-
-    @property
-    def has_classes(self) -> bool:
-        """True where targets are class indices, each of which needs a place in the model's output."""
-        return str(self.loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """The metrics of an epoch as Keras names them, validation included."""
-        names = ["loss", *(m if isinstance(m, str) else str(m["name"]) for m in self.metrics)]
-        return (*names, *(f"val_{name}" for name in names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +231,7 @@ class StudyConfig:
         shutdown_grace_s: Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds. Default 25.
         retry_failed: Train again the trials that failed in an earlier run. Default False.
         enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
+        augment: Layers on the inputs of training steps, by input if there are several. Default: none.
         raw: The resolved config, from which all other attributes were read.
         folder: The folder where the command was started; relative paths start there.
         accept_changes: Continue a study although its data, code or architecture changed. Default False.
@@ -296,6 +267,7 @@ class StudyConfig:
     shutdown_grace_s: float = GRACE_S
     retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
+    augment: Sequence[Section] | Mapping[str, Sequence[Section]] = ()
     accept_changes: bool = False
     contents: Contents | None = None
     identity: str | None = None
@@ -349,8 +321,7 @@ class StudyConfig:
     def typed_digest(self) -> str:
         """Twelve hexadecimal digits of the settings as typed, without the keys that may change.
 
-        It is known before anything is imported or loaded. Studies of one identity can differ in it: a default may be
-        written out.
+        Studies of one identity can differ in it: a default may be written out.
         """
         return digest_of(self.raw, experiment_name=self.experiment_name)
 

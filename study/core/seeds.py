@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 VERSION = 1
 
 # One stream for each purpose, so that a confirmation never has the run seed of a trial.
-_TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT = range(5)
+_TRIAL, _CONFIRMATION, _CONFIRMATION_ORDER, _SAMPLER, _DROPOUT, _STREAM = range(6)
 
 
 def trial_run_seed(study_seed: int, trial_number: int) -> int:
@@ -82,6 +82,16 @@ def epoch_order(order_seed: int, epoch: int, n_examples: int, *, shuffle: bool =
     if not shuffle:
         return np.arange(n_examples, dtype=np.int32)
     return np.random.default_rng([order_seed, epoch]).permutation(n_examples).astype(np.int32)
+
+
+def stream_seed(order_seed: int, epoch: int) -> int:
+    """Return the seed that a function gets that makes the batches of an epoch.
+
+    Args:
+        order_seed: Seed of the batch order.
+        epoch: Index of the epoch, from 0.
+    """
+    return _draw(order_seed, _STREAM, epoch)
 
 
 def epoch_dropout(run_seed: int, epoch: int) -> np.random.Generator:

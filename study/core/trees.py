@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optree
@@ -21,7 +21,17 @@ def leaves(tree: Tree) -> list[Any]:
         >>> leaves({"b": 1, "a": (2, 3)})
         [2, 3, 1]
     """
-    return list(optree.tree_leaves(tree))
+    return list(optree.tree_leaves(tree, is_leaf=_is_list))
+
+
+def flattened(tree: Tree) -> tuple[list[Any], Callable[[Sequence[Any]], Tree]]:
+    """Return the arrays of a tree, and a function that makes the same tree of as many other values.
+
+    Args:
+        tree: The tree.
+    """
+    found, structure = optree.tree_flatten(tree, is_leaf=_is_list)
+    return list(found), lambda values: optree.tree_unflatten(structure, values)
 
 
 def mapped(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
@@ -35,7 +45,7 @@ def mapped(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     Raises:
         ValueError: The structures differ.
     """
-    return optree.tree_map(function, tree, *others)
+    return optree.tree_map(function, tree, *others, is_leaf=_is_list)
 
 
 def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
@@ -45,7 +55,7 @@ def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
         tree: The tree.
         name: The place of the tree.
     """
-    paths, found, _ = optree.tree_flatten_with_path(tree)
+    paths, found, _ = optree.tree_flatten_with_path(tree, is_leaf=_is_list)
     return [(".".join((name, *map(str, path))), leaf) for path, leaf in zip(paths, found, strict=True)]
 
 
@@ -56,4 +66,9 @@ def same_structure(tree: Tree, other: Tree) -> bool:
         tree: The first tree.
         other: The second tree.
     """
-    return bool(optree.tree_structure(tree) == optree.tree_structure(other))
+    return bool(optree.tree_structure(tree, is_leaf=_is_list) == optree.tree_structure(other, is_leaf=_is_list))
+
+
+def _is_list(node: Any) -> bool:
+    """Return whether a node is a list, which stands for an array and is not a tree."""
+    return isinstance(node, list)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,25 +120,62 @@ class Whereabouts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LargeStream:
+    """A stream that is too large to be read before a study: the user gives its length, and a name for its contents.
+
+    Attributes:
+        source: The stream: an object or a function, as `study.datasets.preparation.streams` takes it.
+        version: Name of its contents, such as `photos of 2026-11`. A study with another version is another study.
+        n_batches: Number of batches of a pass, at least 1. An endless stream is cut off there.
+        n_examples: Number of examples of a pass. None (the default): as many in each batch as in the first one.
+
+    Example:
+        >>> train = LargeStream(source=lambda seed: iter([]), version="crawl of May", n_batches=1000)
+    """
+
+    source: Any
+    version: str
+    n_batches: int
+    n_examples: int | None = None
+
+
+# Rules in place of a split; a study begins with splits alone.
+_TENTH, _FIFTH = cast(Split, 0.1), cast(Split, None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """The three splits of a data set.
 
+    `load()` may leave out all but `train`, and may give more kinds of values than a study has in the end. A split may
+    be a tuple `(x, y)` or `(x, y, sample_weight)`, or a stream of batches. `validation` and `test` may be rules that
+    hold a part of the training examples out: 0.1 is a random share, 500 the first examples, and for a mapping such as
+    `{"share": 0.1, "by": "stratified"}` see `study.datasets.preparation.holdout`.
+
     Attributes:
-        name: Name of the data set.
-        source: Origin of the data, in words or as a path.
         train: The split for training.
-        validation: The split for the selection of trials.
-        test: The split for confirmations alone.
+        validation: The split for the selection of trials. Default: a random tenth of the training examples.
+        test: The split for confirmations alone. Default: a fifth of the training examples; `"none"`: there is no test
+            split, and confirmations are measured on validation.
+        name: Name of the data set. Default: the name in the config.
+        source: Origin of the data, in words or as a path. Default: the function that loads it.
         n_outputs: Width of a model's output: the number of classes, or of numbers to predict; a tree of them, like
-            that of the targets, for a model of several outputs.
+            that of the targets, for a model of several outputs. Default: found from the training targets.
+        remarks: Facts that readers of the results should know, each a sentence. Default: none.
+
+    Example:
+        >>> x = np.zeros((100, 8), np.float32)
+        >>> y = np.arange(100) % 2
+        >>> dataset = Dataset(train=Split(x=x, y=y), validation=0.1, test=0.2)
     """
 
-    name: str
-    source: str
     train: Split
-    validation: Split
-    test: Split
-    n_outputs: Tree
+    validation: Split = _TENTH
+    test: Split = _FIFTH
+    name: str = ""
+    source: str = ""
+    n_outputs: Tree = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> Tree:

@@ -19,7 +19,7 @@ from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
 from study.config.schema import Stores, digest_of
-from study.core.errors import ConfigError, StudyError
+from study.core.errors import ConfigError, DataError, StudyError
 from study.core.machine import cards
 from study.core.names import default_experiment_name
 from study.datasets import Dataset
@@ -101,9 +101,9 @@ def choose_trainers(
     together = [left] if _common([studies[index] for index in left]) else [[index] for index in left]
     for group in filter(None, together):
         members = [studies[index] for index in group]
-        choice = _as_others(members, choices.values(), sizing)
-        choice = choice or _choose(members, sizing, in_this_process=in_this_process)
-        choices |= {index: _with_note(choice, notes[index]) for index in group}
+        common = _as_others(members, choices.values(), sizing)
+        found = [common] * len(group) if common else _choose(members, sizing, in_this_process=in_this_process)
+        choices |= {index: _with_note(choice, notes[index]) for index, choice in zip(group, found, strict=True)}
     return Chosen(choices=tuple(choices.get(index) for index in range(len(raws))), datasets=sizing.datasets)
 
 
@@ -196,28 +196,44 @@ def _with_note(choice: Choice, note: str) -> Choice:
     return Choice(option=choice.option, reason="; ".join(filter(None, (choice.reason, note))))
 
 
-def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: bool) -> Choice:
-    """Return the option that costs least for all studies together."""
+def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: bool) -> list[Choice]:
+    """Return the option that costs least for all studies together; another one for a study that cannot take it.
+
+    Raises:
+        DataError: A data set cannot be loaded, with any option.
+    """
     options = _common(studies)
     if in_this_process:
         options = [option for option in options if loaded_backend() in (None, option.backend)] or options
     if len(options) == 1:
         only = studies[0].candidates.only_because or "the only one that can be taken here"
-        return Choice(option=options[0], reason=only)
+        return [Choice(option=options[0], reason=only)] * len(studies)
     has_card = bool(cards()) and all(study.raw["trainer"].get("device", "auto") != "cpu" for study in studies)
     kinds = {Reader(study.raw).value("model.kind", default=None) for study in studies}
     if not has_card and kinds == {"convolutional"} and _CONVOLUTIONS_ON_A_CPU in options:
-        return Choice(option=_CONVOLUTIONS_ON_A_CPU, reason="the quickest for convolutions on a CPU")
+        choice = Choice(option=_CONVOLUTIONS_ON_A_CPU, reason="the quickest for convolutions on a CPU")
+        return [choice] * len(studies)
     sized_on = next((option for option in options if option.backend == "jax"), options[0])
-    try:
-        sizes = [sizing.size(with_choice(study.raw, Choice(option=sized_on, reason=""))) for study in studies]
-    except StudyError as error:  # if it is a fault of the config, the checks find it again
-        other = next((option for option in options if option.backend != sized_on.backend), options[0])
-        return Choice(option=other, reason=f"it does not work on {sized_on.backend} ({_first_line(error)})")
+    other = next((option for option in options if option.backend != sized_on.backend), options[0])
+    sizes: list[StudySize] = []
+    refused: dict[int, str] = {}
+    for index, study in enumerate(studies):
+        try:
+            sizes.append(sizing.size(with_choice(study.raw, Choice(option=sized_on, reason=""))))
+        except DataError:
+            raise
+        except StudyError as error:  # if it is a fault of the config, the checks find it again
+            refused[index] = f"it does not work on {sized_on.backend} ({_first_line(error)})"
     if in_this_process:
         options = [option for option in options if option.backend == sized_on.backend]
     side_by_side = [option for option in options if studies[0].candidates.trains_side_by_side(option)]
-    return _by_cost(options, sizes, side_by_side=side_by_side, device=sizing.device if has_card else "cpu")
+    if not sizing.fits_in_memory:
+        options = [option for option in options if option not in side_by_side] or options
+    best = sizes and _by_cost(options, sizes, side_by_side=side_by_side, device=sizing.device if has_card else "cpu")
+    return [
+        Choice(option=other, reason=refused[index]) if index in refused or not best else best
+        for index in range(len(studies))
+    ]
 
 
 def _by_cost(
@@ -275,14 +291,28 @@ class _Sizing:
         Args:
             raw: The resolved config, which leaves the trainer open.
             option: The option.
+
+        Raises:
+            DataError: The data set cannot be loaded, with any option.
         """
         if loaded_backend() not in (None, option.backend):
             return ""
         try:
             self.size(with_choice(raw, Choice(option=option, reason="")))
+        except DataError:
+            raise
         except StudyError as error:
             return _first_line(error)
         return ""
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """True if the loaded data sets fit into the memory of the device, where many trials train at once."""
+        if loaded_backend() != "jax":
+            return True
+        from study.training.vectorized.held_data import fits  # imports JAX
+
+        return all(fits(dataset) for dataset in self.datasets.values())
 
     @property
     def device(self) -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
+from study.core.trees import leaves
 from study.datasets import Dataset, Split
+from study.datasets.preparation.streams import Stream
 
 # Examples of a split that another one may have too, or whose class the training split may lack: rare ones are usual.
 _FEW = 0.05
+# Size of a split that is not read once more, in bytes; number of examples that are read together.
+_LARGE, _AT_ONCE = 1 << 30, 4096
 # Fewer distinct training examples than this are a landscape or a formula, no sample.
 _A_SAMPLE = 10
 # Repetitions between splits, beyond this multiple of those within a split, are no luck.
@@ -32,8 +37,11 @@ def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
             f"objective.metric={metric} is measured on the training split: the column validation shows it, and trials "
             f"that fit these examples best win. To select by new examples: objective.metric=val_{metric}."
         )
+    splits = (dataset.train, dataset.validation, dataset.test)
+    if any(isinstance(split, Stream) or _n_bytes(split) > _LARGE for split in splits):
+        return  # they would have to be read once more
     yield from _shared_examples(config, dataset)
-    if config.task.has_classes:
+    if config.task.has_classes and isinstance(dataset.train.y, np.ndarray):
         yield from _unknown_classes(config, dataset)
 
 
@@ -58,7 +66,15 @@ def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
 
 def _digests(split: Split) -> list[int]:
     """Return a hash of each example, of 64 bits."""
-    return [hash((x.tobytes(), y.tobytes())) for x, y in zip(split.x, split.y, strict=True)]
+    found = []
+    for start in range(0, len(split), _AT_ONCE):
+        arrays = leaves(split.take(slice(start, start + _AT_ONCE)).parts[:2])
+        found += [hash(tuple(part.tobytes() for part in example)) for example in zip(*arrays, strict=True)]
+    return found
+
+
+def _n_bytes(split: Split) -> int:
+    return sum(array.dtype.itemsize * math.prod(array.shape) for array in leaves(split.parts))
 
 
 def _unknown_classes(config: StudyConfig, dataset: Dataset) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.errors import DataError, Fault, listed
-from study.datasets import Dataset, Split
+from study.core.trees import named_leaves
+from study.datasets import Dataset, Split, pieces
+from study.datasets.preparation.streams import Stream
 
 _FORM = (
     "Return Dataset(name=..., source=..., train=Split(x=..., y=...), validation=Split(x=..., y=...), "
     "test=Split(x=..., y=...), n_outputs=...) of study.datasets, with NumPy arrays."
 )
+_PARTS, _NAMES = ("x", "y", "sample_weight"), ("inputs", "targets", "sample weights")
 # NumPy's kinds of booleans, integers and floating-point numbers.
 _NUMBERS = "biuf"
 # Size of the longest number that every backend takes, in bytes.
@@ -31,17 +35,18 @@ _OF_PROBABILITIES = (
 )
 
 
-def check_data(config: StudyConfig, loaded: Any) -> Dataset:
+def check_data(config: StudyConfig, loaded: Any, *, found: Sequence[Fault] = ()) -> Dataset:
     """Return what a data set's `load` returned if every trainer can train on it.
 
     Args:
         config: The study's config.
-        loaded: What `load` returned.
+        loaded: What `load` returned, prepared.
+        found: Faults that the preparation found. Default: none.
 
     Raises:
         DataError: The data has faults; the message names all of them, each with its split and its first index.
     """
-    checker = _DataChecker(config)
+    checker = _DataChecker(config, found)
     checker.check(loaded)
     if faults := checker.faults:
         where = f"in what {config.dataset.section.get('_target_')} returns"
@@ -49,63 +54,102 @@ def check_data(config: StudyConfig, loaded: Any) -> Dataset:
     return loaded  # type: ignore[no-any-return]
 
 
+# The arrays of inputs, targets and sample weights, each by its place in the split, such as `x.image`.
+_Checked = tuple[dict[str, Any], ...]
+
+
 class _DataChecker:
     """Checker of one data set.
 
     Args:
         config: The study's config.
+        found: Faults that are known already.
 
     Attributes:
         faults: The faults found so far.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
+    def __init__(self, config: StudyConfig, found: Sequence[Fault] = ()) -> None:
         self._config = config
         self._in_float64 = config.trainer.section.get("precision") == "float64"
-        self.faults: list[Fault] = []
+        self.faults: list[Fault] = list(found)
 
     def check(self, loaded: Any) -> None:
         """Check what `load` returned."""
         if not isinstance(loaded, Dataset):
             self._add("load()", described(loaded), "a Dataset", _form_advice(loaded))
             return
-        n: Any = loaded.n_outputs
-        counts = isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 1
-        if not counts:
-            advice = "Return the number of classes, or of numbers to predict."
-            self._add("n_outputs", described(n), "a whole number of at least 1", advice)
+        widths = self._widths(loaded.n_outputs)
         splits = {"train": loaded.train, "validation": loaded.validation, "test": loaded.test}
         arrays = {name: self._check_split(name, split) for name, split in splits.items()}
         for name, checked in arrays.items():
             if name != "train":
                 self._compare(name, checked, arrays["train"])
-            if checked is not None and counts:
-                self._check_targets(f"{name}.y", checked[1], int(n))
+            if checked is None or isinstance(splits[name], Stream) or widths is None:
+                continue
+            for place, y in checked[1].items():
+                if (width := widths.get(place.removeprefix("y"))) is not None:
+                    self._check_targets(f"{name}.{place}", y, width, place=place)
+
+    def _widths(self, n_outputs: Any) -> dict[str, int] | None:
+        """Return the width of each output by the place of its targets; None if one is wrong."""
+        found, places = {}, named_leaves(n_outputs, "")
+        for place, n in places or [("", n_outputs)]:
+            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+                advice = "Return the number of classes, or of numbers to predict."
+                self._add(f"n_outputs{place}", described(n), "a whole number of at least 1", advice)
+                return None
+            found[place] = int(n)
+        return found
 
     def _add(self, key: str, value: object, allowed: str, advice: str) -> None:
         self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
 
-    def _check_split(self, name: str, split: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
-        """Return inputs and targets of a split; None if their form is wrong."""
+    def _check_split(self, name: str, split: Any) -> _Checked | None:
+        """Return the arrays of a split; None if their form is wrong. The batches of a stream are checked already."""
+        if isinstance(split, Stream):
+            parts = zip(_PARTS, split.first(1).parts, strict=False)
+            return tuple(dict(named_leaves(tree, part)) for part, tree in parts)
         if not isinstance(split, Split):
             self._add(name, described(split), "a Split", f"Write {name}=Split(x=..., y=...), with NumPy arrays.")
             return None
-        x, y = (self._check_array(f"{name}.{part}", array) for part, array in (("x", split.x), ("y", split.y)))
-        if x is None or y is None:
+        named = [named_leaves(tree, part) for part, tree in zip(_PARTS, split.parts, strict=False)]
+        checked = [{place: self._check_array(f"{name}.{place}", array) for place, array in part} for part in named]
+        for part in checked[:2]:
+            if not part:
+                self._add(name, "no arrays", "an array of inputs and one of targets", _FORM)
+                return None
+        if any(array is None for part in checked for array in part.values()):
             return None
-        if len(x) != len(y):
-            allowed = f"as many targets as inputs, and {name}.x has {len(x)}"
-            self._add(f"{name}.y", f"{len(y)} targets", allowed, "Return one target for each example.")
-        if not len(x) and (name != "test" or self._config.budget.n_confirmations):
+        n = len(next(iter(checked[0].values())))
+        for kind, arrays in zip(_NAMES, checked, strict=False):
+            for place, array in arrays.items():
+                if len(array) != n:
+                    allowed = f"as many {kind} as inputs, and {name}.{next(iter(checked[0]))} has {n}"
+                    advice = f"Return one {kind[:-1]} for each example."
+                    self._add(f"{name}.{place}", f"{len(array)} {kind}", allowed, advice)
+        for place, array in checked[2].items() if len(checked) > 2 else ():
+            self._check_weights(f"{name}.{place}", array)
+        if not n and (name != "test" or self._config.budget.n_confirmations):
             advice = f"Let load() put examples into {name}, such as a part of the training examples."
             if name == "test":
                 advice += " Without confirmations (budget.n_confirmations=0), test may be empty."
-            self._add(f"{name}.x", "no examples", "at least one example", advice)
-        return x, y
+            self._add(f"{name}.{next(iter(checked[0]))}", "no examples", "at least one example", advice)
+        return tuple(checked)
 
-    def _check_array(self, key: str, array: Any) -> NDArray[Any] | None:
+    def _check_weights(self, key: str, weights: Any) -> None:
+        advice = "Return the weight of each example in the loss."
+        self._check_values(key, weights, lambda values: values >= 0, "weights of at least 0", advice)
+        if len(weights) and not any(np.any(piece > 0) for piece in pieces(weights)):
+            self._add(key, "zeros alone", "a weight above 0", advice)
+
+    def _check_array(self, key: str, array: Any) -> Any:
         """Return an array of finite numbers; None if it is something else, or has no axis of examples."""
-        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        is_lazy = not isinstance(array, list) and all(
+            hasattr(array, name) for name in ("shape", "dtype", "__getitem__")
+        )
+        is_own = isinstance(array, np.ndarray) or (is_lazy and not hasattr(array, "__array__"))
+        if not is_own or isinstance(array, np.ma.MaskedArray):
             self._add(key, described(array), "a NumPy array", _array_advice(key, array))
             return None
         if array.dtype.kind not in _NUMBERS:
@@ -117,7 +161,7 @@ class _DataChecker:
             told = f"numbers of at most {8 * _LONGEST} bits in the byte order of this machine"
             self._add(key, described(array), told, advice)
             return None
-        if not array.ndim:
+        if not array.shape:
             self._add(key, array, "an array with one row for each example", "Give it an axis of examples.")
             return None
         if array.dtype.kind == "f":
@@ -132,22 +176,28 @@ class _DataChecker:
             self._check_values(key, array, _in_int32, "whole numbers in int32, as which JAX computes", advice)
         return array
 
-    def _compare(
-        self, name: str, checked: tuple[NDArray[Any], ...] | None, train: tuple[NDArray[Any], ...] | None
-    ) -> None:
+    def _compare(self, name: str, checked: _Checked | None, train: _Checked | None) -> None:
         """Compare the form of a split with that of the training split."""
         if checked is None or train is None:
             return
-        for part, array, of_train in zip("xy", checked, train, strict=True):
-            same = array.shape[1:] == of_train.shape[1:] and array.dtype == of_train.dtype
-            if not same and len(array):
-                allowed = f"each example as in train.{part}: {_form_of(of_train)}"
-                self._add(f"{name}.{part}", _form_of(array), allowed, "Prepare all splits in the same way.")
+        for arrays, of_train in zip(checked[:2], train[:2], strict=True):
+            for place in sorted(arrays.keys() ^ of_train.keys()):
+                here, there = ("nothing", "an array") if place in of_train else ("an array", "nothing")
+                allowed = f"{there}, as in train: the arrays there are {', '.join(of_train)}"
+                self._add(f"{name}.{place}", here, allowed, "Prepare all splits in the same way.")
+            for place in arrays.keys() & of_train.keys():
+                array, other = arrays[place], of_train[place]
+                same = array.shape[1:] == other.shape[1:] and array.dtype == other.dtype
+                if not same and len(array):
+                    allowed = f"each example as in train.{place}: {_form_of(other)}"
+                    self._add(f"{name}.{place}", _form_of(array), allowed, "Prepare all splits in the same way.")
 
-    def _check_targets(self, key: str, y: NDArray[Any], n_outputs: int) -> None:
+    def _check_targets(self, key: str, y: NDArray[Any], n_outputs: int, *, place: str) -> None:
         """Check targets against what the loss takes: class indices or probabilities."""
-        loss = str(self._config.task.loss.get("_target_")).rpartition(".")[2]
-        if self._config.task.has_classes:
+        task = self._config.task
+        section = task.losses.get(place.removeprefix("y").removeprefix("."), {})
+        loss = str(section.get("_target_")).rpartition(".")[2]
+        if task.takes_classes(place):
             allowed = f"class indices from 0 to {n_outputs - 1}, since n_outputs is {n_outputs}"
             advice = "Correct the labels, or let load() return the number of classes as n_outputs."
             self._check_values(
@@ -169,20 +219,23 @@ class _DataChecker:
         self, key: str, array: NDArray[Any], holds: Callable[[Any], Any], allowed: str, advice: str
     ) -> None:
         """Add a fault if some values do not hold; it names the first one. A value is at fault only once."""
-        flat = array.reshape(-1)
-        wrong, first = 0, -1
-        for start in range(0, flat.size, _AT_ONCE):
-            misses = ~holds(flat[start : start + _AT_ONCE])
-            if n := int(np.count_nonzero(misses)):
-                first = start + int(np.argmax(misses)) if first < 0 else first
-                wrong += n
+        size, wrong, first, value, seen = math.prod(array.shape), 0, -1, None, 0
+        for piece in pieces(array):
+            flat = piece.reshape(-1)
+            for start in range(0, flat.size, _AT_ONCE):
+                misses = ~holds(flat[start : start + _AT_ONCE])
+                if n := int(np.count_nonzero(misses)):
+                    if first < 0:
+                        value, first = flat[start + int(np.argmax(misses))], seen + start + int(np.argmax(misses))
+                    wrong += n
+            seen += flat.size
         if not wrong:
             return
         place = f"{key}[{', '.join(str(i) for i in np.unravel_index(first, array.shape))}]"
         if any(fault.key == place for fault in self.faults):
             return
-        count = f" ({wrong} of {flat.size} values are not)" if wrong > 1 else ""
-        self._add(place, flat[first], f"{allowed}{count}", advice)
+        count = f" ({wrong} of {size} values are not)" if wrong > 1 else ""
+        self._add(place, value, f"{allowed}{count}", advice)
 
 
 def _in_int32(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -67,7 +67,7 @@ def _log(context: StudyContext, model: Any, *, of: str) -> None:
         )
         return
     with without_tensorflow():
-        context.tracker.log_model(model, example_x=context.dataset.validation.x[:2], of=of)
+        context.tracker.log_model(model, example_x=context.dataset.validation.first(2).x, of=of)
 
 
 def record(context: StudyContext) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.config.known_keys import unknown_keys
 from study.config.named_settings import resolve_setting, told_by_origin
 from study.config.parse import parse
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault
+from study.core.subprocess_call import call_in_subprocess
 from study.datasets import Dataset
 from study.pipeline.choose_trainers import choose_trainers, section_key
 from study.pipeline.workload import build_model, check_task, load_dataset
@@ -117,6 +119,22 @@ def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here
         raise told_by_origin(ConfigError(faults), origins)
 
 
+def check_workload(config: StudyConfig) -> None:
+    """Load a study's data, build its model and check that they fit together, in a process for its backend.
+
+    Args:
+        config: The study's config, from another process.
+
+    Raises:
+        StudyError: Something does not fit.
+    """
+    known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
+    config = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+    dataset = load_dataset(config)
+    build_model(config, dataset)
+    check_task(config, dataset)
+
+
 def check_stores(config: StudyConfig) -> None:
     """Check, without writing, that the stores can be used and that `study_name` belongs to no other study.
 
@@ -183,15 +201,22 @@ def check(
 
 
 def _check_workloads(configs: Sequence[StudyConfig], datasets: dict[str, Dataset]) -> None:
-    """Load every data set that is not loaded yet, and build every model once."""
-    built = set()
+    """Load every data set that is not loaded yet, and build every model once, before the first study starts.
+
+    A model is built on the backend of its trainer. If no study of this process's backend has it, another process
+    builds it.
+    """
+    built, elsewhere = set[tuple[str, str]](), dict[tuple[str, str], StudyConfig]()
     for config in configs:
-        data_key, model_key = section_key(config.dataset.section), section_key(config.model.section)
-        if data_key not in datasets:
-            datasets[data_key] = load_dataset(config)
-        # A model can need the backend of its trainer. That of another process builds it there.
-        if config.backend == loaded_backend() and (data_key, model_key) not in built:
-            dataset = datasets[data_key]
-            build_model(config, dataset)
-            check_task(config, dataset)
-            built.add((data_key, model_key))
+        key = section_key(config.dataset.section), section_key(config.model.section)
+        if key[0] not in datasets:
+            datasets[key[0]] = load_dataset(config)
+        if config.backend != loaded_backend():
+            elsewhere.setdefault(key, config)
+        elif key not in built:
+            build_model(config, datasets[key[0]])
+            check_task(config, datasets[key[0]])
+            built.add(key)
+    for key, config in elsewhere.items():
+        if key not in built:
+            call_in_subprocess("study.pipeline.preflight:check_workload", config, quiet=True)

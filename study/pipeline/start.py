@@ -66,7 +66,7 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
             None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
         ):
             view.message(told)
-        for message in (*data_cautions(config, dataset), *identified.messages, *repairs):
+        for message in (*dataset.remarks, *data_cautions(config, dataset), *identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)

@@ -7,11 +7,23 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
-from study.core.errors import ConfigError, DataError, StudyError, own_fault, refuse_out_of_memory, told_with_place
+from study.core.errors import (
+    ConfigError,
+    DataError,
+    Fault,
+    StudyError,
+    own_fault,
+    refuse_out_of_memory,
+    told_with_place,
+)
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
+from study.datasets.preparation.prepare import Preparation, prepare
+from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
 
 
@@ -35,7 +47,21 @@ def load_dataset(config: StudyConfig) -> Dataset:
             f"dataset={config.dataset.name}: {config.dataset.section['_target_']} {told_with_place(error)}. Correct "
             "the function, or the arguments that conf/dataset gives it."
         ) from error
-    return check_data(config, loaded)
+    faults: list[Fault] = []
+    if isinstance(loaded, Dataset):
+        loaded = prepare(loaded, _preparation(config), faults)
+    return check_data(config, loaded, found=faults)
+
+
+def _preparation(config: StudyConfig) -> Preparation:
+    return Preparation(
+        name=config.dataset.name,
+        source=str(config.dataset.section["_target_"]),
+        has_classes=config.task.takes_classes,
+        split_seed=config.split_seed,
+        deterministic=config.deterministic,
+        shuffle=config.task.shuffle,
+    )
 
 
 def build_model(config: StudyConfig, dataset: Dataset) -> Any:
@@ -70,10 +96,13 @@ def check_task(config: StudyConfig, dataset: Dataset) -> None:
     Raises:
         ConfigError: They do not fit together; the error has all faults.
     """
-    from study.training.task_check import task_faults  # imports Keras
+    from study.training.augmentation import augment_faults  # imports Keras
+    from study.training.task_check import task_faults
 
     with _fitting_together(config):
-        faults = task_faults(config, dataset)
+        faults = class_weight_faults(config.task, dataset)
+        weighted = dataset if faults else with_class_weights(config.task, dataset)
+        faults += [*task_faults(config, weighted), *augment_faults(config, dataset)]
     if faults:
         raise ConfigError(faults)
 
@@ -89,7 +118,8 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
         StudyError: The trainer cannot be built.
     """
     with _fitting_together(config):
-        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=dataset)
+        weighted = with_class_weights(config.task, dataset)
+        trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
     return trainer
 
 
@@ -119,6 +149,8 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
 
 def _check_outputs(config: StudyConfig, dataset: Dataset, model: Any) -> None:
     """Refuse a model whose output is too narrow for the classes: training would give wrong numbers, not an error."""
+    if not all(isinstance(getattr(split, "y", None), np.ndarray) for split in (dataset.train, dataset.validation)):
+        return  # several outputs or a stream, whose classes are checked on their own
     shape = getattr(model, "output_shape", None)  # a subclass of keras.Model may have none
     width = shape[-1] if isinstance(shape, tuple) and shape else None
     if width is not None and config.task.has_classes and (told := misplaced_labels(dataset, n_outputs=width)):

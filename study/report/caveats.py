@@ -48,6 +48,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_diverged(rows),
         *_samplers(experiment),
         *_rules(experiment),
+        *_data(experiment),
     ]
     return tuple(sorted(found, key=lambda caution: not caution.serious))
 
@@ -351,6 +352,13 @@ def _rules(experiment: ComparedExperiment) -> Iterator[Caution]:
             names.setdefault(caution.text, []).append(study.record.name)
     for text, told in names.items():
         yield Caution(topic="Not the paper's rule", text=f"{', '.join(sorted(told))}: {text}")
+
+
+def _data(experiment: ComparedExperiment) -> Iterator[Caution]:
+    """Yield what the studies recorded of their data, such as an order of its own or a test split that was held out."""
+    remarks = (study.record.tags.get("data_remarks", "") for study in experiment.studies)
+    for remark in dict.fromkeys(line for text in remarks for line in text.splitlines()):
+        yield Caution(topic="Data", text=remark)
 
 
 def _used(study: ComparedStudy) -> UsedOptimizer:

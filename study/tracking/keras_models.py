@@ -15,6 +15,7 @@ from mlflow.models import Model, infer_signature
 from mlflow.tracking import MlflowClient
 
 from study.core.packages import installed_version
+from study.core.trees import named_leaves
 from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.mlflow_internals import without_requirements_check
 
@@ -34,16 +35,15 @@ def log_keras_model(
 
     Args:
         client: A client of the store.
-        model: A Keras model of one input and one output. It is not compiled, so that the server does not need our
-            optimizers and losses.
-        example_x: Inputs, shape (n_examples, *input_shape), for the signature.
+        model: A Keras model. It is not compiled, so that the server does not need our optimizers and losses.
+        example_x: Inputs, shape (n_examples, *input_shape), or a tree of them, for the signature.
         experiment_id: MLflow's id of the run's experiment.
         run_id: Id of the run that trained the model.
         of: Name of the training; `has_model` finds the model by it. Default: empty.
     """
     import mlflow.keras
 
-    signature = infer_signature(example_x, np.asarray(model.predict(example_x, verbose=0)))
+    signature = infer_signature(_by_name(example_x), _by_name(model.predict(example_x, verbose=0)))
     requirements = [_requirement(package) for package in _SERVED_WITH]
     tags = {_OF: _digest(of)}
     logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id, tags=tags)
@@ -70,6 +70,13 @@ def log_keras_model(
     finally:
         client.finalize_logged_model(logged.model_id, status)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def _by_name(tree: Any) -> Any:
+    """Return an array as it is, and several arrays by their names, as a signature of MLflow has them."""
+    arrays = named_leaves(tuple(tree) if isinstance(tree, list) else tree, "")
+    named = {place.removeprefix("."): np.asarray(array) for place, array in arrays}
+    return named.get("", named)
 
 
 def _requirement(package: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+import numpy as np
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import NumpyDataset
 from mlflow.entities import Dataset as StoredDataset
@@ -28,7 +29,8 @@ from study.core.records import Role, RunRecord
 from study.core.redaction import redacted
 from study.core.search_space import text_of
 from study.core.trainer_interface import ConfirmationConfig, Kind, State, Trial
-from study.datasets import Dataset
+from study.core.trees import Tree, leaves, named_leaves
+from study.datasets import Dataset, Split
 
 PARENT = "mlflow.parentRunId"
 # Tags of a study and of each of its runs: the digest of its data, code and architecture, and that of its data.
@@ -184,25 +186,39 @@ def dataset_input(dataset: Dataset) -> DatasetInput:
     Args:
         dataset: The study's data set.
     """
+    x, y, *_ = (_described(dataset.train, part) for part in dataset.train.first(1).parts)
     described = NumpyDataset(
-        dataset.train.x,
+        x,
         CodeDatasetSource(tags={"mlflow.source.name": dataset.source}),
-        targets=dataset.train.y,
+        targets=y,
         name=dataset.name,
         digest=dataset.digest,
     ).to_dict()
     return DatasetInput(StoredDataset.from_dictionary(described), tags=[InputTag("mlflow.data.context", "training")])
 
 
+def _described(split: Split, part: Tree) -> Any:
+    """Return what stands for the arrays of a whole split in a description: shapes and types, and no values."""
+    whole = {
+        place.removeprefix("."): np.broadcast_to(np.zeros((), array.dtype), (len(split), *array.shape[1:]))
+        for place, array in named_leaves(part, "")
+    }
+    return whole.get("", whole)
+
+
 def split_tags(dataset: Dataset) -> dict[str, str]:
-    """Return the numbers of examples of the splits, which determine the resolution of an accuracy.
+    """Return the numbers of examples of the splits, which determine the resolution of an accuracy, and remarks.
 
     Args:
         dataset: The study's data set.
     """
     sizes = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    targets = max(1, dataset.test.y.size // max(1, len(dataset.test)))
-    return {f"n_{name}": str(len(split)) for name, split in sizes.items()} | {"targets_per_example": str(targets)}
+    targets = leaves(dataset.train.first(1).y)
+    # Of several outputs, each has its own number; one is right for all that have a target for each example.
+    per_example = targets[0].size if len(targets) == 1 else 1
+    tags = {f"n_{name}": str(len(split)) for name, split in sizes.items()}
+    remarks = {"data_remarks": "\n".join(dataset.remarks)} if dataset.remarks else {}
+    return {**tags, "targets_per_example": str(max(1, per_example)), **remarks}
 
 
 def artifact_location(artifacts: Path, experiment_name: str) -> str:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from study.core.trainer_interface import EpochReport, OnEpoch, Trial
 from study.training.epoch_batches import EpochBatches
-from study.training.model_setup import examples_seen
 
 # Number of steps whose losses are fetched from the device together, so that the device need not wait for the host.
 _BLOCK = 32
@@ -81,7 +80,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     @property
     def n_examples(self) -> int:
         """Number of examples seen, repetitions counted."""
-        return examples_seen(self.step, n_examples=self._batches.n_examples, batch_size=self._batches.batch_size)
+        return self._batches.n_seen(self.step)
 
     @property
     def seconds_compile(self) -> float:
@@ -208,7 +207,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         if self._every_n_steps is None:
             return {}
         means = np.asarray(self._running_means, dtype=np.float64)
-        seen = np.minimum(np.arange(1, len(means) + 1) * self._batches.batch_size, self._batches.n_examples)
+        seen = self._batches.seen[: len(means)]
         return step_losses(means, seen, first_step=self._epoch_begin_step + 1, every_n_steps=self._every_n_steps)
 
 

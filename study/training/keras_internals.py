@@ -136,6 +136,28 @@ def all_layers(model: Any) -> list[Any] | None:
     return None if flatten is None else [layer for layer in flatten() if layer is not model]
 
 
+def track_seeds(model: Any, layer: Any) -> list[Any]:
+    """Make the random state of a layer outside a model part of the model's variables, and return it.
+
+    Keras 3.15 lists the seed generators of a layer and of those inside it in `_seed_generators`.
+
+    Args:
+        model: The model; None: only return the state.
+        layer: The layer.
+
+    Raises:
+        BackendError: This version of Keras lists them elsewhere.
+    """
+    try:
+        generators = [seed for each in [layer, *layer._flatten_layers()] for seed in each._seed_generators]
+        unique = list({id(generator): generator for generator in generators}.values())
+        for generator in unique if model is not None else ():
+            model._seed_generators.append(generator)
+        return [generator.state for generator in unique]
+    except AttributeError:
+        _refuse("that a layer lists its seed generators in `_seed_generators`")
+
+
 def inner_layers(layer: Any) -> list[Any]:
     """Return the layers directly inside a layer or a model, by its `_flatten_layers` in Keras 3.15.
 
@@ -165,7 +187,7 @@ def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
     return compute_output_spec(lambda *tensors: function(*tensors), *inputs)
 
 
-def last_operations(model: Any, x: Any) -> list[Any]:
+def last_operations(model: Any, x: Any, name: str = "") -> list[Any]:
     """Return the operation that makes a model's output, as a list of one; empty if it cannot be found.
 
     Layers that only reshape or drop are passed over. A subclass is called on a symbolic input, which names the
@@ -174,11 +196,15 @@ def last_operations(model: Any, x: Any) -> list[Any]:
 
     Args:
         model: A Keras model.
-        x: A `KerasTensor` like its input.
+        x: A `KerasTensor` like its input, or a tree of them.
+        name: Name of one of several outputs. Default: empty, the model has one.
     """
     try:
-        outputs = model.outputs if getattr(model, "outputs", None) else [model.call(x)]
-        operation = outputs[0]._keras_history.operation
+        if name:
+            output = (model.output if getattr(model, "outputs", None) else model.call(x))[name]
+        else:
+            output = model.outputs[0] if getattr(model, "outputs", None) else model.call(x)
+        operation = output._keras_history.operation
         for _ in range(_DEEPEST):
             if getattr(operation, "outputs", None):  # a model inside
                 operation = operation.outputs[0]._keras_history.operation

@@ -14,6 +14,7 @@ from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
+from study.training.augmentation import augment_training
 from study.training.initial_weights import built_with
 from study.training.precision import use_precision
 
@@ -24,7 +25,7 @@ N_LOSS_EXAMPLES = 10_000
 def fresh_model(
     config: StudyConfig, dataset: Dataset, *, precision: str, weights: Sequence[NDArray[np.generic]] | None = None
 ) -> Any:
-    """Build a study's model, not compiled.
+    """Build a study's model, not compiled; a model without given weights begins its training steps with augmentation.
 
     Args:
         config: The study's config.
@@ -36,8 +37,11 @@ def fresh_model(
         ConfigError: The model cannot be made, or what its target returns is no model of Keras.
     """
     use_precision(precision)
-    build = partial(_build, config, dataset)
-    return build() if weights is None else built_with(build, weights, example=dataset.train.x[:1])
+    if weights is not None:
+        return built_with(partial(_build, config, dataset), weights, example=dataset.train.first(1).x)
+    model = _build(config, dataset)
+    augment_training(config, model)  # after the model, whose initial weights are then those without augmentation
+    return model
 
 
 def _build(config: StudyConfig, dataset: Dataset) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,9 @@ import numpy as np
 
 from study.config.instantiate import Section, instantiate
 from study.config.schema import StudyConfig
+from study.config.task import Metric, name_of
 from study.core.errors import Fault, StudyError, told_with_place
+from study.core.trees import leaves, mapped
 from study.datasets import Dataset
 from study.training.initial_weights import outline
 from study.training.keras_internals import inferred, last_operations
@@ -62,78 +64,138 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """A batch without values.
+    """A batch without values, for one output of a model.
 
     Attributes:
+        name: Name of the output; empty for a model of one output.
+        loss: The loss of the output.
         x: The inputs.
         y: The targets.
         output: The model's output.
+        n_outputs: Number of classes, or of numbers to predict.
+        first_y: The first targets, shape (n, *target_shape).
     """
 
+    name: str
+    loss: Section
     x: Any
     y: Any
     output: Any
+    n_outputs: int
+    first_y: Any
+
+    @property
+    def place(self) -> str:
+        """Place of the targets in a split."""
+        return f"y.{self.name}" if self.name else "y"
+
+    @property
+    def of(self) -> str:
+        """End of keys of the output's loss and metrics."""
+        return f".{self.name}" if self.name else ""
 
 
 def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault]:
     build = config.model.section.get("_target_")
-    x, y = _like(dataset.train.x), _like(dataset.train.y)
+    x = mapped(_like, dataset.train.first(1).x)
     try:
         output = inferred(model, x)
         inferred(partial(model, training=True), x)
     except Exception as error:  # the user's layers can fail in any way
         if not _infers_all():
             return
-        allowed = f"a model that takes inputs of shape {dataset.input_shape}, {x.dtype}: it {told_with_place(error)}"
+        types = ", ".join(str(array.dtype) for array in leaves(x))
+        allowed = f"a model that takes inputs of shape {dataset.input_shape}, {types}: it {told_with_place(error)}"
         yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")
         return
-    if not isinstance(output, keras.KerasTensor):
-        advice = "Return one output from the model."
-        yield _fault("model", config.model.name, f"a model with one output, not a {type(output).__name__}", advice)
+    wrong = list(_structure_faults(config, dataset, output))
+    yield from wrong
+    if wrong:
         return
     if model.built and not model.trainable_variables:
         yield _fault("model", config.model.name, "a model with trainable weights", "Set trainable=True for a layer.")
     if type(model).train_step is not keras.Model.train_step:
         return  # the model uses outputs and targets in a way of its own
-    batch = _Batch(x=x, y=y, output=output)
-    shapes = list(_shape_faults(config, dataset, batch))
+    batches = _batches(config, dataset, x, output)
+    shapes = [fault for batch in batches for fault in _shape_faults(config, batch)]
     yield from shapes
-    yield from _activation_faults(config, model, batch)
+    for batch in batches:
+        yield from _activation_faults(config, model, batch)
     if not shapes and _infers_all():
-        yield from _inferred_faults(config, dataset, model, batch)
+        for batch in batches:
+            yield from _inferred_faults(config, model, batch)
 
 
-def _shape_faults(config: StudyConfig, dataset: Dataset, batch: _Batch) -> Iterator[Fault]:
+def _structure_faults(config: StudyConfig, dataset: Dataset, output: Any) -> Iterator[Fault]:
+    """Compare the outputs, the targets and the losses by their names."""
+    name, losses, y = config.model.name, config.task.losses, dataset.train.first(1).y
+    if "" in losses:
+        if not isinstance(output, keras.KerasTensor):
+            found = (
+                f"a {type(output).__name__} of {len(output)}" if hasattr(output, "__len__") else type(output).__name__
+            )
+            advice = f"Return one output from the model, or give {_LOSS} a section for each output, by its name."
+            yield _fault("model", name, f"a model with one output, not {found}", advice)
+        elif not hasattr(y, "shape"):
+            advice = f"Return one array, or give {_LOSS} a section for each output, by its name."
+            yield _fault("train.y", f"a {type(y).__name__}", "one array of targets, since there is one loss", advice)
+        return
+    expected = ", ".join(losses)
+    for key, value, found in (("model", name, output), ("train.y", f"a {type(y).__name__}", y)):
+        what = "a model that returns" if key == "model" else "targets in"
+        if not isinstance(found, dict):
+            advice = "Return a dict by the names of the outputs."
+            yield _fault(key, value, f"{what} a dict with the names of {_LOSS}: {expected}", advice)
+        elif set(found) != set(losses):
+            there = ", ".join(map(str, found))
+            advice = f"Correct the names, or those of {_LOSS}."
+            yield _fault(key, value, f"{what} a dict of {expected}, as {_LOSS} has; these are {there}", advice)
+
+
+def _batches(config: StudyConfig, dataset: Dataset, x: Any, output: Any) -> list[_Batch]:
+    """Return the batch for each output."""
+    first = dataset.train.first(_N).y
+    batches = []
+    for name, loss in config.task.losses.items():
+        y, made, n = (
+            (first[name], output[name], dataset.n_outputs[name]) if name else (first, output, dataset.n_outputs)
+        )
+        batches.append(_Batch(name=name, loss=loss, x=x, y=_like(y), output=made, n_outputs=n, first_y=y))
+    return batches
+
+
+def _shape_faults(config: StudyConfig, batch: _Batch) -> Iterator[Fault]:
     """Compare the output with the number of classes and with the targets, as losses of Keras need them."""
-    name, loss = config.model.name, _keras_loss(config)
+    name, loss = config.model.name, _keras_loss(batch)
     output, target = tuple(batch.output.shape), tuple(batch.y.shape)
-    width, n_classes = output[-1] if len(output) > 1 else 1, dataset.n_outputs
-    advice = f"Build the last layer of model={name} with the n_outputs that build() receives."
-    if config.task.has_classes:
+    width, n_classes = output[-1] if len(output) > 1 else 1, batch.n_outputs
+    of = f" {batch.name}" if batch.name else ""
+    advice = f"Build the last layer{of} of model={name} with the n_outputs that build() receives."
+    key = f"{_LOSS}{batch.of}"
+    if config.task.takes_classes(batch.place):
         if target not in (output[:-1], (*output[:-1], 1)):
             other = f"class indices of shape {output[1:-1]} for each example, since the loss is {loss}"
-            yield _fault(
-                "train.y", f"shape {target[1:]}", other, _ENCODE.format(loss=f"{_LOSS}._target_", other=loss[6:])
-            )
+            encode = _ENCODE.format(loss=f"{key}._target_", other=loss[6:])
+            yield _fault(f"train.{batch.place}", f"shape {target[1:]}", other, encode)
         elif width != n_classes:
-            allowed = f"a model with as many outputs as there are classes, {n_classes}; it has {width}"
+            allowed = f"a model with as many outputs{of} as there are classes, {n_classes}; it has {width}"
             yield _fault("model", name, allowed, advice)
     elif loss and _plain(target) != _plain(output):
-        allowed = f"a model whose output has the shape of a target, {target[1:]}; it has {output[1:]}"
+        allowed = f"a model whose output{of} has the shape of a target, {target[1:]}; it has {output[1:]}"
         if loss.startswith("Categorical") and len(target) == len(output) - 1:
-            advice = f"For class indices set {_LOSS}._target_=keras.losses.Sparse{loss}."
+            advice = f"For class indices set {key}._target_=keras.losses.Sparse{loss}."
         yield _fault("model", name, allowed, advice)
 
 
 def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator[Fault]:
     """Compare the last activation with `from_logits` of the loss; Keras only warns, and only sometimes."""
-    loss = _keras_loss(config)
+    loss = _keras_loss(batch)
     if loss not in _CROSSENTROPIES:
         return
-    from_logits = config.task.loss.get("from_logits", False)
-    found = [_activation(each) for each in last_operations(model, batch.x)]
+    from_logits = batch.loss.get("from_logits", False)
+    found = [_activation(each) for each in last_operations(model, batch.x, batch.name)]
     last = next(iter(found), "")
-    key, name = f"{_LOSS}.from_logits", config.model.name
+    key, name = f"{_LOSS}{batch.of}.from_logits", config.model.name
     if from_logits is True and last in _PROBABILITIES:
         allowed = f"false, since the last activation of model={name} is {last}: its outputs are probabilities"
         yield _fault(key, "true", allowed, f"Set {key}=false, or let the model return logits, without {last}.")
@@ -145,7 +207,7 @@ def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterat
         yield _fault("model", name, allowed, "End the model with a sigmoid, or with two outputs.")
 
 
-def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _Batch) -> Iterator[Fault]:
+def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator[Fault]:
     """Infer the loss and each metric on its own, so that each has its own fault."""
     types = f"targets of shape {tuple(batch.y.shape[1:])}, {batch.y.dtype}, and outputs of shape "
     types += f"{tuple(batch.output.shape[1:])}, {batch.output.dtype}"
@@ -156,25 +218,25 @@ def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _
         compute = model.compute_loss if loss is not None else model.compute_metrics
         return inferred(lambda x, y, output: compute(x, y, output), batch.x, batch.y, batch.output)
 
-    loss = config.task.loss
+    loss, key = batch.loss, f"{_LOSS}{batch.of}"
 
     def measure_loss() -> None:
         measured(loss=instantiate(loss))
         if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
-            y = keras.ops.convert_to_tensor(dataset.train.y[:_N])
+            y = keras.ops.convert_to_tensor(batch.first_y)
             instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
 
     if told := _told(measure_loss):
         allowed = f"a loss that can be computed from {types}; it {told}"
-        yield _fault(_LOSS, loss.get("_target_"), allowed, advice)
-    elif ratio := _growth(loss, dataset, batch):
+        yield _fault(key, loss.get("_target_"), allowed, advice)
+    elif ratio := _growth(batch):
         allowed = "a loss of one number per example, or their mean: for the same examples twice, its value is "
-        yield _fault(_LOSS, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
-    for i, metric in enumerate(config.task.metrics):
-        name, key = _name(metric), f"dataset.task.metrics.{i}"
+        yield _fault(key, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
+    for key, metric in _metrics(config, batch):
+        name = name_of(metric)
         logs: dict[str, Any] = {}
 
-        def measure(metric: str | Section = metric, logs: dict[str, Any] = logs) -> None:
+        def measure(metric: Metric = metric, logs: dict[str, Any] = logs) -> None:
             logs |= measured(metrics=[metric if isinstance(metric, str) else instantiate(metric)])
 
         if told := _told(measure):
@@ -186,9 +248,18 @@ def _inferred_faults(config: StudyConfig, dataset: Dataset, model: Any, batch: _
             yield from _result_faults(key, metric, logs[name])
 
 
-def _result_faults(key: str, metric: str | Section, result: Any) -> Iterator[Fault]:
+def _metrics(config: StudyConfig, batch: _Batch) -> Iterator[tuple[str, Metric]]:
+    """Yield the metrics of an output, each with its key."""
+    for kind in ("metrics", "weighted_metrics"):
+        given = getattr(config.task, kind)
+        of_output = given.get(batch.name, ()) if isinstance(given, Mapping) else given
+        for position, metric in enumerate(of_output):
+            yield f"dataset.task.{kind}{batch.of}.{position}", metric
+
+
+def _result_faults(key: str, metric: Metric, result: Any) -> Iterator[Fault]:
     """Check that a metric's result is one number, and that the metric can begin anew."""
-    shape, name = getattr(result, "shape", None), _name(metric)
+    shape, name = getattr(result, "shape", None), name_of(metric)
     if shape is None:
         allowed = f"a metric of one number; its result() returns a {type(result).__name__}"
         yield _fault(key, name, allowed, "Let result() return one number.")
@@ -200,16 +271,16 @@ def _result_faults(key: str, metric: str | Section, result: Any) -> Iterator[Fau
         yield _fault(key, name, allowed, "Let reset_state() assign the first value to each variable.")
 
 
-def _growth(loss: Section, dataset: Dataset, batch: _Batch) -> float:
+def _growth(batch: _Batch) -> float:
     """Return how much larger a loss is for each example twice, if it gives one number for a batch; 0 for a mean."""
-    built = instantiate(loss)
+    built = instantiate(batch.loss)
     if not isinstance(built, keras.losses.Loss):
         return 0.0
     try:
         built.reduction = None
         if tuple(inferred(built, batch.y, batch.output).shape):
             return 0.0  # a number for each example: nothing is computed, for which JAX would compile 50 operations
-        once, twice = (_value(instantiate(loss), dataset, batch, repeats=n) for n in (1, 2))
+        once, twice = (_value(instantiate(batch.loss), batch, repeats=n) for n in (1, 2))
     except Exception:  # a loss of the user's can need outputs of another kind
         return 0.0
     if not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
@@ -217,16 +288,16 @@ def _growth(loss: Section, dataset: Dataset, batch: _Batch) -> float:
     return twice / once if once else math.inf
 
 
-def _value(loss: keras.losses.Loss, dataset: Dataset, batch: _Batch, *, repeats: int) -> float:
+def _value(loss: keras.losses.Loss, batch: _Batch, *, repeats: int) -> float:
     """Return the value of a loss for the same few examples several times, with outputs from 0.1 to 0.9."""
-    y = np.asarray(dataset.train.y[:_N])
+    y = np.asarray(batch.first_y)
     shape = (len(y), *batch.output.shape[1:])
     output = np.linspace(0.1, 0.9, math.prod(shape), dtype=np.float32).reshape(shape)
     y, output = (np.concatenate([array] * repeats) for array in (y, output))
     return float(loss(keras.ops.convert_to_tensor(y), output))
 
 
-def _not_reset(metric: str | Section) -> str:
+def _not_reset(metric: Metric) -> str:
     """Return the names of the variables that a metric's reset does not assign; empty if there are none."""
     if isinstance(metric, str) or str(metric["_target_"]).startswith("keras."):
         return ""
@@ -256,13 +327,9 @@ def _told(act: Callable[[], Any]) -> str:
     return ""
 
 
-def _name(metric: str | Section) -> str:
-    return metric if isinstance(metric, str) else str(metric["name"])
-
-
-def _keras_loss(config: StudyConfig) -> str:
+def _keras_loss(batch: _Batch) -> str:
     """Return the name of a loss of Keras; empty for a loss of one's own."""
-    module, _, name = str(config.task.loss.get("_target_")).rpartition(".")
+    module, _, name = str(batch.loss.get("_target_")).rpartition(".")
     return name if module == "keras.losses" else ""
 
 

@@ -71,8 +71,8 @@ def test_an_unknown_key_is_a_fault_with_the_nearest_one(raw, key, value, near):
 
 
 def test_a_key_that_is_near_to_nothing_is_a_fault_too(raw):
-    found = faults(raw, {"dataset.task.class_weight": {"0": 2}, "frobnicate": 1, "storage.host": "db", "variant": "a"})
-    assert found["dataset.task.class_weight"] == "Remove dataset.task.class_weight or correct its name."
+    found = faults(raw, {"dataset.task.class_wait": {"0": 2}, "frobnicate": 1, "storage.host": "db", "variant": "a"})
+    assert found["dataset.task.class_wait"] == "Did you mean dataset.task.class_weight?"
     assert found["frobnicate"].startswith("Remove frobnicate, or read it somewhere as ${frobnicate}")
     assert {"storage.host", "variant"} <= set(found)  # of another store, and without variants
 

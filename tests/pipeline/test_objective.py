@@ -60,7 +60,7 @@ def test_the_best_of_six_trials_has_the_smallest_error(ready, metrics, name, cap
 def test_a_study_that_began_with_the_other_direction_is_not_continued(ready, monkeypatch, capfd):
     words = ("dataset.task.metrics=[msle]", "objective.metric=val_msle", "budget.n_confirmations=0")
     with monkeypatch.context() as earlier:
-        earlier.setattr(parse_objective, "facts_of_objective", lambda *_: MetricFacts(direction="maximize"))
+        earlier.setattr(parse_objective, "_facts", lambda *_: MetricFacts(direction="maximize"))
         began = run_study(ready(*words))
     capfd.readouterr()
     run_study(ready(*words))

@@ -16,9 +16,9 @@ from study.config.schema import (
     OptimizerConfig,
     Stores,
     StudyConfig,
-    Task,
     TrackingConfig,
 )
+from study.config.task import Task
 from study.core.trainer_interface import Trial
 from study.datasets import Dataset, Split
 from study.training.fit.trainer import FitTrainer
@@ -51,6 +51,35 @@ def tiny(input_shape, n_outputs, *, dropout=0.0, batch_norm=False):
     if dropout:
         hidden = keras.layers.Dropout(dropout)(hidden)
     return keras.Model(inputs, keras.layers.Dense(n_outputs, dtype="float32", name="output")(hidden))
+
+
+def two_inputs(input_shape, n_outputs):
+    """Return a net that takes its inputs by name, or in their order."""
+    named = isinstance(input_shape, dict)
+    shapes = input_shape if named else dict(enumerate(input_shape))
+    inputs = {name: keras.Input(shape, name=name if named else None) for name, shape in shapes.items()}
+    x = keras.layers.Concatenate()([keras.layers.Flatten()(each) for each in inputs.values()])
+    outputs = keras.layers.Dense(n_outputs)(keras.layers.Dense(8, activation="tanh")(x))
+    return keras.Model(inputs if named else tuple(inputs.values()), outputs)
+
+
+class Mirror(keras.layers.Layer):
+    """Layer that mirrors each picture, and has a seed generator that it uses in each call."""
+
+    def __init__(self, seed=None):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, training=False):
+        drawn = keras.random.uniform((), seed=self.generator)
+        return keras.ops.where(drawn < 2, keras.ops.flip(x, axis=2), x) if training else x
+
+
+class Halved(Mirror):
+    """Layer that returns the upper half of each picture."""
+
+    def call(self, x, training=False):
+        return super().call(x, training=training)[:, :4]
 
 
 def broken(input_shape, n_outputs):

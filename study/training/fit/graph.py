@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from study.datasets import Split
+from study.core.trees import Tree, flattened, leaves
 from study.training.tensorflow_internals import captured_tensors, is_stateful_operation
 
 # Operations without their own state: they read and write variables, call functions, or check. All others that
@@ -16,7 +16,9 @@ from study.training.tensorflow_internals import captured_tensors, is_stateful_op
 _HARMLESS = ("StatefulPartitionedCall", "While", "If", "Case", "Assert", "Placeholder", "NoOp", "CudnnRNN", "Resource")
 
 
-def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Callable[[Iterator[Any]], Any]:
+def traced(
+    step: Callable[[Any], Any], batch: tuple[Tree, ...], *, jit_compile: bool
+) -> Callable[[Iterator[Any]], Any]:
     """Return the function that Keras's loops call for each batch, traced once for batches of any size.
 
     Keras's own function takes batches from a `tf.data` iterator inside the graph, and each pass over the data needs a
@@ -24,16 +26,27 @@ def traced(step: Callable[[Any], Any], split: Split, *, jit_compile: bool) -> Ca
 
     Args:
         step: Keras's training or test step.
-        split: Data of the same shapes and types as the batches.
+        batch: Inputs, targets and perhaps sample weights of an example. Batches may lack the weights.
         jit_compile: Let XLA compile the step.
     """
-    signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (split.x, split.y)]
-    compiled = tf.function(
-        lambda x, y: step((x, y)), input_signature=signature, jit_compile=jit_compile, autograph=False
-    )
-    # The concrete function skips the choice between traces at each call, which takes half the time of a small step.
-    concrete = cache(compiled.get_concrete_function)
-    return lambda iterator: concrete()(*next(iterator))
+
+    @cache
+    def concrete(n_parts: int) -> Any:
+        arrays, rebuild = flattened(batch[:n_parts])
+        signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
+        compiled = tf.function(
+            lambda *leaves: step(rebuild(leaves)), input_signature=signature, jit_compile=jit_compile, autograph=False
+        )
+        # It skips the choice between traces at each call, which takes half the time of a small step.
+        return compiled.get_concrete_function()
+
+    flat = len(leaves(batch)) == len(batch)  # as most batches are
+
+    def take_step(iterator: Iterator[Any]) -> Any:
+        given = next(iterator)
+        return concrete(len(given))(*(given if flat else leaves(given)))
+
+    return take_step
 
 
 def keeps_state_elsewhere(variables: Sequence[Any]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -20,13 +21,14 @@ import numpy as np
 from study.config.instantiate import parameters
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import Trial
+from study.core.trees import Tree, mapped
 from study.datasets import Dataset
 from study.training.backend import set_seeds
 from study.training.build_optimizer import build_optimizer
-from study.training.compile_task import compile_arguments
+from study.training.compile_task import compile_arguments, measure_once
 from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
-from study.training.keras_internals import all_layers
+from study.training.keras_internals import all_layers, inferred
 from study.training.optimizer_numbers import settings_of
 
 # Largest number of structures whose traced steps are kept.
@@ -152,13 +154,13 @@ class FitProgram:
         Keras would create them inside the compiled step. TensorFlow then traces the step a second time and never frees
         the graphs: 4 MiB for each trial of a network with two layers.
         """
-        first = self._dataset.train
-        called = None if model.built else model(first.x[:1])
+        x, *y_and_weight = (mapped(keras.ops.convert_to_tensor, part) for part in self._dataset.train.first(1).parts)
+        called = None if model.built else model(x)
         try:
-            y_pred = keras.ops.zeros(model.compute_output_shape((1, *self._dataset.input_shape)))
+            y_pred = _zero_outputs(model, x)
         except NotImplementedError:  # a subclass with nothing but `call`
-            y_pred = keras.ops.zeros_like(model(first.x[:1]) if called is None else called)
-        model.compute_metrics(first.x[:1], keras.ops.convert_to_tensor(first.y[:1]), y_pred)
+            y_pred = keras.ops.zeros_like(model(x) if called is None else called)
+        measure_once(model, x, y_and_weight, y_pred, several="" not in self._config.task.losses)
         model.reset_metrics()
 
     def _structure(self, trial: Trial) -> FitStructure:
@@ -183,7 +185,7 @@ class FitProgram:
 
     def _trace(self, structure: FitStructure) -> None:
         """Give the model the structure's optimizer and traced step; on TensorFlow we trace, otherwise Keras does."""
-        model, train = self._model, self._dataset.train
+        model = self._model
         model.optimizer, model.train_function = structure.optimizer, structure.train_function
         if model.train_function is None:
             # A new function for each structure, since JAX would reuse another structure's trace for the same function.
@@ -191,10 +193,16 @@ class FitProgram:
         if keras.backend.backend() == "tensorflow":
             from study.training.fit.graph import traced
 
-            model.train_function = model.train_function or traced(
-                model.train_step, train, jit_compile=model.jit_compile
-            )
-            model.test_function = model.test_function or traced(model.test_step, train, jit_compile=model.jit_compile)
+            how = {"jit_compile": model.jit_compile}
+            model.train_function = model.train_function or traced(model.train_step, self._widest_batch, **how)
+            model.test_function = model.test_function or traced(model.test_step, self._widest_batch, **how)
+
+    @cached_property
+    def _widest_batch(self) -> tuple[Tree, ...]:
+        """Return an example with its target and, if a split has sample weights, its weight."""
+        dataset = self._dataset
+        firsts = (split.first(1).parts for split in (dataset.train, dataset.validation, dataset.test))
+        return max(firsts, key=len)
 
     def _observed(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return a step that looks, whenever it is traced, for state that a reset does not reach."""
@@ -220,12 +228,27 @@ class FitProgram:
         if layers is None:
             self._reusable = False
             return []
-        things = [*layers, *model.metrics, model.loss, self._structures[-1].optimizer]
+        losses = keras.tree.flatten(model.loss)
+        things = [*layers, *model.metrics, *losses, self._structures[-1].optimizer]
         kinds, bookkeeping = (bool, int, float, str), vars(keras.layers.Layer())
         return [
             {name: value for name, value in vars(thing).items() if type(value) in kinds and name not in bookkeeping}
             for thing in things
         ]
+
+
+def _zero_outputs(model: Any, x: Tree) -> Tree:
+    """Return zeros of the shapes of a model's outputs.
+
+    Raises:
+        NotImplementedError: The model does not tell these shapes.
+    """
+    if hasattr(x, "shape"):
+        shape = model.compute_output_shape(tuple(x.shape))
+        if all(isinstance(size, int) for size in shape):
+            return keras.ops.zeros(shape)
+    like = inferred(model, mapped(lambda array: keras.KerasTensor(array.shape, array.dtype), x))
+    return keras.tree.map_structure(lambda output: keras.ops.zeros(output.shape, output.dtype), like)
 
 
 def _random_state() -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
-from study.datasets import Dataset, Split
+from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism, temporary_gradients
 from study.training.callbacks import NonFiniteLossError, WatchedCallbacks, Watcher
 from study.training.checkpoint_files import CheckpointFiles, Snapshot, check_arrays
@@ -24,7 +24,7 @@ from study.training.divergence import are_finite, has_diverged
 from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
-from study.training.model_setup import fresh_model, loss_sample
+from study.training.model_setup import N_LOSS_EXAMPLES, fresh_model
 from study.training.precision import use_precision
 from study.training.trainer_check import check_device, check_jit_compile
 
@@ -109,18 +109,15 @@ class FitTrainer:
 
     @cached_property
     def _loss_sample(self) -> BatchSource:
-        return self._in_batches(loss_sample(self._dataset))
+        return in_batches(self._dataset.train, batch_size=self._eval_batch_size, n=N_LOSS_EXAMPLES)
 
     @cached_property
     def _validation(self) -> BatchSource:
-        return self._in_batches(self._dataset.validation)
+        return in_batches(self._dataset.validation, batch_size=self._eval_batch_size)
 
     @cached_property
     def _test(self) -> BatchSource:
-        return self._in_batches(self._dataset.test)
-
-    def _in_batches(self, split: Split) -> BatchSource:
-        return in_batches(split, batch_size=self._eval_batch_size)
+        return in_batches(self._dataset.test, batch_size=self._eval_batch_size)
 
     def _train_trial(self, trial: Trial, on_epoch: OnEpoch) -> TrialResult:
         use_precision(self._precision)

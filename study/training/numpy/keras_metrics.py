@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from study.config.schema import Task
+from study.config.task import Task
 from study.training.compile_task import compile_arguments
 from study.training.numpy.network import Array
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
+from study.core.trees import mapped
 from study.datasets import Dataset
 from study.training.backend import set_seeds
 from study.training.checkpoint_files import CheckpointFiles
@@ -136,7 +137,7 @@ class BatchFactory:
             set_seeds(lane.trial.run_seed)
             model = self._build_model()
             if not model.built:
-                model(self._dataset.train.x[:1])
+                model(self._dataset.train.first(1).x)
             built.append([np.asarray(variable) for variable in model.variables])
         return [np.stack(values) for values in zip(*built, strict=True)]
 
@@ -144,14 +145,16 @@ class BatchFactory:
         """Return the data, copied once to each of the first devices."""
         if n_devices not in self._data:
             train, validation, test = (
-                (everywhere(split.x, n_devices), everywhere(split.y, n_devices))
+                mapped(lambda array: everywhere(array, n_devices), split.parts)
                 for split in (self._dataset.train, self._dataset.validation, self._dataset.test)
             )
             self._data[n_devices] = DeviceData(
                 train=train,
                 validation=validation,
                 test=test,
-                loss=train if len(train[0]) <= N_LOSS_EXAMPLES else tuple(a[:N_LOSS_EXAMPLES] for a in train),
+                loss=train
+                if len(self._dataset.train) <= N_LOSS_EXAMPLES
+                else mapped(lambda array: array[:N_LOSS_EXAMPLES], train),
                 n_steps=self._n_steps,
                 every_n_steps=self._config.tracking.every_n_steps,
                 shuffle=self._config.task.shuffle,

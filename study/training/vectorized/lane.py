@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.trainer_interface import State, Trial
+from study.core.trees import Tree
 from study.training.optimizer_numbers import Settings
 
 
@@ -103,19 +104,19 @@ class DeviceData:
     """The data on the devices, and its use.
 
     Attributes:
-        train: Inputs and targets of the training split.
-        validation: Inputs and targets of the validation split.
-        test: Inputs and targets of the test split.
-        loss: Training examples for the loss before and after training: inputs and targets.
+        train: Inputs, targets and perhaps sample weights of the training split.
+        validation: Those of the validation split.
+        test: Those of the test split.
+        loss: Those of the training examples for the loss before and after training.
         n_steps: Number of steps of a whole training.
         every_n_steps: Also report the loss of every n-th step; None: of no step.
         shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
-    train: tuple[Any, Any]
-    validation: tuple[Any, Any]
-    test: tuple[Any, Any]
-    loss: tuple[Any, Any]
+    train: tuple[Tree, ...]
+    validation: tuple[Tree, ...]
+    test: tuple[Tree, ...]
+    loss: tuple[Tree, ...]
     n_steps: int
     every_n_steps: int | None
     shuffle: bool = True

@@ -115,8 +115,8 @@ class VectorizedProgram:
             columns: Values of the formulas, each of shape (n_lanes,).
             order: The epoch's order, shape (n_examples,) or (n_lanes, n_examples).
             n_steps: Number of steps to take, at most those of a pass.
-            train: Inputs and targets of the training split.
-            validation: Inputs and targets of the validation split.
+            train: Inputs, targets and perhaps sample weights of the training split.
+            validation: Those of the validation split.
             active: The lanes to train; if lanes step together, all are trained.
 
         Returns:
@@ -140,7 +140,7 @@ class VectorizedProgram:
 
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes.
-            split: Inputs and targets.
+            split: Inputs, targets and perhaps sample weights.
             columns: Values of the formulas, each of shape (n_lanes,).
             active: The lanes to evaluate; if lanes step together, all are evaluated.
 
@@ -158,7 +158,8 @@ class VectorizedProgram:
             others, (logs, is_finite) = self._each(measure_one, state[1], (state[0], columns), active)
             return logs, is_finite, others
 
-        key, specs = ("measure", split[0].shape), (LANES, EVERYWHERE, LANES, LANES)
+        sizes = tuple(array.shape for array in jax.tree.leaves(split))
+        key, specs = ("measure", sizes), (LANES, EVERYWHERE, LANES, LANES)
         return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
 
     def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
@@ -234,9 +235,9 @@ class VectorizedProgram:
         def step(index: Any, carried: Any, n: int) -> Any:
             whole, losses = carried
             chosen = jax.lax.dynamic_slice_in_dim(order, index * size, n, axis=-1)
-            x, y = (jnp.take(array, chosen, axis=0, mode="clip") for array in train)
+            batch = jax.tree.map(lambda array: jnp.take(array, chosen, axis=0, mode="clip"), train)
             self.structure.frame.bind(columns)
-            logs, whole = model.train_step(whole, (x, y))
+            logs, whole = model.train_step(whole, batch)
             return whole, losses.at[index].set(logs["loss"])
 
         whole: State = (*state, self._fresh_metrics())
@@ -250,28 +251,30 @@ class VectorizedProgram:
         averaged = self._finalized(trainable, optimizer) if model.optimizer.use_ema else trainable
         validated, others = self._evaluate(averaged, others, validation, columns)
         if n := self.shape.n_evaluated:
-            logs, others = self._evaluate(averaged, others, [array[:n] for array in train], columns)
+            first = jax.tree.map(lambda array: array[:n], train)
+            logs, others = self._evaluate(averaged, others, first, columns)
         logs |= {f"val_{name}": value for name, value in validated.items()}
         return (trainable, others, optimizer), (losses, logs)
 
     def _evaluate(self, trainable: Any, others: Any, split: Any, columns: Any) -> tuple[dict[str, Any], Any]:
         """Evaluate a lane on a split by Keras's own test step."""
-        size, n = self.shape.eval_batch_size, split[0].shape[0]
+        size, n = self.shape.eval_batch_size, jax.tree.leaves(split)[0].shape[0]
 
-        def step(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        def step(carried: Any, batch: Any) -> tuple[Any, Any]:
             others, metrics = carried
             self.structure.frame.bind(columns)
-            _, (_, others, metrics) = self.structure.model.test_step((trainable, others, metrics), (x, y))
+            _, (_, others, metrics) = self.structure.model.test_step((trainable, others, metrics), batch)
             return others, metrics
 
         def body(index: Any, carried: Any) -> Any:
-            return step(carried, *(jax.lax.dynamic_slice_in_dim(array, index * size, size) for array in split))
+            batch = jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, index * size, size), split)
+            return step(carried, batch)
 
         carried = (others, self._fresh_metrics())
         if n >= size:
             carried = jax.lax.fori_loop(0, n // size, body, carried)
         if n % size:
-            carried = step(carried, *(array[n - n % size :] for array in split))
+            carried = step(carried, jax.tree.map(lambda array: array[n - n % size :], split))
         others, metrics = carried
         return self._metrics_result(metrics), others
 

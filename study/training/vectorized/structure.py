@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.search_space import Value
+from study.core.trees import mapped
 from study.datasets import Dataset
 from study.training.build_optimizer import ScaledSchedule, build_optimizer
-from study.training.compile_task import compile_arguments
+from study.training.compile_task import compile_arguments, measure_once
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values
 from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings, settings_of
@@ -121,12 +122,11 @@ class VectorizedStructure:
         return tuple(np.array(np.asarray(values[id(variable)])[place]) for variable in self.model.weights)
 
     def _compiled(self, model: Any, dataset: Dataset) -> Any:
-        first = dataset.train
         model.compile(optimizer=None, **compile_arguments(self._config.task))
-        x, y = first.x[:1], first.y[:1]
+        x, *y_and_weight = (mapped(jnp.asarray, part) for part in dataset.train.first(1).parts)
 
         def measure() -> Any:
-            return model.compute_metrics(x, jnp.asarray(y), model(x))
+            return measure_once(model, x, y_and_weight, model(x), several="" not in self._config.task.losses)
 
         jax.eval_shape(measure)  # creates the variables of the metrics
         return model

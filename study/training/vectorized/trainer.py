@@ -24,6 +24,7 @@ from study.training.trainer_check import check_capacity, check_device, check_is_
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
+from study.training.vectorized.held_data import held
 from study.training.vectorized.lane import CallerError, Carried, Lane, call
 from study.training.vectorized.lane_batch import LaneBatch
 from study.training.vectorized.lane_scheduler import LaneScheduler
@@ -59,7 +60,7 @@ class VectorizedTrainer:
 
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one, or cannot compute on the device.
-        StudyError: `capacity`, `device` or `checkpoint_every_n_epochs` is not allowed.
+        StudyError: `capacity`, `device` or `checkpoint_every_n_epochs` is not allowed, or the data is too large.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class VectorizedTrainer:
         select_device(backend, device)
         set_determinism(config.deterministic)
         keep_compiled_programs()
+        dataset = held(dataset)
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
         self._most = most_at_once() if capacity == "auto" else int(capacity)

@@ -1,0 +1,122 @@
+"""A task on a data set: the loss to train on, the metrics to watch, and weights in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from study.config.instantiate import Section
+
+TrainMetrics = Literal["running", "evaluated"]
+Metric = str | Section
+BALANCED = "balanced"
+# `balanced`, or a weight for each class index; of several outputs, by the output's name.
+ClassWeight = str | Mapping[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task on a data set: the loss to train on and the metrics to watch.
+
+    For a model of several outputs, loss and metrics are given by the output's name.
+
+    Attributes:
+        loss: The loss: `_target_` and its arguments; for several outputs, such a section for each.
+        metrics: The metrics beside the loss: a name in Keras, or a section with `_target_` and `name`; for several
+            outputs, lists of them.
+        train_metrics: The kind of an epoch's `loss` and metrics without `val_`: `running`, Keras's means over the
+            epoch's batches, each computed before its step; or `evaluated`, computed after the epoch on the first
+            training examples. Default `running`.
+        shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
+        loss_weights: Factor of each output's loss in the sum that is trained on. Default: 1 each.
+        weighted_metrics: Metrics that count each example with its sample weight, in the form of `metrics`. Default:
+            none.
+        class_weight: Weights of the training examples by their class. None (the default): no weights.
+    """
+
+    loss: Section
+    metrics: Sequence[Metric] | Mapping[str, Sequence[Metric]]
+    train_metrics: TrainMetrics = "running"
+    shuffle: bool = True
+    loss_weights: Mapping[str, float] | None = None
+    weighted_metrics: Sequence[Metric] | Mapping[str, Sequence[Metric]] = ()
+    class_weight: ClassWeight | None = None
+
+    @property
+    def losses(self) -> dict[str, Section]:
+        """The loss by the name of its output; the empty name for a model of one output."""
+        return {"": self.loss} if has_target(self.loss) else {str(name): each for name, each in self.loss.items()}
+
+    @property
+    def has_classes(self) -> bool:
+        """True where targets are class indices, each of which needs a place in the model's output."""
+        return self.takes_classes("y")
+
+    def takes_classes(self, place: str) -> bool:
+        """Return whether the targets at a place are class indices.
+
+        Args:
+            place: `y`, or `y.NAME` for one of several outputs.
+        """
+        loss = self.losses.get(place.removeprefix("y").removeprefix("."), {})
+        return str(loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
+
+    def metrics_of(self, output: str) -> tuple[Metric, ...]:
+        """Return the metrics of an output beside its loss, weighted ones included.
+
+        Args:
+            output: Name of the output; empty for a model of one output.
+        """
+        return tuple(metric for metrics in (self.metrics, self.weighted_metrics) for metric in _of(metrics, output))
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics of an epoch as Keras names them, validation included."""
+        names = ["loss"]
+        for output in self.losses:
+            prefix = f"{output}_" if output else ""
+            names += [f"{output}_loss"] if output else []
+            plain = [name_of(metric) for metric in _of(self.metrics, output)]
+            names += [f"{prefix}{name}" for name in plain]
+            weighted = [name_of(metric) for metric in _of(self.weighted_metrics, output)]
+            names += [f"{prefix}weighted_{name}" if name in plain else f"{prefix}{name}" for name in weighted]
+        return (*names, *(f"val_{name}" for name in names))
+
+    def find_metric(self, name: str) -> Metric | None:
+        """Return the metric of a name that Keras gives it, such as `val_digit_accuracy`; None for a loss.
+
+        Args:
+            name: The name.
+        """
+        own = name.removeprefix("val_")
+        for output in self.losses:
+            prefix = f"{output}_" if output else ""
+            for metric in self.metrics_of(output):
+                if own in (f"{prefix}{name_of(metric)}", f"{prefix}weighted_{name_of(metric)}"):
+                    return metric
+        return None
+
+
+def has_target(section: Mapping[Any, Any]) -> bool:
+    """Return whether a section is one loss, and not a mapping of losses by output.
+
+    Args:
+        section: The section.
+    """
+    return "_target_" in section or not all(isinstance(each, Mapping) for each in section.values()) or not section
+
+
+def name_of(metric: Metric) -> str:
+    """Return a metric's own name.
+
+    Args:
+        metric: A name in Keras, or a section with a `name`.
+    """
+    return metric if isinstance(metric, str) else str(metric["name"])
+
+
+def _of(metrics: Sequence[Metric] | Mapping[str, Sequence[Metric]], output: str) -> Sequence[Metric]:
+    if isinstance(metrics, Mapping):
+        return metrics.get(output, ())
+    return () if output else metrics

@@ -1,0 +1,1 @@
+"""Turn what `load()` returns into splits of arrays and streams."""

@@ -1,0 +1,226 @@
+"""Streams: data that comes in batches, from `tf.data`, a `PyDataset`, a `DataLoader`, Grain or a function.
+
+A split of a data set may be one of these objects, or a function that returns an iterable of batches anew at each call.
+A function with an argument gets a seed for each epoch, and gives the same batches for the same seed. A batch is
+`(x, y)` or `(x, y, sample_weight)`, each an array with the examples first, or a dict or tuple of such arrays.
+
+A stream is read once before a study, for its length, the form of its batches and the digest of its examples, and a
+second time to see whether it gives the same examples again. One that is too large for this is wrapped in
+`study.datasets.LargeStream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from study.core.errors import DataError
+from study.core.trees import Tree, mapped, named_leaves
+from study.datasets import LargeStream, Split
+from study.datasets.preparation.stream_reading import PARTS, Reading, endless, next_batch, read_pass, to_numpy
+from study.datasets.preparation.stream_sources import is_endless, kind_of, starting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A split that comes in batches.
+
+    Attributes:
+        name: Name of the split: `train`, `validation` or `test`.
+        start: Begins a pass for a seed of the order and the index of an epoch.
+        example: The first examples, in memory.
+        batch_sizes: Number of examples of each batch of a pass.
+        digest: Digest of the contents: of all examples in any order, or the version that the user gave.
+        has_own_order: True if an order that is not ours decides which examples come together.
+        remarks: Sentences on the stream for readers of the results.
+        counts: Number of examples of each class index, by the place of the targets such as `y`; only for class
+            indices, one for each example. Default: not counted.
+        weigh: Returns the factors on the sample weights for the targets of a batch. None (the default): no factors.
+    """
+
+    name: str
+    start: Callable[[int, int], Iterator[Any]]
+    example: Split
+    batch_sizes: tuple[int, ...]
+    digest: bytes
+    has_own_order: bool
+    remarks: tuple[str, ...] = ()
+    counts: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    weigh: Callable[[Tree], Tree] | None = None
+
+    def __len__(self) -> int:
+        return sum(self.batch_sizes)
+
+    @property
+    def n_batches(self) -> int:
+        """Number of batches of a pass."""
+        return len(self.batch_sizes)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """False: batches are made when they are asked for."""
+        return False
+
+    def first(self, n: int) -> Split:
+        """Return the first examples, in memory; fewer if they are large.
+
+        Args:
+            n: Their number.
+        """
+        return self.example.take(slice(n))
+
+    def contents(self) -> Iterator[Any]:
+        """Yield all that the digest of a data set covers, as bytes."""
+        for place, array in named_leaves(self.example.parts, ""):
+            yield f"{place}{array.shape[1:]}{array.dtype.str}".encode()
+        yield f"{len(self)} in {self.n_batches}".encode()
+        yield self.digest
+
+    def batches(self, order_seed: int, epoch: int) -> Iterator[tuple[Tree, ...]]:
+        """Yield the batches of a pass: inputs, targets and, if there are any, sample weights.
+
+        Tensors stay what they are; `to_numpy` turns them into arrays.
+
+        Args:
+            order_seed: Seed of the order of batches, for a stream whose order is ours.
+            epoch: Index of the epoch, from 0.
+
+        Raises:
+            DataError: The stream fails, or ends too early.
+        """
+        given = self.start(order_seed, epoch)
+        for index in range(self.n_batches):
+            parts = next_batch(given, self.name, index)
+            if parts is None:
+                raise DataError(
+                    f"{self.name}: the stream ended after {index} batches, and its first pass had {self.n_batches}. "
+                    "Let it give as many in each pass."
+                )
+            yield parts if self.weigh is None else _weighted(parts, self.weigh)
+
+    def weighted(self, weigh: Callable[[Tree], Tree]) -> Stream:
+        """Return the stream with factors on its sample weights.
+
+        Args:
+            weigh: Takes the targets of a batch; returns a factor for each example, shape (n,), or a tree of them.
+        """
+        parts = mapped(np.asarray, _weighted(self.example.parts, weigh))
+        return replace(self, weigh=weigh, example=Split(**dict(zip(PARTS, parts, strict=True))))
+
+    def as_split(self) -> Split:
+        """Read one pass, in the order of the seed 0, and return its examples in memory."""
+        read = [mapped(to_numpy, parts) for parts in self.batches(0, 0)]
+        parts = mapped(lambda *arrays: np.concatenate(arrays), *read)
+        return Split(**dict(zip(PARTS, parts, strict=False)))
+
+    def highest(self, place: str) -> int | None:
+        """Return the largest class index of the targets at a place such as `y`; None if it is not known.
+
+        Args:
+            place: The place.
+        """
+        return max(self.counts[place], default=None) if place in self.counts else None
+
+
+def is_stream(value: Any) -> bool:
+    """Return whether a value is a stream of batches, or a function that returns one.
+
+    Args:
+        value: The value.
+    """
+    return isinstance(value, LargeStream) or kind_of(value) is not None
+
+
+def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = True) -> Stream:
+    """Read a stream, check its batches, and return it as a split.
+
+    Args:
+        given: The stream.
+        name: Name of the split.
+        deterministic: Refuse a stream that gives other examples in its second pass.
+        shuffle: Draw an order of the batches where it is ours. Default True.
+
+    Raises:
+        DataError: The stream is endless, gives something else than batches, or other examples in each pass.
+    """
+    source = given.source if isinstance(given, LargeStream) else given
+    start, has_own_order = starting(source, name, shuffle=shuffle and name == "train")
+    if isinstance(given, LargeStream):
+        return _by_version(given, start, name=name, has_own_order=has_own_order)
+    if is_endless(source):
+        raise DataError(endless(name, "has no end"))
+    reading = read_pass(start, name)
+    remarks = []
+    if deterministic:
+        again = read_pass(start, name)
+        if again.total != reading.total or again.batch_sizes != reading.batch_sizes:
+            raise DataError(
+                f"{name}: the second pass over this stream gives other examples than the first one "
+                f"({_difference(reading, again)}). Make random changes by dataset.augment, or by a function of a "
+                "seed, such as train=lambda seed: ..., or set deterministic=false."
+            )
+        has_own_order = has_own_order and again.ordered != reading.ordered
+    if has_own_order:
+        remarks.append(
+            f"The order of {name} is that of its own stream, not that of order_seed: trainings with equal seeds may "
+            "see other batches, so a study is not deterministic."
+        )
+    return Stream(
+        name=name,
+        start=start,
+        example=reading.example(),
+        batch_sizes=tuple(reading.batch_sizes),
+        digest=reading.total.to_bytes(32, "big"),
+        has_own_order=has_own_order,
+        remarks=tuple(remarks),
+        counts=reading.counts,
+    )
+
+
+def _by_version(
+    given: LargeStream, start: Callable[[int, int], Iterator[Any]], *, name: str, has_own_order: bool
+) -> Stream:
+    """Return a stream that is not read: its first batch alone gives the form."""
+    first = next_batch(start(0, 0), name, 0)
+    if first is None or given.n_batches < 1 or not str(given.version):
+        raise DataError(f"{name}: expected a version, a number of batches of at least 1, and a batch to look at.")
+    example = Split(**dict(zip(PARTS, mapped(to_numpy, first), strict=False)))
+    sizes = [len(example)] * given.n_batches
+    if given.n_examples is not None:
+        sizes[-1] = given.n_examples - sum(sizes[:-1])
+        if not 1 <= sizes[-1] <= len(example):
+            raise DataError(
+                f"{name}: n_examples={given.n_examples} does not fit to n_batches={given.n_batches}, since the first "
+                f"batch has {len(example)} examples. Correct one of them."
+            )
+    remarks = [f"{name} was identified by its version, {given.version}, and not by its contents."]
+    if has_own_order:
+        remarks.append(f"The order of {name} is that of its own stream, so a study is not deterministic.")
+    return Stream(
+        name=name,
+        start=start,
+        example=example,
+        batch_sizes=tuple(sizes),
+        digest=f"version {given.version}".encode(),
+        has_own_order=has_own_order,
+        remarks=tuple(remarks),
+    )
+
+
+def _weighted(parts: tuple[Tree, ...], weigh: Callable[[Tree], Tree]) -> tuple[Tree, ...]:
+    x, y, *given = parts
+    factors = weigh(mapped(to_numpy, y))
+    if not given:
+        return x, y, factors
+    if hasattr(given[0], "shape"):  # one weight for all outputs
+        return x, y, mapped(lambda factor: (to_numpy(given[0]) * factor).astype(np.float32), factors)
+    return x, y, mapped(lambda own, factor: (to_numpy(own) * factor).astype(np.float32), given[0], factors)
+
+
+def _difference(one: Reading, other: Reading) -> str:
+    if one.batch_sizes != other.batch_sizes:
+        return f"{sum(one.batch_sizes)} and {sum(other.batch_sizes)} examples"
+    return "as many, with other values"
