@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
-from study.datasets._arguments import choice_fault, integer_fault, refuse
+from study.datasets._argument_checks import choice_fault, integer_fault, refuse
 from study.datasets._images import N_CLASSES, Images
 
 VALIDATIONS = ("first", "random")
@@ -116,4 +116,3 @@ def _unit(pixels: NDArray[np.uint8], pixel_max: int) -> NDArray[np.float32]:
 
 def _split(x: NDArray[np.float32], y: NDArray[np.int32]) -> Split:
     return Split(x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
-

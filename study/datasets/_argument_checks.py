@@ -38,7 +38,7 @@ def integer_fault(key: str, value: Any, *, minimum: int) -> Fault | None:
 
 
 def choice_fault(key: str, value: Any, choices: Sequence[str]) -> Fault | None:
-    """Return the fault of a value that is none of the choices; None if it is one.
+    """Return the fault of a value that is not among the choices; None if it is one.
 
     Args:
         key: The dotted key.
