@@ -82,7 +82,7 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
         ConfigError: An argument is invalid.
         DataError: A column is not there, or its values are of no use.
     """
-    named = _named_columns(plan)
+    named = _named_columns(frame, plan)
     _check_columns(frame, named, file=file)
     classes, targets = _targets(frame[plan.target], plan, file=file)
     weights = None if plan.weight is None else _weights(frame[plan.weight], file=file)
@@ -105,11 +105,12 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
     return assemble(parts, split_of, name=name, source=file, n_outputs=1 if classes is None else len(classes))
 
 
-def _named_columns(plan: TablePlan) -> dict[str, str]:
+def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:
     """Return each column that is no input with the key that names it."""
     if plan.target is None:
+        allowed = f"the column to predict, one of {', '.join(map(str, frame.columns))}"
         advice = "Set dataset.target=COLUMN."
-        raise ConfigError([Fault(key="dataset.target", value=None, allowed="the column to predict", advice=advice)])
+        raise ConfigError([Fault(key="dataset.target", value=None, allowed=allowed, advice=advice)])
     found = dict.fromkeys(plan.leave_out, "dataset.leave_out")
     for key, rule in {"dataset.validation": plan.validation, "dataset.test": plan.test}.items():
         if isinstance(rule, Mapping) and "column" in rule:

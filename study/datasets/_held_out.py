@@ -12,6 +12,8 @@ from study.datasets import Dataset, Split
 
 # A share, a number of examples, `none`, or a mapping, as `study.datasets.holdout` takes it.
 Rule = float | int | str | Mapping[str, Any] | None
+# In place of a test split that is left out on purpose.
+NO_TEST: Any = "none"
 
 
 def assemble(
@@ -26,12 +28,11 @@ def assemble(
         source: Origin of the data, in words or as a path.
         n_outputs: Width of a model's output.
     """
-    test: Any = "none" if parts.test is None else split_of(parts.test)
     return Dataset(
         name=name,
         source=source,
         train=split_of(parts.train),
         validation=split_of(parts.validation),
-        test=test,
+        test=NO_TEST if parts.test is None else split_of(parts.test),
         n_outputs=n_outputs,
     )

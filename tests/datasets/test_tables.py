@@ -188,7 +188,10 @@ def test_a_column_of_names_is_refused_as_one_hot(tmp_path):
 def test_arguments_are_checked_together(tmp_path):
     with pytest.raises(ConfigError, match=r"(?s)3 faults.*dataset\.predict=x.*dataset\.categories=y.*split_seed=-1"):
         load(tmp_path, predict="x", categories="y", split_seed=-1)
-    with pytest.raises(ConfigError, match=r"dataset\.target=null: expected the column to predict.*Set dataset\.targ"):
+    with pytest.raises(
+        ConfigError,
+        match=r"dataset\.target=null: expected the column to predict, one of size, city, sold.*Set dataset\.targ",
+    ):
         load(tmp_path, target=None)
 
 
