@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from study.datasets._held_out import Indices
 from study.datasets._images import data_error
 
 # More columns than this of one column are nearly always names, texts or dates, and no categories.
 MOST_ONE_HOT = 1000
 
 Numbers = NDArray[np.float32]
-Rows = NDArray[np.integer[Any]]
 
 
 class Encoder(Protocol):
@@ -30,7 +30,7 @@ class Encoder(Protocol):
         ...
 
 
-def learn(column: Any, train: Rows, *, one_hot: bool, as_category: bool, indicator: bool, file: str) -> Encoder:
+def learn(column: Any, train: Indices, *, one_hot: bool, as_category: bool, indicator: bool, file: str) -> Encoder:
     """Learn how to turn a column into numbers.
 
     Args:
@@ -99,7 +99,7 @@ class _NumberEncoder:
         return columns
 
 
-def _learn_numbers(column: Any, train: Rows, *, indicator: bool, place: str) -> _NumberEncoder:
+def _learn_numbers(column: Any, train: Indices, *, indicator: bool, place: str) -> _NumberEncoder:
     seen = numbers_of(column, place=place)[train]
     missing = np.isnan(seen)
     if missing.all():
@@ -143,7 +143,7 @@ class _CategoryEncoder:
         return hot
 
 
-def _learn_categories(column: Any, train: Rows, *, one_hot: bool, place: str) -> _CategoryEncoder:
+def _learn_categories(column: Any, train: Indices, *, one_hot: bool, place: str) -> _CategoryEncoder:
     seen = column.iloc[train]
     is_missing = seen.isna()
     names = sorted(seen[~is_missing].astype(str).unique())

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from study.core.errors import ConfigError, DataError, Fault
 from study.datasets import Dataset, Split
 from study.datasets._argument_checks import choice_fault, integer_fault, refuse
-from study.datasets._column_encoders import Rows, learn, numbers_of
-from study.datasets._held_out import Rule, assemble
+from study.datasets._column_encoders import learn, numbers_of
+from study.datasets._held_out import Indices, Rule, assemble, hold_out_missing, refuse_unseen_classes
 from study.datasets._images import data_error
-from study.datasets.holdout import divide
 
 PREDICTIONS = ("classes", "numbers")
 CATEGORIES = ("one_hot", "codes")
@@ -86,23 +85,24 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
     _check_columns(frame, named, file=file)
     classes, targets = _targets(frame[plan.target], plan, file=file)
     weights = None if plan.weight is None else _weights(frame[plan.weight], file=file)
-    parts = divide(
+    rows = hold_out_missing(
         len(frame),
+        present=(),
         validation=_with_values(plan.validation, frame),
         test=_with_values(plan.test, frame),
         seed=plan.split_seed,
         labels=None if classes is None else targets,
     )
     if classes is None:
-        targets = _scaled_targets(targets, parts.train, plan)
+        targets = _scaled_targets(targets, rows["train"], plan)
     else:
-        _check_classes(classes, targets, parts, file=file)
-    x = _inputs(frame, parts.train, plan, unused=set(named), file=file)
-
-    def split_of(rows: Rows) -> Split:
-        return Split(x=x[rows], y=targets[rows], sample_weight=None if weights is None else weights[rows])
-
-    return assemble(parts, split_of, name=name, source=file, n_outputs=1 if classes is None else len(classes))
+        refuse_unseen_classes(classes, targets, rows, source=file)
+    x = _inputs(frame, rows["train"], plan, unused=set(named), file=file)
+    splits = {
+        split: Split(x=x[chosen], y=targets[chosen], sample_weight=None if weights is None else weights[chosen])
+        for split, chosen in rows.items()
+    }
+    return assemble(splits, name=name, source=file, n_outputs=1 if classes is None else len(classes))
 
 
 def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:
@@ -190,7 +190,7 @@ def _weights(column: Any, *, file: str) -> NDArray[np.float32]:
     return weights.astype(np.float32)
 
 
-def _scaled_targets(targets: NDArray[np.float32], train: Rows, plan: TablePlan) -> NDArray[np.float32]:
+def _scaled_targets(targets: NDArray[np.float32], train: Indices, plan: TablePlan) -> NDArray[np.float32]:
     if not plan.scale_target:
         return targets
     seen = targets[train].astype(np.float64)
@@ -198,22 +198,7 @@ def _scaled_targets(targets: NDArray[np.float32], train: Rows, plan: TablePlan) 
     return scaled
 
 
-def _check_classes(classes: Sequence[str], targets: NDArray[np.int32], parts: Any, *, file: str) -> None:
-    """Refuse a class that validation or test has and the training rows lack: no model can learn it."""
-    known = set(np.unique(targets[parts.train]).tolist())
-    for split, rows in {"validation": parts.validation, "test": parts.test}.items():
-        unseen = (
-            [classes[index] for index in np.unique(targets[rows]) if index not in known] if rows is not None else []
-        )
-        if unseen:
-            named = ", ".join(map(repr, unseen[:_NAMED_ROWS])) + (", ..." if len(unseen) > _NAMED_ROWS else "")
-            raise DataError(
-                f"{file}: the {split} split has the class {named}, which no training row has. Remove rare classes, "
-                f"or set dataset.{split}='{{share: 0.1, by: stratified}}', which divides each class."
-            )
-
-
-def _inputs(frame: Any, train: Rows, plan: TablePlan, *, unused: set[str], file: str) -> NDArray[np.float32]:
+def _inputs(frame: Any, train: Indices, plan: TablePlan, *, unused: set[str], file: str) -> NDArray[np.float32]:
     """Return the inputs of all rows, shape (n_rows, n_inputs)."""
     used = [column for column in frame.columns if str(column) not in unused]
     absent = sorted(set(plan.categorical) - set(map(str, used)))

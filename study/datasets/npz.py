@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from study.datasets import Dataset, Split, Whereabouts
 from study.datasets._argument_checks import choice_fault, existing_path, integer_fault, refuse
-from study.datasets._held_out import NO_TEST
+from study.datasets._held_out import assemble, hold_out_missing
 from study.datasets._images import data_error
-from study.datasets.holdout import divide
 
 SCALINGS = ("none", "unit", "standard")
 _PIXEL_MAX = 255
@@ -63,16 +62,13 @@ def load(
     file = existing_path(path, expected=_EXPECTED)
     splits = {name: _split(arrays, name, file=file) for name, arrays in _read(file).items()}
     splits, n_outputs = _with_targets(splits, file=file)
-    splits |= _held_out(splits, validation=validation, test=test, split_seed=split_seed)
-    scaled = _scaled(splits, scaling, file=file)
-    return Dataset(
-        name="npz",
-        source=str(file),
-        train=scaled["train"],
-        validation=scaled["validation"],
-        test=scaled.get("test", NO_TEST),
-        n_outputs=n_outputs,
+    train = splits["train"]
+    labels = train.y if train.y.ndim == 1 else None
+    rows = hold_out_missing(
+        len(train), present=splits, validation=validation, test=test, seed=split_seed, labels=labels
     )
+    splits |= {name: train.take(chosen) for name, chosen in rows.items()}
+    return assemble(_scaled(splits, scaling, file=file), name="npz", source=str(file), n_outputs=n_outputs)
 
 
 def whereabouts() -> Whereabouts:
@@ -160,26 +156,6 @@ def _with_targets(splits: dict[str, Split], *, file: Path) -> tuple[dict[str, Sp
 
 def _is_column_of_classes(y: NDArray[Any]) -> bool:
     return y.dtype.kind in "biuUS" and y.shape[1:] == (1,)
-
-
-def _held_out(splits: Mapping[str, Split], *, validation: Any, test: Any, split_seed: int) -> dict[str, Split]:
-    """Return the training split, and those that the file lacks, divided by the rules."""
-    train = splits["train"]
-    labels = train.y if train.y.ndim == 1 else None
-    rules = {name: rule for name, rule in {"validation": validation, "test": test}.items() if name not in splits}
-    if not rules:
-        return {}
-    if "validation" in rules:
-        parts = divide(
-            len(train), validation=validation, test=rules.get("test", "none"), seed=split_seed, labels=labels
-        )
-        found = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    elif test == "none":
-        return {}
-    else:
-        parts = divide(len(train), validation=test, test="none", seed=split_seed, labels=labels)
-        found = {"train": parts.train, "test": parts.validation}
-    return {name: train.take(indices) for name, indices in found.items() if indices is not None}
 
 
 def _scaled(splits: Mapping[str, Split], scaling: str, *, file: Path) -> dict[str, Split]:

@@ -157,7 +157,10 @@ def test_columns_that_are_of_no_use(tmp_path, arguments, told):
         ({"size": [1.0, np.inf] * 5}, "column 'size': found inf in row 2, expected finite numbers"),
         ({"size": [np.nan] * 6 + [1.0] * 4}, r"no number in the training rows.*dataset\.leave_out=\[size\]"),
         ({"sold": [0.5] * 10}, r"found 0\.5 in row 1, expected classes.*dataset\.predict=numbers"),
-        ({"sold": ["no"] * 9 + ["maybe"]}, "the test split has the class 'maybe', which no training row.*stratified"),
+        (
+            {"sold": ["no"] * 9 + ["maybe"]},
+            "the test split has the class 'maybe', of which there is no training example.*stratified",
+        ),
     ],
 )
 def test_values_that_are_of_no_use(tmp_path, changes, told):
