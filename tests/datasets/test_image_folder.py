@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from study.core.errors import ConfigError, DataError, StoreAwayError, StoreError
-from study.datasets import image_folder
-from study.datasets._decoded_pictures import cache_folder
+from study.datasets import _decoded_pictures, image_folder
 
 NONE_HELD_OUT = {"validation": {"n": 1, "by": "last"}, "test": "none", "split_seed": 0}
 
@@ -140,8 +139,9 @@ def test_pictures_are_decoded_once(tmp_path, cache, monkeypatch):
     first = load(folder)
     (kept,) = cache.glob("pictures-*/pixels.npy")
     before = kept.stat().st_mtime_ns
-    monkeypatch.setattr(image_folder, "decode", None)
-    again = load(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(_decoded_pictures, "decode", None)  # it would fail
+        again = load(folder)
     assert kept.stat().st_mtime_ns == before
     assert again.train.x.digest == first.train.x.digest
     assert again.train.x.digest != again.validation.x.digest
@@ -292,6 +292,6 @@ def test_arguments(tmp_path):
 
 
 def test_the_cache_is_below_the_home_folder_unless_another_place_is_named(monkeypatch):
-    assert cache_folder().name == "optimizer-study"
+    assert _decoded_pictures.cache_folder().name == "optimizer-study"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "optimizer-study"
+    assert _decoded_pictures.cache_folder() == Path.home() / ".cache" / "optimizer-study"
