@@ -81,6 +81,7 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
         ConfigError: An argument is invalid.
         DataError: A column is not there, or its values are of no use.
     """
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     named = _named_columns(frame, plan)
     _check_columns(frame, named, file=file)
     classes, targets = _targets(frame[plan.target], plan, file=file)
@@ -108,7 +109,7 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
 def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:
     """Return each column that is no input with the key that names it."""
     if plan.target is None:
-        allowed = f"the column to predict, one of {', '.join(map(str, frame.columns))}"
+        allowed = f"the column to predict, one of {', '.join(frame.columns)}"
         advice = "Set dataset.target=COLUMN."
         raise ConfigError([Fault(key="dataset.target", value=None, allowed=allowed, advice=advice)])
     found = dict.fromkeys(plan.leave_out, "dataset.leave_out")
@@ -122,7 +123,7 @@ def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:
 
 def _check_columns(frame: Any, named: Mapping[str, str], *, file: str) -> None:
     """Refuse an empty table, and names of columns that it does not have."""
-    columns = [str(column) for column in frame.columns]
+    columns = list(frame.columns)
     if not len(frame):
         raise data_error(file, found="no rows", expected="at least one row below the names", advice="Add rows.")
     absent = [(name, key) for name, key in named.items() if name not in columns]
@@ -164,6 +165,10 @@ def _targets(column: Any, plan: TablePlan, *, file: str) -> tuple[list[str] | No
         raise data_error(place, found=found, expected="classes: texts or whole numbers", advice=advice)
     values = column.to_numpy() if is_numeric else column.astype(str).to_numpy(object)
     classes, indices = np.unique(values, return_inverse=True)
+    if is_numeric and 2 * len(classes) > len(values):
+        found = f"{len(classes)} different numbers in {len(values)} rows"
+        advice = "Set dataset.predict=numbers, with a loss for numbers in dataset.task."
+        raise data_error(place, found=found, expected="classes, each in several rows", advice=advice)
     return [str(each) for each in classes], indices.astype(np.int32)
 
 
@@ -200,15 +205,14 @@ def _scaled_targets(targets: NDArray[np.float32], train: Indices, plan: TablePla
 
 def _inputs(frame: Any, train: Indices, plan: TablePlan, *, unused: set[str], file: str) -> NDArray[np.float32]:
     """Return the inputs of all rows, shape (n_rows, n_inputs)."""
-    used = [column for column in frame.columns if str(column) not in unused]
-    absent = sorted(set(plan.categorical) - set(map(str, used)))
+    used = [column for column in frame.columns if column not in unused]
+    absent = sorted(set(plan.categorical) - set(used))
     if absent or not used:
-        columns = ", ".join(map(str, used)) or "none"
         if not used:
             raise data_error(file, found="no column of inputs", expected="at least one", advice="Leave fewer out.")
         raise DataError(
-            f"{file}: dataset.categorical names {', '.join(absent)}, expected columns of inputs: {columns}. Correct "
-            "dataset.categorical."
+            f"{file}: dataset.categorical names {', '.join(absent)}, expected columns of inputs: {', '.join(used)}. "
+            "Correct dataset.categorical."
         )
     encoded = []
     for name in used:
@@ -216,7 +220,7 @@ def _inputs(frame: Any, train: Indices, plan: TablePlan, *, unused: set[str], fi
             frame[name],
             train,
             one_hot=plan.categories == "one_hot",
-            as_category=str(name) in plan.categorical,
+            as_category=name in plan.categorical,
             indicator=plan.missing_indicator,
             file=file,
         )

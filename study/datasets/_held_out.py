@@ -16,6 +16,8 @@ from study.datasets.holdout import divide
 Rule = float | int | str | Mapping[str, Any] | None
 # In place of a test split that is left out on purpose.
 NO_TEST: Any = "none"
+# Size of the inputs from which they are read or computed in pieces, in bytes.
+MOST_IN_MEMORY = 1 << 29
 # Classes that a message names at most.
 _NAMED_CLASSES = 5
 

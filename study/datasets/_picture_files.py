@@ -30,6 +30,9 @@ _HEADERS_AT_ONCE = 4096
 # The EXIF entry of a camera's position, and its values for pictures whose width and height are exchanged.
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
 
+# Each thread holds a whole picture, before it is resized.
+_MOST_THREADS = 8
+
 _Read = TypeVar("_Read")
 
 
@@ -175,7 +178,7 @@ def _read_in_chunks(
             bad.append(f"{path.relative_to(files.folder)} ({str(error) or type(error).__name__})")
             return []
 
-    with ThreadPoolExecutor() as pool:  # decoders leave the other threads their time
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:  # decoders let other threads run
         for start in range(0, len(files.paths), per_chunk):
             paths = files.paths[start : start + per_chunk]
             found = list(pool.map(attempt, paths))

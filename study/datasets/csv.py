@@ -9,10 +9,12 @@ Source: the file that `dataset.path` names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from study.core.errors import Fault
 from study.datasets import Dataset, Whereabouts
-from study.datasets._argument_checks import existing_path
+from study.datasets._argument_checks import existing_path, refuse
 from study.datasets._data_frame import TablePlan, table_dataset
 from study.datasets._images import data_error
 
@@ -39,7 +41,7 @@ def load(
 
     Args:
         path: The file. Its first line has the names of the columns.
-        separator: Text between two values of a line. Default `,`.
+        separator: The character between two values of a line, or `tab`. Default `,`.
         target: Column to predict.
         predict: `classes`: each value of the target is a class; `numbers`: the target is a number. Default `classes`.
         leave_out: Columns that are no inputs. So are, without being named here, the target, the weight, and the
@@ -67,8 +69,6 @@ def load(
         ConfigError: An argument is invalid.
         DataError: The file is not there or no CSV file, or a column is not there or of no use.
     """
-    import pandas as pd  # takes half a second, and most data sets do not need it
-
     plan = TablePlan(
         target=target,
         predict=predict,
@@ -82,17 +82,34 @@ def load(
         test=test,
         split_seed=split_seed,
     )
-    file = existing_path(path, expected=_EXPECTED)
-    try:
-        frame = pd.read_csv(file, sep=separator, low_memory=False)
-    # ParserError and EmptyDataError are kinds of ValueError, as are errors of the encoding.
-    except (OSError, ValueError) as error:
-        found = f"something that cannot be read ({str(error).strip()})"
-        advice = "Correct the file, or set dataset.separator."
-        raise data_error(file, found=found, expected=f"{_EXPECTED}, in UTF-8", advice=advice) from error
+    file, frame = _read(path, separator)
     return table_dataset(frame, plan, name="csv", file=str(file))
 
 
 def whereabouts() -> Whereabouts:
     """Return the place that the data set would be read from."""
     return Whereabouts(place="a CSV file of your own: dataset.path=FILE")
+
+
+def _read(path: str | None, separator: str) -> tuple[Path, Any]:
+    """Return the file and the pandas DataFrame in it."""
+    import pandas as pd  # takes half a second, and most data sets do not need it
+
+    refuse(_separator_fault(separator))
+    file = existing_path(path, expected=_EXPECTED)
+    try:
+        frame = pd.read_csv(file, sep="\t" if separator == "tab" else separator, low_memory=False)
+    # ParserError and EmptyDataError are kinds of ValueError, as are errors of the encoding.
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        found = f"something that cannot be read ({reason})"
+        advice = "Correct the file, or set dataset.separator."
+        raise data_error(file, found=found, expected=f"{_EXPECTED}, in UTF-8", advice=advice) from error
+    return file, frame
+
+
+def _separator_fault(separator: str) -> Fault | None:
+    if len(separator) == 1 or separator == "tab":
+        return None
+    advice = "Set dataset.separator=tab, or a character such as \"dataset.separator=';'\"."
+    return Fault(key="dataset.separator", value=separator, allowed="one character, or tab", advice=advice)

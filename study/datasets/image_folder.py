@@ -17,15 +17,13 @@ from study.core.errors import Fault
 from study.datasets import Dataset, Split, Whereabouts
 from study.datasets._argument_checks import choice_fault, existing_path, integer_fault, is_whole, refuse
 from study.datasets._decoded_pictures import ScaledPictures, open_decoded, scaled_to_unit
-from study.datasets._held_out import Indices, assemble, hold_out_missing, refuse_unseen_classes
+from study.datasets._held_out import MOST_IN_MEMORY, Indices, assemble, hold_out_missing, refuse_unseen_classes
 from study.datasets._images import ImageShape
 from study.datasets._picture_files import PictureFiles, common_size, decode, find_pictures
 
 IDENTIFICATIONS = ("contents", "times")
 CHANNELS = {"rgb": 3, "grey": 1}
 _EXPECTED = "a folder with a folder of PNG or JPEG files for each class"
-# Size of the decoded and scaled pictures from which they are kept on disk, in bytes.
-MOST_IN_MEMORY = 1 << 29
 
 
 def load(

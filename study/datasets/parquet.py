@@ -77,7 +77,8 @@ def load(
     try:
         frame = pd.read_parquet(file, engine="pyarrow")
     except (OSError, ValueError) as error:  # ArrowInvalid is a kind of ValueError
-        found = f"something that cannot be read ({str(error).strip()})"
+        reason = str(error).strip().partition("\n")[0]
+        found = f"something that cannot be read ({reason})"
         raise data_error(file, found=found, expected=_EXPECTED, advice="Write the file again.") from error
     return table_dataset(frame, plan, name="parquet", file=str(file))
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from study.core.errors import Fault
 from study.datasets import Dataset, Split, Whereabouts
 from study.datasets._argument_checks import choice_fault, existing_path, integer_fault, refuse
-from study.datasets._held_out import Indices, Rule, assemble, hold_out_missing
+from study.datasets._held_out import MOST_IN_MEMORY, Indices, Rule, assemble, hold_out_missing
 from study.datasets._images import data_error
 
 TOKENS = ("bytes", "words")
@@ -31,8 +31,6 @@ _ORDERS = ("first", "last", "random")
 _EXPECTED = "a text file"
 # A word, or a mark between words.
 _WORD = re.compile(r"\w+|[^\w\s]")
-# Size of the windows of a split from which they are cut when they are read, in bytes.
-MOST_IN_MEMORY = 1 << 29
 # Number of every token that is not in the vocabulary.
 UNKNOWN = 0
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from study.core.errors import ConfigError, DataError
@@ -131,6 +133,21 @@ def test_another_separator(tmp_path):
     assert read.digest == load(tmp_path).digest
 
 
+def test_tabs_and_a_mark_of_the_encoding(tmp_path):
+    table().to_csv(tmp_path / "mine.txt", sep="\t", index=False, encoding="utf-8-sig")
+    read = csv.load(path=str(tmp_path / "mine.txt"), separator="tab", target="sold", **LAST)
+    assert read.digest == load(tmp_path).digest
+    with pytest.raises(ConfigError, match=r"dataset\.separator=::: expected one character, or tab"):
+        load(tmp_path, separator="::")
+
+
+def test_two_columns_of_one_name(tmp_path):
+    arrays = [pa.array([1, 2]), pa.array([3, 4]), pa.array(["a", "b"])]
+    pq.write_table(pa.table(arrays, names=["size", "size", "sold"]), tmp_path / "mine.parquet")
+    with pytest.raises(DataError, match=r"cannot be read \(Multiple matches for .*\(size\)"):
+        parquet.load(path=str(tmp_path / "mine.parquet"), target="sold", split_seed=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -156,6 +173,7 @@ def test_columns_that_are_of_no_use(tmp_path, arguments, told):
     [
         ({"size": [1.0, np.inf] * 5}, "column 'size': found inf in row 2, expected finite numbers"),
         ({"size": [np.nan] * 6 + [1.0] * 4}, r"no number in the training rows.*dataset\.leave_out=\[size\]"),
+        ({"sold": range(10)}, r"found 10 different numbers in 10 rows, expected classes.*dataset\.predict=numbers"),
         ({"sold": [0.5] * 10}, r"found 0\.5 in row 1, expected classes.*dataset\.predict=numbers"),
         (
             {"sold": ["no"] * 9 + ["maybe"]},
