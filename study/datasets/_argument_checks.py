@@ -59,13 +59,14 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def existing_path(path: str | None, *, expected: str, is_folder: bool = False) -> Path:
+def existing_path(path: str | None, *, expected: str, is_folder: bool = False, key: str = "dataset.path") -> Path:
     """Return the path of the user's own file or folder, if it is there.
 
     Args:
-        path: The value of `dataset.path`.
+        path: The value of the key.
         expected: The thing that should be there, in words, such as `a CSV file`.
         is_folder: It should be a folder, and not a file. Default False.
+        key: The dotted key. Default `dataset.path`.
 
     Raises:
         ConfigError: No path is given.
@@ -73,13 +74,13 @@ def existing_path(path: str | None, *, expected: str, is_folder: bool = False) -
     """
     if not path:
         kind = "FOLDER" if is_folder else "FILE"
-        advice = f"Set dataset.path={kind}; a relative path starts at the folder where the command is started."
-        raise ConfigError([Fault(key="dataset.path", value=path, allowed=f"the path of {expected}", advice=advice)])
+        advice = f"Set {key}={kind}; a relative path starts at the folder where the command is started."
+        raise ConfigError([Fault(key=key, value=path, allowed=f"the path of {expected}", advice=advice)])
     place = Path(path).expanduser()
     if not (place.is_dir() if is_folder else place.is_file()):
         found = "nothing there" if not place.exists() else "a file" if is_folder else "a folder"
         raise DataError(
-            f"dataset.path={path}: found {found}, expected {expected}. Correct dataset.path; a relative path starts "
-            "at the folder where the command is started."
+            f"{key}={path}: found {found}, expected {expected}. Correct {key}; a relative path starts at the folder "
+            f"{'where the command is started' if key == 'dataset.path' else 'of dataset.path'}."
         )
     return place

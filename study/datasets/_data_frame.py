@@ -16,6 +16,7 @@ from study.datasets._argument_checks import choice_fault, integer_fault, refuse
 from study.datasets._column_encoders import learn, numbers_of
 from study.datasets._held_out import Indices, Rule, assemble, hold_out_missing, refuse_unseen_classes
 from study.datasets._images import data_error
+from study.datasets._table_files import JoinedTable
 
 PREDICTIONS = ("classes", "numbers")
 CATEGORIES = ("one_hot", "codes")
@@ -63,15 +64,19 @@ class TablePlan:
             integer_fault("split_seed", self.split_seed, minimum=0),
         )
 
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rule of each split that can be held out."""
+        return {"validation": self.validation, "test": self.test}
 
-def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Dataset:
+
+def table_dataset(table: JoinedTable, plan: TablePlan, *, name: str) -> Dataset:
     """Turn a table into a data set; all statistics come from the training rows.
 
     Args:
-        frame: The pandas DataFrame.
+        table: The rows of all files.
         plan: The use of its columns, and the splits.
         name: Name of the data set.
-        file: Path of the file.
 
     Returns:
         A data set with x of shape (n_rows, n_inputs), float32, and y of shape (n_rows,), int32, for classes, or
@@ -81,19 +86,20 @@ def table_dataset(frame: Any, plan: TablePlan, *, name: str, file: str) -> Datas
         ConfigError: An argument is invalid.
         DataError: A column is not there, or its values are of no use.
     """
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    frame, file, n_train = table.frame, table.files, table.n_train
     named = _named_columns(frame, plan)
     _check_columns(frame, named, file=file)
     classes, targets = _targets(frame[plan.target], plan, file=file)
     weights = None if plan.weight is None else _weights(frame[plan.weight], file=file)
-    rows = hold_out_missing(
-        len(frame),
-        present=(),
-        validation=_with_values(plan.validation, frame),
-        test=_with_values(plan.test, frame),
+    held_out = hold_out_missing(
+        n_train,
+        present=table.own,
+        validation=_with_values(plan.validation, frame[:n_train]),
+        test=_with_values(plan.test, frame[:n_train]),
         seed=plan.split_seed,
-        labels=None if classes is None else targets,
+        labels=None if classes is None else targets[:n_train],
     )
+    rows = {**table.own, **held_out}
     if classes is None:
         targets = _scaled_targets(targets, rows["train"], plan)
     else:
@@ -113,19 +119,17 @@ def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:
         advice = "Set dataset.target=COLUMN."
         raise ConfigError([Fault(key="dataset.target", value=None, allowed=allowed, advice=advice)])
     found = dict.fromkeys(plan.leave_out, "dataset.leave_out")
-    for key, rule in {"dataset.validation": plan.validation, "dataset.test": plan.test}.items():
+    for split, rule in plan.rules.items():
         if isinstance(rule, Mapping) and "column" in rule:
-            found[str(rule["column"])] = f"{key}.column"
+            found[str(rule["column"])] = f"dataset.{split}.column"
     if plan.weight is not None:
         found[plan.weight] = "dataset.weight"
     return {**found, plan.target: "dataset.target"}
 
 
 def _check_columns(frame: Any, named: Mapping[str, str], *, file: str) -> None:
-    """Refuse an empty table, and names of columns that it does not have."""
+    """Refuse names of columns that a table does not have."""
     columns = list(frame.columns)
-    if not len(frame):
-        raise data_error(file, found="no rows", expected="at least one row below the names", advice="Add rows.")
     absent = [(name, key) for name, key in named.items() if name not in columns]
     if not absent:
         return

@@ -9,14 +9,16 @@ Source: the file that `dataset.path` names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from study.core.errors import Fault
 from study.datasets import Dataset, Whereabouts
-from study.datasets._argument_checks import existing_path, refuse
+from study.datasets._argument_checks import refuse
 from study.datasets._data_frame import TablePlan, table_dataset
 from study.datasets._images import data_error
+from study.datasets._table_files import read_table
 
 _EXPECTED = "a CSV file with the names of the columns in its first line"
 
@@ -57,7 +59,8 @@ def load(
         scale_target: Scale numbers to predict to mean 0 and standard deviation 1, by the training rows. Default False.
         weight: Column with the weight of each row. Default None: each row counts as one.
         validation: Share of the rows that are left after the test split, number of first rows, or a mapping such as
-            `{share: 0.1, by: group, column: patient}`. Default 0.1.
+            `{share: 0.1, by: group, column: patient}` or `{path: FILE}`: a file of its own, whose path starts at the
+            folder of the first one. Default 0.1.
         test: The same for the test split, of all rows; `none`: no test split. Default 0.2.
         split_seed: Seed of random draws, at least 0.
 
@@ -82,8 +85,9 @@ def load(
         test=test,
         split_seed=split_seed,
     )
-    file, frame = _read(path, separator)
-    return table_dataset(frame, plan, name="csv", file=str(file))
+    refuse(_separator_fault(separator))
+    table = read_table(path, plan.rules, read=partial(_read, separator=separator), expected=_EXPECTED)
+    return table_dataset(table, plan, name="csv")
 
 
 def whereabouts() -> Whereabouts:
@@ -91,21 +95,18 @@ def whereabouts() -> Whereabouts:
     return Whereabouts(place="a CSV file of your own: dataset.path=FILE")
 
 
-def _read(path: str | None, separator: str) -> tuple[Path, Any]:
-    """Return the file and the pandas DataFrame in it."""
+def _read(file: Path, *, separator: str) -> Any:
+    """Return the pandas DataFrame of a file."""
     import pandas as pd  # takes half a second, and most data sets do not need it
 
-    refuse(_separator_fault(separator))
-    file = existing_path(path, expected=_EXPECTED)
     try:
-        frame = pd.read_csv(file, sep="\t" if separator == "tab" else separator, low_memory=False)
+        return pd.read_csv(file, sep="\t" if separator == "tab" else separator, low_memory=False)
     # ParserError and EmptyDataError are kinds of ValueError, as are errors of the encoding.
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         found = f"something that cannot be read ({reason})"
         advice = "Correct the file, or set dataset.separator."
         raise data_error(file, found=found, expected=f"{_EXPECTED}, in UTF-8", advice=advice) from error
-    return file, frame
 
 
 def _separator_fault(separator: str) -> Fault | None:

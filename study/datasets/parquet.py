@@ -8,12 +8,13 @@ Source: the file that `dataset.path` names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from study.datasets import Dataset, Whereabouts
-from study.datasets._argument_checks import existing_path
 from study.datasets._data_frame import TablePlan, table_dataset
 from study.datasets._images import data_error
+from study.datasets._table_files import read_table
 
 _EXPECTED = "a Parquet file"
 
@@ -58,8 +59,6 @@ def load(
         ConfigError: An argument is invalid.
         DataError: The file is not there or no Parquet file, or a column is not there or of no use.
     """
-    import pandas as pd  # takes half a second, and most data sets do not need it
-
     plan = TablePlan(
         target=target,
         predict=predict,
@@ -73,16 +72,22 @@ def load(
         test=test,
         split_seed=split_seed,
     )
-    file = existing_path(path, expected=_EXPECTED)
-    try:
-        frame = pd.read_parquet(file, engine="pyarrow")
-    except (OSError, ValueError) as error:  # ArrowInvalid is a kind of ValueError
-        reason = str(error).strip().partition("\n")[0]
-        found = f"something that cannot be read ({reason})"
-        raise data_error(file, found=found, expected=_EXPECTED, advice="Write the file again.") from error
-    return table_dataset(frame, plan, name="parquet", file=str(file))
+    table = read_table(path, plan.rules, read=_read, expected=_EXPECTED)
+    return table_dataset(table, plan, name="parquet")
 
 
 def whereabouts() -> Whereabouts:
     """Return the place that the data set would be read from."""
     return Whereabouts(place="a Parquet file of your own: dataset.path=FILE")
+
+
+def _read(file: Path) -> Any:
+    """Return the pandas DataFrame of a file."""
+    import pandas as pd  # takes half a second, and most data sets do not need it
+
+    try:
+        return pd.read_parquet(file, engine="pyarrow")
+    except (OSError, ValueError) as error:  # ArrowInvalid is a kind of ValueError
+        reason = str(error).strip().partition("\n")[0]
+        found = f"something that cannot be read ({reason})"
+        raise data_error(file, found=found, expected=_EXPECTED, advice="Write the file again.") from error

@@ -120,6 +120,33 @@ def test_the_order_of_time_decides(tmp_path):
     assert dataset.test.x[:, 0] == pytest.approx((np.array([1, 2]) - seen.mean()) / seen.std(), rel=1e-5)
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_can_have_a_file_of_its_own(tmp_path, split):
+    own = table(size=[9.0] * 10, city=["Wien", None] * 5)[["sold", "city", "size"]].assign(more=1)
+    own.to_csv(tmp_path / "own.csv", index=False)
+    dataset = load(tmp_path, **{split: {"path": "own.csv"}})
+    parts = {"validation": dataset.validation, "test": dataset.test}
+    assert len(parts.pop(split)) == 10
+    assert (len(dataset.train), len(parts.popitem()[1])) == (8, 2)
+    assert getattr(dataset, split).x[:2, 2:].tolist() == [[0, 0, 0, 0], [0, 0, 0, 1]]  # no training row has Wien
+    assert getattr(dataset, split).y.tolist() == [0, 1] * 5
+    assert dataset.source.endswith(f"mine.csv followed by {tmp_path / 'own.csv'}")
+    both = load(tmp_path, validation={"path": "own.csv"}, test={"path": str(tmp_path / "own.csv")})
+    assert [len(each) for each in (both.train, both.validation, both.test)] == [10, 10, 10]
+
+
+def test_bad_files_of_splits(tmp_path):
+    table()[["size", "sold"]].to_csv(tmp_path / "own.csv", index=False)
+    with pytest.raises(DataError, match=r"own\.csv: found no column city, expected all columns of .*mine\.csv"):
+        load(tmp_path, test={"path": "own.csv"})
+    with pytest.raises(
+        DataError, match=r"dataset\.test\.path=.*none\.csv: found nothing there.*folder of dataset\.path"
+    ):
+        load(tmp_path, test={"path": "none.csv"})
+    with pytest.raises(ConfigError, match=r"dataset\.test=.*: expected a path alone"):
+        load(tmp_path, test={"path": "own.csv", "share": 0.1})
+
+
 def test_parquet_is_the_same_table(tmp_path):
     frame = table(kind=pd.Categorical(["a", "b"] * 5), whole=np.arange(10))
     frame.to_parquet(tmp_path / "mine.parquet")
