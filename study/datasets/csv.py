@@ -39,7 +39,7 @@ def load(
     test: float | int | str | Mapping[str, Any] | None = 0.2,
     split_seed: int,
 ) -> Dataset:
-    """Load a CSV file in UTF-8.
+    """Load a CSV file in UTF-8; empty values, and texts such as NA and null, are missing ones.
 
     Args:
         path: The file. Its first line has the names of the columns.

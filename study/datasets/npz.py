@@ -148,6 +148,10 @@ def _with_targets(splits: dict[str, Split], *, file: Path) -> tuple[dict[str, Sp
         return {name: replace(split, y=indices[name]) for name, split in splits.items()}, len(classes)
     if train.ndim == 1 and train.dtype.kind in "biu":
         n_classes = 1 + max(int(y.max()) for y in targets.values())
+        if n_classes > sum(map(len, targets.values())):
+            found = f"whole numbers up to {n_classes - 1}, of more classes than there are examples"
+            advice = "Write numbers to predict with astype('float32')."
+            raise data_error(f"{file}, y", found=found, expected="class indices from 0", advice=advice)
         return {name: replace(split, y=targets[name].astype(np.int32)) for name, split in splits.items()}, n_classes
     numbers = {name: y[:, np.newaxis] if y.ndim == 1 else y for name, y in targets.items()}
     whole = {name: replace(split, y=numbers[name].astype(np.float32)) for name, split in splits.items()}

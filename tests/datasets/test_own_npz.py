@@ -101,6 +101,7 @@ FAULTS = {
         pair() | pair(2, "_test", y=np.array(["a", "c"])),
         r"y of the test split: found <U1 of shape \(\), expected int64 of shape",
     ),
+    "prices": (pair(y=np.arange(10) * 1000), r"found whole numbers up to 9000, .*astype\('float32'\)"),
     "pages of texts": (pair(y=np.array([["a", "b"]] * 10)), "expected one text for each example"),
 }
 
