@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from study.core.errors import DataError
 from study.datasets import Dataset, Split
-from study.datasets.holdout import divide
+from study.datasets.preparation.holdout import GIVEN, divide
 
-# A share, a number of examples, `none`, or a mapping, as `study.datasets.holdout` takes it.
+# A share, a number of examples, `none`, or a mapping, as `study.datasets.preparation.holdout` has it.
 Rule = float | int | str | Mapping[str, Any] | None
 # In place of a test split that is left out on purpose.
 NO_TEST: Any = "none"
@@ -42,15 +42,15 @@ def hold_out_missing(
         Indices of the training examples of each split: of `train`, and of those that are not present; without `test`
         if there is to be no test split.
     """
-    if "validation" not in present:
-        rule = NO_TEST if "test" in present else test
-        parts = divide(n, validation=validation, test=rule, seed=seed, labels=labels)
-        found = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-        return {name: indices for name, indices in found.items() if indices is not None}
-    if "test" in present or test == NO_TEST:
-        return {"train": np.arange(n)}
-    parts = divide(n, validation=test, test=NO_TEST, seed=seed, labels=labels)
-    return {"train": parts.train, "test": parts.validation}
+    parts = divide(
+        n,
+        validation=GIVEN if "validation" in present else validation,
+        test=GIVEN if "test" in present else test,
+        seed=seed,
+        labels=labels,
+    )
+    found = {"train": parts.train, "validation": parts.validation, "test": None if test == NO_TEST else parts.test}
+    return {name: indices for name, indices in found.items() if indices is not None}
 
 
 def refuse_unseen_classes(

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow(reason="each test runs six commands")
 
 HERE = Path(__file__).parent
-PROJECTS = sorted(path.parent.name for path in HERE.glob("*/conf"))
+PROJECTS = sorted(path.name for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__")
 STUDY = "import sys; from study.cli import command_line; sys.exit(command_line())"
 # Budget of a search that is quick, and long enough to be killed in.
 BUDGET = ("budget=smoke", "budget.n_trials=3", "budget.n_epochs=2")
@@ -29,7 +29,7 @@ def project(request, tmp_path):
     make = folder / "make_files.py"
     if make.exists():
         subprocess.run([sys.executable, str(make)], cwd=folder, check=True, capture_output=True)
-    words = (folder / "command.txt").read_text().split() if (folder / "command.txt").exists() else []
+    words = (folder / "command.txt").read_text().splitlines() if (folder / "command.txt").exists() else []
     return folder, words or [f"dataset={name}", "model=net"]
 
 

@@ -269,9 +269,9 @@ def _size(key: str, value: Any, rule: Mapping[str, Any], n: int) -> tuple[int, F
     is_number = isinstance(share, float | int | np.number) and not isinstance(share, bool)
     if not is_number or not 0 < float(share) < 1:
         return 0, Fault(key=key, value=share, allowed=_ALLOWED, advice=_ADVICE)
-    size = round(float(share) * n)
-    if not 1 <= size < n:
-        allowed = f"a share of at least one and not all of the {n} examples"
+    size = max(1, round(float(share) * n))
+    if size >= n:
+        allowed = f"a share that leaves some of the {n} examples for training"
         return 0, Fault(key=key, value=share, allowed=allowed, advice="Choose another share.")
     return size, None
 
