@@ -91,7 +91,7 @@ def _counts(train: Split | Stream, place: str) -> Counter[int] | None:
 
 
 def _classes(y: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Return the class index of each example; None if there is none."""
+    """Return the class index of each example; None if the targets are no classes."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 1:

@@ -1,4 +1,4 @@
-"""What a trainer makes of a data set's streams: its remarks, and whether the study is deterministic."""
+"""Remarks on a data set's streams, and their effect on the determinism of a study."""
 
 from __future__ import annotations
 

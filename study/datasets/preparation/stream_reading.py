@@ -54,7 +54,7 @@ def example_digests(arrays: Sequence[NDArray[Any]]) -> list[bytes]:
 
 
 class Reading:
-    """What one pass over a stream has shown.
+    """Facts of one pass over a stream.
 
     Attributes:
         batch_sizes: Number of examples of each batch.
