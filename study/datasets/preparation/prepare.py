@@ -29,7 +29,7 @@ _SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How a study uses its data set.
+    """Use of a data set by a study.
 
     Attributes:
         name: Name of the data set where `load()` gives none.
