@@ -144,7 +144,7 @@ def _as_arrays(place: str, tree: Tree, faults: list[Fault]) -> Tree:
 
 
 def _as_array(place: str, value: Any, faults: list[Fault]) -> Any:
-    """Return a value as an array of NumPy; one that NumPy maps or that reads lazily, and what is no array, as they are."""
+    """Return a value as an array of NumPy; mapped and lazy arrays, and what is no array, stay as they are."""
     if isinstance(value, np.ndarray) or not _is_array_like(value):
         return value
     if not isinstance(value, list) and not hasattr(value, "__array__"):
