@@ -104,8 +104,8 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
 
 def _facts(metric: str, task: Task) -> MetricFacts:
     """Return the facts of a metric of the task, or of a loss."""
-    found = task.find_metric(metric)
-    return LOSS if found is None else facts_of(found)
+    found = task.find_watched(metric)
+    return LOSS if found is None or found.metric is None else facts_of(found.metric)
 
 
 def _check_direction(read: Reader, metric: str, direction: str, facts: MetricFacts) -> None:

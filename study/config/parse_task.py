@@ -139,7 +139,7 @@ def _check_sections(read: Reader, task: Task) -> None:
 
 def _check_names(read: Reader, task: Task) -> None:
     """Refuse losses and metrics whose names, as Keras makes them, are taken or not distinct."""
-    names = [name for name, _ in task.named_metrics()]
+    names = [each.name for each in task.watched()]
     for name in dict.fromkeys(names):
         if "" not in task.losses and (is_taken(name) or name.startswith("val_")):
             allowed = "names of outputs that lead to other names than those of numbers that every run has"

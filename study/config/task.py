@@ -16,6 +16,23 @@ ClassWeight = str | Mapping[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A loss or a metric with the name that Keras gives it.
+
+    Attributes:
+        name: The name, such as `digit_accuracy`.
+        output: Name of the output. Default: empty, for a model of one output and for the sum of all losses.
+        metric: The metric. None (the default): it is a loss.
+        is_weighted: Count each example with its sample weight. Default False; True only for a metric.
+    """
+
+    name: str
+    output: str = ""
+    metric: Metric | None = None
+    is_weighted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A task on a data set: the loss to train on and the metrics to watch.
 
@@ -90,33 +107,34 @@ class Task:
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The metrics of an epoch as Keras names them, validation included."""
-        names = [name for name, _ in self.named_metrics()]
+        names = [each.name for each in self.watched()]
         return (*names, *(f"val_{name}" for name in names))
 
-    def named_metrics(self) -> list[tuple[str, Metric | None]]:
-        """Return each loss and metric with the name that Keras 3.15 gives it; for a loss, the metric is None.
+    def watched(self) -> list[Watched]:
+        """Return each loss and metric with the name that Keras 3.15 gives it.
 
         The name of one of several outputs is put before those of its loss and metrics. A weighted metric has
         `weighted_` before its own name if another metric of the output has that name.
         """
-        found: list[tuple[str, Metric | None]] = [("loss", None)]
+        found = [Watched(name="loss")]
         for output in self.losses:
             prefix = f"{output}_" if len(self.losses) > 1 else ""
-            found += [(f"{prefix}loss", None)] if prefix else []
+            found += [Watched(name=f"{prefix}loss", output=output)] if prefix else []
             plain = {name_of(metric): metric for metric in self.metrics_of(output, weighted=False)}
-            found += [(f"{prefix}{name}", metric) for name, metric in plain.items()]
+            found += [Watched(name=f"{prefix}{name}", output=output, metric=plain[name]) for name in plain]
             for metric in self.metrics_of(output, weighted=True):
-                name = name_of(metric)
-                found.append((f"{prefix}weighted_{name}" if name in plain else f"{prefix}{name}", metric))
+                own = f"weighted_{name_of(metric)}" if name_of(metric) in plain else name_of(metric)
+                found.append(Watched(name=f"{prefix}{own}", output=output, metric=metric, is_weighted=True))
         return found
 
-    def find_metric(self, name: str) -> Metric | None:
-        """Return the metric of a name that Keras gives it, such as `val_digit_accuracy`; None for a loss.
+    def find_watched(self, name: str) -> Watched | None:
+        """Return the loss or the metric of a name; None for an unknown name.
 
         Args:
-            name: The name.
+            name: The name, such as `val_digit_accuracy`.
         """
-        return dict(self.named_metrics()).get(name.removeprefix("val_"))
+        by_name = {each.name: each for each in self.watched()}
+        return by_name.get(name.removeprefix("val_").removeprefix("test_"))
 
 
 def has_target(section: Mapping[Any, Any]) -> bool:

@@ -42,6 +42,7 @@ _ENCODE = "Let load() return labels as class indices (y.argmax(axis=-1)), or set
 _LOSS = "dataset.task.loss"
 # Values of a loss that differ by less, relatively, differ by rounding.
 _ROUNDING = 1e-3
+_CORRECT = "Correct it, or choose another. Targets of another type: keras.ops.cast(y_true, y_pred.dtype)."
 _PER_EXAMPLE = "Return one number per example, without ops.sum or ops.mean over the batch: Keras takes the mean."
 
 
@@ -204,46 +205,49 @@ def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator
     """Infer the loss and each metric on its own, so that each has its own fault."""
     types = f"targets of shape {tuple(batch.y.shape[1:])}, {batch.y.dtype}, and outputs of shape "
     types += f"{tuple(batch.output.shape[1:])}, {batch.output.dtype}"
-    advice = "Correct it, or choose another. Targets of another type: keras.ops.cast(y_true, y_pred.dtype)."
+    yield from _loss_faults(model, batch, types)
+    for kind, key, metric in _metrics(config, batch):
+        name = name_of(metric)
+        logs: dict[str, Any] = {}
 
-    weight = () if batch.weight is None else (batch.weight,)
+        def measure(metric: Metric = metric, logs: dict[str, Any] = logs, kind: str = kind) -> None:
+            logs |= _measured(model, batch, **{kind: [metric if isinstance(metric, str) else instantiate(metric)]})
 
-    def measured(**arguments: Any) -> Any:
-        model.compile(optimizer=None, **arguments)
-        compute = model.compute_loss if "loss" in arguments else model.compute_metrics
-        return inferred(lambda *parts: compute(*parts), batch.x, batch.y, batch.output, *weight)
+        if told := _told(measure):
+            yield _fault(key, name, f"a metric that can be computed from {types}; it {told}", _CORRECT)
+        elif name not in logs:
+            found = ", ".join(set(logs) - {"loss"})
+            yield _fault(key, name, f"a metric that keeps its name; it calls itself {found}", f"Pass name={name} on.")
+        else:
+            yield from _result_faults(key, metric, logs[name])
 
+
+def _loss_faults(model: Any, batch: _Batch, types: str) -> Iterator[Fault]:
     loss, key = batch.loss, f"{_LOSS}{batch.of}"
 
     def measure_loss() -> None:
-        measured(loss=instantiate(loss))
+        _measured(model, batch, loss=instantiate(loss))
         if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
             y = keras.ops.convert_to_tensor(batch.first_y)
             instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
 
     if told := _told(measure_loss):
         allowed = f"a loss that can be computed from {types}; it {told}"
-        yield _fault(key, loss.get("_target_"), allowed, advice)
+        yield _fault(key, loss.get("_target_"), allowed, _CORRECT)
     elif ratio := _growth(batch):
         allowed = "a loss of one number per example, or their mean: for the same examples twice, its value is "
         yield _fault(key, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
-    elif weight and _is_one_number(batch):
+    elif batch.weight is not None and _is_one_number(batch):
         allowed = "a loss of one number per example, since examples have weights; it gives one for a batch"
         yield _fault(key, loss.get("_target_"), allowed, _PER_EXAMPLE)
-    for kind, key, metric in _metrics(config, batch):
-        name = name_of(metric)
-        logs: dict[str, Any] = {}
 
-        def measure(metric: Metric = metric, logs: dict[str, Any] = logs, kind: str = kind) -> None:
-            logs |= measured(**{kind: [metric if isinstance(metric, str) else instantiate(metric)]})
 
-        if told := _told(measure):
-            yield _fault(key, name, f"a metric that can be computed from {types}; it {told}", advice)
-        elif name not in logs:
-            found = ", ".join(set(logs) - {"loss"})
-            yield _fault(key, name, f"a metric that keeps its name; it calls itself {found}", f"Pass name={name} on.")
-        else:
-            yield from _result_faults(key, metric, logs[name])
+def _measured(model: Any, batch: _Batch, **arguments: Any) -> Any:
+    """Infer the loss, or the metrics, of a model that is compiled with some arguments."""
+    model.compile(optimizer=None, **arguments)
+    compute = model.compute_loss if "loss" in arguments else model.compute_metrics
+    weight = () if batch.weight is None else (batch.weight,)
+    return inferred(lambda *parts: compute(*parts), batch.x, batch.y, batch.output, *weight)
 
 
 def _metrics(config: StudyConfig, batch: _Batch) -> Iterator[tuple[str, str, Metric]]:

@@ -95,9 +95,11 @@ def test_a_metric_is_found_by_the_name_of_keras():
     loss = {"_target_": "keras.losses.Huber", "name": "score"}
     accuracy = {"_target_": "keras.metrics.BinaryAccuracy", "name": "score", "threshold": 0.0}
     task = right(loss=BOTH, metrics={"is_odd": [accuracy]}, weighted_metrics={"is_odd": [loss]})
-    assert task.find_metric("val_is_odd_score") == accuracy
-    assert task.find_metric("val_is_odd_weighted_score") == loss
-    assert task.find_metric("val_is_odd_loss") is None
+    plain, weighted = (task.find_watched(f"val_is_odd_{name}") for name in ("score", "weighted_score"))
+    assert (plain.metric, plain.output, plain.is_weighted) == (accuracy, "is_odd", False)
+    assert (weighted.metric, weighted.output, weighted.is_weighted) == (loss, "is_odd", True)
+    assert task.find_watched("is_odd_loss").metric is None
+    assert task.find_watched("val_score") is None
 
 
 def test_targets_in_a_tuple_are_in_the_order_of_the_losses():
