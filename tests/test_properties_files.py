@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from study.core.errors import StudyError
 from study.core.trainer_interface import TrialResult
 from study.datasets._idx import read_idx
-from study.datasets._npz import read_npz
+from study.datasets._npz_images import read_npz
 from study.search.ask_tell import open_search
 from study.search.study_names import check_name, count_studies
 from study.tracking.connection import check_store

@@ -75,6 +75,9 @@ class Split:
             if place not in (".0", ".1"):  # one array of inputs and one of targets have no name
                 yield place.encode()
             yield f"{tuple(array.shape)}{array.dtype.str}".encode()
+            if digest := getattr(array, "digest", ""):
+                yield str(digest).encode()
+                continue
             for piece in pieces(array):
                 yield np.ascontiguousarray(piece).data
 
@@ -82,7 +85,8 @@ class Split:
 class LazyArray(Protocol):
     """An array whose values are read or computed when they are asked for, such as pictures in files.
 
-    It hands out the same values each time. `study.datasets` reads it in pieces, so it need not fit into memory.
+    It hands out the same values each time. It is read in pieces, so it need not fit into memory. An attribute
+    `digest`, a text, identifies its values without reading them; without it they are read.
     """
 
     @property

@@ -12,7 +12,7 @@ from study.datasets import Whereabouts
 from study.datasets._cifar import FOLDERS, find_batches, read_batches
 from study.datasets._idx import find_idx, read_idx_folder
 from study.datasets._images import Images, ImageShape, checked_pair, data_error
-from study.datasets._npz import read_npz
+from study.datasets._npz_images import read_npz
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
+from study.datasets._argument_checks import choice_fault, integer_fault, refuse
 from study.datasets._images import N_CLASSES, Images
 
 VALIDATIONS = ("first", "random")
@@ -37,15 +37,12 @@ class SplitPlan:
     split_seed: int
 
     def __post_init__(self) -> None:
-        faults = [
-            _integer_fault("dataset.n_validation", self.n_validation, minimum=1),
-            _choice_fault("dataset.validation", self.validation, VALIDATIONS),
-            _choice_fault("dataset.scaling", self.scaling, SCALINGS),
-            _integer_fault("split_seed", self.split_seed, minimum=0),
-        ]
-        found = [fault for fault in faults if fault is not None]
-        if found:
-            raise ConfigError(found)
+        refuse(
+            integer_fault("dataset.n_validation", self.n_validation, minimum=1),
+            choice_fault("dataset.validation", self.validation, VALIDATIONS),
+            choice_fault("dataset.scaling", self.scaling, SCALINGS),
+            integer_fault("split_seed", self.split_seed, minimum=0),
+        )
 
 
 def split_images(images: Images, plan: SplitPlan, *, name: str) -> Dataset:
@@ -119,16 +116,3 @@ def _unit(pixels: NDArray[np.uint8], pixel_max: int) -> NDArray[np.float32]:
 
 def _split(x: NDArray[np.float32], y: NDArray[np.int32]) -> Split:
     return Split(x=np.ascontiguousarray(x), y=np.ascontiguousarray(y))
-
-
-def _integer_fault(key: str, value: Any, *, minimum: int) -> Fault | None:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= minimum:
-        return None
-    advice = f"Set {key} to {minimum} or more."
-    return Fault(key=key, value=value, allowed=f"a whole number of at least {minimum}", advice=advice)
-
-
-def _choice_fault(key: str, value: str, choices: tuple[str, ...]) -> Fault | None:
-    if value in choices:
-        return None
-    return Fault(key=key, value=value, allowed=f"one of {', '.join(choices)}", advice="Choose one of them.")

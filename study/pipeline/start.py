@@ -16,6 +16,7 @@ from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.live_view import View
 from study.pipeline.reconcile import reconcile
+from study.pipeline.stream_use import settle_streams
 from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
@@ -38,11 +39,11 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    dataset = dataset or load_dataset(config)
-    model = build_model(config, dataset)
-    identified = wait_for_storage(config.stores, lambda: identify(config, dataset, model))
-    check_task(config, dataset)
-    config = identified.config
+    loaded = dataset or load_dataset(config)
+    model = build_model(config, loaded)
+    identified = wait_for_storage(config.stores, lambda: identify(config, loaded, model))
+    check_task(config, loaded)
+    config, dataset = settle_streams(identified.config, loaded)
     trainer = build_trainer(config, dataset)
     with contextlib.ExitStack() as stores:
         search = stores.enter_context(open_search(config))

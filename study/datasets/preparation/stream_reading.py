@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,23 @@ def to_numpy(leaf: Any) -> NDArray[Any]:
     return np.asarray(leaf)
 
 
+def example_digests(arrays: Sequence[NDArray[Any]]) -> list[bytes]:
+    """Return a digest of each example, of 16 bytes.
+
+    Args:
+        arrays: The arrays of the examples, each with the examples first.
+    """
+    found = []
+    for index in range(len(arrays[0])):
+        sha = hashlib.blake2b(digest_size=16)
+        for array in arrays:
+            sha.update(array[index].tobytes())
+        found.append(sha.digest())
+    return found
+
+
 class Reading:
-    """What one pass over a stream has shown.
+    """Facts of one pass over a stream.
 
     Attributes:
         batch_sizes: Number of examples of each batch.
@@ -65,12 +80,9 @@ class Reading:
         arrays = [np.ascontiguousarray(array) for array in leaves(parts)]
         n = len(arrays[0])
         self.batch_sizes.append(n)
-        for index in range(n):
-            sha = hashlib.blake2b(digest_size=16)
-            for array in arrays:
-                sha.update(array[index].tobytes())
-            self.total = (self.total + int.from_bytes(sha.digest(), "big")) % (1 << 256)
-            self._ordered.update(sha.digest())
+        for digest in example_digests(arrays):
+            self.total = (self.total + int.from_bytes(digest, "big")) % (1 << 256)
+            self._ordered.update(digest)
         if self._n_first < _FIRST and self._bytes < _FIRST_BYTES:
             self._first.append(mapped(np.array, parts))
             self._n_first += n

@@ -18,9 +18,17 @@ from typing import Any
 import numpy as np
 
 from study.core.errors import DataError
-from study.core.trees import Tree, mapped, named_leaves
+from study.core.trees import Tree, leaves, mapped, named_leaves
 from study.datasets import LargeStream, Split
-from study.datasets.preparation.stream_reading import PARTS, Reading, endless, next_batch, read_pass, to_numpy
+from study.datasets.preparation.stream_reading import (
+    PARTS,
+    Reading,
+    endless,
+    example_digests,
+    next_batch,
+    read_pass,
+    to_numpy,
+)
 from study.datasets.preparation.stream_sources import is_endless, kind_of, starting
 
 
@@ -111,10 +119,18 @@ class Stream:
         return replace(self, weigh=weigh, example=Split(**dict(zip(PARTS, parts, strict=True))))
 
     def as_split(self) -> Split:
-        """Read one pass, in the order of the seed 0, and return its examples in memory."""
+        """Read one pass, and return its examples in memory.
+
+        They have the order of the pass for the seed 0. If the stream has an order of its own, they are sorted by
+        their digests, so that each reading gives the same order.
+        """
         read = [mapped(to_numpy, parts) for parts in self.batches(0, 0)]
         parts = mapped(lambda *arrays: np.concatenate(arrays), *read)
-        return Split(**dict(zip(PARTS, parts, strict=False)))
+        split = Split(**dict(zip(PARTS, parts, strict=False)))
+        if not self.has_own_order:
+            return split
+        digests = example_digests(leaves(parts))
+        return split.take(np.array(sorted(range(len(split)), key=digests.__getitem__)))
 
     def highest(self, place: str) -> int | None:
         """Return the largest class index of the targets at a place such as `y`; None if it is not known.
@@ -153,7 +169,6 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
     if is_endless(source):
         raise DataError(endless(name, "has no end"))
     reading = read_pass(start, name)
-    remarks = []
     if deterministic:
         again = read_pass(start, name)
         if again.total != reading.total or again.batch_sizes != reading.batch_sizes:
@@ -163,11 +178,6 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
                 "seed, such as train=lambda seed: ..., or set deterministic=false."
             )
         has_own_order = has_own_order and again.ordered != reading.ordered
-    if has_own_order:
-        remarks.append(
-            f"The order of {name} is that of its own stream, not that of order_seed: trainings with equal seeds may "
-            "see other batches, so a study is not deterministic."
-        )
     return Stream(
         name=name,
         start=start,
@@ -175,7 +185,6 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
         batch_sizes=tuple(reading.batch_sizes),
         digest=reading.total.to_bytes(32, "big"),
         has_own_order=has_own_order,
-        remarks=tuple(remarks),
         counts=reading.counts,
     )
 
@@ -196,9 +205,6 @@ def _by_version(
                 f"{name}: n_examples={given.n_examples} does not fit to n_batches={given.n_batches}, since the first "
                 f"batch has {len(example)} examples. Correct one of them."
             )
-    remarks = [f"{name} was identified by its version, {given.version}, and not by its contents."]
-    if has_own_order:
-        remarks.append(f"The order of {name} is that of its own stream, so a study is not deterministic.")
     return Stream(
         name=name,
         start=start,
@@ -206,7 +212,7 @@ def _by_version(
         batch_sizes=tuple(sizes),
         digest=f"version {given.version}".encode(),
         has_own_order=has_own_order,
-        remarks=tuple(remarks),
+        remarks=(f"{name} was identified by its version, {given.version}, and not by its contents.",),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import jax
 import numpy as np
 
 from study.core.errors import StudyError
@@ -14,6 +15,7 @@ from study.datasets.preparation.streams import Stream
 from study.training.vectorized.capacity import room
 
 _GIB = 1 << 30
+_MOST_ON_CPU = 1.0 * _GIB
 
 
 def held(dataset: Dataset) -> Dataset:
@@ -29,22 +31,28 @@ def held(dataset: Dataset) -> Dataset:
     if all(split.is_in_memory for split in splits):
         return dataset
     if not fits(dataset):
-        size, most = _size(dataset), room()
+        size, most = _size(dataset) / _GIB, _most() / _GIB
         raise StudyError(
-            f"trainer=vectorized dataset={dataset.name}: expected data of at most {most / _GIB:.2g} GiB, which it "
-            f"holds in memory, and these take {size / _GIB:.2g} GiB. Use trainer=fit, which reads one batch at a time."
+            f"trainer=vectorized dataset={dataset.name}: expected streams and arrays on disk of at most {most:.2g} "
+            f"GiB, which it reads into memory, and these take {size:.2g} GiB. Use trainer=fit, which reads one batch "
+            "at a time."
         )
     train, validation, test = map(_read, splits)
     return replace(dataset, train=train, validation=validation, test=test)
 
 
 def fits(dataset: Dataset) -> bool:
-    """Return whether a data set fits into the memory that a program may take, beside what is in memory already.
+    """Return whether the part of a data set that is on disk fits into memory, for all trials together.
 
     Args:
         dataset: The data set.
     """
-    return _size(dataset) <= room()
+    return _size(dataset) <= _most()
+
+
+def _most() -> float:
+    """Return the size that may be read into memory, in bytes; a CPU's programs use the same memory."""
+    return min(room(), _MOST_ON_CPU) if jax.default_backend() == "cpu" else room()
 
 
 def _size(dataset: Dataset) -> int:
