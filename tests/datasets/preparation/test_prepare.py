@@ -1,6 +1,5 @@
 """The many forms that `load()` may return become arrays and three splits."""
 
-
 import numpy as np
 import pytest
 
