@@ -126,11 +126,11 @@ class NumpyTrainer:
 
     @cached_property
     def _x(self) -> Array:
-        return np.asarray(self._dataset.train.x, self._dtype)
+        return np.asarray(self._dataset.train.x[:], self._dtype)  # also of an array on disk
 
     @cached_property
     def _targets(self) -> Array:
-        return self._in_rows(self._dataset.train.y)
+        return self._in_rows(self._dataset.train.y[:])
 
     @cached_property
     def _loss_sample(self) -> Split:
@@ -275,8 +275,9 @@ class NumpyTrainer:
             for first in range(0, len(split), self._eval_batch_size)
         ]
         output = np.concatenate([done.outputs[-1] for done in outputs])
-        loss = float(self._loss.values(self._in_rows(split.y), output).mean())
-        found = self._metrics.of(split.y, output, loss=loss)
+        targets = split.y[:]
+        loss = float(self._loss.values(self._in_rows(targets), output).mean())
+        found = self._metrics.of(targets, output, loss=loss)
         progress.seconds_evaluate += perf_counter() - began
         return found
 

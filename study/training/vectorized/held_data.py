@@ -17,8 +17,8 @@ from study.training.vectorized.pieces import example_bytes
 
 _GIB = 1 << 30
 _MOST_ON_CPU = 1.0 * _GIB
-# Largest size of a piece of data that is not held, in bytes. Two or three pieces are in memory at the same time. Larger
-# ones save nothing: a device computes with 128 MiB for much longer than a call takes.
+# Largest size of a piece of data that is not held, in bytes. Two or three pieces are in memory at the same time.
+# Larger ones save nothing: a device computes with 128 MiB for much longer than a call takes.
 _PIECE_BYTES = 1 << 27
 _SPLITS = ("train", "validation", "test")
 
@@ -40,8 +40,8 @@ def held(dataset: Dataset) -> Dataset:
             read |= {} if split.is_in_memory else {name: _read(split)}
         elif isinstance(split, Stream):
             raise StudyError(
-                f"trainer=vectorized dataset={dataset.name}: expected at most {left / _GIB:.2g} GiB of a stream, which "
-                f"it reads once and keeps, and {name} takes {size / _GIB:.2g} GiB. Use trainer=fit, which reads one "
+                f"trainer=vectorized dataset={dataset.name}: expected at most {left / _GIB:.2g} GiB of a stream, "
+                f"which is read once and kept, and {name} takes {size / _GIB:.2g} GiB. Use trainer=fit, which reads one "
                 "batch at a time."
             )
     return replace(dataset, **read) if read else dataset
