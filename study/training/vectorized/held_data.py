@@ -41,8 +41,8 @@ def held(dataset: Dataset) -> Dataset:
         elif isinstance(split, Stream):
             raise StudyError(
                 f"trainer=vectorized dataset={dataset.name}: expected at most {left / _GIB:.2g} GiB of a stream, "
-                f"which is read once and kept, and {name} takes {size / _GIB:.2g} GiB. Use trainer=fit, which reads one "
-                "batch at a time."
+                f"which is read once and kept, and {name} takes {size / _GIB:.2g} GiB. Use trainer=fit, which reads "
+                "one batch at a time."
             )
     return replace(dataset, **read) if read else dataset
 
