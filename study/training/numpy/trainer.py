@@ -26,6 +26,7 @@ from study.core.seeds import epoch_dropout, epoch_order
 from study.core.trainer_interface import EpochReport, OnEpoch, Trial, TrialResult
 from study.core.trainer_interface import State as Ending
 from study.datasets import Dataset, Split
+from study.datasets.preparation.streams import Stream
 from study.optimizers.reference import Rule, of_keras
 from study.training.backend import select_backend, set_seeds
 from study.training.build_optimizer import build_schedule, coerce
@@ -56,7 +57,8 @@ class NumpyTrainer:
 
     Raises:
         BackendError: This process has loaded another backend.
-        StudyError: The model, the loss or the optimizer is not written out in NumPy, or an argument is not allowed.
+        StudyError: The model, the loss, the optimizer or a kind of data is not written out in NumPy, or an argument is
+            not allowed.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class NumpyTrainer:
         check_numpy_precision(precision)
         check_dropout_draw(dropout_draw)
         check_numpy_device(device)
+        _check_is_simple(config, dataset)
         select_backend(backend)
         self._config, self._dataset = config, dataset
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
@@ -123,11 +126,11 @@ class NumpyTrainer:
 
     @cached_property
     def _x(self) -> Array:
-        return np.asarray(self._dataset.train.x, self._dtype)
+        return np.asarray(self._dataset.train.x[:], self._dtype)  # also of an array on disk
 
     @cached_property
     def _targets(self) -> Array:
-        return self._in_rows(self._dataset.train.y)
+        return self._in_rows(self._dataset.train.y[:])
 
     @cached_property
     def _loss_sample(self) -> Split:
@@ -272,8 +275,9 @@ class NumpyTrainer:
             for first in range(0, len(split), self._eval_batch_size)
         ]
         output = np.concatenate([done.outputs[-1] for done in outputs])
-        loss = float(self._loss.values(self._in_rows(split.y), output).mean())
-        found = self._metrics.of(split.y, output, loss=loss)
+        targets = split.y[:]
+        loss = float(self._loss.values(self._in_rows(targets), output).mean())
+        found = self._metrics.of(targets, output, loss=loss)
         progress.seconds_evaluate += perf_counter() - began
         return found
 
@@ -285,3 +289,27 @@ class NumpyTrainer:
         steps = np.arange(last_step - len(losses) + 1, last_step + 1)
         chosen = steps % n == 0
         return {"step": steps[chosen].astype(np.float64), "step_loss": np.asarray(losses)[chosen]}
+
+
+def _check_is_simple(config: StudyConfig, dataset: Dataset) -> None:
+    """Refuse all data but one array of inputs and one of targets, as they stand."""
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    found = [f"{name} is a stream" for name, split in splits.items() if isinstance(split, Stream)]
+    found += [f"{name} has {fact}" for name, split in splits.items() for fact in _not_simple(split)]
+    if config.augment:
+        found.append("dataset.augment has layers")
+    if found:
+        raise StudyError(
+            f"trainer=numpy dataset={dataset.name}: expected one array of inputs and one of targets, without sample "
+            f"weights, class weights and augmentation, and {found[0]}. Use trainer=fit."
+        )
+
+
+def _not_simple(split: Split | Stream) -> Iterator[str]:
+    """Yield the kinds of data of a split's first example that are not written out."""
+    example = split.first(1)
+    for part, words in ((example.x, "several inputs"), (example.y, "several outputs")):
+        if not isinstance(part, np.ndarray):
+            yield words
+    if example.sample_weight is not None:
+        yield "weights"

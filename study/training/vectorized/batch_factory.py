@@ -20,8 +20,10 @@ from study.training.vectorized.capacity import are_abreast, n_devices
 from study.training.vectorized.compiler import everywhere
 from study.training.vectorized.lane import Carried, DeviceData, Lane
 from study.training.vectorized.lane_batch import LaneBatch
+from study.training.vectorized.lane_functions import Shape
 from study.training.vectorized.lane_scheduler import same_order
-from study.training.vectorized.program import Shape, VectorizedProgram
+from study.training.vectorized.pieces import PiecedSplit
+from study.training.vectorized.program import VectorizedProgram
 from study.training.vectorized.structure import VectorizedStructure
 
 
@@ -36,6 +38,7 @@ class BatchFactory:
         eval_batch_size: Number of examples of a step of evaluation.
         n_steps: Number of steps of a whole training.
         max_bytes: Largest memory that a program may take on a device, in bytes; None: the device itself refuses.
+        piece_bytes: Largest size of a piece of data that the devices cannot hold, in bytes.
     """
 
     def __init__(
@@ -48,10 +51,12 @@ class BatchFactory:
         eval_batch_size: int,
         n_steps: int,
         max_bytes: float | None,
+        piece_bytes: int,
     ) -> None:
         self._config, self._dataset, self._build_model = config, dataset, build_model
         self._batch_size, self._eval_batch_size, self._n_steps = batch_size, eval_batch_size, n_steps
-        self._max_bytes = max_bytes
+        self._max_bytes, self._piece_bytes = max_bytes, piece_bytes
+        self._in_pieces = not all(split.is_in_memory for split in (dataset.train, dataset.validation, dataset.test))
         self._programs: dict[tuple[int, Shape], VectorizedProgram] = {}
         self._compiled_ahead: list[VectorizedProgram] = []
         self._data: dict[int, DeviceData] = {}
@@ -117,12 +122,14 @@ class BatchFactory:
             n_devices=n_devices(n_lanes),
             abreast=are_abreast(),
             # All trials of a search have the same batches; confirmations do not. Lanes that run one after the other
-            # use the program for mixed orders: sharing one program saves more time than gathering each batch once.
-            one_order=are_abreast() and not lanes[0].trial.test and same_order(lanes),
+            # use the program for mixed orders: sharing one program saves more time than gathering each batch once. For
+            # data in pieces it does not, since one piece for all lanes is read only once.
+            one_order=(are_abreast() or self._in_pieces) and not lanes[0].trial.test and same_order(lanes),
             batch_size=self._batch_size,
             eval_batch_size=self._eval_batch_size,
             n_examples=len(self._dataset.train),
             n_evaluated=N_LOSS_EXAMPLES if self._config.task.train_metrics == "evaluated" else 0,
+            in_pieces=self._in_pieces,
         )
         key = (id(structure), shape)
         if key not in self._programs:
@@ -142,21 +149,27 @@ class BatchFactory:
         return [np.stack(values) for values in zip(*built, strict=True)]
 
     def _data_on(self, n_devices: int) -> DeviceData:
-        """Return the data, copied once to each of the first devices."""
+        """Return the data: copied once to each of the first devices, or to be read in pieces."""
         if n_devices not in self._data:
-            train, validation, test = (
-                mapped(lambda array: everywhere(array, n_devices), split.parts)
-                for split in (self._dataset.train, self._dataset.validation, self._dataset.test)
-            )
+            train, validation, test, loss = self._in_pieces_or_on(n_devices)
             self._data[n_devices] = DeviceData(
                 train=train,
                 validation=validation,
                 test=test,
-                loss=train
-                if len(self._dataset.train) <= N_LOSS_EXAMPLES
-                else mapped(lambda array: array[:N_LOSS_EXAMPLES], train),
+                loss=loss,
                 n_steps=self._n_steps,
                 every_n_steps=self._config.tracking.every_n_steps,
                 shuffle=self._config.task.shuffle,
             )
         return self._data[n_devices]
+
+    def _in_pieces_or_on(self, n_devices: int) -> list[Any]:
+        """Return the training, validation and test splits, and the training examples for the loss."""
+        splits = (self._dataset.train, self._dataset.validation, self._dataset.test)
+        if self._in_pieces:
+            sizes = [(split, len(split)) for split in splits]
+            sizes.append((self._dataset.train, min(len(self._dataset.train), N_LOSS_EXAMPLES)))
+            return [PiecedSplit(split=split, n_examples=n, most_bytes=self._piece_bytes) for split, n in sizes]
+        found = [mapped(lambda array: everywhere(array, n_devices), split.parts) for split in splits]
+        few = len(self._dataset.train) <= N_LOSS_EXAMPLES
+        return [*found, found[0] if few else mapped(lambda array: array[:N_LOSS_EXAMPLES], found[0])]

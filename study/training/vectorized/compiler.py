@@ -87,6 +87,11 @@ class Compiler:
         """True until the first function is compiled."""
         return not self._returned
 
+    @property
+    def is_ahead(self) -> bool:
+        """True in a block of `ahead`: a call returns shapes and types alone, and takes them as arguments."""
+        return self._is_ahead
+
     def place(self, by_lane: Any) -> Any:
         """Put an array on the devices.
 

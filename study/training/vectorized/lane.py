@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from study.core.trainer_interface import State, Trial
 from study.core.trees import Tree
 from study.training.optimizer_numbers import Settings
+from study.training.vectorized.pieces import PiecedSplit
 
 
 @dataclass(kw_only=True)
@@ -101,10 +102,11 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceData:
-    """The data on the devices, and its use.
+    """The data, and its use.
 
     Attributes:
-        train: Inputs, targets and perhaps sample weights of the training split.
+        train: Inputs, targets and perhaps sample weights of the training split, on the devices; or a split that goes
+            through them in pieces, and then all splits do.
         validation: Those of the validation split.
         test: Those of the test split.
         loss: Those of the training examples for the loss before and after training.
@@ -113,10 +115,10 @@ class DeviceData:
         shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
     """
 
-    train: tuple[Tree, ...]
-    validation: tuple[Tree, ...]
-    test: tuple[Tree, ...]
-    loss: tuple[Tree, ...]
+    train: tuple[Tree, ...] | PiecedSplit
+    validation: tuple[Tree, ...] | PiecedSplit
+    test: tuple[Tree, ...] | PiecedSplit
+    loss: tuple[Tree, ...] | PiecedSplit
     n_steps: int
     every_n_steps: int | None
     shuffle: bool = True

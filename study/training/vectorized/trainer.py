@@ -24,7 +24,7 @@ from study.training.trainer_check import check_capacity, check_device, check_is_
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
-from study.training.vectorized.held_data import held
+from study.training.vectorized.held_data import held, piece_bytes
 from study.training.vectorized.lane import CallerError, Carried, Lane, call
 from study.training.vectorized.lane_batch import LaneBatch
 from study.training.vectorized.lane_scheduler import LaneScheduler
@@ -97,6 +97,7 @@ class VectorizedTrainer:
             eval_batch_size=eval_batch_size,
             n_steps=self.n_steps,
             max_bytes=room() if capacity == "auto" else None,
+            piece_bytes=piece_bytes(),
         )
 
     @property

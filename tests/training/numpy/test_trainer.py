@@ -11,6 +11,7 @@ from training_workload import LOSS, digits, keep_going, make_config, make_trial
 from study.core.errors import StudyError
 from study.core.search_space import Range
 from study.datasets import Dataset, Split
+from study.datasets.preparation.streams import open_stream
 from study.training.numpy.from_keras import read_layers
 from study.training.numpy.keras_metrics import KerasMetrics
 from study.training.numpy.losses import read_loss
@@ -377,4 +378,44 @@ def test_a_searched_argument_that_no_rule_has_is_refused_before_any_trial():
     ranges = {"weight_decay": Range(argument="weight_decay", low=1e-4, high=0.1, scale="log")}
     config = replace(config, optimizer=replace(config.optimizer, ranges=ranges))
     with pytest.raises(StudyError, match=r"optimizer\.weight_decay=0\.0001: expected an argument of the reference"):
+        NumpyTrainer(config, digits(), backend=keras.backend.backend(), batch_size=32, eval_batch_size=64)
+
+
+def test_arrays_on_disk_give_the_same_numbers(tmp_path):
+    inside = digits()
+    splits = {}
+    for name in ("train", "validation", "test"):
+        split = getattr(inside, name)
+        np.save(tmp_path / f"{name}.npy", split.x)
+        splits[name] = Split(x=np.load(tmp_path / f"{name}.npy", mmap_mode="r"), y=split.y)
+    trial = make_trial(0, test=True, learning_rate=0.1)
+    found = [train(make_trainer(dataset=each), trial)[0] for each in (inside, replace(inside, **splits))]
+    assert found[0].state == "complete"
+    assert found[1].history == found[0].history
+    assert found[1].summary["test_loss"] == found[0].summary["test_loss"]
+
+
+def stream_of(split):
+    return open_stream(lambda: iter([(split.x, split.y)]), name="validation", deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (lambda found: {"train": replace(found.train, x={"left": found.train.x})}, "train has several inputs"),
+        (lambda found: {"test": replace(found.test, y=(found.test.y, found.test.y))}, "test has several outputs"),
+        (lambda found: {"train": replace(found.train, sample_weight=np.ones(200))}, "train has weights"),
+        (lambda found: {"validation": stream_of(found.validation)}, "validation is a stream"),
+    ],
+    ids=["inputs", "outputs", "weights", "stream"],
+)
+def test_data_that_is_not_written_out_is_refused_before_any_trial(changed, told):
+    dataset = replace(digits(), **changed(digits()))
+    with pytest.raises(StudyError, match=rf"trainer=numpy dataset=digits: .*{told}\. Use trainer=fit\."):
+        make_trainer(dataset=dataset)
+
+
+def test_augmentation_is_refused_before_any_trial():
+    config = replace(make_config(model=TINY), augment=({"_target_": "keras.layers.RandomFlip"},))
+    with pytest.raises(StudyError, match=r"dataset\.augment has layers\. Use trainer=fit\."):
         NumpyTrainer(config, digits(), backend=keras.backend.backend(), batch_size=32, eval_batch_size=64)

@@ -1,8 +1,4 @@
-import json
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from contextlib import closing
 from functools import cache
@@ -10,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from case_process import CaseProcess
 
 from study.core.errors import BackendError, StudyError
 from study.training.vectorized.trainer import VectorizedTrainer
@@ -60,39 +57,11 @@ def or_slow(names):
     return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-class Cases:
+class Cases(CaseProcess):
     """The program vectorized_cases.py in a process that has Keras on JAX."""
 
     def __init__(self, log, **variables):
-        kept = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "XLA_FLAGS")}
-        self._log = log
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("vectorized_cases.py"))],
-            cwd=ROOT,
-            env=kept | {"PYTHONPATH": str(ROOT)} | variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-
-    def ask(self, *question):
-        """Let the program call a function with arguments, and return the answer."""
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            self._log.seek(0)
-            pytest.fail(f"the process ended: {self._log.read()[-4000:]}")
-        answer = json.loads(line)
-        assert "error" not in answer, answer["error"]
-        return answer["found"]
-
-    def close(self):
-        """End the process."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
+        super().__init__(Path(__file__).with_name("vectorized_cases.py"), log, **variables)
 
 
 @pytest.fixture(scope="module")

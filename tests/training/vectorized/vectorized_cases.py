@@ -43,15 +43,17 @@ def vectorized(
     batch_size=32,
     eval_batch_size=64,
     ahead=False,
+    dataset=None,
+    augment=(),
     **config,
 ):
     """Make a trainer; by default, no program of confirmations is compiled beside the search's."""
-    made = make_config(**config)
+    made = dataclasses.replace(make_config(**config), augment=augment)
     budget = dataclasses.replace(made.budget, n_trials=n_trials, n_confirmations=n_trials)
     optimizer = dataclasses.replace(made.optimizer, ranges={"any": None})  # type: ignore[dict-item]
     trainer = VectorizedTrainer(
         dataclasses.replace(made, budget=budget, optimizer=optimizer),
-        digits(),
+        dataset or digits(),
         backend="jax",
         batch_size=batch_size,
         eval_batch_size=eval_batch_size,
@@ -453,16 +455,18 @@ def tight(trials, stop):
         VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
 
 
-def answer(function, *arguments):
-    """Call a function of this module; return what it returned, or the text of its error."""
-    try:
-        return {"found": globals()[function](*arguments)}
-    except Exception:
-        return {"error": traceback.format_exc()}
+def serve(functions):
+    """Answer each line with what the function that it names returns, or with the text of its error."""
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        try:
+            answer = {"found": functions[name](*arguments)}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
     assert LOSS, keras
     gc.freeze()  # Keras collects garbage for every model, also among the libraries' objects
-    for line in sys.stdin:
-        print(json.dumps(answer(*json.loads(line))), flush=True)  # noqa: T201
+    serve(globals())
