@@ -130,10 +130,8 @@ class _DataChecker:
                     self._add(f"{name}.{place}", f"{len(array)} {kind}", allowed, advice)
         for place, array in checked[2].items() if len(checked) > 2 else ():
             self._check_weights(f"{name}.{place}", array)
-        if not n and (name != "test" or self._config.budget.n_confirmations):
+        if not n and name != "test":
             advice = f"Let load() put examples into {name}, such as a part of the training examples."
-            if name == "test":
-                advice += " Without confirmations (budget.n_confirmations=0), test may be empty."
             self._add(f"{name}.{next(iter(checked[0]))}", "no examples", "at least one example", advice)
         return tuple(checked)
 
