@@ -34,7 +34,8 @@ class Trial:
         hyperparameters: Values for the optimizer's constructor by argument; arguments left out keep their defaults.
         run_seed: Seed of initialization and dropout.
         order_seed: Seed of the batch order.
-        test: Evaluate the test split after training; true for confirmations alone. Default False.
+        test: Evaluate the test split after training if the data set has one; true for confirmations alone. Default
+            False.
         keep_weights: Return the final weights with the result. Default False.
     """
 
@@ -77,7 +78,7 @@ class TrialResult:
             `n_examples`, `initial_loss`, `early_loss`, the mean loss of the first two batches (known after the
             first epoch), `final_loss`, `n_parameters`, `optimizer_state_bytes`, `compiled_batch_size`
             at the start, `compiled_batch_size_at_end` if that differs; `diverged_at_step` for a diverged trial with a
-            non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation.
+            non-finite loss; `test_loss`, `test_accuracy`, ... for a confirmation, if there is a test split.
         error: The traceback of a failed trial. None (the default): the trial did not fail.
         weights: The final weights in the order of `model.get_weights()`. None (the default): the trial did not ask for
             them.
@@ -91,6 +92,11 @@ class TrialResult:
     error: str | None = None
     weights: tuple[NDArray[np.generic], ...] | None = None
     messages: tuple[str, ...] = ()
+
+    @property
+    def last_metrics(self) -> dict[str, float]:
+        """The last value of each metric, and the summary, as the trial's run has them in MLflow."""
+        return {name: values[-1] for name, values in self.history.items() if len(values)} | dict(self.summary)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -215,7 +215,7 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
         ]
         if moved:
             context.view.message(
-                f"The search continued after the test split had been used, and its best point changed: "
+                f"The search continued after its best point had been confirmed, and another one is the best: "
                 f"{len(moved)} confirmations are kept and marked as superseded."
             )
         if reordered:

@@ -177,10 +177,8 @@ class _DataChecker:
                     allowed = f"as many {kind} as inputs, and {name}.{first} has {n}"
                     advice = f"Return one {kind[:-1]} for each example."
                     self._add(f"{name}.{place}", f"{len(array)} {kind}", allowed, advice)
-        if not n and (name != "test" or self._config.budget.n_confirmations):
+        if not n and name != "test":
             advice = f"Let load() put examples into {name}, such as a part of the training examples."
-            if name == "test":
-                advice += " Without confirmations (budget.n_confirmations=0), test may be empty."
             self._add(f"{name}.{first}", "no examples", "at least one example", advice)
 
     def _check_weights(self, name: str, arrays: _Arrays, *, values: bool = True) -> None:

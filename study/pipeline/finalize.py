@@ -84,7 +84,7 @@ def record(context: StudyContext) -> None:
     n_confirmed = len(tracker.finished("confirmation"))
     results = f"{len(ended)} of {context.config.n_trials} trials, best {number}, {n_confirmed} confirmations"
     if search.claims.once(f"record of {results}"):
-        tracker.summarize(best=number, tests=_tested_means(context), ended=ended)
+        tracker.summarize(best=number, tests=_confirmed_means(context), ended=ended)
         if plots := search.plots():
             tracker.artifact_text(plots, "search.html")
         tracker.flush()
@@ -121,16 +121,16 @@ def leave(context: StudyContext) -> None:
     context.tracker.leave()
 
 
-def _tested_means(context: StudyContext) -> dict[str, ConfirmedMean]:
-    """Return each test metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
+def _confirmed_means(context: StudyContext) -> dict[str, ConfirmedMean]:
+    """Return each metric over the confirmations of the best or fixed setting, as the comparison page shows it."""
     ended = context.tracker.finished("confirmation").items()
     runs = [(run.state, run.metrics) for (kind, _), run in ended if kind in ("best", "fixed")]
     params = {param.key: param.value for param in config_params(context.config)}
     found = confirmed_metrics(runs, params, split_tags(context.dataset))
-    return {name: _tested_mean(each) for name, each in found.items()}
+    return {name: _confirmed_mean(each) for name, each in found.items()}
 
 
-def _tested_mean(found: ConfirmedScores) -> ConfirmedMean:
+def _confirmed_mean(found: ConfirmedScores) -> ConfirmedMean:
     others = found.others
     return ConfirmedMean(
         mean=others.estimate if others else math.nan,

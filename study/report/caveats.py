@@ -64,6 +64,7 @@ def serious_cautions(experiment: ComparedExperiment) -> tuple[Caution, ...]:
 
 def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     """Yield the cautions that need no scores."""
+    yield from _without_test(experiment)
     yield from _left_out(experiment)
     yield from _missing(experiment)
     yield from _running(experiment)
@@ -105,6 +106,16 @@ def _other_than(record: StudyRecord, kind: str, *, name: str, target: str) -> st
 def _forced(experiment: ComparedExperiment) -> Iterator[Caution]:
     for why in experiment.differing:
         yield Caution(topic="Not comparable", text=f"{why} Compared anyway because of --force.", serious=True)
+
+
+def _without_test(experiment: ComparedExperiment) -> Iterator[Caution]:
+    if experiment.metric.confirmed_on == "validation":
+        text = (
+            "The data has no test split, so confirmations are measured on the validation split at the last epoch. "
+            "The settings were selected on these same examples, so the results are optimistic, and more so the more "
+            "was searched. For results on examples that no choice has seen, let the data set have a test split."
+        )
+        yield Caution(topic="No test split", text=text, serious=True)
 
 
 def _left_out(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -211,10 +222,11 @@ def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:
 def _superseded(experiment: ComparedExperiment) -> Iterator[Caution]:
     for study in experiment.studies:
         if study.n_superseded:
+            split = experiment.metric.confirmed_on
             text = (
                 f"{study.record.name}: {study.n_superseded} confirmations are superseded. The search continued "
-                "after the test split had been seen, and its best point changed; the decision to continue may have "
-                "used the test result."
+                f"after confirmations on the {split} split, and its best point changed; the decision to continue may "
+                "have used their results."
             )
             yield Caution(topic="Superseded confirmations", text=text, serious=True)
 
@@ -257,7 +269,7 @@ def _few(outcome: Outcome) -> Iterator[Caution]:
 
 def _unknown_steps(experiment: ComparedExperiment) -> Iterator[Caution]:
     metric = experiment.metric
-    if metric.counts_examples and metric.n_test is None:
+    if metric.counts_examples and metric.n_confirmed is None:
         text = (
             "These studies, of an earlier version, do not record how many test examples there are. The smallest "
             "difference seen between two scores is taken for one example, which is that or more."

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from study.core.records import RunRecord
 from study.core.trainer_interface import State
-from study.report.objective_metric import SPACE, ObjectiveMetric, metric_of, metric_tested
+from study.report.objective_metric import (
+    PREFIXES,
+    SPACE,
+    ObjectiveMetric,
+    confirmed_on_of,
+    metric_confirmed,
+    metric_of,
+)
 from study.statistics.divergence import divergence_limit
 from study.statistics.intervals import Interval, mean_interval
 
@@ -37,7 +44,7 @@ def confirmed(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> ConfirmedSc
         runs: The confirmations.
         metric: The compared metric.
     """
-    ended = [(run, value) for run in runs if (value := metric.compared_test(run)) is not None]
+    ended = [(run, value) for run in runs if (value := metric.compared_confirmation(run)) is not None]
     scores = [value for run, value in ended if not diverged(run, value)]
     return confirmed_of(scores, n_diverged=len(ended) - len(scores), metric=metric)
 
@@ -45,22 +52,23 @@ def confirmed(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> ConfirmedSc
 def confirmed_metrics(
     runs: Sequence[tuple[State | None, Mapping[str, float]]], params: Mapping[str, str], tags: Mapping[str, str]
 ) -> dict[str, ConfirmedScores]:
-    """Return the result of each test metric over confirmations.
+    """Return the result of each metric over confirmations, on the split on which they are measured.
 
     Args:
-        runs: The state and the metrics of each confirmation; failed and unfinished ones are left out.
+        runs: The state and the last metrics of each confirmation; failed and unfinished ones are left out.
         params: The study's recorded config.
         tags: Tags of the study's run, which hold the sizes of the splits.
     """
     ended = [(state, metrics) for state, metrics in runs if state not in (None, "failed")]
-    names = {name for _, metrics in ended for name in metrics if name.startswith("test_")}
-    if ended and "objective.metric" in params:  # a diverged run may have no test metric
-        names.add(metric_of(params).test)
+    prefix = PREFIXES[confirmed_on_of(tags)]
+    names = {name for _, metrics in ended for name in metrics if name.startswith(prefix)}
+    if ended and "objective.metric" in params:  # a diverged run may have no such metric
+        names.add(metric_of(params, tags).confirmed)
     found = {}
     for name in sorted(names):
-        metric = metric_tested(name, params, tags)
+        metric = metric_confirmed(name, params, tags)
         there = [
-            float(metric.test_resolution.rounded(metrics[name]))
+            float(metric.confirmed_resolution.rounded(metrics[name]))
             for state, metrics in ended
             if state != "diverged" and name in metrics and math.isfinite(metrics[name])
         ]
@@ -101,8 +109,8 @@ def confirmed_of(
     others = None
     if scores:
         step = None
-        if metric.test_resolution.is_known:
-            step = float(metric.test_resolution.steps([list(scores)])[0]) / math.sqrt(n_averaged)
+        if metric.confirmed_resolution.is_known:
+            step = float(metric.confirmed_resolution.steps([list(scores)])[0]) / math.sqrt(n_averaged)
         others = mean_interval(scores, step=step, bounds=metric.value_bounds)
     limit = divergence_limit(n_diverged, n) if n_diverged else None
     return ConfirmedScores(others=others, n=n, n_diverged=n_diverged, divergence_limit=limit)

@@ -23,7 +23,8 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
     Returns:
         An object with these keys.
         experiments: a list, one object for each experiment:
-            experiment, metric (name, direction, target, test), n_trials (the common budget);
+            experiment, metric (name, direction, target, confirmed: that of the confirmations, confirmed_on: `test` or
+                `validation`, test: null without a test split), n_trials (the common budget);
             answer: kind (`winner`, `none`, `open`), winner, candidate, sentences;
             summary: a list in the order of the table, best first: label, optimizer, tuned and untuned (estimate, low,
                 high, level, n; of confirmations that did not diverge), over_studies, mean (diverged ones count as
@@ -52,7 +53,9 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
             "name": metric.name,
             "direction": metric.direction,
             "target": metric.target,
-            "test": metric.test,
+            "confirmed": metric.confirmed,
+            "confirmed_on": metric.confirmed_on,
+            "test": metric.confirmed if metric.confirmed_on == "test" else None,
         },
         "n_trials": experiment.n_trials,
         "answer": {

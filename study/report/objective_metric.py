@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from study.config.metric_facts import earlier_direction, earlier_is_share, facts_of, metric_names
 from study.config.schema import Direction, Objective
@@ -18,6 +19,9 @@ from study.statistics.resolution import Resolution, is_share_of_examples, share_
 # Names and classes of Keras, in small letters and without underscores.
 _FROM_ZERO = ("crossentropy", "squarederror", "absoluteerror", "percentageerror", "logarithmicerror", "hinge", "huber")
 _SHORT_FROM_ZERO = ("mse", "mae", "mape", "msle", "rmse", "logcosh")
+ConfirmedOn = Literal["test", "validation"]
+# Beginnings of a metric's name on the splits on which confirmations are measured.
+PREFIXES: Mapping[ConfirmedOn, str] = {"test": "test_", "validation": "val_"}
 MINUS = "\u2212"
 SPACE = "\u00a0"  # does not break a number from its unit
 
@@ -26,13 +30,16 @@ SPACE = "\u00a0"  # does not break a number from its unit
 class ObjectiveMetric:
     """The metric that studies select by, and its counterparts on the other splits.
 
+    Confirmations are measured on the test split. Without one they are measured on validation, at the last epoch.
+
     Attributes:
         name: The metric selected by, such as `val_accuracy`.
         direction: `maximize` or `minimize`.
         target: The value of the metric to reach; None without a target.
         is_share: True for a metric between 0 and 1.
         n_validation: Number of validation examples that a share counts over; None (the default) where not recorded.
-        n_test: The same of the test split.
+        n_confirmed: The same of the split on which confirmations are measured.
+        confirmed_on: Split on which confirmations are measured. Default `test`.
         from_zero: Whether a metric that is not a share cannot be negative, such as a squared error. Default: False.
         is_weighted: Whether the metric counts each example with its sample weight. Default: False.
     """
@@ -42,7 +49,8 @@ class ObjectiveMetric:
     target: float | None
     is_share: bool
     n_validation: int | None = None
-    n_test: int | None = None
+    n_confirmed: int | None = None
+    confirmed_on: ConfirmedOn = "test"
     from_zero: bool = False
     is_weighted: bool = False
 
@@ -52,14 +60,19 @@ class ObjectiveMetric:
         return self.name.removeprefix("val_")
 
     @property
-    def test(self) -> str:
-        """The same metric on the test split, such as `test_accuracy`."""
-        return f"test_{self.training}"
+    def confirmed(self) -> str:
+        """The same metric of a confirmation, such as `test_accuracy`; without a test split `val_accuracy`."""
+        return f"{PREFIXES[self.confirmed_on]}{self.training}"
 
     @property
     def spoken(self) -> str:
         """The metric in words, such as `accuracy`."""
         return self.training.replace("_", " ")
+
+    @property
+    def confirmed_spoken(self) -> str:
+        """The metric of a confirmation in words, such as `test accuracy`."""
+        return f"{self.confirmed_on} {self.spoken}"
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -85,9 +98,9 @@ class ObjectiveMetric:
         """Return a run's objective: the worst value if it diverged, None if it failed or is still running."""
         return self._score(run, "objective")
 
-    def tested(self, run: RunRecord) -> float | None:
-        """Return a run's test score: the worst value if it diverged, None if it failed or is still running."""
-        return self._score(run, self.test)
+    def confirmed_score(self, run: RunRecord) -> float | None:
+        """Return a confirmation's score: the worst value if it diverged, None if it failed or is still running."""
+        return self._score(run, self.confirmed)
 
     @property
     def counts_examples(self) -> bool:
@@ -95,9 +108,9 @@ class ObjectiveMetric:
         return self.is_share and not self.is_weighted and is_share_of_examples(self.name)
 
     @property
-    def test_resolution(self) -> Resolution:
-        """The steps of a single test score."""
-        return share_of(self.n_test) if self.counts_examples else Resolution()
+    def confirmed_resolution(self) -> Resolution:
+        """The steps of a single score of a confirmation."""
+        return share_of(self.n_confirmed) if self.counts_examples else Resolution()
 
     @property
     def validation_resolution(self) -> Resolution:
@@ -109,10 +122,10 @@ class ObjectiveMetric:
         value = self.validation(run)
         return None if value is None else float(self.validation_resolution.rounded(value))
 
-    def compared_test(self, run: RunRecord) -> float | None:
-        """Return a run's test score, rounded to the metric's resolution."""
-        value = self.tested(run)
-        return None if value is None else float(self.test_resolution.rounded(value))
+    def compared_confirmation(self, run: RunRecord) -> float | None:
+        """Return a confirmation's score, rounded to the metric's resolution."""
+        value = self.confirmed_score(run)
+        return None if value is None else float(self.confirmed_resolution.rounded(value))
 
     def text(self, value: float) -> str:
         """Return a value with its unit."""
@@ -156,7 +169,7 @@ class ObjectiveMetric:
     def _number(self, value: float) -> str:
         if not self.is_share:
             return f"{value:.3g}"
-        # A hundredth of a point is one of 10 000 test examples.
+        # A hundredth of a point is one of 10 000 examples.
         return f"{100 * value:.2f}"
 
     def _score(self, run: RunRecord, metric: str) -> float | None:
@@ -185,33 +198,49 @@ def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) 
         raise _changed("metric", name, "the name of a metric")
     # Versions before 2026-11-28 recorded no more than what was typed.
     earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
+<<<<<<< HEAD
     watched = recorded_task(params).find_watched(name)
     n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
+=======
+    confirmed_on = confirmed_on_of(tags)
+    n_validation, n_confirmed = (_n_counted(name, params, tags, split=split) for split in ("validation", confirmed_on))
+>>>>>>> hold21
     return ObjectiveMetric(
         name=name,
         direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
         target=None if target is None else _target(target),
         is_share=tags.get("objective_is_share", str(earlier_is_share(name))) == "True",
         n_validation=n_validation,
-        n_test=n_test,
+        n_confirmed=n_confirmed,
+        confirmed_on=confirmed_on,
         from_zero=_is_from_zero(name, params),
         is_weighted=watched is not None and watched.is_weighted,
     )
 
 
-def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> ObjectiveMetric:
-    """Return any test metric of a study, such as `test_loss`, with its resolution and bounds.
+def confirmed_on_of(tags: Mapping[str, str]) -> ConfirmedOn:
+    """Return the split on which a study's confirmations are measured: validation if the test split is empty.
+
+    Args:
+        tags: Tags of the study's run, which hold the sizes of the splits.
+    """
+    return "validation" if tags.get("n_test") == "0" else "test"
+
+
+def metric_confirmed(name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> ObjectiveMetric:
+    """Return any metric of a study's confirmations, such as `test_loss`, with its resolution and bounds.
 
     Args:
         name: Its name.
         params: The recorded config.
         tags: Tags of the study's run.
     """
-    if params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}"):
+    short = name.removeprefix(PREFIXES[confirmed_on_of(tags)])
+    if params.get("objective.metric") == (own := f"val_{short}"):
         return metric_of(params, tags)
     # The facts of the objective are not those of another metric, and its direction is of no use here.
-    short, _ = _kind_and_loss(name, params)
-    is_share = facts_of(short).is_share if short in metric_names() else earlier_is_share(short)
+    kind, _ = _kind_and_loss(own, params)
+    is_share = facts_of(kind).is_share if kind in metric_names() else earlier_is_share(kind)
     kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
     of_other = {**tags, "objective_direction": "minimize", "objective_is_share": str(is_share)}
     return metric_of({**kept, "objective.metric": own}, of_other)

@@ -83,7 +83,8 @@ def decide_outcome(experiment: ComparedExperiment) -> Outcome:
     The candidate is the entry with the best mean validation objective over the confirmations of its configuration,
     not the one with the best single trial. The best score of a search is the luckiest of many: it finds the best of
     eight optimizers in 61 % of simulated comparisons, the mean over confirmations in 84 %. The choice does not use
-    the test split. Of entries with equal means, the first by name is the candidate.
+    the test split. Without one, it uses the compared scores, and the verdict holds for that choice too. Of entries
+    with equal means, the first by name is the candidate.
 
     Single scores are rounded to the metric's resolution before anything is compared.
 
@@ -130,7 +131,7 @@ def _reason(entry: Entry, metric: ObjectiveMetric) -> str | None:
         return "it has not ended"
     if not all(study.tuned for study in entry.studies):
         return _without_confirmations(entry)
-    if any(np.isinf(metric.tested(run) or 0.0) for run in entry.tuned):
+    if any(np.isinf(metric.confirmed_score(run) or 0.0) for run in entry.tuned):
         return f"it diverged on a confirmation seed, so that its mean {metric.spoken} is infinite"
     return None
 
@@ -199,7 +200,7 @@ def _least_spreads(runs: Floats, metric: ObjectiveMetric, entries: Sequence[Entr
         entries: The entries.
         n_averaged: Runs averaged to one unit.
     """
-    step = step_of_mean(metric.test_resolution.steps(runs), n_averaged)
+    step = step_of_mean(metric.confirmed_resolution.steps(runs), n_averaged)
     if not metric.is_share:  # an entry with a diverged confirmation has no mean and is left out
         return least_spread(step)
     diverged = [sum(run.state == "diverged" for run in entry.tuned) for entry in entries]
@@ -217,7 +218,7 @@ def _scores(study: ComparedStudy, metric: ObjectiveMetric) -> dict[Key, tuple[fl
     return {
         (run.number, run.params.get("run_seed", ""), run.params.get("order_seed", "")): (tested, validated)
         for run in study.tuned
-        if (tested := metric.compared_test(run)) is not None
+        if (tested := metric.compared_confirmation(run)) is not None
         and (validated := metric.compared_validation(run)) is not None
     }
 

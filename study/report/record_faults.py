@@ -121,9 +121,9 @@ def _run_faults(
     if run.state != "complete":
         return
     low, high = metric.bounds
-    # A test metric that no confirmation of the study has was not recorded; the page then shows none.
-    is_tested = any(metric.test in other.metrics for other in record.confirmations)
-    for name in ("objective", metric.test) if run.role == "confirmation" and is_tested else ("objective",):
+    # A metric that no confirmation of the study has was not recorded; the page then shows none.
+    is_measured = any(metric.confirmed in other.metrics for other in record.confirmations)
+    for name in ("objective", metric.confirmed) if run.role == "confirmation" and is_measured else ("objective",):
         value = run.metrics.get(name)
         allowed = f"a number from {low:g} to {high:g}" if metric.is_share else "a number"
         is_right = value is not None and (not math.isfinite(value) or low <= value <= high)

@@ -256,7 +256,7 @@ def _scored(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> tuple[RunReco
     """Return the runs with a test score, one for each repetition: of two, the one not superseded, then the later."""
     by_number: dict[int, RunRecord] = {}
     for run in sorted(runs, key=lambda run: (not run.superseded, run.started)):
-        if metric.tested(run) is not None:
+        if metric.confirmed_score(run) is not None:
             by_number[run.number] = run
     return tuple(run for _, run in sorted(by_number.items()))
 

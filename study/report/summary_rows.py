@@ -130,7 +130,7 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
 
 
 def _tests(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> list[float]:
-    return [value for run in runs if (value := metric.compared_test(run)) is not None]
+    return [value for run in runs if (value := metric.compared_confirmation(run)) is not None]
 
 
 def _by_study(studies: Sequence[ComparedStudy]) -> tuple[list[tuple[RunRecord, ...]], list[tuple[RunRecord, ...]]]:
@@ -150,7 +150,7 @@ def _confirmed(studies: Sequence[Sequence[RunRecord]], metric: ObjectiveMetric) 
     n_diverged = 0
     filled = [runs for runs in studies if runs]
     for run in (run for runs in filled for run in runs):
-        value = metric.compared_test(run)
+        value = metric.compared_confirmation(run)
         if value is None:
             continue
         if diverged(run, value):
@@ -166,13 +166,19 @@ def _confirmed(studies: Sequence[Sequence[RunRecord]], metric: ObjectiveMetric) 
 
 def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
     scores = [
-        [value for run in study.tuned if (value := metric.compared_test(run)) is not None and not diverged(run, value)]
+        [
+            value
+            for run in study.tuned
+            if (value := metric.compared_confirmation(run)) is not None and not diverged(run, value)
+        ]
         for study in entry.studies
     ]
     means = [float(np.mean(values)) for values in scores if values]
     if len(means) < MIN_SEEDS:
         return None
-    step = step_of_mean(metric.test_resolution.steps([[s for of in scores for s in of]]), min(map(len, scores)) or 1)
+    step = step_of_mean(
+        metric.confirmed_resolution.steps([[s for of in scores for s in of]]), min(map(len, scores)) or 1
+    )
     return mean_interval(means, step=float(step[0]), bounds=metric.value_bounds)
 
 

@@ -75,7 +75,7 @@ def _winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row: Ro
     better = _differences(metric, outcome, verdict.differences)
     n = len(outcome.labels)
     first = (
-        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean test {metric.spoken} is {better} "
+        f"{_name(row.label)} is the best of {_these(outcome, n)}: its mean {metric.confirmed_spoken} is {better} "
         f"({_intervals(_n_named(verdict.differences), outcome)})."
     )
     second = _reached(row, metric, outcome)
@@ -112,9 +112,9 @@ def _no_winner(metric: ObjectiveMetric, outcome: Outcome, verdict: Verdict, row:
         )
     else:
         best = f"{_name(row.label)} was the best on validation"
-        first = f"{among} {best}, but {_listed(better)} did better on the test split."
+        first = f"{among} {best}, but {_listed(better)} did better on the {metric.confirmed_on} split."
     if tied and better:
-        rest.append(f"{_listed(better)} did better than {_name(row.label)} on the test split.")
+        rest.append(f"{_listed(better)} did better than {_name(row.label)} on the {metric.confirmed_on} split.")
     return first, _reached(row, metric, outcome), *rest
 
 
@@ -135,11 +135,12 @@ def _tied_differences(metric: ObjectiveMetric, outcome: Outcome, tied: Sequence[
     """Return each difference for a few optimizers, or the span of the differences for many."""
     if len(tied) <= _ALL_NAMED:
         told = _differences(metric, outcome, tied)
-        return f"its mean test {metric.spoken} is {told} ({_intervals(len(tied), outcome)})"
+        return f"its mean {metric.confirmed_spoken} is {told} ({_intervals(len(tied), outcome)})"
     means = [each.mean for each in tied]
     unit = f"{SPACE}points" if metric.is_share else ""
+    span = metric.change_span(min(means), max(means))
     return (
-        f"its mean test {metric.spoken} differs from theirs by {metric.change_span(min(means), max(means))}{unit}, "
+        f"its mean {metric.confirmed_spoken} differs from theirs by {span}{unit}, "
         f"and every interval contains zero ({_intervals(len(tied), outcome)})"
     )
 
@@ -179,7 +180,7 @@ def _reached(row: Row, metric: ObjectiveMetric, outcome: Outcome, *, by_validati
     interval = row.over_studies if outcome.unit == "study" and row.over_studies else row.tuned
     if interval is None:
         return f"{who} has no mean: {apart}."
-    reached = f"{who} reaches a mean test {metric.spoken} of {metric.text(interval.estimate)}"
+    reached = f"{who} reaches a mean {metric.confirmed_spoken} of {metric.text(interval.estimate)}"
     if apart:
         left = row.confirmed.n - row.confirmed.n_diverged if row.confirmed else 0
         others = f"{left} confirmations" if left != 1 else "one confirmation"

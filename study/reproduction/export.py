@@ -8,6 +8,7 @@ from typing import Any
 
 from study.core.packages import VERSIONS
 from study.report.confirmed import confirmed_metrics, confirmed_text
+from study.report.objective_metric import confirmed_on_of
 from study.reproduction.exported_file import exported_text
 from study.reproduction.recorded_run import RecordedRun, recorded_seed
 
@@ -61,7 +62,7 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
         "recorded_on": datetime.datetime.fromtimestamp(run.started, tz=datetime.UTC).date().isoformat(),
         "exported_on": exported_on.isoformat(),
         "objective": objective,
-        "test": {
+        confirmed_on_of(study.tags): {
             name: confirmed_text(found, digits=".6g")
             for name, found in confirmed_metrics(
                 [(other.state, other.metrics) for other in same], study.params, study.tags

@@ -90,8 +90,8 @@ class Repetition:
     Attributes:
         trained: True if it was trained. Unless forced, a difference in data or versions prevents it.
         results: A result for each seed.
-        fresh: Each test metric over the seeds, with its 95 % t interval and divergence.
-        recorded: Each test metric over the recorded confirmations of this configuration, in the same form.
+        fresh: Each metric over the seeds, on the split of the confirmations, with its 95 % t interval and divergence.
+        recorded: The same metrics over the recorded confirmations of this configuration, in the same form.
         differences: The differences from the recorded conditions.
         device: The device of the new training.
     """
@@ -192,7 +192,7 @@ def repeat(
     return Repetition(
         trained=bool(again.results),
         results=again.results,
-        fresh=confirmed_metrics([(each.state, each.summary) for each in again.results], study.params, study.tags),
+        fresh=confirmed_metrics([(each.state, each.last_metrics) for each in again.results], study.params, study.tags),
         recorded=confirmed_metrics([(run.state, run.metrics) for run in same], study.params, study.tags),
         differences=(*changed, *again.differences),
         device=again.device,

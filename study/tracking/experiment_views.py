@@ -22,17 +22,18 @@ VIEWS = {
 _TAG = "mlflow.sharedViewState."
 
 
-def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig) -> None:
+def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig, *, has_test: bool) -> None:
     """Write the experiment's views, with a column for each argument that its studies have searched so far.
 
     Args:
         client: A client of the store.
         experiment_id: MLflow's id of the experiment.
         config: The study's config.
+        has_test: True if the data set has a test split; without one, confirmations are measured on validation.
     """
     known = client.get_experiment(experiment_id).tags.get(f"{_TAG}trials")
     arguments = [*_searched(known), *config.optimizer.ranges]
-    for name, state in _states(config, list(dict.fromkeys(arguments))).items():
+    for name, state in _states(config, list(dict.fromkeys(arguments)), has_test=has_test).items():
         text = json.dumps(state, separators=(",", ":"))
         client.set_experiment_tag(experiment_id, f"{_TAG}{name}", text)
 
@@ -47,24 +48,25 @@ def view_path(experiment_id: str, view: str) -> str:
     return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={view}&compareRunsMode={VIEWS[view][0]}"
 
 
-def _states(config: StudyConfig, arguments: list[str]) -> dict[str, dict[str, Any]]:
+def _states(config: StudyConfig, arguments: list[str], *, has_test: bool) -> dict[str, dict[str, Any]]:
     objective = config.objective.metric
     own = [name.removeprefix("val_") for name in config.task.metric_names if name.startswith("val_")]
     shown = next((name for name in own if name != "loss"), "loss")
+    confirmed = f"test_{shown}" if has_test else f"val_{shown}"
     params = [f"params.`{name}`" for name in arguments]
     study_columns = [
         *_columns("attributes", "Duration"),
         *_columns("tags", "optimizer", "progress", "best"),
-        *_columns("metrics", "best_objective", *(f"test_{shown}_{part}" for part in ("mean", "low", "high"))),
+        *_columns("metrics", "best_objective", *(f"{confirmed}_{part}" for part in ("mean", "low", "high"))),
         *_columns("metrics", "n_complete", "n_diverged"),
     ]
     trial_columns = [
         *_columns("attributes", "Duration"),
         *_columns("tags", "optimizer", "role", "config", "state"),
-        *_columns("metrics", "objective", "loss", f"val_{shown}", f"test_{shown}"),
+        *_columns("metrics", "objective", "loss", *dict.fromkeys((f"val_{shown}", confirmed))),
         *params,
     ]
-    charts = [_line(objective), _line("loss"), _bar(f"test_{shown}"), _bar("seconds_train")]
+    charts = [_line(objective), _line("loss"), {**_bar(confirmed), "uuid": f"{confirmed}_bar"}, _bar("seconds_train")]
     maximize = config.objective.direction == "maximize"
     return {
         "studies": _state("tags.role = 'study'", "best_objective", maximize, selectedColumns=study_columns),

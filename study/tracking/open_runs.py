@@ -102,7 +102,7 @@ def open_runs(
         before, lost = run.data, _lost(run)
         tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
-        write_views(client, experiment_id, config)
+        write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
         client.update_run(run_id, status="RUNNING")
         if not is_database(uri):
             _remove_doubles(client, experiment_id, run_id)

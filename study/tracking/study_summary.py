@@ -19,7 +19,7 @@ _STATES: tuple[State, ...] = get_args(State)
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmedMean:
-    """A test metric over the confirmations of a study.
+    """A metric over the confirmations of a study, on the test split or, without one, on validation.
 
     Attributes:
         mean: Mean over the confirmations that did not diverge; NaN if all did.
@@ -39,7 +39,7 @@ class ConfirmedMean:
     divergence_limit: float | None = None
 
 
-# Confirmed means by test metric.
+# Confirmed means by metric, such as `test_accuracy`.
 Tests = Mapping[str, ConfirmedMean]
 
 
@@ -147,7 +147,7 @@ def study_metrics(config: StudyConfig, summary: StudySummary, *, best: int | Non
         config: The study's config.
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
-        tests: Mean and interval of each test metric.
+        tests: Mean and interval of each metric of the confirmations.
     """
     outcomes, counts = summary.outcomes, summary.counts
     metrics: dict[str, float] = {f"n_{state}": counts[state] for state in _STATES}
@@ -175,7 +175,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
         config: The study's config.
         summary: The summary of the study's trials.
         best: Number of the best trial; None: no trial has completed.
-        tests: Mean and interval of each test metric.
+        tests: Mean and interval of each metric of the confirmations.
     """
     outcomes, counts = summary.outcomes, summary.counts
     # Another worker may have had a larger number of trials, or the number was lowered.

@@ -222,7 +222,7 @@ class StudyTracker:
 
         Args:
             best: Number of the trial that the search selected; None if no trial completed.
-            tests: Mean and interval of each test metric, such as `test_accuracy`, over the best point's confirmations.
+            tests: Mean and interval of each metric, such as `test_accuracy`, over the best point's confirmations.
                 Default: none.
             ended: States of the trials that ended, by number. None (the default): unknown.
 

@@ -68,12 +68,12 @@ def test_an_empty_split_is_named(config):
     assert told.startswith("validation.x=no examples: expected at least one example. Let load() put examples into")
 
 
-def test_an_empty_test_split_does_without_confirmations(config):
+def test_a_test_split_alone_may_be_empty(config):
+    assert config.budget.n_confirmations
     empty = dataset(test=split(0))
-    (told,) = faults(config, empty)
-    assert "Without confirmations (budget.n_confirmations=0), test may be empty." in told
-    budget = dataclasses.replace(config.budget, n_confirmations=0)
-    assert check_data(dataclasses.replace(config, budget=budget), empty) is empty
+    assert check_data(config, empty) is empty
+    (told,) = faults(config, dataset(validation=split(0)))
+    assert told.startswith("validation.x=no examples: expected at least one example")
 
 
 @pytest.mark.parametrize("name", SPLITS)
@@ -105,7 +105,7 @@ def test_all_faults_of_all_splits_are_told_at_once(config):
     train = changed(split(12), x=split(12).x.astype(object))
     validation = changed(split(), y=split().y[:4])
     told = faults(config, dataset(train=train, validation=validation, test=split(0), n_outputs=0))
-    assert [line.split("=")[0] for line in told] == ["n_outputs", "train.x", "validation.y", "test.x"]
+    assert [line.split("=")[0] for line in told] == ["n_outputs", "train.x", "validation.y"]
     assert "4 targets: expected as many targets as inputs, and validation.x has 6" in told[2]
 
 

@@ -136,12 +136,12 @@ def test_an_unrecorded_size_of_the_test_split_is_said(make, make_experiment):
 )
 def test_an_accuracy_counts_over_the_targets_of_its_split(metric, loss, tags, n):
     found = metric_of({"objective.metric": metric, "dataset.task.loss._target_": loss}, tags)
-    assert (found.n_test, found.n_validation) == (n, n)
+    assert (found.n_confirmed, found.n_validation) == (n, n)
 
 
 def test_other_shares_are_no_counts_and_errors_do_not_fall_below_zero():
     auc = metric_of({"objective.metric": "val_auc"}, SIZES)
-    assert auc.test_resolution.absolute is None
+    assert auc.confirmed_resolution.absolute is None
     loss = {"objective.metric": "val_loss", "dataset.task.loss._target_": "keras.losses.MeanSquaredError"}
     assert metric_of(loss).value_bounds == (0.0, np.inf)
     assert metric_of(loss | {"dataset.task.loss._target_": "keras.losses.Poisson"}).value_bounds == (-np.inf, np.inf)

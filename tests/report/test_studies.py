@@ -47,7 +47,7 @@ def test_superseded_confirmations_are_told_and_do_not_count(make_study, make_exp
     caution = topics(found)["Superseded confirmations"]
     assert caution.serious
     assert "4 confirmations are superseded" in caution.text
-    assert "after the test split had been seen" in caution.text
+    assert "after confirmations on the test split" in caution.text
     adam = next(row for row in found.rows if row.label == "adam")
     assert adam.tuned.estimate == pytest.approx(np.mean(TESTS))
 

@@ -9,7 +9,7 @@ def test_views_are_stored_with_the_experiment_and_collect_the_searched_arguments
     config = make_config()
     with open_tracker(config) as tracker:
         client, experiment_id = MlflowClient(config.stores.tracking_uri), tracker.experiment_id
-        write_views(client, experiment_id, config)
+        write_views(client, experiment_id, config, has_test=True)
         tags = client.get_experiment(experiment_id).tags
     states = {name: json.loads(tags[f"mlflow.sharedViewState.{name}"]) for name in VIEWS}
     assert states["trials"]["selectedColumns"].count("params.`learning_rate`") == 1

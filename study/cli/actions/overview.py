@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from study.cli.text_table import render_table
 from study.core.errors import StoreError
 from study.core.records import RunRecord, StudyRecord
-from study.report.objective_metric import metric_of
+from study.report.objective_metric import PREFIXES, confirmed_on_of, metric_of
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
 
 if TYPE_CHECKING:
     from study.search.stored_searches import Searches  # imports Optuna
 
-_HEADERS = ("study", "state", "trials", "diverged", "validation", "test, tuned", "test, untuned", "best")
+_HEADERS = ("study", "state", "trials", "diverged", "validation", "{split}, tuned", "{split}, untuned", "best")
 # A study that MLflow calls running, and no living worker has open.
 _ABANDONED = "abandoned"
 
@@ -47,7 +47,8 @@ def show_studies(
         states = [_state(study, has_worker or {}) for study in studies]
         sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
         rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
-        render_table(_HEADERS, rows, stream=sys.stdout)
+        split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
+        render_table([header.format(split=split) for header in _HEADERS], rows, stream=sys.stdout)
         if _ABANDONED in states:
             sys.stdout.write(f"{_ABANDONED}: its process has died; the same study run continues it.\n")
     sys.stdout.write("\nOpen MLflow on these runs:  study ui\n")
@@ -69,8 +70,8 @@ def _state(study: StudyRecord, has_worker: Mapping[str, bool]) -> str:
 
 
 def _row(study: StudyRecord, state: str) -> tuple[str, ...]:
-    tested = [run for run in study.confirmations if not run.superseded]
-    untuned = [run for run in tested if run.config == "default"]
+    current = [run for run in study.confirmations if not run.superseded]
+    untuned = [run for run in current if run.config == "default"]
     return (
         study.name,
         state,
@@ -93,10 +94,10 @@ def _sorted(studies: Sequence[StudyRecord]) -> list[StudyRecord]:
     return sorted(studies, key=key)
 
 
-def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
-    """Return the test metric to show: that of the study's objective, otherwise any metric, a loss last."""
-    found = sorted(name for name in names if name.startswith("test_"))
-    selected = metric_of(study.params, study.tags).test
+def _confirmed_metric(study: StudyRecord, names: Collection[str]) -> str | None:
+    """Return the metric of confirmations to show: that of the study's objective, otherwise any, a loss last."""
+    found = sorted(name for name in names if name.startswith(PREFIXES[confirmed_on_of(study.tags)]))
+    selected = metric_of(study.params, study.tags).confirmed
     if selected in found:
         return selected
     return next((name for name in found if "loss" not in name), found[0] if found else None)
@@ -104,15 +105,15 @@ def _test_metric(study: StudyRecord, names: Collection[str]) -> str | None:
 
 def _interval(study: StudyRecord) -> str:
     means = [name.removesuffix("_mean") for name in study.metrics if name.endswith("_mean")]
-    metric = _test_metric(study, means)
+    metric = _confirmed_metric(study, means)
     if metric is None:
         return ""
     mean, low, high = (study.metrics.get(f"{metric}_{part}", math.nan) for part in ("mean", "low", "high"))
     apart = _diverged(study)
     if math.isnan(mean):
         return apart
-    tested = [run for run in study.confirmations if run.config != "default" and not run.superseded]
-    n = sum(run.state == "complete" for run in tested)
+    tuned = [run for run in study.confirmations if run.config != "default" and not run.superseded]
+    n = sum(run.state == "complete" for run in tuned)
     few = "one seed" if n == 1 else f"{n} seeds"
     ends = f"({few})" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
     return f"{_number(mean)} {ends}" + (f" of the others; {apart}" if apart else "")
@@ -128,7 +129,7 @@ def _diverged(study: StudyRecord) -> str:
 
 def _mean(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
     """Return the mean over confirmations that did not diverge, and the number of those that did."""
-    metric = _test_metric(study, {name for run in runs for name in run.metrics})
+    metric = _confirmed_metric(study, {name for run in runs for name in run.metrics})
     left = [run for run in runs if run.state != "diverged"]
     values = [run.metrics[metric] for run in left if metric in run.metrics] if metric else []
     parts = [_number(sum(values) / len(values))] if values else []

@@ -13,6 +13,7 @@ from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.config.allowlist import own_modules
 from study.core.log_capture import captured
+from study.core.trainer_interface import TrialResult
 from study.report.confirmed import ConfirmedScores, confirmed_text
 from study.reproduction.recorded_run import RecordedRun, find_recorded_run
 from study.reproduction.reproduce import MetricComparison, Repetition, Reproduction, repeat, reproduce
@@ -90,11 +91,10 @@ def _show_repetition(outcome: Repetition) -> int:
         return _show_stopped(outcome.differences)
     sys.stdout.write(f"trained on {outcome.device}\n\n")
     seeds = [str(result.trial.run_seed) for result in outcome.results]
-    tested = [dict(result.summary) for result in outcome.results]
-    names = sorted({name for summary in tested for name in summary if name.startswith("test_")})
+    names = sorted(outcome.fresh)
     rows = [
-        (seed, result.state, *(f"{summary[name]:.4f}" if name in summary else "" for name in names))
-        for seed, result, summary in zip(seeds, outcome.results, tested, strict=True)
+        (seed, result.state, *(_score(result, name) for name in names))
+        for seed, result in zip(seeds, outcome.results, strict=True)
     ]
     render_table(("run_seed", "state", *names), rows, stream=sys.stdout)
     sys.stdout.write("\nmean [95 % t interval]\n")
@@ -128,6 +128,12 @@ def _row(comparison: MetricComparison) -> tuple[str, ...]:
         repr(comparison.recorded),
         repr(comparison.again),
     )
+
+
+def _score(result: TrialResult, name: str) -> str:
+    """Return a score; empty for a training that was cut off, whose last epoch was not its last."""
+    metrics = {} if "diverged_at_step" in result.summary else result.last_metrics
+    return f"{metrics[name]:.4f}" if name in metrics else ""
 
 
 def _estimate_rows(outcome: Repetition) -> list[tuple[str, str, str]]:

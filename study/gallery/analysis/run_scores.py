@@ -29,7 +29,7 @@ def scores_of(runs: Sequence[RunRecord], metric: ObjectiveMetric) -> dict[Seed, 
         runs: The runs.
         metric: The compared metric.
     """
-    return {seed_of(run): value for run in runs if (value := metric.compared_test(run)) is not None}
+    return {seed_of(run): value for run in runs if (value := metric.compared_confirmation(run)) is not None}
 
 
 def last_values(runs: Sequence[RunRecord], metric: str) -> Floats:
@@ -52,7 +52,7 @@ def score_step(values: ArrayLike, metric: ObjectiveMetric) -> float | None:
         values: The scores, shape (n_values,).
         metric: The compared metric.
     """
-    resolution = metric.test_resolution
+    resolution = metric.confirmed_resolution
     return float(resolution.steps([np.ravel(values)])[0]) if resolution.is_known else None
 
 

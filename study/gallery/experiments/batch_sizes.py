@@ -165,7 +165,7 @@ def _table(material: Material, entries: Entries, metric: ObjectiveMetric) -> Tab
                     f"{per_step:.3g}" if np.isfinite(per_step) else "",
                     f"{np.median(seconds):.3g}" if len(seconds) else "",
                     f"{np.median(noise):.3g}" if len(noise) else "",
-                    mean_text(last_values(entry.tuned, metric.test), metric),
+                    mean_text(last_values(entry.tuned, metric.confirmed), metric),
                 )
             )
     header = ("batches", "rate", "steps", "ms a step", "seconds", "noise, share of the loss", "test [95 % interval]")
@@ -188,7 +188,9 @@ def _claim(material: Material, entries: Entries, metric: ObjectiveMetric) -> lis
             or_before = " or before" if times[first] == _earliest(material, own[first], axis) else ""
             firsts.append(f"by {words.split(' ')[0]} {_NAMES[first]} ({times[first]:.3g}{or_before})")
         apart = _apart(material, {batch: own[batch] for batch in reached}, level)
-        scores = [f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, metric.test), metric)}" for batch in own]
+        scores = [
+            f"{_NAMES[batch]} {mean_text(last_values(own[batch].tuned, metric.confirmed), metric)}" for batch in own
+        ]
         told.append(
             f"{all_of(greater(each) for _, each in apart)} with the {setting} rate: {_ratios(apart)}. A loss of "
             f"{level:.3g} is reached first {listed(firsts)}, by the medians over seeds. Test {metric.spoken} after "

@@ -185,7 +185,7 @@ def _slips_table(entries: Entries, metric: ObjectiveMetric) -> Table:
                 row.append("")
                 continue
             runs = own[optimizer].tuned
-            train, test = (mean_of(last_values(runs, name)) for name in (_TRAIN, metric.test))
+            train, test = (mean_of(last_values(runs, name)) for name in (_TRAIN, metric.confirmed))
             diverged = sum(run.state == "diverged" for run in runs)
             cell = " / ".join("none" if mean is None else metric.text(mean.estimate) for mean in (train, test))
             row.append(cell + (f", {diverged} of {len(runs)} diverged" if diverged else ""))

@@ -118,7 +118,7 @@ def _suits(adagrad: Cell, best: Cell, ranked: list[Cell], metric: ObjectiveMetri
 
 def _default_scores(cell: Cell, metric: ObjectiveMetric) -> list[float]:
     """Return the test scores of the untuned optimizer."""
-    return [value for run in cell.study.untuned if (value := metric.tested(run)) is not None]
+    return [value for run in cell.study.untuned if (value := metric.confirmed_score(run)) is not None]
 
 
 def _table(material: Material, grid: Mapping[str, Cell], names: list[str], metric: ObjectiveMetric) -> Table:

@@ -109,7 +109,7 @@ def _noise(material: Material) -> float:
 
 def _far(material: Material, entry: Entry) -> int:
     """Return the number of an entry's networks that end far from the noise, dead and diverged ones included."""
-    losses = [run.metrics.get(material.experiment.metric.test, np.nan) for run in entry.tuned]
+    losses = [run.metrics.get(material.experiment.metric.confirmed, np.nan) for run in entry.tuned]
     near = [
         run.state != "diverged" and loss <= _FAR * _noise(material)
         for run, loss in zip(entry.tuned, losses, strict=True)
@@ -130,7 +130,7 @@ def _dead(material: Material, entry: Entry) -> int:
     config = material.configs[entry.studies[0].record.name]
     section = {key: value for key, value in config["dataset"].items() if key not in ("name", "task")}
     zero = float(np.mean(np.square(instantiate(section).test.y.astype(np.float64))))
-    losses = last_values(entry.tuned, material.experiment.metric.test)
+    losses = last_values(entry.tuned, material.experiment.metric.confirmed)
     return int(np.sum(np.abs(losses - zero) < _DEAD_WITHIN * zero))
 
 
@@ -168,7 +168,7 @@ def _deaths_table(material: Material, entries: Mapping[str, Mapping[str, Entry]]
                 row += ["", "", ""]
                 continue
             entry = entries[setting][optimizer]
-            row.append(mean_text(last_values(entry.tuned, metric.test), metric))
+            row.append(mean_text(last_values(entry.tuned, metric.confirmed), metric))
             row += [f"{count(material, entry)} of {len(entry.tuned)}" for count in (_dead, _far)]
         rows.append(tuple(row))
     caption = "At the published rates, the output linear and a ReLU. A dead net puts out 0 for every input; far is a "

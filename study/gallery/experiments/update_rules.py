@@ -136,7 +136,7 @@ def _losses(material: Material, entry: Entry) -> Floats:
 
 
 def _score(material: Material, entry: Entry) -> float:
-    scores = [value for run in entry.tuned if (value := material.experiment.metric.tested(run)) is not None]
+    scores = [value for run in entry.tuned if (value := material.experiment.metric.confirmed_score(run)) is not None]
     return float(np.mean(scores)) if scores else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Figures of the result: test scores by entry, and paired differences."""
+"""Figures of the result: scores of confirmations by entry, and paired differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROW_HEIGHT = 34
 
 
 def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Mapping[str, Style]) -> Figure | None:
-    """Draw every confirmation's test score, the mean with its interval, and the untuned mean; best on top.
+    """Draw every confirmation's score, the mean with its interval, and the untuned mean; best on top.
 
     Args:
         experiment: The experiment, with its entries.
@@ -38,21 +38,21 @@ def scores_figure(experiment: ComparedExperiment, rows: Sequence[Row], look: Map
         y = len(shown) - 1 - place
         style = look[row.label]
         runs = entries[row.label].tuned
-        tests = np.array([value for run in runs if (value := metric.tested(run)) is not None])
+        scores = np.array([value for run in runs if (value := metric.confirmed_score(run)) is not None])
         seeds = [
             f"study seed {study.seed}, confirmation {run.number}"
             for study in entries[row.label].studies
             for run in study.tuned
         ]
-        traces.append(_seeds_trace(tests, seeds, y=y, style=style, name=row.label, digits=metric.hover_format))
+        traces.append(_seeds_trace(scores, seeds, y=y, style=style, name=row.label, digits=metric.hover_format))
         traces += _means(row, metric, y=y, style=style, first=place == 0)
     return Figure(
         name="results",
-        title="Test results",
-        description=f"Mean test {metric.spoken} of each tuned configuration, its 95 % interval, every seed below it; "
-        "circles are the untuned means.",
+        title=f"{metric.confirmed_on.capitalize()} results",
+        description=f"Mean {metric.confirmed_spoken} of each tuned configuration, its 95 % interval, every seed below "
+        "it; circles are the untuned means.",
         traces=traces,
-        x=_value_axis(f"test {metric.spoken}", share=metric.is_share),
+        x=_value_axis(metric.confirmed_spoken, share=metric.is_share),
         y=_names_axis([row.label for row in shown]),
         height=110 + _ROW_HEIGHT * len(shown),
     )
@@ -87,7 +87,7 @@ def differences_figure(experiment: ComparedExperiment, outcome: Outcome, look: M
             each.mean * unit, each.low_holm * unit, each.high_holm * unit, y=y, style=style, name=label, text=text
         )
         traces += [seeds_trace, interval]
-    title = f"{'points' if metric.is_share else f'test {metric.spoken}'} by which {outcome.candidate} is better"
+    title = f"{'points' if metric.is_share else metric.confirmed_spoken} by which {outcome.candidate} is better"
     return Figure(
         name="differences",
         title="Paired differences",

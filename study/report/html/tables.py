@@ -77,7 +77,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     return ReportTable(
-        caption="Mean test result over n confirmation seeds, the best first.",
+        caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, the best first.",
         subject="optimizer",
         headings=[
             RowHeading(
@@ -90,7 +90,7 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             for row in rows
         ],
         columns=[
-            (f"test {metric.spoken}", "strong", [_mean(row.tuned, metric) for row in rows]),
+            (metric.confirmed_spoken, "strong", [_mean(row.tuned, metric) for row in rows]),
             ("95 % interval", "number", [_span(row.tuned, metric) for row in rows]),
             *([over_studies] if any(row.over_studies for row in rows) else []),
             *([diverged] if any(_apart(row) for row in rows) else []),
@@ -175,7 +175,10 @@ def _difference_notes(comparison: Comparison) -> list[str]:
         ]
     if any(each.low_holm == 0 < each.high_holm or each.high_holm == 0 for each in outcome.verdict.differences):
         told.append("An end above or below 0: the sign is significant, and the tests say no more.")
-    won = f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better test result."
+    split = comparison.experiment.metric.confirmed_on
+    won = (
+        f"{outcome.units_text.capitalize()} won: those under which {outcome.candidate} has the better {split} result."
+    )
     return [*told, won]
 
 
@@ -269,17 +272,22 @@ def studies_table(comparison: Comparison, *, link: str) -> ReportTable:
 
 
 def ranks_table(found: AcrossWorkloads) -> ReportTable:
-    """Return mean test results and average ranks over the workloads."""
+    """Return mean results of confirmations and average ranks over the workloads."""
+    splits = sorted({metric.confirmed_on for metric in found.metrics})
     missing = f" Left out because some workload lacks them: {', '.join(found.missing)}." if found.missing else ""
     profile: Column = ("profile score", "number", [f"{score:.2f}" for score in found.profile_scores])
     return ReportTable(
-        caption=f"Mean test results and their average rank; 1 is the best.{missing}",
+        caption=f"Mean {' or '.join(splits)} results and their average rank; 1 is the best.{missing}",
         subject="optimizer",
         headings=[RowHeading(label=label) for label in found.labels],
         columns=[
             ("average rank", "strong", [f"{rank:.2f}" for rank in found.ranks]),
             *(
-                (name, "number", [metric.text(metric.sign * score) for score in scores])
+                (
+                    name if len(splits) == 1 else f"{name} ({metric.confirmed_on})",
+                    "number",
+                    [metric.text(metric.sign * score) for score in scores],
+                )
                 for name, metric, scores in zip(found.experiments, found.metrics, found.scores, strict=True)
             ),
             *([profile] if found.taus.size else []),

@@ -168,7 +168,7 @@ class FitTrainer:
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
             if has_diverged(summary, weights_are_finite=are_finite(model.get_weights())):
                 state = "diverged"
-            if trial.test:
+            if trial.test and len(self._dataset.test):
                 tested = evaluator.evaluate(self._test)
                 summary |= {f"test_{name}": value for name, value in tested.items()}
         return TrialResult(

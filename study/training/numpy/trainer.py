@@ -192,7 +192,7 @@ class NumpyTrainer:
             summary["final_loss"] = self._evaluate(progress, self._loss_sample)["loss"]
             if has_diverged(summary, weights_are_finite=are_finite(progress.parameters)):
                 state = "diverged"
-            if trial.test:
+            if trial.test and len(self._dataset.test):
                 tested = self._evaluate(progress, self._dataset.test)
                 summary |= {f"test_{name}": value for name, value in tested.items()}
         return TrialResult(

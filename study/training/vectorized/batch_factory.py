@@ -160,6 +160,7 @@ class BatchFactory:
                 n_steps=self._n_steps,
                 every_n_steps=self._config.tracking.every_n_steps,
                 shuffle=self._config.task.shuffle,
+                has_test=len(self._dataset.test) > 0,
             )
         return self._data[n_devices]
 

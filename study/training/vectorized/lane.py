@@ -113,6 +113,7 @@ class DeviceData:
         n_steps: Number of steps of a whole training.
         every_n_steps: Also report the loss of every n-th step; None: of no step.
         shuffle: Draw an order for each epoch; otherwise examples come in their stored order. Default True.
+        has_test: False if the test split is empty. Default True.
     """
 
     train: tuple[Tree, ...] | PiecedSplit
@@ -122,6 +123,7 @@ class DeviceData:
     n_steps: int
     every_n_steps: int | None
     shuffle: bool = True
+    has_test: bool = True
 
 
 class CallerError(Exception):

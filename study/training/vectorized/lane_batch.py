@@ -79,7 +79,7 @@ class LaneBatch:
             state = self._initial_state()
             self._measure(state, self._data.loss)
             self._epoch(state, 0, self._data.n_steps)
-            if self.lanes[0].trial.test:
+            if self.lanes[0].trial.test and self._data.has_test:
                 self._measure(state, self._data.test)
 
     def train(self, on_epoch: OnEpoch, together: Together) -> list[TrialResult]:
@@ -265,7 +265,7 @@ class LaneBatch:
         return step_losses(means, seen, first_step=first_step, every_n_steps=self._data.every_n_steps)
 
     def _finish(self) -> None:
-        """Set the state of the lanes that trained to the end, and evaluate confirmations on the test split."""
+        """Set the state of the lanes that trained to the end, and evaluate confirmations on the test split, if any."""
         complete = [
             index for index, lane in enumerate(self.lanes) if lane.state is None and lane.epoch == self._n_epochs
         ]
@@ -275,7 +275,7 @@ class LaneBatch:
         logs, whole, _ = self._measure(state, self._data.loss)
         losses, is_whole = np.asarray(logs["loss"]), np.asarray(whole)
         tested: dict[str, Any] = {}
-        if any(lane.trial.test for lane in self.lanes):
+        if self._data.has_test and any(lane.trial.test for lane in self.lanes):
             measured, _, _ = self._measure(state, self._data.test)
             tested = {f"test_{name}": np.asarray(values) for name, values in measured.items()}
         for index in complete:
