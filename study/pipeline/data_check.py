@@ -13,12 +13,13 @@ from study.config.schema import StudyConfig
 from study.core.errors import DataError, Fault, listed
 from study.core.trees import Tree, named_leaves, same_structure
 from study.datasets import Dataset, Split, pieces
-from study.datasets.preparation.streams import Stream
+from study.datasets.preparation.holdout import is_rule
+from study.datasets.preparation.streams import Stream, is_stream
 from study.pipeline.target_classes import unknown_class_faults
 
 _FORM = (
-    "Return Dataset(name=..., source=..., train=Split(x=..., y=...), validation=Split(x=..., y=...), "
-    "test=Split(x=..., y=...), n_outputs=...) of study.datasets, with NumPy arrays."
+    "Return Dataset(train=Split(x=..., y=...), validation=Split(x=..., y=...), test=Split(x=..., y=...)) of "
+    "study.datasets; validation=0.1 and test=0.2 hold a share of train out."
 )
 _PARTS, _NAMES = ("x", "y", "sample_weight"), ("inputs", "targets", "sample weights")
 # NumPy's kinds of booleans, integers and floating-point numbers.
@@ -108,7 +109,7 @@ class _DataChecker:
             self._add("load()", described(loaded), "a Dataset", _form_advice(loaded))
             return
         splits = {"train": loaded.train, "validation": loaded.validation, "test": loaded.test}
-        widths = self._widths(loaded.n_outputs)
+        widths = None if loaded.n_outputs is None else self._widths(loaded.n_outputs)
         arrays = {name: self._check_split(name, split) for name, split in splits.items()}
         train = arrays["train"]
         if widths is not None and train is not None and {f"y{place}" for place in widths} != train.y.keys():
@@ -124,6 +125,8 @@ class _DataChecker:
             for place, y in checked.y.items():
                 if (width := widths.get(place.removeprefix("y"))) is not None:
                     self._check_targets(f"{name}.{place}", y, width, place=place)
+        if not self.faults and loaded.n_outputs is None:  # it is found from the targets, if these are right
+            self._widths(None)
         if not self.faults:
             self.faults += unknown_class_faults(self._config.task, loaded.train, loaded.validation)
 
@@ -139,7 +142,8 @@ class _DataChecker:
         return found
 
     def _add(self, key: str, value: object, allowed: str, advice: str) -> None:
-        self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
+        if all(fault.key != key for fault in self.faults):
+            self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
 
     def _check_split(self, name: str, split: Any) -> _Arrays | None:
         """Return the arrays of a split; None if their form is wrong. The batches of a stream are checked already."""
@@ -148,7 +152,9 @@ class _DataChecker:
             self._check_weights(name, arrays, values=False)
             return arrays
         if not isinstance(split, Split):
-            self._add(name, described(split), "a Split", f"Write {name}=Split(x=..., y=...), with NumPy arrays.")
+            if not (is_rule(split) and self.faults):  # nothing can be held out of a split that is wrong
+                advice = f"Write {name}=Split(x=..., y=...), with arrays or what NumPy can view as arrays."
+                self._add(name, described(split), "a Split", advice)
             return None
         arrays = _Arrays(split.parts)
         if not arrays.x or not arrays.y:
@@ -325,13 +331,16 @@ def _form_of(array: NDArray[Any]) -> str:
 
 def _form_advice(loaded: Any) -> str:
     """Return the right form, with the way there from what was returned."""
-    module = type(loaded).__module__.partition(".")[0]
+    if isinstance(loaded, tuple) and all(isinstance(pair, tuple) for pair in loaded) and len(loaded) in (2, 3):
+        names = ("train", "test") if len(loaded) == 2 else ("train", "validation", "test")
+        splits = ", ".join(f"{name}=(x_{name}, y_{name})" for name in names)
+        return f"Return Dataset({splits}) of study.datasets."
     if isinstance(loaded, tuple) and len(loaded) == 2:
-        return f"Take a validation split from the training examples. {_FORM}"
-    if module == "pandas":
-        return f"Divide its rows into three splits, and turn columns into arrays by .to_numpy(). {_FORM}"
-    if module == "tensorflow":
-        return f"Turn it into arrays: x, y = map(np.stack, zip(*data.as_numpy_iterator())), without .batch(). {_FORM}"
+        return "Return Dataset(train=(x, y), validation=0.1, test=0.2) of study.datasets: two shares are held out."
+    if is_stream(loaded):
+        return "Return Dataset(train=..., validation=..., test=...) of study.datasets, with a stream for each split."
+    if type(loaded).__module__.partition(".")[0] == "pandas":
+        return f"Divide its columns into inputs and targets: x=frame.drop(columns=[...]), y=frame[...]. {_FORM}"
     return _FORM
 
 

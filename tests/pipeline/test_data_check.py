@@ -133,9 +133,13 @@ def test_targets_of_a_binary_loss_are_probabilities(binary):
 @pytest.mark.parametrize(
     ("loaded", "shown", "advice"),
     [
-        (((1, 2), (3, 4)), "a tuple of 2", "Take a validation split from the training examples. Return Dataset("),
-        (pd.DataFrame({"a": [1.0]}), "a DataFrame of shape (1, 1)", "Divide its rows into three splits"),
-        (tf.data.Dataset.range(3), "a _RangeDataset", "Turn it into arrays: x, y = map(np.stack, zip("),
+        (((1, 2), (3, 4)), "a tuple of 2", "Return Dataset(train=(x_train, y_train), test=(x_test, y_test))"),
+        (pd.DataFrame({"a": [1.0]}), "a DataFrame of shape (1, 1)", "Divide its columns into inputs and targets"),
+        (
+            tf.data.Dataset.range(3),
+            "a _RangeDataset",
+            "Return Dataset(train=..., validation=..., test=...) of study.datasets, with a stream",
+        ),
         (["a", "b"], "a list of 2", "Return Dataset("),
         ({"train": 1}, "a dict of 1", "Return Dataset("),
         (None, "None", "Return Dataset("),
@@ -196,7 +200,7 @@ def test_arrays_of_another_kind_are_told(config, x, told):
 def test_a_pair_is_no_split(config):
     (told,) = faults(config, dataset(validation=(split().x, split().y)))
     assert told == (
-        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with NumPy arrays."
+        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with arrays or what NumPy can view as arrays."
     )
 
 

@@ -1,7 +1,5 @@
 """The many forms that `load()` may return become arrays and three splits."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -187,7 +185,7 @@ def test_other_values_are_left_for_the_check_of_the_data(train):
     assert prepare(Dataset(train=train), BASE, []).train is train
 
 
-def test_arrays_that_numpy_maps_stay_on_disk(tmp_path: Path):
+def test_arrays_that_numpy_maps_stay_on_disk(tmp_path):
     np.save(tmp_path / "x.npy", X)
     found = prepared((np.load(tmp_path / "x.npy", mmap_mode="r"), Y), validation=4, test={"n": 4, "by": "last"})
     assert [isinstance(split.x, np.memmap) for split in (found.train, found.validation, found.test)] == [True] * 3
