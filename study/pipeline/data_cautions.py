@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
-from study.core.trees import leaves
+from study.core.trees import leaves, named_leaves
 from study.datasets import Dataset, Split
 from study.datasets.preparation.streams import Stream
 
@@ -41,8 +41,9 @@ def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
     if any(isinstance(split, Stream) or _n_bytes(split) > _LARGE for split in splits):
         return  # they would have to be read once more
     yield from _shared_examples(config, dataset)
-    if config.task.has_classes and isinstance(dataset.train.y, np.ndarray):
-        yield from _unknown_classes(config, dataset)
+    for place, y in named_leaves(dataset.train.y, "y"):
+        if config.task.takes_classes(place) and isinstance(y, np.ndarray):
+            yield from _unknown_classes(config, dataset, place)
 
 
 def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
@@ -77,24 +78,27 @@ def _n_bytes(split: Split) -> int:
     return sum(array.dtype.itemsize * math.prod(array.shape) for array in leaves(split.parts))
 
 
-def _unknown_classes(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
+def _unknown_classes(config: StudyConfig, dataset: Dataset, place: str) -> Iterator[str]:
     """Find classes that training lacks, as in sorted data, and training examples of one class alone.
 
     For one class of each example, the check of the data refuses such a validation split.
     """
-    known = np.unique(dataset.train.y)
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    targets = {name: np.asarray(dict(named_leaves(split.y, "y"))[place]) for name, split in splits.items()}
+    of = "" if place == "y" else f" in {place}"
+    known = np.unique(targets.pop("train"))
     if len(known) == 1:
         yield (
-            f"dataset={config.dataset.name}: all training examples are of the class {known[0]:g}, so that there is "
-            "nothing to learn. Shuffle the examples before load() splits them."
+            f"dataset={config.dataset.name}: all training examples are of the class {known[0]:g}{of}, so that there "
+            "is nothing to learn. Shuffle the examples before load() splits them."
         )
         return
-    for name, split in (("validation", dataset.validation), ("test", dataset.test)):
-        is_unknown = ~np.isin(split.y, known)
-        if len(split) and is_unknown.mean() > _FEW:
+    for name, y in targets.items():
+        is_unknown = ~np.isin(y, known)
+        if len(y) and is_unknown.mean() > _FEW:
             yield (
-                f"dataset={config.dataset.name}: {_classes(split.y[is_unknown])} of {name} ({is_unknown.sum()} of its "
-                f"{len(split)} examples) are not in train, so no model can learn them. Shuffle the examples before "
+                f"dataset={config.dataset.name}: {_classes(y[is_unknown])} of {name}{of} ({is_unknown.sum()} of its "
+                f"{len(y)} examples) are not in train, so no model can learn them. Shuffle the examples before "
                 "load() splits them."
             )
 

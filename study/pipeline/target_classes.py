@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from study.config.task import Task
 from study.core.errors import Fault
-from study.core.trees import named_leaves
+from study.core.trees import leaves, named_leaves
 from study.datasets import Split, pieces
 from study.datasets.preparation.streams import Stream
 
+# Number of axes of windows of tokens, with the examples first.
+_TOKEN_AXES = 2
 # Number of classes that a message shows.
 _SHOWN = 5
 _ADVICE = (
@@ -26,7 +28,8 @@ _ADVICE = (
 def unknown_class_faults(task: Task, train: Split | Stream, validation: Split | Stream) -> list[Fault]:
     """Return a fault for each output whose validation targets have classes that no training example has.
 
-    This is for targets of one class index for each example. In sequences, such as texts, rare words are usual.
+    This is for targets of one class index for each example. In texts, as inputs or targets, rare words are usual: they
+    are no fault.
 
     Args:
         task: The task.
@@ -34,8 +37,10 @@ def unknown_class_faults(task: Task, train: Split | Stream, validation: Split | 
         validation: The validation split, checked.
     """
     faults = []
-    for place, _ in named_leaves(validation.first(1).y, "y"):
-        if not task.takes_classes(place):
+    first = validation.first(1)
+    has_tokens = any(array.dtype.kind in "iu" and array.ndim == _TOKEN_AXES for array in leaves(first.x))
+    for place, _ in named_leaves(first.y, "y"):
+        if has_tokens or not task.takes_classes(place):
             continue
         known, found = (class_counts(split, place, as_indices=True) for split in (train, validation))
         if known is None or found is None or not (unknown := sorted(found.keys() - known.keys())):

@@ -67,6 +67,23 @@ def test_sorted_classes(compose):
     assert "the examples of class 2 of test (25 of its 25 examples) are not in train" in test
 
 
+def test_sorted_classes_of_one_of_several_outputs(compose):
+    words = (
+        "~dataset.task.loss",
+        "+dataset.task.loss={digit:{_target_:keras.losses.SparseCategoricalCrossentropy,from_logits:true},"
+        "size:{_target_:keras.losses.MeanSquaredError}}",
+        "~dataset.task.metrics",
+        "objective.metric=val_digit_loss",
+    )
+    plain = dataset(*APART, y=np.sort(np.arange(100) % 3))
+    splits = {
+        name: replace(split, y={"digit": split.y, "size": split.x[:, 0]})
+        for name, split in (("train", plain.train), ("validation", plain.validation), ("test", plain.test))
+    }
+    _, test = cautions(compose, replace(plain, **splits), *words)
+    assert "the examples of class 2 of test in y.digit (25 of its 25 examples) are not in train" in test
+
+
 def test_one_class_alone(compose):
     (told,) = cautions(compose, dataset(*APART, y=np.ones(100, int)))
     assert "all training examples are of the class 1" in told

@@ -422,6 +422,13 @@ def test_a_class_that_training_lacks_is_refused_in_one_of_several_outputs(severa
     assert told.startswith("validation.y.digit[2]=2: expected a class that the training split has")
 
 
+def test_texts_may_go_on_with_words_that_training_lacks(config):
+    windows = np.zeros((6, 4), np.int32)
+    train, other = (Split(x=windows, y=np.full(6, label, np.int32)) for label in (0, 1))
+    whole = dataset(train=train, validation=other, test=other)
+    assert check_data(config, whole) is whole
+
+
 def test_sequences_may_have_tokens_that_training_lacks(config):
     x = np.zeros((4, 3, 2), np.float32)
     train, other = (Split(x=x, y=np.full((4, 3), label, np.int32)) for label in (0, 1))

@@ -97,7 +97,7 @@ def reasons(*configs):
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What the check of comparability reads of a study."""
+    """A study as far as the check of comparability reads it."""
 
     name: str
     run_id: str
