@@ -164,7 +164,7 @@ def gather(
     if not started:
         raise StudyError(
             f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
-            f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` "
+            f"{'1 study' if len(records) == 1 else f'{len(records)} studies'} and no trial. Run one with `study run`, or name another experiment; `study list` "
             "shows them all."
         )
     refuse_faults(experiment, started)

@@ -164,7 +164,10 @@ def test_a_model_that_cannot_be_built_on_the_first_backend_goes_to_the_other(cho
     assert choice.reason.startswith("it does not work on jax (")
 
 
-def test_unknown_costs_are_told(choose):
+def test_unknown_costs_are_told(choose, own, monkeypatch):
+    empty = own / "recorded.json"
+    empty.write_text('{"machines": {"recorded": {}}}')
+    monkeypatch.setattr("study.training.auto_costs._RECORDED", empty)
     keep_measured("cpu", Speed(start_s=1.0, gflops=1.0, n_cores=1), {"jax": 1.0}, {"dense": []})
     (choice,) = choose("model=mlp")
     reason = "costs on a CPU are not known; `study doctor --measure` measures them"
