@@ -163,7 +163,7 @@ def find_facts(device: Device) -> Facts | None:
         unread = str(error)
     recorded = _read(_RECORDED)["recorded"].get(device)
     if entry is not None:
-        return _completed(entry, recorded)
+        return _completed(entry, recorded or {"costs": {}, "starts": {}})
     if recorded is None:
         return None
     source = "costs recorded on another machine" + (f" ({unread})" if unread else "")
@@ -209,15 +209,18 @@ def keep_measured(
     return path
 
 
-def _completed(entry: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Facts:
-    """Return the facts of an entry of this machine; kinds that it lacks have the recorded costs, if there are any."""
-    costs = {kind: known for kind, known in entry["costs"].items() if known}
-    added = {} if recorded is None else {kind: each for kind, each in recorded["costs"].items() if kind not in costs}
+def _completed(entry: Mapping[str, Any], recorded: Mapping[str, Any]) -> Facts:
+    """Return the facts of an entry of this machine; kinds that it lacks have the recorded costs."""
     source = f"`study doctor --measure` on {entry['date']}"
-    if added:
-        source += f"; {', '.join(added)}: recorded on another machine"
-        entry = {**entry, "costs": {**costs, **added}, "starts": {**recorded["starts"], **entry["starts"]}}
-    return _facts(entry, source=source)
+    measured = {kind: known for kind, known in entry["costs"].items() if known}
+    added = {kind: known for kind, known in recorded["costs"].items() if kind not in measured}
+    if not added:
+        return _facts(entry, source=source)
+    starts = {**recorded["starts"], **entry["starts"]}
+    return _facts(
+        {**entry, "costs": {**measured, **added}, "starts": starts},
+        source=f"{source}; {', '.join(added)}: recorded on another machine",
+    )
 
 
 def _facts(entry: Mapping[str, Any], *, source: str, unread: str = "") -> Facts:

@@ -56,7 +56,7 @@ def test_kinds_that_were_not_measured_here_keep_their_recorded_costs():
 
 
 def test_a_machine_of_which_all_kinds_were_measured_names_no_other():
-    keep_measured("cpu", SPEED, {"jax": 1.5}, dict.fromkeys(KINDS, [COST]))
+    keep_measured("cpu", SPEED, {"jax": 1.5}, {kind: [COST] for kind in KINDS})
     facts = find_facts("cpu")
     assert facts.costs == dict.fromkeys(KINDS, (COST,))
     assert facts.starts == {"jax": 1.5}
