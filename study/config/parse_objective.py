@@ -46,7 +46,7 @@ def read_metrics(read: Reader, of: str) -> tuple[Metric, ...]:
             advice = f"{did_you_mean(metric, metric_names())} Or write _target_ and name."
             read.fault(key, metric, allowed="the name of a metric of Keras", advice=advice)
         name = metric if isinstance(metric, str) else str(metric["name"])
-        if name in _RECORDED or name.startswith(("test_", "best_")):
+        if is_taken(name):
             advice = "Give it another name."
             allowed = "a name that is not recorded of every run, and without test_ or best_ in front"
             read.fault(key, name, allowed=allowed, advice=advice)
@@ -56,6 +56,15 @@ def read_metrics(read: Reader, of: str) -> tuple[Metric, ...]:
         names.add(name)
         metrics.append(metric)
     return tuple(metrics)
+
+
+def is_taken(name: str) -> bool:
+    """Return whether a name in MLflow is that of a number of every run, or of a result on the test split.
+
+    Args:
+        name: The name of a metric.
+    """
+    return name in _RECORDED or name.startswith(("test_", "best_"))
 
 
 def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
@@ -95,8 +104,8 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
 
 def _facts(metric: str, task: Task) -> MetricFacts:
     """Return the facts of a metric of the task, or of a loss."""
-    found = task.find_metric(metric)
-    return LOSS if found is None else facts_of(found)
+    found = task.find_watched(metric)
+    return LOSS if found is None or found.metric is None else facts_of(found.metric)
 
 
 def _check_direction(read: Reader, metric: str, direction: str, facts: MetricFacts) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.config.arguments import section_faults
 from study.config.logits import logits_faults
-from study.config.parse_objective import read_metrics
+from study.config.parse_objective import is_taken, read_metrics
 from study.config.reader import Reader, is_number
 from study.config.task import BALANCED, Metric, Task, has_target
 
 _TASK = "dataset.task"
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 
 
 def read_task(read: Reader, *, recorded: bool) -> Task:
@@ -21,8 +23,9 @@ def read_task(read: Reader, *, recorded: bool) -> Task:
         read: The reader, which collects faults.
         recorded: True for a config from a store, whose sections are not checked again.
     """
+    n_before = len(read.faults)
     loss = read.section(f"{_TASK}.loss")
-    outputs = () if has_target(loss) else tuple(map(str, loss))
+    outputs = _outputs(read, loss)
     metrics = _metrics(read, f"{_TASK}.metrics", outputs)
     weighted = _metrics(read, f"{_TASK}.weighted_metrics", outputs)
     task = Task(
@@ -36,7 +39,21 @@ def read_task(read: Reader, *, recorded: bool) -> Task:
     )
     if not recorded:
         _check_sections(read, task)
+        if len(read.faults) == n_before:  # otherwise a name may be at fault twice
+            _check_names(read, task)
     return task
+
+
+def _outputs(read: Reader, loss: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the names of several outputs; empty if there is one loss."""
+    if has_target(loss):
+        return ()
+    for name, section in loss.items():
+        if not _NAME.fullmatch(str(name)):
+            allowed = "the name of an output: a letter, then letters, digits and underscores"
+            advice = "For a model that returns a tuple, write the names of its output layers, in their order."
+            read.fault(f"{_TASK}.loss.{name}", section.get("_target_"), allowed=allowed, advice=advice)
+    return tuple(map(str, loss))
 
 
 def _metrics(read: Reader, key: str, outputs: Sequence[str]) -> Sequence[Metric] | dict[str, Sequence[Metric]]:
@@ -112,9 +129,22 @@ def _check_sections(read: Reader, task: Task) -> None:
     for output, loss in task.losses.items():
         dotted = f".{output}" if output else ""
         read.faults += section_faults(f"{_TASK}.loss{dotted}", loss)
-        for kind, metrics in (("metrics", task.metrics), ("weighted_metrics", task.weighted_metrics)):
-            of_output = metrics.get(output, ()) if isinstance(metrics, Mapping) else metrics
+        for kind in ("metrics", "weighted_metrics"):
+            of_output = task.metrics_of(output, weighted=kind == "weighted_metrics")
             key = f"{_TASK}.{kind}{dotted}"
             for position, metric in enumerate(of_output):
                 read.faults += section_faults(f"{key}.{position}", metric) if isinstance(metric, Mapping) else []
             read.faults += logits_faults(loss, of_output, key=key)
+
+
+def _check_names(read: Reader, task: Task) -> None:
+    """Refuse losses and metrics whose names, as Keras makes them, are taken or not distinct."""
+    names = [each.name for each in task.watched()]
+    for name in dict.fromkeys(names):
+        if "" not in task.losses and (is_taken(name) or name.startswith("val_")):
+            allowed = "names of outputs that lead to other names than those of numbers that every run has"
+            read.fault(f"{_TASK}.loss", name, allowed=allowed, advice="Rename the output in model, data and task.")
+        elif (n := names.count(name)) > 1:
+            allowed = f"losses and metrics of different names: {n} of them would have this one"
+            key = f"{_TASK}.weighted_metrics" if "" in task.losses else f"{_TASK}.loss"
+            read.fault(key, name, allowed=allowed, advice="Give one of them another name.")

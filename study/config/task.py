@@ -16,10 +16,28 @@ ClassWeight = str | Mapping[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A loss or a metric with the name that Keras gives it.
+
+    Attributes:
+        name: The name, such as `digit_accuracy`.
+        output: Name of the output. Default: empty, for a model of one output and for the sum of all losses.
+        metric: The metric. None (the default): it is a loss.
+        is_weighted: Count each example with its sample weight. Default False; True only for a metric.
+    """
+
+    name: str
+    output: str = ""
+    metric: Metric | None = None
+    is_weighted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A task on a data set: the loss to train on and the metrics to watch.
 
-    For a model of several outputs, loss and metrics are given by the output's name.
+    For a model of several outputs, loss and metrics are given by the output's name. It is a key of the dict that the
+    model returns, or, where it returns a tuple, the name of an output layer; the losses are then in its order.
 
     Attributes:
         loss: The loss: `_target_` and its arguments; for several outputs, such a section for each.
@@ -59,43 +77,64 @@ class Task:
         Args:
             place: `y`, or `y.NAME` for one of several outputs.
         """
-        loss = self.losses.get(place.removeprefix("y").removeprefix("."), {})
+        loss = self.losses.get(self.output_at(place), {})
         return str(loss.get("_target_")).endswith("SparseCategoricalCrossentropy")
 
-    def metrics_of(self, output: str) -> tuple[Metric, ...]:
-        """Return the metrics of an output beside its loss, weighted ones included.
+    def output_at(self, place: str) -> str:
+        """Return the name of the output whose targets are at a place; empty for a model of one output.
+
+        Targets in a tuple are in the order of the losses.
+
+        Args:
+            place: `y`, `y.NAME`, or `y.0` for the first array of a tuple.
+        """
+        name, names = place.removeprefix("y").removeprefix("."), list(self.losses)
+        is_position = name.isdecimal() and name not in names and int(name) < len(names)
+        return names[int(name)] if is_position else name
+
+    def metrics_of(self, output: str, *, weighted: bool) -> Sequence[Metric]:
+        """Return the metrics of an output beside its loss.
 
         Args:
             output: Name of the output; empty for a model of one output.
+            weighted: Return those that count each example with its sample weight, otherwise those that do not.
         """
-        return tuple(metric for metrics in (self.metrics, self.weighted_metrics) for metric in _of(metrics, output))
+        metrics = self.weighted_metrics if weighted else self.metrics
+        if isinstance(metrics, Mapping):
+            return metrics.get(output, ())
+        return () if output else metrics
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The metrics of an epoch as Keras names them, validation included."""
-        names = ["loss"]
-        for output in self.losses:
-            prefix = f"{output}_" if output else ""
-            names += [f"{output}_loss"] if output else []
-            plain = [name_of(metric) for metric in _of(self.metrics, output)]
-            names += [f"{prefix}{name}" for name in plain]
-            weighted = [name_of(metric) for metric in _of(self.weighted_metrics, output)]
-            names += [f"{prefix}weighted_{name}" if name in plain else f"{prefix}{name}" for name in weighted]
+        names = [each.name for each in self.watched()]
         return (*names, *(f"val_{name}" for name in names))
 
-    def find_metric(self, name: str) -> Metric | None:
-        """Return the metric of a name that Keras gives it, such as `val_digit_accuracy`; None for a loss.
+    def watched(self) -> list[Watched]:
+        """Return each loss and metric with the name that Keras 3.15 gives it.
+
+        The name of one of several outputs is put before those of its loss and metrics. A weighted metric has
+        `weighted_` before its own name if another metric of the output has that name.
+        """
+        found = [Watched(name="loss")]
+        for output in self.losses:
+            prefix = f"{output}_" if len(self.losses) > 1 else ""
+            found += [Watched(name=f"{prefix}loss", output=output)] if prefix else []
+            plain = {name_of(metric): metric for metric in self.metrics_of(output, weighted=False)}
+            found += [Watched(name=f"{prefix}{name}", output=output, metric=plain[name]) for name in plain]
+            for metric in self.metrics_of(output, weighted=True):
+                own = f"weighted_{name_of(metric)}" if name_of(metric) in plain else name_of(metric)
+                found.append(Watched(name=f"{prefix}{own}", output=output, metric=metric, is_weighted=True))
+        return found
+
+    def find_watched(self, name: str) -> Watched | None:
+        """Return the loss or the metric of a name; None for an unknown name.
 
         Args:
-            name: The name.
+            name: The name, such as `val_digit_accuracy`.
         """
-        own = name.removeprefix("val_")
-        for output in self.losses:
-            prefix = f"{output}_" if output else ""
-            for metric in self.metrics_of(output):
-                if own in (f"{prefix}{name_of(metric)}", f"{prefix}weighted_{name_of(metric)}"):
-                    return metric
-        return None
+        by_name = {each.name: each for each in self.watched()}
+        return by_name.get(name.removeprefix("val_").removeprefix("test_"))
 
 
 def has_target(section: Mapping[Any, Any]) -> bool:
@@ -114,9 +153,3 @@ def name_of(metric: Metric) -> str:
         metric: A name in Keras, or a section with a `name`.
     """
     return metric if isinstance(metric, str) else str(metric["name"])
-
-
-def _of(metrics: Sequence[Metric] | Mapping[str, Sequence[Metric]], output: str) -> Sequence[Metric]:
-    if isinstance(metrics, Mapping):
-        return metrics.get(output, ())
-    return () if output else metrics

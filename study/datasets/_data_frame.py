@@ -70,13 +70,12 @@ class TablePlan:
         return {"validation": self.validation, "test": self.test}
 
 
-def table_dataset(table: JoinedTable, plan: TablePlan, *, name: str) -> Dataset:
+def table_dataset(table: JoinedTable, plan: TablePlan) -> Dataset:
     """Turn a table into a data set; all statistics come from the training rows.
 
     Args:
         table: The rows of all files.
         plan: The use of its columns, and the splits.
-        name: Name of the data set.
 
     Returns:
         A data set with x of shape (n_rows, n_inputs), float32, and y of shape (n_rows,), int32, for classes, or
@@ -89,9 +88,12 @@ def table_dataset(table: JoinedTable, plan: TablePlan, *, name: str) -> Dataset:
     frame, file, n_train = table.frame, table.files, table.n_train
     named = _named_columns(frame, plan)
     _check_columns(frame, named, file=file)
+    for column, key in named.items():
+        if key.endswith(".column"):
+            _refuse_missing(frame[column].isna().to_numpy(), f"{file}, column {column!r} ({key})")
     classes, targets = _targets(frame[plan.target], plan, file=file)
     weights = None if plan.weight is None else _weights(frame[plan.weight], file=file)
-    held_out = hold_out_missing(
+    held_out, remarks = hold_out_missing(
         n_train,
         present=table.own,
         validation=_with_values(plan.validation, frame[:n_train]),
@@ -109,7 +111,8 @@ def table_dataset(table: JoinedTable, plan: TablePlan, *, name: str) -> Dataset:
         split: Split(x=x[chosen], y=targets[chosen], sample_weight=None if weights is None else weights[chosen])
         for split, chosen in rows.items()
     }
-    return assemble(splits, name=name, source=file, n_outputs=1 if classes is None else len(classes))
+    n_outputs = 1 if classes is None else len(classes)
+    return assemble(splits, source=file, n_outputs=n_outputs, remarks=remarks)
 
 
 def _named_columns(frame: Any, plan: TablePlan) -> dict[str, str]:

@@ -21,13 +21,12 @@ MOST_IN_MEMORY = 1 << 29
 # Classes that a message names at most.
 _NAMED_CLASSES = 5
 
-
 Indices = NDArray[np.integer[Any]]
 
 
 def hold_out_missing(
     n: int, *, present: Collection[str], validation: Rule, test: Rule, seed: int, labels: NDArray[Any] | None
-) -> dict[str, Indices]:
+) -> tuple[dict[str, Indices], tuple[str, ...]]:
     """Divide the training examples among the splits that have no data of their own.
 
     Args:
@@ -35,12 +34,12 @@ def hold_out_missing(
         present: Names of the splits that have data of their own: `validation`, `test`, both or none of them.
         validation: Rule of the validation split.
         test: Rule of the test split.
-        seed: Seed of random draws.
+        seed: Seed of a validation split that is drawn.
         labels: Class of each training example, shape (n,); None: the targets are no classes.
 
     Returns:
         Indices of the training examples of each split: of `train`, and of those that are not present; without `test`
-        if there is to be no test split.
+        if there is to be no test split. And sentences on a test split that was held out.
     """
     parts = divide(
         n,
@@ -50,7 +49,7 @@ def hold_out_missing(
         labels=labels,
     )
     found = {"train": parts.train, "validation": parts.validation, "test": None if test == NO_TEST else parts.test}
-    return {name: indices for name, indices in found.items() if indices is not None}
+    return {name: indices for name, indices in found.items() if indices is not None}, parts.remarks
 
 
 def refuse_unseen_classes(
@@ -78,20 +77,20 @@ def refuse_unseen_classes(
             )
 
 
-def assemble(splits: Mapping[str, Split], *, name: str, source: str, n_outputs: int) -> Dataset:
-    """Return the data set of splits, perhaps without a test split.
+def assemble(splits: Mapping[str, Split], *, source: str, n_outputs: int, remarks: tuple[str, ...] = ()) -> Dataset:
+    """Return the data set of splits, perhaps without a test split; its name is that in the config.
 
     Args:
         splits: The splits: `train`, `validation` and perhaps `test`.
-        name: Name of the data set.
         source: Origin of the data, in words or as a path.
         n_outputs: Width of a model's output.
+        remarks: Sentences for readers of the results. Default: none.
     """
     return Dataset(
-        name=name,
         source=source,
         train=splits["train"],
         validation=splits["validation"],
         test=splits.get("test", NO_TEST),
         n_outputs=n_outputs,
+        remarks=remarks,
     )

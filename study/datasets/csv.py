@@ -58,11 +58,11 @@ def load(
             training rows miss some. In the column itself the median of the training rows stands for it. Default True.
         scale_target: Scale numbers to predict to mean 0 and standard deviation 1, by the training rows. Default False.
         weight: Column with the weight of each row. Default None: each row counts as one.
-        validation: Share of the rows that are left after the test split, number of first rows, or a mapping such as
-            `{share: 0.1, by: group, column: patient}` or `{path: FILE}`: a file of its own, whose path starts at the
-            folder of the first one. Default 0.1.
-        test: The same for the test split, of all rows; `none`: no test split. Default 0.2.
-        split_seed: Seed of random draws, at least 0.
+        validation: Share of the rows, number of first rows, or a mapping such as `{share: 0.1, by: group,
+            column: patient}` or `{path: FILE}`: a file of its own, whose path starts at the folder of the first one.
+            Default 0.1.
+        test: The same for the test split, which is taken first; `none`: no test split. Default 0.2.
+        split_seed: Seed of a validation split that is drawn, at least 0.
 
     Returns:
         A data set with x of shape (n, n_inputs), float32, and y of shape (n,), int32, for classes in the order of the
@@ -87,7 +87,7 @@ def load(
     )
     refuse(_separator_fault(separator))
     table = read_table(path, plan.rules, read=partial(_read, separator=separator), expected=_EXPECTED)
-    return table_dataset(table, plan, name="csv")
+    return table_dataset(table, plan)
 
 
 def whereabouts() -> Whereabouts:

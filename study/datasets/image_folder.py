@@ -23,6 +23,9 @@ from study.datasets._picture_files import PictureFiles, common_size, decode, fin
 
 IDENTIFICATIONS = ("contents", "times")
 CHANNELS = {"rgb": 3, "grey": 1}
+_BY_TIMES = (
+    "Pictures that were decoded before are recognized by path, size and time of the last change, not by contents."
+)
 _EXPECTED = "a folder with a folder of PNG or JPEG files for each class"
 
 
@@ -55,10 +58,10 @@ def load(
         color: `rgb`: three channels; `grey`: one. Default `rgb`.
         identify: Way to recognize pictures that are decoded already: by their `contents`, or by `times`, which is
             quicker: by their paths, sizes and times of the last change. Default `contents`.
-        validation: Share of the pictures that are left after the test split, number of first pictures, or a mapping
-            such as `{share: 0.1, by: stratified}`. Default 0.1.
-        test: The same for the test split, of all pictures; `none`: no test split. Default 0.2.
-        split_seed: Seed of random draws, at least 0.
+        validation: Share of the pictures, number of first pictures, or a mapping such as `{share: 0.1, by:
+            stratified}`. Default 0.1.
+        test: The same for the test split, which is taken first; `none`: no test split. Default 0.2.
+        split_seed: Seed of a validation split that is drawn, at least 0.
 
     Returns:
         A data set with x of shape (n, height, width, channels), float32 from 0 to 1, and y of shape (n,), int32.
@@ -76,7 +79,7 @@ def load(
     folder = existing_path(path, expected=_EXPECTED, is_folder=True)
     files = find_pictures(folder, expected=_EXPECTED)
     train = files.splits["train"]
-    held_out = hold_out_missing(
+    held_out, remarks = hold_out_missing(
         len(train),
         present=files.splits,
         validation=validation,
@@ -88,8 +91,12 @@ def load(
     refuse_unseen_classes(files.classes, files.labels, rows, source=str(folder))
     height, width = common_size(files) if size is None else (size, size) if isinstance(size, int) else size
     shape = (height, width, CHANNELS[color])
-    splits, identified = _splits(files, rows, shape, by_times=identify == "times")
-    return assemble(splits, name="image_folder", source=f"{folder}{identified}", n_outputs=len(files.classes))
+    splits = _splits(files, rows, shape, by_times=identify == "times")
+    source = str(folder)
+    if identify == "times" and isinstance(splits["train"].x, ScaledPictures):
+        source += ", identified by size and time"
+        remarks += (_BY_TIMES,)
+    return assemble(splits, source=source, n_outputs=len(files.classes), remarks=remarks)
 
 
 def whereabouts() -> Whereabouts:
@@ -99,16 +106,14 @@ def whereabouts() -> Whereabouts:
 
 def _splits(
     files: PictureFiles, rows: Mapping[str, Indices], shape: ImageShape, *, by_times: bool
-) -> tuple[dict[str, Split], str]:
-    """Return the splits, and words for the source on how the pictures were identified."""
+) -> dict[str, Split]:
+    """Return the splits, with many pictures on disk."""
     n_bytes = len(files.paths) * math.prod(shape) * np.dtype(np.float32).itemsize
     if n_bytes <= MOST_IN_MEMORY:
         pixels = np.concatenate(list(decode(files, shape)))
-        whole = {split: Split(x=scaled_to_unit(pixels[each]), y=files.labels[each]) for split, each in rows.items()}
-        return whole, ""
+        return {split: Split(x=scaled_to_unit(pixels[each]), y=files.labels[each]) for split, each in rows.items()}
     decoded = open_decoded(files, shape, by_times=by_times)
-    lazy = {split: Split(x=ScaledPictures(decoded, each), y=files.labels[each]) for split, each in rows.items()}
-    return lazy, ", identified by size and time" if by_times else ""
+    return {split: Split(x=ScaledPictures(decoded, each), y=files.labels[each]) for split, each in rows.items()}
 
 
 def _size_fault(size: Any) -> Fault | None:

@@ -48,7 +48,7 @@ def load(
         validation: Rule of the validation split, if the file has no `x_validation`: a share of the training examples,
             a number of first examples, or a mapping. Default 0.1.
         test: Rule of the test split, if the file has no `x_test`; `none`: no test split. Default 0.2.
-        split_seed: Seed of random draws, at least 0.
+        split_seed: Seed of a validation split that is drawn, at least 0.
 
     Returns:
         A data set with x of shape (n, ...), float32 (or int32 for unscaled whole numbers), and y of shape (n,), int32,
@@ -64,11 +64,11 @@ def load(
     splits, n_outputs = _with_targets(splits, file=file)
     train = splits["train"]
     labels = train.y if train.y.ndim == 1 else None
-    rows = hold_out_missing(
+    rows, remarks = hold_out_missing(
         len(train), present=splits, validation=validation, test=test, seed=split_seed, labels=labels
     )
     splits |= {name: train.take(chosen) for name, chosen in rows.items()}
-    return assemble(_scaled(splits, scaling, file=file), name="npz", source=str(file), n_outputs=n_outputs)
+    return assemble(_scaled(splits, scaling, file=file), source=str(file), n_outputs=n_outputs, remarks=remarks)
 
 
 def whereabouts() -> Whereabouts:

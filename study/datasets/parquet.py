@@ -48,7 +48,7 @@ def load(
         weight: Column with the weight of each row. Default None: each row counts as one.
         validation: Rule of the validation split. Default 0.1.
         test: Rule of the test split. Default 0.2.
-        split_seed: Seed of random draws, at least 0.
+        split_seed: Seed of a validation split that is drawn, at least 0.
 
     `study.datasets.csv.load` describes these arguments in full.
 
@@ -73,7 +73,7 @@ def load(
         split_seed=split_seed,
     )
     table = read_table(path, plan.rules, read=_read, expected=_EXPECTED)
-    return table_dataset(table, plan, name="parquet")
+    return table_dataset(table, plan)
 
 
 def whereabouts() -> Whereabouts:

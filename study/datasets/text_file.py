@@ -56,11 +56,11 @@ def load(
             which no token is in two examples.
         vocabulary: Largest number of different tokens. Number 0 stands for all unknown ones; the others are the most
             frequent tokens of the training split, in this order. Default 1000, which bytes never need.
-        validation: Share of the examples that are left after the test split, taken at their end; a number of first
+        validation: Share of the examples, taken at the end of those that the test split leaves; a number of first
             examples; or a mapping such as `{share: 0.1, by: random}`, `by` one of `first`, `last` and `random`.
             Default 0.1.
-        test: The same for the test split, of all examples; `none`: no test split. Default 0.1.
-        split_seed: Seed of random draws, at least 0.
+        test: The same for the test split, which is taken first; `none`: no test split. Default 0.1.
+        split_seed: Seed of a validation split that is drawn, at least 0.
 
     Examples of training that share a token with one of validation or test are left out, and so are those of validation
     that share one with test.
@@ -90,12 +90,12 @@ def load(
         found, expected = f"{len(codes)} {tokens}", f"at least {2 * step + window + 1}, for an example of each split"
         raise data_error(file, found=found, expected=expected, advice="Lower dataset.window, or give a longer text.")
     rules = {"validation": _at_the_end(validation), "test": _at_the_end(test)}
-    rows = hold_out_missing(len(starts), present=(), seed=split_seed, labels=None, **rules)
+    rows, remarks = hold_out_missing(len(starts), present=(), seed=split_seed, labels=None, **rules)
     kept = _without_shared_tokens({split: starts[chosen] for split, chosen in rows.items()}, len(codes), window=window)
     _refuse_empty(kept, file)
     numbered, n_outputs = _numbered(codes, kept["train"], window=window, vocabulary=vocabulary)
     splits = {split: _split(numbered, left, window=window) for split, left in kept.items()}
-    return assemble(splits, name="text_file", source=str(file), n_outputs=n_outputs)
+    return assemble(splits, source=str(file), n_outputs=n_outputs, remarks=remarks)
 
 
 def whereabouts() -> Whereabouts:

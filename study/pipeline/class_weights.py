@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.config.task import BALANCED, Task
-from study.core.errors import Fault
+from study.core.errors import DataError, Fault
 from study.core.trees import Tree, flattened, mapped, named_leaves
-from study.datasets import Dataset, Split
+from study.datasets import Dataset, Split, pieces
 from study.datasets.preparation.streams import Stream
+from study.pipeline.target_classes import class_counts, classes_of
 
 _KEY = "dataset.task.class_weight"
+_OWN = "Give sample weights in load()."
+# Number of examples of a stream at which the form of its targets is looked at.
+_FIRST = 100
 
 
 def with_class_weights(task: Task, dataset: Dataset) -> Dataset:
@@ -28,16 +32,16 @@ def with_class_weights(task: Task, dataset: Dataset) -> Dataset:
 
     Args:
         task: The task, with its class weights.
-        dataset: The study's data set, checked.
+        dataset: The study's data set, checked, without a fault of its class weights.
     """
     if task.class_weight is None:
         return dataset
-    tables = {place: _table(weights, dataset.train, place) for place, weights in _by_place(task).items()}
-    if isinstance(dataset.train, Stream):
-        return replace(dataset, train=cast(Split, dataset.train.weighted(partial(_factors, tables))))
     train = dataset.train
-    factors = _factors(tables, mapped(np.asarray, train.y))
-    weight = factors if train.sample_weight is None else _product(train.sample_weight, factors)
+    weighed = {place: _Weighed(task, train, place, weights) for place, weights in _by_place(task, train).items()}
+    if isinstance(train, Stream):
+        return replace(dataset, train=cast(Split, train.weighted(partial(_factors, weighed))))
+    factors = _factors(weighed, mapped(_whole, train.y))
+    weight = factors if train.sample_weight is None else _product(mapped(_whole, train.sample_weight), factors)
     return replace(dataset, train=replace(train, sample_weight=weight))
 
 
@@ -48,80 +52,121 @@ def class_weight_faults(task: Task, dataset: Dataset) -> list[Fault]:
         task: The task, with its class weights.
         dataset: The study's data set, checked.
     """
-    faults = []
-    for place, weights in _by_place(task).items():
-        key = _KEY + place.removeprefix("y")
-        found = _counts(dataset.train, place)
-        if found is None:
+    faults, train = [], dataset.train
+    for place, weights in _by_place(task, train).items():
+        output = task.output_at(place)
+        key = f"{_KEY}.{output}" if output else _KEY
+        counts = class_counts(train, place, as_indices=task.takes_classes(place))
+        y = dict(named_leaves(train.first(_FIRST).y, "y")).get(place)
+        if y is None:
+            advice = "Correct the name, or the targets."
+            faults.append(Fault(key=key, value=str(weights), allowed="targets of this output", advice=advice))
+        elif counts is None and (not isinstance(train, Stream) or _classes(task, place, y) is None):
             allowed = "none, since the targets are no class indices and no rows with a single 1"
-            faults.append(Fault(key=key, value=str(weights), allowed=allowed, advice="Give sample weights in load()."))
-            continue
-        known = range(dict(named_leaves(dataset.n_outputs, "y")).get(place, max(found) + 1))
-        for name in weights if isinstance(weights, Mapping) else ():
-            if int(name) not in known:
-                allowed = f"classes from 0 to {len(known) - 1}"
-                advice = "Correct the class index."
-                faults.append(Fault(key=f"{key}.{name}", value=weights[name], allowed=allowed, advice=advice))
+            faults.append(Fault(key=key, value=str(weights), allowed=allowed, advice=_OWN))
+        elif weights == BALANCED:
+            if counts is None:
+                allowed = "weights by class index, since the classes of this stream were not counted"
+                faults.append(Fault(key=key, value=weights, allowed=allowed, advice=_OWN))
+        else:
+            faults += _table_faults(key, weights, counts, n_classes=_n_classes(task, dataset, place, y, counts))
     return faults
 
 
-def _by_place(task: Task) -> dict[str, Any]:
+def _table_faults(
+    key: str, weights: Mapping[Any, float], counts: Mapping[int, int] | None, *, n_classes: int | None
+) -> list[Fault]:
+    """Return the faults of weights by class index."""
+    faults = []
+    for name, weight in weights.items():
+        if n_classes is not None and int(name) >= n_classes:
+            allowed = f"classes from 0 to {n_classes - 1}"
+            faults.append(Fault(key=f"{key}.{name}", value=weight, allowed=allowed, advice="Correct the class index."))
+    table = {int(name): weight for name, weight in weights.items()}
+    if not faults and counts is not None and not any(table.get(label, 1) for label in counts):
+        allowed = "a weight above 0 for a class of the training split"
+        faults.append(Fault(key=key, value=str(weights), allowed=allowed, advice="Otherwise nothing is learned."))
+    return faults
+
+
+def _n_classes(
+    task: Task, dataset: Dataset, place: str, y: NDArray[Any], counts: Mapping[int, int] | None
+) -> int | None:
+    """Return the number of classes: the width of the output, or at least two for one number an example.
+
+    None: it is not known, since a stream's classes were not counted.
+    """
+    if task.takes_classes(place) or (y.ndim == 2 and y.shape[1] > 1):
+        widths: dict[str, int] = dict(named_leaves(dataset.n_outputs, "y"))
+        return widths[place]
+    return None if counts is None else max([1, *counts]) + 1
+
+
+def _by_place(task: Task, train: Split | Stream) -> dict[str, Any]:
     """Return the class weights by the place of the targets, such as `y` or `y.digit`."""
     given = task.class_weight
-    if given is None:
-        return {}
-    if "" in task.losses:
-        return {"y": given}
-    return {f"y.{output}": weights for output, weights in given.items()} if isinstance(given, Mapping) else {}
+    if given is None or "" in task.losses or not isinstance(given, Mapping):
+        return {} if given is None else {"y": given}
+    places = {task.output_at(place): place for place, _ in named_leaves(train.first(1).y, "y")}
+    return {places.get(str(output), f"y.{output}"): weights for output, weights in given.items()}
 
 
-def _counts(train: Split | Stream, place: str) -> Counter[int] | None:
-    """Return the number of training examples of each class; None if the targets are no classes."""
-    if isinstance(train, Stream) and place in train.counts:
-        return Counter(train.counts[place])
-    y = dict(named_leaves(train.first(1).y if isinstance(train, Stream) else train.y, "y")).get(place)
-    if y is None or isinstance(train, Stream):
-        return None
-    classes = _classes(np.asarray(y))
-    return (
-        None
-        if classes is None
-        else Counter(dict(zip(*map(np.ndarray.tolist, np.unique(classes, return_counts=True)), strict=True)))
-    )
+def _classes(task: Task, place: str, y: NDArray[Any]) -> NDArray[np.int64] | None:
+    return classes_of(y, as_indices=task.takes_classes(place))
 
 
-def _classes(y: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Return the class index of each example; None if there is none."""
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim == 1:
-        return y.astype(np.int64) if (y == np.floor(y)).all() and (y >= 0).all() else None
-    is_one_hot = y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
-    return y.argmax(axis=1) if is_one_hot else None
+class _Weighed:
+    """The weights of the classes of an output.
+
+    Args:
+        task: The task.
+        train: The training split.
+        place: Place of the output's targets.
+        weights: `balanced`, or a weight for each class index.
+    """
+
+    def __init__(self, task: Task, train: Split | Stream, place: str, weights: Any) -> None:
+        self._task, self._place = task, place
+        if weights == BALANCED:
+            counts = class_counts(train, place, as_indices=task.takes_classes(place)) or Counter()
+            n = sum(counts.values())
+            by_class = {label: n / (len(counts) * count) for label, count in counts.items()}
+        else:
+            by_class = {int(label): float(weight) for label, weight in weights.items()}
+        self._table = np.ones(max(by_class, default=0) + 1, np.float32)
+        self._table[list(by_class)] = list(by_class.values())
+
+    def __call__(self, y: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the weight of each example, shape (n,); 1 for a class that has none.
+
+        Args:
+            y: The targets.
+
+        Raises:
+            DataError: The targets are no classes.
+        """
+        classes = _classes(self._task, self._place, y)
+        if classes is None:
+            raise DataError(
+                f"train.{self._place}: the targets of a batch are no class indices and no rows with a single 1, and "
+                f"{_KEY} needs them. Let the stream give them, or remove {_KEY}."
+            )
+        n = len(self._table)
+        return np.where(classes < n, self._table[np.minimum(classes, n - 1)], np.float32(1))
 
 
-def _table(weights: Any, train: Split | Stream, place: str) -> NDArray[np.float32]:
-    """Return the weight of each class index, shape (n_classes,)."""
-    counts = _counts(train, place) or Counter()
-    n = sum(counts.values())
-    by_class = (
-        {label: n / (len(counts) * count) for label, count in counts.items()}
-        if weights == BALANCED
-        else {int(label): float(weight) for label, weight in weights.items()}
-    )
-    table = np.ones(max([*counts, *by_class], default=0) + 1, np.float32)
-    for label, weight in by_class.items():
-        table[label] = weight
-    return table
+def _whole(array: Any) -> NDArray[Any]:
+    """Return an array in memory."""
+    return np.asarray(array) if isinstance(array, np.ndarray) else np.concatenate(list(pieces(array)))
 
 
-def _factors(tables: Mapping[str, NDArray[np.float32]], y: Tree) -> Tree:
+def _factors(weighed: Mapping[str, Callable[[NDArray[Any]], NDArray[np.float32]]], y: Tree) -> Tree:
     """Return the factor of each example, shape (n,); for several outputs, a tree of them."""
     arrays, rebuild = flattened(y)
     places = [place for place, _ in named_leaves(y, "y")]
     return rebuild(
         [
-            tables[place][_classes(np.asarray(array))] if place in tables else np.ones(len(array), np.float32)
+            weighed[place](array) if place in weighed else np.ones(len(array), np.float32)
             for place, array in zip(places, arrays, strict=True)
         ]
     )
@@ -130,5 +175,5 @@ def _factors(tables: Mapping[str, NDArray[np.float32]], y: Tree) -> Tree:
 def _product(weight: Tree, factors: Tree) -> Tree:
     """Return sample weights times factors; one weight for all outputs is taken for each."""
     if hasattr(weight, "shape"):
-        return mapped(lambda factor: (np.asarray(weight) * factor).astype(np.float32), factors)
-    return mapped(lambda own, factor: (np.asarray(own) * factor).astype(np.float32), weight, factors)
+        return mapped(lambda factor: (weight * factor).astype(np.float32), factors)
+    return mapped(lambda own, factor: (own * factor).astype(np.float32), weight, factors)

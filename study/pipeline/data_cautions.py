@@ -78,7 +78,10 @@ def _n_bytes(split: Split) -> int:
 
 
 def _unknown_classes(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
-    """Find classes that only validation or test have, as in sorted data, and training examples of one class alone."""
+    """Find classes that training lacks, as in sorted data, and training examples of one class alone.
+
+    For one class of each example, the check of the data refuses such a validation split.
+    """
     known = np.unique(dataset.train.y)
     if len(known) == 1:
         yield (

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.errors import DataError, Fault, listed
-from study.core.trees import named_leaves
+from study.core.trees import Tree, named_leaves, same_structure
 from study.datasets import Dataset, Split, pieces
-from study.datasets.preparation.streams import Stream
+from study.datasets.preparation.holdout import is_rule
+from study.datasets.preparation.streams import Stream, is_stream
+from study.pipeline.target_classes import unknown_class_faults
 
 _FORM = (
-    "Return Dataset(name=..., source=..., train=Split(x=..., y=...), validation=Split(x=..., y=...), "
-    "test=Split(x=..., y=...), n_outputs=...) of study.datasets, with NumPy arrays."
+    "Return Dataset(train=Split(x=..., y=...), validation=Split(x=..., y=...), test=Split(x=..., y=...)) of "
+    "study.datasets; validation=0.1 and test=0.2 hold a share of train out."
 )
 _PARTS, _NAMES = ("x", "y", "sample_weight"), ("inputs", "targets", "sample weights")
 # NumPy's kinds of booleans, integers and floating-point numbers.
@@ -54,8 +56,35 @@ def check_data(config: StudyConfig, loaded: Any, *, found: Sequence[Fault] = ())
     return loaded  # type: ignore[no-any-return]
 
 
-# The arrays of inputs, targets and sample weights, each by its place in the split, such as `x.image`.
-_Checked = tuple[dict[str, Any], ...]
+class _Arrays:
+    """The arrays of a split.
+
+    Args:
+        parts: The trees of inputs, targets and, if there are any, sample weights.
+
+    Attributes:
+        parts: The trees.
+        named: For each of them, the arrays by their place in the split, such as `x.image`.
+    """
+
+    def __init__(self, parts: Sequence[Tree]) -> None:
+        self.parts = tuple(parts)
+        self.named = tuple(dict(named_leaves(tree, part)) for part, tree in zip(_PARTS, self.parts, strict=False))
+
+    @property
+    def x(self) -> dict[str, Any]:
+        """The inputs."""
+        return self.named[0]
+
+    @property
+    def y(self) -> dict[str, Any]:
+        """The targets."""
+        return self.named[1]
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The sample weights; empty if there are none."""
+        return self.named[2] if len(self.named) > 2 else {}
 
 
 class _DataChecker:
@@ -79,17 +108,27 @@ class _DataChecker:
         if not isinstance(loaded, Dataset):
             self._add("load()", described(loaded), "a Dataset", _form_advice(loaded))
             return
-        widths = self._widths(loaded.n_outputs)
         splits = {"train": loaded.train, "validation": loaded.validation, "test": loaded.test}
+        widths = None if loaded.n_outputs is None else self._widths(loaded.n_outputs)
         arrays = {name: self._check_split(name, split) for name, split in splits.items()}
+        train = arrays["train"]
+        if widths is not None and train is not None and {f"y{place}" for place in widths} != train.y.keys():
+            there = ", ".join(f"train.{place}" for place in train.y)
+            advice = "Return it by the names of the targets, or leave it out."
+            self._add("n_outputs", loaded.n_outputs, f"a width for each array of targets: {there}", advice)
+            widths = None
         for name, checked in arrays.items():
             if name != "train":
-                self._compare(name, checked, arrays["train"])
+                self._compare(name, checked, train)
             if checked is None or isinstance(splits[name], Stream) or widths is None:
                 continue
-            for place, y in checked[1].items():
+            for place, y in checked.y.items():
                 if (width := widths.get(place.removeprefix("y"))) is not None:
                     self._check_targets(f"{name}.{place}", y, width, place=place)
+        if not self.faults and loaded.n_outputs is None:  # it is found from the targets, if these are right
+            self._widths(None)
+        if not self.faults:
+            self.faults += unknown_class_faults(self._config.task, loaded.train, loaded.validation)
 
     def _widths(self, n_outputs: Any) -> dict[str, int] | None:
         """Return the width of each output by the place of its targets; None if one is wrong."""
@@ -103,67 +142,87 @@ class _DataChecker:
         return found
 
     def _add(self, key: str, value: object, allowed: str, advice: str) -> None:
-        self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
+        if all(fault.key != key for fault in self.faults):
+            self.faults.append(Fault(key=key, value=value, allowed=allowed, advice=advice))
 
-    def _check_split(self, name: str, split: Any) -> _Checked | None:
+    def _check_split(self, name: str, split: Any) -> _Arrays | None:
         """Return the arrays of a split; None if their form is wrong. The batches of a stream are checked already."""
         if isinstance(split, Stream):
-            parts = zip(_PARTS, split.first(1).parts, strict=False)
-            return tuple(dict(named_leaves(tree, part)) for part, tree in parts)
+            arrays = _Arrays(split.first(1).parts)
+            self._check_weights(name, arrays, values=False)
+            return arrays
         if not isinstance(split, Split):
-            self._add(name, described(split), "a Split", f"Write {name}=Split(x=..., y=...), with NumPy arrays.")
+            if not (is_rule(split) and self.faults):  # nothing can be held out of a split that is wrong
+                advice = f"Write {name}=Split(x=..., y=...), with arrays or what NumPy can view as arrays."
+                self._add(name, described(split), "a Split", advice)
             return None
-        named = [named_leaves(tree, part) for part, tree in zip(_PARTS, split.parts, strict=False)]
-        checked = [{place: self._check_array(f"{name}.{place}", array) for place, array in part} for part in named]
-        for part in checked[:2]:
-            if not part:
-                self._add(name, "no arrays", "an array of inputs and one of targets", _FORM)
-                return None
-        if any(array is None for part in checked for array in part.values()):
+        arrays = _Arrays(split.parts)
+        if not arrays.x or not arrays.y:
+            self._add(name, "no arrays", "an array of inputs and one of targets", _FORM)
             return None
-        n = len(next(iter(checked[0].values())))
-        for kind, arrays in zip(_NAMES, checked, strict=False):
-            for place, array in arrays.items():
+        every = {place: array for part in arrays.named for place, array in part.items()}
+        if not all([self._is_array(f"{name}.{place}", array) for place, array in every.items()]):
+            return None
+        self._check_lengths(name, arrays)
+        self._check_weights(name, arrays)
+        return arrays
+
+    def _check_lengths(self, name: str, arrays: _Arrays) -> None:
+        """Check that all arrays of a split have as many examples, and at least one."""
+        first = next(iter(arrays.x))
+        n = len(arrays.x[first])
+        for kind, part in zip(_NAMES, arrays.named, strict=False):
+            for place, array in part.items():
                 if len(array) != n:
-                    allowed = f"as many {kind} as inputs, and {name}.{next(iter(checked[0]))} has {n}"
+                    allowed = f"as many {kind} as inputs, and {name}.{first} has {n}"
                     advice = f"Return one {kind[:-1]} for each example."
                     self._add(f"{name}.{place}", f"{len(array)} {kind}", allowed, advice)
-        for place, array in checked[2].items() if len(checked) > 2 else ():
-            self._check_weights(f"{name}.{place}", array)
         if not n and (name != "test" or self._config.budget.n_confirmations):
             advice = f"Let load() put examples into {name}, such as a part of the training examples."
             if name == "test":
                 advice += " Without confirmations (budget.n_confirmations=0), test may be empty."
-            self._add(f"{name}.{next(iter(checked[0]))}", "no examples", "at least one example", advice)
-        return tuple(checked)
+            self._add(f"{name}.{first}", "no examples", "at least one example", advice)
 
-    def _check_weights(self, key: str, weights: Any) -> None:
+    def _check_weights(self, name: str, arrays: _Arrays, *, values: bool = True) -> None:
+        """Check sample weights: one array for all outputs or one for each, and a weight of at least 0 an example."""
+        if len(arrays.parts) < len(_PARTS):
+            return
+        if list(arrays.weights) != ["sample_weight"] and not same_structure(arrays.parts[2], arrays.parts[1]):
+            allowed = f"one array, or one for each array of targets: {', '.join(arrays.y)}"
+            found = f"{described(arrays.parts[2])}: {', '.join(arrays.weights) or 'no arrays'}"
+            self._add(f"{name}.sample_weight", found, allowed, "Return weights in the form of the targets.")
+            return
         advice = "Return the weight of each example in the loss."
-        self._check_values(key, weights, lambda values: values >= 0, "weights of at least 0", advice)
-        if len(weights) and not any(np.any(piece > 0) for piece in pieces(weights)):
-            self._add(key, "zeros alone", "a weight above 0", advice)
+        for place, weights in arrays.weights.items():
+            key = f"{name}.{place}"
+            if len(weights.shape) != 1:
+                self._add(key, _form_of(weights), "one number for each example, shape ()", advice)
+            elif values:
+                self._check_values(key, weights, lambda found: found >= 0, "weights of at least 0", advice)
+                if len(weights) and not any(np.any(piece != 0) for piece in pieces(weights)):
+                    self._add(key, "zeros alone", "a weight above 0", advice)
 
-    def _check_array(self, key: str, array: Any) -> Any:
-        """Return an array of finite numbers; None if it is something else, or has no axis of examples."""
+    def _is_array(self, key: str, array: Any) -> bool:
+        """Return whether a value is an array of numbers with an axis of examples; its numbers are checked too."""
         is_lazy = not isinstance(array, list) and all(
             hasattr(array, name) for name in ("shape", "dtype", "__getitem__")
         )
         is_own = isinstance(array, np.ndarray) or (is_lazy and not hasattr(array, "__array__"))
         if not is_own or isinstance(array, np.ma.MaskedArray):
             self._add(key, described(array), "a NumPy array", _array_advice(key, array))
-            return None
+            return False
         if array.dtype.kind not in _NUMBERS:
             advice = f"Encode or convert the values of {key}, such as by .astype('float32')."
             self._add(key, described(array), "an array of numbers", advice)
-            return None
+            return False
         if not array.dtype.isnative or array.dtype.itemsize > _LONGEST:
             advice = f"Write {key} with .astype('{'float32' if array.dtype.kind == 'f' else 'int32'}')."
             told = f"numbers of at most {8 * _LONGEST} bits in the byte order of this machine"
             self._add(key, described(array), told, advice)
-            return None
+            return False
         if not array.shape:
             self._add(key, array, "an array with one row for each example", "Give it an axis of examples.")
-            return None
+            return False
         if array.dtype.kind == "f":
             advice = "Leave the example out, or fill in a value, in load()."
             narrow = array.dtype.itemsize <= 4 or self._in_float64
@@ -174,28 +233,33 @@ class _DataChecker:
         elif array.dtype.itemsize == _LONGEST and not self._in_float64:
             advice = "Scale them in load(), or return them as float32."
             self._check_values(key, array, _in_int32, "whole numbers in int32, as which JAX computes", advice)
-        return array
+        return True
 
-    def _compare(self, name: str, checked: _Checked | None, train: _Checked | None) -> None:
+    def _compare(self, name: str, checked: _Arrays | None, train: _Arrays | None) -> None:
         """Compare the form of a split with that of the training split."""
         if checked is None or train is None:
             return
-        for arrays, of_train in zip(checked[:2], train[:2], strict=True):
+        advice = "Prepare all splits in the same way."
+        for i, part in enumerate(_PARTS[:2]):
+            arrays, of_train = checked.named[i], train.named[i]
             for place in sorted(arrays.keys() ^ of_train.keys()):
                 here, there = ("nothing", "an array") if place in of_train else ("an array", "nothing")
                 allowed = f"{there}, as in train: the arrays there are {', '.join(of_train)}"
-                self._add(f"{name}.{place}", here, allowed, "Prepare all splits in the same way.")
+                self._add(f"{name}.{place}", here, allowed, advice)
+            if arrays.keys() == of_train.keys() and not same_structure(checked.parts[i], train.parts[i]):
+                allowed = f"{described(train.parts[i])}, as in train"
+                self._add(f"{name}.{part}", described(checked.parts[i]), allowed, advice)
             for place in arrays.keys() & of_train.keys():
                 array, other = arrays[place], of_train[place]
                 same = array.shape[1:] == other.shape[1:] and array.dtype == other.dtype
                 if not same and len(array):
                     allowed = f"each example as in train.{place}: {_form_of(other)}"
-                    self._add(f"{name}.{place}", _form_of(array), allowed, "Prepare all splits in the same way.")
+                    self._add(f"{name}.{place}", _form_of(array), allowed, advice)
 
     def _check_targets(self, key: str, y: NDArray[Any], n_outputs: int, *, place: str) -> None:
         """Check targets against what the loss takes: class indices or probabilities."""
         task = self._config.task
-        section = task.losses.get(place.removeprefix("y").removeprefix("."), {})
+        section = task.losses.get(task.output_at(place), {})
         loss = str(section.get("_target_")).rpartition(".")[2]
         if task.takes_classes(place):
             allowed = f"class indices from 0 to {n_outputs - 1}, since n_outputs is {n_outputs}"
@@ -267,13 +331,16 @@ def _form_of(array: NDArray[Any]) -> str:
 
 def _form_advice(loaded: Any) -> str:
     """Return the right form, with the way there from what was returned."""
-    module = type(loaded).__module__.partition(".")[0]
+    if isinstance(loaded, tuple) and all(isinstance(pair, tuple) for pair in loaded) and len(loaded) in (2, 3):
+        names = ("train", "test") if len(loaded) == 2 else ("train", "validation", "test")
+        splits = ", ".join(f"{name}=(x_{name}, y_{name})" for name in names)
+        return f"Return Dataset({splits}) of study.datasets."
     if isinstance(loaded, tuple) and len(loaded) == 2:
-        return f"Take a validation split from the training examples. {_FORM}"
-    if module == "pandas":
-        return f"Divide its rows into three splits, and turn columns into arrays by .to_numpy(). {_FORM}"
-    if module == "tensorflow":
-        return f"Turn it into arrays: x, y = map(np.stack, zip(*data.as_numpy_iterator())), without .batch(). {_FORM}"
+        return "Return Dataset(train=(x, y), validation=0.1, test=0.2) of study.datasets: two shares are held out."
+    if is_stream(loaded):
+        return "Return Dataset(train=..., validation=..., test=...) of study.datasets, with a stream for each split."
+    if type(loaded).__module__.partition(".")[0] == "pandas":
+        return f"Divide its columns into inputs and targets: x=frame.drop(columns=[...]), y=frame[...]. {_FORM}"
     return _FORM
 
 

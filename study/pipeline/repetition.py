@@ -10,6 +10,7 @@ from study.core.seeds import trial_run_seed
 from study.core.trainer_interface import Trial
 from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
+from study.pipeline.stream_use import has_foreign_order
 
 # Recorded numbers that tell initial weights (`initial_loss`) and the first step (`early_loss`), in words.
 _COMPARED = {"initial_loss": "loss of the initial weights", "early_loss": "loss of the first two batches"}
@@ -61,7 +62,7 @@ def repeat_first_epoch(context: StudyContext) -> None:
 def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None:
     """Return the best trial so far and its metrics; None if no trial completed, or all are trained."""
     config, best = context.config, context.search.best()
-    if best is None:
+    if best is None or has_foreign_order(config, context.dataset):
         return None
     if context.search.n_spent >= config.n_trials and not n_confirmations_due(config, context.tracker):
         return None

@@ -1,4 +1,4 @@
-"""What a trainer makes of a data set's streams: its remarks, and whether the study is deterministic."""
+"""Remarks on a data set's streams, and their effect on the determinism of a study."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, 
     streams = [split for split in splits if isinstance(split, Stream)]
     if not streams:
         return config, dataset
-    keeps = str(config.trainer.section.get("_target_")).startswith(_KEEPING)
-    if keeps:
+    if _keeps(config):
         told = ", ".join(f"{stream.name} ({len(stream)} examples)" for stream in streams)
         remarks = [f"Read once and kept in memory, since trainer={config.trainer.name} holds all data: {told}."]
     else:
@@ -43,6 +42,20 @@ def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, 
             for size in sizes
             if size != config.trainer.section.get("batch_size")
         ]
-        is_ours = not any(stream.has_own_order for stream in streams)
-        config = replace(config, deterministic=config.deterministic and is_ours)
+        config = replace(config, deterministic=config.deterministic and not has_foreign_order(config, dataset))
     return config, replace(dataset, remarks=tuple(dict.fromkeys([*dataset.remarks, *remarks])))
+
+
+def has_foreign_order(config: StudyConfig, dataset: Dataset) -> bool:
+    """Return whether the order of a stream, which is not ours, decides which examples come together in a step.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+    """
+    splits = (dataset.train, dataset.validation, dataset.test)
+    return not _keeps(config) and any(isinstance(split, Stream) and split.has_own_order for split in splits)
+
+
+def _keeps(config: StudyConfig) -> bool:
+    return str(config.trainer.section.get("_target_")).startswith(_KEEPING)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from study.config.metric_facts import recorded_facts
+from study.config.metric_facts import LOSS, recorded_facts
+from study.config.task import name_of
 from study.core.errors import StudyError
 from study.core.records import StudyRecord
 from study.report.objective_metric import metric_of
+from study.report.recorded_task import recorded_task
 
 
 def check_comparable(
@@ -30,6 +31,8 @@ def check_comparable(
         "data digests": lambda record: digests.get(record.run_id, "unknown"),
         "models": lambda record: _described(record, "model."),
         "losses": lambda record: _described(record, "dataset.task.loss."),
+        "weights of losses": lambda record: _described(record, "dataset.task.loss_weights."),
+        "class weights": lambda record: _described(record, "dataset.task.class_weight"),
         "code of data set, model or loss": lambda record: record.tags.get("workload_code", "unknown"),
         "architectures": lambda record: record.tags.get("architecture", "unknown"),
     }
@@ -55,10 +58,10 @@ def _turned(records: Sequence[StudyRecord]) -> Iterator[str]:
     """Say which studies chose the worst points: earlier versions maximized a cost whose name they did not know."""
     for record in records:
         metric = metric_of(record.params, record.tags)
-        try:
-            facts = recorded_facts(metric.name, json.loads(record.params.get("dataset.task.metrics", "[]")))
-        except ValueError:  # cut by MLflow's limit
+        watched = recorded_task(record.params).find_watched(metric.name)
+        if watched is None:  # cut by MLflow's limit
             continue
+        facts = LOSS if watched.metric is None else recorded_facts(name_of(watched.metric), [watched.metric])
         if facts.direction not in (None, metric.direction):
             better = "smaller" if facts.direction == "minimize" else "larger"
             yield (
@@ -68,5 +71,9 @@ def _turned(records: Sequence[StudyRecord]) -> Iterator[str]:
 
 
 def _described(record: StudyRecord, prefix: str) -> str:
-    own = ((key.removeprefix(prefix), value) for key, value in sorted(record.params.items()) if key.startswith(prefix))
-    return " ".join(f"{key}={value}" for key, value in own)
+    own = (
+        (key.removeprefix(prefix).removeprefix("."), value)
+        for key, value in sorted(record.params.items())
+        if key.startswith(prefix)
+    )
+    return " ".join(f"{key}={value}" if key else value for key, value in own) or "none"

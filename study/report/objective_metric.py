@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from study.config.metric_facts import earlier_direction, earlier_is_share, facts_of, metric_names
 from study.config.schema import Direction, Objective
+from study.config.task import name_of
 from study.core.errors import StoreError
 from study.core.readable_output import in_one_line
 from study.core.records import RunRecord
+from study.report.recorded_task import recorded_task
 from study.statistics.resolution import Resolution, is_share_of_examples, share_of
 
 # Names and classes of Keras, in small letters and without underscores.
@@ -32,6 +34,7 @@ class ObjectiveMetric:
         n_validation: Number of validation examples that a share counts over; None (the default) where not recorded.
         n_test: The same of the test split.
         from_zero: Whether a metric that is not a share cannot be negative, such as a squared error. Default: False.
+        is_weighted: Whether the metric counts each example with its sample weight. Default: False.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ObjectiveMetric:
     n_validation: int | None = None
     n_test: int | None = None
     from_zero: bool = False
+    is_weighted: bool = False
 
     @property
     def training(self) -> str:
@@ -87,8 +91,8 @@ class ObjectiveMetric:
 
     @property
     def counts_examples(self) -> bool:
-        """True for an accuracy: a multiple of one over the number of examples."""
-        return self.is_share and is_share_of_examples(self.name)
+        """True for an accuracy without weights: a multiple of one over the number of examples."""
+        return self.is_share and not self.is_weighted and is_share_of_examples(self.name)
 
     @property
     def test_resolution(self) -> Resolution:
@@ -181,6 +185,7 @@ def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) 
         raise _changed("metric", name, "the name of a metric")
     # Versions before 2026-11-28 recorded no more than what was typed.
     earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
+    watched = recorded_task(params).find_watched(name)
     n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
     return ObjectiveMetric(
         name=name,
@@ -190,6 +195,7 @@ def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) 
         n_validation=n_validation,
         n_test=n_test,
         from_zero=_is_from_zero(name, params),
+        is_weighted=watched is not None and watched.is_weighted,
     )
 
 
@@ -204,7 +210,7 @@ def metric_tested(name: str, params: Mapping[str, str], tags: Mapping[str, str])
     if params.get("objective.metric") == (own := f"val_{name.removeprefix('test_')}"):
         return metric_of(params, tags)
     # The facts of the objective are not those of another metric, and its direction is of no use here.
-    short = name.removeprefix("test_")
+    short, _ = _kind_and_loss(name, params)
     is_share = facts_of(short).is_share if short in metric_names() else earlier_is_share(short)
     kept = {key: value for key, value in params.items() if not key.startswith("objective.")}
     of_other = {**tags, "objective_direction": "minimize", "objective_is_share": str(is_share)}
@@ -231,10 +237,8 @@ def _changed(key: str, text: str | None, allowed: str) -> StoreError:
 
 def _is_from_zero(metric: str, params: Mapping[str, str]) -> bool:
     """Return True for a loss or an error that cannot be negative, as far as its name or its class says so."""
-    kind = metric.removeprefix("val_").removeprefix("test_")
-    if kind == "loss":
-        kind = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
-    plain = kind.replace("_", "").lower()
+    kind, loss = _kind_and_loss(metric, params)
+    plain = (loss if kind == "loss" else kind).replace("_", "").lower()
     return plain in _SHORT_FROM_ZERO or plain.endswith(_FROM_ZERO)
 
 
@@ -243,7 +247,17 @@ def _n_counted(metric: str, params: Mapping[str, str], tags: Mapping[str, str], 
     n = tags.get(f"n_{split}")
     if n is None or not n.isdecimal() or n == "0":
         return None
-    loss = params.get("dataset.task.loss._target_", "").rpartition(".")[2]
-    kind = metric.removeprefix("val_")
+    kind, loss = _kind_and_loss(metric, params)
     one_hot = kind.startswith(("categorical", "top_k")) or (kind == "accuracy" and loss == "CategoricalCrossentropy")
     return int(n) * (1 if one_hot else int(tags.get("targets_per_example", "1")))
+
+
+def _kind_and_loss(metric: str, params: Mapping[str, str]) -> tuple[str, str]:
+    """Return a metric's own name, without split and output, and the class of its output's loss."""
+    task = recorded_task(params)
+    found = task.find_watched(metric)
+    kind = metric.removeprefix("val_").removeprefix("test_")
+    if found is not None:
+        kind = "loss" if found.metric is None else name_of(found.metric)
+    loss = task.losses.get(found.output if found is not None else "", {})
+    return kind, str(loss.get("_target_", "")).rpartition(".")[2]

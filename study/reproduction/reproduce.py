@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.config.task import Task
 from study.core.packages import PROJECT
 from study.core.records import RunRecord
 from study.core.search_space import text_of
@@ -291,8 +292,8 @@ def _train(
 def _recorded(target: RecordedRun) -> dict[str, list[float]]:
     """Return the run's history: for each metric of the workload one value per epoch."""
     task = target.raw.get("dataset", {}).get("task", {})
-    watched = [metric if isinstance(metric, str) else str(metric.get("name")) for metric in task.get("metrics") or ()]
-    names = [f"{part}{name}" for part in ("", "val_") for name in ("loss", *watched)]
+    metrics, weighted = (task.get(key) or () for key in ("metrics", "weighted_metrics"))
+    names = Task(loss=task.get("loss") or {}, metrics=metrics, weighted_metrics=weighted).metric_names
     histories = read_histories(target.tracking_uri, [target.run.run_id], names)[target.run.run_id]
     return {name: histories[name][1].tolist() for name in names if name in histories}
 

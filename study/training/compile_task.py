@@ -20,7 +20,7 @@ def compile_arguments(task: Task) -> dict[str, Any]:
     arguments = {
         "loss": losses.get("", losses),
         "metrics": _built(task.metrics),
-        "loss_weights": task.loss_weights,
+        "loss_weights": _loss_weights(task),
         "weighted_metrics": _built(task.weighted_metrics),
     }
     return {name: value for name, value in arguments.items() if value or name in ("loss", "metrics")}
@@ -40,6 +40,12 @@ def measure_once(model: Any, x: Tree, y_and_weight: Sequence[Tree], y_pred: Tree
     if several:
         model.compute_loss(x, y, y_pred, *weight)
     return model.compute_metrics(x, y, y_pred, *weight)
+
+
+def _loss_weights(task: Task) -> dict[str, float] | None:
+    """Return the factor of each output's loss; Keras refuses fewer factors than losses."""
+    given = task.loss_weights
+    return None if given is None else {output: given.get(output, 1.0) for output in task.losses}
 
 
 def _built(metrics: Sequence[Metric] | Mapping[str, Sequence[Metric]]) -> Any:

@@ -187,7 +187,7 @@ def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
     return compute_output_spec(lambda *tensors: function(*tensors), *inputs)
 
 
-def last_operations(model: Any, x: Any, name: str = "") -> list[Any]:
+def last_operations(model: Any, x: Any, output_key: str | int | None = None) -> list[Any]:
     """Return the operation that makes a model's output, as a list of one; empty if it cannot be found.
 
     Layers that only reshape or drop are passed over. A subclass is called on a symbolic input, which names the
@@ -197,11 +197,11 @@ def last_operations(model: Any, x: Any, name: str = "") -> list[Any]:
     Args:
         model: A Keras model.
         x: A `KerasTensor` like its input, or a tree of them.
-        name: Name of one of several outputs. Default: empty, the model has one.
+        output_key: Key or index of one of several outputs. None (the default): the model has one.
     """
     try:
-        if name:
-            output = (model.output if getattr(model, "outputs", None) else model.call(x))[name]
+        if output_key is not None:
+            output = (model.output if getattr(model, "outputs", None) else model.call(x))[output_key]
         else:
             output = model.outputs[0] if getattr(model, "outputs", None) else model.call(x)
         operation = output._keras_history.operation

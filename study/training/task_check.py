@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ from study.config.instantiate import Section, instantiate
 from study.config.schema import StudyConfig
 from study.config.task import Metric, name_of
 from study.core.errors import Fault, StudyError, told_with_place
-from study.core.trees import leaves, mapped
+from study.core.trees import leaves, mapped, named_leaves
 from study.datasets import Dataset
 from study.training.initial_weights import outline
 from study.training.keras_internals import inferred, last_operations
 from study.training.model_setup import fresh_model
+from study.training.output_structure import structure_faults
 
 # Number of examples of the inferred batch: a prime number that is no usual width, so that no two axes fit by chance.
 _N = 7
@@ -41,6 +42,7 @@ _ENCODE = "Let load() return labels as class indices (y.argmax(axis=-1)), or set
 _LOSS = "dataset.task.loss"
 # Values of a loss that differ by less, relatively, differ by rounding.
 _ROUNDING = 1e-3
+_CORRECT = "Correct it, or choose another. Targets of another type: keras.ops.cast(y_true, y_pred.dtype)."
 _PER_EXAMPLE = "Return one number per example, without ops.sum or ops.mean over the batch: Keras takes the mean."
 
 
@@ -68,18 +70,22 @@ class _Batch:
 
     Attributes:
         name: Name of the output; empty for a model of one output.
+        key: Key or index of the output in what the model returns; None for a model of one output.
         loss: The loss of the output.
         x: The inputs.
         y: The targets.
+        weight: The sample weights; None if there are none.
         output: The model's output.
         n_outputs: Number of classes, or of numbers to predict.
         first_y: The first targets, shape (n, *target_shape).
     """
 
     name: str
+    key: str | int | None
     loss: Section
     x: Any
     y: Any
+    weight: Any
     output: Any
     n_outputs: int
     first_y: Any
@@ -87,7 +93,7 @@ class _Batch:
     @property
     def place(self) -> str:
         """Place of the targets in a split."""
-        return f"y.{self.name}" if self.name else "y"
+        return "y" if self.key is None else f"y.{self.key}"
 
     @property
     def of(self) -> str:
@@ -108,7 +114,7 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
         allowed = f"a model that takes inputs of shape {dataset.input_shape}, {types}: it {told_with_place(error)}"
         yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")
         return
-    wrong = list(_structure_faults(config, dataset, output))
+    wrong = list(structure_faults(config, dataset, model, output))
     yield from wrong
     if wrong:
         return
@@ -126,41 +132,29 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
             yield from _inferred_faults(config, model, batch)
 
 
-def _structure_faults(config: StudyConfig, dataset: Dataset, output: Any) -> Iterator[Fault]:
-    """Compare the outputs, the targets and the losses by their names."""
-    name, losses, y = config.model.name, config.task.losses, dataset.train.first(1).y
-    if "" in losses:
-        if not isinstance(output, keras.KerasTensor):
-            found = (
-                f"a {type(output).__name__} of {len(output)}" if hasattr(output, "__len__") else type(output).__name__
-            )
-            advice = f"Return one output from the model, or give {_LOSS} a section for each output, by its name."
-            yield _fault("model", name, f"a model with one output, not {found}", advice)
-        elif not hasattr(y, "shape"):
-            advice = f"Return one array, or give {_LOSS} a section for each output, by its name."
-            yield _fault("train.y", f"a {type(y).__name__}", "one array of targets, since there is one loss", advice)
-        return
-    expected = ", ".join(losses)
-    for key, value, found in (("model", name, output), ("train.y", f"a {type(y).__name__}", y)):
-        what = "a model that returns" if key == "model" else "targets in"
-        if not isinstance(found, dict):
-            advice = "Return a dict by the names of the outputs."
-            yield _fault(key, value, f"{what} a dict with the names of {_LOSS}: {expected}", advice)
-        elif set(found) != set(losses):
-            there = ", ".join(map(str, found))
-            advice = f"Correct the names, or those of {_LOSS}."
-            yield _fault(key, value, f"{what} a dict of {expected}, as {_LOSS} has; these are {there}", advice)
-
-
 def _batches(config: StudyConfig, dataset: Dataset, x: Any, output: Any) -> list[_Batch]:
     """Return the batch for each output."""
-    first = dataset.train.first(_N).y
+    first = dataset.train.first(_N)
+    targets, widths = (dict(named_leaves(tree, "y")) for tree in (first.y, dataset.n_outputs))
+    weights = dict(named_leaves(first.sample_weight, "y")) if first.sample_weight is not None else {}
     batches = []
-    for name, loss in config.task.losses.items():
-        y, made, n = (
-            (first[name], output[name], dataset.n_outputs[name]) if name else (first, output, dataset.n_outputs)
+    for position, (name, loss) in enumerate(config.task.losses.items()):
+        key = None if not name else name if isinstance(output, dict) else position
+        place = "y" if key is None else f"y.{key}"
+        weight = weights.get(place, weights.get("y"))
+        batches.append(
+            _Batch(
+                name=name,
+                key=key,
+                loss=loss,
+                x=x,
+                y=_like(targets[place]),
+                weight=None if weight is None else _like(weight),
+                output=output if key is None else output[key],
+                n_outputs=widths[place],
+                first_y=targets[place],
+            )
         )
-        batches.append(_Batch(name=name, loss=loss, x=x, y=_like(y), output=made, n_outputs=n, first_y=y))
     return batches
 
 
@@ -193,7 +187,7 @@ def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterat
     if loss not in _CROSSENTROPIES:
         return
     from_logits = batch.loss.get("from_logits", False)
-    found = [_activation(each) for each in last_operations(model, batch.x, batch.name)]
+    found = [_activation(each) for each in last_operations(model, batch.x, batch.key)]
     last = next(iter(found), "")
     key, name = f"{_LOSS}{batch.of}.from_logits", config.model.name
     if from_logits is True and last in _PROBABILITIES:
@@ -211,36 +205,16 @@ def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator
     """Infer the loss and each metric on its own, so that each has its own fault."""
     types = f"targets of shape {tuple(batch.y.shape[1:])}, {batch.y.dtype}, and outputs of shape "
     types += f"{tuple(batch.output.shape[1:])}, {batch.output.dtype}"
-    advice = "Correct it, or choose another. Targets of another type: keras.ops.cast(y_true, y_pred.dtype)."
-
-    def measured(*, loss: Any = None, metrics: Any = None) -> Any:
-        model.compile(optimizer=None, loss=loss, metrics=metrics)
-        compute = model.compute_loss if loss is not None else model.compute_metrics
-        return inferred(lambda x, y, output: compute(x, y, output), batch.x, batch.y, batch.output)
-
-    loss, key = batch.loss, f"{_LOSS}{batch.of}"
-
-    def measure_loss() -> None:
-        measured(loss=instantiate(loss))
-        if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
-            y = keras.ops.convert_to_tensor(batch.first_y)
-            instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
-
-    if told := _told(measure_loss):
-        allowed = f"a loss that can be computed from {types}; it {told}"
-        yield _fault(key, loss.get("_target_"), allowed, advice)
-    elif ratio := _growth(batch):
-        allowed = "a loss of one number per example, or their mean: for the same examples twice, its value is "
-        yield _fault(key, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
-    for key, metric in _metrics(config, batch):
+    yield from _loss_faults(model, batch, types)
+    for kind, key, metric in _metrics(config, batch):
         name = name_of(metric)
         logs: dict[str, Any] = {}
 
-        def measure(metric: Metric = metric, logs: dict[str, Any] = logs) -> None:
-            logs |= measured(metrics=[metric if isinstance(metric, str) else instantiate(metric)])
+        def measure(metric: Metric = metric, logs: dict[str, Any] = logs, kind: str = kind) -> None:
+            logs |= _measured(model, batch, **{kind: [metric if isinstance(metric, str) else instantiate(metric)]})
 
         if told := _told(measure):
-            yield _fault(key, name, f"a metric that can be computed from {types}; it {told}", advice)
+            yield _fault(key, name, f"a metric that can be computed from {types}; it {told}", _CORRECT)
         elif name not in logs:
             found = ", ".join(set(logs) - {"loss"})
             yield _fault(key, name, f"a metric that keeps its name; it calls itself {found}", f"Pass name={name} on.")
@@ -248,13 +222,39 @@ def _inferred_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator
             yield from _result_faults(key, metric, logs[name])
 
 
-def _metrics(config: StudyConfig, batch: _Batch) -> Iterator[tuple[str, Metric]]:
-    """Yield the metrics of an output, each with its key."""
+def _loss_faults(model: Any, batch: _Batch, types: str) -> Iterator[Fault]:
+    loss, key = batch.loss, f"{_LOSS}{batch.of}"
+
+    def measure_loss() -> None:
+        _measured(model, batch, loss=instantiate(loss))
+        if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
+            y = keras.ops.convert_to_tensor(batch.first_y)
+            instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
+
+    if told := _told(measure_loss):
+        allowed = f"a loss that can be computed from {types}; it {told}"
+        yield _fault(key, loss.get("_target_"), allowed, _CORRECT)
+    elif ratio := _growth(batch):
+        allowed = "a loss of one number per example, or their mean: for the same examples twice, its value is "
+        yield _fault(key, loss.get("_target_"), f"{allowed}{ratio:.3g} times as large", _PER_EXAMPLE)
+    elif batch.weight is not None and _is_one_number(batch):
+        allowed = "a loss of one number per example, since examples have weights; it gives one for a batch"
+        yield _fault(key, loss.get("_target_"), allowed, _PER_EXAMPLE)
+
+
+def _measured(model: Any, batch: _Batch, **arguments: Any) -> Any:
+    """Infer the loss, or the metrics, of a model that is compiled with some arguments."""
+    model.compile(optimizer=None, **arguments)
+    compute = model.compute_loss if "loss" in arguments else model.compute_metrics
+    weight = () if batch.weight is None else (batch.weight,)
+    return inferred(lambda *parts: compute(*parts), batch.x, batch.y, batch.output, *weight)
+
+
+def _metrics(config: StudyConfig, batch: _Batch) -> Iterator[tuple[str, str, Metric]]:
+    """Yield the metrics of an output, each with its argument of `compile` and its key."""
     for kind in ("metrics", "weighted_metrics"):
-        given = getattr(config.task, kind)
-        of_output = given.get(batch.name, ()) if isinstance(given, Mapping) else given
-        for position, metric in enumerate(of_output):
-            yield f"dataset.task.{kind}{batch.of}.{position}", metric
+        for position, metric in enumerate(config.task.metrics_of(batch.name, weighted=kind == "weighted_metrics")):
+            yield kind, f"dataset.task.{kind}{batch.of}.{position}", metric
 
 
 def _result_faults(key: str, metric: Metric, result: Any) -> Iterator[Fault]:
@@ -286,6 +286,17 @@ def _growth(batch: _Batch) -> float:
     if not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         return 0.0
     return twice / once if once else math.inf
+
+
+def _is_one_number(batch: _Batch) -> bool:
+    """Return whether a loss gives one number for a batch, so that sample weights cannot act on its examples."""
+    built = instantiate(batch.loss)
+    if isinstance(built, keras.losses.Loss):
+        built.reduction = None
+    try:
+        return not tuple(inferred(lambda y, output: built(y, output), batch.y, batch.output).shape)
+    except Exception:  # a loss of the user's can need outputs of another kind
+        return False
 
 
 def _value(loss: keras.losses.Loss, batch: _Batch, *, repeats: int) -> float:

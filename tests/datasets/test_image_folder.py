@@ -155,6 +155,7 @@ def test_another_picture_is_another_digest(tmp_path, identify):
     folder, pixels = write(tmp_path / "mine")
     before = load(folder, identify=identify)
     assert before.source == f"{folder}" + (", identified by size and time" if identify == "times" else "")
+    assert any("not by contents" in remark for remark in before.remarks) == (identify == "times")
     os.utime(folder / "cat" / "0.png", (1, 1))
     assert load(folder, identify=identify).train.x.digest == before.train.x.digest
     save(folder / "cat" / "0.png", pixels[0] ^ 1)

@@ -111,6 +111,12 @@ def test_the_columns_of_weight_and_split_are_no_inputs(tmp_path):
     assert not train & validation
 
 
+def test_a_test_split_that_was_held_out_is_told(tmp_path):
+    assert load(tmp_path).remarks == ("The test split was held out of the data: 2 of 10 examples, the last ones.",)
+    assert load(tmp_path, test="none").remarks == ()
+    assert load(tmp_path).name == ""  # the config has the name
+
+
 def test_the_order_of_time_decides(tmp_path):
     frame = table(day=list(range(10))[::-1])
     rule = {"n": 2, "by": "time", "column": "day"}
@@ -182,6 +188,7 @@ def test_two_columns_of_one_name(tmp_path):
         ({"target": "SOLD"}, "Did you mean 'sold'"),
         ({"leave_out": ["xyz"]}, r"dataset\.leave_out names 'xyz'.*Correct dataset\.leave_out.*size, city, sold\."),
         ({"weight": "kg"}, r"dataset\.weight names 'kg'"),
+        ({"test": {"n": 2, "by": "time", "column": "size"}}, r"column 'size' \(dataset\.test\.column\): found no val"),
         ({"validation": {"share": 0.2, "by": "group", "column": "who"}}, r"dataset\.validation\.column names 'who'"),
         ({"categorical": ["sold"]}, r"dataset\.categorical names sold, expected columns of inputs: size, city\."),
         ({"leave_out": ["size", "city"]}, "no column of inputs"),

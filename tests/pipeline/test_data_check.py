@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from study.core.errors import DataError
 from study.datasets import Dataset, Split
+from study.datasets.preparation.streams import open_stream
 from study.pipeline import workload
 from study.pipeline.data_check import check_data, described
 
@@ -132,9 +133,13 @@ def test_targets_of_a_binary_loss_are_probabilities(binary):
 @pytest.mark.parametrize(
     ("loaded", "shown", "advice"),
     [
-        (((1, 2), (3, 4)), "a tuple of 2", "Take a validation split from the training examples. Return Dataset("),
-        (pd.DataFrame({"a": [1.0]}), "a DataFrame of shape (1, 1)", "Divide its rows into three splits"),
-        (tf.data.Dataset.range(3), "a _RangeDataset", "Turn it into arrays: x, y = map(np.stack, zip("),
+        (((1, 2), (3, 4)), "a tuple of 2", "Return Dataset(train=(x_train, y_train), test=(x_test, y_test))"),
+        (pd.DataFrame({"a": [1.0]}), "a DataFrame of shape (1, 1)", "Divide its columns into inputs and targets"),
+        (
+            tf.data.Dataset.range(3),
+            "a _RangeDataset",
+            "Return Dataset(train=..., validation=..., test=...) of study.datasets, with a stream",
+        ),
         (["a", "b"], "a list of 2", "Return Dataset("),
         ({"train": 1}, "a dict of 1", "Return Dataset("),
         (None, "None", "Return Dataset("),
@@ -195,7 +200,7 @@ def test_arrays_of_another_kind_are_told(config, x, told):
 def test_a_pair_is_no_split(config):
     (told,) = faults(config, dataset(validation=(split().x, split().y)))
     assert told == (
-        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with NumPy arrays."
+        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with arrays or what NumPy can view as arrays."
     )
 
 
@@ -254,3 +259,171 @@ def test_any_data_can_be_trained_on_or_is_told(config, parts, n_outputs):
         assert np.isfinite(part.x.astype(np.float32)).all()
         assert set(np.unique(part.y)) <= set(range(found.n_outputs))
         assert part.x.shape[1:] == found.input_shape
+
+
+class Lazy:
+    """An array that is read in pieces."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, chosen):
+        assert isinstance(chosen, slice | np.ndarray)
+        return self.array[chosen]
+
+
+def weighted(weight, of=None):
+    return dataclasses.replace(of or split(12), sample_weight=weight)
+
+
+def tree(n=6, *, changes=None, form=dict):
+    """Return a split of two inputs and two outputs."""
+    x = {"image": np.zeros((n, 2, 2), np.float32), "age": np.arange(n, dtype=np.float32)}
+    y = {"digit": np.arange(n, dtype=np.int32) % 3, "parity": (np.arange(n) % 2).astype(np.float32)}
+    named = {"x": x, "y": y}
+    for place, array in (changes or {}).items():
+        part, name = place.split(".")
+        if array is None:
+            del named[part][name]
+        else:
+            named[part][name] = array
+    return Split(**{part: arrays if form is dict else tuple(arrays.values()) for part, arrays in named.items()})
+
+
+def trees(*, n_outputs=None, **splits):
+    whole = {"train": tree(12), "validation": tree(), "test": tree()} | splits
+    return Dataset(name="mine", source="made", n_outputs=n_outputs or {"digit": 3, "parity": 1}, **whole)
+
+
+@pytest.fixture(scope="module")
+def several(compose_quick, tmp_path_factory):
+    """A task of two outputs."""
+    words = (
+        "~dataset.task.loss",
+        "+dataset.task.loss={digit:{_target_:keras.losses.SparseCategoricalCrossentropy,from_logits:true},"
+        "parity:{_target_:keras.losses.BinaryCrossentropy,from_logits:true}}",
+        "~dataset.task.metrics",
+        "objective.metric=val_digit_loss",
+    )
+    return compose_quick("optimizer=sgd", "dataset=digits", *words, folder=tmp_path_factory.mktemp("several"))
+
+
+@pytest.mark.parametrize("form", [dict, tuple])
+def test_good_trees_are_returned_as_they_are(several, form):
+    splits = {name: tree(n, form=form) for name, n in zip(SPLITS, (12, 6, 6), strict=True)}
+    whole = trees(**splits, n_outputs={"digit": 3, "parity": 1} if form is dict else (3, 1))
+    assert check_data(several, whole) is whole
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"x.age": None},
+            "validation.x.age=nothing: expected an array, as in train: the arrays there are x.age, x.image",
+        ),
+        ({"y.other": np.zeros(6)}, "validation.y.other=an array: expected nothing, as in train"),
+        ({"x.image": np.zeros((5, 2, 2), np.float32)}, "validation.x.image=5 inputs: expected as many inputs as"),
+        ({"y.parity": np.zeros(5, np.float32)}, "validation.y.parity=5 targets: expected as many targets as inputs"),
+        ({"x.age": np.zeros((6, 2), np.float32)}, "validation.x.age=shape (2,), float32: expected each example as in"),
+        (
+            {"y.parity": np.zeros(6, np.int32)},
+            "validation.y.parity=shape (), int32: expected each example as in train.y",
+        ),
+        (
+            {"x.image": Lazy(np.full((6, 2, 2), np.nan, np.float32))},
+            "validation.x.image[0, 0, 0]=nan: expected finite",
+        ),
+        (
+            {"y.digit": np.array([0, 1, 2, 3, 0, 1], np.int32)},
+            "validation.y.digit[3]=3: expected class indices from 0",
+        ),
+        (
+            {"y.parity": np.full(6, 1.5, np.float32)},
+            "validation.y.parity[0]=1.5: expected from 0 to 1, for BinaryCross",
+        ),
+    ],
+)
+def test_a_fault_in_a_tree_is_named_with_its_place(several, changes, told):
+    (fault,) = faults(several, trees(validation=tree(changes=changes)))
+    assert fault.startswith(told)
+
+
+def test_a_dict_is_no_tuple(several):
+    train, validation = ({"0": tree(n).x["age"]} for n in (12, 6))
+    whole = trees(
+        train=dataclasses.replace(tree(12), x=train),
+        validation=dataclasses.replace(tree(), x=tuple(validation.values())),
+        test=dataclasses.replace(tree(), x=validation),
+    )
+    (fault,) = faults(several, whole)
+    assert fault.startswith("validation.x=a tuple of 1: expected a dict of 1, as in train.")
+
+
+@pytest.mark.parametrize("n_outputs", [3, {"digit": 3}, {"digit": 3, "odd": 1}, (3, 1)])
+def test_widths_are_those_of_the_targets(several, n_outputs):
+    (fault,) = faults(several, trees(n_outputs=n_outputs))
+    assert "expected a width for each array of targets: train.y.digit, train.y.parity" in fault
+
+
+@pytest.mark.parametrize(
+    ("weight", "told"),
+    [
+        (np.array([1.0] * 11 + [-1]), "train.sample_weight[11]=-1.0: expected weights of at least 0"),
+        (np.zeros(12), "train.sample_weight=zeros alone: expected a weight above 0"),
+        (np.ones((12, 1)), "train.sample_weight=shape (1,), float64: expected one number for each example, shape ()"),
+        (np.ones(5), "train.sample_weight=5 sample weights: expected as many sample weights as inputs"),
+        (np.full(12, np.inf), "train.sample_weight[0]=inf: expected finite numbers"),
+        (["many"] * 12, "train.sample_weight=a list of 12: expected a NumPy array"),
+        ({"y": np.ones(12)}, "train.sample_weight=a dict of 1: sample_weight.y: expected one array, or one for each"),
+        ({}, "train.sample_weight=a dict of 0: no arrays: expected one array, or one for each"),
+    ],
+)
+def test_sample_weights_at_fault_are_named(config, weight, told):
+    (fault,) = faults(config, dataset(train=weighted(weight)))
+    assert fault.startswith(told)
+
+
+def test_sample_weights_of_all_outputs_or_of_each(several):
+    one = np.arange(12) / 12
+    for weight in (one, {"digit": one, "parity": Lazy(one)}):
+        whole = trees(train=weighted(weight, tree(12)))
+        assert check_data(several, whole) is whole
+    (fault,) = faults(several, trees(train=weighted({"digit": one}, tree(12))))
+    assert "expected one array, or one for each array of targets: y.digit, y.parity" in fault
+
+
+def stream(split, name):
+    def batches():
+        yield split.x, split.y
+
+    return open_stream(batches, name=name, deterministic=True)
+
+
+def test_a_class_that_training_lacks_is_refused_in_validation(config):
+    lacking = changed(split(12), y=split(12).y % 2)
+    (told,) = faults(config, dataset(train=lacking))
+    assert told.startswith(
+        "validation.y[2]=2: expected a class that the training split has (2 of 6 examples have none: class 2). "
+    )
+    known = dataset(train=lacking, validation=changed(split(), y=split().y % 2))
+    assert check_data(config, known) is known  # a test split may have others: a caution says so
+    of_streams = dataset(train=stream(lacking, "train"), validation=stream(split(), "validation"))
+    (told,) = faults(config, of_streams)
+    assert told.startswith("validation.y=2: expected a class that the training split has (2 of 6 examples have none")
+
+
+def test_a_class_that_training_lacks_is_refused_in_one_of_several_outputs(several):
+    lacking = tree(12, changes={"y.digit": np.arange(12, dtype=np.int32) % 2})
+    (told,) = faults(several, trees(train=lacking))
+    assert told.startswith("validation.y.digit[2]=2: expected a class that the training split has")
+
+
+def test_sequences_may_have_tokens_that_training_lacks(config):
+    x = np.zeros((4, 3, 2), np.float32)
+    train, other = (Split(x=x, y=np.full((4, 3), label, np.int32)) for label in (0, 1))
+    whole = dataset(train=train, validation=other, test=other)
+    assert check_data(config, whole) is whole

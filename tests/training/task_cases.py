@@ -46,6 +46,63 @@ def two_outputs(input_shape, n_outputs):
     return keras.Model(inputs, [keras.layers.Dense(n_outputs)(x), keras.layers.Dense(1)(x)])
 
 
+def several(input_shape, n_outputs, *, names=("digit", "odd"), form="dict", extra=0, activation=None):
+    """Return a model of outputs by name, whose first one may be too wide or have an activation."""
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Flatten()(inputs)
+    widths = n_outputs.values() if isinstance(n_outputs, dict) else n_outputs
+    changes = [{"extra": extra, "activation": activation}, *[{"extra": 0, "activation": None}] * (len(names) - 1)]
+    outputs = {
+        name: keras.layers.Dense(width + change["extra"], activation=change["activation"], name=name)(x)
+        for name, width, change in zip(names, widths, changes, strict=False)
+    }
+    forms = {
+        "dict": outputs,
+        "tuple": tuple(outputs.values()),
+        "list": list(outputs.values()),
+        "deep": {"in": outputs},
+    }
+    return keras.Model(inputs, forms[form])
+
+
+class Pair(keras.Model):
+    """A subclass that returns a tuple, for which Keras has no names."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.digit, self.odd = keras.layers.Flatten(), keras.layers.Dense(3), keras.layers.Dense(1)
+
+    def call(self, inputs):
+        """Return the outputs."""
+        x = self.flat(inputs)
+        return self.digit(x), self.odd(x)
+
+
+def pair(input_shape, n_outputs):
+    """Return a subclass that returns a tuple."""
+    return Pair()
+
+
+def single(input_shape, n_outputs):
+    """Return a model of the first output alone, without a name for it."""
+    return dense(input_shape, n_outputs["digit"])
+
+
+def never(name):
+    """Return a metric that cannot be computed."""
+    return keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: y_true.nothing - y_pred, name=name)
+
+
+class Unweighted(keras.metrics.Mean):
+    """A metric that takes no sample weights."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add the targets."""
+        if sample_weight is not None:
+            raise NotImplementedError("no weights")
+        super().update_state(y_true)
+
+
 def frozen(input_shape, n_outputs):
     """Return a model without a weight to train."""
     model = dense(input_shape, n_outputs)

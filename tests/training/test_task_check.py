@@ -241,3 +241,120 @@ def test_a_metric_whose_result_is_no_number_is_told(base):
     assert fault.startswith("dataset.task.metrics.0=m: expected a metric")
     (fault,) = told(base, ROWS, loss=SQUARED, metrics=[metric("task_cases.Kept", returned="dict")])
     assert fault.startswith("dataset.task.metrics.0=m: expected a metric")
+
+
+AT_ZERO = {"_target_": "keras.metrics.BinaryAccuracy", "name": "accuracy", "threshold": 0.0}
+SEVERAL = {"digit": SPARSE, "odd": BINARY}
+ODD = (LABELS % 2).astype(np.float32)[:, None]
+TARGETS = {"digit": LABELS, "odd": ODD}
+
+
+def told_of_several(base, y=None, *, weight=None, loss=None, metrics=None, weighted=None, n_outputs=None, **arguments):
+    y = TARGETS if y is None else y
+    arguments = {"_target_": "task_cases.several", **arguments}
+    task = Task(loss=loss or SEVERAL, metrics=metrics or {}, weighted_metrics=weighted or {})
+    config = dataclasses.replace(base, model=Component(name="several", section=arguments), task=task)
+    whole = data(LABELS, n_outputs=n_outputs or ({"digit": 3, "odd": 1} if isinstance(y, dict) else (3, 1)))
+    some = dataclasses.replace(whole.train, y=y, sample_weight=weight)
+    return [str(fault) for fault in task_faults(config, dataclasses.replace(whole, train=some))]
+
+
+@pytest.mark.parametrize("form", ["dict", "tuple", "list"])
+@pytest.mark.parametrize("weights", ["none", "one", "each"])
+def test_several_outputs_that_fit_have_no_fault(base, form, weights):
+    one = np.ones(6, np.float32)
+    y = TARGETS if form == "dict" else tuple(TARGETS.values())
+    each = {"digit": one, "odd": one} if form == "dict" else (one, one)
+    weight = {"none": None, "one": one, "each": each}[weights]
+    metrics = {"digit": ("accuracy",), "odd": (AT_ZERO,)}
+    assert told_of_several(base, y, form=form, weight=weight, metrics=metrics, weighted=metrics) == []
+
+
+@pytest.mark.parametrize(
+    ("y", "arguments", "expected"),
+    [
+        (
+            None,
+            {"names": ["digit", "even"]},
+            ["model=several: expected a model that returns a dict of digit, odd, as dataset.task.loss has; these are"],
+        ),
+        (None, {"names": ["digit"]}, ["these are digit. Correct the names, or those of dataset.task.loss."]),
+        (
+            {**TARGETS, "extra": ODD},
+            {"names": ["digit", "odd"]},
+            ["train.y=a dict of 3: expected targets in a dict of digit, odd, as dataset.task.loss has;"],
+        ),
+        (
+            tuple(TARGETS.values()),
+            {"form": "tuple", "names": ["odd", "digit"]},
+            ["expected output layers of the names that dataset.task.loss has, in this order: digit, odd; they"],
+        ),
+        (None, {"form": "tuple"}, ["train.y=a dict of 2: expected a tuple of targets in the order of the model's"]),
+        (
+            tuple(TARGETS.values()),
+            {"form": "dict"},
+            ["train.y=a tuple of 2: expected targets in a dict with the names of dataset.task.loss: digit, odd."],
+        ),
+        (None, {"form": "deep"}, ["model=several: expected a model that returns a dict with the names of"]),
+        (
+            tuple(TARGETS.values()),
+            {"_target_": "task_cases.pair"},
+            ["expected a model that returns a dict with the names of dataset.task.loss: digit, odd; it returns a"],
+        ),
+        (
+            None,
+            {"_target_": "task_cases.single"},
+            ["expected a model that returns a dict with the names of dataset.task.loss: digit, odd; it returns a"],
+        ),
+        (
+            None,
+            {"extra": 2},
+            ["model=several: expected a model with as many outputs digit as there are classes, 3; it"],
+        ),
+        (
+            {**TARGETS, "digit": ROWS},
+            {},
+            ["train.y.digit=shape (3,): expected class indices of shape () for each example, since the loss is"],
+        ),
+        (
+            None,
+            {"activation": "softmax"},
+            ["dataset.task.loss.digit.from_logits=true: expected false, since the last activation of model=several"],
+        ),
+        (
+            tuple(TARGETS.values()),
+            {"activation": "softmax", "form": "tuple"},
+            ["dataset.task.loss.digit.from_logits=true: expected false, since the last activation of model=several"],
+        ),
+    ],
+)
+def test_outputs_targets_and_losses_that_differ_are_told(base, y, arguments, expected):
+    n_outputs = {"digit": 3, "odd": 1, "extra": 1} if isinstance(y, dict) and "extra" in y else None
+    found = told_of_several(base, y, n_outputs=n_outputs, **arguments)
+    assert len(found) == len(expected), found
+    assert all(part in fault for part, fault in zip(expected, found, strict=True)), found
+
+
+@pytest.mark.parametrize("kind", ["metrics", "weighted"])
+def test_a_metric_of_one_output_that_cannot_be_computed(base, kind):
+    wrong = metric("task_cases.never")
+    (fault,) = told_of_several(base, **{kind: {"odd": (wrong,)}})
+    assert fault.startswith(
+        f"dataset.task.{'weighted_' * (kind == 'weighted')}metrics.odd.0=m: expected a metric that"
+    )
+
+
+def test_a_metric_that_takes_no_sample_weights(base):
+    unweighted = {"odd": (metric("task_cases.Unweighted"),)}
+    weight = np.ones(6, np.float32)
+    assert told_of_several(base, metrics=unweighted, weight=weight) == []
+    assert told_of_several(base, weighted=unweighted) == []
+    (fault,) = told_of_several(base, weighted=unweighted, weight=weight)
+    assert fault.startswith("dataset.task.weighted_metrics.odd.0=m: expected a metric that can be computed from")
+
+
+def test_a_loss_of_one_number_for_a_batch_ignores_sample_weights(base):
+    loss = {"digit": SPARSE, "odd": {"_target_": "task_cases.SquaredLoss", "over": "mean"}}
+    assert told_of_several(base, loss=loss) == []
+    (fault,) = told_of_several(base, loss=loss, weight=np.ones(6, np.float32))
+    assert "dataset.task.loss.odd=task_cases.SquaredLoss: expected a loss of one number per example, since" in fault

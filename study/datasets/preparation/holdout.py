@@ -83,7 +83,7 @@ def divide(
         n: Number of examples.
         validation: The rule for the validation split; `GIVEN`: none is held out.
         test: The rule for the test split; `none`: there is no test split; `GIVEN`: none is held out. None (the
-            default): a fifth.
+            default): a fifth, stratified if there are classes of several examples.
         seed: Seed of a validation split that is drawn, at least 0.
         labels: Class of each example, shape (n,). None (the default): there are no classes.
         groups: Group of each example, shape (n,), for rules without `of`. None (the default): there are no groups.
@@ -236,7 +236,7 @@ def _read(name: str, value: Any, n: int, known: Mapping[str, NDArray[Any] | None
     if isinstance(value, str) and value == NO_TEST and name == "test":
         return _HoldOutRule(key=key)
     if value is None and name == "test":
-        value = {"share": _TEST_SHARE, "by": "random" if known["stratified"] is None else "stratified"}
+        value = {"share": _TEST_SHARE, "by": _default_way(known["stratified"], n)}
     rule = dict(value) if isinstance(value, Mapping) else {"n" if _is_whole(value) else "share": value}
     by = rule.pop("by", "random" if isinstance(value, Mapping) or not _is_whole(value) else "first")
     of = rule.pop("of", None)
@@ -253,6 +253,14 @@ def _read(name: str, value: Any, n: int, known: Mapping[str, NDArray[Any] | None
     size, fault = _size(key, value, rule, n)
     faults += [] if fault is None else [fault]
     return _HoldOutRule(key=key, n=size, share=rule.get("share"), by=str(by), of=of, faults=tuple(faults))
+
+
+def _default_way(labels: NDArray[Any] | None, n: int) -> str:
+    """Return `stratified` if the default test split and the rest can have an example of each class."""
+    if labels is None or len(labels) != n:
+        return "random"
+    counts = np.unique(labels, return_counts=True)[1]
+    return "stratified" if counts.min(initial=n) > 1 and len(counts) <= round(_TEST_SHARE * n) else "random"
 
 
 def _size(key: str, value: Any, rule: Mapping[str, Any], n: int) -> tuple[int, Fault | None]:
@@ -283,7 +291,7 @@ def _missing(key: str, by: str, of: NDArray[Any] | None, n: int) -> list[Fault]:
         allowed = "another way, since the targets are no class indices"
         return [Fault(key=f"{key}.by", value=by, allowed=allowed, advice=advice)]
     if of is None or np.shape(of)[:1] != (n,):
-        found = "(nothing)" if of is None else f"{len(of)} values"
+        found = "(nothing)" if of is None else f"values of shape {np.shape(of)}"
         advice = "Give column in the config of a table, or of=VALUES in load()."
         return [
             Fault(

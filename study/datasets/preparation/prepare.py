@@ -29,7 +29,7 @@ _SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How a study uses its data set.
+    """Use of a data set by a study.
 
     Attributes:
         name: Name of the data set where `load()` gives none.
@@ -144,7 +144,7 @@ def _as_arrays(place: str, tree: Tree, faults: list[Fault]) -> Tree:
 
 
 def _as_array(place: str, value: Any, faults: list[Fault]) -> Any:
-    """Return a value as an array of NumPy; one that NumPy maps or that reads lazily, and what is none, as they are."""
+    """Return a value as an array of NumPy; mapped and lazy arrays, and what is no array, stay as they are."""
     if isinstance(value, np.ndarray) or not _is_array_like(value):
         return value
     if not isinstance(value, list) and not hasattr(value, "__array__"):

@@ -54,7 +54,7 @@ def example_digests(arrays: Sequence[NDArray[Any]]) -> list[bytes]:
 
 
 class Reading:
-    """What one pass over a stream has shown.
+    """Facts of one pass over a stream.
 
     Attributes:
         batch_sizes: Number of examples of each batch.
@@ -133,7 +133,8 @@ def _check(parts: tuple[Tree, ...], first: tuple[Tree, ...] | None, name: str, i
     for place, array in named:
         if array.dtype.kind not in "biuf" or not array.ndim:
             found = f"{array.dtype} of shape {array.shape}"
-            raise DataError(f"{here}: {place} is {found}: expected numbers, with the examples first. {_FORM}")
+            advice = _FORM if array.ndim else "An unbatched stream needs .batch(...)."
+            raise DataError(f"{here}: {place} is {found}: expected numbers, with the examples first. {advice}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{here}: {place} has numbers that are not finite. Leave such examples out of the stream.")
     if len({len(array) for _, array in named}) > 1:
@@ -172,7 +173,8 @@ def next_batch(given: Iterator[Any], name: str, index: int) -> tuple[Tree, ...] 
         raise DataError(f"{name}, batch {index}: the stream {told_with_place(error)}. Correct it.") from error
     parts = tuple(element) if isinstance(element, list) else element
     if not isinstance(parts, tuple) or len(parts) not in (2, 3):
-        found = f"a {type(element).__name__}" + (f" of {len(parts)}" if isinstance(parts, tuple) else "")
+        kind = f"one {type(element).__name__}"
+        found = f"a tuple of {len(parts)}" if isinstance(parts, tuple) else kind
         raise DataError(f"{name}, batch {index}: the stream gives {found}. {_FORM}")
     return parts
 

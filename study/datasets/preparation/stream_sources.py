@@ -64,7 +64,7 @@ def _iterated(source: Any) -> Iterator[Any]:
 
 
 def kind_of(value: Any) -> str | None:
-    """Return the kind of a stream by the names of its classes, without importing their packages; None: it is none.
+    """Return the kind of a stream by the names of its classes, importing nothing; None: the value is no stream.
 
     Args:
         value: The value.
