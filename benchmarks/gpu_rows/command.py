@@ -147,10 +147,13 @@ class Run:
             return
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not out.exists()
             # A line that an earlier run left unfinished must not swallow the first one of this run.
-            there = out.read_bytes() if out.exists() else b""
+            there = b"" if is_new else out.read_bytes()
             with out.open("ab") as file:
                 file.write(b"\n" if there and not there.endswith(b"\n") else b"")
+            if is_new:  # a run that is refused leaves no empty file
+                out.unlink()
         except OSError as error:
             allowed = f"expected a file that can be written ({error.strerror})"
             raise RefusedError(f"--out {out}: {allowed}. Choose another file.") from error

@@ -11,6 +11,7 @@ Code that is found only at run time, such as a module that `importlib` imports b
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import hashlib
 import sys
@@ -267,7 +268,23 @@ def _own_file(name: str) -> Path | None:
         return None
     path = Path(found.origin).resolve()
     standard = Path(sysconfig.get_path("stdlib")).resolve()
-    return None if _INSTALLED & set(path.parts) or path.is_relative_to(standard) else path
+    if _INSTALLED & set(path.parts) or path.is_relative_to(standard) or _is_recorded(name, Path(found.origin)):
+        return None
+    return path
+
+
+def _is_recorded(name: str, file: Path) -> bool:
+    """Return whether an installer has recorded a module's file, as `pip install --target` does in any folder."""
+    depth = name.count(".") + (file.name == "__init__.py")
+    if depth >= len(file.parents):
+        return False
+    folder = file.parents[depth]
+    line = f"\n{file.relative_to(folder).as_posix()},"
+    for record in folder.glob("*.dist-info/RECORD"):
+        with contextlib.suppress(OSError):
+            if line in "\n" + record.read_text("utf-8", errors="replace"):
+                return True
+    return False
 
 
 def _read(name: str, path: Path) -> _Module | None:

@@ -162,9 +162,10 @@ def gather(
     # After a change of data or code, the studies of before lie beside the new ones; only the new ones are compared.
     started = begun if force else latest_of_settings(begun)
     if not started:
+        counted = "1 study" if len(records) == 1 else f"{len(records)} studies"
         raise StudyError(
             f"EXPERIMENT={experiment}: expected an experiment with studies that have trials, found "
-            f"{len(records)} studies and no trial. Run one with `study run`, or name another experiment; `study list` "
+            f"{counted} and no trial. Run one with `study run`, or name another experiment; `study list` "
             "shows them all."
         )
     refuse_faults(experiment, started)

@@ -16,6 +16,9 @@ from study.core.errors import ConfigError, Fault, StudyError
 from study.training.auto_costs import Cost, Device, Facts, StudySize
 from study.training.trainer_check import ARGUMENTS, SHARED_ARGUMENTS
 
+# In place of durations that are not known.
+NOT_MEASURED = "not measured"
+
 
 class Option(NamedTuple):
     """A trainer and a backend that a study can take."""
@@ -134,7 +137,7 @@ def cheapest(
     device: Device,
     loaded: str | None,
 ) -> Choice | None:
-    """Return the option that trains all studies of a command in the least time; None if no cost is known.
+    """Return the option that trains all studies of a command in the least time by known costs; None without a cost.
 
     Args:
         options: The options.
@@ -158,34 +161,40 @@ def cheapest(
     if not seconds:
         return None
     best, *others = sorted(seconds, key=seconds.__getitem__)
-    beside = f" beside {seconds[others[0]]:.2g} s of {others[0]}" if others else ""
+    # Every option has the start of this process, which the costs leave out.
+    beside = f" ({seconds[others[0]]:.2g} s with {others[0]})" if others else ""
     n_studies = f" of {len(sizes)} studies" if len(sizes) > 1 else ""
     what = f"{sum(sum(size.batches) for size in sizes)} trainings{n_studies}"
     kinds = "/".join(dict.fromkeys(size.kind for size in sizes))
     net = f"a {kinds} net on a {device.upper()}"
-    return Choice(option=best, reason=f"about {seconds[best]:.2g} s{beside} for {what} of {net}, by {facts.source}")
+    about = f"about {seconds[best]:.2g} s beyond the start{beside}"
+    return Choice(option=best, reason=f"{about} for {what} of {net}, by {facts.source}")
 
 
-def show(facts: Facts, sizes: Sequence[StudySize], *, device: Device) -> Iterator[tuple[str, str]]:
+def show(
+    facts: Facts, sizes: Sequence[StudySize], *, device: Device, backends: Collection[str] = BACKENDS
+) -> Iterator[tuple[str, str]]:
     """Yield the duration of studies with each trainer that was measured, the lowest first, with ratios to the lowest.
 
     Args:
         facts: The known costs.
         sizes: The sizes of the studies, each of another kind.
         device: The device that trains.
+        backends: The backends to show. Default: all.
 
     Yields:
-        The kind, and its durations in words.
+        The kind, and its durations in words; `NOT_MEASURED` if none is known.
     """
     for size in sizes:
         known = {
             Option(cost.trainer, cost.backend): facts.starts[cost.backend] * facts.speed.start_s
             + cost.seconds(size, facts.speed, side_by_side=cost.trainer == "vectorized", device=device)
             for cost in facts.costs.get(size.kind, ())
+            if cost.backend in backends
         }
         ranked = sorted(known, key=known.__getitem__)
         parts = [f"{option} {known[option] / known[ranked[0]]:.1f}x ({known[option]:.1f} s)" for option in ranked]
-        yield size.kind, f"{', '.join(parts)}, by {facts.source}" if parts else "not measured"
+        yield size.kind, f"{', '.join(parts)}, by {facts.source}" if parts else NOT_MEASURED
 
 
 def _cost(facts: Facts, kind: str, option: Option) -> Cost | None:

@@ -150,19 +150,20 @@ class Facts:
 def find_facts(device: Device) -> Facts | None:
     """Return the costs measured on this machine, else those that this project records; None if there are none.
 
-    Measurements that cannot be read are left out, and the source says so.
+    Kinds that were not measured here have the recorded costs. Measurements that cannot be read are left out, and the
+    source says so.
 
     Args:
         device: The device that trains.
     """
-    path, unread = measured_path(), ""
+    path, entry, unread = measured_path(), None, ""
     try:
         entry = _read(path).get(machine(), {}).get(device)
-        if entry is not None:
-            return _facts(entry, source=f"`study doctor --measure` on {entry['date']}")
     except StudyError as error:
         unread = str(error)
     recorded = _read(_RECORDED)["recorded"].get(device)
+    if entry is not None:
+        return _completed(entry, recorded or {"costs": {}, "starts": {}})
     if recorded is None:
         return None
     source = "costs recorded on another machine" + (f" ({unread})" if unread else "")
@@ -206,6 +207,20 @@ def keep_measured(
             f"{path}: expected a file that can be written ({error.strerror}). Set {VARIABLE} to another."
         ) from error
     return path
+
+
+def _completed(entry: Mapping[str, Any], recorded: Mapping[str, Any]) -> Facts:
+    """Return the facts of an entry of this machine; kinds that it lacks have the recorded costs."""
+    source = f"`study doctor --measure` on {entry['date']}"
+    measured = {kind: known for kind, known in entry["costs"].items() if known}
+    added = {kind: known for kind, known in recorded["costs"].items() if kind not in measured}
+    if not added:
+        return _facts(entry, source=source)
+    starts = {**recorded["starts"], **entry["starts"]}
+    return _facts(
+        {**entry, "costs": {**measured, **added}, "starts": starts},
+        source=f"{source}; {', '.join(added)}: recorded on another machine",
+    )
 
 
 def _facts(entry: Mapping[str, Any], *, source: str, unread: str = "") -> Facts:

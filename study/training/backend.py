@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from study.config.schema import BACKENDS
@@ -77,6 +77,8 @@ def _check_address_space(name: str) -> None:
 def start_backend(name: str) -> None:
     """Import Keras with a backend, unless this process has loaded one; an unusable backend is left for later.
 
+    In place of a backend that is not installed, Keras gets an installed one, with which the rest can be checked.
+
     Args:
         name: `tensorflow`, `jax` or `torch`.
 
@@ -84,9 +86,22 @@ def start_backend(name: str) -> None:
         BackendError: Keras cannot be imported with the user's file of settings.
         MemoryRanOutError: Memory ran out.
     """
-    with suppress(BackendError):
+    try:
         select_backend(name)
+    except BackendError:
+        if "keras" not in sys.modules:
+            _select_installed()
     _check_settings_file()
+
+
+def _select_installed() -> None:
+    """Choose the backend that Keras takes by itself, or another one if that is not installed."""
+    usual = os.environ.get("KERAS_BACKEND", "tensorflow")
+    names = [usual, *BACKENDS] if usual in BACKENDS else BACKENDS
+    for name in names:
+        if importlib.util.find_spec(name) is not None:
+            select_backend(name)
+            return
 
 
 def _check_settings_file() -> None:

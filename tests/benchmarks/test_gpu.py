@@ -166,8 +166,10 @@ def test_rows_on_a_gpu_are_measured_in_processes_of_their_own(monkeypatch, nvidi
 
 
 def test_the_cpu_is_never_measured_instead_of_a_gpu(tmp_path, monkeypatch):
-    ended = run(tmp_path, "--rows", "product", CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
-    assert (ended.returncode, ended.stdout) == (1, "")
+    lines = tmp_path / "lines.jsonl"
+    refused = ("--rows", "product", "--out", str(lines))
+    ended = run(tmp_path, *refused, CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
+    assert (ended.returncode, ended.stdout, lines.exists()) == (1, "", False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda,cpu")  # of the worker; what is set outside does not restrict it
     reason, said, last = ended.stderr.splitlines()

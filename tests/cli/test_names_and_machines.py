@@ -128,6 +128,6 @@ def test_a_terminal_without_a_character_shows_its_number(named, monkeypatch, enc
     for name, stream in shown.items():
         stream.flush()
         texts[name] = stream.buffer.getvalue().decode(encoding)
-    assert "\\u65e5\\u672c: 1 studies" in texts["stdout"]
+    assert "\\u65e5\\u672c: 1 study\n" in texts["stdout"]
     assert "\\U0001f642" in texts["stdout"]
     assert "EXPERIMENT=\\u6f22: expected one of \\u65e5\\u672c" in texts["stderr"]

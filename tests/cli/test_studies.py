@@ -153,14 +153,15 @@ def test_the_doctor_reads_the_stores_and_finds_a_users_own_data_set(mine, study,
 
 def test_jobs_of_two_backends_stand_in_one_table(tmp_path, study, here):
     # The flag stands in the middle, and the second job needs a process of its own.
-    words = ["trainer.backend=tensorflow,jax", "-m", "optimizer=sgd", "optimizer.learning_rate=0.1"]
+    words = ["trainer.backend=jax,tensorflow", "-m", "optimizer=sgd", "optimizer.learning_rate=0.1"]
     done = study("run", *words, *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(rows(done.stdout)) == {"sgd-backend=tensorflow", "sgd-backend=jax"}
     assert [line for line in done.stderr.splitlines() if line.endswith(": 1 trial")] == [
-        "digits-mlp/sgd-backend=tensorflow: 1 trial",
         "digits-mlp/sgd-backend=jax: 1 trial",
+        "digits-mlp/sgd-backend=tensorflow: 1 trial",
     ]
+    assert [word for word in ("absl", "oneDNN", "cuda") if word in done.stderr] == []  # what TensorFlow logs
     records = {record["name"]: record for record in listed(here, tmp_path)["digits-mlp"]}
     for name, record in records.items():
         assert record["status"] == "FINISHED"

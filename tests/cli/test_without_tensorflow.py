@@ -41,11 +41,11 @@ def without_tensorflow(study, environment, tmp_path):
     folder.mkdir()
     (hiding / "sitecustomize.py").write_text(HIDING.format(mark=str(mark)))
 
-    def run(*arguments):
+    def run(*arguments, status=0):
         mark.unlink(missing_ok=True)
         done = study(*arguments, cwd=folder, PYTHONPATH=f"{hiding}:{environment['PYTHONPATH']}")
         assert mark.exists()  # TensorFlow was hidden
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     run.folder = folder
@@ -67,6 +67,16 @@ def test_a_study_on_jax_is_run_compared_exported_and_reproduced_without_tensorfl
     without_tensorflow("export", f"digits-mlp/{name}", "--output", "best.yaml")
     assert "learning_rate" in (without_tensorflow.folder / "best.yaml").read_text()
     assert "reproduced bit for bit" in without_tensorflow("reproduce", f"digits-mlp/{name}")
+
+
+def test_a_backend_that_is_not_installed_is_the_only_fault_and_no_cost_of_it_is_shown(without_tensorflow):
+    told = without_tensorflow("run", "trainer=fit", "dataset=digits", status=2)
+    assert told.startswith("study run: 1 fault in the config, nothing was started:\n  trainer.backend=tensorflow: ")
+    assert told.endswith(" or set trainer.backend=jax.\n")
+    doctor = without_tensorflow("doctor")
+    assert "Only trainer.backend=tensorflow needs it" in doctor
+    assert "fit on jax" in doctor
+    assert "on tensorflow" not in doctor
 
 
 @pytest.mark.parametrize("missing", ["flask", "uvicorn"])

@@ -92,6 +92,21 @@ def test_it_follows_calls_constants_and_imports_through_all_own_modules():
     }
 
 
+def test_what_an_installer_has_recorded_in_a_folder_of_any_name_is_not_the_users_own(folder):
+    everything = {*digests()}
+    record = folder / "parts-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("another/parts.py,sha256=,1\nparts-1.0.dist-info/RECORD,,\n")
+    assert {*digests()} == everything
+    record.write_text("parts-1.0.dist-info/RECORD,,\nparts.py,sha256=,1\npackage/__init__.py,sha256=,1\n")
+    # The rest of the package is not recorded, so somebody has put it there.
+    assert {*digests()} == {"net.build", "net.DEPTH", "package.inner.layer"} | {
+        name for name in everything if name.startswith("package.")
+    }
+    record.write_text("parts.py,,\npackage/__init__.py,,\npackage/inner.py,,\n")
+    assert {*digests()} == {"net.build", "net.DEPTH"}
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "changed"),
     [

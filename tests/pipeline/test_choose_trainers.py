@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from study.core import machine
-from study.core.errors import ConfigError, StudyError
+from study.core.errors import ConfigError, DataError, StudyError
 from study.pipeline.choose_trainers import choose_trainers
 from study.pipeline.preflight import check, load_config
 from study.search.ask_tell import open_search
@@ -164,7 +164,59 @@ def test_a_model_that_cannot_be_built_on_the_first_backend_goes_to_the_other(cho
     assert choice.reason.startswith("it does not work on jax (")
 
 
-def test_unknown_costs_are_told(choose):
+@pytest.fixture
+def with_broken_model(tmp_path, monkeypatch):
+    """A folder with a model of the user's own that works on no backend."""
+    module = tmp_path.name  # of this test alone, since imported modules remain
+    (tmp_path / f"{module}.py").write_text("def build(input_shape, n_outputs):\n    raise RuntimeError('no net')\n")
+    section = tmp_path / "conf" / "model" / "broken.yaml"
+    section.parent.mkdir(parents=True)
+    section.write_text(f"name: broken\n_target_: {module}.build\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("with_broken_model")
+def test_a_model_that_cannot_be_built_moves_no_other_study(choose):
+    (mlp, broken, linear) = choose("dataset=digits", "model=mlp,broken,linear")
+    assert options([mlp, linear]) == [SIDE_BY_SIDE] * 2
+    assert mlp.reason == linear.reason
+    assert " for 40 trainings of 2 studies " in mlp.reason
+    assert broken.reason.startswith("it does not work on jax (")
+
+
+@pytest.mark.slow
+def test_a_model_that_can_be_built_on_no_backend_is_refused_before_any_study_starts(jobs, with_broken_model):
+    before = {*with_broken_model.rglob("*")}
+    sweep = [(job.raw, job.labels) for job in jobs("dataset=digits", "model=mlp,broken")]
+    with pytest.raises(StudyError, match="no net"):
+        check(sweep, folder=with_broken_model, helpers=())
+    assert {path for path in with_broken_model.rglob("*") if "__pycache__" not in path.parts} <= before
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_data_that_cannot_be_loaded_are_tried_once_and_are_no_reason_for_another_trainer(
+    begun, choose, begin, monkeypatch
+):
+    if begun:
+        begin("optimizer=adam", "trainer=fit", f"trainer.backend={keras.backend.backend()}")
+    asked = []
+
+    def refuse(config):
+        asked.append(config.backend)
+        raise DataError("no such file")
+
+    monkeypatch.setattr("study.pipeline.choose_trainers.load_dataset", refuse)
+    with pytest.raises(DataError, match="no such file"):
+        choose("optimizer=sgd,momentum")
+    assert len(asked) == 1
+
+
+def test_unknown_costs_are_told(choose, own, monkeypatch):
+    empty = own / "recorded.json"
+    empty.write_text('{"machines": {"recorded": {}}}')
+    monkeypatch.setattr("study.training.auto_costs._RECORDED", empty)
     keep_measured("cpu", Speed(start_s=1.0, gflops=1.0, n_cores=1), {"jax": 1.0}, {"dense": []})
     (choice,) = choose("model=mlp")
     reason = "costs on a CPU are not known; `study doctor --measure` measures them"

@@ -141,7 +141,9 @@ def test_the_reason_has_both_durations_and_the_source():
             (FIT_JAX, SIDE_BY_SIDE), [size(10, 5)], found, side_by_side=[SIDE_BY_SIDE], device="cpu", loaded="jax"
         )
     ]
-    assert choice.reason == "about 0.32 s beside 3 s of fit on jax for 15 trainings of a dense net on a CPU, by a test"
+    assert choice.reason == (
+        "about 0.32 s beyond the start (3 s with fit on jax) for 15 trainings of a dense net on a CPU, by a test"
+    )
 
 
 def test_durations_are_shown_with_ratios_to_the_lowest():

@@ -38,9 +38,29 @@ def test_measurements_of_this_machine_have_precedence_and_others_stay():
     keep_measured("gpu", SPEED, {"jax": 3.0}, {"dense": [COST]})
     assert {*json.loads(path.read_text())["machines"]} == {"another", machine.machine()}
     facts = find_facts("cpu")
-    assert (facts.costs, facts.starts) == ({"dense": (COST,)}, {"jax": 1.5})
+    assert (facts.costs["dense"], facts.starts["jax"]) == ((COST,), 1.5)
     assert facts.source.startswith("`study doctor --measure` on 20")
     assert find_facts("gpu").starts == {"jax": 3.0}
+
+
+def test_kinds_that_were_not_measured_here_keep_their_recorded_costs():
+    recorded = find_facts("cpu")
+    keep_measured("cpu", SPEED, {"jax": 1.5}, {"dense": [COST], "recurrent": []})
+    facts = find_facts("cpu")
+    others = [kind for kind in KINDS if kind != "dense"]
+    assert facts.costs == {**{kind: recorded.costs[kind] for kind in others}, "dense": (COST,)}
+    assert facts.starts == {**recorded.starts, "jax": 1.5}
+    assert facts.speed == SPEED
+    *_, named = facts.source.partition("; ")
+    assert {*named.removesuffix(": recorded on another machine").split(", ")} == {*others}
+
+
+def test_a_machine_of_which_all_kinds_were_measured_names_no_other():
+    keep_measured("cpu", SPEED, {"jax": 1.5}, {kind: [COST] for kind in KINDS})
+    facts = find_facts("cpu")
+    assert facts.costs == dict.fromkeys(KINDS, (COST,))
+    assert facts.starts == {"jax": 1.5}
+    assert "recorded" not in facts.source
 
 
 def test_a_machine_of_more_cores_multiplies_faster():
@@ -69,7 +89,8 @@ def test_unreadable_measurements_are_left_out_told_and_can_be_measured_again(ent
     assert f"{path}: expected what `study doctor --measure` writes" in facts.unread
     assert facts.unread in facts.source
     keep_measured("cpu", SPEED, {"jax": 1.0}, {"dense": [COST]})
-    assert find_facts("cpu").costs == {"dense": (COST,)}
+    measured = find_facts("cpu")
+    assert (measured.costs["dense"], measured.unread) == ((COST,), "")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"machines": 3}'])

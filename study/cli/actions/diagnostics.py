@@ -23,7 +23,7 @@ from study.core.redaction import redact
 from study.datasets import Whereabouts
 from study.search.study_names import count_studies
 from study.tracking.read_studies import read_experiments
-from study.training.auto import show
+from study.training.auto import NOT_MEASURED, show
 from study.training.auto_costs import Device, StudySize, find_facts
 from study.training.devices import ask_for_gpus, why_unseen
 
@@ -123,7 +123,7 @@ def _backend(name: str, *, timeout_s: float) -> Finding:
     """Start a backend in a child process."""
     version = installed_version(name)
     if version is None:
-        advice = f"pip install '{_EXTRAS.get(name, name)}'"
+        advice = f"Only trainer.backend={name} needs it: pip install '{_EXTRAS.get(name, name)}'"
         return Finding(kind="backend", name=name, state="missing", detail="not installed", advice=advice)
     try:
         gpus = ask_for_gpus(name, timeout_s=timeout_s)
@@ -221,7 +221,8 @@ def _advice() -> list[Finding]:
     damaged = Finding(
         kind="advice", name="trainer=auto", state="broken", detail="damaged measurements", advice=facts.unread
     )
+    installed = [name for name in BACKENDS if installed_version(name) is not None]
     return [damaged] * bool(facts.unread) + [
-        Finding(kind="advice", name=kind, state="ok" if kind in facts.costs else "missing", detail=detail)
-        for kind, detail in show(facts, _TYPICAL, device=device)
+        Finding(kind="advice", name=kind, state="missing" if detail == NOT_MEASURED else "ok", detail=detail)
+        for kind, detail in show(facts, _TYPICAL, device=device, backends=installed)
     ]

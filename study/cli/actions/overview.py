@@ -45,7 +45,8 @@ def show_studies(
         if has_worker is None and any(study.status == "RUNNING" for study in studies):
             has_worker = _with_worker(searches)
         states = [_state(study, has_worker or {}) for study in studies]
-        sys.stdout.write(f"\n{experiment}: {len(studies)} studies, best validation result first\n")
+        counted = "1 study" if len(studies) == 1 else f"{len(studies)} studies, best validation result first"
+        sys.stdout.write(f"\n{experiment}: {counted}\n")
         rows = [_row(study, state) for study, state in zip(studies, states, strict=True)]
         split = " or ".join(sorted({confirmed_on_of(study.tags) for study in studies}))
         render_table([header.format(split=split) for header in _HEADERS], rows, stream=sys.stdout)
