@@ -200,7 +200,8 @@ def test_arrays_of_another_kind_are_told(config, x, told):
 def test_a_pair_is_no_split(config):
     (told,) = faults(config, dataset(validation=(split().x, split().y)))
     assert told == (
-        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with arrays or what NumPy can view as arrays."
+        "validation=a tuple of 2: expected a Split. Write validation=Split(x=..., y=...), with arrays or "
+        "what NumPy can view as arrays."
     )
 
 
