@@ -96,15 +96,16 @@ def little_memory(*, piece_bytes):
         yield
 
 
-def in_pieces_and_held(trials, *, stored=on_disk, dataset=None, piece_bytes=20_000, **config):
+def in_pieces_and_held(trials, *, stored=on_disk, dataset=None, stop=None, piece_bytes=20_000, **config):
     """Return the results in pieces and held, and the number of examples of each compiled piece."""
     dataset = dataset or digits()
     with little_memory(piece_bytes=piece_bytes):
         trainer = cases.vectorized(n_trials=len(trials), dataset=stored(dataset), **config)
-    found = {"in pieces": cases.run(trainer, trials)}
+    found = {"in pieces": cases.run(trainer, trials, stop)}
     keys = [key for program in trainer._batches._programs.values() for key in program.compiler._ready]
     found["sizes"] = sorted({key[1] for key in keys if key[0] == "train piece"})
-    return found | {"held": cases.run(cases.vectorized(n_trials=len(trials), dataset=dataset, **config), trials)}
+    held = cases.vectorized(n_trials=len(trials), dataset=dataset, **config)
+    return found | {"held": cases.run(held, trials, stop)}
 
 
 def pieces(name):
@@ -115,6 +116,7 @@ def pieces(name):
     settings = {
         "search": (search, {"model": cases.MASKED, "every_n_steps": 3}),
         "confirmations": (own, {"model": cases.MASKED}),
+        "confirmations, pruned": (own, {"model": cases.MASKED, "stop": {1: 0}}),
         "recurrent": (search, {"model": cases.RECURRENT}),
         "a batch a piece": (search, {"model": cases.MASKED, "piece_bytes": 1}),
         "one piece": (search, {"model": cases.MASKED, "piece_bytes": 1 << 30}),
