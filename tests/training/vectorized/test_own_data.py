@@ -83,6 +83,17 @@ def test_pieces_are_shared_out_over_all_devices(cases):
             assert_close(found["in pieces"], alone["held"], tolerance=TOLERANCE)
 
 
+@pytest.mark.slow
+def test_pieces_resume_bit_by_bit(cases):
+    found = cases.ask("resumed")
+    assert found["n_checkpoints"] > 0
+    assert found["n_epochs_read"] == 2
+    for mine, other in zip(found["resumed"], found["undisturbed"], strict=True):
+        assert other["state"] == "complete", other["error"]
+        for key in ("state", "history", "weights", "reports"):
+            assert mine[key] == other[key]
+
+
 @pytest.mark.parametrize("name", ["two inputs and weights", "augmentation"])
 def test_everything_is_as_in_fit(cases, name):
     found = cases.ask("as_in_fit", name)
