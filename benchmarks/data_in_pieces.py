@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4, help="number of trials side by side; default 4")
     parser.add_argument("--pairs", type=int, default=5, help="number of pairs; default 5")
     arguments = parser.parse_args()
+    from study.training.backend import select_backend
+
+    select_backend("jax")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inputs.npy"
         labels = _write(path, n=int(arguments.gib * (1 << 30) / (4 * np.prod(_SHAPE))))
