@@ -137,11 +137,13 @@ class LaneBatch:
         """Train until a lane has trained its last epoch, no lane trains, or the batch is left; count the epochs.
 
         The device starts the next epoch before the last one is reported, so that it need not wait for the caller.
-        There are two exceptions. If weights are kept, the weights of a stopped trial are those of the epoch at which
-        it stopped. If the batch may be left, the lanes that move on would be an epoch ahead.
+        There are three exceptions. If weights are kept, the weights of a stopped trial are those of the epoch at which
+        it stopped. If the batch may be left, the lanes that move on would be an epoch ahead. If the host reads the
+        data in pieces, an epoch would be reported when it has read those of the next one.
         """
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
-        ahead = not self._may_be_left and not any(lane.trial.keep_weights for lane in self.lanes)
+        ahead = not (self._may_be_left or self.program.shape.in_pieces)
+        ahead = ahead and not any(lane.trial.keep_weights for lane in self.lanes)
         first = self._go_on(on_epoch, together)
         if all(lane.state is not None for lane in self.lanes):
             return first
@@ -203,12 +205,15 @@ class LaneBatch:
         """Return the places to be computed: those of the lanes that have not ended."""
         return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
 
-    def _order(self, epoch: int) -> NDArray[np.int32]:
-        """Return the order of the examples: one for all lanes, or one row for each lane."""
+    def _order(self, epoch: int) -> Any:
+        """Return the order of the examples: one for all lanes, or one row for each lane, for pieces in a list."""
         shape, shuffle = self.program.shape, self._data.shuffle
         keys = [(lane.trial.order_seed, lane.epoch + epoch) for lane in self._padded]
         drawn = {(seed, of): epoch_order(seed, of, shape.n_examples, shuffle=shuffle) for seed, of in set(keys)}
-        return drawn[keys[0]] if shape.one_order else np.stack([drawn[key] for key in keys])
+        if shape.one_order:
+            return drawn[keys[0]]
+        rows = [drawn[key] for key in keys]  # free places share a row
+        return rows if shape.in_pieces else np.stack(rows)
 
     @property
     def _n_epochs(self) -> int:

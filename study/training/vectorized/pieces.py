@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,15 +45,26 @@ class PiecedSplit:
         """Yield the pieces of an order, in memory.
 
         Args:
-            order: Order of the examples, shape (n_examples,); or one for each lane, shape (n_lanes, n_examples), and
-                the arrays of a piece then begin with an axis of lanes.
+            order: Order of the examples, shape (n_examples,).
             batch_size: Number of examples of a batch.
         """
-        lanes = order.shape[:-1]
-        for first, last in self._bounds(self._n_of_piece(batch_size, n_lanes=math.prod(lanes))):
-            chosen = order[..., first:last].reshape(-1)
-            shape = (*lanes, last - first)
-            yield mapped(lambda array: _in_shape(array, shape), self.split.take(chosen).parts)  # noqa: B023
+        for first, last in self._bounds(self._n_of_piece(batch_size)):
+            yield self.split.take(order[first:last]).parts
+
+    def ordered_by_lane(
+        self, orders: Sequence[NDArray[np.int32]], batch_size: int, *, lanes: NDArray[np.intp]
+    ) -> Iterator[tuple[Tree, ...]]:
+        """Yield the pieces of an order for each lane, in memory; their arrays begin with an axis of lanes.
+
+        Args:
+            orders: Order of the examples for each lane, each of shape (n_examples,).
+            batch_size: Number of examples of a batch.
+            lanes: Indices of the lanes that train; other lanes have zeros.
+        """
+        for first, last in self._bounds(self._n_of_piece(batch_size, n_lanes=len(orders))):
+            chosen = np.concatenate([orders[lane][first:last] for lane in lanes])
+            read = self.split.take(chosen).parts
+            yield mapped(lambda array: _by_lane(array, lanes, n_lanes=len(orders)), read)
 
     def forms(self, batch_size: int, *, n_lanes: int | None = None) -> list[tuple[Tree, ...]]:
         """Return the first and the last piece as shapes and types on a device.
@@ -99,5 +110,11 @@ def example_bytes(split: Any) -> int:
     return max(1, int(sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in arrays)))
 
 
-def _in_shape(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    return array.reshape(*shape, *array.shape[1:])
+def _by_lane(array: NDArray[Any], lanes: NDArray[np.intp], *, n_lanes: int) -> NDArray[Any]:
+    """Return an array of the examples of some lanes, one lane after the other, with an axis of all lanes."""
+    of_lanes = array.reshape(len(lanes), -1, *array.shape[1:])
+    if len(lanes) == n_lanes:
+        return of_lanes
+    found = np.zeros((n_lanes, *of_lanes.shape[1:]), array.dtype)
+    found[lanes] = of_lanes
+    return found

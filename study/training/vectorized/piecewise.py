@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ class PiecewiseProgram:
         self,
         state: Any,
         columns: Sequence[Any],
-        order: NDArray[np.int32],
+        order: Any,
         n_steps: int,
         train: PiecedSplit,
         validation: PiecedSplit,
@@ -45,7 +45,7 @@ class PiecewiseProgram:
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes; not to be used afterwards.
             columns: Values of the formulas, each of shape (n_lanes,).
-            order: The epoch's order, shape (n_examples,) or (n_lanes, n_examples).
+            order: The epoch's order, shape (n_examples,), or an order for each lane.
             n_steps: Number of steps to take, at most those of a pass.
             train: The training split.
             validation: The validation split.
@@ -82,7 +82,7 @@ class PiecewiseProgram:
         self,
         whole: Any,
         columns: Sequence[Any],
-        order: NDArray[np.int32],
+        order: Any,
         n_steps: int,
         train: PiecedSplit,
         active: Active,
@@ -90,10 +90,14 @@ class PiecewiseProgram:
         """Take the steps of an epoch, and return the variables and the running means of the loss."""
         size, n_lanes = self._shape.batch_size, 1 if self._shape.one_order else self._shape.n_lanes
         n_of_piece, means = train.n_batches(size, n_lanes=n_lanes), list[Any]()
+        pieces: Iterator[Any]
         if self._compiler.is_ahead:
             pieces = iter(train.forms(size, n_lanes=None if self._shape.one_order else n_lanes))
+        elif self._shape.one_order:
+            pieces = map(self._put, train.ordered(order, size))
         else:
-            pieces = map(self._put if self._shape.one_order else self._put_by_lane, train.ordered(order, size))
+            lanes = _lanes_of(active)
+            pieces = map(self._put_by_lane, train.ordered_by_lane(order, size, lanes=lanes))
         for first in range(0, n_steps, n_of_piece):
             if (piece := next(pieces, None)) is None:
                 break
@@ -175,3 +179,11 @@ class PiecewiseProgram:
 
     def _put_by_lane(self, piece: Any) -> Any:
         return jax.tree.map(self._compiler.place, piece)
+
+
+def _lanes_of(active: Active) -> NDArray[np.intp]:
+    """Return the indices of the active lanes among those of all devices."""
+    indices, counts = active
+    by_device = np.asarray(indices).reshape(len(counts), -1)
+    share = by_device.shape[1]
+    return np.concatenate([device * share + by_device[device, :count] for device, count in enumerate(counts)])

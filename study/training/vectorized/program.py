@@ -72,7 +72,7 @@ class VectorizedProgram:
         Args:
             state: Trainable, non-trainable and optimizer variables of all lanes; not to be used afterwards.
             columns: Values of the formulas, each of shape (n_lanes,).
-            order: The epoch's order, shape (n_examples,) or (n_lanes, n_examples).
+            order: The epoch's order, shape (n_examples,) or (n_lanes, n_examples); for pieces perhaps a list of rows.
             n_steps: Number of steps to take, at most those of a pass.
             train: Inputs, targets and perhaps sample weights of the training split; a `PiecedSplit` if the program is
                 for data in pieces.

@@ -45,6 +45,9 @@ class VectorizedTrainer:
     search are divided into batches of equal size, as few as `capacity` allows; the last batch is padded. The same
     applies to the confirmations. On a CPU, where a free place costs nothing, both have the same number of lanes.
 
+    Arrays on disk that do not fit into the memory are read in pieces, anew in each epoch, while the device computes. A
+    stream is read once.
+
     Args:
         config: The study's config.
         dataset: The study's data set.
@@ -60,7 +63,7 @@ class VectorizedTrainer:
 
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one, or cannot compute on the device.
-        StudyError: `capacity`, `device` or `checkpoint_every_n_epochs` is not allowed, or the data is too large.
+        StudyError: `capacity`, `device` or `checkpoint_every_n_epochs` is not allowed, or a stream is too large.
     """
 
     def __init__(

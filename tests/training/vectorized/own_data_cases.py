@@ -26,7 +26,10 @@ from study.datasets.preparation.streams import open_stream
 from study.training.fit.trainer import FitTrainer
 from study.training.vectorized import held_data
 from study.training.vectorized import trainer as vectorized_trainer
+from study.training.vectorized.pieces import PiecedSplit
+from study.training.vectorized.trainer import VectorizedTrainer
 
+ordered_by_lane = PiecedSplit.ordered_by_lane
 NAMES = ("train", "validation", "test")
 TWO_INPUTS = {"_target_": "training_workload.two_inputs"}
 FLIP = {"_target_": "keras.layers.RandomFlip", "mode": "horizontal"}
@@ -96,15 +99,16 @@ def little_memory(*, piece_bytes):
         yield
 
 
-def in_pieces_and_held(trials, *, stored=on_disk, dataset=None, piece_bytes=20_000, **config):
+def in_pieces_and_held(trials, *, stored=on_disk, dataset=None, stop=None, piece_bytes=20_000, **config):
     """Return the results in pieces and held, and the number of examples of each compiled piece."""
     dataset = dataset or digits()
     with little_memory(piece_bytes=piece_bytes):
         trainer = cases.vectorized(n_trials=len(trials), dataset=stored(dataset), **config)
-    found = {"in pieces": cases.run(trainer, trials)}
+    found = {"in pieces": cases.run(trainer, trials, stop)}
     keys = [key for program in trainer._batches._programs.values() for key in program.compiler._ready]
     found["sizes"] = sorted({key[1] for key in keys if key[0] == "train piece"})
-    return found | {"held": cases.run(cases.vectorized(n_trials=len(trials), dataset=dataset, **config), trials)}
+    held = cases.vectorized(n_trials=len(trials), dataset=dataset, **config)
+    return found | {"held": cases.run(held, trials, stop)}
 
 
 def pieces(name):
@@ -115,6 +119,7 @@ def pieces(name):
     settings = {
         "search": (search, {"model": cases.MASKED, "every_n_steps": 3}),
         "confirmations": (own, {"model": cases.MASKED}),
+        "confirmations, pruned": (own, {"model": cases.MASKED, "stop": {1: 0}}),
         "recurrent": (search, {"model": cases.RECURRENT}),
         "a batch a piece": (search, {"model": cases.MASKED, "piece_bytes": 1}),
         "one piece": (search, {"model": cases.MASKED, "piece_bytes": 1 << 30}),
@@ -177,6 +182,35 @@ def streams():
     except StudyError as error:
         return answer | {"refusal": str(error)}
     return answer
+
+
+def resumed():
+    """Train in pieces, and again from the checkpoint of a training that ended early; count the epochs reported."""
+    trials = [cases.trial(i, order_seed=i, learning_rate=0.003) for i in range(2)]
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_config(optimizer=cases.ADAM, model=cases.MASKED, n_epochs=4)
+        stores = dataclasses.replace(made.stores, artifacts=Path(folder) / "artifacts")
+        made = dataclasses.replace(made, stores=stores, budget=dataclasses.replace(made.budget, n_trials=2))
+
+        def trainer(every):
+            sizes = {"batch_size": 32, "eval_batch_size": 64, "precision": "float32", "capacity": "auto"}
+            with little_memory(piece_bytes=20_000):
+                return VectorizedTrainer(
+                    made, on_disk(digits()), backend="jax", checkpoint_every_n_epochs=every, **sizes
+                )
+
+        def end_early(one, report):
+            if (one.number, report.epoch) == (1, 2):
+                raise KeyError("ended early")
+            return True
+
+        found = {"undisturbed": cases.run(trainer(None), trials)}
+        with contextlib.suppress(KeyError):
+            trainer(2).train(trials, end_early)
+        found["n_checkpoints"] = sum(path.is_file() for path in (Path(folder) / "checkpoints").rglob("*"))
+        with mock.patch.object(PiecedSplit, "ordered_by_lane", autospec=True, side_effect=ordered_by_lane) as read:
+            found["resumed"] = cases.run(trainer(2), trials)
+        return found | {"n_epochs_read": read.call_count}
 
 
 def peak_memory():
