@@ -198,13 +198,9 @@ def metric_of(params: Mapping[str, str], tags: Mapping[str, str] | None = None) 
         raise _changed("metric", name, "the name of a metric")
     # Versions before 2026-11-28 recorded no more than what was typed.
     earlier = typed if typed in ("minimize", "maximize") else earlier_direction(name)
-<<<<<<< HEAD
     watched = recorded_task(params).find_watched(name)
-    n_validation, n_test = (_n_counted(name, params, tags, split=split) for split in ("validation", "test"))
-=======
     confirmed_on = confirmed_on_of(tags)
     n_validation, n_confirmed = (_n_counted(name, params, tags, split=split) for split in ("validation", confirmed_on))
->>>>>>> hold21
     return ObjectiveMetric(
         name=name,
         direction="minimize" if tags.get("objective_direction", earlier) == "minimize" else "maximize",
