@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.report.comparability import check_comparable
-from study.report.objective_metric import metric_of, metric_tested
+from study.report.objective_metric import metric_of, metric_confirmed
 from study.report.recorded_task import recorded_task
 from study.tracking.mlflow_schema import config_params, config_tags
 
@@ -70,20 +70,20 @@ def test_the_metric_of_an_output_is_known_by_its_loss(several, metric, n, from_z
     assert found.from_zero == from_zero
     assert found.counts_examples == (n is not None)
     if n is not None:
-        assert found.n_test == n
+        assert found.n_confirmed == n
 
 
 def test_a_weighted_accuracy_is_no_count_of_examples(several, compose):
     weighted = metric_of(params_of(several("objective.metric=val_digit_weighted_accuracy")), SIZES)
-    assert weighted.test_resolution.absolute is None
-    assert metric_of(params_of(several()), SIZES).test_resolution.absolute is not None
+    assert weighted.confirmed_resolution.absolute is None
+    assert metric_of(params_of(several()), SIZES).confirmed_resolution.absolute is not None
     alone = compose(
         "dataset=digits", "dataset.task.metrics=[]", "+dataset.task.weighted_metrics=[accuracy]"
     )  # Keras calls it accuracy
-    assert metric_of(params_of(alone), SIZES).test_resolution.absolute is None
-    tested = metric_tested("test_digit_weighted_accuracy", params_of(several()), SIZES)
+    assert metric_of(params_of(alone), SIZES).confirmed_resolution.absolute is None
+    tested = metric_confirmed("test_digit_weighted_accuracy", params_of(several()), SIZES)
     assert tested.is_share
-    assert tested.test_resolution.absolute is None
+    assert tested.confirmed_resolution.absolute is None
     assert np.isfinite(tested.bounds).all()
 
 
