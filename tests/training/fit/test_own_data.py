@@ -81,6 +81,19 @@ def test_weights_of_the_training_split_alone_leave_validation_as_it_is():
     assert result.history["val_loss"] == pytest.approx([logs["val_loss"] for logs in history], rel=1e-5)
 
 
+def test_an_empty_test_split_is_not_evaluated():
+    digits = workload.digits()
+    trial = make_trial(learning_rate=0.2, test=True)
+    result, whole = (
+        make_trainer(dataset=dataset).train([trial], keep_going)[0]
+        for dataset in (dataclasses.replace(digits, test=digits.test.first(0)), digits)
+    )
+    assert result.error is None
+    assert result.history == whole.history
+    assert result.last_metrics["val_accuracy"] == whole.history["val_accuracy"][-1]
+    assert not [name for name in result.last_metrics if name.startswith("test_")]
+
+
 def test_arrays_on_disk_give_the_same_bits_as_in_memory(tmp_path):
     def on_disk(split):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npy"

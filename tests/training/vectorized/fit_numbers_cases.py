@@ -91,6 +91,7 @@ def cases():
         "sample weights": (changed(weighted), tiny, dataclasses.replace(one, weighted_metrics=("accuracy",)), ()),
         "class weights": (with_class_weights(balanced, digits()), tiny, balanced, ()),
         "augmentation": (digits(), tiny, one, (FLIP, SHIFT)),
+        "no test split": (dataclasses.replace(digits(), test=digits().test.first(0)), tiny, one, ()),
     }
 
 

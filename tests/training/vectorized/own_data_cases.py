@@ -80,6 +80,16 @@ def on_disk(dataset):
         return changed(mapped_from_files, dataset)
 
 
+def without_test(dataset):
+    """Return a data set without a test split."""
+    return dataclasses.replace(dataset, test=dataset.test.first(0))
+
+
+def all_but_test(dataset):
+    """Return a data set on disk without a test split, since no file of nothing can be mapped."""
+    return without_test(on_disk(dataclasses.replace(dataset, test=dataset.validation)))
+
+
 def lazy(dataset):
     """Return a data set of arrays that are read when they are asked for."""
 
@@ -128,6 +138,7 @@ def pieces(name):
         "lazy": (search, {"model": cases.MASKED, "stored": lazy}),
         "two inputs": (search, {"model": TWO_INPUTS, "dataset": changed(halved)}),
         "stored order": (search, {"model": cases.MASKED, "shuffle": False}),
+        "no test split": (own, {"model": cases.MASKED, "dataset": without_test(digits()), "stored": all_but_test}),
     }
     trials, config = settings[name]
     return in_pieces_and_held(trials, **ADAM, **config)

@@ -33,7 +33,9 @@ def answers():
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("case", ["two inputs", "two outputs", "sample weights", "class weights", "augmentation"])
+@pytest.mark.parametrize(
+    "case", ["two inputs", "two outputs", "sample weights", "class weights", "augmentation", "no test split"]
+)
 def test_the_numbers_are_those_of_fit(answers, case):
     for ours, reference in zip(answers[case]["vectorized"], answers[case]["fit"], strict=True):
         assert ours["state"] == reference["state"] == "complete", ours["error"] or reference["error"]
@@ -52,6 +54,12 @@ def test_several_outputs_have_the_names_of_keras(answers):
     (found, *_) = answers["two outputs"]["fit"]
     assert set(found["history"]) == names | {f"val_{name}" for name in names}
     assert {f"test_{name}" for name in names} <= set(found["summary"])
+
+
+def test_an_empty_test_split_is_not_evaluated(answers):
+    for found in (*answers["no test split"]["vectorized"], *answers["no test split"]["fit"]):
+        assert found["history"]["val_accuracy"]
+        assert not [name for name in found["summary"] if name.startswith("test_")]
 
 
 def test_streams_train_with_both_trainers(answers):

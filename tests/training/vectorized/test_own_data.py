@@ -47,6 +47,7 @@ SIZES = {
     "lazy": [8, 64],
     "two inputs": [8, 64],
     "stored order": [8, 64],
+    "no test split": [8, 32],
 }
 QUICK = ("search", "confirmations")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SIZES]
@@ -64,6 +65,12 @@ def test_pieces_train_the_same_weights_bit_by_bit(cases, name):
         assert mine["steps"] == other["steps"]
         if name != "cut and evaluated":
             assert mine["history"]["loss"] == other["history"]["loss"]
+
+
+def test_an_empty_test_split_is_not_evaluated_in_pieces(cases):
+    for result in cases.ask("pieces", "no test split")["in pieces"]:
+        assert result["history"]["val_accuracy"]
+        assert not [name for name in result["summary"] if name.startswith("test_")]
 
 
 @pytest.mark.slow
