@@ -18,8 +18,8 @@ from study.training.vectorized.pieces import example_bytes
 _GIB = 1 << 30
 _MOST_ON_CPU = 1.0 * _GIB
 # Largest size of a piece of data that is not held, in bytes. Two or three pieces are in memory at the same time.
-# Larger ones save nothing: a device computes with 128 MiB for much longer than a call takes.
-_PIECE_BYTES = 1 << 27
+# Larger ones save nothing: a device computes with 64 MiB for much longer than a call takes.
+_PIECE_BYTES = 1 << 26
 _SPLITS = ("train", "validation", "test")
 
 
