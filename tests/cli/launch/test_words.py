@@ -62,7 +62,7 @@ def test_only_values_get_signs_and_messages_lose_them():
 
 def test_the_reported_keys_are_told_together_and_nothing_is_started(here, tmp_path):
     words = ["+seed=3", "+n_trials=3", "+optimiser=sgd", "+budget.epochs=3", "+dataset.task.batchsize=8"]
-    words += ["+dataset.task.class_weight={0: 2}", "optimizer=adm", "model.hiden=[10]", "--dataset", "mnist"]
+    words += ["+dataset.task.class_wait={0: 2}", "optimizer=adm", "model.hiden=[10]", "--dataset", "mnist"]
     status, out, err = here("run", *words, cwd=tmp_path)
     assert (status, out) == (2, "")
     assert err.startswith("study run: 9 faults in the config, nothing was started:")
@@ -72,7 +72,7 @@ def test_the_reported_keys_are_told_together_and_nothing_is_started(here, tmp_pa
         "optimiser=sgd: expected a key of the config. Did you mean optimizer=sgd?",
         "budget.epochs=3: expected one of name, n_trials,",
         "Did you mean dataset.task.batch_size?",
-        "dataset.task.class_weight={0: 2}: expected one of loss, metrics,",
+        "dataset.task.class_wait={0: 2}: expected one of objective, batch_size, loss, metrics,",
         "Did you mean adam or nadam?",
         "Did you mean model.hidden?",
         "--dataset mnist: expected KEY=VALUE, or a flag of study run --help. Did you mean dataset=mnist?",
