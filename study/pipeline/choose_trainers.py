@@ -23,7 +23,7 @@ from study.core.errors import ConfigError, DataError, StudyError
 from study.core.machine import cards
 from study.core.names import default_experiment_name
 from study.datasets import Dataset
-from study.pipeline.workload import build_model, check_task, load_dataset
+from study.pipeline.workload import build_model, check_task, data_key, load_dataset
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import KnownStudy, read_known_studies
 from study.training.auto import Candidates, Choice, Option, cheapest, find_candidates, is_auto, with_choice
@@ -40,7 +40,7 @@ class Chosen:
 
     Attributes:
         choices: The choices in the order of the jobs; None for a job whose config names its trainer.
-        datasets: The data sets that were loaded for the choice, by `section_key`. Default: none.
+        datasets: The data sets that were loaded for the choice, by `workload.data_key`. Default: none.
     """
 
     choices: tuple[Choice | None, ...]
@@ -105,15 +105,6 @@ def choose_trainers(
         found = [common] * len(group) if common else _choose(members, sizing, in_this_process=in_this_process)
         choices |= {index: _with_note(choice, notes[index]) for index, choice in zip(group, found, strict=True)}
     return Chosen(choices=tuple(choices.get(index) for index in range(len(raws))), datasets=sizing.datasets)
-
-
-def section_key(section: Mapping[str, Any]) -> str:
-    """Return a section of a config as text that is equal for equal sections.
-
-    Args:
-        section: The section.
-    """
-    return json.dumps(section, sort_keys=True)
 
 
 def _known(stores: Stores, experiment: str) -> list[KnownStudy]:
@@ -274,11 +265,11 @@ class _Sizing:
         config = parse(resolve_setting(raw).raw, folder=self.folder, helpers=self.helpers)
         if loaded_backend() == config.backend:
             try_select_device(config.backend, asked_device(config))  # before the model starts the backend
-        key = section_key(config.dataset.section)
+        key = data_key(config)
         if key not in self.datasets:
             self.datasets[key] = load_dataset(config)
         dataset = self.datasets[key]
-        workload = section_key({part: config.raw[part] for part in ("dataset", "model", "trainer")})
+        workload = json.dumps([key, config.raw["model"], config.raw["trainer"]], sort_keys=True)
         if workload not in self.models:
             model = build_model(config, dataset)
             check_task(config, dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault
 from study.core.subprocess_call import call_in_subprocess
 from study.datasets import Dataset
-from study.pipeline.choose_trainers import choose_trainers, section_key
-from study.pipeline.workload import build_model, check_task, load_dataset
+from study.pipeline.choose_trainers import choose_trainers
+from study.pipeline.workload import build_model, check_task, data_key, load_dataset
 from study.search.search_check import search_faults
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import check_name
@@ -208,7 +209,8 @@ def _check_workloads(configs: Sequence[StudyConfig], datasets: dict[str, Dataset
     """
     built, elsewhere = set[tuple[str, str]](), dict[tuple[str, str], StudyConfig]()
     for config in configs:
-        key = section_key(config.dataset.section), section_key(config.model.section)
+        parts = [config.model.section, *(config.raw["dataset"].get(part) for part in ("task", "augment"))]
+        key = data_key(config), json.dumps(parts, sort_keys=True)
         if key[0] not in datasets:
             datasets[key[0]] = load_dataset(config)
         if config.backend != loaded_backend():

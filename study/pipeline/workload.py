@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -25,6 +26,22 @@ from study.datasets import Dataset, misplaced_labels
 from study.datasets.preparation.prepare import Preparation, prepare
 from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
+
+# Keys of a task that the check of the data does not read.
+_OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "loss_weights")
+
+
+def data_key(config: StudyConfig) -> str:
+    """Return a text that is equal for two studies of a command that can share one data set.
+
+    Args:
+        config: The study's config.
+    """
+    task = {key: value for key, value in config.raw["dataset"]["task"].items() if key not in _OF_TRAINING}
+    precision = config.trainer.section.get("precision")
+    return json.dumps(
+        [config.dataset.section, task, config.split_seed, config.deterministic, precision], sort_keys=True
+    )
 
 
 def load_dataset(config: StudyConfig) -> Dataset:
@@ -49,7 +66,10 @@ def load_dataset(config: StudyConfig) -> Dataset:
         ) from error
     faults: list[Fault] = []
     if isinstance(loaded, Dataset):
-        loaded = prepare(loaded, _preparation(config), faults)
+        try:
+            loaded = prepare(loaded, _preparation(config), faults)
+        except DataError as error:  # of a stream
+            raise DataError(f"dataset={config.dataset.name}: {error}") from error
     return check_data(config, loaded, found=faults)
 
 
