@@ -117,6 +117,8 @@ class _DataChecker:
             advice = "Return it by the names of the targets, or leave it out."
             self._add("n_outputs", loaded.n_outputs, f"a width for each array of targets: {there}", advice)
             widths = None
+        if train is not None:
+            self._check_outputs(train)
         for name, checked in arrays.items():
             if name != "train":
                 self._compare(name, checked, train)
@@ -129,6 +131,17 @@ class _DataChecker:
             self._widths(None)
         if not self.faults:
             self.faults += unknown_class_faults(self._config.task, loaded.train, loaded.validation)
+
+    def _check_outputs(self, train: _Arrays) -> None:
+        """Compare the arrays of targets with the losses; the names of a tuple are those of the model's outputs."""
+        losses = [name for name in self._config.task.losses if name]
+        if not losses and list(train.y) != ["y"]:
+            advice = "Return one array of targets, or give dataset.task.loss a section for each of them, by its name."
+            self._add("train.y", described(train.parts[1]), "one array, since there is one loss", advice)
+        elif losses and list(train.y) == ["y"]:
+            told = ", ".join(losses)
+            advice = f"Return a dict of them, such as y={{{losses[0]!r}: ...}}."
+            self._add("train.y", described(train.parts[1]), f"an array for each loss: {told}", advice)
 
     def _widths(self, n_outputs: Any) -> dict[str, int] | None:
         """Return the width of each output by the place of its targets; None if one is wrong."""
