@@ -15,6 +15,7 @@ from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.identity import contents_of
+from study.pipeline.stream_use import has_foreign_order
 from study.pipeline.workload import build_model, build_trainer, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.devices import asked_device, computes_in_numpy, select_device, try_select_device
@@ -141,6 +142,9 @@ def retrain_here(request: RetrainRequest) -> Retrained:
             # The data were compared above; what only one side has follows from a changed setting.
             if each.kind != "data" and NONE not in (each.before, each.after)
         ]
+    if has_foreign_order(config, dataset):
+        told = "the order of a stream's batches"
+        differences.insert(0, Difference(subject=told, recorded="its own", now="its own, made anew", stops=False))
     results: list[TrialResult] = []
     if request.force or not any(difference.stops for difference in differences):
 
