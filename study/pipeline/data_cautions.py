@@ -16,8 +16,8 @@ from study.datasets.preparation.streams import Stream
 
 # Examples of a split that another one may have too, or whose class the training split may lack: rare ones are usual.
 _FEW = 0.05
-# Size of a split that is not read once more, in bytes; number of examples that are read together.
-_LARGE, _AT_ONCE = 1 << 30, 4096
+# Size of a split that is not read once more, and of the examples that are read together, in bytes.
+_LARGE, _AT_ONCE = 1 << 30, 1 << 25
 # Fewer distinct training examples than this are a landscape or a formula, no sample.
 _A_SAMPLE = 10
 # Repetitions between splits, beyond this multiple of those within a split, are no luck.
@@ -68,8 +68,9 @@ def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
 def _digests(split: Split) -> list[int]:
     """Return a hash of each example, of 64 bits."""
     found = []
-    for start in range(0, len(split), _AT_ONCE):
-        arrays = leaves(split.take(slice(start, start + _AT_ONCE)).parts[:2])
+    n = max(1, _AT_ONCE * len(split) // max(1, _n_bytes(split)))
+    for start in range(0, len(split), n):
+        arrays = leaves(split.take(slice(start, start + n)).parts[:2])
         found += [hash(tuple(part.tobytes() for part in example)) for example in zip(*arrays, strict=True)]
     return found
 
