@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow(reason="each test runs six commands")
+pytestmark = [pytest.mark.slow, pytest.mark.long(reason="each test runs six commands of a user")]
 
 HERE = Path(__file__).parent
 PROJECTS = sorted(path.name for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__")
