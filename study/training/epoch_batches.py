@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, cast
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.seeds import epoch_order
-from study.core.trees import Tree, flattened, mapped
+from study.core.trees import Tree, flattened, leaves, mapped
 from study.datasets import Split
 from study.datasets.preparation.streams import Stream
 from study.training.keras_internals import data_adapter_class
@@ -71,6 +71,7 @@ class EpochBatches:
         self.n_examples = len(split)
         self._batch_size, self._split, self._shuffle = batch_size, split, shuffle
         self._order_seed = self._epoch = 0
+        self._sizes: list[int] = []
         self._order = np.arange(0 if isinstance(split, Stream) else self.n_examples, dtype=np.int32)
         self._gather = None if isinstance(split, Stream) else _gathering(split)
         self.source = BatchSource(self._pass, n_batches=self.n_steps, n_examples=self.n_examples)
@@ -82,11 +83,11 @@ class EpochBatches:
             return self._split.n_batches
         return steps_per_epoch(self.n_examples, batch_size=self._batch_size)
 
-    @cached_property
+    @property
     def seen(self) -> NDArray[np.int64]:
-        """Number of examples seen in an epoch after each of its steps, shape (n_steps,)."""
+        """Number of examples seen in the epoch after each of its steps, shape (n_steps,); of a stream, up to now."""
         if isinstance(self._split, Stream):
-            return np.cumsum(self._split.batch_sizes, dtype=np.int64)
+            return np.cumsum(self._sizes, dtype=np.int64)
         return np.minimum(np.arange(1, self.n_steps + 1, dtype=np.int64) * self._batch_size, self.n_examples)
 
     @property
@@ -101,7 +102,8 @@ class EpochBatches:
             n_steps: Number of steps taken.
         """
         passes, steps = divmod(n_steps, self.n_steps)
-        return passes * self.n_examples + (int(self.seen[steps - 1]) if steps else 0)
+        seen = self.seen
+        return passes * self.n_examples + (int(seen[min(steps, len(seen)) - 1]) if steps and len(seen) else 0)
 
     def start_trial(self, order_seed: int) -> None:
         """Use a seed for the order from now on.
@@ -119,14 +121,20 @@ class EpochBatches:
             epoch: Index of the epoch, from 0.
         """
         self._epoch = epoch
+        self._sizes.clear()
         if self._gather is not None:
             self._order = epoch_order(self._order_seed, epoch, self.n_examples, shuffle=self._shuffle)
 
     def _pass(self) -> Iterator[tuple[Tree, ...]]:
         if isinstance(self._split, Stream):
-            return map(_to_tensors, self._split.batches(self._order_seed, self._epoch))
+            return self._streamed(self._split)
         order, gather = self._order, cast(Callable[[NDArray[np.int32]], Any], self._gather)
         return (gather(order[first : first + self._batch_size]) for first in _starts(order, self._batch_size))
+
+    def _streamed(self, stream: Stream) -> Iterator[tuple[Tree, ...]]:
+        for parts in stream.batches(self._order_seed, self._epoch):
+            self._sizes.append(len(leaves(parts)[0]))
+            yield _to_tensors(parts)
 
 
 def in_batches(split: Split | Stream, *, batch_size: int, n: int | None = None) -> BatchSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from study.core.errors import DataError, refuse_out_of_memory, told_with_place
 from study.core.trees import Tree, leaves, mapped, named_leaves, same_structure
 from study.datasets import Split
+from study.datasets.preparation.stream_sources import StreamSource, endless
 
 PARTS = ("x", "y", "sample_weight")
 # The first examples, which are kept in memory: at most so many, and at most so many bytes of them.
@@ -97,33 +98,50 @@ class Reading:
         return Split(**dict(zip(PARTS, parts, strict=False)))
 
 
-def read_pass(start: Callable[[int, int], Iterator[Any]], name: str) -> Reading:
+def read_pass(source: StreamSource) -> Reading:
     """Read one pass, and check that all batches have one form.
 
     Args:
-        start: Begins a pass for a seed of the order and the index of an epoch.
-        name: Name of the split.
+        source: The stream.
 
     Raises:
         DataError: The stream is endless or empty, fails, or gives something else than batches of one form.
     """
-    reading, given, began = Reading(), start(0, 0), time.monotonic()
+    reading, given, began, name = Reading(), source.begin(0, 0), time.monotonic(), source.name
     first: tuple[Tree, ...] | None = None
     while (parts := next_batch(given, name, len(reading.batch_sizes))) is not None:
         arrays = mapped(to_numpy, parts)
         index = len(reading.batch_sizes)
-        _check(arrays, first, name, index)
+        check_batch(arrays, first, name, index)
         first = first or mapped(lambda array: array[:0], arrays)
         reading.add(arrays)
-        if index >= _MOST_BATCHES or time.monotonic() - began > _LONGEST_S:
+        is_long = index >= _MOST_BATCHES or time.monotonic() - began > _LONGEST_S
+        if is_long and not source.has_known_end:
             raise DataError(endless(name, f"did not end after {index + 1} batches"))
     if not reading.batch_sizes:
         raise DataError(f"{name}: the stream gives no batch. Let it give its batches anew in each pass.")
     return reading
 
 
-def _check(parts: tuple[Tree, ...], first: tuple[Tree, ...] | None, name: str, index: int) -> None:
+def _without_lists(element: Any) -> Any:
+    """Return a batch with tuples in place of lists of arrays, which are several inputs of a `DataLoader`."""
+    if isinstance(element, list | tuple) and all(_has_arrays(each) for each in element):
+        return tuple(map(_without_lists, element))
+    return {key: _without_lists(each) for key, each in element.items()} if isinstance(element, dict) else element
+
+
+def _has_arrays(value: Any) -> bool:
+    return hasattr(value, "shape") or isinstance(value, dict | list | tuple)
+
+
+def check_batch(parts: tuple[Tree, ...], first: tuple[Tree, ...] | None, name: str, index: int) -> None:
     """Check a batch's arrays against each other and against the form of the first batch.
+
+    Args:
+        parts: The arrays.
+        first: Arrays of the form of the first batch; None: this is the first one.
+        name: Name of the split.
+        index: Index of the batch, from 0.
 
     Raises:
         DataError: Something is wrong; the message names the place.
@@ -171,22 +189,9 @@ def next_batch(given: Iterator[Any], name: str, index: int) -> tuple[Tree, ...] 
     except Exception as error:  # a pipeline of the user's can fail in any way
         refuse_out_of_memory(error, f"reading {name}")
         raise DataError(f"{name}, batch {index}: the stream {told_with_place(error)}. Correct it.") from error
-    parts = tuple(element) if isinstance(element, list) else element
+    parts = _without_lists(element)
     if not isinstance(parts, tuple) or len(parts) not in (2, 3):
         kind = f"one {type(element).__name__}"
         found = f"a tuple of {len(parts)}" if isinstance(parts, tuple) else kind
         raise DataError(f"{name}, batch {index}: the stream gives {found}. {_FORM}")
     return parts
-
-
-def endless(name: str, told: str) -> str:
-    """Return the message on a stream that has no end.
-
-    Args:
-        name: Name of the split.
-        told: The words on what was seen.
-    """
-    return (
-        f"{name}: the stream {told}. Wrap it in study.datasets.LargeStream(source=..., version=..., "
-        "n_batches=...): its version then identifies it, and a pass is cut off after n_batches."
-    )

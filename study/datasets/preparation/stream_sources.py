@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from study.core.errors import DataError
+from study.core.errors import DataError, refuse_out_of_memory, told_with_place
 from study.core.seeds import epoch_order, stream_seed
 
+# Names of the argument of a function that takes the seed of an epoch, also with a default.
+_SEEDS = ("seed", "order_seed", "epoch_seed")
+# Grain repeats without end by a length of sys.maxsize, and divides it by the size of batches.
+_ENDLESS = 1 << 40
 _KINDS = (
     ("tensorflow", "DatasetV2", "tf.data"),
     ("keras", "PyDataset", "PyDataset"),
@@ -20,47 +25,114 @@ _KINDS = (
 )
 
 
-def starting(source: Any, name: str, *, shuffle: bool) -> tuple[Callable[[int, int], Iterator[Any]], bool]:
-    """Return the function that begins a pass for an order seed and an epoch; and whether the order is not ours.
+@dataclass(frozen=True, kw_only=True)
+class StreamSource:
+    """A stream as the user gave it, and the way to begin a pass over it.
 
-    Args:
-        source: The stream.
+    Attributes:
+        given: The stream.
         name: Name of the split.
         shuffle: Draw an order of the batches where it is ours.
+        n_batches: Number of batches after which a pass is cut off. None (the default): it ends by itself.
     """
-    kind = kind_of(source)
-    if kind == "function":
-        takes_seed = bool(_parameters(source))
 
-        def begin(order_seed: int, epoch: int) -> Iterator[Any]:
-            made = source(stream_seed(order_seed, epoch)) if takes_seed else source()
+    given: Any
+    name: str
+    shuffle: bool
+    n_batches: int | None = None
+
+    @cached_property
+    def has_own_order(self) -> bool:
+        """True if an order that is not ours decides which examples come together."""
+        if kind_of(self.given) == "function":
+            return self._seed is None
+        return kind_of(self.given) != "PyDataset" or _has_own_epochs(self.given)
+
+    @property
+    def is_endless(self) -> bool:
+        """True if the stream says of itself that it has no end."""
+        return is_endless(self.given)
+
+    @property
+    def has_known_end(self) -> bool:
+        """True if the stream says how long it is."""
+        if kind_of(self.given) == "tf.data":
+            return int(self.given.cardinality()) >= 0
+        return kind_of(self.given) != "function" and hasattr(self.given, "__len__")
+
+    def begin(self, order_seed: int, epoch: int) -> Iterator[Any]:
+        """Begin a pass.
+
+        Args:
+            order_seed: Seed of the order of batches, where the order is ours.
+            epoch: Index of the epoch, from 0.
+
+        Raises:
+            DataError: The stream cannot begin.
+        """
+        try:
+            return self._begin(order_seed, epoch)
+        except DataError:
+            raise
+        except Exception as error:  # a function of the user's can fail in any way
+            refuse_out_of_memory(error, f"reading {self.name}")
+            raise DataError(f"{self.name}: the stream {told_with_place(error)}. Correct it.") from error
+
+    def _begin(self, order_seed: int, epoch: int) -> Iterator[Any]:
+        if kind_of(self.given) == "function":
+            made = self._made(stream_seed(order_seed, epoch))
             if not isinstance(made, Iterable) and kind_of(made) is None:
-                raise DataError(f"{name}: the function returns a {type(made).__name__}. Let it return an iterable.")
-            return _iterated(made)
+                raise DataError(
+                    f"{self.name}: the function returns an object of the type {type(made).__name__}. Let it return an "
+                    "iterable of batches."
+                )
+            if self.n_batches is None and is_endless(made):
+                raise DataError(endless(self.name, "has no end"))
+            return self._iterated(made)
+        if kind_of(self.given) == "PyDataset" and not self.has_own_order:
+            order = epoch_order(order_seed, epoch, self._length(self.given), shuffle=self.shuffle)
+            return (self.given[int(index)] for index in order)
+        return self._iterated(self.given)
 
-        return begin, not takes_seed
-    if kind == "PyDataset" and not _has_own_epochs(source):
-        return lambda order_seed, epoch: _in_order(source, order_seed, epoch, shuffle=shuffle), False
-    return lambda _order_seed, _epoch: _iterated(source), True
+    def _made(self, seed: int) -> Any:
+        if self._seed is None:
+            return self.given()
+        return self.given(**{self._seed: seed}) if self._seed else self.given(seed)
 
+    @cached_property
+    def _seed(self) -> str | None:
+        """Name of the argument that takes the seed; empty: the first one by position; None: there is none."""
+        parameters = _parameters(self.given)
+        required = [each for each in parameters if each.default is each.empty]
+        named = [each for each in parameters if each.name in _SEEDS]
+        if len(required) > 1 or (required and named and required[0].name not in _SEEDS):
+            told = ", ".join(each.name for each in required)
+            raise DataError(
+                f"{self.name}: the function needs {told}, and gets a seed alone. Give the others defaults."
+            )
+        chosen = next(iter([*named, *required]), None)
+        if chosen is None:
+            return None
+        return "" if chosen.kind is inspect.Parameter.POSITIONAL_ONLY else chosen.name
 
-def _in_order(source: Any, order_seed: int, epoch: int, *, shuffle: bool) -> Iterator[Any]:
-    for index in epoch_order(order_seed, epoch, len(source), shuffle=shuffle):
-        yield source[int(index)]
+    def _iterated(self, source: Any) -> Iterator[Any]:
+        """Return the batches of an object in its own order."""
+        if kind_of(source) != "PyDataset":
+            return iter(source)
+        n = self._length(source)
 
+        def batches() -> Iterator[Any]:
+            source.on_epoch_begin()
+            try:
+                for index in range(n):
+                    yield source[index]
+            finally:
+                source.on_epoch_end()
 
-def _iterated(source: Any) -> Iterator[Any]:
-    """Return the batches of an object in its own order."""
-    if kind_of(source) != "PyDataset":
-        return iter(source)
+        return batches()
 
-    def batches() -> Iterator[Any]:
-        source.on_epoch_begin()
-        for index in range(len(source)):
-            yield source[index]
-        source.on_epoch_end()
-
-    return batches()
+    def _length(self, source: Any) -> int:
+        return len(source) if self.n_batches is None else self.n_batches
 
 
 def kind_of(value: Any) -> str | None:
@@ -75,24 +147,18 @@ def kind_of(value: Any) -> str | None:
     for package, name, kind in _KINDS:
         if (package, name) in names:
             return kind
-    return "function" if inspect.isroutine(value) or _is_partial(value) else None
+    is_function = callable(value) and not hasattr(value, "__array__") and not hasattr(value, "shape")
+    return "function" if is_function else None
 
 
-def _is_partial(value: Any) -> bool:
-    return type(value).__name__ == "partial" and callable(value)
-
-
-def _parameters(function: Any) -> Sequence[str]:
-    """Return the names of the arguments that a function must or can get by position, without those with a default."""
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """Return the arguments of a function; none for one without a readable signature."""
     try:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return ()
-    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    named = ("seed", "order_seed", "epoch_seed")
-    return [
-        each.name for each in found if each.kind in by_place and (each.default is each.empty or each.name in named)
-    ]
+        return []
+    by_name = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each for each in found if each.kind not in by_name]
 
 
 def _has_own_epochs(source: Any) -> bool:
@@ -111,7 +177,21 @@ def is_endless(source: Any) -> bool:
     if kind == "tf.data":
         return int(source.cardinality()) == -1  # tf.data.INFINITE_CARDINALITY
     if kind == "PyDataset":
-        return getattr(source, "num_batches", 0) is None
-    if kind == "Grain" and hasattr(source, "__len__"):
-        return len(source) >= sys.maxsize
-    return False
+        try:
+            return source.num_batches is None
+        except NotImplementedError:  # it has no length
+            return True
+    return kind == "Grain" and hasattr(source, "__len__") and len(source) >= _ENDLESS
+
+
+def endless(name: str, told: str) -> str:
+    """Return the message on a stream that has no end.
+
+    Args:
+        name: Name of the split.
+        told: The words on what was seen.
+    """
+    return (
+        f"{name}: the stream {told}. Wrap it in study.datasets.LargeStream(source=..., version=..., "
+        "n_batches=...): its version then identifies it, and a pass is cut off after n_batches."
+    )

@@ -23,13 +23,15 @@ from study.datasets import LargeStream, Split
 from study.datasets.preparation.stream_reading import (
     PARTS,
     Reading,
-    endless,
+    check_batch,
     example_digests,
     next_batch,
     read_pass,
     to_numpy,
 )
-from study.datasets.preparation.stream_sources import is_endless, kind_of, starting
+from study.datasets.preparation.stream_sources import StreamSource, endless, kind_of
+
+_AS_MANY = "Let it give as many in each pass."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Stream:
 
     Attributes:
         name: Name of the split: `train`, `validation` or `test`.
-        start: Begins a pass for a seed of the order and the index of an epoch.
+        source: The stream as the user gave it.
         example: The first examples, in memory.
         batch_sizes: Number of examples of each batch of a pass.
         digest: Digest of the contents: of all examples in any order, or the version that the user gave.
@@ -50,7 +52,7 @@ class Stream:
     """
 
     name: str
-    start: Callable[[int, int], Iterator[Any]]
+    source: StreamSource
     example: Split
     batch_sizes: tuple[int, ...]
     digest: bytes
@@ -99,15 +101,30 @@ class Stream:
         Raises:
             DataError: The stream fails, or ends too early.
         """
-        given = self.start(order_seed, epoch)
+        given, seen = self.source.begin(order_seed, epoch), 0
         for index in range(self.n_batches):
             parts = next_batch(given, self.name, index)
             if parts is None:
-                raise DataError(
-                    f"{self.name}: the stream ended after {index} batches, and its first pass had {self.n_batches}. "
-                    "Let it give as many in each pass."
-                )
+                raise DataError(f"{self.name}: the stream ended after {index} of {self.n_batches} batches. {_AS_MANY}")
+            seen += len(leaves(parts)[0])
+            if index == self.n_batches - 1:
+                self._end(given, seen)  # before the last batch is given, after which nobody may ask for more
             yield parts if self.weigh is None else _weighted(parts, self.weigh)
+
+    def _end(self, given: Iterator[Any], n_examples: int) -> None:
+        """End a pass: nothing may be left of a stream that was read whole.
+
+        Raises:
+            DataError: The pass has another length than the first one.
+        """
+        if self.source.n_batches is not None:
+            if hasattr(given, "close"):
+                given.close()
+        elif next_batch(given, self.name, self.n_batches) is not None or n_examples != len(self):
+            raise DataError(
+                f"{self.name}: the stream gives other numbers of examples than in its first pass, {len(self)} in "
+                f"{self.n_batches} batches. {_AS_MANY}"
+            )
 
     def weighted(self, weigh: Callable[[Tree], Tree]) -> Stream:
         """Return the stream with factors on its sample weights.
@@ -162,16 +179,16 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
     Raises:
         DataError: The stream is endless, gives something else than batches, or other examples in each pass.
     """
-    source = given.source if isinstance(given, LargeStream) else given
-    start, has_own_order = starting(source, name, shuffle=shuffle and name == "train")
     if isinstance(given, LargeStream):
-        return _by_version(given, start, name=name, has_own_order=has_own_order)
-    if is_endless(source):
+        return _by_version(given, name=name, shuffle=shuffle)
+    source = StreamSource(given=given, name=name, shuffle=shuffle and name == "train")
+    if source.is_endless:
         raise DataError(endless(name, "has no end"))
-    reading = read_pass(start, name)
+    has_own_order = source.has_own_order
+    reading = read_pass(source)
     if deterministic:
-        again = read_pass(start, name)
-        if again.total != reading.total or again.batch_sizes != reading.batch_sizes:
+        again = read_pass(source)
+        if again.total != reading.total or sorted(again.batch_sizes) != sorted(reading.batch_sizes):
             raise DataError(
                 f"{name}: the second pass over this stream gives other examples than the first one "
                 f"({_difference(reading, again)}). Make random changes by dataset.augment, or by a function of a "
@@ -180,7 +197,7 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
         has_own_order = has_own_order and again.ordered != reading.ordered
     return Stream(
         name=name,
-        start=start,
+        source=source,
         example=reading.example(),
         batch_sizes=tuple(reading.batch_sizes),
         digest=reading.total.to_bytes(32, "big"),
@@ -189,14 +206,23 @@ def open_stream(given: Any, *, name: str, deterministic: bool, shuffle: bool = T
     )
 
 
-def _by_version(
-    given: LargeStream, start: Callable[[int, int], Iterator[Any]], *, name: str, has_own_order: bool
-) -> Stream:
+def _by_version(given: LargeStream, *, name: str, shuffle: bool) -> Stream:
     """Return a stream that is not read: its first batch alone gives the form."""
-    first = next_batch(start(0, 0), name, 0)
-    if first is None or given.n_batches < 1 or not str(given.version):
-        raise DataError(f"{name}: expected a version, a number of batches of at least 1, and a batch to look at.")
-    example = Split(**dict(zip(PARTS, mapped(to_numpy, first), strict=False)))
+    for key, value, is_right, allowed in (
+        ("version", given.version, bool(str(given.version)), "a text"),
+        ("n_batches", given.n_batches, _is_count(given.n_batches), "a whole number of at least 1"),
+    ):
+        if not is_right:
+            raise DataError(f"{name}: LargeStream({key}={value!r}): expected {allowed}. Correct it.")
+    source = StreamSource(
+        given=given.source, name=name, shuffle=shuffle and name == "train", n_batches=given.n_batches
+    )
+    first = next_batch(replace(source, shuffle=False).begin(0, 0), name, 0)  # the last batch may be smaller
+    if first is None:
+        raise DataError(f"{name}: the stream gives no batch. Let it give its batches anew in each pass.")
+    arrays = mapped(to_numpy, first)
+    check_batch(arrays, None, name, 0)
+    example = Split(**dict(zip(PARTS, arrays, strict=False)))
     sizes = [len(example)] * given.n_batches
     if given.n_examples is not None:
         sizes[-1] = given.n_examples - sum(sizes[:-1])
@@ -207,13 +233,17 @@ def _by_version(
             )
     return Stream(
         name=name,
-        start=start,
+        source=source,
         example=example,
         batch_sizes=tuple(sizes),
         digest=f"version {given.version}".encode(),
-        has_own_order=has_own_order,
+        has_own_order=source.has_own_order,
         remarks=(f"{name} was identified by its version, {given.version}, and not by its contents.",),
     )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _weighted(parts: tuple[Tree, ...], weigh: Callable[[Tree], Tree]) -> tuple[Tree, ...]:
