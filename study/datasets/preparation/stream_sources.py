@@ -101,7 +101,7 @@ class StreamSource:
 
     @cached_property
     def _seed(self) -> str | None:
-        """Name of the argument that takes the seed; empty: the first one by position; None: there is none."""
+        """Name of the argument that takes the seed; empty: the first one by position; None: it takes no seed."""
         parameters = _parameters(self.given)
         required = [each for each in parameters if each.default is each.empty]
         named = [each for each in parameters if each.name in _SEEDS]

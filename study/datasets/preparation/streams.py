@@ -108,7 +108,7 @@ class Stream:
                 raise DataError(f"{self.name}: the stream ended after {index} of {self.n_batches} batches. {_AS_MANY}")
             seen += len(leaves(parts)[0])
             if index == self.n_batches - 1:
-                self._end(given, seen)  # before the last batch is given, after which nobody may ask for more
+                self._end(given, seen)  # a caller may ask for no more after the last batch
             yield parts if self.weigh is None else _weighted(parts, self.weigh)
 
     def _end(self, given: Iterator[Any], n_examples: int) -> None:
