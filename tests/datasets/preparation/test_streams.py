@@ -143,7 +143,7 @@ def test_a_dataset_of_keras_is_told_of_the_end_of_each_epoch():
     for number in (1, 2):
         given = stream.batches(0, number)
         for _ in range(stream.n_batches):
-            next(given)  # nobody asks for more than the batches of an epoch
+            next(given)  # no caller asks for more than the batches of an epoch
         assert source.ended == before + number
 
 
