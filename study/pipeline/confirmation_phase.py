@@ -15,6 +15,7 @@ from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
+from study.search.claims import confirmation_key
 from study.search.waiting import Wait
 from study.tracking.study_tracker import StudyTracker
 
@@ -263,6 +264,4 @@ def _due(context: StudyContext, kinds: Iterable[ConfirmationConfig]) -> dict[Con
 
 
 def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
-    """Return the key under which workers claim a confirmation of a point."""
-    point = " ".join(f"{key}={text_of(value)}" for key, value in sorted(trial.hyperparameters.items()))
-    return f"{kind} {trial.number} {point}"
+    return confirmation_key(kind, trial.number, trial.hyperparameters)

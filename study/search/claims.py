@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from study.core.errors import StudyError
+from study.core.search_space import Value, text_of
 from study.core.trainer_interface import ConfirmationConfig
 from study.search.optuna_internals import study_id, trial_id
 from study.search.storage.interface import SearchStorage
@@ -180,6 +181,17 @@ class Claims:
 
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._study_id, deepcopy=False)
+
+
+def confirmation_key(kind: str, number: int, point: Mapping[str, Value]) -> str:
+    """Return the key under which workers claim a confirmation of a point.
+
+    Args:
+        kind: The setting that is confirmed.
+        number: The confirmation's repetition, from 0.
+        point: Values of the optimizer's arguments, by name; an optimizer may have none.
+    """
+    return f"{kind} {number} " + " ".join(f"{key}={text_of(point[key])}" for key in sorted(point))
 
 
 def confirmed_last(claims: Sequence[FrozenTrial]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from study.cli.actions.end_of_run import n_ended
 from study.config.schema import Stores
 from study.core.errors import StoreError
 from study.core.records import StudyRecord
-from study.core.search_space import text_of, value_of
+from study.core.search_space import value_of
 from study.report.studies import point_of
+from study.search.claims import confirmation_key
 from study.search.stored_searches import Searches, StoredSearch
 from study.tracking.connection import Connections
 from study.tracking.read_studies import read_studies
@@ -88,11 +89,9 @@ def _of_trials(
 
 def _of_confirmations(search: StoredSearch, record: StudyRecord | None) -> Iterator[str]:
     runs = () if record is None else record.confirmations
-    recorded = {_key(run.kind, run.number, point_of(run)) for run in runs if not run.superseded}
+    points = (
+        (run, {key: value_of(text) for key, text in point_of(run).items()}) for run in runs if not run.superseded
+    )
+    recorded = {confirmation_key(str(run.kind), run.number, point) for run, point in points}
     if record is not None and (lost := len(set(search.confirmed) - recorded)):
         yield f"MLflow lacks {lost} of {len(search.confirmed)} confirmations that were trained"
-
-
-def _key(kind: str, number: int, point: Mapping[str, str]) -> str:
-    """Return the key under which workers claim a confirmation."""
-    return " ".join([kind, str(number), *(f"{key}={text_of(value_of(point[key]))}" for key in sorted(point))])

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from study.search.claims import confirmation_key
 from tests.two_stores import begin_study, copy_of, opened
 
 pytestmark = pytest.mark.slow
@@ -67,6 +68,17 @@ def test_a_study_and_confirmations_that_mlflow_lacks_are_told(here, config):
     client, (confirmation,) = _client_and_runs(config, "confirmation")
     client.delete_run(confirmation.info.run_id)
     assert ": MLflow lacks 1 of 1 confirmations that were trained. " in here("list", cwd=config.folder)[2]
+
+
+def test_a_confirmation_of_an_optimizer_without_arguments_has_a_key_that_is_found_again():
+    keys = [confirmation_key("default", 3, point) for point in ({}, {"nesterov": False, "learning_rate": 0.1})]
+    assert keys == ["default 3 ", "default 3 learning_rate=0.1 nesterov=false"]  # as earlier versions wrote them
+
+
+def test_an_untuned_optimizer_without_arguments_lacks_nothing(here, tmp_path):
+    words = ("optimizer=rmsprop", "dataset=digits", "model=mlp", "budget=smoke", "trainer=fit", "live=false")
+    assert here("run", *words, cwd=tmp_path)[0] == 0
+    assert "lacks" not in here("list", cwd=tmp_path)[2]
 
 
 def test_lost_artifacts_are_told(here, config):
