@@ -13,6 +13,10 @@ from study.datasets._held_out import Indices
 from study.datasets._images import data_error
 
 # More columns than this of one column are nearly always names, texts or dates, and no categories.
+# A column of texts with more different ones than this number, and than this share of the rows, has no categories.
+_FEW, _OWN = 20, 0.5
+# Largest number whose square is finite.
+_LARGEST = 1e150
 MOST_ONE_HOT = 1000
 
 Numbers = NDArray[np.float32]
@@ -107,11 +111,15 @@ def _learn_numbers(column: Any, train: Indices, *, indicator: bool, place: str) 
         raise data_error(place, found="no number in the training rows", expected="at least one", advice=advice)
     median = float(np.median(seen[~missing]))
     filled = np.where(missing, median, seen)
-    deviation = float(filled.std())
+    if (largest := float(np.abs(filled).max())) > _LARGEST:
+        advice = f"Correct it in the file, or leave the column out: dataset.leave_out=[{column.name}]."
+        raise data_error(place, found=f"numbers up to {largest:g}", expected=f"at most {_LARGEST:g}", advice=advice)
+    # The deviation of equal numbers is not 0 where their mean is rounded.
+    deviation = float(filled.std()) if filled.max() > filled.min() else 1.0
     return _NumberEncoder(
         median=median,
         mean=float(filled.mean()),
-        deviation=deviation if deviation > 0 else 1.0,
+        deviation=deviation,
         indicator=indicator and bool(missing.any()),
         place=place,
     )
@@ -147,6 +155,14 @@ def _learn_categories(column: Any, train: Indices, *, one_hot: bool, place: str)
     seen = column.iloc[train]
     is_missing = seen.isna()
     names = sorted(seen[~is_missing].astype(str).unique())
+    n = int((~is_missing).sum())
+    if one_hot and len(names) > max(_FEW, _OWN * n):
+        found = f"{len(names)} different texts in {n} training rows, such as {names[0]!r}"
+        advice = (
+            "Write numbers with a point and without units into the file; leave dates and names out: "
+            f"dataset.leave_out=[{column.name}]. Or set dataset.categories=codes."
+        )
+        raise data_error(place, found=found, expected="numbers, or few categories", advice=advice)
     if one_hot and len(names) > MOST_ONE_HOT:
         advice = f"Leave it out (dataset.leave_out=[{column.name}]), or set dataset.categories=codes."
         expected = f"at most {MOST_ONE_HOT} for one-hot columns"

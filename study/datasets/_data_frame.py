@@ -206,7 +206,9 @@ def _scaled_targets(targets: NDArray[np.float32], train: Indices, plan: TablePla
     if not plan.scale_target:
         return targets
     seen = targets[train].astype(np.float64)
-    scaled: NDArray[np.float32] = ((targets - seen.mean()) / (seen.std() or 1.0)).astype(np.float32)
+    scaled: NDArray[np.float32] = ((targets - seen.mean()) / (seen.std() if seen.max() > seen.min() else 1.0)).astype(
+        np.float32
+    )
     return scaled
 
 

@@ -184,7 +184,7 @@ def _scaled(splits: Mapping[str, Split], scaling: str, *, file: Path) -> dict[st
     axes = tuple(range(max(1, x.ndim - 1)))
     mean, deviation = x.mean(axes, dtype=np.float64), x.std(axes, dtype=np.float64)
     # An entry that never changes has nothing to scale.
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    deviation = np.where(x.max(axes) > x.min(axes), deviation, 1.0)
     return {
         name: replace(split, x=((split.x - mean) / deviation).astype(np.float32)) for name, split in splits.items()
     }

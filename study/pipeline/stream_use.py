@@ -36,9 +36,9 @@ def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, 
             for stream in streams
             if stream.has_own_order
         ]
-        sizes = dict.fromkeys(size for stream in streams if stream.name == "train" for size in stream.batch_sizes[:1])
+        sizes = [max(stream.batch_sizes) for stream in streams if stream.name == "train"]
         remarks += [
-            f"The batches of train are those of its stream, of {size} examples: trainer.batch_size is not used."
+            f"The batches of train are those of its stream, of up to {size} examples: trainer.batch_size is not used."
             for size in sizes
             if size != config.trainer.section.get("batch_size")
         ]

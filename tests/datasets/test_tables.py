@@ -79,6 +79,20 @@ def test_a_constant_column_is_zero(tmp_path):
     assert not load(tmp_path, table(same=[3] * 10), leave_out=["size", "city"]).train.x.any()
 
 
+def test_a_column_that_is_constant_in_training_alone_keeps_its_size(tmp_path):
+    frame = pd.DataFrame({"m": [0.1] * 30 + [0.2] * 10, "sold": ["no", "yes"] * 20})
+    dataset = load(tmp_path, frame, test={"n": 10, "by": "last"})
+    np.testing.assert_allclose(dataset.test.x[:, 0], 0.1, rtol=1e-6)
+    with pytest.raises(DataError, match=r"found numbers up to .*e\+299, expected at most"):
+        load(tmp_path, frame.assign(m=np.linspace(1, 1e300, 40)))
+
+
+def test_numbers_with_units_are_no_categories(tmp_path):
+    frame = pd.DataFrame({"weight": [f"{i},5 kg" for i in range(60)], "sold": ["no", "yes"] * 30})
+    with pytest.raises(DataError, match="Write numbers with a point and without units"):
+        load(tmp_path, frame)
+
+
 def test_classes_are_numbered_in_their_order(tmp_path):
     dataset = load(tmp_path)
     assert dataset.n_outputs == 2
@@ -235,7 +249,9 @@ def test_negative_weights_times_and_lists_are_refused(tmp_path):
 def test_a_column_of_names_is_refused_as_one_hot(tmp_path):
     n = 1200
     frame = pd.DataFrame({"id": [f"n{i}" for i in range(n)], "sold": ["no", "yes"] * (n // 2)})
-    with pytest.raises(DataError, match=r"found 1196 different values, expected at most 1000.*leave_out=\[id\]"):
+    with pytest.raises(
+        DataError, match=r"found 1196 different texts in 1196 training rows, such as .*leave_out=\[id\]"
+    ):
         load(tmp_path, frame)
     assert load(tmp_path, frame, categories="codes").train.x.max() == 1196
 

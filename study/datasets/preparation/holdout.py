@@ -250,6 +250,9 @@ def _read(name: str, value: Any, n: int, known: Mapping[str, NDArray[Any] | None
     elif by in known:
         of = known[by] if of is None else np.asarray(of)
         faults += _missing(key, by, of, n)
+        if by == "time" and not faults and of is not None:
+            of, fault = _times(key, of)
+            faults += [] if fault is None else [fault]
     size, fault = _size(key, value, rule, n)
     faults += [] if fault is None else [fault]
     return _HoldOutRule(key=key, n=size, share=rule.get("share"), by=str(by), of=of, faults=tuple(faults))
@@ -302,6 +305,26 @@ def _missing(key: str, by: str, of: NDArray[Any] | None, n: int) -> list[Fault]:
             )
         ]
     return []
+
+
+def _times(key: str, of: NDArray[Any]) -> tuple[NDArray[Any], Fault | None]:
+    """Return times that can be ordered; texts must be dates of ISO 8601, since others are not in order as texts."""
+    if of.dtype.kind not in "OSU":
+        return of, None
+    try:
+        return np.array([np.datetime64(str(value)) for value in of]), None
+    except ValueError:
+        allowed = "numbers, or dates in the form 2026-11-29 or 2026-11-29T12:30"
+        first = next(str(value) for value in of if not _is_date(str(value)))
+        return of, Fault(key=f"{key}.of", value=first, allowed=allowed, advice="Write them so, or as numbers.")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        np.datetime64(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_whole(value: Any) -> bool:

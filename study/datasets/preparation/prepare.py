@@ -7,7 +7,7 @@ class indices. `validation` and `test` may be rules that hold a part of the trai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import Fault
-from study.core.trees import Tree, flattened, leaves, named_leaves
+from study.core.trees import Tree, flattened, leaves, mapped, named_leaves
 from study.datasets import Dataset, Split, pieces
 from study.datasets.preparation.holdout import GIVEN, NO_TEST, hold_out, is_rule
 from study.datasets.preparation.streams import Stream, is_stream, open_stream
@@ -125,13 +125,25 @@ def _as_split(name: str, given: Any, how: Preparation, faults: list[Fault]) -> A
     """Return a split of arrays or a stream; something else as it is, for the check of the data."""
     if is_stream(given):
         return open_stream(given, name=name, deterministic=how.deterministic, shuffle=how.shuffle)
+    if isinstance(given, Iterator):
+        allowed = "a stream that can be read again and again, and this one can be read once"
+        advice = f"Return a function that makes it: {name}=lambda: ..."
+        faults.append(Fault(key=name, value=type(given).__name__, allowed=allowed, advice=advice))
+        return given
     if isinstance(given, tuple) and len(given) in (2, 3):
         given = Split(**dict(zip(("x", "y", "sample_weight"), given, strict=False)))
     if not isinstance(given, Split):
         return given
     places = zip(("x", "y", "sample_weight"), given.parts, strict=False)
     parts = {part: _as_arrays(f"{name}.{part}", tree, faults) for part, tree in places}
+    if "sample_weight" in parts:  # in one type, like the class weights that may be multiplied with them
+        parts["sample_weight"] = mapped(_as_float32, parts["sample_weight"])
     return Split(**parts)
+
+
+def _as_float32(weights: Any) -> Any:
+    is_number = isinstance(weights, np.ndarray) and weights.dtype.kind in "biuf"
+    return weights.astype(np.float32, copy=False) if is_number else weights
 
 
 def _as_arrays(place: str, tree: Tree, faults: list[Fault]) -> Tree:
@@ -179,9 +191,11 @@ def _with_class_indices(splits: dict[str, Any], faults: list[Fault]) -> tuple[di
     train = splits["train"]
     if not isinstance(train, Split):
         return splits, {}
-    known = {place: np.unique(y.astype(str)) for place, y in named_leaves(train.y, "y") if _has_texts(y)}
-    if not known:
+    places = [place for place, y in named_leaves(train.y, "y") if _has_texts(y)]
+    faults += [fault for name, split in splits.items() for fault in _no_texts(name, split, places)]
+    if not places or faults:
         return splits, {}
+    known = {place: np.unique(y.astype(str)) for place, y in named_leaves(train.y, "y") if place in places}
     encoded = {}
     for name, split in splits.items():
         arrays, rebuild = flattened(split.y) if isinstance(split, Split) else ([], None)
@@ -196,6 +210,19 @@ def _with_class_indices(splits: dict[str, Any], faults: list[Fault]) -> tuple[di
 
 def _has_texts(array: Any) -> bool:
     return isinstance(array, np.ndarray) and array.dtype.kind in _TEXTS and array.ndim > 0
+
+
+def _no_texts(name: str, split: Any, places: Sequence[str]) -> Iterator[Fault]:
+    """Yield a fault for each array of texts with something else in it, such as a missing value."""
+    for place, y in named_leaves(split.y, "y") if isinstance(split, Split) else ():
+        if place not in places or not isinstance(y, np.ndarray) or y.dtype.kind != "O":
+            continue
+        wrong = [index for index, value in enumerate(y.flat) if not isinstance(value, str)]
+        if wrong:
+            at = ", ".join(map(str, np.unravel_index(wrong[0], y.shape)))
+            allowed = f"a text, as the others are ({len(wrong)} of {y.size} are not)"
+            advice = "Leave examples without a class out, or give all classes as texts."
+            yield Fault(key=f"{name}.{place}[{at}]", value=repr(y.flat[wrong[0]]), allowed=allowed, advice=advice)
 
 
 def _indices(place: str, y: NDArray[Any], known: NDArray[np.str_], faults: list[Fault]) -> NDArray[Any]:

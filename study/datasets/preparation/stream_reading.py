@@ -194,4 +194,7 @@ def next_batch(given: Iterator[Any], name: str, index: int) -> tuple[Tree, ...] 
         kind = f"one {type(element).__name__}"
         found = f"a tuple of {len(parts)}" if isinstance(parts, tuple) else kind
         raise DataError(f"{name}, batch {index}: the stream gives {found}. {_FORM}")
-    return parts
+    if len(parts) < len(PARTS):
+        return parts
+    # In one type, like the class weights that may be multiplied with them.
+    return (*parts[:2], mapped(lambda weights: to_numpy(weights).astype(np.float32, copy=False), parts[2]))

@@ -112,6 +112,14 @@ def test_the_latest_examples_are_for_test_and_the_latest_of_the_rest_for_validat
     assert [len(parts.validation), len(parts.test)] == [10, 10]
 
 
+def test_times_may_be_dates_as_texts_if_their_form_has_the_order_of_time():
+    dates = np.array(["2020-02-01", "2019-12-31", "2020-01-05", "2020-01-04"])
+    assert division(4, test={"n": 1, "by": "time", "of": dates}, validation=1).test.tolist() == [0]
+    german = np.array(["01.02.2020", "31.12.2019", "05.01.2020", "04.01.2020"])
+    (fault,) = faults_of(n=4, test={"n": 1, "by": "time", "of": german}, validation=1)
+    assert str(fault).startswith("dataset.test.of=01.02.2020: expected numbers, or dates in the form 2026-11-29")
+
+
 def test_examples_of_one_time_stay_together():
     times = np.repeat(np.arange(20), 5)
     parts = division(validation={"n": 7, "by": "time", "of": times})

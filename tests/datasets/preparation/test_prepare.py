@@ -126,6 +126,23 @@ def test_texts_are_classes_in_their_order():
         assert (found.validation.y.tolist(), found.n_outputs) == ([0, 1], 2)
 
 
+@pytest.mark.parametrize(("missing", "shown"), [(None, "None"), (np.nan, "nan"), (2, "2")])
+def test_a_class_that_is_missing_among_texts_is_a_fault(missing, shown):
+    texts = np.array([*"ab" * (len(X) // 2 - 1), "a", missing], object)
+    _, (fault,) = faults_of(train=(X[: len(texts)], texts))
+    assert str(fault).startswith(f"train.y[{len(texts) - 1}]={shown}: expected a text, as the others are (1 of")
+
+
+def test_an_iterator_is_no_stream():
+    _, (fault,) = faults_of(train=iter([(X, Y)]))
+    assert "this one can be read once. Return a function that makes it: train=lambda: ..." in str(fault)
+
+
+def test_weights_have_one_type():
+    dataset = prepared(train=(X, Y, np.linspace(0.1, 3, len(X))))
+    assert dataset.train.sample_weight.dtype == dataset.validation.sample_weight.dtype == np.float32
+
+
 def test_a_text_that_training_lacks_is_a_fault():
     keys, (fault,) = faults_of((X, ["dog", "cat"] * 10), validation=(X[:3], ["cat", "emu", "gnu"]))
     assert keys == ["validation.y[1]"]
