@@ -95,9 +95,9 @@ def n_ended(record: StudyRecord) -> int:
 def _advice(counts: Mapping[str, int], record: StudyRecord) -> str:
     if counts["diverged"]:
         return (
-            "Train longer (budget.n_epochs) if it had a few steps alone, lower the ends of the ranges "
-            "(optimizer.search.learning_rate.high) or the fixed learning rate, and look "
-            "for values in the data that are not finite or not scaled."
+            "Train longer (budget.n_epochs) if there were few steps, lower the ends of the ranges "
+            "(optimizer.search.learning_rate.high) or the fixed learning rate, and look for values in the data that "
+            "are not finite or not scaled."
         )
     if counts["pruned"]:
         pruner = record.params.get("pruner.name", "")

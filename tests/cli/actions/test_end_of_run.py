@@ -59,7 +59,7 @@ def test_studies_that_diverged_and_differences_of_an_experiment_are_said(compose
     assert [outcome.best is None for outcome in outcomes] == [True, False]
     capsys.readouterr()
     assert tell_end([lost]) is True
-    assert f"  {outcomes[0].name}: none of its 2 trials completed (2 diverged), so it has no result. Lower" in (
+    assert f"  {outcomes[0].name}: none of its 2 trials completed (2 diverged), so it has no result. Train longer" in (
         capsys.readouterr().out
     )
     assert tell_end([kept]) is False
