@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,11 @@ class _DataChecker:
         for name, checked in arrays.items():
             if name != "train":
                 self._compare(name, checked, train)
-            if checked is None or isinstance(splits[name], Stream) or widths is None:
+            if checked is None or widths is None:
+                continue
+            split: Any = splits[name]
+            if isinstance(split, Stream):
+                self._check_counts(split, widths)
                 continue
             for place, y in checked.y.items():
                 if (width := widths.get(place.removeprefix("y"))) is not None:
@@ -131,6 +135,17 @@ class _DataChecker:
             self._widths(None)
         if not self.faults:
             self.faults += unknown_class_faults(self._config.task, loaded.train, loaded.validation)
+
+    def _check_counts(self, stream: Stream, widths: Mapping[str, int]) -> None:
+        """Compare the class indices of a stream that was read with the widths of the outputs."""
+        for place, counts in stream.counts.items():
+            width = widths.get(place.removeprefix("y"))
+            if width is None or not self._config.task.takes_classes(place):
+                continue
+            if wrong := sorted(label for label in counts if not 0 <= label < width):
+                allowed = f"class indices from 0 to {width - 1}, since n_outputs is {width}"
+                advice = "Correct the labels, or let load() return the number of classes as n_outputs."
+                self._add(f"{stream.name}.{place}", wrong[0], allowed, advice)
 
     def _check_outputs(self, train: _Arrays) -> None:
         """Compare the arrays of targets with the losses; the names of a tuple are those of the model's outputs."""

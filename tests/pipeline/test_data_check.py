@@ -435,3 +435,12 @@ def test_sequences_may_have_tokens_that_training_lacks(config):
     train, other = (Split(x=x, y=np.full((4, 3), label, np.int32)) for label in (0, 1))
     whole = dataset(train=train, validation=other, test=other)
     assert check_data(config, whole) is whole
+
+
+def test_classes_of_a_stream_without_a_place_in_the_output_are_told(config):
+    batches = [(split().x, np.arange(6) % 4)]
+    streams = {
+        name: open_stream(lambda: batches, name=name, deterministic=True) for name in ("train", "validation", "test")
+    }
+    told = faults(config, dataset(**streams, n_outputs=3))
+    assert told[0].startswith("train.y=3: expected class indices from 0 to 2, since n_outputs is 3.")
