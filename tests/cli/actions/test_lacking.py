@@ -75,12 +75,6 @@ def test_a_confirmation_of_an_optimizer_without_arguments_has_a_key_that_is_foun
     assert keys == ["default 3 ", "default 3 learning_rate=0.1 nesterov=false"]  # as earlier versions wrote them
 
 
-def test_an_untuned_optimizer_without_arguments_lacks_nothing(here, tmp_path):
-    words = ("optimizer=rmsprop", "dataset=digits", "model=mlp", "budget=smoke", "trainer=fit", "live=false")
-    assert here("run", *words, cwd=tmp_path)[0] == 0
-    assert "lacks" not in here("list", cwd=tmp_path)[2]
-
-
 def test_lost_artifacts_are_told(here, config):
     shutil.rmtree(config.stores.artifacts)
     assert f": its artifacts were lost. {ADVICE}" in here("list", cwd=config.folder)[2]
