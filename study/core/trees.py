@@ -59,6 +59,18 @@ def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
     return [(".".join((name, *map(str, path))), leaf) for path, leaf in zip(paths, found, strict=True)]
 
 
+def mapped_by_place(function: Callable[[str, Any], Any], tree: Tree, name: str) -> Tree:
+    """Return the tree of a function's results for the place of each array and the array.
+
+    Args:
+        function: Takes a place, as `named_leaves` gives it, and the array there.
+        tree: The tree.
+        name: The place of the tree.
+    """
+    _, rebuild = flattened(tree)
+    return rebuild([function(place, array) for place, array in named_leaves(tree, name)])
+
+
 def same_structure(tree: Tree, other: Tree) -> bool:
     """Return whether two trees have the same dicts and tuples; their arrays may differ in any way.
 

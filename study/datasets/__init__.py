@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from study.core.trees import Tree, leaves, mapped, named_leaves
 
+# Names of the parts of a split, in the order in which Keras takes them.
+PARTS = ("x", "y", "sample_weight")
 # Size of the pieces in which arrays are read, in bytes.
 _PIECE_BYTES = 1 << 26
 
@@ -39,6 +41,15 @@ class Split:
     y: Tree
     sample_weight: Tree = None
 
+    @classmethod
+    def of(cls, parts: tuple[Tree, ...]) -> Split:
+        """Return the split of some parts: inputs, targets and perhaps sample weights.
+
+        Args:
+            parts: The parts, as `parts` returns them.
+        """
+        return cls(**dict(zip(PARTS, parts, strict=False)))
+
     def __len__(self) -> int:
         return len(leaves(self.x)[0])
 
@@ -58,8 +69,7 @@ class Split:
         Args:
             chosen: Their indices, shape (n,), or a slice.
         """
-        parts = mapped(lambda array: np.asarray(array[chosen]), self.parts)
-        return Split(**dict(zip(("x", "y", "sample_weight"), parts, strict=False)))
+        return Split.of(mapped(lambda array: np.asarray(array[chosen]), self.parts))
 
     def first(self, n: int) -> Split:
         """Return the first examples, in memory.
@@ -182,6 +192,11 @@ class Dataset:
     remarks: tuple[str, ...] = ()
 
     @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by their names."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
     def input_shape(self) -> Tree:
         """Shape of one example; a tree of shapes for several inputs."""
         return mapped(lambda array: tuple(array.shape[1:]), self.train.first(1).x)
@@ -190,7 +205,7 @@ class Dataset:
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of all arrays, with their shapes and types."""
         sha = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
+        for split in self.splits.values():
             for part in split.contents():
                 sha.update(part)
         return sha.hexdigest()[:16]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.datasets import Dataset, Split, Whereabouts
+from study.datasets import PARTS, Dataset, Split, Whereabouts
 from study.datasets._argument_checks import choice_fault, existing_path, integer_fault, refuse
 from study.datasets._held_out import assemble, hold_out_missing
 from study.datasets._images import data_error
@@ -27,7 +27,6 @@ SCALINGS = ("none", "unit", "standard")
 _PIXEL_MAX = 255
 _EXPECTED = "an NPZ file with x_train and y_train, or x and y"
 _ADVICE = "Write it by numpy.savez(FILE, x_train=..., y_train=..., x_test=..., y_test=...)."
-_PARTS = ("x", "y", "sample_weight")
 
 
 def load(
@@ -88,7 +87,7 @@ def _read(file: Path) -> dict[str, dict[str, NDArray[Any]]]:
                 found = f"the arrays {', '.join(names) or '(none)'}" + (f" and no {missing[0]}" if missing else "")
                 raise data_error(file, found=found, expected=_EXPECTED, advice=_ADVICE)
             return {
-                split: {part: archive[f"{part}{suffix}"] for part in _PARTS if f"{part}{suffix}" in names}
+                split: {part: archive[f"{part}{suffix}"] for part in PARTS if f"{part}{suffix}" in names}
                 for split, suffix in splits.items()
             }
     # RuntimeError: zipfile raises it for encryption, and a subclass for an unknown compression method.

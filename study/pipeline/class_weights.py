@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from study.config.task import BALANCED, Task
 from study.core.errors import DataError, Fault
-from study.core.trees import Tree, flattened, mapped, named_leaves
+from study.core.trees import Tree, mapped, mapped_by_place, named_leaves
 from study.datasets import Dataset, Split, pieces
-from study.datasets.preparation.streams import Stream
+from study.datasets.preparation.streams import Stream, times
 from study.pipeline.target_classes import class_counts, classes_of
 
 _KEY = "dataset.task.class_weight"
@@ -41,7 +41,7 @@ def with_class_weights(task: Task, dataset: Dataset) -> Dataset:
     if isinstance(train, Stream):
         return replace(dataset, train=cast(Split, train.weighted(partial(_factors, weighed))))
     factors = _factors(weighed, mapped(_whole, train.y))
-    weight = factors if train.sample_weight is None else _product(mapped(_whole, train.sample_weight), factors)
+    weight = factors if train.sample_weight is None else times(mapped(_whole, train.sample_weight), factors)
     return replace(dataset, train=replace(train, sample_weight=weight))
 
 
@@ -162,18 +162,6 @@ def _whole(array: Any) -> NDArray[Any]:
 
 def _factors(weighed: Mapping[str, Callable[[NDArray[Any]], NDArray[np.float32]]], y: Tree) -> Tree:
     """Return the factor of each example, shape (n,); for several outputs, a tree of them."""
-    arrays, rebuild = flattened(y)
-    places = [place for place, _ in named_leaves(y, "y")]
-    return rebuild(
-        [
-            weighed[place](array) if place in weighed else np.ones(len(array), np.float32)
-            for place, array in zip(places, arrays, strict=True)
-        ]
+    return mapped_by_place(
+        lambda place, array: weighed[place](array) if place in weighed else np.ones(len(array), np.float32), y, "y"
     )
-
-
-def _product(weight: Tree, factors: Tree) -> Tree:
-    """Return sample weights times factors; one weight for all outputs is taken for each."""
-    if hasattr(weight, "shape"):
-        return mapped(lambda factor: (weight * factor).astype(np.float32), factors)
-    return mapped(lambda own, factor: (own * factor).astype(np.float32), weight, factors)

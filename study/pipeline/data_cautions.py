@@ -37,8 +37,7 @@ def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
             f"objective.metric={metric} is measured on the training split: the column validation shows it, and trials "
             f"that fit these examples best win. To select by new examples: objective.metric=val_{metric}."
         )
-    splits = (dataset.train, dataset.validation, dataset.test)
-    if any(isinstance(split, Stream) or _n_bytes(split) > _LARGE for split in splits):
+    if any(isinstance(split, Stream) or _n_bytes(split) > _LARGE for split in dataset.splits.values()):
         return  # they would have to be read once more
     yield from _shared_examples(config, dataset)
     for place, y in named_leaves(dataset.train.y, "y"):
@@ -48,8 +47,7 @@ def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
 
 def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
     """Find examples, inputs and targets, that are in two splits; a split with many repetitions may share some."""
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    splits = {name: _digests(split) for name, split in parts.items()}
+    splits = {name: _digests(split) for name, split in dataset.splits.items()}
     if len(set(splits["train"])) < _A_SAMPLE:
         return
     for name, earlier in (("validation", ("train",)), ("test", ("train", "validation"))):
@@ -84,8 +82,7 @@ def _unknown_classes(config: StudyConfig, dataset: Dataset, place: str) -> Itera
 
     For one class of each example, the check of the data refuses such a validation split.
     """
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    targets = {name: np.asarray(dict(named_leaves(split.y, "y"))[place]) for name, split in splits.items()}
+    targets = {name: np.asarray(dict(named_leaves(split.y, "y"))[place]) for name, split in dataset.splits.items()}
     of = "" if place == "y" else f" in {place}"
     known = np.unique(targets.pop("train"))
     if len(known) == 1:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from study.config.schema import StudyConfig
 from study.core.errors import DataError, Fault, listed
 from study.core.trees import Tree, named_leaves, same_structure
-from study.datasets import Dataset, Split, pieces
+from study.datasets import PARTS, Dataset, Split, pieces
 from study.datasets.preparation.holdout import is_rule
 from study.datasets.preparation.streams import Stream, is_stream
 from study.pipeline.target_classes import unknown_class_faults
@@ -21,7 +21,7 @@ _FORM = (
     "Return Dataset(train=Split(x=..., y=...), validation=Split(x=..., y=...), test=Split(x=..., y=...)) of "
     "study.datasets; validation=0.1 and test=0.2 hold a share of train out."
 )
-_PARTS, _NAMES = ("x", "y", "sample_weight"), ("inputs", "targets", "sample weights")
+_NAMES = ("inputs", "targets", "sample weights")
 # NumPy's kinds of booleans, integers and floating-point numbers.
 _NUMBERS = "biuf"
 # Size of the longest number that every backend takes, in bytes.
@@ -69,7 +69,7 @@ class _Arrays:
 
     def __init__(self, parts: Sequence[Tree]) -> None:
         self.parts = tuple(parts)
-        self.named = tuple(dict(named_leaves(tree, part)) for part, tree in zip(_PARTS, self.parts, strict=False))
+        self.named = tuple(dict(named_leaves(tree, part)) for part, tree in zip(PARTS, self.parts, strict=False))
 
     @property
     def x(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class _DataChecker:
         if not isinstance(loaded, Dataset):
             self._add("load()", described(loaded), "a Dataset", _form_advice(loaded))
             return
-        splits = {"train": loaded.train, "validation": loaded.validation, "test": loaded.test}
+        splits = loaded.splits
         widths = None if loaded.n_outputs is None else self._widths(loaded.n_outputs)
         arrays = {name: self._check_split(name, split) for name, split in splits.items()}
         train = arrays["train"]
@@ -211,7 +211,7 @@ class _DataChecker:
 
     def _check_weights(self, name: str, arrays: _Arrays, *, values: bool = True) -> None:
         """Check sample weights: one array for all outputs or one for each, and a weight of at least 0 an example."""
-        if len(arrays.parts) < len(_PARTS):
+        if len(arrays.parts) < len(PARTS):
             return
         if list(arrays.weights) != ["sample_weight"] and not same_structure(arrays.parts[2], arrays.parts[1]):
             allowed = f"one array, or one for each array of targets: {', '.join(arrays.y)}"
@@ -266,7 +266,7 @@ class _DataChecker:
         if checked is None or train is None:
             return
         advice = "Prepare all splits in the same way."
-        for i, part in enumerate(_PARTS[:2]):
+        for i, part in enumerate(PARTS[:2]):
             arrays, of_train = checked.named[i], train.named[i]
             for place in sorted(arrays.keys() ^ of_train.keys()):
                 here, there = ("nothing", "an array") if place in of_train else ("an array", "nothing")

@@ -112,7 +112,7 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
 
     settings = settings_of(config.raw, experiment_name=config.experiment_name)
     targets, workload = _names(settings), _names([settings.get(key) for key in _WORKLOAD])
-    sizes = " + ".join(str(len(split)) for split in (dataset.train, dataset.validation, dataset.test))
+    sizes = " + ".join(str(len(split)) for split in dataset.splits.values())
     shared = [source_digests(workload), _versions(workload)]
     return Contents(
         data=dataset.digest,

@@ -120,6 +120,19 @@ def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here
         raise told_by_origin(ConfigError(faults), origins)
 
 
+def read_again(config: StudyConfig) -> StudyConfig:
+    """Read and check a config of another process, which has checked it with its own backend.
+
+    Args:
+        config: The study's config, from the other process.
+
+    Raises:
+        StudyError: The backend of this process, which trains, shows a fault.
+    """
+    known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
+    return load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+
+
 def check_workload(config: StudyConfig) -> None:
     """Load a study's data, build its model and check that they fit together, in a process for its backend.
 
@@ -129,8 +142,7 @@ def check_workload(config: StudyConfig) -> None:
     Raises:
         StudyError: Something does not fit.
     """
-    known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
-    config = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+    config = read_again(config)
     dataset = load_dataset(config)
     build_model(config, dataset)
     check_task(config, dataset)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from study.config.schema import StudyConfig
-from study.datasets import Dataset
+from study.datasets import Dataset, Split
 from study.datasets.preparation.streams import Stream
 
 # Trainers that read a stream once and keep it in memory.
@@ -22,8 +23,7 @@ def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, 
         config: The study's config.
         dataset: The study's data set.
     """
-    splits = (dataset.train, dataset.validation, dataset.test)
-    streams = [split for split in splits if isinstance(split, Stream)]
+    streams = _streams(dataset)
     if not streams:
         return config, dataset
     if _keeps(config):
@@ -53,8 +53,12 @@ def has_foreign_order(config: StudyConfig, dataset: Dataset) -> bool:
         config: The study's config.
         dataset: The study's data set.
     """
-    splits = (dataset.train, dataset.validation, dataset.test)
-    return not _keeps(config) and any(isinstance(split, Stream) and split.has_own_order for split in splits)
+    return not _keeps(config) and any(stream.has_own_order for stream in _streams(dataset))
+
+
+def _streams(dataset: Dataset) -> list[Stream]:
+    splits: Iterable[Split | Stream] = dataset.splits.values()
+    return [split for split in splits if isinstance(split, Stream)]
 
 
 def _keeps(config: StudyConfig) -> bool:

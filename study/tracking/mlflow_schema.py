@@ -212,11 +212,10 @@ def split_tags(dataset: Dataset) -> dict[str, str]:
     Args:
         dataset: The study's data set.
     """
-    sizes = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     targets = leaves(dataset.train.first(1).y)
     # Of several outputs, each has its own number; one is right for all that have a target for each example.
     per_example = targets[0].size if len(targets) == 1 else 1
-    tags = {f"n_{name}": str(len(split)) for name, split in sizes.items()}
+    tags = {f"n_{name}": str(len(split)) for name, split in dataset.splits.items()}
     remarks = {"data_remarks": "\n".join(dataset.remarks)} if dataset.remarks else {}
     return {**tags, "targets_per_example": str(max(1, per_example)), **remarks}
 

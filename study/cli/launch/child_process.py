@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from study.config.known_keys import unknown_keys
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.interrupt import grace
 from study.core.log_capture import captured
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.datasets import Dataset
-from study.pipeline.preflight import load_config
+from study.pipeline.preflight import read_again
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
 from study.training.devices import asked_device, try_select_device
@@ -48,7 +47,6 @@ def read_and_run(config: StudyConfig) -> StudyOutcome:
     Args:
         config: The study's config, from the calling process.
     """
-    known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the calling process refused the others
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # TensorFlow logs while it is imported
-        config = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+        config = read_again(config)
     return run_study(config)

@@ -36,7 +36,6 @@ NO_TEST = "none"
 GIVEN = "given"
 _ALLOWED = f"a share between 0 and 1, a number of examples, or {{share or n, by: {' | '.join(WAYS)}}}"
 _ADVICE = "Write 0.1 for a random tenth, 500 for the first 500 examples, or {share: 0.1, by: stratified}."
-_OF = {"group": "group", "time": "time"}
 
 Indices = NDArray[np.int64]
 
@@ -173,8 +172,7 @@ def select(split: Split, indices: Indices) -> Split:
             return array[int(indices[0]) : int(indices[-1]) + 1]
         return Selection(array, indices)
 
-    parts = mapped(chosen, split.parts)
-    return Split(**dict(zip(("x", "y", "sample_weight"), parts, strict=False)))
+    return Split.of(mapped(chosen, split.parts))
 
 
 class Selection:
@@ -300,7 +298,7 @@ def _missing(key: str, by: str, of: NDArray[Any] | None, n: int) -> list[Fault]:
             Fault(
                 key=f"{key}.of",
                 value=found,
-                allowed=f"a {_OF.get(by, 'class')} for each of the {n} examples",
+                allowed=f"a {'class' if by == 'stratified' else by} for each of the {n} examples",
                 advice=advice,
             )
         ]

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.errors import Fault
-from study.core.trees import Tree, flattened, leaves, mapped, named_leaves
-from study.datasets import Dataset, Split, pieces
+from study.core.trees import Tree, leaves, mapped, mapped_by_place, named_leaves
+from study.datasets import PARTS, Dataset, Split, pieces
 from study.datasets.preparation.holdout import GIVEN, NO_TEST, hold_out, is_rule
+from study.datasets.preparation.stream_reading import to_numpy
 from study.datasets.preparation.streams import Stream, is_stream, open_stream
 
 # NumPy's kinds of texts and objects.
 _TEXTS = "OSU"
 # Number of classes that a message shows.
 _SHOWN = 5
-_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def prepare(loaded: Dataset, how: Preparation, faults: list[Fault]) -> Dataset:
         ConfigError: A rule for a split is wrong.
         DataError: A stream fails.
     """
-    given = {name: getattr(loaded, name) for name in _SPLITS}
+    given = loaded.splits
     rules = {name: value for name, value in given.items() if name != "train" and is_rule(value)}
     splits: dict[str, Any] = {
         name: _as_split(name, value, how, faults) for name, value in given.items() if name not in rules
@@ -131,10 +131,10 @@ def _as_split(name: str, given: Any, how: Preparation, faults: list[Fault]) -> A
         faults.append(Fault(key=name, value=type(given).__name__, allowed=allowed, advice=advice))
         return given
     if isinstance(given, tuple) and len(given) in (2, 3):
-        given = Split(**dict(zip(("x", "y", "sample_weight"), given, strict=False)))
+        given = Split.of(given)
     if not isinstance(given, Split):
         return given
-    places = zip(("x", "y", "sample_weight"), given.parts, strict=False)
+    places = zip(PARTS, given.parts, strict=False)
     parts = {part: _as_arrays(f"{name}.{part}", tree, faults) for part, tree in places}
     if "sample_weight" in parts:  # in one type, like the class weights that may be multiplied with them
         parts["sample_weight"] = mapped(_as_float32, parts["sample_weight"])
@@ -162,7 +162,7 @@ def _as_array(place: str, value: Any, faults: list[Fault]) -> Any:
     if not isinstance(value, list) and not hasattr(value, "__array__"):
         return value  # a lazy array
     try:
-        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else _detached(value))
+        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else to_numpy(value))
     except Exception as error:  # a tensor or a list of the user's can fail in any way
         allowed = f"an array, or what NumPy can view as one: it raises {type(error).__name__}: {error}"
         advice = f"Write {place.partition('.')[2]}=np.asarray(...), with examples of one shape."
@@ -175,11 +175,6 @@ def _as_array(place: str, value: Any, faults: list[Fault]) -> Any:
 
 def _is_array_like(value: Any) -> bool:
     return isinstance(value, list) or hasattr(value, "__array__") or hasattr(value, "__getitem__")
-
-
-def _detached(value: Any) -> Any:
-    """Return a tensor of PyTorch without its gradients, on the CPU; any other value as it is."""
-    return value.detach().cpu() if hasattr(value, "detach") else value
 
 
 def _with_class_indices(splits: dict[str, Any], faults: list[Fault]) -> tuple[dict[str, Any], dict[str, int]]:
@@ -198,13 +193,13 @@ def _with_class_indices(splits: dict[str, Any], faults: list[Fault]) -> tuple[di
     known = {place: np.unique(y.astype(str)) for place, y in named_leaves(train.y, "y") if place in places}
     encoded = {}
     for name, split in splits.items():
-        arrays, rebuild = flattened(split.y) if isinstance(split, Split) else ([], None)
-        places = [place for place, _ in named_leaves(split.y, "y")] if arrays else []
-        indices = [
-            _indices(f"{name}.{place}", y, known[place], faults) if place in known and isinstance(y, np.ndarray) else y
-            for place, y in zip(places, arrays, strict=True)
-        ]
-        encoded[name] = replace(split, y=rebuild(indices)) if rebuild is not None else split
+
+        def encode(place: str, y: Any, name: str = name) -> Any:
+            is_text = place in known and isinstance(y, np.ndarray)
+            return _indices(f"{name}.{place}", y, known[place], faults) if is_text else y
+
+        is_split = isinstance(split, Split)
+        encoded[name] = replace(split, y=mapped_by_place(encode, split.y, "y")) if is_split else split
     return encoded, {place: len(texts) for place, texts in known.items()}
 
 
@@ -258,16 +253,13 @@ def _is_one_hot(y: NDArray[Any]) -> bool:
 def _n_outputs(train: Split | Stream, how: Preparation, n_classes: Mapping[str, int]) -> Tree:
     """Return the width of the output for each array of training targets."""
     y = train.y if isinstance(train, Split) else train.first(1).y
-    arrays, rebuild = flattened(y)
-    if any(not hasattr(array, "dtype") for array in arrays):
+    if any(not hasattr(array, "dtype") for array in leaves(y)):
         return None  # refused by the check of the data
-    places = [place for place, _ in named_leaves(y, "y")]
-    return rebuild(
-        [
-            n_classes.get(place) or _width(train, place, array, has_classes=how.has_classes(place))
-            for place, array in zip(places, arrays, strict=True)
-        ]
-    )
+
+    def width(place: str, array: Any) -> int | None:
+        return n_classes.get(place) or _width(train, place, array, has_classes=how.has_classes(place))
+
+    return mapped_by_place(width, y, "y")
 
 
 def _width(train: Split | Stream, place: str, y: Any, *, has_classes: bool) -> int | None:

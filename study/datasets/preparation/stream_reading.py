@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from study.core.errors import DataError, refuse_out_of_memory, told_with_place
 from study.core.trees import Tree, leaves, mapped, named_leaves, same_structure
-from study.datasets import Split
+from study.datasets import PARTS, Split
 from study.datasets.preparation.stream_sources import StreamSource, endless
 
-PARTS = ("x", "y", "sample_weight")
 # The first examples, which are kept in memory: at most so many, and at most so many bytes of them.
 _FIRST, _FIRST_BYTES = 10_000, 1 << 28
 # A stream that has not ended after this time, or after so many batches, counts as endless.
@@ -94,8 +93,7 @@ class Reading:
 
     def example(self) -> Split:
         """Return the first examples."""
-        parts = mapped(lambda *arrays: np.concatenate(arrays)[:_FIRST], *self._first)
-        return Split(**dict(zip(PARTS, parts, strict=False)))
+        return Split.of(mapped(lambda *arrays: np.concatenate(arrays)[:_FIRST], *self._first))
 
 
 def read_pass(source: StreamSource) -> Reading:

@@ -21,7 +21,6 @@ from study.core.errors import DataError
 from study.core.trees import Tree, leaves, mapped, named_leaves
 from study.datasets import LargeStream, Split
 from study.datasets.preparation.stream_reading import (
-    PARTS,
     Reading,
     check_batch,
     example_digests,
@@ -133,7 +132,7 @@ class Stream:
             weigh: Takes the targets of a batch; returns a factor for each example, shape (n,), or a tree of them.
         """
         parts = mapped(np.asarray, _weighted(self.example.parts, weigh))
-        return replace(self, weigh=weigh, example=Split(**dict(zip(PARTS, parts, strict=True))))
+        return replace(self, weigh=weigh, example=Split.of(parts))
 
     def as_split(self) -> Split:
         """Read one pass, and return its examples in memory.
@@ -143,7 +142,7 @@ class Stream:
         """
         read = [mapped(to_numpy, parts) for parts in self.batches(0, 0)]
         parts = mapped(lambda *arrays: np.concatenate(arrays), *read)
-        split = Split(**dict(zip(PARTS, parts, strict=False)))
+        split = Split.of(parts)
         if not self.has_own_order:
             return split
         digests = example_digests(leaves(parts))
@@ -222,7 +221,7 @@ def _by_version(given: LargeStream, *, name: str, shuffle: bool) -> Stream:
         raise DataError(f"{name}: the stream gives no batch. Let it give its batches anew in each pass.")
     arrays = mapped(to_numpy, first)
     check_batch(arrays, None, name, 0)
-    example = Split(**dict(zip(PARTS, arrays, strict=False)))
+    example = Split.of(arrays)
     sizes = [len(example)] * given.n_batches
     if given.n_examples is not None:
         sizes[-1] = given.n_examples - sum(sizes[:-1])
@@ -247,13 +246,21 @@ def _is_count(value: Any) -> bool:
 
 
 def _weighted(parts: tuple[Tree, ...], weigh: Callable[[Tree], Tree]) -> tuple[Tree, ...]:
-    x, y, *given = parts
+    x, y, *weights = parts
     factors = weigh(mapped(to_numpy, y))
-    if not given:
-        return x, y, factors
-    if hasattr(given[0], "shape"):  # one weight for all outputs
-        return x, y, mapped(lambda factor: (to_numpy(given[0]) * factor).astype(np.float32), factors)
-    return x, y, mapped(lambda own, factor: (to_numpy(own) * factor).astype(np.float32), given[0], factors)
+    return x, y, times(weights[0], factors) if weights else factors
+
+
+def times(weights: Tree, factors: Tree) -> Tree:
+    """Return sample weights times factors, each of shape (n,); one weight for all outputs is taken for each.
+
+    Args:
+        weights: The weights; one array, or a tree like that of the factors.
+        factors: The factors; for several outputs, a tree of them.
+    """
+    if hasattr(weights, "shape"):
+        return mapped(lambda factor: (weights * factor).astype(np.float32), factors)
+    return mapped(lambda own, factor: (own * factor).astype(np.float32), weights, factors)
 
 
 def _difference(one: Reading, other: Reading) -> str:

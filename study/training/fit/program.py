@@ -200,8 +200,7 @@ class FitProgram:
     @cached_property
     def _widest_batch(self) -> tuple[Tree, ...]:
         """Return an example with its target and, if a split has sample weights, its weight."""
-        dataset = self._dataset
-        firsts = (split.first(1).parts for split in (dataset.train, dataset.validation, dataset.test))
+        firsts = (split.first(1).parts for split in self._dataset.splits.values())
         return max(firsts, key=len)
 
     def _observed(self, step: Callable[..., Any]) -> Callable[..., Any]:

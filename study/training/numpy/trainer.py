@@ -293,7 +293,7 @@ class NumpyTrainer:
 
 def _check_is_simple(config: StudyConfig, dataset: Dataset) -> None:
     """Refuse all data but one array of inputs and one of targets, as they stand."""
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    splits = dataset.splits
     found = [f"{name} is a stream" for name, split in splits.items() if isinstance(split, Stream)]
     found += [f"{name} has {fact}" for name, split in splits.items() for fact in _not_simple(split)]
     if config.augment:

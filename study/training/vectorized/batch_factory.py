@@ -56,7 +56,7 @@ class BatchFactory:
         self._config, self._dataset, self._build_model = config, dataset, build_model
         self._batch_size, self._eval_batch_size, self._n_steps = batch_size, eval_batch_size, n_steps
         self._max_bytes, self._piece_bytes = max_bytes, piece_bytes
-        self._in_pieces = not all(split.is_in_memory for split in (dataset.train, dataset.validation, dataset.test))
+        self._in_pieces = not all(split.is_in_memory for split in dataset.splits.values())
         self._programs: dict[tuple[int, Shape], VectorizedProgram] = {}
         self._compiled_ahead: list[VectorizedProgram] = []
         self._data: dict[int, DeviceData] = {}
@@ -166,7 +166,7 @@ class BatchFactory:
 
     def _in_pieces_or_on(self, n_devices: int) -> list[Any]:
         """Return the training, validation and test splits, and the training examples for the loss."""
-        splits = (self._dataset.train, self._dataset.validation, self._dataset.test)
+        splits = self._dataset.splits.values()
         if self._in_pieces:
             sizes = [(split, len(split)) for split in splits]
             sizes.append((self._dataset.train, min(len(self._dataset.train), N_LOSS_EXAMPLES)))
