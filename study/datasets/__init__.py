@@ -223,6 +223,16 @@ def pieces(array: Any) -> Iterator[NDArray[Any]]:
         yield np.asarray(array[start : start + n])
 
 
+def example_bytes(split: Any) -> int:
+    """Return the size of one example, in bytes.
+
+    Args:
+        split: The split, or a stream.
+    """
+    arrays = leaves(split.first(1).parts)
+    return max(1, int(sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in arrays)))
+
+
 def misplaced_labels(dataset: Dataset, *, n_outputs: int) -> str | None:
     """Describe the class indices that have no place in an output of a given width; None if each has one.
 

@@ -15,8 +15,9 @@ from study.config.task import BALANCED, Task
 from study.core.errors import DataError, Fault
 from study.core.trees import Tree, mapped, mapped_by_place, named_leaves
 from study.datasets import Dataset, Split, pieces
+from study.datasets.preparation.classes import classes_of
 from study.datasets.preparation.streams import Stream, times
-from study.pipeline.target_classes import class_counts, classes_of
+from study.pipeline.target_classes import class_counts
 
 _KEY = "dataset.task.class_weight"
 _OWN = "Give sample weights in load()."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.trees import leaves, named_leaves
-from study.datasets import Dataset, Split
+from study.datasets import Dataset, Split, example_bytes
 from study.datasets.preparation.streams import Stream
 
 # Examples of a split that another one may have too, or whose class the training split may lack: rare ones are usual.
@@ -37,7 +36,9 @@ def data_cautions(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
             f"objective.metric={metric} is measured on the training split: the column validation shows it, and trials "
             f"that fit these examples best win. To select by new examples: objective.metric=val_{metric}."
         )
-    if any(isinstance(split, Stream) or _n_bytes(split) > _LARGE for split in dataset.splits.values()):
+    if any(
+        isinstance(split, Stream) or len(split) * example_bytes(split) > _LARGE for split in dataset.splits.values()
+    ):
         return  # they would have to be read once more
     yield from _shared_examples(config, dataset)
     for place, y in named_leaves(dataset.train.y, "y"):
@@ -66,15 +67,11 @@ def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
 def _digests(split: Split) -> list[int]:
     """Return a hash of each example, of 64 bits."""
     found = []
-    n = max(1, _AT_ONCE * len(split) // max(1, _n_bytes(split)))
+    n = max(1, _AT_ONCE // example_bytes(split))
     for start in range(0, len(split), n):
         arrays = leaves(split.take(slice(start, start + n)).parts[:2])
         found += [hash(tuple(part.tobytes() for part in example)) for example in zip(*arrays, strict=True)]
     return found
-
-
-def _n_bytes(split: Split) -> int:
-    return sum(array.dtype.itemsize * math.prod(array.shape) for array in leaves(split.parts))
 
 
 def _unknown_classes(config: StudyConfig, dataset: Dataset, place: str) -> Iterator[str]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from study.config.task import Task
 from study.core.errors import Fault
 from study.core.trees import leaves, named_leaves
 from study.datasets import Split, pieces
+from study.datasets.preparation.classes import classes_of
 from study.datasets.preparation.streams import Stream
 
 # Number of axes of windows of tokens, with the examples first.
@@ -70,23 +69,6 @@ def class_counts(split: Split | Stream, place: str, *, as_indices: bool) -> Coun
         labels, n = np.unique(classes, return_counts=True)
         counts.update(dict(zip(labels.tolist(), n.tolist(), strict=True)))
     return None if y is None else counts
-
-
-def classes_of(y: NDArray[Any], *, as_indices: bool) -> NDArray[np.int64] | None:
-    """Return the class index of each example from class indices or rows with a single 1; None if they are neither.
-
-    Args:
-        y: Targets, shape (n,), (n, 1) or (n, n_classes).
-        as_indices: Take class indices alone, and no rows with a single 1.
-    """
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim == 1:
-        with np.errstate(invalid="ignore"):  # a number that is no class may not fit
-            indices = y.astype(np.int64)
-        return indices if (indices == y).all() and (indices >= 0).all() else None
-    is_one_hot = not as_indices and y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
-    return y.argmax(axis=1) if is_one_hot else None
 
 
 def _in_words(labels: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from study.core.errors import Fault
 from study.core.trees import Tree, leaves, mapped, mapped_by_place, named_leaves
 from study.datasets import PARTS, Dataset, Split, pieces
+from study.datasets.preparation.classes import classes_of
 from study.datasets.preparation.holdout import GIVEN, NO_TEST, hold_out, is_rule
 from study.datasets.preparation.stream_reading import to_numpy
 from study.datasets.preparation.streams import Stream, is_stream, open_stream
@@ -243,11 +244,7 @@ def _labels(split: Split, how: Preparation) -> NDArray[Any] | None:
         return None
     if how.has_classes("y") and y.ndim == 1:
         return y
-    return y.argmax(axis=-1) if _is_one_hot(y) else None
-
-
-def _is_one_hot(y: NDArray[Any]) -> bool:
-    return bool(y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+    return classes_of(y, as_indices=False) if y.ndim == 2 and y.shape[1] > 1 else None
 
 
 def _n_outputs(train: Split | Stream, how: Preparation, n_classes: Mapping[str, int]) -> Tree:

@@ -8,10 +8,9 @@ from typing import Any
 import jax
 
 from study.core.errors import StudyError
-from study.datasets import Dataset, Split
+from study.datasets import Dataset, Split, example_bytes
 from study.datasets.preparation.streams import Stream
 from study.training.vectorized.capacity import room
-from study.training.vectorized.pieces import example_bytes
 
 _GIB = 1 << 30
 _MOST_ON_CPU = 1.0 * _GIB

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from study.core.trees import Tree, leaves, mapped
-from study.datasets import Split
+from study.core.trees import Tree, mapped
+from study.datasets import Split, example_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +98,6 @@ class PiecedSplit:
 
     def _bounds(self, n: int) -> Iterator[tuple[int, int]]:
         return ((first, min(first + n, self.n_examples)) for first in range(0, self.n_examples, n))
-
-
-def example_bytes(split: Any) -> int:
-    """Return the size of one example, in bytes.
-
-    Args:
-        split: The split, or a stream.
-    """
-    arrays = leaves(split.first(1).parts)
-    return max(1, int(sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in arrays)))
 
 
 def _by_lane(array: NDArray[Any], lanes: NDArray[np.intp], *, n_lanes: int) -> NDArray[Any]:
