@@ -85,6 +85,16 @@ def takes_any_keyword(target: str) -> bool:
     return any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values())
 
 
+def takes(target: str, name: str) -> bool:
+    """Return whether a target takes an argument of this name, by its signature or by `**kwargs`.
+
+    Args:
+        target: The dotted path.
+        name: Name of the argument.
+    """
+    return takes_any_keyword(target) or name in parameters(target)
+
+
 @functools.lru_cache(maxsize=64)  # asked several times for every trial
 def _parameters(called: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     catch_alls = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)

@@ -133,7 +133,7 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
     random.seed(0)
     before = numpy_state()
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with keras.StatelessScope(initialize_variables=False) as scope:
             model = build()
     except ValueError as error:  # a variable made from a value instead of an initializer
         raise NotReplayableError(str(error)) from error
@@ -143,6 +143,8 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
     variables = list(model.variables)
     if not model.built or any(initializer_of(variable) is None for variable in variables):
         raise NotReplayableError("the model has variables that are made in another way, or later")
+    if any(scope.get_current_value(variable) is not None for variable in variables):
+        raise NotReplayableError("the model is given weights while it is built, such as those of a file")
     initial_values = [_initial_value(variable, draws) for variable in variables]
     followed = {initial.draw for initial in initial_values}
     exhaustive = followed - {None} == set(range(len(draws)))

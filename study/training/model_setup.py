@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from study.config.instantiate import instantiate
+from study.config.instantiate import instantiate, takes
 from study.config.schema import StudyConfig
 from study.core.errors import ConfigError, Fault
 from study.datasets import Dataset, Split
@@ -46,7 +46,8 @@ def fresh_model(
 
 def _build(config: StudyConfig, dataset: Dataset) -> Any:
     section = config.model.section
-    built = instantiate(section, input_shape=dataset.input_shape, n_outputs=dataset.n_outputs)
+    told = {"input_shape": dataset.input_shape, "n_outputs": dataset.n_outputs}
+    built = instantiate(section, **{name: value for name, value in told.items() if takes(section["_target_"], name)})
     if not isinstance(built, keras.Model):
         allowed = f"a function that returns a keras.Model; {section['_target_']} returns {type(built).__name__}"
         advice = "Let it return the model, not compiled, such as keras.Sequential([...])."
