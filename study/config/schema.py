@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from study.config.epoch_rules import EarlyStopping, RateReduction, without_idle_rules
 from study.config.instantiate import Section
 from study.config.task import Task
 from study.core.contents import Contents
@@ -232,6 +233,9 @@ class StudyConfig:
         retry_failed: Train again the trials that failed in an earlier run. Default False.
         enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
         augment: Layers on the inputs of training steps, by input if there are several. Default: none.
+        early_stopping: The rule by which a training stops early. None (the default): each trains to its end.
+        rate_reduction: The rule by which a rate falls on a plateau. None (the default): the schedule is another one.
+        callbacks: Callbacks of Keras, as sections. Default: none.
         raw: The resolved config, from which all other attributes were read.
         folder: The folder where the command was started; relative paths start there.
         accept_changes: Continue a study although its data, code or architecture changed. Default False.
@@ -268,6 +272,9 @@ class StudyConfig:
     retry_failed: bool = False
     enqueue: Mapping[str, Value] = field(default_factory=dict)
     augment: Sequence[Section] | Mapping[str, Sequence[Section]] = ()
+    early_stopping: EarlyStopping | None = None
+    rate_reduction: RateReduction | None = None
+    callbacks: Sequence[Section] = ()
     accept_changes: bool = False
     contents: Contents | None = None
     identity: str | None = None
@@ -359,6 +366,8 @@ def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, An
             found = node.get(parent)
             node = found if isinstance(found, dict) else {}
         node.pop(last, None)
+    if isinstance(trainer := identity.get("trainer"), dict):
+        identity["trainer"] = without_idle_rules(trainer)
     return identity
 
 

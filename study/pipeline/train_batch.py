@@ -101,7 +101,7 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
 
 
 def score(result: TrialResult, objective: Objective) -> float:
-    """Return a trial's objective: the metric at its last epoch, or the worst value if it diverged.
+    """Return a trial's objective: the metric at the kept epoch, usually the last one; the worst value if it diverged.
 
     A failed trial has no objective: NaN.
 
@@ -112,9 +112,10 @@ def score(result: TrialResult, objective: Objective) -> float:
     values = result.history.get(objective.metric, ())
     if result.state == "failed":
         return math.nan
-    if result.state == "diverged" or not values or not math.isfinite(values[-1]):
+    kept = int(result.summary.get("kept_epoch", len(values)))  # early stopping may keep those of an earlier epoch
+    if result.state == "diverged" or not values or not math.isfinite(values[kept - 1]):
         return objective.worst
-    return float(values[-1])
+    return float(values[kept - 1])
 
 
 class _BatchFollower:

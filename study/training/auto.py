@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from study.config.epoch_rules import without_idle_rules
 from study.config.reader import Reader
 from study.config.schema import BACKENDS
 from study.core.errors import ConfigError, Fault, StudyError
 from study.training.auto_costs import Cost, Device, Facts, StudySize
-from study.training.trainer_check import ARGUMENTS, SHARED_ARGUMENTS
+from study.training.trainer_check import ARGUMENTS, SHARED_ARGUMENTS, read_by_the_config
 
 # In place of durations that are not known.
 NOT_MEASURED = "not measured"
@@ -82,10 +83,14 @@ def find_candidates(raw: Mapping[str, Any]) -> Candidates:
         ConfigError: The config's candidates cannot be read.
     """
     trainers, wanted = _trainers(raw), _wanted(raw)
-    usable = {name: section for name, section in trainers.items() if set(wanted) <= set(section)}
+    usable = {name: section for name, section in trainers.items() if _takes(section, wanted)}
     reasons = []
     if len(usable) < len(trainers):
-        own = (f"trainer.{key}={value}" for key, value in wanted.items() if key not in SHARED_ARGUMENTS)
+        set_here = {key: value for key, value in wanted.items() if key not in SHARED_ARGUMENTS}
+        own = (
+            f"trainer.{key}" if isinstance(value, list) else f"trainer.{key}={value}"
+            for key, value in set_here.items()
+        )
         reasons.append(f"it alone takes {', '.join(own)}")
     # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
     usable = usable or dict([*trainers.items()][:1])
@@ -214,7 +219,16 @@ def _trainers(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _wanted(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that the config sets."""
     own = ("name", "backend", "candidates")
-    return {key: value for key, value in raw["trainer"].items() if key not in own and value != "auto"}
+    given = without_idle_rules(raw["trainer"])
+    return {key: value for key, value in given.items() if key not in own and value != "auto"}
+
+
+def _takes(section: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether a trainer has all arguments that the config sets, and no callbacks if it calls none."""
+    if not set(wanted) <= set(section):
+        return False
+    check = ARGUMENTS.get(str(section.get("_target_")), {}).get("callbacks", read_by_the_config)
+    return _is_taken(check, wanted.get("callbacks"))
 
 
 def _options(trainers: Mapping[str, Mapping[str, Any]], asked: str) -> tuple[Option, ...]:
@@ -235,9 +249,9 @@ def _backends(section: Mapping[str, Any], asked: str) -> list[str]:
     return [name for name in (installed if asked == "auto" else [asked]) if _is_taken(check, name)]
 
 
-def _is_taken(check: Callable[[object], None], backend: str) -> bool:
+def _is_taken(check: Callable[[object], None], value: object) -> bool:
     try:
-        check(backend)
+        check(value)
     except StudyError:
         return False
     return True

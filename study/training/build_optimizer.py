@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from study.config.epoch_rules import PLATEAU
 from study.config.instantiate import Section, instantiate, like_default, parameters
 from study.core.search_space import Value
 
@@ -28,7 +29,7 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
     arguments = coerce(target, hyperparameters)
     if "n_steps" in parameters(target):
         arguments.setdefault("n_steps", n_steps)
-    if schedule.get("_target_") is not None:
+    if schedule.get("_target_") not in (None, PLATEAU):  # the trainers lower the rate of the latter themselves
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
         arguments["learning_rate"] = ScaledSchedule(rate, build_schedule(schedule, n_steps=n_steps))
     return instantiate({"_target_": target, **arguments})

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from study.core.trainer_interface import EpochReport, OnEpoch, Trial
 from study.training.epoch_batches import EpochBatches
+from study.training.epoch_rules import Decision, EpochRules
 
 # Number of steps whose losses are fetched from the device together, so that the device need not wait for the host.
 _BLOCK = 32
@@ -49,6 +50,9 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         history: One value per finished epoch for each metric.
         pruned: True if `on_epoch` stopped the training before its end.
         reports: The reports of all epochs so far, in the form that `replay` takes.
+        rules: Early stopping and a rate that falls on a plateau; None: neither.
+        act: Called with what follows from an epoch by the rules; None: not called.
+        stopped: True if a rule, or a callback of the user's, stopped the training before its end.
         keep: Called after an epoch was reported, with the epoch's index, from 0; None: not called.
         caller_error: An exception of `on_epoch`, which does not make the trial `failed`; None: no exception.
         seconds_in_epochs: Time between the beginnings of epochs and their last steps, in seconds.
@@ -65,6 +69,9 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.history: dict[str, list[float]] = {}
         self.pruned = False
         self.reports: list[dict[str, Any]] = []
+        self.rules: EpochRules | None = None
+        self.act: Callable[[Decision], None] | None = None
+        self.stopped = False
         self.keep: Callable[[int], None] | None = None
         self.caller_error: Exception | None = None
         self.seconds_in_epochs = 0.0
@@ -163,7 +170,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             self.step, self.early_loss = report["step"], report.get("early_loss")
             steps = {name: np.asarray(values) for name, values in report["steps"].items()}
             self._report(EpochReport(epoch=epoch, step=self.step, metrics=report["metrics"], steps=steps))
-            if self.pruned:
+            if self.pruned or self.stopped:
                 return
 
     def _report(self, report: EpochReport) -> None:
@@ -172,17 +179,31 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         steps = {name: values.tolist() for name, values in report.steps.items()}
         told = {"step": report.step, "metrics": dict(report.metrics), "steps": steps, "early_loss": self.early_loss}
         self.reports.append(told)
+        go_on = self._call(self._on_epoch, self._trial, report)
+        self._apply_rules(report.metrics)
+        if self.keep is not None:
+            self._call(self.keep, report.epoch)
+        is_over = self.step >= self._n_steps
+        self.pruned = not go_on and not is_over
+        self.stopped = self.stopped and not is_over
+        if (self.pruned or self.stopped) and self.model is not None:  # a replay has no model
+            self.model.stop_training = True
+
+    def _call(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the caller, and note its exception as the caller's own."""
         try:
-            go_on = self._on_epoch(self._trial, report)
-            if self.keep is not None:
-                self.keep(report.epoch)
+            return ask(*arguments)
         except Exception as error:
             self.caller_error = error
             raise
-        if not go_on and self.step < self._n_steps:
-            self.pruned = True
-            if self.model is not None:  # a replay has no model
-                self.model.stop_training = True
+
+    def _apply_rules(self, metrics: Mapping[str, float]) -> None:
+        if self.rules is None:
+            return
+        decision = self.rules.after(metrics)
+        self.stopped = decision.stops
+        if self.act is not None:
+            self.act(decision)
 
     def _fetch(self) -> None:
         """Fetch pending losses from the device.

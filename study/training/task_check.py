@@ -26,6 +26,7 @@ from study.training.initial_weights import outline
 from study.training.keras_internals import inferred, last_operations
 from study.training.model_setup import fresh_model
 from study.training.output_structure import structure_faults
+from study.training.step_check import advice_for, half_precision_fault, step_faults, told_on_backend
 
 # Number of examples of the inferred batch: a prime number that is no usual width, so that no two axes fit by chance.
 _N = 7
@@ -59,7 +60,8 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             warnings.simplefilter("ignore")  # Keras warns of some of these faults
             model = outline(partial(fresh_model, config, dataset, precision=precision))
             with keras.StatelessScope(initialize_variables=False):
-                return list(_faults(config, dataset, model))
+                found = list(_faults(config, dataset, model))
+            return found or list(step_faults(config, dataset, model))
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
 
@@ -111,8 +113,8 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
         if not _infers_all():
             return
         types = ", ".join(str(array.dtype) for array in leaves(x))
-        allowed = f"a model that takes inputs of shape {dataset.input_shape}, {types}: it {told_with_place(error)}"
-        yield _fault("model", config.model.name, allowed, f"Let {build} use the input_shape that it receives.")
+        allowed = f"a model that takes inputs of shape {dataset.input_shape}, {types}: it {told_on_backend(error)}"
+        yield _fault("model", config.model.name, allowed, advice_for(error, build))
         return
     wrong = list(structure_faults(config, dataset, model, output))
     yield from wrong
@@ -120,6 +122,8 @@ def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault
         return
     if model.built and not model.trainable_variables:
         yield _fault("model", config.model.name, "a model with trainable weights", "Set trainable=True for a layer.")
+    if half := half_precision_fault(config, model):
+        yield half
     if type(model).train_step is not keras.Model.train_step:
         return  # the model uses outputs and targets in a way of its own
     batches = _batches(config, dataset, x, output)

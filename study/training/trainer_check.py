@@ -5,7 +5,7 @@ The trainers use the same functions. A trainer of one's own checks its arguments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ NUMPY_TRAINER = "study.training.numpy.NumpyTrainer"
 # Devices that a study can ask for.
 DEVICES = ("auto", "cpu", "gpu")
 # Arguments in which all candidates of `trainer=auto` follow the section `trainer`.
-SHARED_ARGUMENTS = ("batch_size", "device", "eval_batch_size", "precision")
+SHARED_ARGUMENTS = ("batch_size", "device", "early_stopping", "eval_batch_size", "precision")
 
 
 def trainer_faults(config: StudyConfig) -> list[Fault]:
@@ -258,6 +258,32 @@ def check_is_jax(backend: object) -> None:
         )
 
 
+def check_no_callbacks(callbacks: object) -> None:
+    """Refuse callbacks, which act on one model after each of its steps or epochs.
+
+    Args:
+        callbacks: The list of callbacks, as the config has it; None, as before this argument existed, is empty.
+
+    Raises:
+        StudyError: There are callbacks.
+    """
+    if callbacks:
+        names = [str(each.get("_target_")) if isinstance(each, Mapping) else str(each) for each in _listed(callbacks)]
+        raise StudyError(
+            f"trainer.callbacks={', '.join(names)}: expected none for trainer=vectorized: a callback acts on one "
+            "model, and many train side by side in one program here. Use trainer=fit; early stopping is "
+            "trainer.early_stopping, and a rate that falls on a plateau is schedule=plateau."
+        )
+
+
+def read_by_the_config(_: object) -> None:
+    """Accept any value: the reader of the config has checked it."""
+
+
+def _listed(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 def _is_count(n: object) -> bool:
     return isinstance(n, int) and not isinstance(n, bool) and n >= 1
 
@@ -267,10 +293,20 @@ _KERAS = {
     "device": check_device,
     "precision": check_precision,
     "checkpoint_every_n_epochs": check_checkpoint_interval,
+    "early_stopping": read_by_the_config,
 }
 _CHECKS: Mapping[str, Mapping[str, Callable[[object], None]]] = {
-    "study.training.fit.FitTrainer": {**_KERAS, "jit_compile": check_jit_compile},
-    "study.training.vectorized.VectorizedTrainer": {**_KERAS, "backend": check_is_jax, "capacity": check_capacity},
+    "study.training.fit.FitTrainer": {
+        **_KERAS,
+        "jit_compile": check_jit_compile,
+        "callbacks": read_by_the_config,
+    },
+    "study.training.vectorized.VectorizedTrainer": {
+        **_KERAS,
+        "backend": check_is_jax,
+        "capacity": check_capacity,
+        "callbacks": check_no_callbacks,
+    },
     NUMPY_TRAINER: {
         "device": check_numpy_device,
         "precision": check_numpy_precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from time import perf_counter
 from typing import Any
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from study.config.instantiate import Section
 from study.config.schema import StudyConfig
 from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
 from study.datasets import Dataset
@@ -22,6 +23,8 @@ from study.training.checkpoint_files import CheckpointFiles, Snapshot, check_arr
 from study.training.devices import select_device
 from study.training.divergence import are_finite, has_diverged
 from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
+from study.training.epoch_rules import check_more_epochs, epoch_rules
+from study.training.fit.kept_state import KeptState, assign, numbers_of
 from study.training.fit.program import FitProgram
 from study.training.fit.structure import state_bytes
 from study.training.model_setup import N_LOSS_EXAMPLES, fresh_model
@@ -42,6 +45,8 @@ class FitTrainer:
         jit_compile: The argument of `keras.Model.compile`.
         device: `cpu`, `gpu`, or `auto` (the default): a GPU if the backend sees one.
         checkpoint_every_n_epochs: Save the state of a trial after every n-th epoch. None (the default): never.
+        early_stopping: The section of early stopping, which the config has read. Default: none.
+        callbacks: The sections of Keras's callbacks, which the config has read. Default: none.
 
     Raises:
         BackendError: This process has loaded another backend, or cannot compute on the device.
@@ -60,6 +65,8 @@ class FitTrainer:
         jit_compile: bool | str,
         device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
+        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002
+        callbacks: Sequence[Section] = (),  # noqa: ARG002
     ) -> None:
         check_jit_compile(jit_compile)
         check_device(device)
@@ -71,6 +78,7 @@ class FitTrainer:
         self._config, self._dataset = config, dataset
         self._eval_batch_size, self._precision = eval_batch_size, precision
         self._batches = EpochBatches(dataset.train, batch_size=batch_size, shuffle=config.task.shuffle)
+        check_more_epochs(config, n_epochs=self._n_epochs)
         self._program = FitProgram(
             config, dataset, build_model=self.build_model, n_steps=self.n_steps, jit_compile=jit_compile
         )
@@ -155,8 +163,12 @@ class FitTrainer:
         if self._config.task.train_metrics == "evaluated":
             watcher.evaluate = partial(evaluator.evaluate, self._loss_sample, callbacks=_swapping(model))
         state: State = "complete"
+        watcher.rules = epoch_rules(self._config, first_rate=_first_rate(self._config, model))
+        kept = KeptState(model, watcher)
         try:
-            self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher))
+            self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher, kept))
+            if not watcher.pruned:
+                kept.restore()
         except NonFiniteLossError as error:
             state, summary["diverged_at_step"] = "diverged", float(error.step)
         self._checkpoints.drop([trial])
@@ -164,6 +176,10 @@ class FitTrainer:
             state = "pruned"
         if watcher.reports and watcher.early_loss is not None:
             summary["early_loss"] = watcher.early_loss
+        if watcher.rules is not None:
+            summary |= watcher.rules.summary()
+        elif state == "complete" and watcher.step < self.n_steps:  # a callback of the user's stopped it
+            summary["n_epochs"] = summary["kept_epoch"] = float(len(watcher.reports))
         if state == "complete":
             summary["final_loss"] = evaluator.evaluate(self._loss_sample)["loss"]
             if has_diverged(summary, weights_are_finite=are_finite(model.get_weights())):
@@ -180,27 +196,34 @@ class FitTrainer:
             messages=self._checkpoints.messages(),
         )
 
-    def _go_on(self, trial: Trial, model: Any, watcher: Watcher) -> int:
+    @property
+    def _n_epochs(self) -> int:
+        """Number of epochs of a whole training; the last one may be cut off."""
+        return -(-self.n_steps // self._batches.n_steps)
+
+    def _go_on(self, trial: Trial, model: Any, watcher: Watcher, kept_state: KeptState) -> int:
         """Restore the trial's checkpoint if there is one, and return the index of the next epoch."""
         variables = [*model.variables, *model.optimizer.variables]
 
         def keep(epoch: int) -> None:
             if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
-                values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-                self._checkpoints.save([trial], Snapshot(arrays=values, notes={"epochs": watcher.reports}))
+                arrays = [*numbers_of(variables), *kept_state.arrays]
+                self._checkpoints.save([trial], Snapshot(arrays=arrays, notes={"epochs": watcher.reports}))
 
-        kept = self._checkpoints.load([trial], partial(_fitting, variables, n_steps=self.n_steps))
+        expected = variables * (2 if kept_state.is_needed else 1)
+        kept = self._checkpoints.load([trial], partial(_fitting, expected, n_steps=self.n_steps))
         if kept is not None:
-            for variable, value in zip(variables, kept.arrays, strict=True):
-                variable.assign(value)
+            assign(variables, kept.arrays[: len(variables)])
+            kept_state.arrays = kept.arrays[len(variables) :]
             watcher.replay(kept.notes["epochs"])
+        watcher.act = kept_state.act
         watcher.keep = keep
         return len(watcher.reports)
 
     def _fit(self, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
-        if watcher.pruned:
+        if watcher.pruned or watcher.stopped:
             return
-        epochs = -(-self.n_steps // self._batches.n_steps)
+        epochs = self._n_epochs
         model.fit(
             self._batches.source,
             epochs=epochs,
@@ -218,7 +241,7 @@ def _fitting(variables: Sequence[Any], kept: Snapshot, *, n_steps: int) -> Snaps
     Raises:
         ValueError: The arrays have other shapes or types than the variables, or the reports are not those of epochs.
     """
-    check_arrays(kept.arrays, [keras.ops.convert_to_numpy(variable) for variable in variables])
+    check_arrays(kept.arrays, numbers_of(variables))
     steps = [report["step"] for report in kept.notes["epochs"]]
     if steps != sorted(set(steps)) or not all(type(step) is int and 0 < step < n_steps for step in steps):
         raise ValueError("its epochs are not those of this training")
@@ -244,6 +267,11 @@ class _Evaluator:
         self.seconds.append(perf_counter() - began)
         self.n_examples.append(batches.n_examples)
         return {name: float(value) for name, value in logs.items()}
+
+
+def _first_rate(config: StudyConfig, model: Any) -> float:
+    """Return the learning rate at the beginning; 0 if nothing lowers it."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) if config.rate_reduction else 0.0
 
 
 def _swapping(model: Any) -> list[Any]:

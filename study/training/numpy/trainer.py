@@ -296,6 +296,11 @@ def _check_is_simple(config: StudyConfig, dataset: Dataset) -> None:
     splits = dataset.splits
     found = [f"{name} is a stream" for name, split in splits.items() if isinstance(split, Stream)]
     found += [f"{name} has {fact}" for name, split in splits.items() for fact in _not_simple(split)]
+    if config.rate_reduction is not None:
+        raise StudyError(
+            f"trainer=numpy schedule={config.schedule.name}: expected a schedule of steps, and this one acts after "
+            "epochs. Use trainer=fit or trainer=vectorized."
+        )
     if config.augment:
         found.append("dataset.augment has layers")
     if found:

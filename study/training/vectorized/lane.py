@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from study.core.trainer_interface import State, Trial
 from study.core.trees import Tree
+from study.training.epoch_rules import EpochRules
 from study.training.optimizer_numbers import Settings
 from study.training.vectorized.pieces import PiecedSplit
 
@@ -24,7 +25,9 @@ class Lane:
     Attributes:
         trial: The trial.
         settings: The settings of the trial's optimizer.
+        rules: Early stopping and a rate that falls on a plateau. None (the default): neither.
         state: The state in which the trial ended. None (the default): it trains.
+        has_stopped: True if a rule stopped the trial; its state follows at the end of its batch. Default False.
         history: One value per epoch for each metric. Default: empty.
         step: Number of steps taken. Default 0.
         epoch: Number of epochs trained in earlier batches. Default 0.
@@ -35,13 +38,20 @@ class Lane:
 
     trial: Trial
     settings: Settings
+    rules: EpochRules | None = None
     state: State | None = None
+    has_stopped: bool = False
     history: dict[str, list[float]] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
     n_lanes: int = 0
     summary: dict[str, float] = field(default_factory=dict)
     weights: tuple[NDArray[np.generic], ...] | None = None
+
+    @property
+    def trains(self) -> bool:
+        """True until the trial has ended, in any way."""
+        return self.state is None and not self.has_stopped
 
     @property
     def n_epochs(self) -> int:
@@ -56,10 +66,12 @@ class Carried:
     Attributes:
         places: Places of these lanes in the batch before, in the order of the lanes.
         state: Variables of all places of that batch, a pytree.
+        kept: Variables of all places whose weights are kept so far. None (the default): there are none.
     """
 
     places: Sequence[int]
     state: Any
+    kept: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,18 +142,19 @@ class CallerError(Exception):
     """Wrapper of an exception of the caller's own functions, which does not make a trial `failed`."""
 
 
-def moved(carried: Carried, places: Sequence[int], n: int, fresh: Any) -> Any:
+def moved(state: Any, carried: Carried, places: Sequence[int], n: int, fresh: Any) -> Any:
     """Return the variables of all places of a new batch: carried ones for the lanes that moved, fresh ones elsewhere.
 
     Args:
-        carried: Variables of the batch before, and the lanes' places in it.
+        state: Variables of the batch before.
+        carried: The lanes' places in that batch.
         places: Places of the lanes in the new batch, those that moved first.
         n: Number of places of the new batch.
         fresh: Variables of fresh lanes, a pytree with first axis `n`; None: all lanes have moved.
     """
     source = np.full(n, -1, np.int32)
     source[list(places[: len(carried.places)])] = carried.places
-    return jax.jit(_moved)(carried.state, source, fresh)
+    return jax.jit(_moved)(state, source, fresh)
 
 
 def call(ask: Callable[..., Any], *arguments: Any) -> Any:

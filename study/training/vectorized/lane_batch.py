@@ -18,6 +18,7 @@ from study.core.trainer_interface import EpochReport, OnEpoch, Together, TrialRe
 from study.training.callbacks import step_losses
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.divergence import has_diverged
+from study.training.epoch_rules import Decision
 from study.training.model_setup import examples_seen
 from study.training.vectorized.batch_checkpoint import Epoch, pack, unpack
 from study.training.vectorized.compiler import Clock
@@ -47,6 +48,8 @@ class LaneBatch:
         lanes: The lanes.
         places: The place of each lane.
         state: The variables of all places, a pytree.
+        kept: The variables of all places after the epoch whose weights are kept. None: no rule of the study keeps
+            them, or no epoch has ended.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class LaneBatch:
         numbers = [lane.settings.numbers for lane in self._padded]
         self._columns = [program.compiler.place(column) for column in program.structure.frame.columns(numbers)]
         self.state: Any = None
+        self.kept: Any = None
 
     def compile_ahead(self) -> None:
         """Let threads compile all functions that training calls, at the same time."""
@@ -79,6 +83,8 @@ class LaneBatch:
             state = self._initial_state()
             self._measure(state, self._data.loss)
             self._epoch(state, 0, self._data.n_steps)
+            if self._keeps_states:
+                self.program.kept(np.zeros(self.program.shape.n_lanes, bool), state, state)
             if self.lanes[0].trial.test and self._data.has_test:
                 self._measure(state, self._data.test)
 
@@ -122,8 +128,15 @@ class LaneBatch:
             for place, lane in begun:
                 lane.summary["initial_loss"], lane.n_lanes = float(initial[place]), self.program.shape.n_lanes
         if self._carried is not None:
-            state = moved(self._carried, self.places, self.program.shape.n_lanes, self.state)
-            self.state, self._carried = self.program.compiler.place(state), None
+            self._take_over(self._carried)
+            self._carried = None
+
+    def _take_over(self, carried: Carried) -> None:
+        fresh, place = self.state, self.program.compiler.place
+        of_batch = {"carried": carried, "places": self.places, "n": self.program.shape.n_lanes, "fresh": fresh}
+        self.state = place(moved(carried.state, **of_batch))
+        if carried.kept is not None:
+            self.kept = place(moved(carried.kept, **of_batch))
 
     def _initial_state(self) -> Any:
         replay = self.program.structure.replay
@@ -137,15 +150,16 @@ class LaneBatch:
         """Train until a lane has trained its last epoch, no lane trains, or the batch is left; count the epochs.
 
         The device starts the next epoch before the last one is reported, so that it need not wait for the caller.
-        There are three exceptions. If weights are kept, the weights of a stopped trial are those of the epoch at which
-        it stopped. If the batch may be left, the lanes that move on would be an epoch ahead. If the host reads the
-        data in pieces, an epoch would be reported when it has read those of the next one.
+        There are four exceptions. If weights are kept, the weights of a stopped trial are those of the epoch at which
+        it stopped. If rules of the study act on a trial, they act on its state after the epoch. If the batch may be
+        left, the lanes that move on would be an epoch ahead. If the host reads the data in pieces, an epoch would be
+        reported when it has read those of the next one.
         """
         n_epochs = self._n_epochs - max(lane.epoch for lane in self.lanes)
         ahead = not (self._may_be_left or self.program.shape.in_pieces)
-        ahead = ahead and not any(lane.trial.keep_weights for lane in self.lanes)
+        ahead = ahead and not any(lane.trial.keep_weights or lane.rules for lane in self.lanes)
         first = self._go_on(on_epoch, together)
-        if all(lane.state is not None for lane in self.lanes):
+        if not any(lane.trains for lane in self.lanes):
             return first
         sent = self._send(first)
         together.begun()
@@ -156,10 +170,10 @@ class LaneBatch:
             is_kept = self._checkpoints is not None and self._checkpoints.are_due(epoch)
             if ahead and not is_kept and epoch + 1 < n_epochs:
                 sent = self._send(epoch + 1)
-            self._report(epoch, self._fetched(*current), on_epoch, together)
+            self._act(self._report(epoch, self._fetched(*current), on_epoch, together))
             if is_kept and epoch + 1 < n_epochs:
                 call(self._keep)
-            n_training = sum(lane.state is None for lane in self.lanes)
+            n_training = sum(lane.trains for lane in self.lanes)
             if n_training == 0 or (self._may_be_left and 2 * n_training <= self.program.shape.n_lanes):
                 return epoch + 1
             if sent is None and epoch + 1 < n_epochs:
@@ -169,7 +183,8 @@ class LaneBatch:
     def _go_on(self, on_epoch: OnEpoch, together: Together) -> int:
         """Restore the batch's checkpoint if there is one, report its epochs, and return the next one."""
         trials, n_lanes = [lane.trial for lane in self.lanes], self.program.shape.n_lanes
-        restore = partial(unpack, like=self.state, n_lanes=len(trials), n_epochs=self._n_epochs)
+        like = (self.state, self.state) if self._keeps_states else (self.state, None)
+        restore = partial(unpack, like=like, n_lanes=len(trials), n_epochs=self._n_epochs)
         kept = None if self._checkpoints is None else self._checkpoints.load(trials, restore, n_lanes=n_lanes)
         if kept is None:
             return 0
@@ -177,13 +192,13 @@ class LaneBatch:
         for epoch, fetched in enumerate(epochs):
             self._report(epoch, fetched, on_epoch, together)
         state = jax.tree.map(lambda values: values[self._lane_at], state)
-        self.state = self.program.compiler.place(state)
+        self.state, self.kept = self.program.compiler.place(state)
         return len(epochs)
 
     def _keep(self) -> None:
         assert self._checkpoints is not None
         trials = [lane.trial for lane in self.lanes]
-        state = jax.tree.map(lambda values: np.asarray(values)[self.places], self.state)
+        state = jax.tree.map(lambda values: np.asarray(values)[self.places], (self.state, self.kept))
         self._checkpoints.save(trials, pack(state, self._past), n_lanes=self.program.shape.n_lanes)
 
     def _send(self, epoch: int) -> Any:
@@ -196,14 +211,16 @@ class LaneBatch:
 
     def _epoch(self, state: Any, epoch: int, n_steps: int) -> Any:
         train, validation = self._data.train, self._data.validation
-        return self.program.epoch(state, self._columns, self._order(epoch), n_steps, train, validation, self._active())
+        active = self._active([lane.trains for lane in self.lanes])
+        return self.program.epoch(state, self._columns, self._order(epoch), n_steps, train, validation, active)
 
     def _measure(self, state: Any, split: Any) -> Any:
-        return self.program.measure(state, split, self._columns, self._active())
+        active = self._active([lane.state is None for lane in self.lanes])
+        return self.program.measure(state, split, self._columns, active)
 
-    def _active(self) -> Any:
-        """Return the places to be computed: those of the lanes that have not ended."""
-        return self._all.active([p for p, lane in zip(self.places, self.lanes, strict=True) if lane.state is None])
+    def _active(self, are_active: Sequence[bool]) -> Any:
+        """Return the places to be computed, for lanes that are to be computed or not."""
+        return self._all.active([p for p, active in zip(self.places, are_active, strict=True) if active])
 
     def _order(self, epoch: int) -> Any:
         """Return the order of the examples: one for all lanes, or one row for each lane, for pieces in a list."""
@@ -224,18 +241,27 @@ class LaneBatch:
         by_trial = {name: np.asarray(values)[self.places] for name, values in logs.items()}
         return n_steps, np.asarray(means)[:, self.places], by_trial
 
-    def _report(self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together) -> None:
-        """Report an epoch of every lane that still trains, and stop the lanes that the caller does not want."""
+    def _report(
+        self, of_batch: int, fetched: Epoch, on_epoch: OnEpoch, together: Together
+    ) -> list[tuple[int, Decision]]:
+        """Report an epoch of every lane that still trains, and stop the lanes that the caller does not want.
+
+        Returns:
+            For each lane with rules that was reported, its index and what follows from the epoch.
+        """
         n_steps, means, logs = fetched
         if self._checkpoints is not None:
             self._past.append(fetched)
         running = means[:n_steps].astype(np.float64)
         metrics = {name: values.tolist() for name, values in logs.items()}
-        reported, diverged, unwanted = [], [], set()
+        reported, trained, diverged, unwanted = [], [], [], set()
         for index, lane in enumerate(self.lanes):
             epoch = lane.epoch + of_batch
             before = epoch * self.program.shape.n_batches
-            if lane.state is not None or lane.n_epochs > epoch:
+            if not lane.trains:
+                continue
+            if lane.n_epochs > epoch:  # memory ran out after it had been reported
+                trained.append((index, lane))
                 continue
             lane.step = before + n_steps
             infinite = np.flatnonzero(~np.isfinite(running[:, index]))
@@ -261,6 +287,44 @@ class LaneBatch:
             if lane.trial.number in unwanted and lane.step < self._data.n_steps:
                 lane.state = "pruned"
                 self._keep_weights(index, self.program.finalized(self.state, self._columns))
+        return [self._decision(index, of_batch) for index, lane in (*trained, *reported) if lane.rules is not None]
+
+    def _decision(self, index: int, of_batch: int) -> tuple[int, Decision]:
+        """Return what follows from an epoch for a lane, whose training may stop there."""
+        lane = self.lanes[index]
+        assert lane.rules is not None
+        epoch = lane.epoch + of_batch
+        decision = lane.rules.after({name: column[epoch] for name, column in lane.history.items()})
+        lane.has_stopped = decision.stops and lane.state is None and lane.step < self._data.n_steps
+        return index, decision
+
+    def _act(self, decisions: Sequence[tuple[int, Decision]]) -> None:
+        """Do what follows from an epoch: keep the states of some lanes, and lower the rates of some."""
+        if self._keeps_states:
+            keeps = np.zeros(self.program.shape.n_lanes, bool)
+            for index, decision in decisions:
+                lane = self.lanes[index]
+                is_last = lane.has_stopped or lane.step == self._data.n_steps
+                assert lane.rules is not None
+                keeps[self.places[index]] = decision.keeps if lane.rules.keeps_weights else is_last
+            before = self.state if self.kept is None else self.kept
+            self.kept = self.program.kept(keeps, self.state, before)
+        if reduced := [index for index, decision in decisions if decision.reduces]:
+            trainable, others, optimizer = self.state
+            place_of_rate = self.program.structure.place_of_rate
+            rates = np.array(optimizer[place_of_rate])
+            for index in reduced:
+                rules, place = self.lanes[index].rules, self.places[index]
+                assert rules is not None
+                rates[place] = rules.reduced(float(rates[place]))
+            optimizer = list(optimizer)
+            optimizer[place_of_rate] = self.program.compiler.place(rates)
+            self.state = (trainable, others, optimizer)
+
+    @property
+    def _keeps_states(self) -> bool:
+        """True if a lane may stop early, so that its state is kept while others train on."""
+        return any(lane.rules is not None and lane.rules.stops_early for lane in self.lanes)
 
     def _step_losses(self, means: NDArray[np.float64], *, first_step: int) -> dict[str, NDArray[np.float64]]:
         if self._data.every_n_steps is None:
@@ -272,11 +336,13 @@ class LaneBatch:
     def _finish(self) -> None:
         """Set the state of the lanes that trained to the end, and evaluate confirmations on the test split, if any."""
         complete = [
-            index for index, lane in enumerate(self.lanes) if lane.state is None and lane.epoch == self._n_epochs
+            index
+            for index, lane in enumerate(self.lanes)
+            if lane.state is None and (lane.has_stopped or lane.epoch == self._n_epochs)
         ]
         if not complete:
             return
-        state = self.program.finalized(self.state, self._columns)
+        state = self.program.finalized(self.kept if self._keeps_states else self.state, self._columns)
         logs, whole, _ = self._measure(state, self._data.loss)
         losses, is_whole = np.asarray(logs["loss"]), np.asarray(whole)
         tested: dict[str, Any] = {}
@@ -306,6 +372,8 @@ class LaneBatch:
             "optimizer_state_bytes": float(state_bytes(model.optimizer)),
             "compiled_batch_size": float(lane.n_lanes),
         }
+        if lane.rules is not None:
+            counts |= lane.rules.summary()
         if lane.n_lanes != shape.n_lanes:
             counts["compiled_batch_size_at_end"] = float(shape.n_lanes)
         return TrialResult(

@@ -67,7 +67,7 @@ class LaneScheduler:
             self.lanes += self._new_lanes()
             while self._shrinks and self._n_lanes // 2 >= len(self.lanes):
                 self._n_lanes //= 2
-            carried = Carried(places=[batch.places[index] for index in training], state=batch.state)
+            carried = Carried(places=[batch.places[index] for index in training], state=batch.state, kept=batch.kept)
             batch = self._make_batch(self.lanes, self._n_lanes, carried, self._may_change)
 
     @property
@@ -101,4 +101,5 @@ def _take_first(due: list[Lane], n: int) -> list[Lane]:
     first, due[:n] = due[:n], []
     for lane in first:
         lane.epoch = 0
+        lane.rules = lane.rules and lane.rules.fresh()
     return first

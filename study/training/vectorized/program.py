@@ -126,6 +126,22 @@ class VectorizedProgram:
         key, specs = ("measure", sizes), (LANES, EVERYWHERE, LANES, LANES)
         return self._call(key, measured, state, split, columns, active, specs=specs)  # type: ignore[no-any-return]
 
+    def kept(self, keeps: Any, state: Any, before: Any) -> Any:
+        """Return the variables of each lane as they are, or those kept before.
+
+        Args:
+            keeps: True for lanes whose variables are to be kept as they are, shape (n_lanes,).
+            state: Trainable, non-trainable and optimizer variables of all lanes.
+            before: Those kept before, of the same structure.
+        """
+
+        def choose(keeps: Any, state: Any, before: Any) -> Any:
+            return jax.tree.map(
+                lambda new, old: jnp.where(keeps.reshape(-1, *[1] * (new.ndim - 1)), new, old), state, before
+            )
+
+        return self._call("kept", choose, self.compiler.place(keeps), state, before, specs=(LANES, LANES, LANES))
+
     def finalized(self, state: Any, columns: Sequence[Any]) -> Any:
         """Return the variables with the final weights that the optimizer sets, such as averages.
 

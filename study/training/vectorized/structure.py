@@ -80,6 +80,12 @@ class VectorizedStructure:
         """Names of the arguments whose values are part of the program."""
         return ", ".join([*self._constants, *(str(question) for question in self.frame.answers)]) or "none"
 
+    @property
+    def place_of_rate(self) -> int:
+        """Index of the learning rate among the optimizer's variables."""
+        rate = rate_of(self.model.optimizer)
+        return next(place for place, variable in enumerate(self.model.optimizer.variables) if variable is rate)
+
     def initial_state(self, seeds: Any, columns: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Return a trial's initial trainable, non-trainable and optimizer variables.
 

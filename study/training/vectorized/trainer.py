@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.config.instantiate import Section
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.trainer_interface import UNWATCHED, OnEpoch, Together, Trial, TrialResult
@@ -18,9 +19,11 @@ from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.devices import select_device
+from study.training.epoch_rules import check_more_epochs, epoch_rules
 from study.training.model_setup import examples_seen, fresh_model, steps_per_epoch
+from study.training.optimizer_numbers import RATE
 from study.training.precision import use_precision
-from study.training.trainer_check import check_capacity, check_device, check_is_jax
+from study.training.trainer_check import check_capacity, check_device, check_is_jax, check_no_callbacks
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
@@ -60,6 +63,8 @@ class VectorizedTrainer:
         device: `cpu`, `gpu`, or `auto` (the default): a GPU if the backend sees one.
         checkpoint_every_n_epochs: Save the state of a batch after every n-th epoch. A batch that may change is not
             saved. None (the default): never.
+        early_stopping: The section of early stopping, which the config has read. Default: none.
+        callbacks: Empty: callbacks of Keras need `trainer=fit`. Default: none.
 
     Raises:
         BackendError: The backend is not JAX, or this process has loaded another one, or cannot compute on the device.
@@ -78,8 +83,11 @@ class VectorizedTrainer:
         capacity: int | str,
         device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
+        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002
+        callbacks: Sequence[Section] = (),
     ) -> None:
         check_is_jax(backend)
+        check_no_callbacks(callbacks)
         check_capacity(capacity)
         check_device(device)
         self._checkpoints = CheckpointFiles(config, checkpoint_every_n_epochs)
@@ -90,6 +98,7 @@ class VectorizedTrainer:
         dataset = held(dataset)
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
+        check_more_epochs(config, n_epochs=-(-self.n_steps // self._steps_per_epoch))
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._structures: list[VectorizedStructure] = []
         self._batches = BatchFactory(
@@ -169,7 +178,8 @@ class VectorizedTrainer:
     def _prepare(self, trial: Trial) -> tuple[Lane, VectorizedStructure]:
         """Find or make the structure that can train a trial."""
         settings = read_settings(self._config, trial.hyperparameters, n_steps=self.n_steps)
-        lane = Lane(trial=trial, settings=settings)
+        rules = epoch_rules(self._config, first_rate=float(np.float32(settings.numbers[RATE])))
+        lane = Lane(trial=trial, settings=settings, rules=rules)
         for structure in self._structures:
             if structure.serves(settings):
                 return lane, structure

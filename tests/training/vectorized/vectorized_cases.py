@@ -8,9 +8,7 @@ answers with what the function returns, or with the text of its error. So all ca
 import contextlib
 import dataclasses
 import gc
-import json
 import sys
-import traceback
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,6 +20,7 @@ select_backend("jax")
 sys.path.append(str(Path(__file__).parents[1]))
 
 import keras
+from serving import record, serve
 from training_workload import LOSS, digits, make_config, make_trainer, make_trial, midpoint, read_yamls
 
 from study.core.trainer_interface import Together, TrialResult
@@ -68,18 +67,6 @@ def vectorized(
 def trial(number, *, order_seed=5678, test=False, keep=True, **hyperparameters):
     made = make_trial(number, test=test, keep_weights=keep, **hyperparameters)
     return dataclasses.replace(made, run_seed=1234 + number, order_seed=order_seed)
-
-
-def record(result, reports):
-    return {
-        "state": result.state,
-        "error": result.error,
-        "history": dict(result.history),
-        "summary": dict(result.summary),
-        "weights": None if result.weights is None else [w.tolist() for w in result.weights],
-        "reports": [[r.epoch, r.step] for r in reports],
-        "steps": [{name: list(values) for name, values in r.steps.items()} for r in reports],
-    }
 
 
 def run(trainer, trials, stop=None):
@@ -453,17 +440,6 @@ def tight(trials, stop):
         return in_batches(vectorized(n_trials=8, n_epochs=4, model=MASKED, **WHOLE), trials[:8], stop, trials[8:])
     finally:
         VectorizedProgram.epoch = epoch  # type: ignore[method-assign]
-
-
-def serve(functions):
-    """Answer each line with what the function that it names returns, or with the text of its error."""
-    for line in sys.stdin:
-        name, *arguments = json.loads(line)
-        try:
-            answer = {"found": functions[name](*arguments)}
-        except Exception:
-            answer = {"error": traceback.format_exc()}
-        print(json.dumps(answer), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

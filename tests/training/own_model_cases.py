@@ -1,0 +1,136 @@
+"""Train models of a user's own with our trainers and with Keras alone, and answer with all numbers; one backend.
+
+The program reads one JSON list a line: a function of this module and its arguments.
+"""
+
+# ruff: noqa: E402 - the backend is chosen before Keras is imported
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from study.training.backend import select_backend
+
+BACKEND = os.environ.get("CASE_BACKEND", "jax")
+select_backend(BACKEND)
+sys.path.insert(0, str(Path(__file__).parent))
+
+import keras
+import own_models
+import plain_keras
+from serving import record, serve
+from training_workload import digits, make_config, make_trial
+
+from study.config.epoch_rules import EarlyStopping, Monitor, RateReduction
+from study.config.instantiate import takes
+from study.pipeline.workload import check_task
+from study.training.fit.trainer import FitTrainer
+
+OPTIMIZERS = {"adam": "keras.optimizers.Adam", "sgd": "keras.optimizers.SGD"}
+SIZES = {
+    "backend": BACKEND,
+    "batch_size": plain_keras.BATCH_SIZE,
+    "eval_batch_size": plain_keras.EVAL_BATCH_SIZE,
+    "precision": "float32",
+}
+RUN_SEED, ORDER_SEED, RATE = 1234, 5678, 0.05
+N_EPOCHS = 3
+
+
+def trained(config, trainer):
+    """Return the result of a trial with one of our trainers."""
+    if trainer == "fit":
+        made = FitTrainer(config, digits(), jit_compile="auto", **SIZES)
+    else:
+        from study.training.vectorized.trainer import VectorizedTrainer
+
+        made = VectorizedTrainer(config, digits(), capacity="auto", **SIZES)
+    trials = [
+        dataclasses.replace(
+            make_trial(number, test=True, keep_weights=True, learning_rate=RATE * (1 + number)),
+            run_seed=RUN_SEED + number,
+            order_seed=ORDER_SEED,
+        )
+        for number in range(2)
+    ]
+    return [record(result, []) for result in made.train(trials, lambda *_: True)]
+
+
+def config_of(kind, optimizer, **changes):
+    budget = {"n_trials": 2, "n_confirmations": 2}
+    made = make_config(model={"_target_": f"own_models.{kind}"}, optimizer=OPTIMIZERS[optimizer], n_epochs=N_EPOCHS)
+    return dataclasses.replace(
+        made,
+        budget=dataclasses.replace(made.budget, **budget | changes.pop("budget", {})),
+        optimizer=dataclasses.replace(made.optimizer, ranges={"any": None}),
+        **changes,
+    )
+
+
+def plain(kind, optimizer, *, number=0, callbacks=(), n_epochs=N_EPOCHS):
+    """Return the numbers of the loop with Keras alone."""
+    target = f"own_models.{kind}"
+    told = {"input_shape": (8, 8, 1), "n_outputs": 10}
+    arguments = {name: value for name, value in told.items() if takes(target, name)}
+    made = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer]
+    return plain_keras.train(
+        lambda: getattr(own_models, kind)(**arguments),
+        made(learning_rate=RATE * (1 + number)),
+        digits(),
+        run_seed=RUN_SEED + number,
+        order_seed=ORDER_SEED,
+        n_epochs=n_epochs,
+        callbacks=callbacks,
+    )
+
+
+def own_model(kind, optimizer, trainers):
+    """Return the results of some trainers and those of the plain loop for the same two trials."""
+    config = config_of(kind, optimizer)
+    check_task(config, digits())
+    found = {trainer: trained(config, trainer) for trainer in trainers}
+    return found | {"keras": [plain(kind, optimizer, number=number) for number in range(2)]}
+
+
+def refusal(kind):
+    """Return why the check of the workload refuses a model; empty if it does not."""
+    try:
+        check_task(config_of(kind, "sgd"), digits())
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+def stopped(trainers, restore_best, optimizer):
+    """Return the results with early stopping and a rate that falls on a plateau, and those of Keras's callbacks."""
+    monitor = Monitor(metric="val_loss", direction="minimize", patience=3, min_delta=0.03)
+    plateau = dataclasses.replace(monitor, patience=1)
+    config = config_of(
+        "functional",
+        optimizer,
+        budget={"n_epochs": 60},
+        early_stopping=EarlyStopping(monitor=monitor, restore_best=restore_best),
+        rate_reduction=RateReduction(monitor=plateau, factor=0.5, cooldown=1, min_factor=0.1),
+    )
+    found = {trainer: trained(config, trainer) for trainer in trainers}
+    for number in range(2):
+        callbacks = [
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss",
+                factor=0.5,
+                patience=1,
+                min_delta=0.03,
+                cooldown=1,
+                min_lr=0.1 * RATE * (1 + number),
+            ),
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", patience=3, min_delta=0.03, restore_best_weights=restore_best
+            ),
+        ]
+        kept = plain("functional", optimizer, number=number, callbacks=callbacks, n_epochs=60)
+        found.setdefault("keras", []).append(kept | {"kept_epoch": callbacks[1].best_epoch + 1})
+    return found
+
+
+if __name__ == "__main__":
+    serve(globals())

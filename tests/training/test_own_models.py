@@ -1,0 +1,96 @@
+"""Models of every kind that plain Keras trains give the numbers of the plain loop, or are refused with the reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from case_process import CaseProcess
+
+pytestmark = pytest.mark.long(reason="the first test of each backend loads it")
+
+PROGRAM = Path(__file__).with_name("own_model_cases.py")
+# float32, about twenty steps; vectorized computes the same sums in another order.
+FIT, VECTORIZED = 1e-6, 5e-6
+ANYWHERE = [
+    "functional",
+    "sequential",
+    "subclassed",
+    "own_loss",
+    "added_loss",
+    "own_metric",
+    "own_test_step",
+    "pretrained",
+    "mixed_precision",
+]
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    import own_models
+
+    path = tmp_path_factory.mktemp("pretrained") / "pretrained.keras"
+    own_models.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module", params=["jax", "tensorflow"])
+def backend(request, tmp_path_factory, pretrained):
+    with (tmp_path_factory.mktemp("log") / "stderr").open("w+") as log:
+        process = CaseProcess(PROGRAM, log, CASE_BACKEND=request.param, PRETRAINED=str(pretrained))
+        process.name = request.param
+        yield process
+        process.close()
+
+
+def trainers_of(backend):
+    return ["fit", "vectorized"] if backend.name == "jax" else ["fit"]
+
+
+def check(found, *, bfloat16=False):
+    """Compare the numbers of each trainer with those of the plain loop."""
+    for trainer in set(found) - {"keras"}:
+        tolerance = (FIT if trainer == "fit" else VECTORIZED) * (2000 if bfloat16 and trainer != "fit" else 1)
+        for ours, plain in zip(found[trainer], found["keras"], strict=True):
+            assert ours["state"] == "complete", ours["error"]
+            assert set(plain["history"]) - {"learning_rate"} == set(ours["history"])
+            for name, values in ours["history"].items():
+                np.testing.assert_allclose(
+                    values, plain["history"][name], atol=tolerance, rtol=tolerance, err_msg=name
+                )
+            for name in ("final_loss", "test_loss", "test_accuracy"):
+                np.testing.assert_allclose(ours["summary"][name], plain[name], atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("kind", ANYWHERE)
+def test_a_model_gives_the_numbers_of_the_plain_loop(backend, kind, optimizer):
+    check(backend.ask("own_model", kind, optimizer, trainers_of(backend)), bfloat16=kind == "mixed_precision")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("kind", "on"), [("jax_step", "jax"), ("tensorflow_step", "tensorflow"), ("tensorflow_inside", "tensorflow")]
+)
+def test_a_model_for_one_backend_trains_there_and_is_refused_elsewhere(backend, kind, on, optimizer):
+    if backend.name == on:
+        check(backend.ask("own_model", kind, optimizer, trainers_of(backend)))
+    else:
+        other = {"jax": "JAX", "tensorflow": "TensorFlow"}[on]
+        told = backend.ask("refusal", kind)
+        assert "model=tiny: expected a model that" in told
+        assert other in told
+        assert "trainer=auto" in told
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_early_stopping_and_plateaus_are_those_of_keras(backend, restore_best, optimizer):
+    found = backend.ask("stopped", trainers_of(backend), restore_best, optimizer)
+    for trainer in trainers_of(backend):
+        for ours, plain in zip(found[trainer], found["keras"], strict=True):
+            n_epochs = len(plain["history"]["loss"])
+            assert 4 < n_epochs < 60
+            assert ours["summary"]["n_epochs"] == n_epochs
+            assert ours["summary"]["kept_epoch"] == (plain["kept_epoch"] if restore_best else n_epochs)
+            assert min(plain["rates"]) < max(plain["rates"])
+    check(found)
