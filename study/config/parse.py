@@ -18,8 +18,7 @@ from study.config.arguments import (
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.parse_augment import read_augment
-from study.config.parse_epoch_rules import read_callbacks, read_early_stopping, read_rate_reduction
-from study.config.parse_objective import read_objective
+from study.config.parse_epoch_rules import read_objective_and_rules
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_stores import read_stores
 from study.config.parse_task import read_task
@@ -112,7 +111,6 @@ def _study_config(
     optimizer = read_optimizer(read, recorded=recorded)
     _check_rule(read, optimizer)
     task = read_task(read, recorded=recorded)
-    objective = read_objective(read, task, recorded=recorded)
     return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
@@ -124,7 +122,7 @@ def _study_config(
         sampler=_sampler(read),
         pruner=_component(read, "pruner"),
         budget=_budget(read),
-        objective=objective,
+        **read_objective_and_rules(read, task, recorded=recorded),
         stores=read_stores(read, folder),
         tracking=_tracking(read),
         experiment_name=read.name("experiment_name", optional=True)
@@ -144,9 +142,6 @@ def _study_config(
         folder=folder,
         enqueue=_enqueue(read, optimizer),
         augment=read_augment(read),
-        early_stopping=read_early_stopping(read, task, objective),
-        rate_reduction=read_rate_reduction(read, task, objective),
-        callbacks=read_callbacks(read),
     )
 
 

@@ -10,6 +10,7 @@ from study.config.epoch_rules import PLATEAU, EarlyStopping, Monitor, RateReduct
 from study.config.instantiate import Section
 from study.config.known_keys import correction
 from study.config.metric_facts import LOSS, UnusableMetric, facts_of
+from study.config.parse_objective import read_objective
 from study.config.reader import Reader, did_you_mean
 from study.config.schema import Objective
 from study.config.task import Task
@@ -18,14 +19,25 @@ _STOPPING = "trainer.early_stopping"
 _KEYS = ("monitor", "direction", "patience", "min_delta", "restore_best")
 
 
-def read_early_stopping(read: Reader, task: Task, objective: Objective) -> EarlyStopping | None:
-    """Read `trainer.early_stopping`; None if its patience is null.
+def read_objective_and_rules(read: Reader, task: Task, *, recorded: bool) -> dict[str, Any]:
+    """Read the objective, early stopping, a rate that falls on a plateau, and callbacks, for `StudyConfig`.
 
     Args:
         read: The reader, which collects faults.
-        task: The task, whose metrics can be monitored.
-        objective: The objective, whose metric is monitored if no other is named.
+        task: The task, whose metrics can be monitored. If a rule names none, it monitors the objective's metric.
+        recorded: True for a config from a store, which an earlier version may have checked less.
     """
+    objective = read_objective(read, task, recorded=recorded)
+    return {
+        "objective": objective,
+        "early_stopping": _read_early_stopping(read, task, objective),
+        "rate_reduction": _read_rate_reduction(read, task, objective),
+        "callbacks": _read_callbacks(read),
+    }
+
+
+def _read_early_stopping(read: Reader, task: Task, objective: Objective) -> EarlyStopping | None:
+    """Read `trainer.early_stopping`; None if its patience is null."""
     section = read.section(_STOPPING, optional=True)
     for name in section:
         if name not in _KEYS:
@@ -44,14 +56,8 @@ def read_early_stopping(read: Reader, task: Task, objective: Objective) -> Early
     return EarlyStopping(monitor=monitor, restore_best=restore_best)
 
 
-def read_rate_reduction(read: Reader, task: Task, objective: Objective) -> RateReduction | None:
-    """Read `schedule=plateau`; None for another schedule.
-
-    Args:
-        read: The reader, which collects faults.
-        task: The task, whose metrics can be monitored.
-        objective: The objective, whose metric is monitored if no other is named.
-    """
+def _read_rate_reduction(read: Reader, task: Task, objective: Objective) -> RateReduction | None:
+    """Read `schedule=plateau`; None for another schedule."""
     if read.value("schedule._target_", default=None) != PLATEAU:
         return None
     monitor = _read_monitor(read, "schedule", task, objective)
@@ -72,12 +78,8 @@ def read_rate_reduction(read: Reader, task: Task, objective: Objective) -> RateR
     )
 
 
-def read_callbacks(read: Reader) -> list[Section]:
-    """Read `trainer.callbacks`: a list of sections, each with the `_target_` of a callback.
-
-    Args:
-        read: The reader, which collects faults.
-    """
+def _read_callbacks(read: Reader) -> list[Section]:
+    """Read `trainer.callbacks`: a list of sections, each with the `_target_` of a callback."""
     key, found = "trainer.callbacks", []
     given = read.value(key, default=None) or []
     form = "Write [{_target_: keras.callbacks.CSVLogger, filename: epochs.csv}]."

@@ -192,6 +192,7 @@ def test_a_function_that_returns_no_model_is_named(base):
 def test_a_model_with_a_training_step_of_its_own_is_left_alone(base, monkeypatch):
     monkeypatch.setattr(task_check.keras.Model, "train_step", lambda *_: {})
     monkeypatch.setattr(keras.src.models.Functional, "train_step", lambda *_: {}, raising=False)
+    monkeypatch.setattr(keras.src.models.Functional, "test_step", lambda *_: {}, raising=False)
     assert told(base, ROWS) == []
 
 

@@ -264,11 +264,7 @@ class LaneBatch:
                 trained.append((index, lane))
                 continue
             lane.step = before + n_steps
-            infinite = np.flatnonzero(~np.isfinite(running[:, index]))
-            if infinite.size:
-                lane.state = "diverged"
-                lane.summary["diverged_at_step"] = float(before + infinite[0] + 1)
-                self._keep_weights(index, self.state)
+            if self._has_diverged(index, running[:, index], before=before):
                 diverged.append(lane.trial)
                 continue
             if epoch == 0:
@@ -288,6 +284,15 @@ class LaneBatch:
                 lane.state = "pruned"
                 self._keep_weights(index, self.program.finalized(self.state, self._columns))
         return [self._decision(index, of_batch) for index, lane in (*trained, *reported) if lane.rules is not None]
+
+    def _has_diverged(self, index: int, means: NDArray[np.float64], *, before: int) -> bool:
+        """Return whether a lane's loss became infinite in an epoch, and if so, end the lane."""
+        infinite, lane = np.flatnonzero(~np.isfinite(means)), self.lanes[index]
+        if infinite.size:
+            lane.state = "diverged"
+            lane.summary["diverged_at_step"] = float(before + infinite[0] + 1)
+            self._keep_weights(index, self.state)
+        return bool(infinite.size)
 
     def _decision(self, index: int, of_batch: int) -> tuple[int, Decision]:
         """Return what follows from an epoch for a lane, whose training may stop there."""
