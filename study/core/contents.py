@@ -29,6 +29,8 @@ class Contents:
             package that it names. Default: empty.
         workload_code: Digest of the code that makes data set, model and loss, the same for all studies of a
             comparison. Default: empty.
+        weights: Digest of the weights that the model is given while it is built, as by a file. Default: empty, all
+            follow from seeds.
     """
 
     data: str
@@ -38,11 +40,13 @@ class Contents:
     source: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     workload_code: str = ""
+    weights: str = ""
 
     @property
     def digest(self) -> str:
         """Digest of all compared attributes: twelve hexadecimal digits."""
-        return _digest({"data": self.data, "architecture": self.architecture, **self._code})
+        weights = {"weights": self.weights} if self.weights else {}
+        return _digest({"data": self.data, "architecture": self.architecture, **weights, **self._code})
 
     @property
     def code(self) -> str:
@@ -87,7 +91,8 @@ class ContentsChange:
 
     Attributes:
         kind: `data`, `code` or `model`.
-        subject: The changed thing: `data`, `code of mynet.build`, `version of study.models.mlp.build`, `architecture`.
+        subject: The changed thing: `data`, `code of mynet.build`, `version of study.models.mlp.build`, `architecture`,
+            `weights that the model is given`.
         before: Digest or version in the earlier run; `none` if the thing is new.
         after: Digest or version now; `none` if the thing is gone.
     """
@@ -120,6 +125,9 @@ def _changes(before: Contents, after: Contents) -> Iterator[ContentsChange]:
     if before.architecture != after.architecture:
         was, now = (_with(each.architecture, each.architecture_text) for each in (before, after))
         yield ContentsChange(kind="model", subject="architecture", before=was, after=now)
+    if before.weights != after.weights:
+        was, now = (each.weights or NONE for each in (before, after))
+        yield ContentsChange(kind="model", subject="weights that the model is given", before=was, after=now)
 
 
 def _with(digest: str, text: str) -> str:

@@ -109,6 +109,7 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
         model: The study's model, built.
     """
     from study.training.architecture import architecture_digest, architecture_text  # imports Keras
+    from study.training.initial_weights import given_weights
 
     settings = settings_of(config.raw, experiment_name=config.experiment_name)
     targets, workload = _names(settings), _names([settings.get(key) for key in _WORKLOAD])
@@ -122,6 +123,7 @@ def contents_of(config: StudyConfig, dataset: Dataset, model: Any) -> Contents:
         source=source_digests(targets),
         versions={**_versions(targets), "seeds": str(seeds.VERSION)},
         workload_code=digest_of_value(shared),
+        weights=given_weights(model),
     )
 
 
@@ -183,7 +185,11 @@ def _begun_otherwise(config: StudyConfig, settings: str, known: Mapping[str, Kno
 
 def _suffix(contents: Contents, changes: tuple[ContentsChange, ...]) -> str:
     """Return what tells the new study from the old one, such as `data-3f2a91`; the same for every worker."""
-    digests = {"data": contents.data[:6], "code": contents.code, "model": contents.architecture[:6]}
+    digests = {
+        "data": contents.data[:6],
+        "code": contents.code,
+        "model": (contents.weights or contents.architecture)[:6],
+    }
     kinds = list(dict.fromkeys(change.kind for change in changes))
     kinds = [kind for kind in kinds if kind != "model" or kinds == ["model"]]  # a cause tells more than its effect
     return "-".join(f"{kind}-{digests[kind]}" for kind in kinds)

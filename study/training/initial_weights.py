@@ -8,6 +8,7 @@ draw. The draws of any other seed then follow without building the model.
 from __future__ import annotations
 
 import copy
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from study.training.keras_internals import initializer_of
 _MAX_SEED = 10**9
 _MAX_DRAWS = 10_000
 _SEED_STATE = "seed_generator_state"
+# Attribute of an outlined model: the digest of the weights that it is given while it is built.
+_GIVEN = "_study_given_weights"
 _DETERMINISTIC = tuple(
     getattr(keras.initializers, name) for name in ("Zeros", "Ones", "Constant", "IdentityInitializer")
 )
@@ -157,18 +160,49 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
 
 
 def outline(build: Callable[[], Any]) -> Any:
-    """Build a model to inspect it; without values if possible, which is faster.
+    """Build a model to inspect it; without values if possible, which is faster. `given_weights` knows its values.
 
     Args:
         build: Builds the model, not compiled.
     """
     try:
-        with keras.StatelessScope(initialize_variables=False):
-            return build()
+        with keras.StatelessScope(initialize_variables=False) as scope:
+            model = build()
+        values = [scope.get_current_value(variable) for variable in getattr(model, "variables", ())]
+        digest = _digest(values) if any(value is not None for value in values) else ""
     except Exception:
-        return build()
+        model = build()
+        digest = _digest(_alike(model, build()))
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+    if isinstance(model, keras.Model):
+        setattr(model, _GIVEN, digest)
+    return model
+
+
+def given_weights(model: Any) -> str:
+    """Return the digest of the weights that a model is given while it is built, as by a file; empty without any.
+
+    Args:
+        model: A model that `outline` has built.
+    """
+    return str(getattr(model, _GIVEN, ""))
+
+
+def _alike(model: Any, other: Any) -> list[Any]:
+    """Return the values that two builds of a model have in common, which no seed has drawn; None for the others."""
+    pairs = zip(getattr(model, "variables", ()), getattr(other, "variables", ()), strict=False)
+    values = [[keras.ops.convert_to_numpy(variable) for variable in pair] for pair in pairs]
+    return [mine if np.array_equal(mine, theirs) else None for mine, theirs in values]
+
+
+def _digest(values: Sequence[Any]) -> str:
+    hashed = hashlib.sha256()
+    for place, value in enumerate(values):
+        if value is not None:
+            array = np.ascontiguousarray(keras.ops.convert_to_numpy(value))
+            hashed.update(f"{place} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return hashed.hexdigest()[:12]
 
 
 def built_with(build: Callable[[], Any], weights: Sequence[NDArray[np.generic]], *, example: Any) -> Any:
