@@ -28,6 +28,7 @@ _NAMESPACES = (
     "study.training",
     "study.search.samplers",
     "study.search.pruners",
+    "keras.callbacks",
     "keras.optimizers",
     "keras.layers",
     "keras.losses",

@@ -27,6 +27,8 @@ from study.core.errors import Fault
 _CHECKED_ELSEWHERE = ("optimizer", "dataset.task")
 # Arguments of Keras's losses and metrics without a type, null by default: Keras computes with any number.
 _WHOLE_NUMBERS = ("ignore_class", "class_id", "top_k")
+# Keys of a section that say how its target is called; with `_partial_: true`, the function itself is meant.
+_OF_SECTIONS = ("_target_", "_partial_")
 # Errors of pydantic for types that no value of a config has.
 _OF_OBJECTS = ("needs_python_object", "is_instance_of", "is_subclass_of", "callable_type")
 
@@ -143,7 +145,7 @@ def nested_faults(raw: Mapping[str, Any]) -> list[Fault]:
         is_nested = "." in prefix and not prefix.startswith("dataset.task.")
         if is_nested and isinstance(target, str) and not takes_any_keyword(target):
             section = _section(raw, prefix)
-            faults += unknown_arguments(prefix, target, {k: v for k, v in section.items() if k != "_target_"})
+            faults += unknown_arguments(prefix, target, {k: v for k, v in section.items() if k not in _OF_SECTIONS})
     return faults
 
 

@@ -111,9 +111,15 @@ def _check_parts(config: StudyConfig, origins: Mapping[str, str], *, trains_here
     Raises:
         ConfigError: One of them cannot be built or used.
     """
-    from study.training.optimizer_check import optimizer_faults  # imports Keras
+    from study.training.build_callbacks import callback_faults  # imports Keras
+    from study.training.optimizer_check import optimizer_faults
 
-    faults = [*trainer_faults(config), *optimizer_faults(config), *search_faults(config)]
+    faults = [
+        *trainer_faults(config),
+        *callback_faults(config),
+        *optimizer_faults(config),
+        *search_faults(config),
+    ]
     if trains_here:
         faults += device_faults(config)
     if faults:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,11 @@ def retrain_here(request: RetrainRequest) -> Retrained:
         def on_epoch(_: Trial, report: EpochReport) -> bool:
             return request.stop_after is None or report.epoch + 1 < request.stop_after
 
-        trainer = build_trainer(config, dataset)
-        for start in range(0, len(request.trials), trainer.capacity):
-            results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
+        with tempfile.TemporaryDirectory() as folder:  # for the files of callbacks
+            stores = replace(config.stores, artifacts=Path(folder) / "artifacts")
+            trainer = build_trainer(replace(config, stores=stores), dataset)
+            for start in range(0, len(request.trials), trainer.capacity):
+                results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
     return Retrained(differences=tuple(differences), device=now.get("device", "unknown"), results=tuple(results))
 
 

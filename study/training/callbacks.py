@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
@@ -155,7 +156,9 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             epoch: Index of the epoch, from 0.
             logs: Keras's loss and metrics of the epoch, by name. None (the default): no metrics.
         """
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        if self._pending:  # a callback of the user's stopped the training within the epoch
+            self._fetch()
+        metrics = _numbers(logs)
         if self.evaluate is not None:
             metrics |= self.evaluate()
         self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
@@ -262,43 +265,71 @@ class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     Args:
         watcher: Receives every step.
         others: Further callbacks, called first.
+        of_batches: Those of them that act on training batches. Default: none.
+        of_test_batches: Those of them that act on batches of evaluations. Default: none.
         model: The model.
-        epochs: Number of epochs of the training.
+        **params: Parameters of the training, as Keras tells them to callbacks.
     """
 
-    def __init__(self, watcher: Watcher, *, others: Sequence[Any], model: Any, epochs: int) -> None:
-        super().__init__([*others, watcher], add_history=True, model=model, epochs=epochs)
-        self._watcher = watcher
+    def __init__(
+        self,
+        watcher: Watcher,
+        *,
+        others: Sequence[Any],
+        of_batches: Sequence[Any] = (),
+        of_test_batches: Sequence[Any] = (),
+        model: Any,
+        **params: Any,
+    ) -> None:
+        super().__init__([*others, watcher], add_history=True, model=model, **params)
+        self._watcher, self._of_batches, self._of_test_batches = watcher, of_batches, of_test_batches
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event.
+        """Tell those that act on batches.
 
         Args:
-            batch: Ignored.
-            logs: Ignored. Default None.
+            batch: Index of the batch.
+            logs: Keras's logs. Default None.
         """
+        for callback in self._of_batches:
+            callback.on_train_batch_begin(batch, logs)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Pass the running mean of the loss to the watcher.
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Pass the running mean of the loss to the watcher, and tell those that act on batches.
 
         Args:
-            batch: Ignored.
+            batch: Index of the batch.
             logs: Keras's metrics of the epoch so far, with `loss`. Default None, which Keras never passes.
         """
         self._watcher.after_step(logs["loss"])
+        for callback in self._of_batches:
+            callback.on_train_batch_end(batch, _numbers(logs))
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event.
+        """Tell those that act on batches of evaluations.
 
         Args:
-            batch: Ignored.
-            logs: Ignored. Default None.
+            batch: Index of the batch.
+            logs: Keras's logs. Default None.
         """
+        for callback in self._of_test_batches:
+            callback.on_test_batch_begin(batch, logs)
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ignore the event.
+        """Tell those that act on batches of evaluations.
 
         Args:
-            batch: Ignored.
-            logs: Ignored. Default None.
+            batch: Index of the batch.
+            logs: Keras's metrics so far. Default None.
         """
+        for callback in self._of_test_batches:
+            callback.on_test_batch_end(batch, _numbers(logs))
+
+
+def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return the numbers in logs, which a callback of the user's may have extended by anything."""
+    found = {}
+    for name, value in (logs or {}).items():
+        with contextlib.suppress(TypeError, ValueError):
+            found[name] = float(value)
+    return found

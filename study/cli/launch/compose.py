@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ from study.core.redaction import texts, written_out
 # Libraries that compose a config.
 _LIBRARIES = ("hydra", "omegaconf", "yaml", "antlr4")
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+# Targets in a value that is a section or a list of them.
+_TARGETS = re.compile(r"_target_:\s*([\w.]+)")
 # Overrides that names of studies leave out: all studies of an experiment share them, or they change no result.
 _NOT_TELLING = (
     "dataset",
@@ -304,6 +307,7 @@ def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | No
         if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
             continue
         short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
-        parts.append(in_label(f"{short}={typed.text}"))
+        built = [target.rpartition(".")[2] for target in _TARGETS.findall(typed.text)]  # of a list of callbacks
+        parts.append(in_label(f"{short}={'+'.join(built) or typed.text}"))
     optimizer = str(Reader(raw).value("optimizer.name", default="optimizer"))
     return shortened("-".join([in_label(optimizer), *sorted(parts)]))

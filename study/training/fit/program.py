@@ -89,6 +89,8 @@ class FitProgram:
             keras.utils.clear_session(free_memory=False)
         before = _random_state()
         structure = self._structure(trial)
+        if self._config.callbacks:
+            self._compile(self._model, structure.optimizer)
         self._trace(structure)
         self._reusable &= _random_state() == before
         self._plain = self._plain_attributes()
@@ -121,11 +123,15 @@ class FitProgram:
         self._reusable = self._replay is not None and self._gives_values_of(self._replay, model, run_seed)
         self._train_step = model.train_step
         model.test_step = self._observed(model.test_step)
-        model.compile(optimizer=None, **compile_arguments(self._config.task), jit_compile=self._jit_compile)
-        self._create_variables(model)
-        if keras.backend.backend() == "jax" and not model.jit_compile:
-            self._reusable = False  # nothing is traced
+        self._compile(model, None)
+        if (keras.backend.backend() == "jax" and not model.jit_compile) or self._config.callbacks:
+            self._reusable = False  # nothing is traced, or a callback may see and change anything
         self._model = model
+
+    def _compile(self, model: Any, optimizer: Any) -> None:
+        how = {"jit_compile": self._jit_compile, **compile_arguments(self._config.task)}
+        model.compile(optimizer=optimizer, **how)
+        self._create_variables(model)
 
     def _seek_replay(self) -> None:
         """Find out, once, how the initial values of the model's variables follow from a seed."""

@@ -26,6 +26,7 @@ from study.training.epoch_batches import BatchSource, EpochBatches, in_batches
 from study.training.epoch_rules import check_more_epochs, epoch_rules
 from study.training.fit.kept_state import KeptState, assign, numbers_of
 from study.training.fit.program import FitProgram
+from study.training.fit.run_callbacks import run_callbacks
 from study.training.fit.structure import state_bytes
 from study.training.model_setup import N_LOSS_EXAMPLES, fresh_model
 from study.training.precision import use_precision
@@ -166,7 +167,7 @@ class FitTrainer:
         watcher.rules = epoch_rules(self._config, first_rate=_first_rate(self._config, model))
         kept = KeptState(model, watcher)
         try:
-            self._fit(model, watcher, first_epoch=self._go_on(trial, model, watcher, kept))
+            self._fit(trial, model, watcher, first_epoch=self._go_on(trial, model, watcher, kept))
             if not watcher.pruned:
                 kept.restore()
         except NonFiniteLossError as error:
@@ -220,17 +221,28 @@ class FitTrainer:
         watcher.keep = keep
         return len(watcher.reports)
 
-    def _fit(self, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
+    def _fit(self, trial: Trial, model: Any, watcher: Watcher, *, first_epoch: int) -> None:
         if watcher.pruned or watcher.stopped:
             return
         epochs = self._n_epochs
+        own = run_callbacks(self._config, trial, first_epoch=first_epoch)
+        watched = WatchedCallbacks(
+            watcher,
+            others=[*_swapping(model), *own],
+            of_batches=[each for each in own if each.want_batches],
+            of_test_batches=[each for each in own if each.want_test_batches],
+            model=model,
+            epochs=epochs,
+            steps=self._batches.n_steps,
+            verbose=0,
+        )
         model.fit(
             self._batches.source,
             epochs=epochs,
             initial_epoch=first_epoch,
             shuffle=False,
             validation_data=self._validation,
-            callbacks=WatchedCallbacks(watcher, others=_swapping(model), model=model, epochs=epochs),
+            callbacks=watched,
             verbose=0,
         )
 
