@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.core.records import RunRecord
+from study.report.early_stops import kept_epoch
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, Entry, number_of
 from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
@@ -197,6 +198,7 @@ def _matrix(runs: Sequence[RunRecord], metric: str, experiment: ComparedExperime
     """Return a metric by run and epoch, shape (n_runs, n_epochs), padded with NaN for runs that ended early.
 
     A diverged run continues with the worst value if that is finite, so that a curve does not show the survivors only.
+    A run that stopped early continues with the value at its kept epoch, whose weights it has from then on.
     """
     histories = [
         (run, experiment.histories[run.run_id][metric][1])
@@ -210,6 +212,8 @@ def _matrix(runs: Sequence[RunRecord], metric: str, experiment: ComparedExperime
         row[: len(values)] = values
         if run.state == "diverged" and math.isfinite(experiment.metric.worst):
             row[len(values) :] = experiment.metric.worst
+        elif run.state == "complete" and (kept := kept_epoch(run)) is not None and kept <= len(values):
+            row[len(values) :] = values[kept - 1]
     filled[~np.isfinite(filled)] = experiment.metric.worst if math.isfinite(experiment.metric.worst) else np.nan
     return filled
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from study.core.records import RunRecord
 from study.report.confirmed import ConfirmedScores, confirmed_of, diverged
+from study.report.early_stops import epochs_taken
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, ComparedStudy, Entry, number_of
 from study.statistics.intervals import MIN_SEEDS, Interval, mean_interval
@@ -50,6 +51,8 @@ class Row:
         n_trials: Trials spent, including those beyond the common budget.
         n_planned: Trials planned.
         states: Number of trials by the state in which they ended.
+        epochs: Smallest, median and largest number of epochs of the confirmations, or of the trials without any, that
+            could stop early; None if they could not.
         seconds_per_trial: Median seconds of training, compilation and evaluation; None where unknown.
         state_bytes: Bytes of the optimizer's state; None where unknown.
         edges: Optima near the edge of their range.
@@ -72,6 +75,7 @@ class Row:
     n_trials: int
     n_planned: int
     states: Mapping[str, int]
+    epochs: tuple[float, float, float] | None
     seconds_per_trial: float | None
     state_bytes: float | None
     edges: tuple[Edge, ...]
@@ -121,6 +125,7 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
         n_trials=sum(study.n_spent for study in studies),
         n_planned=sum(study.record.n_trials for study in studies),
         states=Counter(str(run.state) for study in studies for run in study.record.trials if run.state is not None),
+        epochs=epochs_taken(entry.tuned or entry.trials),
         seconds_per_trial=_median([_seconds(run) for run in entry.trials]),
         state_bytes=_median([run.metrics.get("optimizer_state_bytes") for run in (*entry.trials, *entry.tuned)]),
         edges=tuple(edge for index in range(len(studies)) for edge in _edges(entry, index)),

@@ -22,6 +22,7 @@ from mlflow.entities import Dataset as StoredDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from study.config.epoch_rules import without_idle_rules
 from study.config.schema import NOT_IDENTITY, StudyConfig, digest_of_value
 from study.core.contents import Contents
 from study.core.names import in_file_name
@@ -129,7 +130,8 @@ def config_params(config: StudyConfig) -> list[Param]:
     Args:
         config: The study's config.
     """
-    flat = _flatten({**config.raw, "experiment_name": config.experiment_name})
+    trainer = without_idle_rules(config.raw["trainer"])
+    flat = _flatten({**config.raw, "trainer": trainer, "experiment_name": config.experiment_name})
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
     keys = _keys(named)

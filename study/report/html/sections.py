@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from study.core.names import typed_command
 from study.report.comparison import Comparison
+from study.report.early_stops import kept_epoch
 from study.report.html import tables
 from study.report.html.tables import ReportTable
 from study.report.studies import ComparedExperiment
@@ -102,6 +103,8 @@ def _curve_notes(experiment: ComparedExperiment) -> list[str]:
         worst = experiment.metric.worst
         counted = f"counts as {experiment.metric.text(worst)}" if math.isfinite(worst) else "is left out"
         told.append(f"A run that divergence stopped {counted} from there on.")
+    if any(kept_epoch(run) is not None for entry in experiment.entries for run in entry.tuned):
+        told.append("A run that stopped early continues with the value of the weights that it kept.")
     return told
 
 

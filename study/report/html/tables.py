@@ -14,6 +14,7 @@ from study.report.caveats import length
 from study.report.comparison import Comparison
 from study.report.confirmed import divergence_text
 from study.report.curve_data import TimesToTarget
+from study.report.early_stops import epochs_text
 from study.report.objective_metric import SPACE, ObjectiveMetric
 from study.report.summary_rows import Row
 from study.statistics.intervals import MIN_SEEDS, Interval
@@ -75,6 +76,8 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
     """
     metric, look, rows = comparison.experiment.metric, comparison.look, comparison.rows
     diverged: Column = ("means without diverged confirmations", "lines", [_apart(row) for row in rows])
+    pruned: Column = ("pruned", "number", [row.states.get("pruned", 0) for row in rows])
+    epochs: Column = ("epochs", "number", [epochs_text(row.epochs) if row.epochs else "" for row in rows])
     over_studies: Column = ("over studies", "number", [_interval(row.over_studies, metric) for row in rows])
     return ReportTable(
         caption=f"Mean {metric.confirmed_on} result over n confirmation seeds, the best first.",
@@ -100,7 +103,8 @@ def summary_table(comparison: Comparison, *, link: str) -> ReportTable:
             ("best configuration", "lines", [_configurations(row) for row in rows]),
             ("trials", "number", [_trials(row) for row in rows]),
             ("diverged", "number", [row.states.get("diverged", 0) for row in rows]),
-            ("pruned", "number", [row.states.get("pruned", 0) for row in rows]),
+            *([pruned] if any(row.states.get("pruned") for row in rows) else []),
+            *([epochs] if any(row.epochs for row in rows) else []),
             ("s/trial", "number", [_seconds(row) for row in rows]),
             ("state", "number", [_bytes(row.state_bytes) for row in rows]),
         ],
@@ -120,6 +124,10 @@ def _summary_notes(comparison: Comparison) -> list[str]:
         "Seconds of a trial are the median of training, compilation and evaluation together; state is the size of "
         "the optimizer's state.",
     ]
+    if any(row.epochs for row in comparison.rows):
+        told.append(
+            "Epochs: the median over the confirmations, with the fewest and the most; a training may stop early."
+        )
     if any(len(entry.studies) > 1 for entry in entries):
         told.insert(0, "Results of several study seeds are averaged; n counts the confirmation seeds of one study.")
     if any(row.over_studies for row in comparison.rows):
