@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
+from study.core.errors import StudyError
 from study.core.interrupt import is_stopping, stop_here
 from study.core.trainer_interface import BestTrial, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
@@ -31,6 +33,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
         raise all_failed(errors)
+    _refuse_all_pruned(context)
     return context.search.best()
 
 
@@ -131,6 +134,24 @@ class SearchLoop:
         self._wait = self._wait or Wait(search.others_text)
         self._wait.pause()
         return True
+
+
+def _refuse_all_pruned(context: StudyContext) -> None:
+    """Refuse to confirm if the pruner stopped every trial: a pruned trial counts for nothing.
+
+    Raises:
+        StudyError: No trial completed or diverged.
+    """
+    states = Counter(context.search.ended.values())
+    if not states["pruned"] or states.total() > states["pruned"] + states["failed"]:
+        return
+    pruner = context.config.pruner
+    raise StudyError(
+        f"pruner={pruner.name}: it stopped {states['pruned']} of {states.total()} trials, and none trained to its "
+        "end, so there is nothing to confirm. To let trainings stop early and count, use pruner=none with "
+        "trainer.early_stopping.patience=3; else choose pruner=median or pruner=batch_quantile under another "
+        "study_name."
+    )
 
 
 def _warn_of_blind_pruner(context: StudyContext, n_at_once: int) -> None:

@@ -30,6 +30,12 @@ from study.pipeline.data_check import check_data
 # Keys of a task that the check of the data does not read.
 _OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "loss_weights")
 
+_UNSAFE = (
+    "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras runs "
+    "no code of a file, since anybody can have written it. Save the model with layers of registered classes instead. "
+    "Only for a file of your own: let {build} call keras.saving.load_model with safe_mode=False."
+)
+
 
 def data_key(config: StudyConfig) -> str:
     """Return a text that is equal for two studies of a command that can share one data set.
@@ -151,6 +157,10 @@ def _fitting_together(config: StudyConfig) -> Iterator[None]:
         raise
     except (ValueError, TypeError) as error:
         refuse_out_of_memory(error, f"building model={config.model.name}")
+        if "safe_mode=False" in str(error):
+            raise StudyError(
+                _UNSAFE.format(model=config.model.name, build=config.model.section["_target_"])
+            ) from error
         own = own_fault(error)
         if own is not None and own.key.startswith(("model.", "trainer.")):  # wrong for any data set
             raise ConfigError([own]) from error

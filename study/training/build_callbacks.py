@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
@@ -14,7 +15,7 @@ import keras
 
 from study.config.instantiate import Section, instantiate, locate
 from study.config.schema import StudyConfig
-from study.core.errors import Fault, blamed, refuse_out_of_memory
+from study.core.errors import Fault, told_with_place
 
 # Arguments of Keras's callbacks that are paths.
 _PATHS = ("filename", "filepath", "log_dir")
@@ -83,8 +84,9 @@ def _faults(config: StudyConfig, key: str, section: Section) -> Iterator[Fault]:
         try:
             built = build_callback(section, folder=Path(folder))
         except Exception as error:  # a callback of the user's can fail in any way
-            refuse_out_of_memory(error, f"building {target}")
-            yield blamed(key, section, error, name=target)
+            told = told_with_place(error).replace(f"{folder}{os.sep}", "")
+            allowed = f"arguments with which it can be built; it {told}"
+            yield Fault(key=key, value=target, allowed=allowed, advice=f"Correct {key}.")
             return
     if not isinstance(built, keras.callbacks.Callback):
         allowed = f"a keras.callbacks.Callback, or a function that returns one; it returns {type(built).__name__}"

@@ -22,9 +22,12 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"
+STOPPING = ["trainer.early_stopping.patience=2", "schedule=plateau", "schedule.patience=1", "schedule.factor=0.5"]
 TRAINERS = {
     "fit": ["trainer=fit", "trainer.backend=jax"],
     "vectorized": ["trainer=vectorized", "trainer.capacity=2"],
+    "fit, early stopping": ["trainer=fit", "trainer.backend=jax", *STOPPING],
+    "vectorized, early stopping": ["trainer=vectorized", "trainer.capacity=2", *STOPPING],
 }
 OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
 # The exit status after each signal; a process that is stopped and goes on ends like any other.
@@ -154,10 +157,21 @@ def disturb_studies(trainer, folder, *, n_signals, n_workers, seed, of=tuple(STA
             seconds *= 0.8
 
 
-@pytest.mark.parametrize(("trainer", "number"), [("fit", signal.SIGTERM), ("vectorized", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("trainer", "number"),
+    [
+        ("fit", signal.SIGTERM),
+        ("vectorized", signal.SIGKILL),
+        ("fit, early stopping", signal.SIGKILL),
+        ("vectorized, early stopping", signal.SIGTERM),
+    ],
+)
 def test_a_study_that_a_signal_ends_goes_on_like_an_undisturbed_one(tmp_path, trainer, number):
     _, sent, wrong = disturb_studies(trainer, tmp_path, n_signals=1, n_workers=1, seed=1, of=(number,))
     assert (sent, wrong) == ({number.name: 1}, [])
+    if "stopping" in trainer:
+        lengths = {len(values["loss"]) for _, values, _ in came_to(tmp_path / "1").values()}
+        assert len(lengths) > 1
 
 
 @pytest.mark.faults
