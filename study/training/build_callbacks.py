@@ -16,6 +16,8 @@ import keras
 from study.config.instantiate import Section, instantiate, locate
 from study.config.schema import StudyConfig
 from study.core.errors import Fault, told_with_place
+from study.training.keras_internals import all_layers
+from study.training.unfreeze import matching_layers
 
 # Arguments of Keras's callbacks that are paths.
 _PATHS = ("filename", "filepath", "log_dir")
@@ -28,6 +30,7 @@ _OURS: Mapping[str, str] = {
     "SwapEMAWeights": "Leave it out: with optimizer.use_ema=true, evaluations use the averages.",
     "RemoteMonitor": "Leave it out: MLflow has the metrics of every epoch.",
 }
+_UNFREEZE = "study.training.unfreeze.Unfreeze"
 _SCHEDULER, _TENSORBOARD = "LearningRateScheduler", "TensorBoard"
 
 
@@ -57,6 +60,28 @@ def callback_faults(config: StudyConfig) -> list[Fault]:
     for position, section in enumerate(config.callbacks):
         found += list(_faults(config, f"trainer.callbacks.{position}", section))
     return found
+
+
+def layer_faults(config: StudyConfig, model: Any) -> Iterator[Fault]:
+    """Yield a fault for each callback that unfreezes layers of which the model has none, or beside a schedule.
+
+    Args:
+        config: The study's config.
+        model: The model.
+    """
+    for position, section in enumerate(config.callbacks):
+        if section.get("_target_") != _UNFREEZE:
+            continue
+        key = f"trainer.callbacks.{position}"
+        for name in section["layers"]:
+            if not matching_layers(model, [name]):
+                there = ", ".join(layer.name for layer in all_layers(model) or model.layers)
+                allowed = f"the name of a layer, perhaps with *: {there}"
+                yield Fault(key=f"{key}.layers", value=name, allowed=allowed, advice="Correct it.")
+        if config.schedule.section.get("_target_") is not None:
+            allowed = f"schedule=constant beside it, not {config.schedule.name}"
+            advice = "The fresh optimizer would begin the schedule again: leave out one of them."
+            yield Fault(key=key, value=section["_target_"], allowed=allowed, advice=advice)
 
 
 def _faults(config: StudyConfig, key: str, section: Section) -> Iterator[Fault]:

@@ -26,8 +26,7 @@ class KeptState:
     """
 
     def __init__(self, model: Any, watcher: Watcher) -> None:
-        self._model, self._rules = model, watcher.rules
-        self._variables = [*model.variables, *model.optimizer.variables]
+        self._model, self._rules, self._optimizer = model, watcher.rules, model.optimizer
         self.arrays: Sequence[NDArray[np.generic]] = ()
 
     @property
@@ -42,6 +41,7 @@ class KeptState:
             decision: What follows from it.
         """
         if decision.keeps and self.is_needed:
+            self._optimizer = self._model.optimizer
             self.arrays = numbers_of(self._variables)
         if decision.reduces and self._rules is not None:
             optimizer = self._model.optimizer
@@ -51,7 +51,12 @@ class KeptState:
         """Return to the kept state, with the final weights that the optimizer sets, such as averages."""
         if self.arrays:
             assign(self._variables, self.arrays)
-            self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
+            if self._optimizer is self._model.optimizer:  # otherwise the epoch is of before layers were unfrozen
+                self._optimizer.finalize_variable_values(self._model.trainable_variables)
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self._model.variables, *self._optimizer.variables]
 
 
 def numbers_of(variables: Sequence[Any]) -> list[NDArray[np.generic]]:

@@ -96,6 +96,19 @@ class FitProgram:
         self._plain = self._plain_attributes()
         return self._model
 
+    def rebuild(self, trial: Trial) -> None:
+        """Make the optimizer and the compiled steps of a training anew, since other layers train from now on.
+
+        Args:
+            trial: The trial.
+        """
+        self._structures.clear()
+        structure = self._structure(trial)
+        self._compile(self._model, structure.optimizer)
+        self._trace(structure)
+        if self._model.train_function is None:
+            self._model.make_train_function(force=True)
+
     def settle(self) -> bool:
         """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 

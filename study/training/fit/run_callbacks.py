@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from study.config.schema import StudyConfig
 from study.core.names import in_file_name
 from study.core.trainer_interface import Trial
 from study.training.build_callbacks import build_callback
+from study.training.unfreeze import Unfreeze
 
 _BATCH_EVENTS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _TEST_BATCH_EVENTS = ("on_test_batch_begin", "on_test_batch_end")
@@ -103,7 +104,9 @@ class RunCallbacks(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
 
-def run_callbacks(config: StudyConfig, trial: Trial, *, first_epoch: int) -> list[RunCallbacks]:
+def run_callbacks(
+    config: StudyConfig, trial: Trial, *, first_epoch: int, rebuild: Callable[[], None]
+) -> list[RunCallbacks]:
     """Return the callbacks of a training as a list of one; empty if the study has none.
 
     The files of an earlier beginning of the same training are removed, unless it goes on.
@@ -112,14 +115,22 @@ def run_callbacks(config: StudyConfig, trial: Trial, *, first_epoch: int) -> lis
         config: The study's config.
         trial: The trial.
         first_epoch: Index of the training's first epoch, from 0; more if it goes on.
+        rebuild: Makes the optimizer and the compiled steps of the training anew.
     """
     if not config.callbacks:
         return []
     folder = run_folder(config, trial)
     if first_epoch == 0:
         shutil.rmtree(folder, ignore_errors=True)
-    sections: Sequence[Mapping[str, Any]] = config.callbacks
-    return [RunCallbacks(lambda: [build_callback(each, folder=folder) for each in sections], folder=folder)]
+
+    def make() -> list[Any]:
+        made = [build_callback(section, folder=folder) for section in config.callbacks]
+        for callback in made:
+            if isinstance(callback, Unfreeze):
+                callback.rebuild = rebuild
+        return made
+
+    return [RunCallbacks(make, folder=folder)]
 
 
 def run_folder(config: StudyConfig, trial: Trial) -> Path:

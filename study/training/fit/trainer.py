@@ -208,7 +208,8 @@ class FitTrainer:
 
         def keep(epoch: int) -> None:
             if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
-                arrays = [*numbers_of(variables), *kept_state.arrays]
+                now = [*model.variables, *model.optimizer.variables]  # a callback may have replaced the optimizer
+                arrays = [*numbers_of(now), *kept_state.arrays]
                 self._checkpoints.save([trial], Snapshot(arrays=arrays, notes={"epochs": watcher.reports}))
 
         expected = variables * (2 if kept_state.is_needed else 1)
@@ -225,7 +226,8 @@ class FitTrainer:
         if watcher.pruned or watcher.stopped:
             return
         epochs = self._n_epochs
-        own = run_callbacks(self._config, trial, first_epoch=first_epoch)
+        rebuild = partial(self._program.rebuild, trial)
+        own = run_callbacks(self._config, trial, first_epoch=first_epoch, rebuild=rebuild)
         watched = WatchedCallbacks(
             watcher,
             others=[*_swapping(model), *own],
