@@ -35,6 +35,11 @@ class CustomObject:
     is_registered: bool
 
     @property
+    def place(self) -> str:
+        """Its module and its name, such as `nets.parts:Scale`."""
+        return f"{self.module}:{self.name}"
+
+    @property
     def described(self) -> str:
         """The object in words, such as `the class Scale of mynet`."""
         return f"the {'class' if self.is_class else 'function'} {self.name} of {self.module}"

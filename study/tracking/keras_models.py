@@ -31,9 +31,10 @@ _FILES = ("MLmodel", "requirements.txt", "data/keras_module.txt", f"data/{_FILE}
 _OF = "study.training"
 # Keras loads TensorFlow by default, also if another backend trained the model, on a machine without TensorFlow.
 _SERVED_WITH = ("keras", "numpy", "tensorflow")
-# Tags of a logged model that needs code beside Keras: files kept with it, and modules of this project.
-_CODE, _OF_PROJECT = "study.code", "study.project_modules"
+# Tags of a logged model with classes that Keras does not have: these, files kept with it, modules of this project.
+_CLASSES, _CODE, _OF_PROJECT = "study.own_classes", "study.code", "study.project_modules"
 _CODE_FOLDER = "code"
+_LONGEST_TAG = 5000  # characters
 
 
 def log_keras_model(
@@ -59,10 +60,8 @@ def log_keras_model(
             `mlflow.pyfunc.load_model` imports them. Default: none.
     """
     signature = infer_signature(_by_name(example_x), _by_name(model.predict(example_x, verbose=0)))
-    tags = {_OF: _digest(of), _CODE: ", ".join(code.files), _OF_PROJECT: ", ".join(code.project_modules)}
-    logged = client.create_logged_model(
-        experiment_id, name=_NAME, source_run_id=run_id, tags={k: v for k, v in tags.items() if v}
-    )
+    tags = {_OF: _digest(of), **_code_tags(code)}
+    logged = client.create_logged_model(experiment_id, name=_NAME, source_run_id=run_id, tags=tags)
     status = "FAILED"
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +97,7 @@ def _save(model: Any, path: Path, description: Model, code: ModelCode) -> None:
         target = path / _CODE_FOLDER / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    places = {each.key: f"{each.module}:{each.name}" for each in code.objects}
+    places = {each.key: each.place for each in code.objects}
     description.metadata = {own_classes_loader.METADATA: places}
     loaded_by = {"loader_module": loader.stem, "code": _CODE_FOLDER}
     description.add_flavor("python_function", **{**description.flavors["python_function"], **loaded_by})
@@ -145,12 +144,15 @@ class KeptModel:
 
     Attributes:
         model_id: MLflow's id of the logged model.
+        own_classes: Its classes and functions that Keras does not have, such as `nets.parts:Scale`. Only
+            `mlflow.pyfunc.load_model` imports them.
         code: Paths of the modules that are kept with the model and that it needs, such as `nets/parts.py`.
         project_modules: Modules of this project that it needs.
         lost: Path of a file that was lost or damaged; empty if all are whole, or are on a server.
     """
 
     model_id: str
+    own_classes: tuple[str, ...]
     code: tuple[str, ...]
     project_modules: tuple[str, ...]
     lost: str
@@ -183,8 +185,28 @@ def has_file_of_model(client: MlflowClient, run_id: str) -> bool:
 
 
 def _kept(logged: LoggedModel) -> KeptModel:
-    code, project = (tuple(filter(None, logged.tags.get(key, "").split(", "))) for key in (_CODE, _OF_PROJECT))
-    return KeptModel(model_id=logged.model_id, code=code, project_modules=project, lost=_lost_file(logged))
+    own, code, project = (tuple(_named_in(logged, tag)) for tag in (_CLASSES, _CODE, _OF_PROJECT))
+    return KeptModel(
+        model_id=logged.model_id, own_classes=own, code=code, project_modules=project, lost=_lost_file(logged)
+    )
+
+
+def _code_tags(code: ModelCode) -> dict[str, str]:
+    """Return the names of a model's code as tags, of each kind as many whole ones as a tag has room for."""
+    names = {_CLASSES: [each.place for each in code.objects], _CODE: code.files, _OF_PROJECT: code.project_modules}
+    tags = {}
+    for tag, given in names.items():
+        text = ""
+        for name in given:
+            longer = f"{text}, {name}" if text else name
+            text = longer if len(longer) <= _LONGEST_TAG else text
+        if text:
+            tags[tag] = text
+    return tags
+
+
+def _named_in(logged: LoggedModel, tag: str) -> list[str]:
+    return [name for name in logged.tags.get(tag, "").split(", ") if name]
 
 
 def _logged_models(client: MlflowClient, run_id: str) -> Iterator[LoggedModel]:
@@ -202,10 +224,10 @@ def _lost_file(logged: LoggedModel) -> str:
     folder = local_folder(logged.artifact_location)
     if folder is None:
         return ""
-    code = [f"{_CODE_FOLDER}/{name}" for name in filter(None, logged.tags.get(_CODE, "").split(", "))]
-    return next((str(folder / name) for name in _FILES if not is_whole(folder / name)), "") or next(
-        (str(folder / name) for name in code if not (folder / name).is_file()), ""
-    )
+    code = [f"{_CODE_FOLDER}/{name}" for name in _named_in(logged, _CODE)]
+    lost = [name for name in _FILES if not is_whole(folder / name)]
+    lost += [name for name in code if not (folder / name).is_file()]  # an __init__.py may be empty
+    return str(folder / lost[0]) if lost else ""
 
 
 def _digest(of: str) -> str:

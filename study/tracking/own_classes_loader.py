@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mlflow.keras
-from mlflow.keras.load import KerasModelWrapper
 from mlflow.models import Model
+
+if TYPE_CHECKING:
+    from mlflow.keras.load import KerasModelWrapper
 
 # Key of the metadata with the classes and functions: by name, the module and the name in it, with a colon between.
 METADATA = "own_classes"
@@ -24,6 +25,9 @@ def _load_pyfunc(path: str) -> KerasModelWrapper:
     Args:
         path: Folder of the stored model.
     """
+    import mlflow.keras  # imports Keras
+    from mlflow.keras.load import KerasModelWrapper
+
     description = Model.load(str(Path(path) / "MLmodel"))
     own = {key: _imported(place) for key, place in (description.metadata or {}).get(METADATA, {}).items()}
     model = mlflow.keras.load_model(path, custom_objects=own)
