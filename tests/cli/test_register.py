@@ -130,7 +130,8 @@ def test_a_description_and_tags_say_what_a_version_is(copied, here):
     assert "models:/digits-mlp/1" in out
     client = client_of(copied)
     version = client.get_model_version("digits-mlp", "1")
-    (record,) = [s for s in read_studies(f"sqlite:///{copied}/mlruns/mlflow.db", "digits-mlp") if s.optimizer == "adam"]
+    records = read_studies(f"sqlite:///{copied}/mlruns/mlflow.db", "digits-mlp")
+    (record,) = [each for each in records if each.optimizer == "adam"]
     best = max((r for r in record.confirmations if r.kind == "best"), key=lambda r: r.metrics["objective"])
     tags = version.tags
     assert (tags["experiment"], tags["study"], tags["optimizer"]) == ("digits-mlp", record.name, "adam")
