@@ -1,4 +1,5 @@
 import json
+import signal
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -11,6 +12,7 @@ from mlflow.utils.validation import (
 
 from study.core.errors import StudyError
 from study.tracking.registry import DescribedModel, check_alias, check_name, default_name, register_version
+from tests.faults.test_tracking_server import Server
 
 
 @pytest.fixture
@@ -159,3 +161,30 @@ def test_the_default_name_is_the_experiments_as_far_as_the_registry_takes_it(exp
     assert default_name(experiment) == name
     if name:
         check_name(name)
+
+
+@pytest.mark.slow
+def test_a_model_on_a_server_is_registered_as_in_a_database(tmp_path, database):
+    server = Server(database.parents[1])
+    server.start()
+    try:
+        client = MlflowClient(server.uri, registry_uri=server.uri)
+        experiment = client.create_experiment("e")
+        run = client.create_run(experiment).info.run_id
+        logged = client.create_logged_model(experiment, name="model", source_run_id=run)
+        (tmp_path / "MLmodel").write_text("flavors: {}\n")
+        client.log_model_artifact(logged.model_id, str(tmp_path / "MLmodel"))
+        client.finalize_logged_model(logged.model_id, "READY")
+        model = DescribedModel(
+            model_id=logged.model_id, run_id=run, description="d", tags={"a": "1"}, collection="all"
+        )
+        for alias, is_new in (("champion", True), (None, False)):
+            found = register_version(server.uri, model, name="my net", alias=alias)
+            assert (found.version, found.is_new) == (1, is_new)
+        version = client.get_model_version_by_alias("my net", "champion")
+        assert (version.source, version.run_id, version.tags) == (f"models:/{logged.model_id}", run, {"a": "1"})
+        links = json.loads(client.get_logged_model(logged.model_id).tags["mlflow.modelVersions"])
+        assert [link["name"] for link in links] == ["my net"]
+        assert logged.model_id in client.get_model_version_download_uri("my net", "1")
+    finally:
+        server.send(signal.SIGKILL)
