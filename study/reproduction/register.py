@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from study.core.errors import StoreError, StudyError
@@ -149,7 +148,8 @@ def _find_model(target: RecordedRun, typed: str, connections: Connections) -> Ke
     with store_errors(target.tracking_uri, f"the model of run {study.run_id} cannot be read"):
         found = find_model(client, study.run_id, of=confirmation_key(run.kind, run.number, point_of(run)))
         is_file = found is None and has_file_of_model(client, study.run_id)
-    again = "Run the study's command again: it trains this confirmation again, to the same weights, and keeps it."
+    trains = "it trains this confirmation again, to the same weights, and keeps it."
+    again = f"Run the study's command again: {trains}"
     if found is not None and not found.lost:
         return found
     named = f"TARGET={typed}: expected a study whose model was kept"
@@ -165,11 +165,9 @@ def _find_model(target: RecordedRun, typed: str, connections: Connections) -> Ke
             f"{named} as a logged model, and this one is only a file, since its server was away when the study ended. "
             f"Fetch it: mlflow artifacts download --run-id {study.run_id} --artifact-path model.keras"
         )
-    tracking = target.raw.get("tracking")
-    if isinstance(tracking, Mapping) and tracking.get("log_model") is False:
-        raise StudyError(
-            f"{named}, and this one has tracking.log_model=false. {again[:-1]} with tracking.log_model=true."
-        )
+    if study.tags.get("tracking.log_model") == "false":
+        advice = f"Run the study's command again with tracking.log_model=true: {trains}"
+        raise StudyError(f"{named}, and this one has tracking.log_model=false. {advice}")
     raise StudyError(
         f"{named}, and that of the confirmation {run.kind} {run.number} was not: the study was stopped before its "
         f"end, the model was deleted in MLflow, or Keras could not save it, which the study said. {again}"
@@ -201,10 +199,12 @@ def _description(target: RecordedRun, connections: Connections) -> str:
     study, run = target.study, target.run
     values = ", ".join(f"{key}={short_number(text)}" for key, text in point_of(run).items() if text != "null")
     setting = "the fixed setting" if run.kind == "fixed" else "the best setting found"
+    logits = " and returns logits" if study.params.get("dataset.task.loss.from_logits") == "true" else ""
     text = (
         f"The model {study.model} for the data set {study.dataset}, trained with {study.optimizer}"
         f"{f' ({values})' if values else ''}, {setting} by the study {study.experiment}/{study.name}. "
-        f"{_scores_text(target)} The model is that of confirmation {run.number}, the best on validation. "
+        f"{_scores_text(target)} The model is that of confirmation {run.number}, the best on validation. It takes "
+        f"inputs as the data set's load() gives them{logits}. "
         f"Comparison of the experiment {study.experiment}: {_verdict(target, connections)}"
     )
     return in_one_line(text.replace(SPACE, " "))
