@@ -22,7 +22,7 @@ from study.search.claims import confirmation_key
 from study.tracking.comparison_runs import read_context
 from study.tracking.connection import Connections, store_errors
 from study.tracking.keras_models import KeptModel, find_model, has_file_of_model
-from study.tracking.read_studies import read_studies
+from study.tracking.read_studies import read_contents, read_studies
 from study.tracking.registry import (
     DescribedModel,
     RegisteredVersion,
@@ -67,8 +67,8 @@ def register(target: RecordedRun, *, typed: str, name: str | None = None, alias:
     """Register the model of a study's best confirmation. If anything is refused, nothing is written.
 
     Args:
-        target: The study's run, or its best confirmation.
-        typed: The words by which the user named the target.
+        target: A confirmation of the study.
+        typed: The word by which the user named it: a study, or the id of this very run.
         name: Name of the registered model. None (the default): the name of the experiment.
         alias: Alias of the version. None (the default): no alias.
 
@@ -105,7 +105,8 @@ def _of_best(target: RecordedRun, typed: str) -> RecordedRun:
     """
     study = target.study
     best = _best(study)
-    if typed == target.run.run_id and target.run != best:
+    is_run = typed == target.run.run_id or (bool(target.exported) and not is_confirmed_best(target.run))
+    if is_run and target.run != best:
         named = f"{study.experiment}/{study.name}"
         is_trial = target.run.kind == "trial"
         raise StudyError(
@@ -119,7 +120,11 @@ def _of_best(target: RecordedRun, typed: str) -> RecordedRun:
             f"TARGET={typed}: expected a study with a complete confirmation of its best or its fixed setting, and "
             "this one has none. Continue it with budget.n_confirmations=5."
         )
-    return replace(target, run=best)
+    if best.contents == target.run.contents:
+        return replace(target, run=best)
+    contents = read_contents(target.tracking_uri, study, best)  # the study went on after a change that was accepted
+    digests = target.data_digests if contents is None else (contents.data,)
+    return replace(target, run=best, contents=contents, data_digests=digests)
 
 
 def _next(best: RunRecord | None, named: str) -> str:

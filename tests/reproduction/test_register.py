@@ -1,5 +1,6 @@
 """The model that is registered, its text, and refusals: studies in both stores, without a training."""
 
+import datetime
 import hashlib
 import shutil
 import zipfile
@@ -10,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from study.core.errors import StudyError
 from study.core.trainer_interface import Trial, TrialResult
+from study.reproduction.export import export
 from study.reproduction.recorded_run import find_recorded_run
 from study.reproduction.register import UnfinishedStudyError, register
 from study.search.claims import confirmation_key
@@ -140,6 +142,16 @@ def test_other_runs_than_the_best_confirmation_are_refused(config):
         error = refused(config, of[kind, number].run_id)
         assert f"and this is {told}. Register the best one: study register {NAME}" in str(error)
         assert error.exit_status == 2
+
+
+def test_an_exported_file_names_its_study_but_not_a_trial(config):
+    best, _ = keep(config, begin(config), 1)
+    _, of = runs(config)
+    for run, name in ((of["best", 0], "best.yaml"), (of["trial", 0], "trial.yaml")):
+        target = find_recorded_run(config.stores.tracking_uri, run.run_id, folder=config.folder)
+        (config.folder / name).write_text(export(target, exported_on=datetime.date(2026, 1, 2)))
+    assert "this is the trial 0 of" in str(refused(config, "trial.yaml"))
+    assert called(config, "best.yaml").model.model_id == best
 
 
 def test_a_study_without_a_complete_confirmation_is_refused(config):
