@@ -20,6 +20,7 @@ COMMANDS = {
     "list": "show experiments and studies, their progress and best results",
     "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
     "export": "write the best configuration as Hydra YAML, ready for `study run best=FILE`",
+    "register": "put the best model of a study into MLflow's model registry, with its results",
     "compare": "write the page that says which optimizer is better, and by how much",
     "gallery": "make the pages of the published comparisons that were run",
     "delete": "delete a study in both stores, the search and MLflow",

@@ -147,7 +147,7 @@ def imported_files(module: str, folder: Path) -> dict[str, tuple[Path, Path]]:
             files[prefix] = (Path(spec.origin), importer)
             if spec.origin.endswith(".py") and hidden_by(parts[0], folder) is None:
                 file = Path(spec.origin)
-                left += [(imported, file) for imported in _imported_names(prefix, file)]
+                left += [(imported, file) for imported in imported_names(prefix, file)]
     return files
 
 
@@ -161,8 +161,8 @@ def _below(found: ModuleSpec | None, parts: Iterable[str]) -> ModuleSpec | None:
     return found
 
 
-def _imported_names(name: str, file: Path) -> Iterator[str]:
-    """Yield the dotted names that a module's import statements may import."""
+def imported_names(name: str, file: Path) -> Iterator[str]:
+    """Yield the dotted names that the import statements of a module's file may import."""
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -253,12 +253,12 @@ class _SourceReader:
     def _module(self, name: str) -> _Module | None:
         """Return a module of the user's; None for others."""
         if name not in self._modules:
-            path = _own_file(name)
+            path = own_file(name)
             self._modules[name] = None if path is None else _read(name, path)
         return self._modules[name]
 
 
-def _own_file(name: str) -> Path | None:
+def own_file(name: str) -> Path | None:
     """Return the file of a module that is neither of this project, nor of Python, nor installed."""
     top = name.partition(".")[0]
     if top == "study" or top in sys.stdlib_module_names or not all(part.isidentifier() for part in name.split(".")):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from study.config.own_code import model_code
 from study.core.errors import StoreError
 from study.core.redaction import redact
 from study.pipeline.confirmation_phase import Confirmed, model_weights
@@ -58,6 +59,7 @@ def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
 
 def _log(context: StudyContext, model: Any, *, of: str) -> None:
     from study.training.architecture import unserializable  # imports Keras
+    from study.training.custom_objects import custom_objects
 
     if reason := unserializable(model):
         context.view.message(
@@ -67,7 +69,8 @@ def _log(context: StudyContext, model: Any, *, of: str) -> None:
         )
         return
     with without_tensorflow():
-        context.tracker.log_model(model, example_x=context.dataset.validation.first(2).x, of=of)
+        example_x, code = context.dataset.validation.first(2).x, model_code(custom_objects(model))
+        context.tracker.log_model(model, example_x=example_x, of=of, code=code)
 
 
 def record(context: StudyContext) -> None:

@@ -14,6 +14,7 @@ from study.pipeline.confirmation_phase import n_confirmations_due
 from study.pipeline.context import StudyContext
 from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
+from study.pipeline.kept_model import kept_model_cautions
 from study.pipeline.live_view import View
 from study.pipeline.reconcile import reconcile
 from study.pipeline.stream_use import settle_streams
@@ -67,7 +68,8 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
             None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
         ):
             view.message(told)
-        for message in (*dataset.remarks, *data_cautions(config, dataset), *identified.messages, *repairs):
+        cautions = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
+        for message in (*dataset.remarks, *cautions, *identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)

@@ -180,6 +180,15 @@ def recorded_seed(run: RunRecord, name: str) -> int:
     return int(text)
 
 
+def is_confirmed_best(run: RunRecord) -> bool:
+    """Return whether a run is a complete confirmation of a study's best or fixed setting, and not superseded.
+
+    Args:
+        run: The run.
+    """
+    return run.kind in ("best", "fixed") and run.state == "complete" and run.finished and not run.superseded
+
+
 def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> RecordedRun:
     located = read_study_of_run(tracking_uri, run_id, connections=connections)
     if located is None:
@@ -244,11 +253,7 @@ def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections
 
 def _best_confirmation(study: StudyRecord) -> RunRecord:
     """Return the first confirmation of the best, or of the fixed, setting."""
-    confirmed = [
-        run
-        for run in study.confirmations
-        if run.kind in ("best", "fixed") and run.state == "complete" and run.finished and not run.superseded
-    ]
+    confirmed = [run for run in study.confirmations if is_confirmed_best(run)]
     if not confirmed:
         progress = study.tags.get("progress", f"{len(study.trials)}/{study.n_trials}")
         raise StudyError(

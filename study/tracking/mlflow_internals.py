@@ -17,6 +17,7 @@ import mlflow
 import sqlalchemy
 from alembic.script import ScriptDirectory
 from mlflow.store.db import utils as database_utils
+from mlflow.store.model_registry.dbmodels import models as models_of_registry
 from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
@@ -151,7 +152,7 @@ def places_of_experiments() -> sqlalchemy.Select[Any]:
 def replace_place(experiment_id: int, *, old: str, new: str) -> list[sqlalchemy.Update]:
     """Return the changes that give an experiment, its runs and its models another place of artifacts.
 
-    Places elsewhere stay (`SqlExperiment`, `SqlRun` and `SqlLoggedModel` in MLflow 3.17).
+    Places elsewhere stay (`SqlExperiment`, `SqlRun`, `SqlLoggedModel` and `SqlModelVersion` in MLflow 3.17).
 
     Args:
         experiment_id: MLflow's id of the experiment.
@@ -165,12 +166,31 @@ def replace_place(experiment_id: int, *, old: str, new: str) -> list[sqlalchemy.
     experiment, run, model = models.SqlExperiment, models.SqlRun, models.SqlLoggedModel
     changed = [sqlalchemy.update(experiment).where(experiment.experiment_id == experiment_id)]
     changed[0] = changed[0].values(artifact_location=new)
-    for table, column in ((run, run.artifact_uri), (model, model.artifact_location)):
+    registered = models_of_registry.SqlModelVersion.storage_location
+    for table, column in ((run, run.artifact_uri), (model, model.artifact_location), (None, registered)):
         within = sqlalchemy.func.substr(column, 1, len(old) + 1) == f"{old}/"
         moved = sqlalchemy.literal(new).concat(sqlalchemy.func.substr(column, len(old) + 1))
-        own = sqlalchemy.update(table).where(table.experiment_id == experiment_id, within)
-        changed.append(own.values({column.key: moved}))
+        # The registry does not know the experiment of a version; the place is enough.
+        of = [within] if table is None else [table.experiment_id == experiment_id, within]
+        changed.append(sqlalchemy.update(column.class_).where(*of).values({column.key: moved}))
     return changed
+
+
+@contextlib.contextmanager
+def lookups_at(tracking_uri: str) -> Iterator[None]:
+    """Let MLflow look up models by their ids in a store (`_use_tracking_uri` in MLflow 3.17).
+
+    The registry of a database looks up a logged model at the address of the process, not at that of its client.
+
+    Args:
+        tracking_uri: Address of the store.
+
+    Raises:
+        StoreError: Another version of MLflow is installed.
+    """
+    refuse_unknown("registering a model", otherwise="or register it in MLflow's pages")
+    with tracking_utils._use_tracking_uri(tracking_uri):
+        yield
 
 
 def forget_places() -> None:

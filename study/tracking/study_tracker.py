@@ -10,6 +10,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+from study.config.own_code import NO_CODE, ModelCode
 from study.config.schema import StudyConfig
 from study.core.errors import StoreError
 from study.core.records import NO_RECORD, Role, RunRecord, SearchRecord
@@ -50,8 +51,7 @@ def open_study(
         study_name: Name of the study in its experiment.
         dataset: The data set, described as an MLflow input.
         environment: Versions by package, and `git_commit`; each becomes a tag of the study and of every trial.
-        search: The study in the store of searches; its trials that were deleted in MLflow are restored. Default: no
-            trials.
+        search: The study in the store of searches; trials deleted in MLflow are restored. Default: no trials.
 
     Raises:
         StoreAwayError: The store's server is away.
@@ -222,8 +222,7 @@ class StudyTracker:
 
         Args:
             best: Number of the trial that the search selected; None if no trial completed.
-            tests: Mean and interval of each metric, such as `test_accuracy`, over the best point's confirmations.
-                Default: none.
+            tests: Mean and interval of each metric over the best point's confirmations. Default: none.
             ended: States of the trials that ended, by number. None (the default): unknown.
 
         Raises:
@@ -278,7 +277,7 @@ class StudyTracker:
         with store_errors(self._uri, "the model cannot be looked up"):
             return not self.settle() or has_model(self._client, self.run_id, of=of, or_any=or_any)
 
-    def log_model(self, model: Any, *, example_x: Any, of: str = "") -> None:
+    def log_model(self, model: Any, *, example_x: Any, of: str = "", code: ModelCode = NO_CODE) -> None:
         """Log a Keras model as an MLflow model named `model`, ready to be served.
 
         While a server is away, the model becomes an artifact `model.keras` instead, which can be delivered later.
@@ -287,17 +286,18 @@ class StudyTracker:
             model: The trained model.
             example_x: A few inputs, shape (n_examples, *input_shape), for the signature.
             of: Name of the confirmation that trained it. Default: empty.
+            code: The code that the model needs beside Keras, which is kept with it. Default: none.
 
         Raises:
             StoreError: The model cannot be stored.
         """
         from study.tracking.keras_models import keras_file, log_keras_model
 
-        run = {"experiment_id": self.experiment_id, "run_id": self.run_id}
+        kept: dict[str, Any] = {"experiment_id": self.experiment_id, "run_id": self.run_id, "of": of, "code": code}
         if self.settle():
             try:
                 with store_errors(self._uri, "the model cannot be stored"):
-                    log_keras_model(self._client, model, example_x=example_x, of=of, **run)
+                    log_keras_model(self._client, model, example_x=example_x, **kept)
                 return
             except StoreError as error:
                 if not self._is_away(error):

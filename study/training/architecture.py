@@ -54,9 +54,14 @@ def unserializable(model: Any) -> str:
         with without_tensorflow():
             keras.saving.serialize_keras_object(model)
     except Exception as error:  # a layer of the user's can fail in any way
-        first = next((line.strip(" ,.") for line in str(error).splitlines() if line.strip()), "")
-        return f"{type(error).__name__}: {first}"
+        return first_line(error)
     return ""
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's class and the first line of its message, without the full stop."""
+    first = next((line.strip(" ,.") for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}"
 
 
 class _Names:

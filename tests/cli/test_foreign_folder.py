@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "security.md"
 TINY = (
     *("dataset=landscape", "optimizer=sgd", "optimizer.learning_rate=0.1", "trainer.backend=tensorflow"),
-    *("budget.n_epochs=2", "budget.n_confirmations=1", "tracking.system_metrics=false"),
-    *("tracking.log_model=false", "live=false"),
+    *("budget.n_epochs=2", "budget.n_confirmations=1", "tracking.system_metrics=false", "live=false"),
 )
+QUICK = (*TINY, "tracking.log_model=false")
 # Each row of the page's table, with the words that show what is in it. The first two make the stores of the others.
 ROWS = [
     ("study run", ["run", "model=bowl", "experiment_name=e", *TINY]),
-    ("study run, own module named", ["run", "model=named", "experiment_name=own", "study_name=s", *TINY]),
+    ("study run, own module named", ["run", "model=named", "experiment_name=own", "study_name=s", *QUICK]),
     ("study run, questions", ["run", "--cfg", "job"]),
     ("study run, questions", ["run", "--cfg", "job", "model=unnamed", "model.width=1"]),
     ("study run, questions", ["run", "--info", "config", "model=unnamed"]),
@@ -38,6 +38,7 @@ ROWS = [
     ("study list", ["list"]),
     ("study compare", ["compare", "own"]),
     ("study export", ["export", "own/s"]),
+    ("study register", ["register", "e/sgd"]),
     ("study gallery", ["gallery"]),
     ("study sync", ["sync"]),
     ("study reproduce", ["reproduce", "e/sgd", "--force"]),
@@ -45,6 +46,8 @@ ROWS = [
     ("study rename", ["rename", "own/s", "second", "--yes"]),
     ("study delete", ["delete", "own/second", "--yes"]),
 ]
+# Commands that train nothing and load nothing.
+READING = ("list", "compare", "export", "register", "sync", "rename", "delete")
 # Starts every backend in a child, which takes long.
 DOCTOR = ("study doctor", ["doctor"])
 OWN_RUNS = {"named_net.py", "named_part.py"}
@@ -153,13 +156,13 @@ def _listed(names):
 
 @pytest.mark.slow
 def test_nothing_of_a_store_is_unpickled(folder):
-    reading = [name for name, words in ROWS if words[0] in ("list", "compare", "export", "sync", "rename", "delete")]
+    reading = [name for name, words in ROWS if words[0] in READING]
     assert reading
     for name in reading:
         assert folder.noted[name]["unpickles"] == set()
-    assert not [
-        path for noted in folder.noted.values() for path in noted["reads"] if path.endswith((".pkl", ".keras"))
-    ]
+    # The registry's command only sees that the archive is whole.
+    others = [noted for name, noted in folder.noted.items() if name != "study register"]
+    assert not [path for noted in others for path in noted["reads"] if path.endswith((".pkl", ".keras"))]
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["run", "list", "doctor", "compare", "export", "sync"])
+@pytest.mark.parametrize("command", ["run", "list", "doctor", "compare", "export", "register", "sync"])
 def test_a_deleted_working_directory_is_told(command, folder, capsys):
     gone = folder / "gone"
     gone.mkdir()

@@ -206,6 +206,7 @@ def test_every_text_with_an_escape_is_shown_and_none_is_sent(escaped, counted):
         ("export", f"{name}/{study}", "-o", "exported.yaml"),
         ("export", f"{name}/{study}", "-o", "-"),
         ("export", f"{name}/unknown"),
+        ("register", f"{name}/unknown"),
         ("reproduce", "unknown"),
         ("gallery",),
         ("sync",),
