@@ -28,6 +28,8 @@ def settings_digest(config: StudyConfig) -> str:
         "fixed": _without_defaults(config.optimizer.fixed, _defaults(config.optimizer.target)),
         "ranges": {argument: asdict(searched) for argument, searched in config.optimizer.ranges.items()},
     }
+    if config.optimizer.exclude is not None:
+        optimizer["exclude"] = _acting(asdict(config.optimizer.exclude))
     # A sampler with n_startup_trials proposes fewer trials at once than one without.
     acting = {key: value if key == "sampler" else _acting(value) for key, value in settings.items()}
     # `auto` is the metric's own direction; the section `objective` acts, the data set's only fills it.

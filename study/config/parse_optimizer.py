@@ -13,6 +13,7 @@ from study.config.argument_domains import optimizer_domain_faults
 from study.config.arguments import signature_faults, unknown_arguments
 from study.config.instantiate import like_default, parameters
 from study.config.known_keys import correction
+from study.config.parse_exclusion import read_exclusion
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
 from study.core.search_space import SCALES, Range, Value, text_of
@@ -53,7 +54,13 @@ def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
         _check_ignored(read, fixed, ranges)
     given = read.section("optimizer.untuned", optional=True)
     untuned = {key: value for key, value in given.items() if key not in fixed}
-    return OptimizerConfig(name=read.name("optimizer.name"), target=target, fixed={**untuned, **fixed}, ranges=ranges)
+    return OptimizerConfig(
+        name=read.name("optimizer.name"),
+        target=target,
+        fixed={**untuned, **fixed},
+        ranges=ranges,
+        exclude=read_exclusion(read, fixed),
+    )
 
 
 def _read_ranges(

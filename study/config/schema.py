@@ -23,7 +23,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 # Kinds of models, by the operation that takes most time.
 KINDS = ("dense", "embedding", "recurrent", "convolutional")
 # Keys of the section `optimizer` that are not its arguments.
-NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned")
+NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned", "exclude")
 # The sampler that goes through a grid.
 GRID = "study.search.samplers.grid_sampler"
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
@@ -78,6 +78,19 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """Layers that a second optimizer trains.
+
+    Attributes:
+        layers: Names of the layers, perhaps with `*`.
+        optimizer: The second optimizer, as a section.
+    """
+
+    layers: tuple[str, ...]
+    optimizer: Section
+
+
+@dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
     """An optimizer, its fixed arguments and its searched ones.
 
@@ -86,12 +99,14 @@ class OptimizerConfig:
         target: Dotted path of the optimizer's class.
         fixed: Arguments with a given value, by name; all others keep Keras's defaults.
         ranges: Ranges of the searched arguments, by name; empty for a fixed setting.
+        exclude: Layers that a second optimizer trains. None (the default): this one trains all.
     """
 
     name: str
     target: str
     fixed: Mapping[str, Value]
     ranges: Mapping[str, Range]
+    exclude: Exclusion | None = None
 
     def arguments(self, point: Mapping[str, Value]) -> dict[str, Value]:
         """Return the constructor's arguments at a point.

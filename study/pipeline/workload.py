@@ -31,8 +31,8 @@ from study.pipeline.data_check import check_data
 _OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "loss_weights")
 
 _UNSAFE = (
-    "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras runs "
-    "no code of a file, since anybody can have written it. Save the model with layers of registered classes instead. "
+    "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras "
+    "runs no code of a file, since anybody can have written it. Save the model with layers of registered classes instead. "
     "Only for a file of your own: let {build} call keras.saving.load_model with safe_mode=False."
 )
 

@@ -34,6 +34,8 @@ def _sections(target: RecordedRun) -> dict[str, Any]:
     recorded = raw["optimizer"]
     arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in target.hyperparameters.items()}
     optimizer = {"name": recorded["name"], "_target_": recorded["_target_"], **arguments, "search_only": []}
+    if recorded.get("exclude") is not None:
+        optimizer["exclude"] = recorded["exclude"]
     sections: dict[str, Any] = {key: dict(raw[key]) for key in _SECTIONS}
     if sections["dataset"].get("split_seed") == raw["split_seed"]:
         del sections["dataset"]["split_seed"]  # conf/ derives the seed, but only if the file does not have it

@@ -15,7 +15,7 @@ from study.config.reader import Reader
 from study.config.schema import BACKENDS
 from study.core.errors import ConfigError, Fault, StudyError
 from study.training.auto_costs import Cost, Device, Facts, StudySize
-from study.training.trainer_check import ARGUMENTS, SHARED_ARGUMENTS, read_by_the_config
+from study.training.trainer_check import ARGUMENTS, ONE_OPTIMIZER, SHARED_ARGUMENTS, read_by_the_config
 
 # In place of durations that are not known.
 NOT_MEASURED = "not measured"
@@ -92,6 +92,9 @@ def find_candidates(raw: Mapping[str, Any]) -> Candidates:
             for key, value in set_here.items()
         )
         reasons.append(f"it alone takes {', '.join(own)}")
+    if Reader(raw).value("optimizer.exclude", default=None) is not None:
+        usable = {name: each for name, each in usable.items() if each.get("_target_") not in ONE_OPTIMIZER}
+        reasons.append("optimizer.exclude needs a trainer of several optimizers")
     # If no trainer takes all arguments that were set, the checks name those that the first one does not take.
     usable = usable or dict([*trainers.items()][:1])
     asked = str(raw["trainer"].get("backend", "auto"))

@@ -23,6 +23,7 @@ from study.core.errors import Fault, StudyError, told_with_place
 from study.core.trees import leaves, mapped, named_leaves
 from study.datasets import Dataset
 from study.training.build_callbacks import layer_faults
+from study.training.by_layer import exclusion_faults
 from study.training.initial_weights import outline
 from study.training.keras_internals import inferred, last_operations
 from study.training.model_setup import fresh_model
@@ -62,7 +63,11 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             model = outline(partial(fresh_model, config, dataset, precision=precision))
             with keras.StatelessScope(initialize_variables=False):
                 found = list(_faults(config, dataset, model))
-            return found or [*layer_faults(config, model), *step_faults(config, dataset, model)]
+            return found or [
+                *layer_faults(config, model),
+                *exclusion_faults(config, model),
+                *step_faults(config, dataset, model),
+            ]
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
 

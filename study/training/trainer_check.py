@@ -20,6 +20,8 @@ NUMPY_PRECISIONS = ("float64", "float32")
 NUMPY_DRAWS = ("uniform", "normal")
 # The trainer that computes in NumPy.
 NUMPY_TRAINER = "study.training.numpy.NumpyTrainer"
+# Trainers that train all layers with one optimizer.
+ONE_OPTIMIZER = ("study.training.vectorized.VectorizedTrainer", NUMPY_TRAINER)
 # Devices that a study can ask for.
 DEVICES = ("auto", "cpu", "gpu")
 # Arguments in which all candidates of `trainer=auto` follow the section `trainer`.
@@ -39,6 +41,10 @@ def trainer_faults(config: StudyConfig) -> list[Fault]:
             check(section.get(name))
         except StudyError as error:
             found.append(blamed("trainer", section, error, name=config.trainer.name))
+    if config.optimizer.exclude is not None and section.get("_target_") in ONE_OPTIMIZER:
+        allowed = f"null for trainer={config.trainer.name}, which trains all layers with one optimizer"
+        value = list(config.optimizer.exclude.layers)
+        found.append(Fault(key="optimizer.exclude", value=value, allowed=allowed, advice="Use trainer=fit."))
     return found
 
 

@@ -7,6 +7,7 @@ The program reads one JSON list a line: a function of this module and its argume
 import dataclasses
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from study.training.backend import select_backend
@@ -23,6 +24,7 @@ from training_workload import digits, make_config, make_trial
 
 from study.config.epoch_rules import EarlyStopping, Monitor, RateReduction
 from study.config.instantiate import takes
+from study.config.schema import Exclusion
 from study.pipeline.workload import check_task
 from study.training.fit.trainer import FitTrainer
 
@@ -33,7 +35,7 @@ SIZES = {
     "eval_batch_size": plain_keras.EVAL_BATCH_SIZE,
     "precision": "float32",
 }
-RUN_SEED, ORDER_SEED, RATE = 1234, 5678, 0.05
+RUN_SEED, ORDER_SEED, RATE = 1234, 5678, 0.02
 N_EPOCHS = 3
 
 
@@ -67,20 +69,29 @@ def config_of(kind, optimizer, **changes):
     )
 
 
-def plain(kind, optimizer, *, number=0, callbacks=(), n_epochs=N_EPOCHS):
+def plain(kind, optimizer, *, number=0, callbacks=(), n_epochs=N_EPOCHS, second=None, unfreeze=None):
     """Return the numbers of the loop with Keras alone."""
     target = f"own_models.{kind}"
     told = {"input_shape": (8, 8, 1), "n_outputs": 10}
     arguments = {name: value for name, value in told.items() if takes(target, name)}
     made = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[optimizer]
+
+    def make():
+        first = made(learning_rate=RATE * (1 + number))
+        if second is None:
+            return first
+        other = second()
+        return keras.optimizers.MultiOptimizer(lambda variable: other if "out" in variable.path.split("/") else first)
+
     return plain_keras.train(
         lambda: getattr(own_models, kind)(**arguments),
-        made(learning_rate=RATE * (1 + number)),
+        make,
         digits(),
         run_seed=RUN_SEED + number,
         order_seed=ORDER_SEED,
         n_epochs=n_epochs,
         callbacks=callbacks,
+        unfreeze=unfreeze,
     )
 
 
@@ -130,6 +141,32 @@ def stopped(trainers, restore_best, optimizer):
         kept = plain("functional", optimizer, number=number, callbacks=callbacks, n_epochs=60)
         found.setdefault("keras", []).append(kept | {"kept_epoch": callbacks[1].best_epoch + 1})
     return found
+
+
+def two_optimizers(optimizer):
+    """Return the results of fit and of Keras alone with a second optimizer for the last layer."""
+    config = config_of("functional", optimizer)
+    second = {"_target_": "keras.optimizers.SGD", "learning_rate": 0.1, "momentum": 0.9}
+    exclude = Exclusion(layers=("o*t",), optimizer=second)
+    config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, exclude=exclude))
+    check_task(config, digits())
+    numbers = [
+        plain("functional", optimizer, number=n, second=lambda: keras.optimizers.SGD(learning_rate=0.1, momentum=0.9))
+        for n in range(2)
+    ]
+    return {"fit": trained(config, "fit"), "keras": numbers}
+
+
+def unfrozen(optimizer):
+    """Return the results of fit and of Keras alone when a layer is unfrozen at the second epoch."""
+    unfreeze = {"_target_": "study.training.unfreeze.Unfreeze", "layers": ["fir*"], "epoch": 1}
+    with tempfile.TemporaryDirectory() as folder:
+        config = config_of("pretrained", optimizer, callbacks=[unfreeze])
+        stores = dataclasses.replace(config.stores, artifacts=Path(folder) / "artifacts")
+        config = dataclasses.replace(config, stores=stores, raw={})
+        check_task(config, digits())
+        found = trained(config, "fit")
+    return {"fit": found, "keras": [plain("pretrained", optimizer, number=n, unfreeze=("first", 1)) for n in range(2)]}
 
 
 if __name__ == "__main__":

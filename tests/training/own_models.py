@@ -9,7 +9,7 @@ from keras import layers, ops
 def functional(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     hidden = layers.Dense(12, activation="relu")(layers.Flatten()(inputs))
-    return keras.Model(inputs, layers.Dense(n_outputs)(hidden))
+    return keras.Model(inputs, layers.Dense(n_outputs, name="out")(hidden))
 
 
 def sequential(n_outputs):

@@ -31,12 +31,22 @@ class Shuffling(keras.callbacks.Callback):
         super().__init__()
         self._batches = batches
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002
         self._batches.epoch = epoch
 
 
-def train(build, optimizer, dataset, *, run_seed, order_seed, n_epochs, callbacks=()):
+def train(build, optimizer, dataset, *, run_seed, order_seed, n_epochs, callbacks=(), unfreeze=None):
     """Train a model with Keras's fit.
+
+    Args:
+        build: Builds the model.
+        optimizer: Makes an optimizer.
+        dataset: The data set.
+        run_seed: Seed of initial weights.
+        order_seed: Seed of the order of examples.
+        n_epochs: Number of epochs.
+        callbacks: Callbacks of Keras.
+        unfreeze: Name of a layer, and the epoch at which it is unfrozen and the model is compiled again.
 
     Returns:
         The history; the loss of the training examples and the metrics of the test examples afterwards.
@@ -44,23 +54,29 @@ def train(build, optimizer, dataset, *, run_seed, order_seed, n_epochs, callback
     keras.utils.clear_session()
     keras.utils.set_random_seed(run_seed)
     model = build()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     batches = Batches(dataset.train, order_seed=order_seed)
-    history = model.fit(
-        batches,
-        epochs=n_epochs,
-        shuffle=False,
-        validation_data=(dataset.validation.x, dataset.validation.y),
-        validation_batch_size=EVAL_BATCH_SIZE,
-        callbacks=[Shuffling(batches), *callbacks],
-        verbose=0,
-    )
+    found, rates = {}, []
+    for first, last in [(0, n_epochs)] if unfreeze is None else [(0, unfreeze[1]), (unfreeze[1], n_epochs)]:
+        if first:
+            model.get_layer(unfreeze[0]).trainable = True
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=optimizer(), loss=loss, metrics=["accuracy"])
+        history = model.fit(
+            batches,
+            epochs=last,
+            initial_epoch=first,
+            shuffle=False,
+            validation_data=(dataset.validation.x, dataset.validation.y),
+            validation_batch_size=EVAL_BATCH_SIZE,
+            callbacks=[Shuffling(batches), *callbacks],
+            verbose=0,
+        ).history
+        rates += history.pop("learning_rate", [])
+        for name, values in history.items():
+            found.setdefault(name, []).extend(float(np.asarray(value)) for value in values)
     how = {"batch_size": EVAL_BATCH_SIZE, "verbose": 0, "return_dict": True}
     final = model.evaluate(dataset.train.x, dataset.train.y, **how)["loss"]
     test = model.evaluate(dataset.test.x, dataset.test.y, **how)
-    rates = history.history.pop("learning_rate", [])
-    found = {name: [float(np.asarray(value)) for value in values] for name, values in history.history.items()}
     return {"history": found, "rates": [float(rate) for rate in rates], "final_loss": final} | {
         f"test_{name}": float(value) for name, value in test.items()
     }

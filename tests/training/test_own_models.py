@@ -94,3 +94,13 @@ def test_early_stopping_and_plateaus_are_those_of_keras(backend, restore_best, o
             assert ours["summary"]["kept_epoch"] == (plain["kept_epoch"] if restore_best else n_epochs)
             assert min(plain["rates"]) < max(plain["rates"])
     check(found)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("question", ["two_optimizers", "unfrozen"])
+def test_parts_of_a_model_train_in_their_own_way(backend, question, optimizer):
+    check(backend.ask(question, optimizer))
+
+
+def test_a_model_in_float16_is_refused(backend):
+    assert "layer flatten computes in float16" in backend.ask("refusal", "half_precision")

@@ -25,6 +25,7 @@ from study.core.trees import Tree, mapped
 from study.datasets import Dataset
 from study.training.backend import set_seeds
 from study.training.build_optimizer import build_optimizer
+from study.training.by_layer import with_second_optimizer
 from study.training.compile_task import compile_arguments, measure_once
 from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
@@ -186,7 +187,10 @@ class FitProgram:
         """Return the structure that trains a trial, reset for it, and move it to the end of the list."""
         target, schedule = self._config.optimizer.target, self._config.schedule.section
         arguments = {**self._name, **trial.hyperparameters}
-        optimizer = build_optimizer(target, arguments, schedule=schedule, n_steps=self._n_steps)
+        optimizer = with_second_optimizer(
+            build_optimizer(target, arguments, schedule=schedule, n_steps=self._n_steps),
+            self._config.optimizer.exclude,
+        )
         # Built before its settings are read, since building may derive further numbers.
         optimizer.build(self._model.trainable_variables)
         settings = settings_of(optimizer, target, trial.hyperparameters)
