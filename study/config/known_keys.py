@@ -36,7 +36,7 @@ SECTIONS = (
 _SINGLE = (
     *("experiment_name", "study_name", "study_seed", "order_seed", "split_seed", "setting", "deterministic"),
     *("tracking_uri", "live", "worker", "max_failed_trials", "accept_changes", "retry_failed", "allow_targets"),
-    "shutdown_grace_s",
+    *("shutdown_grace_s", "only_trial"),
     "advice",  # of a resolved config: the reason for the choice of trainer=auto
 )
 _OBJECTIVE = ("metric", "direction", "target")

@@ -30,7 +30,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
     SearchLoop(context).run(meanwhile)
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
-        raise all_failed(errors)
+        raise all_failed(errors, context.config)
     return context.search.best()
 
 
@@ -114,7 +114,7 @@ class SearchLoop:
             self._context.tracker.flush()  # each trial that Optuna counts as spent must have its record
             self._context.search.tell_all(ended)
             show_ended(self._context, "trial", ended)
-            self._failures.note([result for result, _ in ended])
+            self._failures.note([result for result, _ in ended], self._context.config)
 
     def _time_is_over(self) -> bool:
         limit = self._context.config.budget.time_limit_s
