@@ -46,7 +46,7 @@ class SearchLoop:
     def __init__(self, context: StudyContext) -> None:
         self._context = context
         self._started = time.monotonic()
-        self._failures = Failures(context.config.max_failed_trials)
+        self._failures = Failures(context.config)
         self._proposed: list[Trial] = []  # not trained yet
         self._untold: Scored = []  # trained and recorded, but not reported to the search yet
         self._refills = not context.config.deterministic
@@ -114,7 +114,7 @@ class SearchLoop:
             self._context.tracker.flush()  # each trial that Optuna counts as spent must have its record
             self._context.search.tell_all(ended)
             show_ended(self._context, "trial", ended)
-            self._failures.note([result for result, _ in ended], self._context.config)
+            self._failures.note([result for result, _ in ended])
 
     def _time_is_over(self) -> bool:
         limit = self._context.config.budget.time_limit_s

@@ -38,20 +38,19 @@ class Failures:
     they need too much memory; these count as spent trials.
 
     Args:
-        limit: Number of failures in a row that ends the study; None: no limit.
+        config: The study's config; `max_failed_trials` failures in a row end the study.
     """
 
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+    def __init__(self, config: StudyConfig) -> None:
+        self._config, self._limit = config, config.max_failed_trials
         self._in_a_row: list[str] = []
         self._first = 0
 
-    def note(self, ended: Sequence[TrialResult], config: StudyConfig) -> None:
+    def note(self, ended: Sequence[TrialResult]) -> None:
         """Count the failures among trials that ended and are recorded.
 
         Args:
             ended: Results of the trials, in the order in which they ended.
-            config: The study's config.
 
         Raises:
             FailedTrialsError: The limit is reached.
@@ -65,7 +64,7 @@ class Failures:
         if self._limit is not None and len(self._in_a_row) >= self._limit:
             told = f"the last {len(self._in_a_row)} trials that ended have all failed"
             advice = f"{_NEXT} To allow more failures, set max_failed_trials=null, or a number above {self._limit}."
-            alone = try_alone(config, self._first)
+            alone = try_alone(self._config, self._first)
             raise FailedTrialsError(f"{told}, {_alike(self._in_a_row)}{alone}\n{advice}")
 
 
