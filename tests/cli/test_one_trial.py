@@ -169,44 +169,75 @@ def test_what_cannot_be_tried_is_refused_and_nothing_is_created(here, study, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (
-            ("model=failing", "model.how=width"),
-            ("ValueError: Input 0", "layer 'inner'", "in layer widening (Widening)", "x=float32 of shape"),
-        ),
-        (
-            ("model=failing", "model.how=matmul"),
-            ("128", "in layer widening (Widening)", "x=float32 of shape", "training=True"),
-        ),
-        (
-            ("model=failing", "model.how=raises"),
-            ("KeyError: gain", "in layer widening (Widening)", "in call of own_failing.py, line 29"),
-        ),
-        (
-            ("model=stepping",),
-            (
-                "RuntimeError: my step has no teacher",
-                "in model stepping (Stepping)",
-                "in train_step of own_failing.py",
-            ),
-        ),
-        (
-            ("model=mlp", "dataset.task.loss._target_=own_failing.Losing", "~dataset.task.loss.from_logits"),
-            ("RuntimeError: my loss is lost", "in call of own_failing.py", "y_pred=float32 of shape (32, 10)"),
-        ),
-    ],
-)
-@pytest.mark.parametrize("trainer", ["trainer=fit trainer.backend=jax", "trainer=vectorized"])
-def test_a_failing_trial_shows_layer_shapes_and_place_and_ends_with_status_1(failing, study, words, told, trainer):
+FAILING = {
+    "width": ("model=failing", "model.how=width"),
+    "matmul": ("model=failing", "model.how=matmul"),
+    "raises": ("model=failing", "model.how=raises"),
+    "step": ("model=stepping",),
+    "loss": ("model=mlp", "dataset.task.loss._target_=own_failing.Losing", "~dataset.task.loss.from_logits"),
+}
+TOLD = {
+    "width": ("ValueError: Input 0", "layer 'inner'", "in layer widening (Widening)", "x=float32 of shape"),
+    "matmul": ("128", "in layer widening (Widening)", "x=float32 of shape", "training=True"),
+    "raises": ("KeyError: gain", "in layer widening (Widening)", "in call of own_failing.py", "x=float32 of shape"),
+    "step": (
+        "RuntimeError: my step has no teacher",
+        "in model stepping (Stepping)",
+        "in train_step of own_failing.py",
+    ),
+    "loss": ("RuntimeError: my loss is lost", "in call of own_failing.py", "y_pred=float32 of shape", ", 10)"),
+}
+FIT = "trainer=fit trainer.backend="
+CASES = [
+    *((f"{FIT}jax", kind) for kind in FAILING),
+    *((f"{FIT}tensorflow", kind) for kind in ("matmul", "step")),
+    *(("trainer=vectorized", kind) for kind in ("raises", "loss")),
+]
+
+
+@pytest.mark.parametrize(("trainer", "kind"), CASES)
+def test_a_failing_trial_shows_layer_shapes_and_place_and_ends_with_status_1(failing, study, trainer, kind):
     before = snapshot(failing)
-    done = study("run", *words, *trainer.split(), *WORDS[2:-1], "optimizer=sgd", "only_trial=1", cwd=failing)
+    done = study("run", *FAILING[kind], *trainer.split(), *WORDS[2:-1], "optimizer=sgd", "only_trial=1", cwd=failing)
     assert (done.returncode, done.stdout) == (1, "")
     assert snapshot(failing) == before
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("study run: trial 1 failed: ")]
-    assert [part for part in told if part not in line] == []
+    assert [part for part in TOLD[kind] if part not in line] == []
+    place = re.search(r"own_failing.py, line (\d+)", line)
     shown = done.stderr.partition(line)[2]
     assert "Traceback (most recent call last):" in shown
     assert {name.rpartition("/")[2] for name in re.findall(r'File "(.*?)"', shown)} == {"own_failing.py"}
+    assert f'own_failing.py", line {place[1]}, in ' in shown
     assert "\\x1b" not in done.stderr
+
+
+def test_a_study_of_an_experiment_prints_a_command_that_tries_its_failed_trial(failing, study):
+    experiment = "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      optimizer: sgd,adam\n"
+    (failing / "conf" / "experiment").mkdir()
+    (failing / "conf" / "experiment" / "both.yaml").write_text(f"# @package _global_\n{experiment}")
+    words = (*FAILING["raises"], "trainer=fit", *WORDS[2:])
+    ran = study("run", "experiment=both", *words, "max_failed_trials=2", cwd=failing)
+    assert ran.returncode == 1
+    lines = ran.stderr.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("trial 1: KeyError: gain; in layer widening"))
+    assert re.match(r"  .*learning_rate=.*, run_seed=\d+, order_seed=0$", lines[at + 1])
+    command = lines[at + 2].partition("left as they are: ")[2]
+    assert command.startswith("study run ")
+    assert command.endswith("hydra.mode=RUN only_trial=1")
+    assert (
+        "the last 2 trials that ended have all failed, with the same error:\n  KeyError: gain; in layer" in ran.stderr
+    )
+    before = snapshot(failing / "mlruns")
+    tried = study(*shlex.split(command)[1:], cwd=failing)
+    assert (tried.returncode, tried.stdout) == (1, ""), tried.stderr
+    assert "trial 1 alone, as recorded (failed); nothing is stored" in tried.stderr
+    assert lines[at + 1].strip() in tried.stderr
+    assert snapshot(failing / "mlruns") == before
+    (failing / "own_failing.py").write_text(
+        MODEL.replace('"factor": 2.0', '"gain": 0.5').replace("x * {", "x[:, :8] * {")
+    )
+    repaired = study(*shlex.split(command)[1:], cwd=failing)
+    assert repaired.returncode == 0, repaired.stderr
+    assert len(shown_epochs(repaired.stderr)) == 2
+    assert lines[at + 1].strip() in repaired.stderr
+    assert snapshot(failing / "mlruns") == before
