@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from study.config.schema import StudyConfig
@@ -16,6 +18,7 @@ from study.datasets import Dataset
 from study.pipeline.confirmation_phase import confirm, confirm_untuned, leaves_to_others
 from study.pipeline.finalize import keep_model, leave, record
 from study.pipeline.live_view import open_view
+from study.pipeline.one_trial import try_one_trial
 from study.pipeline.preflight import load_config
 from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
@@ -33,7 +36,7 @@ class StudyOutcome:
         name: Name of the study in the experiment.
         best: The best trial; None if none completed.
         tracking_uri: Address of the MLflow store, which has everything else.
-        run_id: Id of the study's MLflow run.
+        run_id: Id of the study's MLflow run; empty with `only_trial`, which records nothing.
     """
 
     experiment: str
@@ -46,6 +49,8 @@ class StudyOutcome:
 def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | None = None) -> StudyOutcome:
     """Run a study to its end, or continue a stopped one, and return its outcome.
 
+    With `only_trial`, one trial is trained alone, no store is changed, and the outcome is that of the trial.
+
     Args:
         config: A config from `load_config`, or a resolved config, which `load_config` then reads.
         dataset: The study's data set, as `load_dataset` returned it. None (the default): it is loaded.
@@ -55,6 +60,7 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
         BackendError: The backend is not installed, or this process has another one or another device.
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
+        TrialFailedError: The trial `only_trial` has failed.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
     if not isinstance(config, StudyConfig):
@@ -62,6 +68,8 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
     started = time.monotonic()
     select_backend(config.backend, deterministic=config.deterministic)
     select_device(config.backend, asked_device(config))
+    if config.only_trial is not None:
+        return _try_one(config, dataset)
     with (
         grace(config.shutdown_grace_s),
         removed_without_stores(config.log_file, config.stores.optuna_journal),
@@ -88,3 +96,25 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
             tracking_uri=config.stores.tracking_uri,
             run_id=context.tracker.run_id,
         )
+
+
+def _try_one(config: StudyConfig, dataset: Dataset | None) -> StudyOutcome:
+    """Train the trial `only_trial` alone; what libraries log goes to a temporary file."""
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        grace(config.shutdown_grace_s),
+        captured(Path(log.name)) as terminal,
+        open_view(False, stream=terminal) as view,
+        said_through(view.message),
+    ):
+        tried = try_one_trial(config, view, dataset=dataset)
+    trial, is_complete = tried.result.trial, tried.result.state == "complete"
+    point = {name: trial.hyperparameters[name] for name in config.optimizer.ranges}
+    best = BestTrial(number=trial.number, point=point, objective=tried.objective) if is_complete else None
+    return StudyOutcome(
+        experiment=config.experiment_name,
+        name=tried.study,
+        best=best,
+        tracking_uri=config.stores.tracking_uri,
+        run_id="",
+    )

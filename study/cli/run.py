@@ -21,6 +21,7 @@ usage: study run [-m] [--retry-failed] [KEY=VALUE ...]
 
 Run the same command again to continue a stopped study; raise budget.n_trials to search further.
 Add --retry-failed to train failed trials again, each under its number.
+Add only_trial=3 to train trial 3 alone, and leave all stores as they are.
 
 {groups}
 

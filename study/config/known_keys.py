@@ -36,7 +36,7 @@ SECTIONS = (
 _SINGLE = (
     *("experiment_name", "study_name", "study_seed", "order_seed", "split_seed", "setting", "deterministic"),
     *("tracking_uri", "live", "worker", "max_failed_trials", "accept_changes", "retry_failed", "allow_targets"),
-    "shutdown_grace_s",
+    *("shutdown_grace_s", "only_trial"),
     "advice",  # of a resolved config: the reason for the choice of trainer=auto
 )
 _OBJECTIVE = ("metric", "direction", "target")
@@ -144,16 +144,18 @@ def nearest(key: str, names: Collection[str], siblings: Iterable[str] = ()) -> s
         siblings: The last parts of further keys in the same section. Default: none.
     """
     section, _, last = key.rpartition(".")
+    by_last: dict[str, str] = {}
+    for name in names:
+        if name.rpartition(".")[2] not in _ANYWHERE:
+            by_last.setdefault(name.rpartition(".")[2], name)
+    if not section and last not in _USUAL and by_last.get(last, key) != key:  # rather than only_trial for n_trials
+        return by_last[last]
     prefix = f"{section}." if section else ""
     beside = [*siblings, *(name.removeprefix(prefix) for name in names if name.rpartition(".")[0] == section)]
     if near := difflib.get_close_matches(last, [name for name in beside if name != last], n=1):
         return f"{prefix}{near[0]}"
     if last in _USUAL:
         return _USUAL[last]
-    by_last: dict[str, str] = {}
-    for name in names:
-        if name.rpartition(".")[2] not in _ANYWHERE:
-            by_last.setdefault(name.rpartition(".")[2], name)
     if last in by_last and by_last[last] != key:
         return by_last[last]
     near = difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.75)

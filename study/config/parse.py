@@ -137,6 +137,7 @@ def _study_config(
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         shutdown_grace_s=read.number("shutdown_grace_s", optional=True, above=0) or StudyConfig.shutdown_grace_s,
         retry_failed=read.boolean("retry_failed", default=False),
+        only_trial=read.integer("only_trial", minimum=0, optional=True),
         accept_changes=read.boolean("accept_changes", default=False),
         raw=raw,
         folder=folder,

@@ -51,6 +51,7 @@ NOT_IDENTITY = (
     "max_failed_trials",
     "shutdown_grace_s",
     "retry_failed",
+    "only_trial",
     "accept_changes",
     "study_name",
     "experiment",
@@ -246,6 +247,8 @@ class StudyConfig:
             number.
         shutdown_grace_s: Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds. Default 25.
         retry_failed: Train again the trials that failed in an earlier run. Default False.
+        only_trial: Number of the trial to train alone, without changing a store. None (the default): run the study.
+        typed_words: The words of the command `study run` for this study. None (the default): there was no command.
         enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
         augment: Layers on the inputs of training steps, by input if there are several. Default: none.
         early_stopping: The rule by which a training stops early. None (the default): each trains to its end.
@@ -285,6 +288,8 @@ class StudyConfig:
     max_failed_trials: int | None = None
     shutdown_grace_s: float = GRACE_S
     retry_failed: bool = False
+    only_trial: int | None = None
+    typed_words: tuple[str, ...] | None = None
     enqueue: Mapping[str, Value] = field(default_factory=dict)
     augment: Sequence[Section] | Mapping[str, Sequence[Section]] = ()
     early_stopping: EarlyStopping | None = None

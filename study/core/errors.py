@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.core.keras_errors import read_keras_error
 from study.core.machine_limits import (
     file_of,
     is_disk_full,
@@ -21,13 +22,11 @@ from study.core.readable_output import in_one_line, shown
 from study.core.redaction import redact, redacted
 
 _LONGEST = 500
-_COLOR = re.compile(r"\x1b\[\d+m")
 _MORE_MEMORY = (
     "Close other programs, choose a smaller model, lower trainer.batch_size and trainer.eval_batch_size, or allow "
     "this process more (ulimit -v, the limits of a container or a batch job)."
 )
 _OWN_FAULT = re.compile(r"([\w.]+)=(.*?): expected (.*?)\. (.*)", re.DOTALL)
-_HEADLINE = "Exception encountered when calling "  # Keras's own, before what is wrong
 # Part of the path of each module of this package.
 _OURS = str(Path(__file__).parents[1])
 
@@ -111,8 +110,7 @@ def told_with_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and _OURS not in frame.filename]
     place = f" ({own[-1].name} in {Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    lines = filter(None, (_COLOR.sub("", line).strip() for line in str(error).splitlines()))
-    first = next((line for line in lines if not line.startswith(_HEADLINE)), "")
+    first = read_keras_error(error).cause
     return f"raises {type(error).__name__}{': ' if first else ''}{_shown(first.rstrip('.'))}{place}"
 
 

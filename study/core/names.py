@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Sequence
 
 # Bytes in UTF-8. A file name has at most 255, and ours add a digest, a number or an ending.
 LONGEST = 200
@@ -70,6 +71,19 @@ def typed_command(name: str, *targets: str) -> str:
     """
     ended = ["--"] if any(target.startswith("-") for target in targets) else []
     return shlex.join(["study", name, *ended, *targets])
+
+
+def one_trial_command(words: Sequence[str], number: int) -> str:
+    """Return the command that trains one trial of a study alone, with each word quoted where a shell needs it.
+
+    Args:
+        words: The words after `study run` that make the study.
+        number: The trial's number.
+
+    >>> one_trial_command(["optimizer=sgd", "model.hidden=[8,8]"], 3)
+    "study run optimizer=sgd 'model.hidden=[8,8]' only_trial=3"
+    """
+    return shlex.join(["study", "run", *words, f"only_trial={number}"])
 
 
 def typed_override(key: str, text: str) -> str:

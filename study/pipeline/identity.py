@@ -45,7 +45,7 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     """Find the study with these settings and contents, or name a new one beside those with other contents.
 
     With `accept_changes`, the latest study of these settings goes on with the new contents. So does a study without
-    any result.
+    any result, and with `only_trial` any study, which is only read.
 
     Args:
         config: The study's config.
@@ -74,6 +74,9 @@ def identify(config: StudyConfig, dataset: Dataset, model: Any) -> IdentifiedStu
     changes = _listed(contents.changes_from(earlier.contents[-1]))
     if config.study_name is not None and namesake is None:
         return IdentifiedStudy(config=config, messages=(f"changed since {earlier.name}: {changes}.",))
+    if config.only_trial is not None:  # such as after the repair of a model
+        lines = (f"changed since {earlier.name}: {changes}. Its trial is trained with what is there now.",)
+        return IdentifiedStudy(config=went_on, messages=lines)
     if config.accept_changes:
         lines = (f"{earlier.name} goes on with changes that you accepted: {changes}.",)
         return IdentifiedStudy(config=went_on, messages=lines)

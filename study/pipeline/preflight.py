@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,8 @@ def read_again(config: StudyConfig) -> StudyConfig:
         StudyError: The backend of this process, which trains, shows a fault.
     """
     known = [fault.key for fault in unknown_keys(config.raw, helpers=())]  # the other process refused the others
-    return load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+    read = load_config(config.raw, folder=config.folder, labels=config.labels, helpers=known)
+    return replace(read, typed_words=config.typed_words)
 
 
 def check_workload(config: StudyConfig) -> None:

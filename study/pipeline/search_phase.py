@@ -32,7 +32,7 @@ def search(context: StudyContext, *, meanwhile: Callable[[], bool] = lambda: Fal
     SearchLoop(context).run(meanwhile)
     errors = context.search.errors
     if len(errors) >= max(context.config.n_trials, context.search.n_spent):  # a lower number than before may be typed
-        raise all_failed(errors)
+        raise all_failed(errors, context.config)
     _refuse_all_pruned(context)
     return context.search.best()
 
@@ -49,7 +49,7 @@ class SearchLoop:
     def __init__(self, context: StudyContext) -> None:
         self._context = context
         self._started = time.monotonic()
-        self._failures = Failures(context.config.max_failed_trials)
+        self._failures = Failures(context.config)
         self._proposed: list[Trial] = []  # not trained yet
         self._untold: Scored = []  # trained and recorded, but not reported to the search yet
         self._refills = not context.config.deterministic

@@ -9,7 +9,7 @@ from study.config.schema import Objective
 from study.core.trainer_interface import EpochReport, Kind, Together, Trial, TrialResult, nothing
 from study.pipeline.context import StudyContext
 from study.pipeline.live_view import Ended
-from study.search.failed_trials import explained
+from study.search.failed_trials import explained, failure_messages
 
 More = Callable[[int, Sequence[TrialResult]], Sequence[Trial]]
 # Results of trials, each with its objective.
@@ -98,6 +98,10 @@ def show_ended(context: StudyContext, kind: Kind, ended: Scored) -> None:
         ],
         best=context.search.best(),
     )
+    failed = [result for result, _ in ended if result.state == "failed"]
+    title = "trial" if kind == "trial" else f"confirmation ({kind})"
+    for message in failure_messages(failed, context.config, title=title):
+        context.view.message(message)
 
 
 def score(result: TrialResult, objective: Objective) -> float:

@@ -275,9 +275,9 @@ class Search:
 
     @property
     @repeated
-    def errors(self) -> list[str]:
-        """Last line of the error of each failed trial."""
-        return [str(trial.user_attrs.get(ERROR, "(unknown)")) for trial in self._known().failed.values()]
+    def errors(self) -> dict[int, str]:
+        """Last line of the error of each failed trial, by number."""
+        return {n: str(trial.user_attrs.get(ERROR, "(unknown)")) for n, trial in self._known().failed.items()}
 
     @repeated
     def best(self) -> BestTrial | None:

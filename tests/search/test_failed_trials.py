@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from study.core.trainer_interface import Trial, TrialResult
 from study.search.ask_tell import open_search
-from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, last_line
+from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, failure_messages, last_line
 from tests.nvidia_fakes import forget_driver, write_smi
 
 TRACEBACK = """Traceback (most recent call last):
@@ -28,6 +30,7 @@ def result(number, *, error=None):
             "Traceback (most recent call last):\n  F\nE: in call().\n\n\x1b[1mbroke\x1b[0m\n\nArguments: x",
             "E: in call(). broke",
         ),
+        (f"{TRACEBACK}\nIn short: RuntimeError: it broke; in layer a (A)\n", "RuntimeError: it broke; in layer a (A)"),
         ("", "(no message)"),
         (None, "(no message)"),
     ],
@@ -36,8 +39,8 @@ def test_the_line_that_names_the_error(error, line):
     assert last_line(error) == line
 
 
-def test_the_study_stops_when_so_many_fail_one_after_the_other():
-    failures = Failures(3)
+def test_the_study_stops_when_so_many_fail_one_after_the_other(compose):
+    failures = Failures(compose("max_failed_trials=3"))
     failures.note([result(0, error="A: 1"), result(1, error="A: 1"), result(2)])
     failures.note([result(3, error="A: 1"), result(4, error="B: 2")])
     with pytest.raises(FailedTrialsError) as caught:
@@ -47,16 +50,46 @@ def test_the_study_stops_when_so_many_fail_one_after_the_other():
     assert "\n  A: 1\n" in told
     assert "--retry-failed" in told
     assert "max_failed_trials=null" in told
+    assert "set only_trial=3 in this config" in told  # the first of the row
     assert caught.value.exit_status == 1
 
 
-def test_equal_errors_are_reported_once():
-    assert "all 2 trials have failed, with the same error:\n  A: 1\n" in str(all_failed(["A: 1", "A: 1"]))
-    assert "its only trial has failed, with this error:\n  A: 1\n" in str(all_failed(["A: 1"]))
+def test_equal_errors_are_reported_once(compose):
+    config = replace(compose(), typed_words=("optimizer=sgd", "model.hidden=[8,8]"))
+    told = str(all_failed({1: "A: 1", 2: "A: 1"}, config))
+    assert "all 2 trials have failed, with the same error:\n  A: 1\n" in told
+    assert ": study run optimizer=sgd 'model.hidden=[8,8]' only_trial=1\n" in told
+    assert "its only trial has failed, with this error:\n  A: 1\n" in str(all_failed({0: "A: 1"}, config))
 
 
-def test_no_limit_stops_nothing():
-    Failures(None).note([result(n, error="A: 1") for n in range(100)])
+def test_failed_trials_are_told_once_for_each_error_with_point_seeds_and_command(compose):
+    trials = [
+        Trial(
+            number=n, hyperparameters={"learning_rate": 0.123456789, "nesterov": True}, run_seed=70 + n, order_seed=5
+        )
+        for n in range(3)
+    ]
+    short = "KeyError: gain; in layer widening (Widening)"
+    failed = [
+        TrialResult(trial=trial, state="failed", history={}, summary={}, error=error)
+        for trial, error in zip(trials, [f"{TRACEBACK}\nIn short: {short}\n", TRACEBACK, TRACEBACK], strict=True)
+    ]
+    config = replace(compose(), typed_words=("optimizer=sgd",))
+    first, second = failure_messages(failed, config, title="trial")
+    assert first.splitlines() == [
+        f"trial 0: {short}",
+        "  learning_rate=0.123457, nesterov=true, run_seed=70, order_seed=5",
+        "  To train it alone, with all stores left as they are: study run optimizer=sgd only_trial=0",
+    ]
+    assert second.startswith("trial 1, and 1 more with the same error: RuntimeError: it broke\n")
+    assert "run_seed=71" in second
+    (confirmed,) = failure_messages(failed[:1], config, title="confirmation (best)")
+    assert confirmed.startswith("confirmation (best) 0: KeyError")
+    assert "only_trial" not in confirmed
+
+
+def test_no_limit_stops_nothing(compose):
+    Failures(compose("max_failed_trials=null")).note([result(n, error="A: 1") for n in range(100)])
 
 
 @pytest.mark.parametrize(
@@ -119,14 +152,14 @@ def _end(search, *, failing):
 def test_failed_trials_alone_are_trained_again_under_their_numbers_and_at_their_points(compose):
     with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
         first = _end(search, failing={1, 4})
-        assert search.errors == ["A: 1"] * 2
+        assert search.errors == {1: "A: 1", 4: "A: 1"}
     with open_search(compose("budget.n_trials=6", "sampler=tpe")) as search:
         assert search.ask(6) == []
     with open_search(compose("budget.n_trials=6", "sampler=tpe", "retry_failed=true")) as search:
         # One fails again; it is not tried a third time.
         assert _end(search, failing={4}) == [first[1], first[4]]
         assert search.n_spent == 6
-        assert search.errors == ["A: 1"]
+        assert search.errors == {4: "A: 1"}
 
 
 def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose):
@@ -136,7 +169,7 @@ def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose):
         assert [trial.number for trial in search.ask(1)] == [1]
     with open_search(compose("budget.n_trials=3")) as search:
         assert _end(search, failing=set()) == [first[1]]
-        assert (search.n_spent, search.errors) == (3, [])
+        assert (search.n_spent, search.errors) == (3, {})
 
 
 def test_retrying_does_not_make_a_study_another_one(compose):

@@ -56,6 +56,7 @@ _NOT_TELLING = (
     "max_failed_trials",
     "shutdown_grace_s",
     "retry_failed",
+    "only_trial",
     "accept_changes",
     "settings",
 )

@@ -11,6 +11,9 @@ from hydra.core.config_store import ConfigStore
 
 from study.reproduction.exported_file import GROUPS, Exported, read_exported
 
+# The groups whose option may be a file.
+FILE_GROUPS = ("best", "enqueue")
+
 
 def translate(words: Sequence[str]) -> list[str]:
     """Make options of Hydra's groups `best` and `enqueue` from the files that a command line names, and choose them.
@@ -32,7 +35,7 @@ def translate(words: Sequence[str]) -> list[str]:
     translated = []
     for word in words:
         group, _, value = word.partition("=")
-        if group in ("best", "enqueue") and value not in ("", "null"):
+        if group in FILE_GROUPS and value not in ("", "null"):
             exported = read_exported(Path(value.strip("'\"")).expanduser())
             node, package = (
                 (_configuration(exported, without=chosen), "_global_")
@@ -40,7 +43,9 @@ def translate(words: Sequence[str]) -> list[str]:
                 else (exported.arguments, group)
             )
             name = re.sub(r"[^\w-]", "_", exported.path.stem)
-            ConfigStore.instance().store(group=group, name=name, node=node, package=package)
+            # Messages name the file, which Hydra keeps as the provider of the option.
+            provider = str(exported.path)
+            ConfigStore.instance().store(group=group, name=name, node=node, package=package, provider=provider)
             word = f"{group}={name}"
         translated.append(word)
     return translated

@@ -24,6 +24,7 @@ from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
 from study.cli.launch.hydra_messages import plugin_faults
+from study.cli.launch.one_trial import refuse_sweep, typed_words
 from study.cli.launch.own_conf import texts_of, with_files
 from study.cli.launch.own_defaults import keys_of_defaults, used_defaults
 from study.cli.launch.setting_names import setting_faults
@@ -138,6 +139,7 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     sweeps = command_line.multirun or HydraConfig.get().mode == RunMode.MULTIRUN  # a file can make a sweep too
     if sweeps and (faults := plugin_faults(HydraConfig.get())):
         raise ConfigError(faults)
+    refuse_sweep(jobs, sweeps=sweeps)
     studies = _check(jobs)
     # Other launchers copy their arguments to each of their processes, and those have checked no job.
     checked = tuple(zip(jobs, studies, strict=True)) if jobs and _runs_here() else ()
@@ -146,6 +148,8 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
     with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
         _application(differing_keys(jobs), checked, chosen)()
+    if any(study.config.only_trial is not None for study in studies):
+        return 0  # it has stored nothing that could be shown
     from study.cli.actions.overview import show_studies
     from study.search.stored_searches import list_searches
 
@@ -316,11 +320,12 @@ def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy
     for known, study in checked:
         if (known.overrides, known.raw) == (job.overrides, job.raw):
             check_stores(study.config)
-            return dataclasses.replace(study, config=dataclasses.replace(study.config, labels=job.labels))
+            config = dataclasses.replace(study.config, labels=job.labels, typed_words=typed_words(job))
+            return dataclasses.replace(study, config=config)
     folder, helpers = Path(get_original_cwd()), job.helpers
     choice = chosen.get(job.overrides) or choose_trainers([job.raw], folder=folder, helpers=helpers).choices[0]
     config = load_config(job.raw, folder=folder, labels=job.labels, helpers=helpers, choice=choice)
-    return CheckedStudy(config=config)
+    return CheckedStudy(config=dataclasses.replace(config, typed_words=typed_words(job)))
 
 
 def _runs_here() -> bool:

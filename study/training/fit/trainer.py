@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import traceback
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from time import perf_counter
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from study.config.instantiate import Section
 from study.config.schema import StudyConfig
+from study.core.failure_text import failure_text
 from study.core.trainer_interface import OnEpoch, State, Trial, TrialResult
 from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism, temporary_gradients
@@ -142,7 +142,7 @@ class FitTrainer:
         except Exception as error:
             if error is watcher.caller_error:
                 raise
-            text = traceback.format_exc()
+            text = failure_text(error)
             counts = {"n_steps": float(watcher.step), "n_examples": float(watcher.n_examples)}
             return TrialResult(
                 trial=trial,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from time import perf_counter
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.failure_text import failure_text
 from study.core.search_space import Value
 from study.core.seeds import epoch_dropout, epoch_order
 from study.core.trainer_interface import EpochReport, OnEpoch, Trial, TrialResult
@@ -170,7 +170,7 @@ class NumpyTrainer:
         except Exception as error:
             if error is progress.caller_error:
                 raise
-            text, costs = traceback.format_exc(), progress.costs
+            text, costs = failure_text(error), progress.costs
             counts = {name: costs[name] for name in ("n_steps", "n_examples")}
             return TrialResult(trial=trial, state="failed", history=progress.history, summary=counts, error=text)
 

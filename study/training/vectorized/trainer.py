@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from study.config.instantiate import Section
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.failure_text import failure_text
 from study.core.trainer_interface import UNWATCHED, OnEpoch, Together, Trial, TrialResult
 from study.datasets import Dataset
 from study.training.backend import select_backend, set_determinism
@@ -215,8 +215,8 @@ class VectorizedTrainer:
                 due[:0] = scheduler.lanes
             except CallerError as error:
                 raise error.__cause__ or error from None
-            except Exception:
-                results += self._failures(scheduler.lanes, traceback.format_exc())
+            except Exception as error:
+                results += self._failures(scheduler.lanes, failure_text(error))
             results += scheduler.results
         return results
 

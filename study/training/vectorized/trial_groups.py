@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 
 from study.core.errors import StudyError
+from study.core.failure_text import failure_text
 from study.core.trainer_interface import Trial, TrialResult
 from study.training.vectorized.lane import Lane
 from study.training.vectorized.structure import VectorizedStructure
@@ -40,8 +40,8 @@ class TrialGroups:
                 lane, structure = self._prepare(trial)
             except StudyError:
                 raise
-            except Exception:
-                self._failures.append(failed(trial, traceback.format_exc()))
+            except Exception as error:
+                self._failures.append(failed(trial, failure_text(error)))
             else:
                 self._groups.setdefault((structure, trial.test), []).append(lane)
 
