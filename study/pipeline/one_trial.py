@@ -17,7 +17,7 @@ from study.pipeline.live_view import View
 from study.pipeline.start import announce_cautions
 from study.pipeline.stream_use import settle_streams
 from study.pipeline.train_batch import score
-from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
+from study.pipeline.workload import build_model, build_trainer, check_task, files_apart, load_dataset
 from study.search.failed_trials import explained, last_line, point_text
 from study.search.one_trial import OneTrial, find_one_trial
 from study.search.storage.interface import wait_for_storage
@@ -70,12 +70,13 @@ def try_one_trial(config: StudyConfig, view: View, *, dataset: Dataset | None = 
     check_task(config, loaded)
     config, dataset = settle_streams(_without_checkpoints(identified.config), loaded)
     found = wait_for_storage(config.stores, lambda: find_one_trial(config, number))
-    trainer = build_trainer(config, dataset)
     view.message(_opening(config, found))
     for told in filter(None, (device_message(config), *dataset.remarks, *identified.messages)):
         view.message(told)
     announce_cautions(config, view)
-    (result,) = trainer.train([found.trial], lambda _, report: _show_epoch(config, view, report))
+    with files_apart(config) as apart:
+        trainer = build_trainer(apart, dataset)
+        (result,) = trainer.train([found.trial], lambda _, report: _show_epoch(config, view, report))
     result = explained(result, config)
     for told in result.messages:
         view.message(told)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,8 +35,8 @@ _OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "los
 
 _UNSAFE = (
     "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras "
-    "runs no code of a file, since anybody can have written it. Save the model with layers of registered classes instead. "
-    "Only for a file of your own: let {build} call keras.saving.load_model with safe_mode=False."
+    "runs no code of a file, since anybody can have written it. Save the model with layers of registered classes "
+    "instead. Only for a file of your own: let {build} call keras.saving.load_model with safe_mode=False."
 )
 
 
@@ -147,6 +150,17 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
         weighted = with_class_weights(config.task, dataset)
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
     return trainer
+
+
+@contextlib.contextmanager
+def files_apart(config: StudyConfig) -> Iterator[StudyConfig]:
+    """Yield a study's config whose trainings write their files, such as those of callbacks, into a temporary folder.
+
+    Args:
+        config: The study's config.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield replace(config, stores=replace(config.stores, artifacts=Path(folder) / "artifacts"))
 
 
 @contextlib.contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
 from study.pipeline.identity import contents_of
 from study.pipeline.stream_use import has_foreign_order
-from study.pipeline.workload import build_model, build_trainer, load_dataset
+from study.pipeline.workload import build_model, build_trainer, files_apart, load_dataset
 from study.training.backend import loaded_backend, select_backend
 from study.training.devices import asked_device, computes_in_numpy, select_device, try_select_device
 from study.training.environment import environment
@@ -152,9 +151,8 @@ def retrain_here(request: RetrainRequest) -> Retrained:
         def on_epoch(_: Trial, report: EpochReport) -> bool:
             return request.stop_after is None or report.epoch + 1 < request.stop_after
 
-        with tempfile.TemporaryDirectory() as folder:  # for the files of callbacks
-            stores = replace(config.stores, artifacts=Path(folder) / "artifacts")
-            trainer = build_trainer(replace(config, stores=stores), dataset)
+        with files_apart(config) as apart:
+            trainer = build_trainer(apart, dataset)
             for start in range(0, len(request.trials), trainer.capacity):
                 results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
     return Retrained(differences=tuple(differences), device=now.get("device", "unknown"), results=tuple(results))
