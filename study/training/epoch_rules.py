@@ -19,7 +19,7 @@ from study.core.errors import StudyError
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What follows from an epoch of a training.
+    """The consequences of an epoch of a training.
 
     Attributes:
         keeps: The weights after this epoch are those to keep, as long as no later epoch replaces them.

@@ -22,7 +22,7 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("run_examples.py")
 EXTENDING, PYTHON = ROOT / "docs" / "extending.md", ROOT / "docs" / "python.md"
-PAGES = (EXTENDING, PYTHON, ROOT / "docs" / "own_data.md", ROOT / "docs" / "own_data_files.md")
+PAGES = (EXTENDING, PYTHON, *(ROOT / "docs" / f"own_{name}.md" for name in ("data", "data_files", "training")))
 
 
 def examples(page):

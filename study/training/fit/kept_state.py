@@ -1,4 +1,4 @@
-"""What the rules of a study do to the model in training: keep the weights of an epoch, and lower the rate."""
+"""The effect of the rules of a study on a model in training: keep the weights of an epoch, and lower the rate."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class KeptState:
         watcher: The watcher of the training, with its rules.
 
     Attributes:
-        arrays: The values of the model's and the optimizer's variables after that epoch; empty: there is none yet, or
-            the last epoch is kept anyway.
+        arrays: The values of the model's and the optimizer's variables after that epoch; empty before the first
+            epoch, and if the last epoch is kept anyway.
     """
 
     def __init__(self, model: Any, watcher: Watcher) -> None:
