@@ -94,6 +94,14 @@ class FitProgram:
         self._plain = self._plain_attributes()
         return self._model
 
+    def holds(self, name: str) -> bool:
+        """Return whether a number of the prepared trial's optimizer is a variable of its step, not a constant.
+
+        Args:
+            name: The optimizer's attribute, such as `weight_decay`.
+        """
+        return self._structures[-1].holds(name)
+
     def settle(self) -> bool:
         """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 
