@@ -145,13 +145,15 @@ class _Collected:
     def _check_inner_imports(self, node: ast.stmt) -> None:
         """Refuse a definition that imports code of this project or of the user's when it is called."""
         for each in ast.walk(node):
-            if isinstance(each, ast.Import | ast.ImportFrom):
-                is_plain = isinstance(each, ast.Import)
-                sources = [alias.name for alias in each.names] if is_plain else ["." * each.level + (each.module or "")]
-                for source in sources:
-                    if source.startswith(".") or not is_library(source):
-                        raise NotInlinableError(f"it imports {source}")
-                    self.libraries.add(source.partition(".")[0])
+            sources: list[str] = []
+            if isinstance(each, ast.Import):
+                sources = [alias.name for alias in each.names]
+            elif isinstance(each, ast.ImportFrom):
+                sources = ["." * each.level + (each.module or "")]
+            for source in sources:
+                if source.startswith(".") or not is_library(source):
+                    raise NotInlinableError(f"it imports {source}")
+                self.libraries.add(source.partition(".")[0])
 
     def _own(self, name: str, owner: str) -> None:
         if self.owners.setdefault(name, owner) != owner:
@@ -263,4 +265,3 @@ def _without_remarks(text: str) -> list[str]:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column].rstrip()
     return lines
-

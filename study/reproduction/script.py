@@ -29,6 +29,7 @@ from study.reproduction.reproduce import (
 from study.reproduction.retrain import LoadedAgain, RetrainRequest, can_load_here, in_fresh_process, load_again
 from study.reproduction.script_limits import check_config, check_data
 from study.reproduction.script_text import ScriptFacts, script_text
+from study.reproduction.written_python import NotWritableError
 
 _VECTORIZED = "study.training.vectorized."
 
@@ -134,7 +135,14 @@ def make_script_here(asked: ScriptRequest) -> Script:
     arrays = {place: np.asarray(array) for place, array in _places(dataset, facts.splits)}
     arrays |= {f"recorded.{name}": np.asarray(values, dtype=np.float64) for name, values in asked.recorded.items()}
     remarks = tuple(f"{difference}." for difference in again.differences if difference.subject in facts.versions)
-    return Script(text=script_text(facts), arrays=arrays, remarks=remarks)
+    try:
+        text = script_text(facts)
+    except NotWritableError as error:
+        advice = "Name another run, or leave --script out: `study reproduce` trains it again."
+        raise StudyError(
+            f"--script: expected a run that Python text can describe, and it has {error}. {advice}"
+        ) from error
+    return Script(text=text, arrays=arrays, remarks=remarks)
 
 
 def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> ScriptFacts:
@@ -183,8 +191,8 @@ def _check_unchanged(target: RecordedRun) -> None:
         key, value = next(iter(changes.items()))
         recorded = recorded_value(target.raw, key, arguments=target.hyperparameters)
         raise StudyError(
-            f"--script: {key}={text_of(value)}: expected the file as it was exported, with {recorded}. Undo the change "
-            f"in the file, or name the run by its id: {target.run.run_id}."
+            f"--script: {key}={text_of(value)}: expected the file as it was exported, with {recorded}. Undo the "
+            f"change in the file, or name the run by its id: {target.run.run_id}."
         )
 
 

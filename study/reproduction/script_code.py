@@ -66,6 +66,8 @@ def collect_code(targets: Mapping[str, str]) -> ScriptCode:
     taken = {**_IMPORTED, **dict.fromkeys(_OWN, _SCRIPT)}
     copied, own_modules, libraries = [], [], set()
     for target, key in targets.items():
+        if not all(part.isidentifier() for part in target.split(".")):
+            raise refuse_part(key, target, "this is no name of Python")
         module, _, name = target.rpartition(".")
         names[target] = name
         if is_library(target):

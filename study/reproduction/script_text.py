@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ class ScriptFacts:
     reasons: tuple[str, ...]
     holds_numbers: bool
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of steps of one pass over the training split."""
+        return -(-len(self.dataset.train) // int(self.config.trainer.section["batch_size"]))
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps of the whole training, also where the run was stopped earlier."""
+        return self.config.budget.total_steps(self.steps_per_epoch)
+
 
 def script_text(facts: ScriptFacts) -> str:
     """Return the text of the script.
@@ -76,47 +87,60 @@ def script_text(facts: ScriptFacts) -> str:
     Raises:
         StudyError: The code of the model, the optimizer, the loss or a metric cannot be written into a script.
     """
-    config, train = facts.config, facts.dataset.train
-    trainer, batch_size = config.trainer.section, int(config.trainer.section["batch_size"])
-    steps_per_epoch = -(-len(train) // batch_size)
-    n_steps = config.budget.total_steps(steps_per_epoch)
-    optimizer = _optimizer_arguments(facts, n_steps)
+    config = facts.config
+    optimizer = _optimizer_arguments(facts)
     code = collect_code(dict(_targets(facts, optimizer)))
     early, late = _imports(code)
-    evaluated = config.task.train_metrics == "evaluated"
-    is_cut = 0 < n_steps < facts.n_epochs * steps_per_epoch
     return fill_text_template(
         _TEMPLATE,
         header=_header(facts, code),
         imports=early,
         late_imports=late,
-        backend=written_value(config.backend),
-        is_jax=config.backend == "jax",
-        floatx=written_value(_FLOATX[trainer["precision"]]),
-        policy=written_value(_POLICY[trainer["precision"]]),
-        run_seed=facts.trial.run_seed,
-        order_seed=facts.trial.order_seed,
-        n_epochs=facts.n_epochs,
-        steps_per_epoch=steps_per_epoch,
-        n_steps=n_steps if is_cut else 0,
-        batch_size=batch_size,
-        eval_batch_size=int(trainer["eval_batch_size"]),
-        tolerance=written_value(facts.tolerance),
-        versions=written_value(dict(facts.versions)),
-        splits=[(name.upper(), _tree(facts.dataset, name)) for name in facts.splits],
-        first_array=_first_array(facts.dataset),
-        is_flat=len(leaves(train.parts)) == len(train.parts),
         code=code.text,
         copied_from=", ".join(code.copied),
         model=_model(facts, code),
         optimizer=_optimizer(config.optimizer.target, optimizer, code),
-        decay=_held_decay(facts, n_steps),
+        decay=_held_decay(facts),
         compile_arguments=list(_compile_arguments(config, code)),
-        shuffle=config.task.shuffle,
         use_ema=bool(optimizer.get("use_ema")),
-        n_evaluated=_n_evaluated() if evaluated else 0,
-        has_test="test" in facts.splits,
+        n_evaluated=_n_evaluated() if config.task.train_metrics == "evaluated" else 0,
+        **_constants(facts),
+        **_data(facts),
     )
+
+
+def _constants(facts: ScriptFacts) -> dict[str, Any]:
+    """Return the numbers and settings of the training, by their names in the template."""
+    config, trainer = facts.config, facts.config.trainer.section
+    is_cut = facts.n_steps < facts.n_epochs * facts.steps_per_epoch
+    return {
+        "backend": written_value(config.backend),
+        "is_jax": config.backend == "jax",
+        "floatx": written_value(_FLOATX[trainer["precision"]]),
+        "policy": written_value(_POLICY[trainer["precision"]]),
+        "run_seed": facts.trial.run_seed,
+        "order_seed": facts.trial.order_seed,
+        "n_epochs": facts.n_epochs,
+        "steps_per_epoch": facts.steps_per_epoch,
+        "n_steps": facts.n_steps if is_cut else 0,
+        "batch_size": int(trainer["batch_size"]),
+        "eval_batch_size": int(trainer["eval_batch_size"]),
+        "tolerance": written_value(facts.tolerance),
+        "versions": written_value(dict(facts.versions)),
+        "shuffle": config.task.shuffle,
+    }
+
+
+def _data(facts: ScriptFacts) -> dict[str, Any]:
+    """Return the splits as Python text, by their names in the template."""
+    train = facts.dataset.train
+    place, _ = named_leaves(train.x, "train.x")[0]
+    return {
+        "splits": [(name.upper(), _tree(facts.dataset, name)) for name in facts.splits],
+        "first_array": "TRAIN[0]" if place == "train.x" else f"DATA[{written_value(place)}]",
+        "is_flat": len(leaves(train.parts)) == len(train.parts),
+        "has_test": "test" in facts.splits,
+    }
 
 
 def _targets(facts: ScriptFacts, optimizer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -142,27 +166,27 @@ def _header(facts: ScriptFacts, code: ScriptCode) -> list[str]:
     data = facts.file_name.removesuffix(".py") + ".npz"
     needs = [f"{name} {number}" for name, number in facts.versions.items()] + list(code.libraries)
     lines = [
-        f"Train {in_one_line(facts.title)} again, with Keras alone.",
+        f"Train {facts.title} again, with Keras alone.",
         "",
-        f"  python {in_one_line(facts.file_name)}",
+        f"  python {shlex.quote(facts.file_name)}",
         "",
         "prints the loss and the metrics of each epoch, and compares them with the recorded ones. Status 0: they are",
         "the same; 1: they are not.",
         "",
-        f"Beside this file: {in_one_line(data)}, with the data and the recorded numbers.",
+        f"Beside this file: {data}, with the data and the recorded numbers.",
         f"Needed: {', '.join(needs)}.",
     ]
     if code.own_modules:
         lines.append(f"Needed too, so that Python can import them: {', '.join(code.own_modules)}.")
     lines += [
-        f"Recorded on {facts.recorded_on} on {in_one_line(facts.device)}; written by `study export --script` on "
+        f"Recorded on {facts.recorded_on} on {facts.device}; written by `study export --script` on "
         f"{facts.exported_on}.",
-        f"Data: {in_one_line(facts.dataset.name)}, digest {facts.dataset.digest}.",
+        f"Data: {facts.dataset.name}, digest {facts.dataset.digest}.",
     ]
     if facts.reasons:
         lines += ["", f"Not bit for bit, but within {facts.tolerance:g} (relative):", *facts.reasons]
         lines[-1] += "."
-    return lines
+    return [line and line[: len(line) - len(line.lstrip())] + in_one_line(line.strip()) for line in lines]
 
 
 def _imports(code: ScriptCode) -> tuple[list[str], list[str]]:
@@ -182,11 +206,6 @@ def _tree(dataset: Dataset, name: str) -> str:
     parts = dataset.splits[name].parts
     places = [place for part, tree in zip(PARTS, parts, strict=False) for place, _ in named_leaves(tree, part)]
     return written_tree(parts, [f"{name}.{place}" for place in places], of="DATA")
-
-
-def _first_array(dataset: Dataset) -> str:
-    place, _ = named_leaves(dataset.train.x, "train.x")[0]
-    return f'DATA["{place}"]' if place != "train.x" else "TRAIN[0]"
 
 
 def _model(facts: ScriptFacts, code: ScriptCode) -> str:
@@ -216,17 +235,17 @@ class _Rate:
         return section["_target_"] in _DIRECT and is_plain
 
 
-def _optimizer_arguments(facts: ScriptFacts, n_steps: int) -> dict[str, Any]:
+def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
     """Return the optimizer's arguments, as the trainers build it."""
     from study.training.build_optimizer import coerce, filled_in  # imports Keras
 
     target, schedule = facts.config.optimizer.target, facts.config.schedule.section
     arguments = coerce(target, facts.trial.hyperparameters)
     if "n_steps" in parameters(target):
-        arguments.setdefault("n_steps", n_steps)
+        arguments.setdefault("n_steps", facts.n_steps)
     if schedule.get("_target_") is not None:
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
-        section = {key: filled_in(value, n_steps) for key, value in schedule.items()}
+        section = {key: filled_in(value, facts.n_steps) for key, value in schedule.items()}
         arguments["learning_rate"] = _Rate(rate=rate, schedule=section)
     return arguments
 
@@ -247,7 +266,7 @@ def _written_rate(rate: _Rate, code: ScriptCode) -> str:
     return written_call(code.names[_SCALED], {"rate": written_value(rate.rate), "factor": factor}, indent=8)
 
 
-def _held_decay(facts: ScriptFacts, n_steps: int) -> str:
+def _held_decay(facts: ScriptFacts) -> str:
     """Return the weight decay as Python text if the study's program had it in a variable; empty if not."""
     config, dataset, trainer = facts.config, facts.dataset, facts.config.trainer.section
     how = trainer.get("jit_compile", "auto")
@@ -258,7 +277,7 @@ def _held_decay(facts: ScriptFacts, n_steps: int) -> str:
     from study.training.model_setup import fresh_model
 
     build = partial(fresh_model, config, dataset, precision=str(trainer["precision"]))
-    program = FitProgram(config, dataset, build_model=build, n_steps=n_steps, jit_compile=how)
+    program = FitProgram(config, dataset, build_model=build, n_steps=facts.n_steps, jit_compile=how)
     model = program.prepare(facts.trial)
     given = facts.trial.hyperparameters.get(_DECAY, parameters(config.optimizer.target)[_DECAY].default)
     return written_value(given) if model is not None and program.holds(_DECAY) else ""

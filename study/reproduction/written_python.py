@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import keyword
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 # Longest line of a call; a longer call has a line for each argument.
 _LONGEST = 100
+
+
+class NotWritableError(Exception):
+    """A value or a name has no form in Python text. The message says which one."""
 
 
 def written_value(value: Any) -> str:
@@ -17,7 +22,7 @@ def written_value(value: Any) -> str:
         value: A number, a text, a truth value, None, or mappings, lists and tuples of them.
 
     Raises:
-        TypeError: The value is of another type.
+        NotWritableError: The value is of another type.
     """
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{written_value(key)}: {written_value(each)}" for key, each in value.items()) + "}"
@@ -31,7 +36,7 @@ def written_value(value: Any) -> str:
         return _quoted(value)
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
-    raise TypeError(f"{type(value).__name__} is not a value of a config")
+    raise NotWritableError(f"a value of the type {type(value).__name__}")
 
 
 def written_call(function: str, arguments: Mapping[str, str], *, indent: int = 0) -> str:
@@ -41,7 +46,12 @@ def written_call(function: str, arguments: Mapping[str, str], *, indent: int = 0
         function: The function, as Python text.
         arguments: The arguments by name, as Python text.
         indent: Number of spaces before the line in which the call stands. Default 0.
+
+    Raises:
+        NotWritableError: An argument's name is not one that Python code can have.
     """
+    if wrong := [name for name in arguments if not name.isidentifier() or keyword.iskeyword(name)]:
+        raise NotWritableError(f"an argument {wrong[0]!r}")
     words = [f"{name}={value}" for name, value in arguments.items()]
     line = f"{function}({', '.join(words)})"
     if len(line) + indent <= _LONGEST and "\n" not in line:
@@ -59,14 +69,12 @@ def written_tree(tree: Any, places: Sequence[str], *, of: str) -> str:
         of: The mapping, as Python text.
 
     Raises:
-        TypeError: The tree has nodes of other types.
+        NotWritableError: The tree has nodes of other types.
     """
-    left = iter(places)
-    text = _written_node(tree, left, of)
-    return text
+    return _written_node(tree, iter(places), of)
 
 
-def _written_node(node: Any, places: Any, of: str) -> str:
+def _written_node(node: Any, places: Iterator[str], of: str) -> str:
     if type(node) is dict:  # trees visit a dict in the order of its sorted keys
         found = {key: _written_node(node[key], places, of) for key in sorted(node)}
         return "{" + ", ".join(f"{written_value(key)}: {text}" for key, text in found.items()) + "}"
@@ -74,7 +82,7 @@ def _written_node(node: Any, places: Any, of: str) -> str:
         texts = [_written_node(each, places, of) for each in node]
         return "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")"
     if isinstance(node, Mapping | list | tuple):
-        raise TypeError(f"a {type(node).__name__} among the arrays")
+        raise NotWritableError(f"a {type(node).__name__} among the arrays")
     return f"{of}[{written_value(next(places))}]"
 
 

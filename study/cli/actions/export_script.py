@@ -49,9 +49,7 @@ def export_script(
     if modules:
         sys.stderr.write(f"runs code that its config names: {', '.join(map(str, modules))}\n")
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        script = make_script(
-            target, folder=folder, file_name=path.name, exported_on=exported_on, allow=options.allow
-        )
+        script = make_script(target, folder=folder, file_name=path.name, exported_on=exported_on, allow=options.allow)
     _write(files, script, overwrite=options.overwrite)
     sys.stderr.writelines(f"{remark}\n" for remark in script.remarks)
     sys.stdout.write(f"{files[0]}: {target.title}\n{files[1]}: its data\n")
@@ -84,7 +82,9 @@ def _write(files: list[Path], script: Script, *, overwrite: bool) -> None:
         if not isinstance(error, OSError):
             raise
         advice = "Name a file in a folder that can be written to, on a disk with room."
-        raise StudyError(f"--output={path}: expected a file that can be written ({error.strerror}). {advice}") from error
+        raise StudyError(
+            f"--output={path}: expected a file that can be written ({error.strerror}). {advice}"
+        ) from error
 
 
 def _fill(file: IO[bytes], path: Path, script: Script) -> None:
