@@ -19,7 +19,7 @@ COMMANDS = {
     "run": "search, confirm and record one study, or many with -m",
     "list": "show experiments and studies, their progress and best results",
     "reproduce": "train a recorded run again: the same numbers, or likely causes of a difference",
-    "export": "write the best configuration as Hydra YAML, ready for `study run best=FILE`",
+    "export": "write the best configuration as Hydra YAML for `study run best=FILE`, or as a plain Keras script",
     "register": "put the best model of a study into MLflow's model registry, with its results",
     "compare": "write the page that says which optimizer is better, and by how much",
     "gallery": "make the pages of the published comparisons that were run",

@@ -1,4 +1,4 @@
-"""`study export`: the best configuration as Hydra YAML, with its origin in the header."""
+"""`study export`: the best configuration as Hydra YAML with its origin in the header, or as a plain Keras script."""
 
 from __future__ import annotations
 
@@ -24,24 +24,37 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="study export",
         description="Write the best configuration of a study as Hydra YAML: study run best=FILE trains it, "
-        "study run enqueue=FILE optimizer=NAME begins a search with it.",
+        "study run enqueue=FILE optimizer=NAME begins a search with it. Or, with --script, as a program without this "
+        "project.",
     )
     parser.add_argument("target", metavar="TARGET", help="EXPERIMENT/OPTIMIZER, EXPERIMENT/STUDY, or a run id")
-    parser.add_argument("-o", "--output", help="the file, - for standard output (default: EXPERIMENT-STUDY.yaml)")
+    default = "EXPERIMENT-STUDY.yaml, or .py with --script"
+    parser.add_argument("-o", "--output", help=f"the file, - for standard output (default: {default})")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    script = "write a plain Keras script that trains the run again, and its data as .npz beside it: python FILE"
+    parser.add_argument("--script", action="store_true", help=script)
+    allow = "with --script: a further package that the recorded config may call, as in study reproduce"
+    parser.add_argument("--allow", action="append", default=[], metavar="PACKAGE", help=allow)
     add_store_options(parser)
     options = parser.parse_args(arguments)
-    from study.reproduction.export import export
     from study.reproduction.recorded_run import find_recorded_run
 
     target = find_recorded_run(find_stores(options).tracking_uri, options.target, folder=Path.cwd())
     target = target.translated(folder=options.folder.resolve())
     sys.stderr.write(target.moved_text)
-    text = export(target, exported_on=datetime.datetime.now(tz=datetime.UTC).date())
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    name = in_file_name(f"{target.study.experiment}-{target.study.name}")
+    if options.script:
+        from study.cli.actions.export_script import export_script
+
+        return export_script(target, options, default=f"{name}.py", exported_on=today)
+    from study.reproduction.export import export
+
+    text = export(target, exported_on=today)
     if options.output == "-":
         sys.stdout.write(text)
         return 0
-    path = Path(options.output or in_file_name(f"{target.study.experiment}-{target.study.name}") + ".yaml")
+    path = Path(options.output or f"{name}.yaml")
     _write(path, text, overwrite=options.overwrite)
     sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run {typed_override('best', str(path))}\n")
     return 0

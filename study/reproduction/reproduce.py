@@ -130,9 +130,9 @@ def reproduce(
         StudyError: The config cannot be read, or training does not depend on a changed key.
     """
     run = target.run
-    recorded = _recorded(target)
+    recorded = recorded_history(target)
     stop = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
-    trials = [_trial_of(run)]
+    trials = [trial_of(run)]
     again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
     untrained = Reproduction(
         trained=False,
@@ -149,7 +149,7 @@ def reproduce(
     (result,) = again.results
     if tolerance is None:
         tolerance = _default_tolerance(again.differences)
-    comparisons = compare_histories({**recorded, **_tests(run)}, {**result.history, **_tests(result)})
+    comparisons = compare_histories({**recorded, **tested_metrics(run)}, {**result.history, **tested_metrics(result)})
     within = all(comparison.largest <= tolerance for comparison in comparisons)
     return dataclasses.replace(
         untrained,
@@ -199,6 +199,48 @@ def repeat(
     )
 
 
+def retrain_request(
+    target: RecordedRun,
+    trials: Sequence[Trial],
+    *,
+    folder: Path,
+    changes: Mapping[str, Any] | None = None,
+    force: bool = False,
+    allow: Sequence[str] = (),
+    stop_after: int | None = None,
+) -> RetrainRequest:
+    """Return the request that trains trials at a recorded run's point.
+
+    Args:
+        target: The run.
+        trials: The trials, without hyperparameters.
+        folder: The folder where relative paths start.
+        changes: New values of the config, by dotted key. None (the default): none.
+        force: Train even if the data or the versions of computing packages differ. Default False.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
+        stop_after: Number of epochs after which a pruned trial had been stopped. None (the default): train to the end.
+
+    Raises:
+        StudyError: Training does not depend on a changed key.
+    """
+    wanted = _wanted(target, changes)
+    raw = apply_changes(target.raw, wanted)
+    pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
+    point = apply_to_arguments(target.hyperparameters, wanted)
+    return RetrainRequest(
+        raw=raw,
+        folder=folder,
+        trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],
+        stop_after=stop_after,
+        tags=target.study.tags,
+        data_digests=target.data_digests,
+        # A new value of the model's or the data set's changes the architecture on purpose.
+        contents=None if any(key.startswith(_MAKES_MODEL) for key in wanted) else target.contents,
+        force=force,
+        allow=allow,
+    )
+
+
 def compare_histories(
     recorded: Mapping[str, Sequence[float]], again: Mapping[str, Sequence[float]]
 ) -> tuple[MetricComparison, ...]:
@@ -211,8 +253,15 @@ def compare_histories(
     return tuple(_compare_metric(metric, values, again.get(metric, ())) for metric, values in recorded.items())
 
 
-def _trial_of(run: RunRecord) -> Trial:
-    """Return a recorded run as a trial under its own seeds, without its hyperparameters."""
+def trial_of(run: RunRecord) -> Trial:
+    """Return a recorded run as a trial under its own seeds, without its hyperparameters.
+
+    Args:
+        run: The run.
+
+    Raises:
+        StoreError: A seed was removed or changed in the store.
+    """
     return Trial(
         number=run.number,
         hyperparameters={},
@@ -265,23 +314,11 @@ def _train(
     stop_after: int | None = None,
 ) -> tuple[Retrained, list[Difference]]:
     """Train trials at the target's point, with the changes, and return the changes too."""
-    recorded = target.hyperparameters
-    wanted = changes_between(target.raw, target.exported, arguments=recorded) | dict(changes or {})
-    raw = apply_changes(target.raw, wanted)
-    pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
-    point = apply_to_arguments(recorded, wanted)
-    request = RetrainRequest(
-        raw=raw,
-        folder=folder,
-        trials=[dataclasses.replace(trial, hyperparameters=point) for trial in trials],
-        stop_after=stop_after,
-        tags=target.study.tags,
-        data_digests=target.data_digests,
-        # A new value of the model's or the data set's changes the architecture on purpose.
-        contents=None if any(key.startswith(_MAKES_MODEL) for key in wanted) else target.contents,
-        force=force,
-        allow=allow,
+    request = retrain_request(
+        target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop_after
     )
+    recorded = target.hyperparameters
+    wanted = _wanted(target, changes)
     changed = [
         Difference(subject=key, recorded=recorded_value(target.raw, key, arguments=recorded), now=text_of(value))
         for key, value in wanted.items()
@@ -289,8 +326,20 @@ def _train(
     return retrain(request), [change for change in changed if change.recorded != change.now]
 
 
-def _recorded(target: RecordedRun) -> dict[str, list[float]]:
-    """Return the run's history: for each metric of the workload one value per epoch."""
+def _wanted(target: RecordedRun, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return new values by dotted key: those of an edited file, then those that the user typed."""
+    return changes_between(target.raw, target.exported, arguments=target.hyperparameters) | dict(changes or {})
+
+
+def recorded_history(target: RecordedRun) -> dict[str, list[float]]:
+    """Return a run's history: for each metric of the workload one value per epoch.
+
+    Args:
+        target: The run.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
     task = target.raw.get("dataset", {}).get("task", {})
     metrics, weighted = (task.get(key) or () for key in ("metrics", "weighted_metrics"))
     names = Task(loss=task.get("loss") or {}, metrics=metrics, weighted_metrics=weighted).metric_names
@@ -298,8 +347,12 @@ def _recorded(target: RecordedRun) -> dict[str, list[float]]:
     return {name: histories[name][1].tolist() for name in names if name in histories}
 
 
-def _tests(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
-    """Return the test metrics of a confirmation, recorded or trained now."""
+def tested_metrics(ended: RunRecord | TrialResult) -> dict[str, tuple[float]]:
+    """Return the test metrics of a confirmation, recorded or trained now: by metric one value.
+
+    Args:
+        ended: The run, or the result.
+    """
     values = ended.metrics if isinstance(ended, RunRecord) else ended.summary
     return {name: (value,) for name, value in sorted(values.items()) if name.startswith("test_")}
 

@@ -14,6 +14,7 @@ from study.core.errors import ConfigError, StudyError
 from study.core.packages import COMPUTING, PROJECT
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.core.trainer_interface import EpochReport, Trial, TrialResult
+from study.datasets import Dataset
 from study.pipeline.identity import contents_of
 from study.pipeline.stream_use import has_foreign_order
 from study.pipeline.workload import build_model, build_trainer, files_apart, load_dataset
@@ -94,6 +95,23 @@ class Retrained:
     results: tuple[TrialResult, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoadedAgain:
+    """The workload of recorded trials, as it is now.
+
+    Attributes:
+        config: The study's config.
+        dataset: The data set.
+        differences: The differences from the recorded conditions.
+        device: The device that would train.
+    """
+
+    config: StudyConfig
+    dataset: Dataset
+    differences: tuple[Difference, ...]
+    device: str
+
+
 def retrain(request: RetrainRequest) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
@@ -107,15 +125,58 @@ def retrain(request: RetrainRequest) -> Retrained:
         DataError: The data set cannot be loaded.
         StudyError: The config cannot be read, perhaps since another version of the project recorded it.
     """
-    if loaded_backend() in (None, request.backend):
-        select_backend(request.backend)
-        if try_select_device(request.backend, asked_device(_read(request))):
-            return retrain_here(request)
-    return _in_fresh_process(request)
+    if can_load_here(request):
+        return retrain_here(request)
+    retrained: Retrained = in_fresh_process("study.reproduction.retrain:retrain_here", request, request)
+    return retrained
+
+
+def can_load_here(request: RetrainRequest) -> bool:
+    """Choose the backend and the device of recorded trials for this process, unless it has others.
+
+    Args:
+        request: The trials and their recorded conditions.
+
+    Returns:
+        True if this process has the backend and the device now.
+
+    Raises:
+        BackendError: The backend is unknown or not installed.
+        StudyError: The config cannot be read.
+    """
+    if loaded_backend() not in (None, request.backend):
+        return False
+    select_backend(request.backend)
+    return try_select_device(request.backend, asked_device(_read(request)))
 
 
 def retrain_here(request: RetrainRequest) -> Retrained:
     """Train recorded trials again in this process; nothing is stored.
+
+    Args:
+        request: The trials and their recorded conditions.
+
+    Raises:
+        BackendError: The backend is unknown or not installed, or this process has another one or another device.
+        DataError: The data set cannot be loaded.
+        StudyError: The config cannot be read, perhaps since another version of the project recorded it.
+    """
+    again = load_again(request)
+    results: list[TrialResult] = []
+    if request.force or not any(difference.stops for difference in again.differences):
+
+        def on_epoch(_: Trial, report: EpochReport) -> bool:
+            return request.stop_after is None or report.epoch + 1 < request.stop_after
+
+        with files_apart(again.config) as apart:
+            trainer = build_trainer(apart, again.dataset)
+            for start in range(0, len(request.trials), trainer.capacity):
+                results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
+    return Retrained(differences=again.differences, device=again.device, results=tuple(results))
+
+
+def load_again(request: RetrainRequest) -> LoadedAgain:
+    """Load the workload of recorded trials in this process, and compare it with the recorded conditions.
 
     Args:
         request: The trials and their recorded conditions.
@@ -145,17 +206,9 @@ def retrain_here(request: RetrainRequest) -> Retrained:
     if has_foreign_order(config, dataset):
         told = "the order of a stream's batches"
         differences.insert(0, Difference(subject=told, recorded="its own", now="its own, made anew", stops=False))
-    results: list[TrialResult] = []
-    if request.force or not any(difference.stops for difference in differences):
-
-        def on_epoch(_: Trial, report: EpochReport) -> bool:
-            return request.stop_after is None or report.epoch + 1 < request.stop_after
-
-        with files_apart(config) as apart:
-            trainer = build_trainer(apart, dataset)
-            for start in range(0, len(request.trials), trainer.capacity):
-                results += trainer.train(request.trials[start : start + trainer.capacity], on_epoch)
-    return Retrained(differences=tuple(differences), device=now.get("device", "unknown"), results=tuple(results))
+    return LoadedAgain(
+        config=config, dataset=dataset, differences=tuple(differences), device=now.get("device", "unknown")
+    )
 
 
 def compare_conditions(
@@ -201,9 +254,18 @@ def _read(request: RetrainRequest) -> StudyConfig:
         ) from error
 
 
-def _in_fresh_process(request: RetrainRequest) -> Retrained:
+def in_fresh_process(function: str, request: RetrainRequest, *arguments: object) -> Any:
+    """Call a function in a fresh process, which can load the backend of recorded trials.
+
+    Args:
+        function: The function, as `module:name`.
+        request: The trials and their recorded conditions.
+        *arguments: The arguments of the function.
+
+    Raises:
+        StudyError: The process ended without a result.
+    """
     try:
-        retrained: Retrained = call_in_subprocess("study.reproduction.retrain:retrain_here", request)
+        return call_in_subprocess(function, *arguments)
     except ProcessDiedError as died:
         raise StudyError(f"the process with trainer.backend={request.backend} ended with {died.status}") from died
-    return retrained

@@ -42,7 +42,7 @@ def build_schedule(section: Section, *, n_steps: int) -> Any:
         section: Section of the schedule: `_target_` and its arguments.
         n_steps: Number of steps of the whole training.
     """
-    return instantiate({key: _fill_in(value, n_steps) for key, value in section.items()})
+    return instantiate({key: filled_in(value, n_steps) for key, value in section.items()})
 
 
 def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
@@ -95,11 +95,17 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         return cls(config["rate"], keras.optimizers.schedules.deserialize(config["factor"]))
 
 
-def _fill_in(value: Any, n_steps: int) -> Any:
+def filled_in(value: Any, n_steps: int) -> Any:
+    """Return a value of a schedule's section with each `{fraction_of_steps: f}` as that share of the steps.
+
+    Args:
+        value: The value: a number, a text, or mappings and lists of them.
+        n_steps: Number of steps of the whole training.
+    """
     if isinstance(value, Mapping):
         if set(value) == {"fraction_of_steps"}:
             return max(1, round(float(value["fraction_of_steps"]) * n_steps))
-        return {key: _fill_in(nested, n_steps) for key, nested in value.items()}
+        return {key: filled_in(nested, n_steps) for key, nested in value.items()}
     if isinstance(value, list | tuple):
-        return [_fill_in(nested, n_steps) for nested in value]
+        return [filled_in(nested, n_steps) for nested in value]
     return value

@@ -39,6 +39,7 @@ ROWS = [
     ("study compare", ["compare", "own"]),
     ("study export", ["export", "own/s"]),
     ("study register", ["register", "e/sgd"]),
+    ("study export --script, own module named", ["export", "own/s", "--script"]),
     ("study gallery", ["gallery"]),
     ("study sync", ["sync"]),
     ("study reproduce", ["reproduce", "e/sgd", "--force"]),
@@ -120,9 +121,9 @@ def test_no_planted_module_runs_but_those_that_a_config_names(folder):
 
 
 @pytest.mark.slow
-def test_a_reproduction_says_first_which_files_it_runs(folder):
+def test_a_reproduction_and_a_script_say_first_which_files_they_run(folder):
     files = ", ".join(str(folder.path / name) for name in sorted(OWN_RUNS))
-    assert folder.output.count(f"runs code that its config names: {files}\n") == 1
+    assert folder.output.count(f"runs code that its config names: {files}\n") == 2
 
 
 @pytest.mark.slow
@@ -135,7 +136,8 @@ def test_the_page_lists_exactly_what_commands_read_write_run_and_start(folder):
 
 def _cells(noted):
     """Return the cells of a row of the table."""
-    reads, writes = ({_place(path) for path in noted[kind] if path != "matplotlibrc"} for kind in ("reads", "writes"))
+    reads = {_place(path) for path in noted["reads"] if path != "matplotlibrc"}
+    writes = {"a script" if path.endswith(".py") else _place(path) for path in noted["writes"]}
     starts = {re.sub(r"python[\d.]*", "Python", name) for name in noted["starts"]} - HARMLESS
     runs = "modules that its config names" if noted["runs"] else "nothing"
     assert noted["runs"] <= OWN_RUNS
@@ -146,7 +148,7 @@ def _place(path):
     top, _, rest = path.partition("/")
     if top.endswith(".py"):
         return "text of modules"
-    kinds = {".html": "a page", ".yaml": "a file", ".json": "a page"}
+    kinds = {".html": "a page", ".yaml": "a file", ".json": "a page", ".npz": "its data"}
     return f"`{top}/`" if rest else kinds[Path(path).suffix]
 
 

@@ -25,6 +25,19 @@ def fill_template(template: str, /, **data: Any) -> str:
     return shown(environment().get_template(template).render(**data))
 
 
+def fill_text_template(template: str, /, **data: Any) -> str:
+    """Return a template of plain text, such as a program, filled with data as it is.
+
+    Args:
+        template: Its path below `study/`.
+        data: The values by their names in the template, already in the form of the text.
+
+    Raises:
+        jinja2.UndefinedError: The template uses a value that is not given.
+    """
+    return environment().overlay(autoescape=False).get_template(template).render(**data)
+
+
 @cache
 def environment() -> Environment:
     """Return the environment of all templates.

@@ -110,6 +110,14 @@ class FitProgram:
         if self._model.train_function is None:
             self._model.make_train_function(force=True)
 
+    def holds(self, name: str) -> bool:
+        """Return whether a number of the prepared trial's optimizer is a variable of its step, not a constant.
+
+        Args:
+            name: The optimizer's attribute, such as `weight_decay`.
+        """
+        return self._structures[-1].holds(name)
+
     def settle(self) -> bool:
         """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 

@@ -50,6 +50,14 @@ class FitStructure:
             self._frame.lenient = True
             self._hold(settings.numbers)
 
+    def holds(self, name: str) -> bool:
+        """Return whether a number of the optimizer enters the step as a variable, not as a constant of the program.
+
+        Args:
+            name: The optimizer's attribute.
+        """
+        return name in self._frame.formulas[: len(self._held)]
+
     def serves(self, settings: Settings) -> bool:
         """Return whether the same step can train a trial with other settings.
 

@@ -1,0 +1,99 @@
+"""The action of `study export --script`: a plain Keras script, and its data beside it."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from study.config.allowlist import own_modules
+from study.core.errors import StudyError
+from study.core.log_capture import captured
+from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.script import Script, make_script
+
+_ENDING, _DATA = ".py", ".npz"
+
+
+def export_script(
+    target: RecordedRun, options: argparse.Namespace, *, default: str, exported_on: datetime.date
+) -> int:
+    """Write the script of a target and its data.
+
+    Args:
+        target: The run.
+        options: The parsed options of `study export`.
+        default: Name of the file if the options name none.
+        exported_on: The date, for the header.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        StudyError: A file exists or cannot be written, or a script cannot train the run.
+    """
+    path = _output(options.output or default)
+    files = [path, path.with_suffix(_DATA)]
+    if not options.overwrite:
+        for file in files:
+            if file.exists():
+                raise _exists(file)
+    folder = options.folder.resolve()
+    modules = own_modules(target.raw, folder=folder, allow=options.allow)
+    if modules:
+        sys.stderr.write(f"runs code that its config names: {', '.join(map(str, modules))}\n")
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        script = make_script(target, folder=folder, file_name=path.name, exported_on=exported_on, allow=options.allow)
+    _write(files, script, overwrite=options.overwrite)
+    sys.stderr.writelines(f"{remark}\n" for remark in script.remarks)
+    sys.stdout.write(f"{files[0]}: {target.title}\n{files[1]}: its data\n")
+    sys.stdout.write(f"Train it:  python {shlex.quote(str(path))}\n")
+    return 0
+
+
+def _output(name: str) -> Path:
+    if name == "-":
+        raise StudyError("--output=-: expected a file, since a script has its data beside it. Name one, such as x.py.")
+    path = Path(name)
+    if path.suffix != _ENDING:
+        raise StudyError(f"--output={name}: expected a name with the ending {_ENDING}. Name one, such as x.py.")
+    return path
+
+
+def _write(files: list[Path], script: Script, *, overwrite: bool) -> None:
+    """Write both files, or none."""
+    made: list[Path] = []
+    try:
+        for path in reversed(files):  # a script without its data would be of no use
+            with path.open("wb" if overwrite else "xb") as file:
+                made.append(path)
+                _fill(file, path, script)
+    except BaseException as error:
+        for path in made if not overwrite else []:
+            path.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise _exists(path) from error
+        if not isinstance(error, OSError):
+            raise
+        advice = "Name a file in a folder that can be written to, on a disk with room."
+        raise StudyError(
+            f"--output={path}: expected a file that can be written ({error.strerror}). {advice}"
+        ) from error
+
+
+def _fill(file: IO[bytes], path: Path, script: Script) -> None:
+    if path.suffix == _DATA:
+        np.savez_compressed(file, allow_pickle=False, **script.arrays)
+    else:
+        file.write(script.text.encode())
+
+
+def _exists(path: Path) -> StudyError:
+    advice = "Add --overwrite to replace it, or name another file with --output."
+    return StudyError(f"--output={path}: expected a new file, and this one exists. {advice}")

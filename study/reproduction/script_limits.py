@@ -1,0 +1,114 @@
+"""Refuse runs that a plain script cannot train: each with its key, its value and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from study.config.instantiate import locate
+from study.config.schema import StudyConfig
+from study.core.errors import Fault, StudyError
+from study.core.trees import named_leaves
+from study.datasets import Dataset, Split
+
+_TRAINERS = ("study.training.fit.FitTrainer", "study.training.vectorized.VectorizedTrainer")
+# Arguments of the trainers that a script follows, or that change no number.
+_KNOWN = (
+    "name",
+    "_target_",
+    "backend",
+    "device",
+    "batch_size",
+    "eval_batch_size",
+    "precision",
+    "jit_compile",
+    "capacity",
+    "checkpoint_every_n_epochs",
+)
+# Keys without which a section of a trainer, such as early stopping, does nothing.
+_DECISIVE = ("monitor", "patience")
+# Kinds of arrays that an NPZ file holds: truth values, numbers and texts.
+_KINDS = "biufcU"
+_REPRODUCE = "`study reproduce` trains it again."
+
+
+def check_config(raw: Mapping[str, Any]) -> None:
+    """Refuse a config with settings that a script does not follow.
+
+    Args:
+        raw: The resolved config.
+
+    Raises:
+        StudyError: A setting is not one that a script follows.
+    """
+    trainer = raw.get("trainer", {})
+    if trainer.get("_target_") not in _TRAINERS:
+        allowed = "trainer=fit or trainer=vectorized, whose steps are Keras's own"
+        _refuse("trainer", trainer.get("name", trainer.get("_target_")), allowed=allowed)
+    for name, value in trainer.items():
+        if name not in _KNOWN and not _is_idle(value):
+            _refuse(f"trainer.{name}", value, allowed="no value, since a script does not follow it")
+    if trainer.get("precision") == "float64" and trainer.get("backend") != "tensorflow":
+        allowed = "float32 or bfloat16; Keras computes in float64 on TensorFlow alone"
+        _refuse("trainer.precision", "float64", allowed=allowed)
+    for name, value in raw.get("model", {}).items():
+        if isinstance(value, Mapping) and "_target_" in value:
+            _refuse(f"model.{name}", value["_target_"], allowed="a value, since a script cannot import this name")
+    augment = raw.get("dataset", {}).get("augment")
+    if not _is_idle(augment):
+        _refuse("dataset.augment", augment, allowed="no layers, since a script does not follow them")
+
+
+def check_data(config: StudyConfig, dataset: Dataset) -> None:
+    """Refuse data that an NPZ file cannot hold, and a schedule that is not one of Keras's kind.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+
+    Raises:
+        StudyError: The data or the schedule are of another kind.
+    """
+    for name, split in dataset.splits.items():
+        if not isinstance(split, Split):
+            _refuse("dataset", config.dataset.name, allowed=f"arrays, and {name} is a stream of batches")
+        if not split.is_in_memory:
+            _refuse("dataset", config.dataset.name, allowed=f"arrays in memory, and {name} is read in pieces")
+        for place, array in named_leaves(split.parts, name):
+            if array.dtype.kind not in _KINDS:
+                allowed = f"arrays of numbers or texts, and {place} has the type {array.dtype}"
+                _refuse("dataset", config.dataset.name, allowed=allowed)
+    target = config.schedule.section.get("_target_")
+    base = locate("keras.optimizers.schedules.LearningRateSchedule")
+    made = None if target is None else locate(target)
+    if made is not None and not (isinstance(made, type) and issubclass(made, base)):  # type: ignore[arg-type]
+        _refuse("schedule", config.schedule.name, allowed="a class of keras.optimizers.schedules.LearningRateSchedule")
+
+
+def refuse_part(key: str, value: object, reason: str) -> StudyError:
+    """Return the error for a part of the run whose code cannot be written into a script.
+
+    Args:
+        key: Key of the part, such as `model`.
+        value: The part, such as its `_target_`.
+        reason: The reason, as a clause.
+    """
+    allowed = f"code that a script can take over: definitions that need Keras, NumPy and Python alone; {reason}"
+    return _refusal(key, value, allowed=allowed)
+
+
+def _is_idle(value: Any) -> bool:
+    """Return whether a value stands for nothing: null, an empty list, or a section without its decisive values."""
+    if isinstance(value, Mapping):
+        decisive = [value[key] for key in _DECISIVE if key in value]
+        return all(each is None for each in (decisive or value.values()))
+    return value is None or (isinstance(value, Sequence) and not isinstance(value, str) and not value)
+
+
+def _refuse(key: str, value: object, *, allowed: str) -> None:
+    raise _refusal(key, value, allowed=allowed)
+
+
+def _refusal(key: str, value: object, *, allowed: str) -> StudyError:
+    advice = f"Export a run with another value, or leave --script out: {_REPRODUCE}"
+    return StudyError(f"--script: {Fault(key=key, value=value, allowed=allowed, advice=advice)}")
