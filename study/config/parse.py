@@ -136,14 +136,21 @@ def _study_config(
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         shutdown_grace_s=read.number("shutdown_grace_s", optional=True, above=0) or StudyConfig.shutdown_grace_s,
-        retry_failed=read.boolean("retry_failed", default=False),
-        only_trial=read.integer("only_trial", minimum=0, optional=True),
-        accept_changes=read.boolean("accept_changes", default=False),
+        **_read_ways(read),
         raw=raw,
         folder=folder,
         enqueue=_enqueue(read, optimizer),
         augment=read_augment(read),
     )
+
+
+def _read_ways(read: Reader) -> dict[str, Any]:
+    """Read the keys by which a command treats a study that has begun in a way of its own."""
+    return {
+        "retry_failed": read.boolean("retry_failed", default=False),
+        "only_trial": read.integer("only_trial", minimum=0, optional=True),
+        "accept_changes": read.boolean("accept_changes", default=False),
+    }
 
 
 def _component(read: Reader, key: str, *, supplied: Collection[str] = (), without: Collection[str] = ()) -> Component:

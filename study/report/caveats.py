@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
 from study.report.confirmed import confirmed, divergence_text
-from study.report.early_stops import epochs_text, stopping_rule
+from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
 from study.report.pairing import Outcome
 from study.report.studies import ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
@@ -179,8 +179,18 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
     for topic, told, ask, text in (
         ("Unequal batch sizes", "batch sizes", _batch_size, "An epoch then has another number of steps."),
         ("Unequal trainers", "trainers", _trainer, "Each computes other numbers for the same seed."),
-        ("Unequal stopping", "rules of early stopping", _stopping, "A study that stops early trains for less time."),
-        ("Unequal callbacks", "callbacks", _callbacks, "A callback can change a training."),
+        (
+            "Unequal stopping",
+            "rules of early stopping",
+            lambda each: stopping_rule(each.record),
+            "A study that stops early trains for less time.",
+        ),
+        (
+            "Unequal callbacks",
+            "callbacks",
+            lambda each: callbacks_of(each.record),
+            "A callback can change a training.",
+        ),
     ):
         found: dict[str, list[str]] = {}
         for study in experiment.studies:
@@ -200,25 +210,10 @@ def _trainer(study: ComparedStudy) -> str:
     return f"{name} on {backend} in {precision}" if precision else f"{name} on {backend}"
 
 
-def _stopping(study: ComparedStudy) -> str:
-    return stopping_rule(study.record)
-
-
-def _callbacks(study: ComparedStudy) -> str:
-    return study.record.params.get("trainer.callbacks", "[]").replace("[]", "none")
-
-
 def _stopped(experiment: ComparedExperiment, rows: Sequence[Row]) -> Iterator[Caution]:
-    """Yield how many epochs trainings that could stop early took."""
-    taken = [f"{row.label} {epochs_text(row.epochs)}" for row in rows if row.epochs]
+    taken = {row.label: row.epochs for row in rows if row.epochs}
     if taken:
-        rules = list(dict.fromkeys(stopping_rule(study.record) for study in experiment.studies))
-        told = " and ".join(rule for rule in rules if rule != "none") or "a callback"
-        text = (
-            f"Trainings stopped early ({told}), so they differ in length. Epochs of the confirmations, as median "
-            f"(fewest to most): {', '.join(taken)}."
-        )
-        yield Caution(topic="Early stopping", text=text)
+        yield Caution(topic="Early stopping", text=stopping_text(experiment.records, taken))
 
 
 def _budgets(experiment: ComparedExperiment) -> Iterator[Caution]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,31 @@ def stopping_rule(record: StudyRecord) -> str:
     monitor = own.get("monitor") or record.params.get("objective.metric", "the objective")
     kept = "the best epoch's weights" if own.get("restore_best") == "true" else "the last weights"
     return f"patience {own['patience']} on {monitor}, min_delta {own.get('min_delta', '0')}, {kept}"
+
+
+def callbacks_of(record: StudyRecord) -> str:
+    """Return a study's callbacks as recorded; `none` without any.
+
+    Args:
+        record: The study.
+    """
+    return record.params.get("trainer.callbacks", "none")
+
+
+def stopping_text(records: Sequence[StudyRecord], taken: Mapping[str, tuple[float, float, float]]) -> str:
+    """Return the sentences on trainings that stopped early.
+
+    Args:
+        records: The studies.
+        taken: The smallest, the median and the largest number of epochs of confirmations, by optimizer.
+    """
+    rules = dict.fromkeys(map(stopping_rule, records))
+    told = " and ".join(rule for rule in rules if rule != "none") or "a callback"
+    each = ", ".join(f"{label} {epochs_text(epochs)}" for label, epochs in taken.items())
+    return (
+        f"Trainings stopped early ({told}), so they differ in length. Epochs of the confirmations, as median (fewest to "
+        f"most): {each}."
+    )
 
 
 def kept_epoch(run: RunRecord) -> int | None:

@@ -19,6 +19,7 @@ FACTORS = {
     "exponential": {0: 1.0, 100: 0.1, 200: 0.01},
     "inverse_sqrt": {0: 1.0, 1: 0.5**0.5, 3: 0.5, 99: 0.1},
     "step": {0: 1.0, 100: 1.0, 101: 0.1, 150: 0.1, 151: 0.01, 200: 0.01},
+    "plateau": {0: 1.0, 100: 1.0, 200: 1.0},  # falls after epochs, by the trainers
     "warmup_cosine": {0: 0.0, 5: 0.5, 10: 1.0, 105: 0.5, 200: 0.0},
 }
 SGD = "keras.optimizers.SGD"
