@@ -179,33 +179,23 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
     for topic, told, ask, text in (
         ("Unequal batch sizes", "batch sizes", _batch_size, "An epoch then has another number of steps."),
         ("Unequal trainers", "trainers", _trainer, "Each computes other numbers for the same seed."),
-        (
-            "Unequal stopping",
-            "rules of early stopping",
-            lambda each: stopping_rule(each.record),
-            "A study that stops early trains for less time.",
-        ),
-        (
-            "Unequal callbacks",
-            "callbacks",
-            lambda each: callbacks_of(each.record),
-            "A callback can change a training.",
-        ),
+        ("Unequal stopping", "rules of early stopping", stopping_rule, "Who stops early trains for less time."),
+        ("Unequal callbacks", "callbacks", callbacks_of, "A callback can change a training."),
     ):
         found: dict[str, list[str]] = {}
         for study in experiment.studies:
-            found.setdefault(ask(study), []).append(study.record.name)
+            found.setdefault(ask(study.record), []).append(study.record.name)
         if len(found) > 1:
             listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
             yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
 
 
-def _batch_size(study: ComparedStudy) -> str:
-    return study.record.params.get("trainer.batch_size", "unknown")
+def _batch_size(record: StudyRecord) -> str:
+    return record.params.get("trainer.batch_size", "unknown")
 
 
-def _trainer(study: ComparedStudy) -> str:
-    params = study.record.params
+def _trainer(record: StudyRecord) -> str:
+    params = record.params
     name, backend, precision = (params.get(f"trainer.{key}", "") for key in ("name", "backend", "precision"))
     return f"{name} on {backend} in {precision}" if precision else f"{name} on {backend}"
 

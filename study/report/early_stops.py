@@ -46,8 +46,8 @@ def stopping_text(records: Sequence[StudyRecord], taken: Mapping[str, tuple[floa
     told = " and ".join(rule for rule in rules if rule != "none") or "a callback"
     each = ", ".join(f"{label} {epochs_text(epochs)}" for label, epochs in taken.items())
     return (
-        f"Trainings stopped early ({told}), so they differ in length. Epochs of the confirmations, as median (fewest to "
-        f"most): {each}."
+        f"Trainings stopped early ({told}), so they differ in length. Epochs of the confirmations, as median "
+        f"(fewest to most): {each}."
     )
 
 
