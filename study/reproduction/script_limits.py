@@ -24,9 +24,8 @@ _KNOWN = (
     "jit_compile",
     "capacity",
     "checkpoint_every_n_epochs",
+    "early_stopping",
 )
-# Keys without which a section of a trainer, such as early stopping, does nothing.
-_DECISIVE = ("monitor", "patience")
 # Kinds of arrays that an NPZ file holds: truth values, numbers and texts.
 _KINDS = "biufcU"
 _REPRODUCE = "`study reproduce` trains it again."
@@ -51,6 +50,9 @@ def check_config(raw: Mapping[str, Any]) -> None:
     if trainer.get("precision") == "float64" and trainer.get("backend") != "tensorflow":
         allowed = "float32 or bfloat16; Keras computes in float64 on TensorFlow alone"
         _refuse("trainer.precision", "float64", allowed=allowed)
+    exclude = raw.get("optimizer", {}).get("exclude")
+    if exclude is not None:
+        _refuse("optimizer.exclude", exclude, allowed="null, since a script has one optimizer")
     for name, value in raw.get("model", {}).items():
         if isinstance(value, Mapping) and "_target_" in value:
             _refuse(f"model.{name}", value["_target_"], allowed="a value, since a script cannot import this name")
@@ -60,7 +62,7 @@ def check_config(raw: Mapping[str, Any]) -> None:
 
 
 def check_data(config: StudyConfig, dataset: Dataset) -> None:
-    """Refuse data that an NPZ file cannot hold, and a schedule that is not one of Keras's kind.
+    """Refuse data that an NPZ file cannot hold, a schedule that is not one of Keras's kind, and some rules of epochs.
 
     Args:
         config: The study's config.
@@ -78,11 +80,23 @@ def check_data(config: StudyConfig, dataset: Dataset) -> None:
             if array.dtype.kind not in _KINDS:
                 allowed = f"arrays of numbers or texts, and {place} has the type {array.dtype}"
                 _refuse("dataset", config.dataset.name, allowed=allowed)
+    _check_rules(config)
     target = config.schedule.section.get("_target_")
     base = locate("keras.optimizers.schedules.LearningRateSchedule")
     made = None if target is None else locate(target)
     if made is not None and not (isinstance(made, type) and issubclass(made, base)):  # type: ignore[arg-type]
         _refuse("schedule", config.schedule.name, allowed="a class of keras.optimizers.schedules.LearningRateSchedule")
+
+
+def _check_rules(config: StudyConfig) -> None:
+    """Refuse rules that Keras's callbacks would apply to other numbers or to other weights."""
+    if config.early_stopping is not None and config.optimizer.fixed.get("use_ema"):
+        _refuse("optimizer.use_ema", True, allowed="false with early stopping, which in Keras keeps no averages")
+    for rule in (config.early_stopping, config.rate_reduction):
+        metric = "val_" if rule is None else rule.monitor.metric
+        if config.task.train_metrics == "evaluated" and not metric.startswith("val_"):
+            allowed = "a metric of validation, since those of training were measured after each epoch"
+            _refuse("trainer.early_stopping.monitor", metric, allowed=allowed)
 
 
 def refuse_part(key: str, value: object, reason: str) -> StudyError:
@@ -98,10 +112,9 @@ def refuse_part(key: str, value: object, reason: str) -> StudyError:
 
 
 def _is_idle(value: Any) -> bool:
-    """Return whether a value stands for nothing: null, an empty list, or a section without its decisive values."""
+    """Return whether a value stands for nothing: null, an empty list, or a section of nulls."""
     if isinstance(value, Mapping):
-        decisive = [value[key] for key in _DECISIVE if key in value]
-        return all(each is None for each in (decisive or value.values()))
+        return all(each is None for each in value.values())
     return value is None or (isinstance(value, Sequence) and not isinstance(value, str) and not value)
 
 

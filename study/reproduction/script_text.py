@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from study.config.epoch_rules import PLATEAU, Monitor
 from study.config.instantiate import Section, parameters, takes
 from study.config.schema import StudyConfig
 from study.config.task import Metric
@@ -103,6 +104,7 @@ def script_text(facts: ScriptFacts) -> str:
         decay=_held_decay(facts),
         compile_arguments=list(_compile_arguments(config, code)),
         use_ema=bool(optimizer.get("use_ema")),
+        rules=list(_rules(facts)),
         n_evaluated=_n_evaluated() if config.task.train_metrics == "evaluated" else 0,
         **_constants(facts),
         **_data(facts),
@@ -243,7 +245,7 @@ def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
     arguments = coerce(target, facts.trial.hyperparameters)
     if "n_steps" in parameters(target):
         arguments.setdefault("n_steps", facts.n_steps)
-    if schedule.get("_target_") is not None:
+    if schedule.get("_target_") not in (None, PLATEAU):
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
         section = {key: filled_in(value, facts.n_steps) for key, value in schedule.items()}
         arguments["learning_rate"] = _Rate(rate=rate, schedule=section)
@@ -264,6 +266,30 @@ def _written_rate(rate: _Rate, code: ScriptCode) -> str:
         return _call({**schedule, "initial_learning_rate": rate.rate}, code, indent=8)
     factor = _call(schedule, code, indent=12)
     return written_call(code.names[_SCALED], {"rate": written_value(rate.rate), "factor": factor}, indent=8)
+
+
+def _rules(facts: ScriptFacts) -> Iterator[str]:
+    """Yield the callbacks of Keras that lower the rate on a plateau and stop the training early."""
+    config, hyperparameters = facts.config, facts.trial.hyperparameters
+    if (reduction := config.rate_reduction) is not None:
+        default = parameters(config.optimizer.target)["learning_rate"].default
+        lowest = float(hyperparameters.get("learning_rate", default)) * reduction.min_factor
+        own = {"factor": reduction.factor, "cooldown": reduction.cooldown, "min_lr": lowest}
+        yield _rule("keras.callbacks.ReduceLROnPlateau", reduction.monitor, own)
+    if (stopping := config.early_stopping) is not None:
+        own = {"restore_best_weights": stopping.restore_best}
+        yield _rule("keras.callbacks.EarlyStopping", stopping.monitor, own)
+
+
+def _rule(name: str, monitor: Monitor, own: Mapping[str, Any]) -> str:
+    shared = {
+        "monitor": monitor.metric,
+        "mode": monitor.direction[:3],
+        "patience": monitor.patience,
+        "min_delta": monitor.min_delta,
+    }
+    arguments = {key: written_value(value) for key, value in {**shared, **own}.items()}
+    return written_call(name, arguments, indent=12)
 
 
 def _held_decay(facts: ScriptFacts) -> str:
