@@ -108,6 +108,6 @@ def test_two_definitions_of_one_name_are_refused(modules):
 
 def test_libraries_are_those_of_python_and_installed_ones(modules):
     modules(net_six="x = 1\n")
-    assert [is_library(name) for name in ("keras.layers.Dense", "json.dumps", "study.run", "net_six.x", "nowhere.x")] == [
-        *(True, True, False, False, False)
-    ]
+    assert [
+        is_library(name) for name in ("keras.layers.Dense", "json.dumps", "study.run", "net_six.x", "nowhere.x")
+    ] == [*(True, True, False, False, False)]

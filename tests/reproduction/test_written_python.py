@@ -31,7 +31,14 @@ def test_other_objects_are_refused():
 def test_a_long_call_has_a_line_for_each_argument():
     assert written_call("f", {"a": "1", "b": "2"}) == "f(a=1, b=2)"
     long = written_call("f", {"a": "'" + "x" * 90 + "'", "b": "g(\n            1,\n        )"}, indent=4)
-    assert long.splitlines() == ["f(", f"        a='{'x' * 90}',", "        b=g(", "            1,", "        ),", "    )"]
+    assert long.splitlines() == [
+        "f(",
+        f"        a='{'x' * 90}',",
+        "        b=g(",
+        "            1,",
+        "        ),",
+        "    )",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a=1); import os; (b", "class", "a b"])
