@@ -32,6 +32,25 @@ from study.reproduction.script_text import ScriptFacts, script_text
 from study.reproduction.written_python import NotWritableError
 
 _VECTORIZED = "study.training.vectorized."
+# Optimizers that gave the same bits on JAX with their numbers as constants, where the study's program has variables.
+# XLA rounds others in another order.
+_EXACT_ON_JAX = (
+    *(
+        "Adadelta",
+        "Adafactor",
+        "Adagrad",
+        "Adam",
+        "Adamax",
+        "AdamW",
+        "Ftrl",
+        "Lamb",
+        "Lion",
+        "Nadam",
+        "RMSprop",
+        "SGD",
+    ),
+    *("AdaBelief", "AdamThenSGD"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +173,10 @@ def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> Script
     reasons = []
     if is_vectorized:
         reasons.append("the study trained it side by side with others, in one program that rounds in another way")
+    elif config.backend == "jax" and config.optimizer.target.rpartition(".")[2] not in _EXACT_ON_JAX:
+        reasons.append(
+            "the study's program had the optimizer's numbers in variables, which XLA rounds in another order"
+        )
     if "cpu" not in device.lower():
         reasons.append(f"the study computed on {device}, and this script on the CPU")
     return ScriptFacts(
