@@ -159,7 +159,7 @@ def test_the_best_run_of_each_of_eight_optimizers_is_the_same_bit_for_bit(tmp_pa
 
 @pytest.mark.slow
 def test_early_stopping_and_a_plateau_are_callbacks_of_the_script(tmp_path):
-    words = ("trainer=fit", "trainer.backend=jax", "optimizer=sgd", "optimizer.learning_rate=0.5", *QUICK)
+    words = ("trainer=fit", "trainer.backend=jax", "optimizer=sgd", "optimizer.learning_rate=0.5", *QUICK[:-1])
     words += ("study_name=stops", "budget.n_epochs=40", "trainer.early_stopping.patience=2", "schedule=plateau")
     words += ("trainer.early_stopping.monitor=val_loss", "schedule.patience=1", "schedule.factor=0.5")
     done = _study(tmp_path, "run", *words)
