@@ -218,9 +218,11 @@ def _choose(studies: Sequence[_OpenStudy], sizing: _Sizing, *, in_this_process: 
     if in_this_process:
         options = [option for option in options if option.backend == sized_on.backend]
     side_by_side = [option for option in options if studies[0].candidates.trains_side_by_side(option)]
-    if not sizing.fits_in_memory:
+    if not sizing.fits_in_memory or sizing.alone:
         options = [option for option in options if option not in side_by_side] or options
     best = sizes and _by_cost(options, sizes, side_by_side=side_by_side, device=sizing.device if has_card else "cpu")
+    if best and sizing.alone:
+        best = _with_note(best, f"side by side needs {sizing.alone[0]}")
     return [
         Choice(option=other, reason=refused[index]) if index in refused or not best else best
         for index in range(len(studies))
@@ -249,6 +251,7 @@ class _Sizing:
     helpers: Collection[str] | None
     datasets: dict[str, Dataset] = field(default_factory=dict)
     models: dict[str, Any] = field(default_factory=dict)
+    alone: list[str] = field(default_factory=list)  # why trials of a model cannot train side by side
 
     def size(self, raw: Mapping[str, Any]) -> StudySize:
         """Load a study's data, build its model without values, and check its loss and metrics.
@@ -260,7 +263,8 @@ class _Sizing:
             StudyError: The config has faults, the data set cannot be loaded, or model, loss or metrics do not work.
         """
         start_backend(str(raw["trainer"]["backend"]))
-        from study.training.model_size import study_size  # imports Keras
+        from study.training.model_size import study_size  # these import Keras
+        from study.training.step_check import side_by_side_fault
 
         config = parse(resolve_setting(raw).raw, folder=self.folder, helpers=self.helpers)
         if loaded_backend() == config.backend:
@@ -274,6 +278,8 @@ class _Sizing:
             model = build_model(config, dataset)
             check_task(config, dataset)
             self.models[workload] = model
+            if fault := side_by_side_fault(config, dataset, model):
+                self.alone.append(fault.allowed)
         return study_size(config, dataset, self.models[workload])
 
     def refusal(self, raw: Mapping[str, Any], option: Option) -> str:

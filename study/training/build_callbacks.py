@@ -34,19 +34,22 @@ _UNFREEZE = "study.training.unfreeze.Unfreeze"
 _SCHEDULER, _TENSORBOARD = "LearningRateScheduler", "TensorBoard"
 
 
-def build_callback(section: Section, *, folder: Path) -> Any:
+def build_callback(section: Section, *, folder: Path, goes_on: bool = False) -> Any:
     """Build a callback.
 
     Args:
         section: `_target_` and its arguments. An argument can be a section itself: the object that it builds, or with
             `_partial_: true` its function.
         folder: The folder where relative paths start.
+        goes_on: The training goes on after an interruption, so Keras's own log does too. Default False.
     """
     built = {name: _built(value) for name, value in section.items()}
     if str(section["_target_"]).startswith("keras.callbacks."):
         built |= {name: str(folder / built[name]) for name in _PATHS if isinstance(built.get(name), str)}
         if "log_dir" not in built and section["_target_"] == f"keras.callbacks.{_TENSORBOARD}":
             built["log_dir"] = str(folder)
+    if goes_on and section["_target_"] == "keras.callbacks.CSVLogger":
+        built["append"] = True
     return instantiate(built)
 
 
@@ -113,7 +116,11 @@ def _faults(config: StudyConfig, key: str, section: Section) -> Iterator[Fault]:
             allowed = f"arguments with which it can be built; it {told}"
             yield Fault(key=key, value=target, allowed=allowed, advice=f"Correct {key}.")
             return
-    if not isinstance(built, keras.callbacks.Callback):
+    ours = [own for own in _OURS if isinstance(built, getattr(keras.callbacks, own))]  # also a subclass
+    if ours:
+        allowed = f"a callback that does what the study does not; it is a {ours[0]}"
+        yield Fault(key=key, value=target, allowed=allowed, advice=_OURS[ours[0]])
+    elif not isinstance(built, keras.callbacks.Callback):
         allowed = f"a keras.callbacks.Callback, or a function that returns one; it returns {type(built).__name__}"
         yield Fault(key=key, value=target, allowed=allowed, advice="Correct the function, or name another one.")
 

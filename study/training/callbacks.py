@@ -54,6 +54,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         rules: Early stopping and a rate that falls on a plateau; None: neither.
         act: Called with what follows from an epoch by the rules; None: not called.
         stopped: True if a rule, or a callback of the user's, stopped the training before its end.
+        measured: The metrics of the epoch as Keras gives them, before callbacks of the user's see them.
         keep: Called after an epoch was reported, with the epoch's index, from 0; None: not called.
         caller_error: An exception of `on_epoch`, which does not make the trial `failed`; None: no exception.
         seconds_in_epochs: Time between the beginnings of epochs and their last steps, in seconds.
@@ -73,6 +74,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.rules: EpochRules | None = None
         self.act: Callable[[Decision], None] | None = None
         self.stopped = False
+        self.measured: dict[str, float] = {}
         self.keep: Callable[[int], None] | None = None
         self.caller_error: Exception | None = None
         self.seconds_in_epochs = 0.0
@@ -158,7 +160,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         """
         if self._pending:  # a callback of the user's stopped the training within the epoch
             self._fetch()
-        metrics = _numbers(logs)
+        metrics = _numbers(logs) | self.measured
         if self.evaluate is not None:
             metrics |= self.evaluate()
         self._report(EpochReport(epoch=epoch, step=self.step, metrics=metrics, steps=self._step_losses()))
@@ -189,7 +191,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         is_over = self.step >= self._n_steps
         self.pruned = not go_on and not is_over
         self.stopped = self.stopped and not is_over
-        if (self.pruned or self.stopped) and self.model is not None:  # a replay has no model
+        if (self.pruned or self.stopped or is_over) and self.model is not None:  # a replay has no model
             self.model.stop_training = True
 
     def _call(self, ask: Callable[..., Any], *arguments: Any) -> Any:
@@ -302,8 +304,20 @@ class WatchedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             logs: Keras's metrics of the epoch so far, with `loss`. Default None, which Keras never passes.
         """
         self._watcher.after_step(logs["loss"])
+        is_over = self._watcher.model.stop_training
         for callback in self._of_batches:
             callback.on_train_batch_end(batch, _numbers(logs))
+        self._watcher.model.stop_training |= is_over  # no callback trains for longer than the budget
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note Keras's metrics before any callback can change them, and pass the event on.
+
+        Args:
+            epoch: Index of the epoch, from 0.
+            logs: Keras's metrics. Default None.
+        """
+        self._watcher.measured = _numbers(logs)
+        super().on_epoch_end(epoch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Tell those that act on batches of evaluations.

@@ -117,6 +117,24 @@ class CheckpointFiles:
         said, self._messages = tuple(self._messages), []
         return said
 
+    def tell(self, message: str) -> None:
+        """Add a line for the user.
+
+        Args:
+            message: The line.
+        """
+        self._messages.append(message)
+
+    def skip(self) -> None:
+        """Save nothing for a model that has state besides its variables, and stop here if a signal has waited."""
+        told = (
+            "trainer.checkpoint_every_n_epochs: no checkpoint is saved, since the model has state besides its "
+            "variables, such as random numbers or counters of its own. An interrupted training begins again."
+        )
+        if told not in self._messages:
+            self._messages.append(told)
+        stop_here()
+
     def save(self, trials: Sequence[Trial], snapshot: Snapshot, *, n_lanes: int = 1) -> None:
         """Save a snapshot in place of the one before, and stop here if a signal has waited for it.
 

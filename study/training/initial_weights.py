@@ -24,6 +24,8 @@ from study.training.keras_internals import initializer_of
 _MAX_SEED = 10**9
 _MAX_DRAWS = 10_000
 _SEED_STATE = "seed_generator_state"
+# The seed under which a model is built to see what it draws: one that no model sets itself, unlike 0.
+_PROBE = 982_451_653
 # Attribute of an outlined model: the digest of the weights that it is given while it is built.
 _GIVEN = "_study_given_weights"
 _DETERMINISTIC = tuple(
@@ -133,7 +135,7 @@ def build_without_values(build: Callable[[], Any]) -> tuple[Any, Replay]:
     Raises:
         NotReplayableError: The initial values depend on something else.
     """
-    random.seed(0)
+    random.seed(_PROBE)
     before = numpy_state()
     try:
         with keras.StatelessScope(initialize_variables=False) as scope:
@@ -166,13 +168,14 @@ def outline(build: Callable[[], Any]) -> Any:
         build: Builds the model, not compiled.
     """
     try:
-        with keras.StatelessScope(initialize_variables=False) as scope:
-            model = build()
-        values = [scope.get_current_value(variable) for variable in getattr(model, "variables", ())]
-        digest = _digest(values) if any(value is not None for value in values) else ""
+        model, values = _without_values(build)
+        digest = ""
+        if any(value is not None for value in values):  # those that a second build has too, which no seed has drawn
+            keras.utils.clear_session(free_memory=False)
+            digest = _digest(_alike(values, _without_values(build)[1]))
     except Exception:
         model = build()
-        digest = _digest(_alike(model, build()))
+        digest = _digest(_alike(*([v.value for v in getattr(m, "variables", ())] for m in (model, build()))))
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
     if isinstance(model, keras.Model):
@@ -189,11 +192,23 @@ def given_weights(model: Any) -> str:
     return str(getattr(model, _GIVEN, ""))
 
 
-def _alike(model: Any, other: Any) -> list[Any]:
+def _without_values(build: Callable[[], Any]) -> tuple[Any, list[Any]]:
+    """Return a model built without values, and the values that its build gives to its variables, or None."""
+    with keras.StatelessScope(initialize_variables=False) as scope:
+        model = build()
+    return model, [scope.get_current_value(variable) for variable in getattr(model, "variables", ())]
+
+
+def _alike(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
     """Return the values that two builds of a model have in common, which no seed has drawn; None for the others."""
-    pairs = zip(getattr(model, "variables", ()), getattr(other, "variables", ()), strict=False)
-    values = [[keras.ops.convert_to_numpy(variable) for variable in pair] for pair in pairs]
-    return [mine if np.array_equal(mine, theirs) else None for mine, theirs in values]
+    return [
+        value
+        if value is not None
+        and other is not None
+        and np.array_equal(keras.ops.convert_to_numpy(value), keras.ops.convert_to_numpy(other))
+        else None
+        for value, other in zip(values, others, strict=False)
+    ]
 
 
 def _digest(values: Sequence[Any]) -> str:
@@ -241,8 +256,8 @@ def _draws(seed: int, n: int) -> list[int]:
 
 
 def _draws_until(state: Any) -> list[int]:
-    """Return the seeds drawn since `random.seed(0)`, up to a state of the generator."""
-    generator = random.Random(0)
+    """Return the seeds drawn since `random.seed(_PROBE)`, up to a state of the generator."""
+    generator = random.Random(_PROBE)
     draws: list[int] = []
     while generator.getstate() != state:
         if len(draws) == _MAX_DRAWS:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import random
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +19,8 @@ from study.core.errors import Fault, told_with_place
 from study.core.trees import mapped
 from study.datasets import Dataset
 from study.training.compile_task import compile_arguments, measure_once
-from study.training.keras_internals import all_layers
+from study.training.initial_weights import numpy_state
+from study.training.keras_internals import all_layers, inferred
 from study.training.model_setup import fresh_model
 
 # Methods of a model by which it trains or measures in a way of its own.
@@ -54,17 +58,94 @@ def step_faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[F
         allowed = f"a model that trains on {_NAMES[backend]}; {told}"
         yield Fault(key=key, value=name, allowed=allowed, advice=_advice(backend))
         return
-    error = None
-    if backend != "torch":  # PyTorch has no tracing, and its first step tells
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            error = (
-                _error_on_jax(config, dataset, model) if backend == "jax" else _error_on_tensorflow(config, dataset)
-            )
-    if error is not None:
+    found = _Traced()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if backend == "jax":
+            found = _traced_on_jax(config, dataset, model)
+        elif backend == "tensorflow":  # PyTorch has no tracing, and its first step tells
+            found = _traced_on_tensorflow(config, dataset)
+    if (error := found.error) is not None:
         allowed = f"a model whose steps work on {_NAMES[backend]}: {owner} {told_on_backend(error)}"
         advice = _advice(backend) if _of_tensorflow(error) else "Correct the model, or choose another."
         yield Fault(key=key, value=name, allowed=allowed, advice=advice)
+        return
+    yield from _log_faults(config, model, found)
+
+
+def _log_faults(config: StudyConfig, model: Any, found: _Traced) -> Iterator[Fault]:
+    """Yield the faults of what a training step of the model's own returns."""
+    if type(model).train_step is keras.Model.train_step:
+        return
+    name, owner = config.model.name, type(model).__name__
+    if found.logs and "loss" not in found.logs:
+        allowed = f"a model whose train_step returns a loss; {owner} returns {', '.join(found.logs)}"
+        yield Fault(key="model", value=name, allowed=allowed, advice="Return it under the name loss, too.")
+    if config.tracking.every_n_steps is not None:
+        allowed = "null for a model with a train_step of its own, whose loss need not be a mean over the epoch"
+        advice = "Leave it out, or record the loss of each step by a callback."
+        value = config.tracking.every_n_steps
+        yield Fault(key="tracking.every_n_steps", value=value, allowed=allowed, advice=advice)
+
+
+def side_by_side_fault(config: StudyConfig, dataset: Dataset, model: Any) -> Fault | None:
+    """Return why many trials of a model cannot train in one program of `trainer=vectorized`; None if they can.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set, checked.
+        model: The model, perhaps without values.
+    """
+    if keras.backend.backend() != "jax":
+        return None
+    why = ""
+    if has_own_steps(model):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = _traced_on_jax(config, dataset, model)
+        own = type(model).train_step is not keras.Model.train_step
+        if own and found.logs and set(found.logs) != set(found.metrics):
+            why = (
+                f"its train_step returns {', '.join(found.logs)}, its metrics are {', '.join(found.metrics)}, and the "
+                "metrics alone count there"
+            )
+    why = why or _draws_on_its_own(dataset, model)
+    if not why:
+        return None
+    allowed = f"a model whose trials can train side by side; {why}"
+    return Fault(key="model", value=config.model.name, allowed=allowed, advice="Use trainer=fit trainer.backend=jax.")
+
+
+def _draws_on_its_own(dataset: Dataset, model: Any) -> str:
+    """Return in words that a model draws from Python's or NumPy's generator when called; empty if it does not."""
+    x = mapped(lambda array: keras.KerasTensor((_N, *array.shape[1:]), str(array.dtype)), dataset.train.first(1).x)
+    call = partial(model, training=True)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            inferred(call, x)  # makes the weights, whose seeds come from Python's generator
+            before = random.getstate(), numpy_state()
+            inferred(call, x)
+            changed = (random.getstate(), numpy_state()) != before
+    except Exception:  # the checks of the workload tell it
+        return ""
+    finally:
+        keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+    return "it draws from random or numpy.random when it is called, once for all trials" if changed else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Traced:
+    """What a trace of a model's steps has shown.
+
+    Attributes:
+        error: The exception. None (the default): there was none.
+        logs: Names in what the training step returns. Default: none, nothing was traced.
+        metrics: Names of the model's metrics. Default: none.
+    """
+
+    error: Exception | None = None
+    logs: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
 
 def half_precision_fault(config: StudyConfig, model: Any) -> Fault | None:
@@ -148,7 +229,7 @@ def _other_backend(model: Any, backend: str) -> str:
     )
 
 
-def _error_on_jax(config: StudyConfig, dataset: Dataset, model: Any) -> Exception | None:
+def _traced_on_jax(config: StudyConfig, dataset: Dataset, model: Any) -> _Traced:
     """Trace the steps with JAX; no value is needed."""
     import jax
     import jax.numpy as jnp
@@ -158,11 +239,12 @@ def _error_on_jax(config: StudyConfig, dataset: Dataset, model: Any) -> Exceptio
     def zeros(variables: Any) -> list[Any]:
         return [jnp.zeros(variable.shape, variable.dtype) for variable in variables]
 
-    def steps() -> None:
+    def steps() -> Any:
         trainable, others = zeros(model.trainable_variables), zeros(model.non_trainable_variables)
         metrics = zeros(model.metrics_variables)
-        model.train_step((trainable, others, zeros(model.optimizer.variables), metrics), (x, *rest))
+        logs, _ = model.train_step((trainable, others, zeros(model.optimizer.variables), metrics), (x, *rest))
         model.test_step((trainable, others, metrics), (x, *rest))
+        return logs
 
     def measure() -> Any:
         return measure_once(model, x, rest, model(x), several=_is_several(config))
@@ -174,13 +256,19 @@ def _error_on_jax(config: StudyConfig, dataset: Dataset, model: Any) -> Exceptio
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
         model.optimizer = keras.optimizers.SGD()
         model.optimizer.build(model.trainable_variables)
-        jax.eval_shape(steps)
+        logs = jax.eval_shape(steps)
     except Exception as error:  # a model of the user's can fail in any way
-        return error
-    return None
+        return _Traced(error=error)
+    return _Traced(logs=tuple(logs), metrics=_metric_names(model))
 
 
-def _error_on_tensorflow(config: StudyConfig, dataset: Dataset) -> Exception | None:
+def _metric_names(model: Any) -> tuple[str, ...]:
+    """Return the names under which Keras gives the results of a model's metrics."""
+    with keras.StatelessScope([(v, keras.ops.zeros(v.shape, v.dtype)) for v in model.metrics_variables]):
+        return tuple(model.get_metrics_result())
+
+
+def _traced_on_tensorflow(config: StudyConfig, dataset: Dataset) -> _Traced:
     """Trace the steps with TensorFlow, on a model with values."""
     import tensorflow as tf
 
@@ -191,11 +279,13 @@ def _error_on_tensorflow(config: StudyConfig, dataset: Dataset) -> Exception | N
         model.compile(optimizer=keras.optimizers.SGD(), **compile_arguments(config.task))
         measure_once(model, batch[0], batch[1:], model(batch[0]), several=_is_several(config))
         model.optimizer.build(model.trainable_variables)
-        for step in (model.train_step, model.test_step):
-            tf.function(lambda step=step: step(batch), autograph=False).get_concrete_function()
+        logs: Any = ()
+        for step in (model.test_step, model.train_step):
+            traced = tf.function(lambda step=step: step(batch), autograph=False).get_concrete_function()
+            logs = traced.structured_outputs
     except Exception as error:  # a model of the user's can fail in any way
-        return error
-    return None
+        return _Traced(error=error)
+    return _Traced(logs=tuple(logs))
 
 
 def _is_several(config: StudyConfig) -> bool:

@@ -28,7 +28,13 @@ from study.training.initial_weights import outline
 from study.training.keras_internals import inferred, last_operations
 from study.training.model_setup import fresh_model
 from study.training.output_structure import structure_faults
-from study.training.step_check import advice_for, half_precision_fault, step_faults, told_on_backend
+from study.training.step_check import (
+    advice_for,
+    half_precision_fault,
+    side_by_side_fault,
+    step_faults,
+    told_on_backend,
+)
 
 # Number of examples of the inferred batch: a prime number that is no usual width, so that no two axes fit by chance.
 _N = 7
@@ -63,6 +69,8 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             model = outline(partial(fresh_model, config, dataset, precision=precision))
             with keras.StatelessScope(initialize_variables=False):
                 found = list(_faults(config, dataset, model))
+            if not found and _is_vectorized(config) and (fault := side_by_side_fault(config, dataset, model)):
+                found = [fault]
             return found or [
                 *layer_faults(config, model),
                 *exclusion_faults(config, model),
@@ -70,6 +78,10 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             ]
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+
+
+def _is_vectorized(config: StudyConfig) -> bool:
+    return str(config.trainer.section.get("_target_")).startswith("study.training.vectorized.")
 
 
 @dataclass(frozen=True, kw_only=True)

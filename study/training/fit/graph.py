@@ -44,7 +44,12 @@ def traced(
 
     def take_step(iterator: Iterator[Any]) -> Any:
         given = next(iterator)
-        return concrete(len(given))(*(given if flat else leaves(given)))
+        function = concrete(len(given))
+        arrays = given if flat else leaves(given)
+        if any(array.dtype != spec.dtype for array, spec in zip(arrays, function.inputs, strict=False)):
+            # Not from our own batches, but from an `evaluate` in a callback of the user's.
+            arrays = [tf.cast(array, spec.dtype) for array, spec in zip(arrays, function.inputs, strict=False)]
+        return function(*arrays)
 
     return take_step
 

@@ -68,6 +68,7 @@ class FitProgram:
         self._model: Any = None
         self._train_step: Any = None
         self._reusable = False
+        self._hides_state = False
         self._structures: list[FitStructure] = []
         self._plain: Any = None
         self._name = {"name": _NAME} if "name" in parameters(config.optimizer.target) else {}
@@ -118,6 +119,11 @@ class FitProgram:
         """
         return self._structures[-1].holds(name)
 
+    @property
+    def hides_state(self) -> bool:
+        """True if the model has, in training, state besides its variables and those of the optimizer."""
+        return self._hides_state or self._plain_attributes() != self._plain
+
     def settle(self) -> bool:
         """Keep the model for the next trial if a reset reaches everything that the last trial has changed.
 
@@ -132,6 +138,7 @@ class FitProgram:
 
     def forget(self) -> None:
         """Drop the model, so that the next trial builds a new one."""
+        self._hides_state = False
         self._model = self._train_step = None
         self._structures.clear()
 
@@ -240,13 +247,14 @@ class FitProgram:
         def observed(*arguments: Any) -> Any:
             before = _random_state()
             outcome = step(*arguments)
-            self._reusable &= _random_state() == before
-            if self._reusable and keras.backend.backend() == "tensorflow":
+            self._hides_state |= _random_state() != before
+            if keras.backend.backend() == "tensorflow":
                 from study.training.fit.graph import keeps_state_elsewhere
 
                 model = self._model
                 known = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
-                self._reusable = not keeps_state_elsewhere(known)
+                self._hides_state |= keeps_state_elsewhere(known)
+            self._reusable &= not self._hides_state
             return outcome
 
         return observed

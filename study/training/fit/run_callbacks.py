@@ -124,7 +124,8 @@ def run_callbacks(
         shutil.rmtree(folder, ignore_errors=True)
 
     def make() -> list[Any]:
-        made = [build_callback(section, folder=folder) for section in config.callbacks]
+        goes_on = first_epoch > 0
+        made = [build_callback(section, folder=folder, goes_on=goes_on) for section in config.callbacks]
         for callback in made:
             if isinstance(callback, Unfreeze):
                 callback.rebuild = rebuild

@@ -32,6 +32,11 @@ from study.training.model_setup import N_LOSS_EXAMPLES, fresh_model
 from study.training.precision import use_precision
 from study.training.trainer_check import check_device, check_jit_compile
 
+_CALLBACKS_BEGAN = (
+    "this training goes on after epoch {n} with fresh callbacks: what they remember, and files that they write anew, "
+    "are of the later epochs alone."
+)
+
 
 class FitTrainer:
     """Trainer that trains trials one after the other with `keras.Model.fit`.
@@ -207,7 +212,11 @@ class FitTrainer:
         variables = [*model.variables, *model.optimizer.variables]
 
         def keep(epoch: int) -> None:
-            if self._checkpoints.are_due(epoch) and watcher.step < self.n_steps:
+            if not self._checkpoints.are_due(epoch) or watcher.step >= self.n_steps:
+                return
+            if self._program.hides_state:
+                self._checkpoints.skip()
+            else:
                 now = [*model.variables, *model.optimizer.variables]  # a callback may have replaced the optimizer
                 arrays = [*numbers_of(now), *kept_state.arrays]
                 self._checkpoints.save([trial], Snapshot(arrays=arrays, notes={"epochs": watcher.reports}))
@@ -215,6 +224,8 @@ class FitTrainer:
         expected = variables * (2 if kept_state.is_needed else 1)
         kept = self._checkpoints.load([trial], partial(_fitting, expected, n_steps=self.n_steps))
         if kept is not None:
+            if self._config.callbacks:
+                self._checkpoints.tell(_CALLBACKS_BEGAN.format(n=len(kept.notes["epochs"])))
             assign(variables, kept.arrays[: len(variables)])
             kept_state.arrays = kept.arrays[len(variables) :]
             watcher.replay(kept.notes["epochs"])
