@@ -118,7 +118,7 @@ def _faults(config: StudyConfig, key: str, section: Section) -> Iterator[Fault]:
             return
     ours = [own for own in _OURS if isinstance(built, getattr(keras.callbacks, own))]  # also a subclass
     if ours:
-        allowed = f"a callback that does what the study does not; it is a {ours[0]}"
+        allowed = f"a callback that does what the study does not; it is one of the kind {ours[0]}"
         yield Fault(key=key, value=target, allowed=allowed, advice=_OURS[ours[0]])
     elif not isinstance(built, keras.callbacks.Callback):
         allowed = f"a keras.callbacks.Callback, or a function that returns one; it returns {type(built).__name__}"

@@ -135,7 +135,7 @@ def _draws_on_its_own(dataset: Dataset, model: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Traced:
-    """What a trace of a model's steps has shown.
+    """The result of a trace of a model's steps.
 
     Attributes:
         error: The exception. None (the default): there was none.

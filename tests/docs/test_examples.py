@@ -54,7 +54,7 @@ def results(tmp_path_factory):
         env={**kept, "PYTHONPATH": str(ROOT / ".ci" / "editable")},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -17,6 +17,7 @@ select_backend(BACKEND)
 sys.path.insert(0, str(Path(__file__).parent))
 
 import keras
+import numpy as np
 import own_models
 import plain_keras
 from serving import record, serve
@@ -24,7 +25,7 @@ from training_workload import digits, make_config, make_trial
 
 from study.config.epoch_rules import EarlyStopping, Monitor, RateReduction
 from study.config.instantiate import takes
-from study.config.schema import Exclusion
+from study.config.schema import Component, Exclusion
 from study.pipeline.workload import check_task
 from study.training.fit.trainer import FitTrainer
 
@@ -103,10 +104,16 @@ def own_model(kind, optimizer, trainers):
     return found | {"keras": [plain(kind, optimizer, number=number) for number in range(2)]}
 
 
-def refusal(kind):
+def refusal(kind, trainer="fit", **tracking):
     """Return why the check of the workload refuses a model; empty if it does not."""
+    config = config_of(kind, "sgd")
+    target = {"fit": "study.training.fit.FitTrainer", "vectorized": "study.training.vectorized.VectorizedTrainer"}
+    section = Component(name=trainer, section={"_target_": target[trainer]})
+    config = dataclasses.replace(config, trainer=section)
+    if tracking:
+        config = dataclasses.replace(config, tracking=dataclasses.replace(config.tracking, **tracking))
     try:
-        check_task(config_of(kind, "sgd"), digits())
+        check_task(config, digits())
     except Exception as error:
         return str(error)
     return ""
@@ -155,6 +162,35 @@ def two_optimizers(optimizer):
         for n in range(2)
     ]
     return {"fit": trained(config, "fit"), "keras": numbers}
+
+
+def refused_every_n_steps(kind):
+    """Return why losses of single steps cannot be recorded for a model."""
+    return refusal(kind, every_n_steps=1)
+
+
+def meddled():
+    """Return the results of trials of some steps, without and with a callback that meddles with the training."""
+    found = {}
+    for name, callbacks in {"alone": [], "meddled": [{"_target_": "own_models.Meddling"}]}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = config_of("functional", "sgd", callbacks=callbacks, budget={"n_epochs": None, "n_steps": 10})
+            stores = dataclasses.replace(config.stores, artifacts=Path(folder) / "artifacts")
+            found[name] = trained(dataclasses.replace(config, stores=stores, raw={}), "fit")
+    return found
+
+
+def given_weights_twice():
+    """Return the digests of the weights that models are given while they are built, each asked for twice."""
+    from study.training.initial_weights import given_weights, outline
+
+    def drawn():
+        model = own_models.functional((8, 8, 1), 10)
+        model.set_weights([np.random.normal(size=weight.shape) for weight in model.get_weights()])  # noqa: NPY002
+        return model
+
+    builds = {"drawn": drawn, "file": own_models.pretrained, "seeds": lambda: own_models.functional((8, 8, 1), 10)}
+    return {name: [given_weights(outline(build)) for _ in range(2)] for name, build in builds.items()}
 
 
 def unfrozen(optimizer):

@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -189,3 +190,54 @@ def half_precision(input_shape, n_outputs):
     inputs = keras.Input(input_shape)
     flat = layers.Flatten(dtype="mixed_float16")(inputs)
     return keras.Model(inputs, layers.Dense(n_outputs, dtype="float32")(flat))
+
+
+class WithBatchLoss(WithJaxStep):
+    """Returns the loss of a batch alone, and updates no metric."""
+
+    def train_step(self, state, data):
+        logs, after = super().train_step(state, data)
+        return {"loss": logs["loss"]}, after
+
+
+def batch_loss(n_outputs):
+    return WithBatchLoss(n_outputs)
+
+
+class WithoutLoss(WithJaxStep):
+    """Returns its loss under another name."""
+
+    def train_step(self, state, data):
+        logs, after = super().train_step(state, data)
+        return {"total": logs["loss"]}, after
+
+
+def no_loss(n_outputs):
+    return WithoutLoss(n_outputs)
+
+
+class OwnNoise(layers.Layer):
+    """Draws from NumPy's generator in training."""
+
+    def call(self, x, training=False):
+        return x * (1 + np.random.normal()) if training else x  # noqa: NPY002
+
+
+def numpy_noise(input_shape, n_outputs):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, layers.Dense(n_outputs)(OwnNoise()(layers.Flatten()(inputs))))
+
+
+class Meddling(keras.callbacks.Callback):
+    """Takes back that a training stops, and changes what is logged."""
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
+        self.model.stop_training = False
+
+    def on_epoch_end(self, epoch, logs=None):  # noqa: ARG002
+        logs["val_accuracy"] = 0.5
+        self.model.stop_training = False
+
+
+class OwnStopping(keras.callbacks.EarlyStopping):
+    """A subclass of what a study does itself."""

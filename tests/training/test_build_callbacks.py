@@ -25,6 +25,10 @@ def callback(name, **arguments):
         ([callback("EarlyStopping")], "keras.callbacks.EarlyStopping: expected a callback that does what the study"),
         ([callback("ReduceLROnPlateau")], "Use schedule=plateau"),
         ([callback("BackupAndRestore", backup_dir="b")], "Use trainer.checkpoint_every_n_epochs"),
+        (
+            ["trainer.callbacks=[{_target_: own_models.OwnStopping}]", "allow_targets=[own_models]"],
+            "it is one of the kind EarlyStopping",
+        ),
         (["trainer.callbacks=[{_target_: keras.optimizers.SGD}]"], "expected a keras.callbacks.Callback, or a functi"),
         (["trainer.callbacks=CSVLogger"], "trainer.callbacks=CSVLogger: expected a list of callbacks. Write"),
         (["trainer.callbacks=[CSVLogger]"], "trainer.callbacks.0=CSVLogger: expected a section with a _target_. Wr"),

@@ -104,3 +104,33 @@ def test_parts_of_a_model_train_in_their_own_way(backend, question, optimizer):
 
 def test_a_model_in_float16_is_refused(backend):
     assert "layer flatten computes in float16" in backend.ask("refusal", "half_precision")
+
+
+def test_steps_whose_logs_are_not_the_metrics_do_not_train_side_by_side(backend):
+    if backend.name == "jax":
+        assert backend.ask("refusal", "batch_loss") == ""
+        told = backend.ask("refusal", "batch_loss", "vectorized")
+        assert "its train_step returns loss, its metrics are loss, accuracy, and the metrics alone count there" in told
+        assert backend.ask("refusal", "jax_step", "vectorized") == ""
+        assert "train_step returns a loss; WithoutLoss returns total" in backend.ask("refusal", "no_loss")
+        assert "tracking.every_n_steps=1: expected null" in backend.ask("refused_every_n_steps", "jax_step")
+
+
+def test_a_model_that_draws_from_numpy_does_not_train_side_by_side(backend):
+    if backend.name == "jax":
+        assert "it draws from random or numpy.random" in backend.ask("refusal", "numpy_noise", "vectorized")
+        assert backend.ask("refusal", "functional", "vectorized") == ""
+
+
+def test_a_callback_can_neither_lengthen_a_training_nor_change_its_record(backend):
+    found = backend.ask("meddled")
+    for alone, meddled in zip(found["alone"], found["meddled"], strict=True):
+        assert meddled["summary"]["n_steps"] == alone["summary"]["n_steps"] == 10
+        assert meddled["history"] == alone["history"]
+
+
+def test_weights_of_a_file_have_a_digest_and_drawn_ones_have_none(backend):
+    found = backend.ask("given_weights_twice")
+    assert found["file"][0] == found["file"][1] != ""
+    assert found["drawn"][0] == found["drawn"][1]
+    assert found["seeds"] == ["", ""]
