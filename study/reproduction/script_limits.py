@@ -49,8 +49,8 @@ def check_config(raw: Mapping[str, Any]) -> None:
     for name, value in trainer.items():
         if name not in _KNOWN and not _is_idle(value):
             _refuse(f"trainer.{name}", value, allowed="no value, since a script does not follow it")
-    if trainer.get("precision") == "float64" and trainer.get("backend") != "tensorflow":
-        allowed = "float32 or bfloat16; Keras computes in float64 on TensorFlow alone"
+    if trainer.get("precision") == "float64":
+        allowed = "float32 or bfloat16; in float64 a script gave other numbers than the study"
         _refuse("trainer.precision", "float64", allowed=allowed)
     for name, inner in inner_targets(raw.get("model", {})).items():
         if inner.startswith(f"{_PROJECT}."):

@@ -28,8 +28,8 @@ _SCALED = "study.training.build_optimizer.ScaledSchedule"
 # Schedules of Keras whose first argument is a plain factor, so that the rate itself can stand there.
 _DIRECT = ("keras.optimizers.schedules.CosineDecay", "keras.optimizers.schedules.ExponentialDecay")
 # Keras's types of numbers, and its policy of layers, by precision.
-_FLOATX = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
-_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
+_FLOATX = {"float32": "float32", "bfloat16": "float32"}
+_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _DECAY = "weight_decay"
 
 
