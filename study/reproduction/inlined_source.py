@@ -87,7 +87,7 @@ class _Collected:
     owners: dict[str, str]  # the module, or the line of import, of each name
     imports: set[str] = field(default_factory=set)
     libraries: set[str] = field(default_factory=set)
-    _modules: dict[str, _ReadModule] = field(default_factory=dict)
+    _modules: dict[str, _SourceFile] = field(default_factory=dict)
     _uses: dict[str, set[str]] = field(default_factory=dict)  # the modules that each module imports from
     _wanted: dict[str, set[str]] = field(default_factory=dict)
 
@@ -96,7 +96,7 @@ class _Collected:
         if name in self._wanted.setdefault(module_name, set()):
             return
         self._wanted[module_name].add(name)
-        module = self._modules.get(module_name) or _ReadModule(module_name)
+        module = self._modules.get(module_name) or _SourceFile(module_name)
         self._modules[module_name] = module
         if name in module.imports:
             self._add_import(module, name)
@@ -126,7 +126,7 @@ class _Collected:
                 self._put(used, order, above=(*above, name))
         order.setdefault(name)
 
-    def _add_import(self, module: _ReadModule, name: str) -> None:
+    def _add_import(self, module: _SourceFile, name: str) -> None:
         source, member = module.imports[name]
         if is_library(source):
             line = _import_line(source, member, name)
@@ -160,7 +160,7 @@ class _Collected:
             raise NotInlinableError(f"{owner} and {self.owners[name]} both define {name}")
 
 
-class _ReadModule:
+class _SourceFile:
     """The text of a module, as definitions and imports by their names.
 
     Attributes:

@@ -11,6 +11,7 @@ from study.core.errors import Fault, StudyError
 from study.core.trees import named_leaves
 from study.datasets import Dataset, Split
 
+_PROJECT = "study"
 _TRAINERS = ("study.training.fit.FitTrainer", "study.training.vectorized.VectorizedTrainer")
 # Arguments of the trainers that a script follows, or that change no number.
 _KNOWN = (
@@ -47,18 +48,31 @@ def check_config(raw: Mapping[str, Any]) -> None:
     for name, value in trainer.items():
         if name not in _KNOWN and not _is_idle(value):
             _refuse(f"trainer.{name}", value, allowed="no value, since a script does not follow it")
-    if trainer.get("precision") == "float64" and trainer.get("backend") != "tensorflow":
-        allowed = "float32 or bfloat16; Keras computes in float64 on TensorFlow alone"
+    if trainer.get("precision") == "float64":
+        allowed = "float32 or bfloat16; in float64 a script gave other numbers than the study"
         _refuse("trainer.precision", "float64", allowed=allowed)
     exclude = raw.get("optimizer", {}).get("exclude")
     if exclude is not None:
         _refuse("optimizer.exclude", exclude, allowed="null, since a script has one optimizer")
-    for name, value in raw.get("model", {}).items():
-        if isinstance(value, Mapping) and "_target_" in value:
-            _refuse(f"model.{name}", value["_target_"], allowed="a value, since a script cannot import this name")
+    for name, inner in inner_targets(raw.get("model", {})).items():
+        if inner.startswith(f"{_PROJECT}."):
+            _refuse(f"model.{name}", inner, allowed="a value, since a script does not import this project")
     augment = raw.get("dataset", {}).get("augment")
     if not _is_idle(augment):
         _refuse("dataset.augment", augment, allowed="no layers, since a script does not follow them")
+
+
+def inner_targets(section: Mapping[str, Any]) -> dict[str, str]:
+    """Return the dotted paths that arguments of a section name, which its target imports itself.
+
+    Args:
+        section: The section.
+    """
+    return {
+        str(name): str(value["_target_"])
+        for name, value in section.items()
+        if isinstance(value, Mapping) and "_target_" in value
+    }
 
 
 def check_data(config: StudyConfig, dataset: Dataset) -> None:

@@ -19,7 +19,9 @@ from study.core.trainer_interface import Trial
 from study.core.trees import leaves, named_leaves
 from study.datasets import PARTS, Dataset
 from study.report.html.templates import fill_text_template
+from study.reproduction.inlined_source import is_library
 from study.reproduction.script_code import ScriptCode, collect_code
+from study.reproduction.script_limits import inner_targets
 from study.reproduction.written_python import written_call, written_tree, written_value
 
 _TEMPLATE = "reproduction/training_script.py.j2"
@@ -27,8 +29,8 @@ _SCALED = "study.training.build_optimizer.ScaledSchedule"
 # Schedules of Keras whose first argument is a plain factor, so that the rate itself can stand there.
 _DIRECT = ("keras.optimizers.schedules.CosineDecay", "keras.optimizers.schedules.ExponentialDecay")
 # Keras's types of numbers, and its policy of layers, by precision.
-_FLOATX = {"float32": "float32", "bfloat16": "float32", "float64": "float64"}
-_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float64": "float64"}
+_FLOATX = {"float32": "float32", "bfloat16": "float32"}
+_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _DECAY = "weight_decay"
 
 
@@ -178,8 +180,10 @@ def _header(facts: ScriptFacts, code: ScriptCode) -> list[str]:
         f"Beside this file: {data}, with the data and the recorded numbers.",
         f"Needed: {', '.join(needs)}.",
     ]
-    if code.own_modules:
-        lines.append(f"Needed too, so that Python can import them: {', '.join(code.own_modules)}.")
+    inner = inner_targets(facts.config.model.section).values()
+    own = dict.fromkeys([*code.own_modules, *(each.rpartition(".")[0] for each in inner if not is_library(each))])
+    if own:
+        lines.append(f"Needed too, so that Python can import them: {', '.join(own)}.")
     lines += [
         f"Recorded on {facts.recorded_on} on {facts.device}; written by `study export --script` on "
         f"{facts.exported_on}.",
