@@ -180,6 +180,23 @@ def meddled():
     return found
 
 
+def told_of_checkpoints(kind):
+    """Return the messages of a trial with checkpoints, and the number of files at its last epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = config_of(kind, "sgd")
+        stores = dataclasses.replace(config.stores, artifacts=Path(folder) / "artifacts")
+        config = dataclasses.replace(config, stores=stores, raw={})
+        trainer = FitTrainer(config, digits(), jit_compile="auto", checkpoint_every_n_epochs=1, **SIZES)
+        n_files = []
+
+        def on_epoch(*_):
+            n_files.append(len(list(Path(folder).rglob("*.npz"))))
+            return True
+
+        (result,) = trainer.train([make_trial(0, learning_rate=RATE)], on_epoch)
+        return [list(result.messages), n_files[-1]]
+
+
 def given_weights_twice():
     """Return the digests of the weights that models are given while they are built, each asked for twice."""
     from study.training.initial_weights import given_weights, outline

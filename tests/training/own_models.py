@@ -241,3 +241,15 @@ class Meddling(keras.callbacks.Callback):
 
 class OwnStopping(keras.callbacks.EarlyStopping):
     """A subclass of what a study does itself."""
+
+
+class UnseededNoise(layers.Layer):
+    """Draws in training from a generator that no seed of the run reaches."""
+
+    def call(self, x, training=False):
+        return x + keras.random.normal(ops.shape(x)) if training else x
+
+
+def unseeded_noise(input_shape, n_outputs):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, layers.Dense(n_outputs)(UnseededNoise()(layers.Flatten()(inputs))))

@@ -134,3 +134,11 @@ def test_weights_of_a_file_have_a_digest_and_drawn_ones_have_none(backend):
     assert found["file"][0] == found["file"][1] != ""
     assert found["drawn"][0] == found["drawn"][1]
     assert found["seeds"] == ["", ""]
+
+
+def test_a_model_with_state_besides_its_variables_has_no_checkpoints(backend):
+    if backend.name == "tensorflow":
+        (told,), n_files = backend.ask("told_of_checkpoints", "unseeded_noise")
+        assert "no checkpoint is saved, since the model has state besides its variables" in told
+        assert n_files == 0
+    assert backend.ask("told_of_checkpoints", "functional") == [[], 1]
