@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
-from study.config.arguments import section_faults
 from study.config.epoch_rules import PLATEAU, EarlyStopping, Monitor, RateReduction
 from study.config.instantiate import Section
 from study.config.known_keys import correction
 from study.config.metric_facts import LOSS, UnusableMetric, facts_of
 from study.config.parse_objective import read_objective
+from study.config.parse_sections import read_sections
 from study.config.reader import Reader, did_you_mean
 from study.config.schema import Objective
 from study.config.task import Task
@@ -80,19 +79,10 @@ def _read_rate_reduction(read: Reader, task: Task, objective: Objective) -> Rate
 
 def _read_callbacks(read: Reader) -> list[Section]:
     """Read `trainer.callbacks`: a list of sections, each with the `_target_` of a callback."""
-    key, found = "trainer.callbacks", []
+    key = "trainer.callbacks"
     given = read.value(key, default=None) or []
-    form = "Write [{_target_: keras.callbacks.CSVLogger, filename: epochs.csv}]."
-    if not isinstance(given, list | tuple):
-        read.fault(key, given, allowed="a list of callbacks", advice=form)
-        return []
-    for position, section in enumerate(given):
-        if isinstance(section, Mapping) and section.get("_target_"):
-            read.faults += section_faults(f"{key}.{position}", section)
-            found.append(section)
-        else:
-            read.fault(f"{key}.{position}", section, allowed="a section with a _target_", advice=form)
-    return found
+    example = "{_target_: keras.callbacks.CSVLogger, filename: epochs.csv}"
+    return read_sections(read, key, given, things="callbacks", example=example)
 
 
 def _read_monitor(read: Reader, of: str, task: Task, objective: Objective) -> Monitor:
