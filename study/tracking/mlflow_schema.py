@@ -130,8 +130,10 @@ def config_params(config: StudyConfig) -> list[Param]:
     Args:
         config: The study's config.
     """
-    trainer = without_idle_rules(config.raw["trainer"])
-    flat = _flatten({**config.raw, "trainer": trainer, "experiment_name": config.experiment_name})
+    raw = {**config.raw, "experiment_name": config.experiment_name}
+    if isinstance(trainer := raw.get("trainer"), Mapping):
+        raw["trainer"] = without_idle_rules(trainer)
+    flat = _flatten(raw)
     kept = {key: value for key, value in flat.items() if not _may_grow(key)}
     named = {"optimizer": config.optimizer.name, **kept}
     keys = _keys(named)
