@@ -43,7 +43,8 @@ def of_parts():
     for name, section in sections("optimizer"):
         found[name] = entry(section["_target_"], optimizer_numbers(section))
     for name, section in sections("schedule"):
-        schedule = instantiate(section, initial_learning_rate=0.1)
+        known = parameters(section["_target_"])
+        schedule = instantiate(section, **{k: 0.1 for k in ("initial_learning_rate",) if k in known})
         found[name] = entry(section["_target_"], [float(schedule(step)) for step in range(0, 100, 10)])
     for name, section in sections("model"):
         found[name] = entry(section["_target_"], model_numbers(section))
