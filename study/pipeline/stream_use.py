@@ -8,9 +8,7 @@ from dataclasses import replace
 from study.config.schema import StudyConfig
 from study.datasets import Dataset, Split
 from study.datasets.preparation.streams import Stream
-
-# Trainers that read a stream once and keep it in memory.
-_KEEPING = "study.training.vectorized."
+from study.training.trainer_check import is_vectorized
 
 
 def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, Dataset]:
@@ -26,7 +24,7 @@ def settle_streams(config: StudyConfig, dataset: Dataset) -> tuple[StudyConfig, 
     streams = _streams(dataset)
     if not streams:
         return config, dataset
-    if _keeps(config):
+    if is_vectorized(config):
         told = ", ".join(f"{stream.name} ({len(stream)} examples)" for stream in streams)
         remarks = [f"Read once and kept in memory, since trainer={config.trainer.name} holds all data: {told}."]
     else:
@@ -53,13 +51,9 @@ def has_foreign_order(config: StudyConfig, dataset: Dataset) -> bool:
         config: The study's config.
         dataset: The study's data set.
     """
-    return not _keeps(config) and any(stream.has_own_order for stream in _streams(dataset))
+    return not is_vectorized(config) and any(stream.has_own_order for stream in _streams(dataset))
 
 
 def _streams(dataset: Dataset) -> list[Stream]:
     splits: Iterable[Split | Stream] = dataset.splits.values()
     return [split for split in splits if isinstance(split, Stream)]
-
-
-def _keeps(config: StudyConfig) -> bool:
-    return str(config.trainer.section.get("_target_")).startswith(_KEEPING)

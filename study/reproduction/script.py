@@ -30,8 +30,8 @@ from study.reproduction.retrain import LoadedAgain, RetrainRequest, can_load_her
 from study.reproduction.script_limits import check_config, check_data
 from study.reproduction.script_text import ScriptFacts, script_text
 from study.reproduction.written_python import NotWritableError
+from study.training.trainer_check import is_vectorized
 
-_VECTORIZED = "study.training.vectorized."
 # Optimizers that gave the same bits on JAX with their numbers as constants, where the study's program has variables.
 # XLA rounds others in another order.
 _EXACT_ON_JAX = (
@@ -168,10 +168,10 @@ def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> Script
     config = again.config
     tags = asked.retrain.tags
     has_test = any(name.startswith("test_") for name in asked.recorded)
-    is_vectorized = str(config.trainer.section["_target_"]).startswith(_VECTORIZED)
+    side_by_side = is_vectorized(config)
     device = tags.get("device", "an unknown device")
     reasons = []
-    if is_vectorized:
+    if side_by_side:
         reasons.append("the study trained it side by side with others, in one program that rounds in another way")
     elif config.backend == "jax" and config.optimizer.target.rpartition(".")[2] not in _EXACT_ON_JAX:
         reasons.append(
@@ -193,7 +193,7 @@ def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> Script
         versions={name: tags[name] for name in COMPUTING.get(config.backend, ()) if name in tags},
         tolerance=LOOSE_TOLERANCE if reasons else 0.0,
         reasons=tuple(reasons),
-        holds_numbers=not is_vectorized,
+        holds_numbers=not side_by_side,
     )
 
 

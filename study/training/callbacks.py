@@ -53,7 +53,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         reports: The reports of all epochs so far, in the form that `replay` takes.
         rules: Early stopping and a rate that falls on a plateau; None: neither.
         act: Called with what follows from an epoch by the rules; None: not called.
-        stopped: True if a rule, or a callback of the user's, stopped the training before its end.
+        stopped: True if a rule stopped the training before its end.
         measured: The metrics of the epoch as Keras gives them, before callbacks of the user's see them.
         keep: Called after an epoch was reported, with the epoch's index, from 0; None: not called.
         caller_error: An exception of `on_epoch`, which does not make the trial `failed`; None: no exception.

@@ -31,6 +31,8 @@ _NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 # Number of examples of the traced batch.
 _N = 3
 _HALF = "float16"
+# Models of this project draw from no generator but Keras's own.
+_BUILT_IN = "study.models."
 
 
 def has_own_steps(model: Any) -> bool:
@@ -109,7 +111,8 @@ def side_by_side_fault(config: StudyConfig, dataset: Dataset, model: Any) -> Fau
                 f"its train_step returns {', '.join(found.logs)}, its metrics are {', '.join(found.metrics)}, and the "
                 "metrics alone count there"
             )
-    why = why or _draws_on_its_own(dataset, model)
+    if not why and not str(config.model.section.get("_target_")).startswith(_BUILT_IN):
+        why = _draws_on_its_own(dataset, model)
     if not why:
         return None
     allowed = f"a model whose trials can train side by side; {why}"

@@ -35,6 +35,7 @@ from study.training.step_check import (
     step_faults,
     told_on_backend,
 )
+from study.training.trainer_check import is_vectorized
 
 # Number of examples of the inferred batch: a prime number that is no usual width, so that no two axes fit by chance.
 _N = 7
@@ -69,7 +70,7 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             model = outline(partial(fresh_model, config, dataset, precision=precision))
             with keras.StatelessScope(initialize_variables=False):
                 found = list(_faults(config, dataset, model))
-            if not found and _is_vectorized(config) and (fault := side_by_side_fault(config, dataset, model)):
+            if not found and is_vectorized(config) and (fault := side_by_side_fault(config, dataset, model)):
                 found = [fault]
             return found or [
                 *layer_faults(config, model),
@@ -78,10 +79,6 @@ def task_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:
             ]
     finally:
         keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
-
-
-def _is_vectorized(config: StudyConfig) -> bool:
-    return str(config.trainer.section.get("_target_")).startswith("study.training.vectorized.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,21 @@ NUMPY_DRAWS = ("uniform", "normal")
 NUMPY_TRAINER = "study.training.numpy.NumpyTrainer"
 # Trainers that train all layers with one optimizer.
 ONE_OPTIMIZER = ("study.training.vectorized.VectorizedTrainer", NUMPY_TRAINER)
+# Where the trainer of many trials in one program is.
+_VECTORIZED = "study.training.vectorized."
 # Devices that a study can ask for.
 DEVICES = ("auto", "cpu", "gpu")
 # Arguments in which all candidates of `trainer=auto` follow the section `trainer`.
 SHARED_ARGUMENTS = ("batch_size", "device", "early_stopping", "eval_batch_size", "precision")
+
+
+def is_vectorized(config: StudyConfig) -> bool:
+    """Return whether a study trains many trials side by side in one program.
+
+    Args:
+        config: The study's config.
+    """
+    return str(config.trainer.section.get("_target_")).startswith(_VECTORIZED)
 
 
 def trainer_faults(config: StudyConfig) -> list[Fault]:

@@ -71,8 +71,8 @@ class FitTrainer:
         jit_compile: bool | str,
         device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
-        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002
-        callbacks: Sequence[Section] = (),  # noqa: ARG002
+        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002 - the config has read it
+        callbacks: Sequence[Section] = (),  # noqa: ARG002 - the config has read them
     ) -> None:
         check_jit_compile(jit_compile)
         check_device(device)

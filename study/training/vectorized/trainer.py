@@ -83,7 +83,7 @@ class VectorizedTrainer:
         capacity: int | str,
         device: str = "auto",
         checkpoint_every_n_epochs: int | None = None,
-        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002
+        early_stopping: Mapping[str, Any] | None = None,  # noqa: ARG002 - the config has read it
         callbacks: Sequence[Section] = (),
     ) -> None:
         check_is_jax(backend)
