@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from study.config.schema import StudyConfig
 from study.core.interrupt import grace
-from study.core.log_capture import captured, removed_without_stores
+from study.core.log_capture import captured, captured_unseen, removed_without_stores
 from study.core.outages import said_through
 from study.core.trainer_interface import BestTrial
 from study.datasets import Dataset
@@ -63,11 +61,12 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
         TrialFailedError: The trial `only_trial` has failed.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    if not isinstance(config, StudyConfig):
-        config = load_config(config)
-    started = time.monotonic()
-    select_backend(config.backend, deterministic=config.deterministic)
-    select_device(config.backend, asked_device(config))
+    with captured_unseen():  # libraries fill a terminal or a notebook's cell while they are imported
+        if not isinstance(config, StudyConfig):
+            config = load_config(config)
+        started = time.monotonic()
+        select_backend(config.backend, deterministic=config.deterministic)
+        select_device(config.backend, asked_device(config))
     if config.only_trial is not None:
         return _try_one(config, dataset)
     with (
@@ -101,9 +100,8 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
 def _try_one(config: StudyConfig, dataset: Dataset | None) -> StudyOutcome:
     """Train the trial `only_trial` alone; what libraries log goes to a temporary file."""
     with (
-        tempfile.NamedTemporaryFile() as log,
         grace(config.shutdown_grace_s),
-        captured(Path(log.name)) as terminal,
+        captured_unseen() as terminal,
         open_view(False, stream=terminal) as view,
         said_through(view.message),
     ):

@@ -24,6 +24,7 @@ LAYERS = (
 # A library is imported in its home only, so that another version of it changes one place.
 TRAINING = ("models", "study/training", "study/optimizers", "study/datasets/_sources.py")
 HOMES = {
+    "IPython": ("study/pipeline/notebook_view.py", "study/api"),
     "hydra": ("study/cli",),
     "omegaconf": ("study/cli",),
     "optuna": ("study/search",),

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from study.core.child_signals import end_with_parent, signal_children
+from study.core.interactive import is_interactive
 
 # Time from SIGTERM or SIGHUP to the end of the process at the latest, in seconds, unless a config gives another.
 # Kubernetes and Slurm kill after 30 s.
@@ -54,7 +55,16 @@ class Stopped(KeyboardInterrupt):
     @property
     def exit_status(self) -> int:
         """Exit status of a command that the signal stopped: 143 for SIGTERM, 129 for SIGHUP, else 1."""
-        return status_of(self.number) if self.number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)) else 1
+        return status_of(self.number) if self.asks_for_the_end else 1
+
+    @property
+    def asks_for_the_end(self) -> bool:
+        """True if the signal ends a process; Ctrl-C ends only a command of it."""
+        return self.number in (signal.SIGTERM, getattr(signal, "SIGHUP", None))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows in place of a traceback, which would be one of our own functions."""
+        return ["Stopped: finished results are stored. Run the same cell again to continue."]
 
 
 @contextlib.contextmanager
@@ -64,6 +74,9 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     A slow store takes long for the last writes. A second Ctrl-C ends the process immediately, and so does the end of
     the grace after SIGTERM or SIGHUP. This loses no more than `kill -9` does: the same command continues the study.
     Another SIGTERM or SIGHUP changes nothing: `timeout`, shells and systemd send it twice.
+
+    A notebook, or another process that a person goes on using, is not ended by a second Ctrl-C: it raises `Stopped`
+    again, at once, in the midst of the last writes.
 
     Signals reach the main thread alone. In other threads, and where a signal is ignored or has a handler, nothing
     changes.
@@ -78,6 +91,11 @@ def clean_stop(*, quiet: bool = False) -> Iterator[None]:
     signals.install()
     try:
         yield
+    except Stopped as stopped:
+        if signals.is_kept and stopped.asks_for_the_end:
+            signals.remove()
+            signal.raise_signal(stopped.number)  # all is written, and a person's process has no command to end with
+        raise
     finally:
         signals.remove()
 
@@ -217,12 +235,13 @@ class _Signals:
         ]
         self.grace_s, self.n_waiting, self.passes_on, self.is_idle = GRACE_S, 0, False, False
         self.delayed: int | None = None
-        self._quiet, self._stopped = quiet, 0
+        self.is_kept = is_interactive()
+        self._quiet, self._stopped, self._stopped_at = quiet, 0, 0.0
         self._received: Counter[int] = Counter()
         self._first_interrupt = 0.0
         self._timers: list[threading.Timer] = []
         self._raised: weakref.ref[Stopped] | None = None
-        self._repeats = False
+        self._repeats, self._is_removed = False, False
 
     def install(self) -> None:
         """Handle the signals from now on."""
@@ -238,8 +257,11 @@ class _Signals:
         self._handlers = {number: signal.signal(number, self._handle) for number in self.numbers}
 
     def remove(self) -> None:
-        """Leave the signals to the handlers before."""
+        """Leave the signals to the handlers before; a second call does nothing."""
         global _installed
+        if self._is_removed:
+            return
+        self._is_removed = True
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         _installed, wakeup = self._before
@@ -261,7 +283,7 @@ class _Signals:
         Python drops exceptions of callbacks of its garbage collector, such as JAX's, and of finalizers; some libraries
         drop those of their imports.
         """
-        self._stopped, self.delayed = number, None
+        self._stopped, self._stopped_at, self.delayed = number, time.monotonic(), None
         stopped = Stopped(number)
         self._raised = weakref.ref(stopped, lambda _: self._swallowed())
         try:
@@ -289,6 +311,8 @@ class _Signals:
     def _handle(self, number: int, _: FrameType | None) -> None:
         """Act in the main thread, as soon as it runs Python code."""
         if self._stopped:
+            if self.is_kept and number == signal.SIGINT and time.monotonic() - self._stopped_at >= _DOUBLE_S:
+                self.stop(number)
             return
         if self.passes_on:
             if self.delayed is None:
@@ -318,11 +342,13 @@ class _Signals:
         self._received[number] += 1
         if number == signal.SIGINT and self._received[number] > 1:
             self._tell("stopped immediately.")
-            os._exit(status_of(number))
+            if not self.is_kept:
+                os._exit(status_of(number))
         if number == signal.SIGINT:
             self._first_interrupt = now
         if number == signal.SIGINT and self._received.total() == 1:
-            self._tell("stopping: writing finished results; press Ctrl-C again to stop immediately.")
+            again = "interrupt" if self.is_kept else "press Ctrl-C"
+            self._tell(f"stopping: writing finished results; {again} again to stop immediately.")
         if number == signal.SIGINT or self._timers:
             return
         name, seconds = signal.Signals(number).name, self.grace_s

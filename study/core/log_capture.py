@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from study.core.errors import LimitAdvice, StoreError, limit_advice
+from study.core.interactive import in_kernel
 from study.core.interrupt import Stopped
 from study.core.readable_output import ReadableStream, readable
 from study.core.redaction import redact
@@ -33,11 +35,13 @@ def captured(log_path: Path) -> Iterator[TextIO]:
     On exit everything is restored, also after an exception, which is passed on. A nested capture logs to its own
     file and yields the same terminal.
 
+    In the kernel of a notebook, the cell takes the terminal's place.
+
     Args:
         log_path: The file to append to. Its folder is created.
 
     Yields:
-        A line-buffered text stream to the real standard error.
+        A line-buffered text stream to the real standard error, or to the output of a notebook's cell.
 
     Raises:
         StoreError: The log cannot be written; nothing has been redirected then.
@@ -49,7 +53,7 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         before.flush()
         previous_fd = os.dup(2)
         undo.callback(os.close, previous_fd)
-        terminal: TextIO = getattr(before, _TERMINAL, None) or undo.enter_context(_text(os.dup(2)))
+        terminal: TextIO = getattr(before, _TERMINAL, None) or _cell() or undo.enter_context(_text(os.dup(2)))
         os.dup2(log_fd, 2)
         undo.callback(os.dup2, previous_fd, 2)
         # A stream on descriptor 2 itself, never closed: library handlers that hold it keep working after the capture.
@@ -61,8 +65,20 @@ def captured(log_path: Path) -> Iterator[TextIO]:
         undo.callback(stand_in.flush)
         undo.callback(before.flush)
         undo.enter_context(redirect_stderr(stand_in))
+        undo.enter_context(_handlers_moved(before, stand_in))
         undo.callback(logging.root.handlers.__setitem__, slice(None), logging.root.handlers[:])
         logging.root.handlers[:] = [_handler(stand_in)]
+        yield terminal
+
+
+@contextmanager
+def captured_unseen() -> Iterator[TextIO]:
+    """Send standard error to a file that is removed, for a block whose errors are exceptions.
+
+    Yields:
+        The stream of `captured`.
+    """
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)) as terminal:
         yield terminal
 
 
@@ -162,6 +178,38 @@ class _LogStream(ReadableStream):
                 lost = f"The log {self._path} cannot be written ({error}). Its further lines are lost."
                 self._terminal.write(f"{lost}\n")
             return len(text)
+
+
+def _cell() -> TextIO | None:
+    """Return the output of a notebook's cell; None outside of a kernel.
+
+    The kernel reads descriptor 2 in a thread of its own, so text that goes there can be shown out of order.
+    """
+    return readable(sys.stderr) if in_kernel() else None
+
+
+@contextmanager
+def _handlers_moved(before: TextIO, stream: TextIO) -> Iterator[None]:
+    """Let handlers of libraries write to a stream in place of a notebook's cell, in the block.
+
+    Elsewhere, a handler such as Optuna's writes to descriptor 2, which goes to the log. In a kernel, it writes to the
+    cell without a descriptor.
+    """
+    if not in_kernel() or behind_the_log(before) is not None:
+        yield
+        return
+    loggers = [each for each in list(logging.root.manager.loggerDict.values()) if isinstance(each, logging.Logger)]
+    found = [
+        handler for logger in loggers for handler in logger.handlers if isinstance(handler, logging.StreamHandler)
+    ]
+    moved = [handler for handler in found if handler.stream is before]
+    try:
+        for handler in moved:
+            handler.setStream(stream)
+        yield
+    finally:
+        for handler in moved:
+            handler.setStream(before)
 
 
 def _text(fd: int) -> TextIO:

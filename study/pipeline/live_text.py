@@ -107,6 +107,18 @@ class Progress:
             return f"trial {number} ({number + 1} of {self.n_trials})"
         return f"confirmation {number} ({kind})"
 
+    def time_text(self, now: float) -> str:
+        """Return the time so far and the time left in words.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+        """
+        elapsed, done = now - self.started, self.done
+        if done <= 0:
+            return f"{duration_text(elapsed)} so far, time left unknown"
+        left = max(self.n_left - done, 0) * elapsed / done
+        return f"{duration_text(elapsed)} so far, about {duration_text(left)} left"
+
     def best_text(self) -> str:
         """Return the best value and its trial in words."""
         if self.best is None:
@@ -158,3 +170,15 @@ def number_text(value: float | None) -> str:
         value: The value; None: `none`.
     """
     return "none" if value is None else f"{value:.4g}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min.
+
+    Args:
+        seconds: The time, in seconds.
+    """
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

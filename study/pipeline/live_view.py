@@ -1,4 +1,4 @@
-"""The display of a running study: a live view on a terminal, one line per event elsewhere."""
+"""The display of a running study: a live view on a terminal or in a notebook, one line per event elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from study.config.schema import Direction, Live
+from study.core.interactive import in_kernel
 from study.core.readable_output import in_one_line, own_sequences, readable, shown
 from study.core.trainer_interface import BestTrial, Kind, State
-from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, number_text
+from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, duration_text, number_text
+from study.pipeline.notebook_view import open_display
 
 __all__ = ["Ended", "View", "open_view"]
 
@@ -30,12 +32,17 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
     """Open the view for a mode.
 
     Args:
-        mode: `auto`: a live view if the stream is a terminal. True: a live view in any case. False: lines.
+        mode: `auto`: a live view if the stream is a terminal, or if this process is a notebook's kernel. True: a live
+            view in any case. False: lines.
         stream: The stream to write to.
 
     Yields:
         The view. A live view leaves the screen at the end, except for its lines.
     """
+    if mode is not False and in_kernel():
+        with open_display() as display:
+            yield View(display.line, each_trial=False, changed=display.draw)
+        return
     is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
     if mode is False or (mode == "auto" and not is_terminal):
         yield View(_line_writer(readable(stream)), each_trial=True)
@@ -59,11 +66,20 @@ class View:
     Args:
         write: Writes a line of text.
         each_trial: Write a line for each trial; otherwise only for a failed one, since `render` shows the others.
+        changed: Draws the progress, or None after the study, whenever it has changed. None (the default): the view is
+            drawn by calls of `render`.
     """
 
-    def __init__(self, write: Callable[[str], None], *, each_trial: bool) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        each_trial: bool,
+        changed: Callable[[Progress | None], None] | None = None,
+    ) -> None:
         self._write = write
         self._each_trial = each_trial
+        self._changed = changed
         self._progress: Progress | None = None
         self._lock = threading.Lock()  # rich draws in a thread of its own
 
@@ -90,7 +106,7 @@ class View:
                 0.
             direction: `maximize` if a large value is good. Default `maximize`.
         """
-        with self._lock:
+        with self._changes():
             self._progress = Progress(
                 name=f"{experiment}/{name}",
                 metric=metric,
@@ -99,6 +115,8 @@ class View:
                 n_left=n_trials - n_done + n_confirmations,
                 started=time.monotonic(),
             )
+        if self._changed and not n_done:
+            return  # the display names the study
         done = f", {n_done} of them already done" if n_done else ""
         self._write(f"{experiment}/{name}: {n_trials} {'trial' if n_trials == 1 else 'trials'}{done}")
 
@@ -109,7 +127,7 @@ class View:
             kind: `trial`, or the setting that is confirmed.
             number: Index of the trial, from 0; of a confirmation, its repetition.
         """
-        with self._lock:
+        with self._changes():
             if self._progress:
                 self._progress.running[kind, number] = Running()
 
@@ -123,7 +141,7 @@ class View:
             n_epochs: Number of epochs of the training; None: the budget counts steps.
             value: The objective's metric at this epoch; None: unknown.
         """
-        with self._lock:
+        with self._changes():
             if self._progress:
                 self._progress.running[kind, number] = Running(epoch=epoch + 1, n_epochs=n_epochs, value=value)
 
@@ -135,7 +153,7 @@ class View:
             number: Index of the trial, from 0; of a confirmation, its repetition.
             state: The state in which it stopped.
         """
-        with self._lock:
+        with self._changes():
             if self._progress:
                 known = self._progress.running.get((kind, number), Running())
                 self._progress.running[kind, number] = replace(known, state=state)
@@ -148,7 +166,7 @@ class View:
             ended: The ends, at least one.
             best: The best trial so far; None: no trial has completed.
         """
-        with self._lock:
+        with self._changes():
             progress = self._progress
             if progress is None:
                 return
@@ -172,15 +190,23 @@ class View:
             best: The best trial; None: no trial completed.
             seconds: Duration of the study, in seconds.
         """
-        with self._lock:
+        with self._changes():
             progress, self._progress = self._progress, None
         if progress:
             progress.best = best
-            self._write(f"{progress.name}: {progress.best_text()} after {_duration(seconds)}")
+            self._write(f"{progress.name}: {progress.best_text()} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:
         """Show a line of text."""
         self._write(text)
+
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """Hold the lock for a change of the progress, then draw it."""
+        with self._lock:
+            yield
+            if self._changed:
+                self._changed(self._progress)
 
     def render(self) -> RenderableType:
         """Draw the progress of the study; nothing between studies."""
@@ -189,12 +215,8 @@ class View:
 
 
 def _drawn(progress: Progress, now: float) -> RenderableType:
-    elapsed, done = now - progress.started, progress.done
-    left = (
-        f"about {_duration(max(progress.n_left - done, 0) * elapsed / done)} left" if done > 0 else "time left unknown"
-    )
-    lines = [*progress.running_text(), progress.best_text(), f"{_duration(elapsed)} so far, {left}"]
-    bar = ProgressBar(total=max(progress.n_left, 1), completed=done, width=40)
+    lines = [*progress.running_text(), progress.best_text(), progress.time_text(now)]
+    bar = ProgressBar(total=max(progress.n_left, 1), completed=progress.done, width=40)
     return Group(
         Text(in_one_line(progress.name), style="bold"), *(Text(f"  {in_one_line(line)}") for line in lines), bar
     )
@@ -206,11 +228,3 @@ def _line_writer(stream: TextIO) -> Callable[[str], None]:
         stream.flush()
 
     return write
-
-
-def _duration(seconds: float) -> str:
-    """Return a time with its unit: 8.3 s, 2 min 5 s, 1 h 4 min."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -90,6 +90,58 @@ def test_one_ctrl_c_that_is_delivered_twice_ends_cleanly():
     assert err == "\nstopping: writing finished results; press Ctrl-C again to stop immediately.\n"
 
 
+# A person goes on at the prompt, or in a notebook, after the block.
+INTERACTIVE = """
+import signal, sys, time
+from study.core.interrupt import Stopped, clean_stop
+
+sys.ps1 = ">>> "
+before = signal.getsignal(signal.SIGINT)
+try:
+    with clean_stop():
+        try:
+            print("running", flush=True)
+            time.sleep(60)
+        finally:
+            print("ending", flush=True)
+            time.sleep(float(sys.argv[1]))
+            print("ended", flush=True)
+except KeyboardInterrupt as stop:
+    print("stopped", type(stop).__name__, signal.getsignal(signal.SIGINT) is before, flush=True)
+"""
+
+
+def interactive(seconds_to_end):
+    command = [sys.executable, "-c", INTERACTIVE, str(seconds_to_end)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_ctrl_c_twice_does_not_end_a_process_that_a_person_goes_on_using():
+    with interactive(60) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "ending\n"
+        process.send_signal(signal.SIGINT)  # the first one, delivered twice
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (0, "stopped Stopped True\n")
+    assert err.split("\n")[1::2] == [
+        "stopping: writing finished results; interrupt again to stop immediately.",
+        "stopped immediately.",
+    ]
+
+
+def test_sigterm_ends_a_process_that_a_person_uses_after_the_last_writes():
+    with interactive(0) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate()
+    assert (process.returncode, out) == (-signal.SIGTERM, "ending\nended\n")
+
+
 # Python drops what a finalizer raises, as it does for callbacks of its garbage collector.
 SWALLOWED = """
 import signal, sys, time

@@ -1,16 +1,18 @@
+import io
 import logging
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from study.core import log_capture
 from study.core.errors import StoreError
 from study.core.interrupt import Stopped
-from study.core.log_capture import captured
+from study.core.log_capture import captured, captured_unseen
 
 
 def run(script, folder):
@@ -142,3 +144,35 @@ def test_a_pipe_whose_reader_has_gone_stops_the_study_once():
             stream.write("dropped\n")
         assert stop.value.exit_status == 1
         stream.write("dropped while the study ends\n")
+
+
+def test_in_a_kernel_the_cell_is_the_terminal_and_handlers_of_libraries_follow(tmp_path, monkeypatch, capfd):
+    cell, log = io.StringIO(), tmp_path / "study.log"
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))
+    monkeypatch.setattr(sys, "stderr", cell)
+    logger, handler = logging.getLogger("test.library"), logging.StreamHandler()
+    logger.addHandler(handler)
+    try:
+        with captured(log) as terminal:
+            logger.error("noise")
+            terminal.write("to the person\n")
+            with captured(tmp_path / "inner.log") as inner:
+                inner.write("from inside\n")
+            logger.error("more noise")
+        logger.error("afterwards")
+    finally:
+        logger.removeHandler(handler)
+    assert handler.stream is cell
+    assert sys.stderr is cell
+    assert cell.getvalue() == "to the person\nfrom inside\nafterwards\n"
+    assert not cell.closed
+    assert log.read_text().startswith("noise\n")
+    assert "more noise\n" in log.read_text()
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_captured_unseen_goes_nowhere(capfd):
+    with captured_unseen() as terminal:
+        os.write(2, b"from C++\n")
+        print("to the person", file=terminal)
+    assert capfd.readouterr().err == "to the person\n"

@@ -1,0 +1,23 @@
+"""Processes that a person goes on using after a study: a notebook's kernel, or Python with a prompt."""
+
+from __future__ import annotations
+
+import sys
+
+
+def in_kernel() -> bool:
+    """Return whether this process is the kernel of a notebook. IPython is not imported for the answer."""
+    shell = _shell()
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+def is_interactive() -> bool:
+    """Return whether a person goes on in this process: in a notebook, in IPython, or at Python's prompt."""
+    return _shell() is not None or hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def _shell() -> object | None:
+    """Return the shell of IPython in this process; None without one, or while IPython is being imported."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    found: object | None = get_ipython() if callable(get_ipython) else None
+    return found
