@@ -9,6 +9,9 @@ from pathlib import Path
 from study.config.schema import Stores
 from study.core.errors import StoreError
 
+# The address at which `study ui` opens MLflow's pages.
+DEFAULT_UI = "http://127.0.0.1:5000"
+
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a store.
