@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-from pathlib import Path
 from typing import Any
 
 from study.api.files import config_text
@@ -37,7 +36,6 @@ class BestRun:
 
     Args:
         target: The run with the recorded conditions of its training.
-        folder: The folder of the stores, where the user's own modules may be.
         called: The call that made it, such as `best('adam')`, for messages.
 
     Attributes:
@@ -48,8 +46,8 @@ class BestRun:
         number: The confirmation's repetition or the trial's number, from 0.
     """
 
-    def __init__(self, target: RecordedRun, *, folder: Path, called: str) -> None:
-        self._target = target.translated(folder=folder)
+    def __init__(self, target: RecordedRun, *, called: str) -> None:
+        self._target = target
         self._called = called
         self.study = target.study.name
         self.experiment = target.study.experiment
@@ -91,7 +89,6 @@ class BestRun:
 
         Example:
             ```python
-            from pathlib import Path
 
             Path("best.yaml").write_text(best.yaml())
             ```

@@ -11,13 +11,12 @@ from study.api.figure_names import MAIN_FIGURES, figure_names, find_figure
 from study.api.files import config_file, page_file, script_file
 from study.api.frames import confirmation_frame, curve_frame, summary_frame, trial_frame
 from study.api.python_words import python_call
-from study.api.snapshot import ExperimentSnapshot
+from study.api.snapshot import NOTHING_YET, ExperimentSnapshot
 from study.cli.actions.change_stores import delete_studies, rename_studies
 from study.cli.actions.read_comparison import check_experiments
 from study.cli.stores import check_folder, stores_of
 from study.config.schema import Stores
 from study.core.errors import StudyError
-from study.report.comparison import Comparison
 from study.report.figures.interactive import to_plotly
 from study.report.html.notebook import notebook_html, notebook_text
 from study.reproduction.recorded_run import RecordedRun
@@ -28,8 +27,6 @@ from study.tracking.read_studies import read_experiments
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-_NOTHING_YET = "No result yet: no trial has begun."
 
 
 def open_experiment(
@@ -94,10 +91,7 @@ class ExperimentView:
         command: The command that made the studies. None (the default): unknown.
         force: Compare studies that are not comparable. Default False.
 
-    Attributes:
-        name: Name of the experiment.
-        command: The command that made the studies; None: unknown.
-        folder: The folder of the stores.
+    The attributes `name`, `folder` and `command` are those that it was made with.
     """
 
     def __init__(
@@ -108,12 +102,13 @@ class ExperimentView:
         self.folder = folder
         self._stores = stores
         self._force = force
-        self._snapshot = self._new_snapshot()
+        self.refresh()
 
     def __repr__(self) -> str:
         """Return the number of studies and the first sentence of the answer."""
         try:
-            n, told = len(self.studies), self._sentences()[0]
+            with python_call("show"):
+                n, told = len(self._snapshot.records), self._snapshot.sentences[0]
         except StudyError as error:
             return f"<experiment {self.name}: {error}>"
         return f"<experiment {self.name}, {n} {'study' if n == 1 else 'studies'}: {told}>"
@@ -122,10 +117,9 @@ class ExperimentView:
         """Return the answer, the serious cautions, the summary and some figures, for a notebook."""
         try:
             with python_call("show"):
-                comparison = self._comparison()
-                if comparison is None:
-                    return notebook_text(self.name, _NOTHING_YET)
-                return notebook_html(comparison, figures=MAIN_FIGURES)
+                comparison = self._snapshot.comparison
+                nothing = notebook_text(self.name, NOTHING_YET)
+                return nothing if comparison is None else notebook_html(comparison, figures=MAIN_FIGURES)
         except StudyError as error:
             return notebook_text(self.name, str(error))
 
@@ -133,18 +127,18 @@ class ExperimentView:
     def answer(self) -> str:
         """The sentences of the comparison: which optimizer is better, by how much, and what limits this.
 
-        Raises:
-            StudyError: The studies are not comparable; `open_experiment(..., force=True)` compares them anyway.
+        Studies that are not comparable raise a StudyError; `open_experiment(..., force=True)` compares them anyway.
         """
-        return " ".join(self._sentences())
+        with python_call("answer"):
+            return " ".join(self._snapshot.sentences)
 
     @property
     def cautions(self) -> list[str]:
         """The serious warnings, such as `Unequal budgets: ...`: each can make the comparison wrong."""
         with python_call("cautions"):
-            comparison = self._comparison()
-            found = () if comparison is None else comparison.cautions
-            return [f"{caution.topic}: {caution.text}" for caution in found if caution.serious]
+            found = self._snapshot.comparison
+            cautions = found.cautions if found else ()
+            return [f"{caution.topic}: {caution.text}" for caution in cautions if caution.serious]
 
     @property
     def studies(self) -> list[str]:
@@ -156,7 +150,7 @@ class ExperimentView:
     def figures(self) -> list[str]:
         """Names of the figures that have data; `study.api.figure_names` lists all."""
         with python_call("figures"):
-            comparison = self._comparison()
+            comparison = self._snapshot.comparison
             return [] if comparison is None else list(figure_names(comparison))
 
     def table(self) -> pd.DataFrame:
@@ -173,14 +167,14 @@ class ExperimentView:
             - search_best, validation: `float64`. Best validation objective of the search, which its luck biases, and
               the mean one of the confirmations.
             - metric: `string`. The metric of the columns up to gain, such as `test_accuracy`.
-            - mean, ci_low, ci_high: `float64`. Mean over the confirmations that did not diverge, and its 95 % interval.
-            - mean_with_diverged: `float64`. The mean with the worst value for each diverged one, which orders the rows.
+            - mean, ci_low, ci_high: `float64`. Mean over the confirmations that did not diverge, 95 % interval.
+            - mean_with_diverged: `float64`. With the worst value for each diverged one: what orders the rows.
             - untuned, untuned_ci_low, untuned_ci_high, gain: `float64`. The mean of the untuned optimizer with its
               interval; tuned against untuned, positive where tuning helped.
             - n_confirmations, n_confirmations_diverged: `int64`.
             - seconds_per_trial, optimizer_state_bytes: `float64`. The median of training, compilation and evaluation.
-            - n_studies: `int64`; over_studies, over_studies_ci_low, over_studies_ci_high: `float64`. Mean over studies,
-              with the interval that includes the luck of the search; NaN with fewer than three study seeds.
+            - n_studies: `int64`; over_studies, over_studies_ci_low, over_studies_ci_high: `float64`. Mean over
+              studies, with the interval that includes the luck of the search; NaN with fewer than three study seeds.
             - the searched hyperparameters of the best configuration, or the fixed learning rate, each under its name;
               missing in a row of several studies.
 
@@ -188,7 +182,7 @@ class ExperimentView:
             StudyError: The studies are not comparable.
         """
         with python_call("table()"):
-            return summary_frame(self._comparison())
+            return summary_frame(self._snapshot.comparison)
 
     def trials(self, study: str | None = None) -> pd.DataFrame:
         """Return the trials of the searches, a trial a row.
@@ -202,23 +196,16 @@ class ExperimentView:
             - study, optimizer: `string`.
             - number: `int64`. The trial's number, from 0.
             - state: `string`. `complete`, `pruned`, `diverged`, `failed`, `running` or `cut off`.
-            - objective: `float64`. The validation objective; NaN if there is none.
+            - objective: `float64`. The validation objective; NaN without one.
             - one for each hyperparameter, under its name: `float64`, `Int64`, `boolean` or `string` by its values.
-            - run_seed, order_seed: `Int64`. Seeds of the initial weights and of the batch order.
+            - run_seed, order_seed, n_epochs: `Int64`. Seeds of initial weights and batch order; epochs trained.
             - seconds: `float64`. Training, compilation and evaluation.
-            - n_epochs: `Int64`. Epochs that were trained.
             - one for each metric at the end, such as `loss` and `val_accuracy`: `float64`.
             - run_id: `string`. The run in MLflow.
             - started, ended: `datetime64[ms, UTC]`; ended is NaT while it runs.
 
         Raises:
             StudyError: There is no such study.
-
-        Example:
-            ```python
-            trials = result.trials("adam")
-            trials.sort_values("objective").tail(3)[["number", "learning_rate", "objective"]]
-            ```
         """
         with python_call("trials()"):
             return trial_frame(self._snapshot, self._snapshot.select(study, call="trials"))
@@ -275,8 +262,7 @@ class ExperimentView:
         """
         call = f"best({study!r})"
         with python_call(call):
-            found = self._snapshot.best_run(self._snapshot.find(study, call="best"))
-            return BestRun(found, folder=self.folder, called=call)
+            return BestRun(self._target(study, call="best"), called=call)
 
     def figure(self, name: str) -> go.Figure:
         """Return a figure of the comparison page.
@@ -289,10 +275,7 @@ class ExperimentView:
             StudyError: There is no such figure, or it has no data.
         """
         with python_call(f"figure({name!r})"):
-            comparison = self._comparison()
-            if comparison is None:
-                raise StudyError(f"figure({name!r}): expected an experiment with results. {_NOTHING_YET}")
-            return to_plotly(comparison.figures[find_figure(comparison, name)])
+            return to_plotly(find_figure(self._snapshot.comparison, name))
 
     def page(self, path: str | Path) -> Path:
         """Write the comparison page, one HTML file, as `study compare --output` does, and return its path.
@@ -309,6 +292,8 @@ class ExperimentView:
     def reproduce(self, study: str, *, changes: Mapping[str, Any] | None = None, force: bool = False) -> Reproduction:
         """Train the best configuration of a study again and compare it epoch by epoch, as `study reproduce` does.
 
+        A process of its own trains, so this one keeps its seeds and its memory. Nothing is stored.
+
         Args:
             study: Name of the study or its optimizer.
             changes: New values by dotted key, such as `{"trainer.batch_size": 64}`. None (the default): none.
@@ -321,46 +306,39 @@ class ExperimentView:
             DataError: The data cannot be loaded.
             StudyError: There is no such study, or training does not depend on a changed key.
         """
-        target = self._target("reproduce", study)
         with python_call(f"reproduce({study!r})"):
-            return reproduce(target, folder=self.folder, changes=changes, force=force)
+            target = self._target(study, call="reproduce")
+            return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
 
     def export(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the best configuration of a study as YAML, as `study export` does: `study run best=FILE` trains it.
+        """Write the best configuration of a study as YAML, as `study export` does, and return the path.
+
+        `study run best=FILE` trains it, and `study run enqueue=FILE optimizer=NAME` begins a search with it.
 
         Args:
             study: Name of the study or its optimizer.
             path: Path of the file.
             overwrite: Replace a file that exists. Default False.
 
-        Returns:
-            The path.
-
         Raises:
             StudyError: There is no such study, or the file exists or cannot be written.
         """
-        target = self._target("export", study)
         with python_call(f"export({study!r}, {str(path)!r})"):
-            return config_file(target, path, overwrite=overwrite)
+            return config_file(self._target(study, call="export"), path, overwrite=overwrite)
 
     def script(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write a plain Keras script that trains the best configuration again, as `study export --script` does.
-
-        Its data is written beside it, with the ending `.npz`.
+        """Write a plain Keras script that trains the best configuration again, and return its path.
 
         Args:
             study: Name of the study or its optimizer.
-            path: Path of the script, with the ending `.py`.
+            path: Path of the script, with the ending `.py`. Its data is written beside it, with the ending `.npz`.
             overwrite: Replace files that exist. Default False.
-
-        Returns:
-            The path.
 
         Raises:
             StudyError: There is no such study, a file exists or cannot be written, or a script cannot train it.
         """
-        target = self._target("script", study)
         with python_call(f"script({study!r}, {str(path)!r})"):
+            target = self._target(study, call="script")
             return script_file(target, path, folder=self.folder, overwrite=overwrite)
 
     def register(self, study: str, *, name: str | None = None, alias: str | None = None) -> Registration:
@@ -377,19 +355,15 @@ class ExperimentView:
         Raises:
             StudyError: There is no such study, its model was not kept, or a name is not allowed.
         """
-        target = self._target("register", study)
         with python_call(f"register({study!r})"):
-            typed = f"{self.name}/{target.study.name}"
-            return register(target, typed=typed, name=name, alias=alias)
+            typed = self._snapshot.title(study, call="register")
+            return register(self._target(study, call="register"), typed=typed, name=name, alias=alias)
 
     def delete(self, study: str | None = None) -> list[str]:
-        """Delete a study in both stores, as `study delete` does, without a question.
+        """Delete a study in both stores without a question, and return the names of what was deleted.
 
         Args:
             study: Name of the study or its optimizer. None (the default): all studies of the experiment.
-
-        Returns:
-            Names of the deleted studies.
 
         Raises:
             StoreError: A process works on one of the studies, or a store cannot be written.
@@ -397,7 +371,7 @@ class ExperimentView:
         """
         call = "delete()" if study is None else f"delete({study!r})"
         with python_call(call):
-            target = self.name if study is None else self._title(study, "delete")
+            target = self.name if study is None else self._snapshot.title(study, call="delete")
             deleted = [each.name for each in delete_studies(self._stores, [target])]
         self.refresh()
         return deleted
@@ -414,31 +388,14 @@ class ExperimentView:
             StudyError: There is no such study, or the name is taken or not allowed.
         """
         with python_call(f"rename({study!r}, {new_name!r})"):
-            rename_studies(self._stores, self._title(study, "rename"), new_name)
+            rename_studies(self._stores, self._snapshot.title(study, call="rename"), new_name)
         self.refresh()
 
     def refresh(self) -> ExperimentView:
         """Forget what was read, so that the stores are read again, and return the view."""
-        self._snapshot = self._new_snapshot()
+        self._snapshot = ExperimentSnapshot(self.name, tracking_uri=self._stores.tracking_uri, force=self._force)
         return self
 
-    def _new_snapshot(self) -> ExperimentSnapshot:
-        return ExperimentSnapshot(self.name, tracking_uri=self._stores.tracking_uri, force=self._force)
-
-    def _comparison(self) -> Comparison | None:
-        """Return the comparison; None while no trial has begun."""
-        return self._snapshot.compared.comparison if self._snapshot.has_begun else None
-
-    def _sentences(self) -> tuple[str, ...]:
-        with python_call("answer"):
-            comparison = self._comparison()
-            return (_NOTHING_YET,) if comparison is None else comparison.answer.sentences
-
-    def _target(self, method: str, study: str) -> RecordedRun:
+    def _target(self, study: str, *, call: str) -> RecordedRun:
         """Return the run that a command names by the experiment and the study."""
-        with python_call(f"{method}({study!r})"):
-            found = self._snapshot.best_run(self._snapshot.find(study, call=method))
-            return found.translated(folder=self.folder)
-
-    def _title(self, study: str, method: str) -> str:
-        return f"{self.name}/{self._snapshot.find(study, call=method).name}"
+        return self._snapshot.best_run(study, call=call).translated(folder=self.folder)

@@ -21,6 +21,7 @@ import difflib
 
 from study.core.errors import StudyError
 from study.report.comparison import Comparison
+from study.report.figures.figure import Figure
 
 _NAMES = {
     "results": "scores",
@@ -51,29 +52,28 @@ def figure_names(comparison: Comparison) -> dict[str, str]:
     return {known.get(file, file): file for file in comparison.figures}
 
 
-def find_figure(comparison: Comparison, name: str) -> str:
-    """Return the name of a figure's file.
+def find_figure(comparison: Comparison | None, name: str) -> Figure:
+    """Return a figure.
 
     Args:
-        comparison: The comparison.
+        comparison: The comparison; None: no trial has begun.
         name: The figure's name in Python, or that of its file.
 
     Raises:
         StudyError: There is no such figure, or it has no data.
     """
-    found = figure_names(comparison)
-    if name in comparison.figures:
-        return name
-    if name in found:
-        return found[name]
+    found = {} if comparison is None else figure_names(comparison)
+    drawn = {} if comparison is None else comparison.figures
+    if (file := found.get(name, name)) in drawn:
+        return drawn[file]
     listed = ", ".join(found) or "(none yet)"
     if name in _NAMES or name in _NAMES.values():
-        reason = comparison.no_tuning if name in ("tuning", "tuning_curves") else ""
-        why = f" {reason}" if reason else ""
+        of_tuning = "" if comparison is None else comparison.no_tuning
+        why = f" {of_tuning}" if name in ("tuning", "tuning_curves") and of_tuning else ""
         raise StudyError(
             f"figure({name!r}): expected a figure with data, and these studies have none for it.{why} Figures with "
             f"data: {listed}."
         )
-    near = difflib.get_close_matches(name, [*found], n=3)
+    near = difflib.get_close_matches(name, [*(found or _NAMES.values())], n=3)
     advice = f"Did you mean {' or '.join(near)}?" if near else "Choose one of them."
     raise StudyError(f"figure({name!r}): expected one of {listed}. {advice}")

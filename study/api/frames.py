@@ -1,8 +1,8 @@
 """Data frames of an experiment: its summary, trials, confirmations and curves, with names and types that stay.
 
 Numbers are `float64`, with NaN where one is missing. Whole numbers that can be missing are `Int64`, texts are
-`string`, and times are `datetime64[ms, UTC]`. A hyperparameter's column has the type of its values: `float64`, `Int64`,
-`boolean` or `string`, and `object` if they differ.
+`string`, and times are `datetime64[ms, UTC]`. A hyperparameter's column has the type of its values: `float64`,
+`Int64`, `boolean` or `string`, and `object` if they differ.
 """
 
 from __future__ import annotations

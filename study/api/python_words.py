@@ -18,9 +18,9 @@ _TYPED = re.compile(r"\A(?:TARGET|EXPERIMENT|NAME|--[a-z-]+)=.*?: (?=expected |c
 _ARGUMENTS = {
     "--force": "force=True",
     "--overwrite": "overwrite=True",
-    "--folder": "folder",
-    "--tracking-uri": "tracking_uri",
-    "--output": "path",
+    "--folder": "folder=...",
+    "--tracking-uri": "tracking_uri=...",
+    "--output": "path=...",
 }
 _OPTION = re.compile("|".join(rf"{re.escape(option)}\b" for option in _ARGUMENTS))
 

@@ -9,11 +9,14 @@ from functools import cached_property
 from study.cli.actions.read_comparison import ReadComparison, read_comparison
 from study.core.errors import StudyError
 from study.core.names import mended
-from study.core.records import RunRecord, StudyRecord
+from study.core.records import StudyRecord
+from study.report.comparison import Comparison
 from study.report.recorded_task import recorded_task
 from study.reproduction.recorded_run import RecordedRun, find_best_run, read_recorded_run
 from study.tracking.connection import Connections
 from study.tracking.read_studies import History, read_histories, read_studies
+
+NOTHING_YET = "No result yet: no trial has begun."
 
 
 class ExperimentSnapshot:
@@ -37,11 +40,6 @@ class ExperimentSnapshot:
         """The studies with their trials and confirmations, the oldest first."""
         return tuple(read_studies(self.tracking_uri, self.name, connections=self._connections))
 
-    @property
-    def has_begun(self) -> bool:
-        """True if a study has a trial or a confirmation, so that there is something to compare."""
-        return any(record.trials or record.confirmations for record in self.records)
-
     @cached_property
     def compared(self) -> ReadComparison:
         """The comparison, as `study compare` shows it.
@@ -56,6 +54,25 @@ class ExperimentSnapshot:
             force=self._force,
             records=self.records,
         )
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison; None while no trial has begun, so that there is nothing to compare.
+
+        Raises:
+            StudyError: The studies are not comparable.
+        """
+        has_begun = any(record.trials or record.confirmations for record in self.records)
+        return self.compared.comparison if has_begun else None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The sentences of the answer; one that says so while no trial has begun.
+
+        Raises:
+            StudyError: The studies are not comparable.
+        """
+        return (NOTHING_YET,) if self.comparison is None else self.comparison.answer.sentences
 
     def histories(self, metrics: Sequence[str]) -> dict[str, dict[str, History]]:
         """Return metrics by epoch of all trials and confirmations, by run and metric.
@@ -112,26 +129,32 @@ class ExperimentSnapshot:
             )
         return found[0]
 
-    def best_run(self, study: StudyRecord) -> RecordedRun:
+    def best_run(self, study: str, *, call: str) -> RecordedRun:
         """Return the run of a study's best configuration: its first confirmation, or the best trial without one.
 
         Args:
-            study: The study.
+            study: The name of the study or the optimizer.
+            call: Name of the method, for the message.
 
         Raises:
             StoreError: The study's config cannot be read.
-            StudyError: No trial has completed.
+            StudyError: There is no such study, or no trial has completed.
         """
-        return self.recorded(study, find_best_run(study))
+        record = self.find(study, call=call)
+        run = find_best_run(record)
+        return read_recorded_run(self.tracking_uri, record, run, connections=self._connections)
 
-    def recorded(self, study: StudyRecord, run: RunRecord) -> RecordedRun:
-        """Return a run with the recorded conditions of its training.
+    def title(self, study: str, *, call: str) -> str:
+        """Return a study's name with that of its experiment, as commands take it.
 
         Args:
-            study: The study.
-            run: One of its trials or confirmations.
+            study: The name of the study or the optimizer.
+            call: Name of the method, for the message.
+
+        Raises:
+            StudyError: There is no such study, or there are several.
         """
-        return read_recorded_run(self.tracking_uri, study, run, connections=self._connections)
+        return f"{self.name}/{self.find(study, call=call).name}"
 
     def _unknown(self, study: str, call: str) -> StudyError:
         names = [record.name for record in self.records]
