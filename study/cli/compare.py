@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study.cli.stores import add_store_options
+from study.cli.stores import DEFAULT_UI, add_store_options
 
 _DESCRIPTION = "Write the page that says which optimizer is better, by how much, and how sure that is."
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-log", action="store_true", help="do not keep the page in MLflow")
     parser.add_argument(
-        "--ui", default="http://127.0.0.1:5000", metavar="URL", help="the address of MLflow's pages, for links to runs"
+        "--ui", default=DEFAULT_UI, metavar="URL", help="the address of MLflow's pages, for links to runs"
     )
     add_store_options(parser)
     return parser

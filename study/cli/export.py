@@ -55,12 +55,22 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(text)
         return 0
     path = Path(options.output or f"{name}.yaml")
-    _write(path, text, overwrite=options.overwrite)
+    write_text(path, text, overwrite=options.overwrite)
     sys.stdout.write(f"{path}: {target.title}\nTrain it:  study run {typed_override('best', str(path))}\n")
     return 0
 
 
-def _write(path: Path, text: str, *, overwrite: bool) -> None:
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write the text of a configuration.
+
+    Args:
+        path: Path of the file.
+        text: The text.
+        overwrite: Replace a file that exists.
+
+    Raises:
+        StudyError: The file exists, or cannot be written.
+    """
     try:
         with path.open("w" if overwrite else "x", encoding="utf-8") as file:
             file.write(text)

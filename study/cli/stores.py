@@ -9,6 +9,9 @@ from pathlib import Path
 from study.config.schema import Stores
 from study.core.errors import StoreError
 
+# The address at which `study ui` opens MLflow's pages.
+DEFAULT_UI = "http://127.0.0.1:5000"
+
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a store.
@@ -38,8 +41,22 @@ def find_stores(options: argparse.Namespace) -> Stores:
     Raises:
         StoreError: There is no local store in the folder.
     """
-    folder = options.folder.resolve()
-    if options.tracking_uri is None and not _database(folder).exists():
+    check_folder(options.folder, tracking_uri=options.tracking_uri)
+    return local_stores(options)
+
+
+def check_folder(folder: Path, *, tracking_uri: str | None) -> None:
+    """Check that a folder has a local store, if no other store is named.
+
+    Args:
+        folder: The folder.
+        tracking_uri: Address of another store; None: that of the folder.
+
+    Raises:
+        StoreError: There is no local store in the folder.
+    """
+    folder = folder.resolve()
+    if tracking_uri is None and not _database(folder).exists():
         advice = "Run a study there, or name another folder with --folder or a store with --tracking-uri."
         if (folder / "mlruns" / "optuna.journal").exists():
             advice = "It was lost: mlruns/optuna.journal is there. The command that began a study writes it again."
@@ -47,7 +64,6 @@ def find_stores(options: argparse.Namespace) -> Stores:
             f"--folder={folder}: expected a folder with mlruns/mlflow.db, which the first `study run` creates. "
             f"{advice}"
         )
-    return local_stores(options)
 
 
 def local_stores(options: argparse.Namespace) -> Stores:
@@ -56,12 +72,22 @@ def local_stores(options: argparse.Namespace) -> Stores:
     Args:
         options: The command's options, with those of `add_store_options`, perhaps with that of `add_search_option`.
     """
+    return stores_of(options.folder, tracking_uri=options.tracking_uri, optuna_url=vars(options).get("optuna_url"))
+
+
+def stores_of(folder: Path, *, tracking_uri: str | None = None, optuna_url: str | None = None) -> Stores:
+    """Return the stores of a folder, even if they do not exist, or others in their place.
+
+    Args:
+        folder: The folder that holds `mlruns/`.
+        tracking_uri: Address of an MLflow store. None (the default): that of the folder.
+        optuna_url: Address of the database of searches. None (the default): the journal of the folder.
+    """
     from study.core.database_address import sqlite_address  # takes a third of a second, and --help does not need it
 
-    folder = options.folder.resolve()
-    optuna_url = vars(options).get("optuna_url")
+    folder = folder.resolve()
     return Stores(
-        tracking_uri=options.tracking_uri or sqlite_address(_database(folder)),
+        tracking_uri=tracking_uri or sqlite_address(_database(folder)),
         artifacts=folder / "mlruns" / "artifacts",
         optuna_journal=folder / "mlruns" / "optuna.journal" if optuna_url is None else None,
         optuna_url=optuna_url,

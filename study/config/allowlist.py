@@ -19,6 +19,7 @@ from study.config.instantiate import Unimportable, locate
 from study.config.moved_targets import moved_to
 from study.config.own_source import find_in_folder, find_module, hidden_by, imported_files, strange_places
 from study.core.errors import Fault
+from study.core.session_objects import NotOfSessionError, is_of_session, session_object
 
 # Only the parts of each package that a config needs: keras.saving, for example, can load anything.
 _NAMESPACES = (
@@ -64,6 +65,9 @@ def target_faults(
     allowed = f"an object of {families}, or of a module in {folder}"
     faults, own = [], {}
     for key, target in targets_in(raw):
+        if isinstance(target, str) and is_of_session(target):
+            faults += _session_faults(key, target)
+            continue
         new = moved_to(target, folders=[folder]) if isinstance(target, str) else None
         if new is not None:
             faults.append(Fault(key=key, value=target, allowed=allowed, advice=f"It has moved: write {new}."))
@@ -130,6 +134,15 @@ def targets_in(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(section, list | tuple):
         for position, value in enumerate(section):
             yield from targets_in(value, f"{prefix}.{position}")
+
+
+def _session_faults(key: str, target: str) -> list[Fault]:
+    """Return a fault if this process has no object of a session of this name."""
+    try:
+        session_object(target)
+    except NotOfSessionError as error:
+        return [Fault(key=key, value=target, allowed="a function or data of this Python session", advice=f"{error}.")]
+    return []
 
 
 def _nearest(target: object) -> str:

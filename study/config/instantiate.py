@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from study.core.errors import refuse_out_of_memory
+from study.core.session_objects import NotOfSessionError, is_of_session, session_object
 
 # A section of a resolved config: a `_target_` and its arguments.
 Section = Mapping[str, Any]
@@ -31,6 +32,11 @@ def locate(target: str) -> Callable[..., Any]:
         MemoryRanOutError: Memory ran out.
         Unimportable: No module of the path can be imported, the module has no such member, or it cannot be called.
     """
+    if is_of_session(target):
+        try:
+            return session_object(target).called
+        except NotOfSessionError as error:
+            raise Unimportable(str(error)) from error
     module_name, _, member = target.rpartition(".")
     if not module_name or not member:
         raise Unimportable(f"{target!r} is not a dotted path such as 'keras.optimizers.Adam'")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import copy
 import hashlib
 import sys
 import sysconfig
@@ -21,8 +20,10 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from study.config.syntax_trees import DEFINITIONS, mentioned_names, tree_text, without_docstrings
+from study.core.session_objects import is_of_session, session_object
+
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # The name under which the statements of a module stand that are neither definitions nor imports.
 _STATEMENTS = "(statements)"
 
@@ -60,7 +61,10 @@ def source_digests(targets: Iterable[str]) -> dict[str, str]:
     reader = _SourceReader()
     for target in targets:
         module, _, member = target.rpartition(".")
-        reader.reach(module, member)
+        if is_of_session(target):
+            reader.digests[target] = session_object(target).digest
+        else:
+            reader.reach(module, member)
     return dict(sorted(reader.digests.items()))
 
 
@@ -224,10 +228,10 @@ class _SourceReader:
         key = f"{module.name}.{name}"
         if key in self.digests or not statements:
             return
-        trees = [_without_docstrings(statement) for statement in statements]
-        self.digests[key] = hashlib.sha256("\n".join(map(_dump, trees)).encode()).hexdigest()[:12]
+        trees = [without_docstrings(statement) for statement in statements]
+        self.digests[key] = hashlib.sha256("\n".join(map(tree_text, trees)).encode()).hexdigest()[:12]
         for tree in trees:
-            for used, attributes in _mentions(tree):
+            for used, attributes in mentioned_names(tree):
                 self._mention(module, used, attributes)
             for imported in _imports(tree, module):
                 self._follow_import(imported)
@@ -312,7 +316,7 @@ def _place(module: _Module, statement: ast.stmt) -> None:
                 module.stars.append(source)
             else:
                 module.imports[alias.asname or alias.name] = (source, alias.name)
-    elif isinstance(statement, _DEFINITIONS):
+    elif isinstance(statement, DEFINITIONS):
         module.definitions.setdefault(statement.name, []).append(statement)
     elif names := _assigned(statement):
         for name in names:
@@ -353,40 +357,6 @@ def _is_inert(statement: ast.stmt) -> bool:
     ):
         return True
     return isinstance(statement, ast.If) and ast.unparse(statement.test).replace('"', "'") == "__name__ == '__main__'"
-
-
-def _without_docstrings(statement: ast.stmt) -> ast.stmt:
-    copied = copy.deepcopy(statement)
-    for node in ast.walk(copied):
-        if isinstance(node, _DEFINITIONS) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return copied
-
-
-def _dump(node: object) -> str:
-    """Return a tree as text, the same under every version of Python that can read it: empty fields are left out."""
-    if isinstance(node, ast.AST):
-        fields = ",".join(f"{name}={_dump(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
-        return f"{type(node).__name__}({fields})"
-    return f"[{','.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
-
-
-def _mentions(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
-    """Yield each name that a tree reads, with the attributes that follow it: `a.b.c` is `a` and `[b, c]`."""
-    inner: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and id(node) not in inner:
-            attributes: list[str] = []
-            base: ast.expr = node
-            while isinstance(base, ast.Attribute):
-                attributes.insert(0, base.attr)
-                inner.add(id(base))
-                base = base.value
-            if isinstance(base, ast.Name):
-                inner.add(id(base))
-                yield base.id, attributes
-        elif isinstance(node, ast.Name) and id(node) not in inner and isinstance(node.ctx, ast.Load):
-            yield node.id, []
 
 
 def _imports(tree: ast.AST, module: _Module) -> Iterator[tuple[str, str | None]]:

@@ -185,11 +185,12 @@ class ConfigError(StudyError):
 
     Args:
         faults: The faults, at least one, in the order of the message. The attribute `faults` has them as a tuple.
+        where: The place of the faults, in words. Default: the config.
     """
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], *, where: str = "in the config, nothing was started") -> None:
         self.faults = tuple(faults)
-        super().__init__(listed(self.faults, where="in the config, nothing was started"))
+        super().__init__(listed(self.faults, where=where))
 
 
 class StoreError(StudyError):

@@ -96,9 +96,21 @@ def typed_override(key: str, text: str) -> str:
     >>> typed_override("experiment_name", "digits, again")
     "'experiment_name=\"digits, again\"'"
     """
+    return shlex.quote(f"{key}={hydra_text(text)}")
+
+
+def hydra_text(text: str) -> str:
+    r"""Return a text as Hydra reads it back, in quotes where it needs them.
+
+    Args:
+        text: The text.
+
+    >>> hydra_text("digits, again")
+    '"digits, again"'
+    """
     is_bare = _BARE.fullmatch(text) and text.lower() not in _OTHER_VALUES
     inner = text.replace("\\", "\\\\").replace('"', '\\"')
-    return shlex.quote(f"{key}={text}" if is_bare else f'{key}="{inner}"')
+    return text if is_bare else f'"{inner}"'
 
 
 def default_experiment_name(dataset: str, model: str) -> str:

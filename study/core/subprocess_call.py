@@ -20,6 +20,7 @@ from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
 from study.core.readable_output import show_controls
+from study.core.session_objects import pack, unpack_later
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
 # it finds even `json` nowhere else, such as in the working directory.
@@ -27,8 +28,9 @@ _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from study.core.subprocess_call import answer; sys.exit(answer(sys.argv[1]))"
 )
-# Files of a call. Request and answer are pickled: they hold dataclasses and paths.
-_REQUEST, _ANSWER, _OUTPUT = "request", "answer", "output"
+# Files of a call. Request and answer are pickled: they hold dataclasses and paths. The objects of a session are read
+# later, so they have a file of their own.
+_REQUEST, _SESSION, _ANSWER, _OUTPUT = "request", "session", "answer", "output"
 # Variable with the process id of the calling process.
 _PARENT = "STUDY_PARENT"
 
@@ -44,6 +46,23 @@ class ProcessDiedError(StudyError):
     def __init__(self, status: int, *, last_line: str = "") -> None:
         self.status = status
         super().__init__(last_line or f"exit status {status}")
+
+
+class UnpackableError(StudyError):
+    """Functions or data of this session cannot be copied to another process.
+
+    Args:
+        function: The function that the other process was to call.
+        reason: The error that said so.
+    """
+
+    def __init__(self, function: str, reason: Exception) -> None:
+        told = str(reason).partition("\n")[0]
+        super().__init__(
+            f"{function} needs a process of its own, and a function or data of this session cannot be copied to it "
+            f"({type(reason).__name__}: {told}). Choose the backend that this process has loaded, such as "
+            'trainer={"fit": {"backend": "tensorflow"}}, or start Python anew with KERAS_BACKEND set to the other one.'
+        )
 
 
 def call_in_subprocess(
@@ -68,12 +87,14 @@ def call_in_subprocess(
 
     Raises:
         StudyError: The function raised a StudyError. This error has the same message and exit status.
+        UnpackableError: An object of this session cannot be copied to the process.
         ProcessDiedError: The process ended without an answer, for example by another exception.
         TimeoutError: The process did not finish within `timeout_s`.
     """
     with tempfile.TemporaryDirectory() as scratch:  # only this user can read it
         folder = Path(scratch)
         (folder / _REQUEST).write_bytes(pickle.dumps((function, arguments)))
+        (folder / _SESSION).write_bytes(_packed(function))
         status = _run(folder, timeout_s=timeout_s, environment=environment or {}, quiet=quiet)
         found = folder / _ANSWER
         if status != 0 or not found.exists():
@@ -98,6 +119,7 @@ def answer(scratch: str) -> int:
     folder = Path(scratch)
     end_with_parent(int(os.environ.pop(_PARENT)))
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
+    unpack_later((folder / _SESSION).read_bytes())
     returned, failed = None, None
     try:
         with clean_stop(quiet=True), with_interrupts():  # the calling process says that both stop
@@ -108,6 +130,14 @@ def answer(scratch: str) -> int:
         return stopped.exit_status
     (folder / _ANSWER).write_bytes(pickle.dumps((returned, failed)))
     return 0
+
+
+def _packed(function: str) -> bytes:
+    """Return the objects of this session for a child process."""
+    try:
+        return pack()
+    except Exception as error:  # any object can refuse in any way
+        raise UnpackableError(function, error) from error
 
 
 def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:

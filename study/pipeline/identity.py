@@ -19,6 +19,7 @@ from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError
 from study.core.names import shortened
+from study.core.session_objects import PREFIX
 from study.datasets import Dataset
 from study.search.study_names import KnownStudy, has_results, read_known_studies
 
@@ -143,7 +144,7 @@ def _versions(targets: list[str]) -> dict[str, str]:
         if package == "study":
             with contextlib.suppress(Unimportable):
                 found[target] = version_of(target)
-        elif package not in _LIBRARIES and (distributions := _owners().get(package)):
+        elif package not in {*_LIBRARIES, PREFIX} and (distributions := _owners().get(package)):
             found[package] = importlib.metadata.version(distributions[0])
     return found
 

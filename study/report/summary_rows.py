@@ -98,6 +98,16 @@ def summarize(experiment: ComparedExperiment) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=key))
 
 
+def seconds_of(run: RunRecord) -> float | None:
+    """Return a run's seconds of training, compilation and evaluation together; None where unknown.
+
+    Args:
+        run: The run.
+    """
+    parts = [run.metrics.get(f"seconds_{part}") for part in ("train", "compile", "evaluate")]
+    return None if parts[0] is None else sum(part for part in parts if part is not None)
+
+
 def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
     studies = entry.studies
     tuned = _confirmed([study.tuned for study in studies], metric)
@@ -126,7 +136,7 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
         n_planned=sum(study.record.n_trials for study in studies),
         states=Counter(str(run.state) for study in studies for run in study.record.trials if run.state is not None),
         epochs=epochs_taken(entry.tuned or entry.trials),
-        seconds_per_trial=_median([_seconds(run) for run in entry.trials]),
+        seconds_per_trial=_median([seconds_of(run) for run in entry.trials]),
         state_bytes=_median([run.metrics.get("optimizer_state_bytes") for run in (*entry.trials, *entry.tuned)]),
         edges=tuple(edge for index in range(len(studies)) for edge in _edges(entry, index)),
         running=not entry.complete,
@@ -210,11 +220,6 @@ def _edges(entry: Entry, index: int) -> list[Edge]:
         if edge is not None and limit is not None:
             found.append(Edge(argument=argument, value=value, edge=edge, limit=limit))
     return found
-
-
-def _seconds(run: RunRecord) -> float | None:
-    parts = [run.metrics.get(f"seconds_{part}") for part in ("train", "compile", "evaluate")]
-    return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -28,6 +28,23 @@ def export(target: RecordedRun, *, exported_on: datetime.date) -> str:
     return exported_text(_sections(target), provenance=_provenance(target, exported_on))
 
 
+def selected_objective(target: RecordedRun) -> float | None:
+    """Return the objective by which a configuration was selected: that of the best trial, else the run's own.
+
+    Args:
+        target: The run.
+
+    Returns:
+        The objective in the units of the metric; None if the run has none.
+    """
+    return target.study.metrics["best_objective"] if _is_selected(target) else target.run.metrics.get("objective")
+
+
+def _is_selected(target: RecordedRun) -> bool:
+    """Return True for a confirmation of the best trial of a search."""
+    return target.run.kind == "best" and "best_objective" in target.study.metrics
+
+
 def _sections(target: RecordedRun) -> dict[str, Any]:
     """Return the recorded config with the run's own values fixed, and without the keys for a search."""
     raw = target.raw
@@ -47,14 +64,10 @@ def _provenance(target: RecordedRun, exported_on: datetime.date) -> dict[str, An
     study, run, raw = target.study, target.run, target.raw
     same = [other for other in study.confirmations if other.kind == run.kind and not other.superseded]
     objective = {"metric": raw["objective"]["metric"]}
-    if run.kind == "best" and "best_objective" in study.metrics:
+    if _is_selected(target):
         trial = study.metrics.get("best_trial_number")
-        objective |= {
-            "best_trial": int(trial) if trial is not None and math.isfinite(trial) else None,
-            "value": study.metrics["best_objective"],
-        }
-    else:
-        objective["value"] = run.metrics.get("objective")
+        objective["best_trial"] = int(trial) if trial is not None and math.isfinite(trial) else None
+    objective["value"] = selected_objective(target)
     return {
         "experiment": study.experiment,
         "study": study.name,

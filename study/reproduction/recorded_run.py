@@ -18,6 +18,7 @@ from study.core.names import mended
 from study.core.readable_output import in_one_line
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import Value, value_of
+from study.report.objective_metric import metric_of
 from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
 from study.tracking.read_studies import (
@@ -109,7 +110,7 @@ def find_recorded_run(tracking_uri: str, name: str, *, folder: Path) -> Recorded
         return _exported_run(tracking_uri, path, connections)
     if "/" in name:
         study = find_study(tracking_uri, name, connections=connections)
-        return _read_run(tracking_uri, study, _best_confirmation(study), connections)
+        return read_recorded_run(tracking_uri, study, _best_confirmation(study), connections=connections)
     return _find_run(tracking_uri, name, connections)
 
 
@@ -149,6 +150,64 @@ def find_study(tracking_uri: str, name: str, *, connections: Connections | None 
             f"TARGET={name}: expected one study, and there are {len(found)} of {wanted}: {listed}. Choose one."
         )
     return found[0]
+
+
+def read_recorded_run(
+    tracking_uri: str, study: StudyRecord, run: RunRecord, *, connections: Connections
+) -> RecordedRun:
+    """Return a run of a study with the recorded conditions of its training.
+
+    Args:
+        tracking_uri: Address of the store.
+        study: The study.
+        run: One of its trials or confirmations.
+        connections: The caller's connections.
+
+    Raises:
+        StoreError: The store cannot be read.
+        StudyError: The study's config was overwritten.
+    """
+    text = read_artifact_text(tracking_uri, study.run_id, "config.yaml", connections=connections)
+    try:
+        raw = yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        raw = None
+    if not isinstance(raw, Mapping) or is_too_deep(raw):
+        raise StudyError(
+            f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is another text. "
+            "The artifact was overwritten; restore it from a copy."
+        )
+    contents = read_contents(tracking_uri, study, run, connections=connections)
+    of_study = () if contents else read_data_digests(tracking_uri, study.run_id, connections=connections)
+    return RecordedRun(
+        tracking_uri=tracking_uri,
+        study=study,
+        run=run,
+        raw=raw,
+        data_digests=(contents.data,) if contents else of_study,
+        contents=contents,
+    )
+
+
+def find_best_run(study: StudyRecord) -> RunRecord:
+    """Return the first confirmation of a study's best or fixed setting; the best trial so far without a confirmation.
+
+    Args:
+        study: The study, with its trials.
+
+    Raises:
+        StudyError: No trial has completed.
+    """
+    if any(map(is_confirmed_best, study.confirmations)):
+        return _best_confirmation(study)
+    complete = [run for run in study.trials if run.state == "complete" and run.finished and "objective" in run.metrics]
+    if not complete:
+        raise StudyError(
+            f"TARGET={study.experiment}/{study.name}: expected a study with a completed trial, and none of its "
+            f"{len(study.trials)} trials has completed. Wait for one, or choose another study."
+        )
+    sign = metric_of(study.params, study.tags).sign
+    return max(complete, key=lambda run: (sign * run.metrics["objective"], -run.number))
 
 
 def hyperparameters(run: RunRecord) -> dict[str, Value]:
@@ -213,7 +272,7 @@ def _find_run(tracking_uri: str, run_id: str, connections: Connections) -> Recor
     if not run.finished or run.state == "failed":
         state = run.state or ("still running" if run.status == "RUNNING" else "cut off")
         raise StudyError(f"TARGET={run_id}: expected a run with a result, and this one is {state}. Choose another.")
-    return _read_run(tracking_uri, study, run, connections)
+    return read_recorded_run(tracking_uri, study, run, connections=connections)
 
 
 def _exported_run(tracking_uri: str, path: Path, connections: Connections) -> RecordedRun:
@@ -226,29 +285,6 @@ def _exported_run(tracking_uri: str, path: Path, connections: Connections) -> Re
         )
     found = _find_run(tracking_uri, run_id, connections)
     return replace(found, exported=exported.sections)
-
-
-def _read_run(tracking_uri: str, study: StudyRecord, run: RunRecord, connections: Connections) -> RecordedRun:
-    text = read_artifact_text(tracking_uri, study.run_id, "config.yaml", connections=connections)
-    try:
-        raw = yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError):
-        raw = None
-    if not isinstance(raw, Mapping) or is_too_deep(raw):
-        raise StudyError(
-            f"run {study.run_id}: expected a study's config in its artifact config.yaml, and this is another text. "
-            "The artifact was overwritten; restore it from a copy."
-        )
-    contents = read_contents(tracking_uri, study, run, connections=connections)
-    of_study = () if contents else read_data_digests(tracking_uri, study.run_id, connections=connections)
-    return RecordedRun(
-        tracking_uri=tracking_uri,
-        study=study,
-        run=run,
-        raw=raw,
-        data_digests=(contents.data,) if contents else of_study,
-        contents=contents,
-    )
 
 
 def _best_confirmation(study: StudyRecord) -> RunRecord:

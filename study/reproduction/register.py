@@ -80,8 +80,8 @@ def register(target: RecordedRun, *, typed: str, name: str | None = None, alias:
     check_name(chosen)
     if alias is not None:
         check_alias(alias)
-    target, connections = _of_best(target, typed), Connections()
-    model = _find_model(target, typed, connections)
+    connections = Connections()
+    target, model = find_best_model(target, typed=typed, connections=connections)
     study = target.study
     described = DescribedModel(
         model_id=model.model_id,
@@ -95,6 +95,22 @@ def register(target: RecordedRun, *, typed: str, name: str | None = None, alias:
     )
     version = register_version(target.tracking_uri, described, name=chosen, alias=alias, connections=connections)
     return Registration(target=target, version=version, model=model, alias=alias)
+
+
+def find_best_model(target: RecordedRun, *, typed: str, connections: Connections) -> tuple[RecordedRun, KeptModel]:
+    """Return the confirmation whose model a study keeps, its best one, and the model.
+
+    Args:
+        target: A confirmation of the study.
+        typed: The word by which the user named it: a study, or the id of this very run.
+        connections: The caller's connections.
+
+    Raises:
+        StoreError: The store cannot be read.
+        StudyError: The model was not kept, or was lost.
+    """
+    best = _of_best(target, typed)
+    return best, _find_model(best, typed, connections)
 
 
 def _of_best(target: RecordedRun, typed: str) -> RecordedRun:

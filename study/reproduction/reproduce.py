@@ -112,6 +112,7 @@ def reproduce(
     tolerance: float | None = None,
     force: bool = False,
     allow: Sequence[str] = (),
+    apart: bool = False,
 ) -> Reproduction:
     """Train a run again under its own seeds and compare its metrics epoch by epoch.
 
@@ -123,6 +124,7 @@ def reproduce(
             otherwise `LOOSE_TOLERANCE`.
         force: Train even if the data or the versions of computing packages differ. Default False.
         allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
+        apart: Train in a fresh process in any case, so that this one keeps its random state. Default False.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -133,7 +135,9 @@ def reproduce(
     recorded = recorded_history(target)
     stop = max(map(len, recorded.values()), default=None) if run.state == "pruned" else None
     trials = [trial_of(run)]
-    again, changed = _train(target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop)
+    again, changed = _train(
+        target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop, apart=apart
+    )
     untrained = Reproduction(
         trained=False,
         reproduced=False,
@@ -312,6 +316,7 @@ def _train(
     force: bool,
     allow: Sequence[str],
     stop_after: int | None = None,
+    apart: bool = False,
 ) -> tuple[Retrained, list[Difference]]:
     """Train trials at the target's point, with the changes, and return the changes too."""
     request = retrain_request(
@@ -323,7 +328,7 @@ def _train(
         Difference(subject=key, recorded=recorded_value(target.raw, key, arguments=recorded), now=text_of(value))
         for key, value in wanted.items()
     ]
-    return retrain(request), [change for change in changed if change.recorded != change.now]
+    return retrain(request, apart=apart), [change for change in changed if change.recorded != change.now]
 
 
 def _wanted(target: RecordedRun, changes: Mapping[str, Any] | None) -> dict[str, Any]:

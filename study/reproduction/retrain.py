@@ -112,20 +112,21 @@ class LoadedAgain:
     device: str
 
 
-def retrain(request: RetrainRequest) -> Retrained:
+def retrain(request: RetrainRequest, *, apart: bool = False) -> Retrained:
     """Train recorded trials again; nothing is stored.
 
     A process can have only one Keras backend, on one device. If this process has another one, a fresh process trains.
 
     Args:
         request: The trials and their recorded conditions.
+        apart: Train in a fresh process in any case, so that this one keeps its random state. Default False.
 
     Raises:
         BackendError: The backend is unknown or not installed.
         DataError: The data set cannot be loaded.
         StudyError: The config cannot be read, perhaps since another version of the project recorded it.
     """
-    if can_load_here(request):
+    if not apart and can_load_here(request):
         return retrain_here(request)
     retrained: Retrained = in_fresh_process("study.reproduction.retrain:retrain_here", request, request)
     return retrained

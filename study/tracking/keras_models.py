@@ -174,6 +174,31 @@ def find_model(client: MlflowClient, run_id: str, *, of: str) -> KeptModel | Non
     return next((each for each in reversed(kept) if not each.lost), kept[-1] if kept else None)
 
 
+def load_kept_model(client: MlflowClient, kept: KeptModel) -> Any:
+    """Load a kept model into this process with Keras, ready to predict.
+
+    A model with classes of its own gets them from the modules that are kept with it, or from this process.
+
+    Args:
+        client: A client of the store.
+        kept: The model.
+
+    Raises:
+        MlflowException: The files cannot be read.
+        Exception: Keras cannot load the model, or a class of its own cannot be imported.
+    """
+    import mlflow.keras  # imports Keras
+    import mlflow.pyfunc
+
+    location = client.get_logged_model(kept.model_id).artifact_location
+    with tempfile.TemporaryDirectory() as into:
+        folder = local_folder(location)
+        place = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=into) if folder is None else folder
+        if kept.own_classes:
+            return mlflow.pyfunc.load_model(str(place), suppress_warnings=True).get_raw_model()
+        return mlflow.keras.load_model(str(place))
+
+
 def has_file_of_model(client: MlflowClient, run_id: str) -> bool:
     """Return whether a run has a model as a file alone, written while its server was away.
 

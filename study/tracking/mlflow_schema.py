@@ -98,6 +98,15 @@ def contents_path(digest: str) -> str:
     return f"contents/{digest}.json"
 
 
+def source_path(target: str) -> str:
+    """Return the path of the artifact of a study's run that has the source of a function of a Python session.
+
+    Args:
+        target: The `_target_` of the function.
+    """
+    return f"{target.replace('.', '/')}.py"
+
+
 def child_tags(kind: Kind, number: int, *, parent: str) -> dict[str, str]:
     """Return the tags of a child run that it does not share with its study.
 

@@ -18,6 +18,7 @@ from study.config.schema import StudyConfig
 from study.core.errors import StoreError
 from study.core.records import NO_RECORD, RunRecord, SearchRecord
 from study.core.redaction import redact, redacted
+from study.core.session_objects import sources
 from study.datasets import Dataset
 from study.tracking import mlflow_schema
 from study.tracking.artifact_places import is_whole, local_folder
@@ -245,6 +246,8 @@ def _describe(
             tags[mlflow_schema.ACCEPTED] = f"{earlier}, {told}" if earlier else told
         path = mlflow_schema.contents_path(config.contents.digest)
         client.log_text(run_id, config.contents.to_json(), path)
+        for target, source in sources(config.contents.source).items():
+            client.log_text(run_id, source, mlflow_schema.source_path(target))
     if commit := environment.get("git_commit"):
         tags["mlflow.source.git.commit"] = commit
     # What was recorded stays as it was, also if a command spells the same settings in another way.

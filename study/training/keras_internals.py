@@ -267,3 +267,17 @@ def _refuse(expected: str) -> NoReturn:
     import keras
 
     raise BackendError(f"keras {keras.__version__}: expected {expected}, as in Keras 3.15. Install {_VERSIONS}.")
+
+
+def compiled_loss(model: Any) -> tuple[Any, Any] | None:
+    """Return the loss and the metrics that a model was compiled with; None for a model that was not compiled.
+
+    Keras's public `get_compile_config` fails for functions without a known source.
+
+    Args:
+        model: A Keras model.
+    """
+    config = getattr(getattr(model, "_compile_config", None), "config", None)
+    if not isinstance(config, dict) or config.get("loss") is None:
+        return None
+    return config["loss"], config.get("metrics")

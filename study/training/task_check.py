@@ -46,7 +46,7 @@ _CROSSENTROPIES = (
     "CategoricalFocalCrossentropy",
     "SparseCategoricalCrossentropy",
 )
-_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
+PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
 _UNBOUNDED = ("linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "mish")
 _ENCODE = "Let load() return labels as class indices (y.argmax(axis=-1)), or set {loss}=keras.losses.{other}."
 _LOSS = "dataset.task.loss"
@@ -120,7 +120,7 @@ class _Batch:
 
 def _faults(config: StudyConfig, dataset: Dataset, model: Any) -> Iterator[Fault]:
     build = config.model.section.get("_target_")
-    x = mapped(_like, dataset.train.first(1).x)
+    x = mapped(like_batch, dataset.train.first(1).x)
     try:
         output = inferred(model, x)
         inferred(partial(model, training=True), x)
@@ -167,8 +167,8 @@ def _batches(config: StudyConfig, dataset: Dataset, x: Any, output: Any) -> list
                 key=key,
                 loss=loss,
                 x=x,
-                y=_like(targets[place]),
-                weight=None if weight is None else _like(weight),
+                y=like_batch(targets[place]),
+                weight=None if weight is None else like_batch(weight),
                 output=output if key is None else output[key],
                 n_outputs=widths[place],
                 first_y=targets[place],
@@ -206,10 +206,10 @@ def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterat
     if loss not in _CROSSENTROPIES:
         return
     from_logits = batch.loss.get("from_logits", False)
-    found = [_activation(each) for each in last_operations(model, batch.x, batch.key)]
+    found = [activation_of(each) for each in last_operations(model, batch.x, batch.key)]
     last = next(iter(found), "")
     key, name = f"{_LOSS}{batch.of}.from_logits", config.model.name
-    if from_logits is True and last in _PROBABILITIES:
+    if from_logits is True and last in PROBABILITIES:
         allowed = f"false, since the last activation of model={name} is {last}: its outputs are probabilities"
         yield _fault(key, "true", allowed, f"Set {key}=false, or let the model return logits, without {last}.")
     elif from_logits is False and last in _UNBOUNDED:
@@ -368,15 +368,23 @@ def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape
 
 
-def _activation(operation: Any) -> str:
-    """Return the name of the activation with which an operation ends; empty if it is not known."""
+def activation_of(operation: Any) -> str:
+    """Return the name of the activation with which an operation ends; empty if it is not known.
+
+    Args:
+        operation: A layer or an operation of Keras.
+    """
     function = getattr(operation, "activation", None)
     name = getattr(function, "__name__", "") if function is not None else type(operation).__name__.lower()
     return str(name)
 
 
-def _like(array: Any) -> Any:
-    """Return a batch like an array, without values, in the type that the backend gives it."""
+def like_batch(array: Any) -> Any:
+    """Return a batch like an array, without values, in the type that the backend gives it.
+
+    Args:
+        array: The array, with at least one example.
+    """
     dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:1]).dtype)
     return keras.KerasTensor((_N, *array.shape[1:]), dtype)
 

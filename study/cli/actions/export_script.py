@@ -7,6 +7,7 @@ import datetime
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,7 @@ import numpy as np
 from study.config.allowlist import own_modules
 from study.core.errors import StudyError
 from study.core.log_capture import captured
+from study.core.trainer_interface import nothing
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.script import Script, make_script
 
@@ -24,7 +26,7 @@ _ENDING, _DATA = ".py", ".npz"
 def export_script(
     target: RecordedRun, options: argparse.Namespace, *, default: str, exported_on: datetime.date
 ) -> int:
-    """Write the script of a target and its data.
+    """Write the script of a target and its data, and print their places.
 
     Args:
         target: The run.
@@ -38,32 +40,81 @@ def export_script(
     Raises:
         StudyError: A file exists or cannot be written, or a script cannot train the run.
     """
-    path = _output(options.output or default)
-    files = [path, path.with_suffix(_DATA)]
-    if not options.overwrite:
-        for file in files:
-            if file.exists():
-                raise _exists(file)
     folder = options.folder.resolve()
-    modules = own_modules(target.raw, folder=folder, allow=options.allow)
-    if modules:
+
+    def tell(modules: Sequence[Path]) -> None:
         sys.stderr.write(f"runs code that its config names: {', '.join(map(str, modules))}\n")
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        script = make_script(target, folder=folder, file_name=path.name, exported_on=exported_on, allow=options.allow)
-    _write(files, script, overwrite=options.overwrite)
+
+    path = _output(options.output or default)
+    script = write_script(
+        target,
+        path,
+        folder=folder,
+        exported_on=exported_on,
+        allow=options.allow,
+        overwrite=options.overwrite,
+        on_own_modules=tell,
+    )
     sys.stderr.writelines(f"{remark}\n" for remark in script.remarks)
-    sys.stdout.write(f"{files[0]}: {target.title}\n{files[1]}: its data\n")
+    sys.stdout.write(f"{path}: {target.title}\n{path.with_suffix(_DATA)}: its data\n")
     sys.stdout.write(f"Train it:  python {shlex.quote(str(path))}\n")
     return 0
+
+
+def write_script(
+    target: RecordedRun,
+    path: Path,
+    *,
+    folder: Path,
+    exported_on: datetime.date,
+    allow: Sequence[str] = (),
+    overwrite: bool = False,
+    on_own_modules: Callable[[Sequence[Path]], None] = nothing,
+) -> Script:
+    """Write the script of a target, and its data beside it with the ending `.npz`.
+
+    Args:
+        target: The run.
+        path: Path of the script, with the ending `.py`.
+        folder: The folder where relative paths of the config start.
+        exported_on: The date, for the header.
+        allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
+        overwrite: Replace files that exist. Default False.
+        on_own_modules: Called with the user's own modules before their code runs, if there are any. Default: ignore.
+
+    Raises:
+        StudyError: A file exists or cannot be written, or a script cannot train the run.
+    """
+    files = [path, path.with_suffix(_DATA)]
+    for file in () if overwrite else files:
+        if file.exists():
+            raise _exists(file)
+    if modules := own_modules(target.raw, folder=folder, allow=allow):
+        on_own_modules(modules)
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        script = make_script(target, folder=folder, file_name=path.name, exported_on=exported_on, allow=allow)
+    _write(files, script, overwrite=overwrite)
+    return script
 
 
 def _output(name: str) -> Path:
     if name == "-":
         raise StudyError("--output=-: expected a file, since a script has its data beside it. Name one, such as x.py.")
-    path = Path(name)
+    check_script_name(Path(name))
+    return Path(name)
+
+
+def check_script_name(path: Path) -> None:
+    """Check the ending of a script's name.
+
+    Args:
+        path: Path of the script.
+
+    Raises:
+        StudyError: It has another ending than `.py`.
+    """
     if path.suffix != _ENDING:
-        raise StudyError(f"--output={name}: expected a name with the ending {_ENDING}. Name one, such as x.py.")
-    return path
+        raise StudyError(f"--output={path}: expected a name with the ending {_ENDING}. Name one, such as x.py.")
 
 
 def _write(files: list[Path], script: Script, *, overwrite: bool) -> None:

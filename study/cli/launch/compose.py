@@ -251,10 +251,20 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     _refuse_fixed_and_searched(values)
     refuse_given(raw, given_texts(values))
     refuse_unused_ranges(raw, given_texts(values))
-    everything = _label(values, raw)
-    labels = (_label(values, raw, only=telling), everything) if telling else (everything,)
     helpers = helper_keys(raw, (text for _, text in texts(unresolved)))
-    return Job(overrides=words, values=values, raw=raw, helpers=helpers, labels=labels)
+    return relabeled(Job(overrides=words, values=values, raw=raw, helpers=helpers, labels=()), telling)
+
+
+def relabeled(job: Job, telling: Collection[str]) -> Job:
+    """Return a job with the names that its study gets among other jobs.
+
+    Args:
+        job: The job.
+        telling: The keys in which the jobs differ.
+    """
+    everything = _label(job.values, job.raw)
+    labels = (_label(job.values, job.raw, only=telling), everything) if telling else (everything,)
+    return replace(job, labels=labels)
 
 
 def differing_keys(jobs: Sequence[Job]) -> frozenset[str]:

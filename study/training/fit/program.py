@@ -148,7 +148,7 @@ class FitProgram:
         # Otherwise a discarded model's graphs would stay in memory, and layers' names would get higher numbers.
         keras.utils.clear_session()
         set_seeds(run_seed)
-        model = self._build_model()
+        model = self._built_model()
         self._reusable = self._replay is not None and self._gives_values_of(self._replay, model, run_seed)
         self._train_step = model.train_step
         model.test_step = self._observed(model.test_step)
@@ -156,6 +156,23 @@ class FitProgram:
         if (keras.backend.backend() == "jax" and not model.jit_compile) or self._config.callbacks:
             self._reusable = False  # nothing is traced, or a callback may see and change anything
         self._model = model
+
+    def _built_model(self) -> Any:
+        """Build the model with its variables, also one that makes them when it is called for the first time.
+
+        Without its variables, a model cannot be kept for other trials. A layer has drawn its seeds before, so the
+        variables get the same values.
+        """
+        before = random.getstate()
+        model = self._build_model()
+        if model.built:
+            return model
+        try:
+            model(mapped(_symbolic, self._dataset.train.first(1).x))
+        except Exception:  # a subclass can need values
+            random.setstate(before)
+            return self._build_model()
+        return model
 
     def _compile(self, model: Any, optimizer: Any) -> None:
         how = {"jit_compile": self._jit_compile, **compile_arguments(self._config.task)}
@@ -169,7 +186,7 @@ class FitProgram:
         self._replay_sought = True
         keras.utils.clear_session(free_memory=False)
         try:
-            replay = build_without_values(self._build_model)[1]
+            replay = build_without_values(self._built_model)[1]
         except NotReplayableError:
             return
         # A drawn number that is not a variable's seed may be part of the program.
@@ -273,6 +290,12 @@ class FitProgram:
             {name: value for name, value in vars(thing).items() if type(value) in kinds and name not in bookkeeping}
             for thing in things
         ]
+
+
+def _symbolic(array: Any) -> Any:
+    """Return a batch of any size like an array, without values."""
+    dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:1]).dtype)
+    return keras.KerasTensor((None, *array.shape[1:]), dtype)
 
 
 def _zero_outputs(model: Any, x: Tree) -> Tree:

@@ -1,0 +1,210 @@
+"""`compare`: search, confirm and compare optimizers for a model and data, as `study run` does, from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from study.api.arguments import Arguments, ArgumentsError, read_arguments
+from study.api.experiment import ExperimentView
+from study.api.task import infer_task
+from study.cli.launch.child_process import run_anywhere
+from study.cli.launch.compose import Job
+from study.cli.launch.from_python import EntryError, compose_for_python, tell_hidden_files
+from study.cli.launch.one_trial import typed_words
+from study.cli.launch.setting_names import setting_faults
+from study.cli.working_directory import check_home, working_directory
+from study.core.errors import ConfigError, Fault, limit_errors
+from study.core.interrupt import Stopped, clean_stop
+from study.core.log_capture import captured
+from study.pipeline.preflight import CheckedStudy, check, check_stores
+from study.pipeline.workload_facts import workload_facts
+from study.training.backend import loaded_backend
+
+# Keys of a config in the words of `compare`.
+_IN_PYTHON = {"dataset": "data", "experiment_name": "experiment"}
+_TASK = re.compile(r"^dataset\.task\.(loss|metrics)\b")
+
+
+def compare(
+    model: str | Callable[..., Any],
+    data: Any,
+    *,
+    optimizers: str | Sequence[str | Mapping[str, Mapping[str, Any]]],
+    validation: Any = None,
+    test: Any = None,
+    loss: Any = None,
+    metrics: Sequence[Any] | None = None,
+    budget: str | Mapping[str, Any] | None = None,
+    trainer: str | Mapping[str, Any] | None = None,
+    sampler: str | Mapping[str, Any] | None = None,
+    schedule: str | Mapping[str, Any] | None = None,
+    experiment: str | None = None,
+    overrides: Sequence[str] = (),
+) -> ExperimentView:
+    """Search each optimizer's settings, confirm the best on fresh seeds, record everything, and compare.
+
+    It does what `study run` does, with the stores in `mlruns/` of the working directory. The same call again goes on
+    where it stopped, and a larger budget continues the studies. A call with another function or other data makes new
+    studies beside the old ones, and a line says so.
+
+    Args:
+        model: A function that builds a fresh `keras.Model` for each training, with or without the arguments
+            `input_shape` and `n_outputs`; or a name of conf/model. A model that it compiles gives loss and metrics.
+        data: `(x, y)` or `(x, y, sample_weight)`, of anything that NumPy can view; a `study.datasets.Dataset`; a
+            stream of batches, such as a `tf.data.Dataset`; a function that returns a `Dataset`; or a name of
+            conf/dataset.
+        optimizers: Names of conf/optimizer, or `{name: {argument: value}}` with values that are not searched.
+        validation: Examples for the selection of trials, as `data`, or a rule such as 0.1 that holds them out.
+            None (the default): a random tenth.
+        test: Examples for the confirmations alone, or such a rule; `"none"`: there are none. None (the default): a
+            fifth.
+        loss: A name of Keras, a loss of `keras.losses`, or a function; for several outputs a mapping of them. None
+            (the default): that of the compiled model, else the one that fits targets and model. A line says which.
+        metrics: Names or metrics of Keras; the first one selects. None (the default): those of the compiled model,
+            else the accuracy for classes.
+        budget: A name of conf/budget, `{key: value}`, or `{name: {key: value}}`. None (the default): `small`.
+        trainer: The trainer, in the same form. None (the default): the quickest.
+        sampler: The sampler of the search, in the same form. None (the default): independent random search.
+        schedule: The schedule of the learning rate, in the same form. None (the default): constant.
+        experiment: Name of the experiment. None (the default): names of data and model.
+        overrides: Further values of the config, as on the command line. Default: none.
+
+    Returns:
+        The view of the experiment. It has all studies of the experiment, those of earlier calls too.
+
+    Raises:
+        ArgumentsError: Arguments have faults; the error names all of them, and nothing was started.
+        StudyError: Something else is wrong, such as data that cannot be read, or a store that cannot be written.
+        KeyboardInterrupt: The call was interrupted. Results are kept; the same call goes on.
+
+    Example:
+        >>> result = compare(build, (x, y), optimizers=["sgd", "adam"], experiment="my-net")  # doctest: +SKIP
+        >>> print(result.answer)  # doctest: +SKIP
+    """
+    groups = {"budget": budget, "trainer": trainer, "sampler": sampler, "schedule": schedule}
+    check_home()
+    folder = working_directory()
+    try:
+        with clean_stop(), limit_errors("this comparison"):
+            arguments = read_arguments(
+                model=model,
+                data=data,
+                optimizers=optimizers,
+                validation=validation,
+                test=test,
+                loss=loss,
+                metrics=metrics,
+                groups=groups,
+                experiment=experiment,
+                overrides=overrides,
+            )
+            jobs, arguments = _composed(arguments, metrics, folder)
+            tell_hidden_files(jobs)
+            studies = _checked(jobs, arguments, folder)
+            for study in studies:
+                check_stores(study.config)  # studies before this one have written to them
+                run_anywhere(study.config, dataset=study.dataset)
+    except Stopped:
+        raise KeyboardInterrupt("stopped; the results are kept, and the same call goes on") from None
+    config = studies[0].config
+    return ExperimentView(config.experiment_name, stores=config.stores, folder=folder, command=_command(arguments))
+
+
+def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> tuple[list[Job], Arguments]:
+    """Compose the jobs; a task that is open is told from data and model first."""
+    jobs = _compose(arguments)
+    if not arguments.data.loss_is_open:
+        return jobs, arguments
+    with _quiet():
+        found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
+    if isinstance(found, Fault):
+        raise ArgumentsError([found])
+    sys.stderr.write(f"loss: {found.told}\n")
+    section = {**arguments.data.section, "task": found.section}
+    arguments = replace(arguments, data=replace(arguments.data, section=section, loss_is_open=False))
+    return _compose(arguments), arguments
+
+
+def _compose(arguments: Arguments) -> list[Job]:
+    try:
+        composed = compose_for_python(arguments.lines())
+    except EntryError as error:
+        raise ArgumentsError(_told(error.faults, arguments)) from None
+    return [job for jobs in composed for job in jobs]
+
+
+def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[CheckedStudy]:
+    """Check all jobs before the first one starts, and say if they train in processes of their own."""
+    faults = setting_faults(jobs)
+    helpers = frozenset().union(*(job.helpers for job in jobs))
+    try:
+        with _quiet():
+            studies = check([(job.raw, job.labels) for job in jobs], folder=folder, helpers=helpers)
+    except ConfigError as error:
+        raise ArgumentsError(_told(_with_entries([*error.faults, *faults], arguments), arguments)) from None
+    if faults:
+        raise ArgumentsError(faults)
+    loaded = loaded_backend()
+    if elsewhere := sorted({study.config.backend for study in studies} - {loaded}):
+        sys.stderr.write(
+            f"trainings on {', '.join(elsewhere)} run in processes of their own, with copies of functions and data: "
+            f"this process has loaded Keras on {loaded}\n"
+        )
+    has_command = arguments.model.choice and arguments.data.choice
+    return [
+        replace(study, config=replace(study.config, typed_words=typed_words(job) if has_command else None))
+        for study, job in zip(studies, jobs, strict=True)
+    ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what libraries log while they are imported off the terminal."""
+    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+        yield
+
+
+def _with_entries(faults: Sequence[Fault], arguments: Arguments) -> Iterator[tuple[int, Fault]]:
+    """Yield each fault with the index of the optimizer whose words it is about; the first one for other faults."""
+    for fault in faults:
+        given = [
+            index for index, (_, words) in enumerate(arguments.entries) if any(w.startswith(fault.key) for w in words)
+        ]
+        yield next(iter(given), 0), fault
+
+
+def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arguments: Arguments) -> list[Fault]:
+    """Return faults under the names of `compare`'s arguments, each once."""
+    found: dict[str, Fault] = {}
+    for index, fault in faults:
+        group, dot, rest = fault.key.partition(".")
+        if group == "optimizer":
+            is_of_entry = not dot or any(word.startswith(f"{fault.key}") for word in arguments.entries[index][1])
+            key = f"optimizers[{index}]{dot}{rest}" if is_of_entry else fault.key
+        elif task := _TASK.match(fault.key):
+            key = f"{task[1]}{fault.key[task.end() :]}"
+        else:
+            key = f"{_IN_PYTHON.get(group, group)}{dot}{rest}"
+        told = replace(fault, key=key)
+        found[str(told)] = told
+    return list(found.values())
+
+
+def _command(arguments: Arguments) -> str | None:
+    """Return the command line that makes the same studies; None if a function or data has no file."""
+    if not (arguments.model.choice and arguments.data.choice):
+        return None
+    if not any(words for _, words in arguments.entries):
+        names = ",".join(name for name, _ in arguments.entries)
+        flags = ["-m"] if len(arguments.entries) > 1 else []
+        rest = arguments.lines()[0][1:]
+        return shlex.join(["study", "run", *flags, f"optimizer={names}", *rest])
+    return "\n".join(shlex.join(["study", "run", *line]) for line in arguments.lines())

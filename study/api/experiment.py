@@ -1,0 +1,401 @@
+"""An experiment from Python: the answer, data frames, figures, the best models, and the actions of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.api.best_run import BestRun
+from study.api.figure_names import MAIN_FIGURES, figure_names, find_figure
+from study.api.files import config_file, page_file, script_file
+from study.api.frames import confirmation_frame, curve_frame, summary_frame, trial_frame
+from study.api.python_words import python_call
+from study.api.snapshot import NOTHING_YET, ExperimentSnapshot
+from study.cli.actions.change_stores import delete_studies, rename_studies
+from study.cli.actions.read_comparison import check_experiments
+from study.cli.stores import check_folder, stores_of
+from study.config.schema import Stores
+from study.core.errors import StudyError
+from study.report.figures.interactive import to_plotly
+from study.report.html.notebook import notebook_html, notebook_text
+from study.reproduction.recorded_run import RecordedRun
+from study.reproduction.register import Registration, register
+from study.reproduction.reproduce import Reproduction, reproduce
+from study.tracking.read_studies import read_experiments
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+def open_experiment(
+    name: str, *, folder: str | Path | None = None, tracking_uri: str | None = None, force: bool = False
+) -> ExperimentView:
+    """Open an experiment that was run, from Python or by `study run`; it may still be running.
+
+    Args:
+        name: Name of the experiment, as `study list` shows it.
+        folder: The folder that holds `mlruns/`. None (the default): the working directory.
+        tracking_uri: Address of an MLflow store. None (the default): `mlruns/mlflow.db` of the folder.
+        force: Compare studies that are not comparable, such as those on different data; the answer then warns of it.
+            Default False.
+
+    Returns:
+        The view.
+
+    Raises:
+        StoreError: There is no store, or it cannot be read.
+        StudyError: The store has no such experiment.
+
+    Example:
+        ```python
+        from study import open_experiment
+
+        result = open_experiment("digits-mlp")
+        print(result.answer)
+        result.table()
+        ```
+    """
+    place = Path.cwd() if folder is None else Path(folder).expanduser()
+    with python_call(f"open_experiment({name!r})"):
+        check_folder(place, tracking_uri=tracking_uri)
+        stores = stores_of(place, tracking_uri=tracking_uri)
+        check_experiments([name], list(read_experiments(stores.tracking_uri)))
+    return ExperimentView(name, stores=stores, folder=place.resolve(), force=force)
+
+
+class ExperimentView:
+    """An experiment: its studies, their comparison, and what can be done with them.
+
+    It shows the numbers and sentences of `study compare`. The stores are read when a part is first needed, and
+    `refresh` reads them again, for instance while another process runs a study. A study is named as `study compare`
+    shows it, or by its optimizer if only one study has it. A notebook shows the answer, the summary and some figures.
+
+    Example:
+        ```python
+        from study import open_experiment
+
+        result = open_experiment("digits-mlp")
+        print(result.answer)
+        result.table()[["study", "mean", "ci_low", "ci_high"]]
+        result.trials("adam").plot.scatter("learning_rate", "objective", logx=True)
+        result.figure("tuning_curves").show()
+        result.best("adam").model().predict(x_test)
+        ```
+
+    Args:
+        name: Name of the experiment.
+        stores: The places of results.
+        folder: The folder of the stores, where the user's own modules may be.
+        command: The command that made the studies. None (the default): unknown.
+        force: Compare studies that are not comparable. Default False.
+
+    The attributes `name`, `folder` and `command` are those that it was made with.
+    """
+
+    def __init__(
+        self, name: str, *, stores: Stores, folder: Path, command: str | None = None, force: bool = False
+    ) -> None:
+        self.name = name
+        self.command = command
+        self.folder = folder
+        self._stores = stores
+        self._force = force
+        self.refresh()
+
+    def __repr__(self) -> str:
+        """Return the number of studies and the first sentence of the answer."""
+        try:
+            with python_call("show"):
+                n, told = len(self._snapshot.records), self._snapshot.sentences[0]
+        except StudyError as error:
+            return f"<experiment {self.name}: {error}>"
+        return f"<experiment {self.name}, {n} {'study' if n == 1 else 'studies'}: {told}>"
+
+    def _repr_html_(self) -> str:
+        """Return the answer, the serious cautions, the summary and some figures, for a notebook."""
+        try:
+            with python_call("show"):
+                comparison = self._snapshot.comparison
+                nothing = notebook_text(self.name, NOTHING_YET)
+                return nothing if comparison is None else notebook_html(comparison, figures=MAIN_FIGURES)
+        except StudyError as error:
+            return notebook_text(self.name, str(error))
+
+    @property
+    def answer(self) -> str:
+        """The sentences of the comparison: which optimizer is better, by how much, and what limits this.
+
+        Studies that are not comparable raise a StudyError; `open_experiment(..., force=True)` compares them anyway.
+        """
+        with python_call("answer"):
+            return " ".join(self._snapshot.sentences)
+
+    @property
+    def cautions(self) -> list[str]:
+        """The serious warnings, such as `Unequal budgets: ...`: each can make the comparison wrong."""
+        with python_call("cautions"):
+            found = self._snapshot.comparison
+            cautions = found.cautions if found else ()
+            return [f"{caution.topic}: {caution.text}" for caution in cautions if caution.serious]
+
+    @property
+    def studies(self) -> list[str]:
+        """Names of the experiment's studies, the oldest first."""
+        with python_call("studies"):
+            return [record.name for record in self._snapshot.records]
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that have data; `study.api.figure_names` lists all."""
+        with python_call("figures"):
+            comparison = self._snapshot.comparison
+            return [] if comparison is None else list(figure_names(comparison))
+
+    def table(self) -> pd.DataFrame:
+        """Return the summary of the comparison page as numbers, an optimizer a row, the best first.
+
+        Studies that differ only in their seeds share a row, as on the page.
+
+        Returns:
+            A frame with these columns.
+
+            - study, optimizer, state: `string`. Name in the comparison; the optimizer; `ended` or `not ended`.
+            - n_trials, n_planned, n_complete, n_pruned, n_diverged, n_failed: `int64`. Trials that ended, that were
+              planned, and that ended in each state.
+            - search_best, validation: `float64`. Best validation objective of the search, which its luck biases, and
+              the mean one of the confirmations.
+            - metric: `string`. The metric of the columns up to gain, such as `test_accuracy`.
+            - mean, ci_low, ci_high: `float64`. Mean over the confirmations that did not diverge, 95 % interval.
+            - mean_with_diverged: `float64`. With the worst value for each diverged one: what orders the rows.
+            - untuned, untuned_ci_low, untuned_ci_high, gain: `float64`. The mean of the untuned optimizer with its
+              interval; tuned against untuned, positive where tuning helped.
+            - n_confirmations, n_confirmations_diverged: `int64`.
+            - seconds_per_trial, optimizer_state_bytes: `float64`. The median of training, compilation and evaluation.
+            - n_studies: `int64`; over_studies, over_studies_ci_low, over_studies_ci_high: `float64`. Mean over
+              studies, with the interval that includes the luck of the search; NaN with fewer than three study seeds.
+            - the searched hyperparameters of the best configuration, or the fixed learning rate, each under its name;
+              missing in a row of several studies.
+
+        Raises:
+            StudyError: The studies are not comparable.
+        """
+        with python_call("table()"):
+            return summary_frame(self._snapshot.comparison)
+
+    def trials(self, study: str | None = None) -> pd.DataFrame:
+        """Return the trials of the searches, a trial a row.
+
+        Args:
+            study: Name of a study or an optimizer. None (the default): all studies.
+
+        Returns:
+            A frame with these columns.
+
+            - study, optimizer: `string`.
+            - number: `int64`. The trial's number, from 0.
+            - state: `string`. `complete`, `pruned`, `diverged`, `failed`, `running` or `cut off`.
+            - objective: `float64`. The validation objective; NaN without one.
+            - one for each hyperparameter, under its name: `float64`, `Int64`, `boolean` or `string` by its values.
+            - run_seed, order_seed, n_epochs: `Int64`. Seeds of initial weights and batch order; epochs trained.
+            - seconds: `float64`. Training, compilation and evaluation.
+            - one for each metric at the end, such as `loss` and `val_accuracy`: `float64`.
+            - run_id: `string`. The run in MLflow.
+            - started, ended: `datetime64[ms, UTC]`; ended is NaT while it runs.
+
+        Raises:
+            StudyError: There is no such study.
+        """
+        with python_call("trials()"):
+            return trial_frame(self._snapshot, self._snapshot.select(study, call="trials"))
+
+    def confirmations(self, study: str | None = None) -> pd.DataFrame:
+        """Return the confirmations: trainings of the best and the untuned setting on fresh seeds, one a row.
+
+        Args:
+            study: Name of a study or an optimizer. None (the default): all studies.
+
+        Returns:
+            A frame with the columns of `trials`, and these in place of number: config (`string`: `best`, `default` for
+            the untuned optimizer, or `fixed`), repetition (`int64`, from 0) and superseded (`bool`: of an earlier best
+            point). Metrics of the test split, such as `test_accuracy`, are among the last columns, if there is one.
+
+        Raises:
+            StudyError: There is no such study.
+        """
+        with python_call("confirmations()"):
+            return confirmation_frame(self._snapshot, self._snapshot.select(study, call="confirmations"))
+
+    def curves(self, study: str | None = None) -> pd.DataFrame:
+        """Return every metric after every epoch of trials and confirmations, in long form.
+
+        Args:
+            study: Name of a study or an optimizer. None (the default): all studies.
+
+        Returns:
+            A frame with the columns study, kind (`string`: `trial`, `best`, `default` or `fixed`), number (`int64`: of
+            the trial or the repetition), run_seed (`Int64`), epoch (`int64`, from 1), metric (`string`), value
+            (`float64`) and run_id (`string`).
+
+        Raises:
+            StudyError: There is no such study.
+
+        Example:
+            ```python
+            curves = result.curves("adam").query("kind == 'best' and metric == 'val_loss'")
+            curves.pivot(index="epoch", columns="number", values="value").plot()
+            ```
+        """
+        with python_call("curves()"):
+            return curve_frame(self._snapshot, self._snapshot.select(study, call="curves"))
+
+    def best(self, study: str) -> BestRun:
+        """Return the best configuration of a study; while it has no confirmation, that of the best trial so far.
+
+        Args:
+            study: Name of the study or its optimizer.
+
+        Raises:
+            StoreError: The study's config cannot be read.
+            StudyError: There is no such study, or no trial has completed.
+        """
+        call = f"best({study!r})"
+        with python_call(call):
+            return BestRun(self._target(study, call="best"), called=call)
+
+    def figure(self, name: str) -> go.Figure:
+        """Return a figure of the comparison page.
+
+        Args:
+            name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves`, `learning_rate` or
+                `differences`.
+
+        Raises:
+            StudyError: There is no such figure, or it has no data.
+        """
+        with python_call(f"figure({name!r})"):
+            return to_plotly(find_figure(self._snapshot.comparison, name))
+
+    def page(self, path: str | Path) -> Path:
+        """Write the comparison page, one HTML file, as `study compare --output` does, and return its path.
+
+        Args:
+            path: Path of the page; a file that exists is replaced.
+
+        Raises:
+            StudyError: The file cannot be written, no trial has begun, or the studies are not comparable.
+        """
+        with python_call(f"page({str(path)!r})"):
+            return page_file(self._snapshot.compared, path)
+
+    def reproduce(self, study: str, *, changes: Mapping[str, Any] | None = None, force: bool = False) -> Reproduction:
+        """Train the best configuration of a study again and compare it epoch by epoch, as `study reproduce` does.
+
+        A process of its own trains, so this one keeps its seeds and its memory. Nothing is stored.
+
+        Args:
+            study: Name of the study or its optimizer.
+            changes: New values by dotted key, such as `{"trainer.batch_size": 64}`. None (the default): none.
+            force: Train even if the data or the versions of computing packages differ. Default False.
+
+        Returns:
+            The result: `reproduced` says if all numbers are equal, `comparisons` and `differences` say more.
+
+        Raises:
+            DataError: The data cannot be loaded.
+            StudyError: There is no such study, or training does not depend on a changed key.
+        """
+        with python_call(f"reproduce({study!r})"):
+            target = self._target(study, call="reproduce")
+            return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
+
+    def export(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the best configuration of a study as YAML, as `study export` does, and return the path.
+
+        `study run best=FILE` trains it, and `study run enqueue=FILE optimizer=NAME` begins a search with it.
+
+        Args:
+            study: Name of the study or its optimizer.
+            path: Path of the file.
+            overwrite: Replace a file that exists. Default False.
+
+        Raises:
+            StudyError: There is no such study, or the file exists or cannot be written.
+        """
+        with python_call(f"export({study!r}, {str(path)!r})"):
+            return config_file(self._target(study, call="export"), path, overwrite=overwrite)
+
+    def script(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a plain Keras script that trains the best configuration again, and return its path.
+
+        Args:
+            study: Name of the study or its optimizer.
+            path: Path of the script, with the ending `.py`. Its data is written beside it, with the ending `.npz`.
+            overwrite: Replace files that exist. Default False.
+
+        Raises:
+            StudyError: There is no such study, a file exists or cannot be written, or a script cannot train it.
+        """
+        with python_call(f"script({study!r}, {str(path)!r})"):
+            target = self._target(study, call="script")
+            return script_file(target, path, folder=self.folder, overwrite=overwrite)
+
+    def register(self, study: str, *, name: str | None = None, alias: str | None = None) -> Registration:
+        """Put the best model of a study into MLflow's registry, as `study register` does.
+
+        Args:
+            study: Name of the study or its optimizer.
+            name: Name of the registered model. None (the default): the name of the experiment.
+            alias: Alias of the version, such as `champion`. None (the default): no alias.
+
+        Returns:
+            The registered version; `address` is the address by which MLflow loads it.
+
+        Raises:
+            StudyError: There is no such study, its model was not kept, or a name is not allowed.
+        """
+        with python_call(f"register({study!r})"):
+            typed = self._snapshot.title(study, call="register")
+            return register(self._target(study, call="register"), typed=typed, name=name, alias=alias)
+
+    def delete(self, study: str | None = None) -> list[str]:
+        """Delete a study in both stores without a question, and return the names of what was deleted.
+
+        Args:
+            study: Name of the study or its optimizer. None (the default): all studies of the experiment.
+
+        Raises:
+            StoreError: A process works on one of the studies, or a store cannot be written.
+            StudyError: There is no such study.
+        """
+        call = "delete()" if study is None else f"delete({study!r})"
+        with python_call(call):
+            target = self.name if study is None else self._snapshot.title(study, call="delete")
+            deleted = [each.name for each in delete_studies(self._stores, [target])]
+        self.refresh()
+        return deleted
+
+    def rename(self, study: str, new_name: str) -> None:
+        """Rename a study in both stores, as `study rename` does; the command that began it still continues it.
+
+        Args:
+            study: Name of the study or its optimizer.
+            new_name: The new name.
+
+        Raises:
+            StoreError: A process works on the study, or a store cannot be written.
+            StudyError: There is no such study, or the name is taken or not allowed.
+        """
+        with python_call(f"rename({study!r}, {new_name!r})"):
+            rename_studies(self._stores, self._snapshot.title(study, call="rename"), new_name)
+        self.refresh()
+
+    def refresh(self) -> ExperimentView:
+        """Forget what was read, so that the stores are read again, and return the view."""
+        self._snapshot = ExperimentSnapshot(self.name, tracking_uri=self._stores.tracking_uri, force=self._force)
+        return self
+
+    def _target(self, study: str, *, call: str) -> RecordedRun:
+        """Return the run that a command names by the experiment and the study."""
+        return self._snapshot.best_run(study, call=call).translated(folder=self.folder)

@@ -1,0 +1,174 @@
+"""Read an experiment as `study compare` shows it, and make its page: one way for the command and for Python."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from study.core.errors import StudyError
+from study.core.records import RunRecord, StudyRecord
+from study.core.search_space import Range, Value
+from study.report.across_workloads import AcrossWorkloads
+from study.report.comparison import Comparison, compare
+from study.report.html.page import ReportOrigin, render
+from study.report.objective_metric import ObjectiveMetric
+from study.report.studies import Entry, gather, point_of
+from study.search.importance import importances
+from study.tracking.comparison_runs import read_context
+from study.tracking.connection import Connections
+from study.tracking.read_studies import read_histories, read_studies
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadComparison:
+    """An experiment that was read and compared.
+
+    Attributes:
+        comparison: The comparison.
+        experiment_id: MLflow's id of the experiment.
+    """
+
+    comparison: Comparison
+    experiment_id: str
+
+
+def read_comparison(
+    tracking_uri: str,
+    experiment: str,
+    *,
+    connections: Connections,
+    force: bool = False,
+    records: Sequence[StudyRecord] | None = None,
+) -> ReadComparison:
+    """Read an experiment and compare its studies.
+
+    Args:
+        tracking_uri: Address of the store.
+        experiment: Name of the experiment.
+        connections: The caller's connections.
+        force: Compare studies that are not comparable. Default False.
+        records: The studies with their trials, if they were read already. None (the default): read them.
+
+    Raises:
+        StoreError: The store cannot be read, has no such experiment, or values in it were changed.
+        StudyError: There is no study with a trial, or the studies are not comparable.
+    """
+    context = read_context(tracking_uri, experiment, connections=connections)
+    read = gather(
+        experiment,
+        read_studies(tracking_uri, experiment, connections=connections) if records is None else records,
+        digests=context.digests,
+        read_histories=lambda run_ids, metrics: read_histories(
+            tracking_uri, run_ids, metrics, connections=connections
+        ),
+        force=force,
+    )
+    weighed = {entry.label: _importances(entry, read.metric) for entry in read.entries}
+    return ReadComparison(comparison=compare(replace(read, importances=weighed)), experiment_id=context.experiment_id)
+
+
+def make_page(
+    read: Sequence[ReadComparison], *, command: str, ui: str, workloads: AcrossWorkloads | None = None
+) -> str:
+    """Return the page of experiments as HTML.
+
+    Args:
+        read: The experiments.
+        command: The command that makes the page, which the page shows.
+        ui: Address of MLflow's pages, for links to runs.
+        workloads: The comparison across the experiments. None (the default): without it.
+    """
+    comparisons = [each.comparison for each in read]
+    origin = ReportOrigin(
+        command=command,
+        ui=ui,
+        experiment_ids={each.comparison.experiment.name: each.experiment_id for each in read},
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    return render(comparisons, origin=origin, workloads=workloads)
+
+
+def write_page(output: Path, page: str, *, pictures: Mapping[str, str], folder: Path | None = None) -> list[Path]:
+    """Write a page, and pictures into a folder, and return the paths of the files.
+
+    Args:
+        output: Path of the page; a file that exists is replaced.
+        page: The page.
+        pictures: SVG documents by file name.
+        folder: The folder of the pictures. None (the default): write the page alone.
+
+    Raises:
+        StudyError: A file cannot be written.
+    """
+    try:
+        output.write_text(page, encoding="utf-8")
+        written = [output]
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in pictures.items():
+                (folder / name).write_text(picture, encoding="utf-8")
+                written.append(folder / name)
+    except OSError as error:
+        beside = "" if folder is None else f" --figures={folder}"
+        raise StudyError(f"--output={output}{beside}: cannot be written ({error}). Name other places.") from error
+    return written
+
+
+def check_experiments(names: Sequence[str], known: Sequence[str]) -> None:
+    """Check that a store has experiments of these names.
+
+    Args:
+        names: The names.
+        known: The names of all experiments with studies.
+
+    Raises:
+        StudyError: A name is unknown.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            advice = f"Did you mean {' or '.join(near)}?" if near else "See study list."
+            raise StudyError(f"EXPERIMENT={name}: expected one of {', '.join(known) or '(none yet)'}. {advice}")
+
+
+def check_output(output: Path) -> None:
+    """Check the place of a page before it is made.
+
+    Args:
+        output: Path of the page.
+
+    Raises:
+        StudyError: Its folder does not exist, or it is a folder itself.
+    """
+    if not output.parent.is_dir() or output.is_dir():
+        raise StudyError(
+            f"--output={output}: expected a file in an existing folder. Create the folder, or name another file."
+        )
+
+
+def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
+    """Return the importance of each argument. A diverged trial gets the worst score of the others, or 0."""
+    ranges = {argument: of for study in entry.studies for argument, of in study.ranges.items()}
+    runs = [run for run in entry.trials if run.state != "failed" and _has_values(run, ranges)]
+    scores = [metric.worst if (score := metric.validation(run)) is None else score for run in runs]
+    finite = [score for score in scores if math.isfinite(score)]
+    if not finite:
+        return {}
+    worst = min(finite) if metric.direction == "maximize" else max(finite)
+    points = [{a: _value(point_of(run)[a], of) for a, of in ranges.items()} for run in runs]
+    return importances(points, [score if math.isfinite(score) else worst for score in scores], ranges)
+
+
+def _has_values(run: RunRecord, ranges: Mapping[str, Range]) -> bool:
+    """Return whether a run has a value for each range; the argument of an optional range may be null."""
+    return all(a in run.params and (of.choices is not None or run.params[a] != "null") for a, of in ranges.items())
+
+
+def _value(text: str, searched: Range) -> Value:
+    if searched.choices is None:
+        return float(text)
+    return next((choice for choice in searched.choices if str(choice) == text), searched.choices[0])
