@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules house same-numbers lint format lock audit wheel wheelhouse clean help
+.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules api house same-numbers lint format lock audit wheel wheelhouse clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -57,6 +57,9 @@ browser: $(VENV)/installed-dev ## test the comparison page in headless Chromium 
 
 rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or optax, for docs/update_rules.md
 	$(BIN)/python -m benchmarks.update_rules.page docs/update_rules.md
+
+api: $(VENV)/installed-dev ## write docs/api.md from the docstrings
+	$(BIN)/python -m benchmarks.api_page
 
 house: $(VENV)/installed-dev ## show the folders of study/ and the imports between them; BASE=<commit> shows that commit first
 	$(BIN)/python -m benchmarks.house $(BASE)
