@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
+import warnings
 
 
 def in_kernel() -> bool:
@@ -14,6 +17,18 @@ def in_kernel() -> bool:
 def is_interactive() -> bool:
     """Return whether a person goes on in this process: in a notebook, in IPython, or at Python's prompt."""
     return _shell() is not None or hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def import_progress_bars() -> None:
+    """Import tqdm without its request for widgets in a notebook, before a library imports it; elsewhere do nothing.
+
+    Optuna and MLflow import the bars of tqdm, and a study shows none of them.
+    """
+    if not in_kernel():
+        return
+    with warnings.catch_warnings(), contextlib.suppress(ImportError):
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        importlib.import_module("tqdm.auto")
 
 
 def _shell() -> object | None:

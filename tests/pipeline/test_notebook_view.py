@@ -4,12 +4,13 @@ import threading
 import time
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 
+from benchmarks.notebooks import execute, streams
 from study.core.trainer_interface import BestTrial
 from study.pipeline.live_view import Ended, View, open_view
 from study.pipeline.notebook_view import open_display
-from tests.notebooks import execute, notebook, streams
 
 BEST = BestTrial(number=1, point={}, objective=0.75)
 ENDED = [Ended(number=1, state="complete", objective=0.75)]
@@ -222,7 +223,8 @@ outcome = run_study(raw)
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
     """The cells of a notebook, run in a kernel; a third is interrupted after two trials."""
-    made = notebook(CONFIG, "outcome = run_study(raw)", LINES, INTERRUPTED, AFTERWARDS)
+    sources = (CONFIG, "outcome = run_study(raw)", LINES, INTERRUPTED, AFTERWARDS)
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     execute(made, folder=tmp_path_factory.mktemp("kernel"), allow_errors=True)
     return SimpleNamespace(**dict(zip(("config", "first", "lines", "stopped", "last"), made.cells, strict=True)))
 
