@@ -24,8 +24,12 @@ from study.cli.working_directory import check_home, working_directory
 from study.core.errors import ConfigError, Fault, limit_errors
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured
+from study.core.session_objects import is_of_session, uncopied_reason
 from study.pipeline.preflight import CheckedStudy, check, check_stores
+from study.pipeline.workload import load_dataset
 from study.pipeline.workload_facts import workload_facts
+from study.search.storage.interface import wait_for_storage
+from study.search.study_names import read_known_studies
 from study.training.backend import loaded_backend
 
 # Keys of a config in the words of `compare`.
@@ -109,6 +113,7 @@ def compare(
             jobs, arguments = _composed(arguments, metrics, folder)
             tell_hidden_files(jobs)
             studies = _checked(jobs, arguments, folder)
+            _refuse_other_data(studies)
             for study in studies:
                 check_stores(study.config)  # studies before this one have written to them
                 run_anywhere(study.config, dataset=study.dataset)
@@ -145,15 +150,23 @@ def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[Ch
     """Check all jobs before the first one starts, and say if they train in processes of their own."""
     faults = setting_faults(jobs)
     helpers = frozenset().union(*(job.helpers for job in jobs))
+    uncopied = uncopied_reason()
     try:
         with _quiet():
-            studies = check([(job.raw, job.labels) for job in jobs], folder=folder, helpers=helpers)
+            studies = check(
+                [(job.raw, job.labels) for job in jobs],
+                folder=folder,
+                helpers=helpers,
+                in_this_process=bool(uncopied),
+            )
     except ConfigError as error:
         raise ArgumentsError(_told(_with_entries([*error.faults, *faults], arguments), arguments)) from None
     if faults:
         raise ArgumentsError(faults)
     loaded = loaded_backend()
     if elsewhere := sorted({study.config.backend for study in studies} - {loaded}):
+        if uncopied:
+            raise ArgumentsError([_stays_here(elsewhere[0], str(loaded), uncopied)])
         sys.stderr.write(
             f"trainings on {', '.join(elsewhere)} run in processes of their own, with copies of functions and data: "
             f"this process has loaded Keras on {loaded}\n"
@@ -163,6 +176,31 @@ def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[Ch
         replace(study, config=replace(study.config, typed_words=typed_words(job) if has_command else None))
         for study, job in zip(studies, jobs, strict=True)
     ]
+
+
+def _stays_here(backend: str, loaded: str, reason: str) -> Fault:
+    """Return the fault of a backend that needs another process, to which an object of this session cannot go."""
+    allowed = f"{loaded}, which this process has loaded: a function or data cannot be copied to another ({reason})"
+    here = f"trainer={{'fit': {{'backend': '{loaded}'}}}}"
+    advice = f"Choose {here}, or start Python anew with KERAS_BACKEND={backend}."
+    return Fault(key="trainer", value=backend, allowed=allowed, advice=advice)
+
+
+def _refuse_other_data(studies: Sequence[CheckedStudy]) -> None:
+    """Refuse an experiment with studies on other data that this call does not replace: nothing would compare them."""
+    config = studies[0].config
+    stores, experiment = config.stores, config.experiment_name
+    ours = {study.config.typed_digest for study in studies}
+    known = wait_for_storage(stores, lambda: read_known_studies(stores, experiment))
+    others = [each for each in known.values() if each.contents and each.typed_digest not in ours]
+    if not any(is_of_session(study.config.dataset.section["_target_"]) for study in studies) or not others:
+        return
+    digest = (studies[0].dataset or load_dataset(config)).digest
+    foreign = [each.name for each in others if each.contents[-1].data != digest]
+    if foreign:
+        allowed = f"an experiment with the same data, and {', '.join(foreign)} of it have other data"
+        advice = f"Name another experiment, or delete these: open_experiment({experiment!r}).delete({foreign[0]!r})."
+        raise ArgumentsError([Fault(key="experiment", value=experiment, allowed=allowed, advice=advice)])
 
 
 @contextlib.contextmanager

@@ -68,13 +68,14 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
     )
 
 
-def section_of(part: Any, namespace: str) -> Any:
+def section_of(given: Any, namespace: str) -> Any:
     """Return a loss or a metric of Keras as a config has it; None if a config cannot name it.
 
     Args:
-        part: A name such as `mse`, a function or a class of Keras, or an object.
+        given: A name such as `mse`, a function or a class of Keras, or an object.
         namespace: `keras.losses` or `keras.metrics`.
     """
+    part: Any = given
     if namespace == _METRICS and isinstance(part, str):
         return part
     if isinstance(part, str):
@@ -90,8 +91,8 @@ def section_of(part: Any, namespace: str) -> Any:
         return {"_target_": f"{namespace}.{part.__name__}"}
     if getattr(module, type(part).__name__, None) is not type(part):
         return None
-    given: Mapping[str, Any] = part.get_config()
-    plain = {key: value for key, value in given.items() if key not in _USUAL or value != _USUAL[key]}
+    arguments: Mapping[str, Any] = part.get_config()
+    plain = {key: value for key, value in arguments.items() if key not in _USUAL or value != _USUAL[key]}
     if namespace == _LOSSES:
         plain.pop("name", None)
     plain.pop("dtype", None)
