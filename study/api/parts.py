@@ -12,7 +12,7 @@ from study.api.task import GUESS, GUESS_OF_CLASSES, loss_name, task_section
 from study.cli.launch.from_python import choice_with, offer
 from study.config.own_source import own_file
 from study.config.session_source import identify, is_importable
-from study.core.errors import NO_VALUE, ConfigError, Fault
+from study.core.errors import ConfigError, Fault
 from study.core.session_objects import PREFIX, SessionObject, is_of_session, keep
 from study.core.trees import leaves
 from study.datasets import Dataset, Split
@@ -247,6 +247,8 @@ def described(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, list | dict) and not value:
+        return repr(value)
     shape = getattr(value, "shape", None)
     kind = type(value).__name__
-    return f"{kind} of shape {tuple(shape)}" if shape is not None else f"a {kind}" if kind != "tuple" else NO_VALUE
+    return f"<{kind}>" if shape is None else f"<{kind} of shape {tuple(shape)}>"
