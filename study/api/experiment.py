@@ -35,16 +35,13 @@ class ExperimentView:
     shows it, or by its optimizer if only one study has it. A notebook shows the answer, the summary and some figures.
 
     Example:
-        ```python
-        from study import open_experiment
-
-        result = open_experiment("digits-mlp")
-        print(result.answer)
-        result.table()[["study", "mean", "ci_low", "ci_high"]]
-        result.trials("adam").plot.scatter("learning_rate", "objective", logx=True)
-        result.figure("tuning_curves").show()
-        result.best("adam").model().predict(x_test)
-        ```
+        >>> from study import open_experiment
+        >>> result = open_experiment("digits-mlp")  # doctest: +SKIP
+        >>> print(result.answer)  # doctest: +SKIP
+        >>> result.table()[["study", "mean", "ci_low", "ci_high"]]  # doctest: +SKIP
+        >>> result.trials("adam").plot.scatter("learning_rate", "objective", logx=True)  # doctest: +SKIP
+        >>> result.figure("tuning_curves").show()  # doctest: +SKIP
+        >>> result.best("adam").model().predict(x_test)  # doctest: +SKIP
 
     Args:
         name: Name of the experiment.
@@ -204,10 +201,8 @@ class ExperimentView:
             StudyError: There is no such study.
 
         Example:
-            ```python
-            curves = result.curves("adam").query("kind == 'best' and metric == 'val_loss'")
-            curves.pivot(index="epoch", columns="number", values="value").plot()
-            ```
+            >>> curves = result.curves("adam").query("kind == 'best' and metric == 'val_loss'")  # doctest: +SKIP
+            >>> curves.pivot(index="epoch", columns="number", values="value").plot()  # doctest: +SKIP
         """
         with python_call("curves()"):
             return curve_frame(self._snapshot, self._snapshot.select(study, call="curves"))
@@ -230,8 +225,7 @@ class ExperimentView:
         """Return a figure of the comparison page.
 
         Args:
-            name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves`, `learning_rate` or
-                `differences`.
+            name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves` or `differences`.
 
         Raises:
             StudyError: There is no such figure, or it has no data.

@@ -31,13 +31,10 @@ def open_experiment(
         StudyError: The store has no such experiment.
 
     Example:
-        ```python
-        from study import open_experiment
-
-        result = open_experiment("digits-mlp")
-        print(result.answer)
-        result.table()
-        ```
+        >>> from study import open_experiment
+        >>> result = open_experiment("digits-mlp")  # doctest: +SKIP
+        >>> print(result.answer)  # doctest: +SKIP
+        >>> result.table()  # doctest: +SKIP
     """
     place = Path.cwd() if folder is None else Path(folder).expanduser()
     with python_call(f"open_experiment({name!r})"):
