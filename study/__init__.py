@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.api.compare import compare
-    from study.api.experiment import ExperimentView, open_experiment
+    from study.api.experiment import ExperimentView
+    from study.api.open_experiment import open_experiment
     from study.core.errors import StudyError
     from study.datasets import Dataset
 
@@ -24,7 +25,7 @@ _HOMES = {
     "ExperimentView": "study.api.experiment",
     "StudyError": "study.core.errors",
     "compare": "study.api.compare",
-    "open_experiment": "study.api.experiment",
+    "open_experiment": "study.api.open_experiment",
 }
 
 

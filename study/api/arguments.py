@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from study.api.task import GUESS, GUESS_OF_CLASSES, loss_name, task_section
-from study.cli.launch.from_python import choice_with, offer
-from study.config.own_source import own_file
-from study.config.session_source import identify, is_importable
-from study.core.errors import NO_VALUE, ConfigError, Fault
+from study.api.parts import Part, data_part, described, model_part
+from study.core.errors import ConfigError, Fault
 from study.core.names import hydra_text
-from study.core.session_objects import SessionObject, keep
-from study.core.trees import leaves
-from study.datasets import Dataset, Split
-from study.pipeline.workload_facts import kind_of_targets
 
 # Groups whose argument is a name, or a mapping of keys.
 _GROUPS = ("budget", "trainer", "sampler", "schedule")
 _WHERE = "in the arguments of compare(), nothing was started"
-_FORMS = (
-    "(x, y), a Dataset of study.datasets, a function that returns one, a stream of batches, or a name of conf/dataset"
-)
 
 
 class ArgumentsError(ConfigError):
@@ -36,29 +26,6 @@ class ArgumentsError(ConfigError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(faults, where=_WHERE)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
-    """A model or a data set: a name of conf/, or a section that no file has.
-
-    Attributes:
-        group: `model` or `dataset`.
-        choice: The name in conf/; empty for a section.
-        section: The section. Default: empty.
-        allow: Package of an importable function, which a config may name then. Default: empty.
-        loss_is_open: True if the task is a guess that the model decides. Default False.
-    """
-
-    group: str
-    choice: str = ""
-    section: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    allow: str = ""
-    loss_is_open: bool = False
-
-    def word(self) -> str:
-        """Return the word that chooses it, after offering its section to Hydra."""
-        return f"{self.group}={self.choice}" if self.choice else offer(self.group, self.section)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,8 +83,8 @@ def read_arguments(
         ArgumentsError: Some have faults.
     """
     faults: list[Fault] = []
-    part = _model(model, faults)
-    dataset = _data(data, validation, test, loss, metrics, faults)
+    part = model_part(model, faults)
+    dataset = data_part(data, validation=validation, test=test, loss=loss, metrics=metrics, faults=faults)
     entries = tuple(_entries(optimizers, faults))
     words = [word for group, given in groups.items() for word in _group(group, given, faults)]
     if experiment is not None:
@@ -161,153 +128,12 @@ def _text(value: Any) -> str:
     return hydra_text(value) if isinstance(value, str) else str(value)
 
 
-def _model(model: Any, faults: list[Fault]) -> Part | None:
-    if isinstance(model, str):
-        return Part(group="model", choice=model)
-    if isinstance(model, Mapping) and len(model) == 1:
-        advice = 'Set its arguments with overrides, such as overrides=["model.hidden=[64]"].'
-        faults.append(Fault(key="model", value=model, allowed="a function or a name of conf/model", advice=advice))
-        return None
-    if not callable(model) or any(each.__name__ == "Model" for each in type(model).__mro__):
-        what = "a model of Keras" if callable(model) else _described(model)
-        allowed = "a function that builds a fresh model for each training, or a name of conf/model"
-        advice = "Write def build(): return keras.Sequential([...]), and model=build."
-        faults.append(Fault(key="model", value=what, allowed=allowed, advice=advice))
-        return None
-    return _function("model", model, "model", faults)
-
-
-def _function(group: str, called: Callable[..., Any], key: str, faults: list[Fault]) -> Part | None:
-    """Return the part of a function: by its module and name if another process finds it there, else of the session."""
-    name = _name_of(called, default=key)
-    if is_importable(called):
-        target = f"{called.__module__}.{called.__qualname__}"
-        choice = choice_with(group, target)
-        if choice is not None:
-            return Part(group=group, choice=choice)
-        package = "" if target.startswith("study.") else target.partition(".")[0]
-        if package and own_file(called.__module__) is None:
-            package = called.__module__
-        return Part(group=group, section={"name": name, "_target_": target}, allow=package)
-    found, wrong = identify(called, key=key)
-    faults += wrong
-    target = keep(name, found)
-    return None if wrong else Part(group=group, section={"name": name, "_target_": target})
-
-
-def _name_of(called: Any, *, default: str) -> str:
-    name = getattr(getattr(called, "func", called), "__name__", default)
-    return name if name.isidentifier() else default
-
-
-def _data(data: Any, validation: Any, test: Any, loss: Any, metrics: Any, faults: list[Fault]) -> Part | None:
-    given = {"validation": validation, "test": test}
-    if isinstance(data, str) or isinstance(data, Dataset) or (callable(data) and not hasattr(data, "__iter__")):
-        for key, value in given.items():
-            if value is not None:
-                allowed = f"no value together with data={data!r}" if isinstance(data, str) else "no value, since "
-                allowed += "" if isinstance(data, str) else "the Dataset has its own"
-                advice = f"Leave {key} out, or give the arrays themselves as data."
-                faults.append(Fault(key=key, value=_described(value), allowed=allowed, advice=advice))
-    if isinstance(data, str):
-        if loss is not None or metrics is not None:
-            allowed = f"no value together with data={data!r}, which has its own"
-            advice = 'Change it with overrides=["dataset.task.loss._target_=..."].'
-            faults.append(
-                Fault(key="loss" if loss is not None else "metrics", value="given", allowed=allowed, advice=advice)
-            )
-        return Part(group="dataset", choice=data)
-    task, is_open = _task(data, loss, metrics, faults)
-    if callable(data) and not isinstance(data, Dataset) and not hasattr(data, "__iter__"):
-        part = _function("dataset", data, "data", faults)
-        if part is None or part.choice:
-            return part
-        return dataclasses.replace(part, section={**part.section, "task": task}, loss_is_open=is_open)
-    dataset = _dataset(data, given, faults)
-    if dataset is None:
-        return None
-    target = keep("data", SessionObject(called=lambda: dataset, digest=""))  # the digest of the arrays identifies it
-    return Part(group="dataset", section={"name": "data", "_target_": target, "task": task}, loss_is_open=is_open)
-
-
-def _dataset(data: Any, given: Mapping[str, Any], faults: list[Fault]) -> Dataset | None:
-    if isinstance(data, Dataset):
-        return data
-    is_pair = isinstance(data, tuple) and len(data) in (2, 3)
-    if is_pair and _is_train_and_test(data):
-        advice = "Write (x, y), test = keras.datasets.mnist.load_data(), then data=(x, y), test=test."
-        faults.append(Fault(key="data", value="((x, y), (x_test, y_test))", allowed=_FORMS, advice=advice))
-        return None
-    is_stream = hasattr(data, "__iter__") and not isinstance(data, tuple | list | dict | np.ndarray)
-    if not (
-        is_pair or isinstance(data, Split) or ((is_stream or hasattr(data, "__getitem__")) and not _is_array(data))
-    ):
-        advice = "Give inputs and targets, such as data=(x, y)."
-        faults.append(Fault(key="data", value=_described(data), allowed=_FORMS, advice=advice))
-        return None
-    splits = {name: value for name, value in given.items() if value is not None}
-    return Dataset(train=data, source="the arguments of compare()", **splits)
-
-
-def _is_array(data: Any) -> bool:
-    return isinstance(data, tuple | list | dict | np.ndarray) or hasattr(data, "__array__")
-
-
-def _is_train_and_test(data: tuple[Any, ...]) -> bool:
-    """Return whether data is what `keras.datasets` returns: two pairs of different lengths."""
-    if not (len(data) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in data)):
-        return False
-    lengths = [[len(array) if hasattr(array, "__len__") else -1 for array in pair] for pair in data]
-    return lengths[0][0] == lengths[0][1] and lengths[1][0] == lengths[1][1] and lengths[0][0] != lengths[1][0]
-
-
-def _task(data: Any, loss: Any, metrics: Any, faults: list[Fault]) -> tuple[dict[str, Any], bool]:
-    """Return the section of the task, and whether its loss is only a guess."""
-    if metrics is not None and not isinstance(metrics, list | tuple | Mapping):
-        advice = 'Write metrics=["accuracy"].'
-        faults.append(Fault(key="metrics", value=_described(metrics), allowed="a list of metrics", advice=advice))
-        metrics = None
-    if loss is not None:
-        section = _loss(loss, faults)
-        return task_section(section or GUESS, metrics), False
-    y = data.y if isinstance(data, Split) else data[1] if isinstance(data, tuple) and len(data) > 1 else None
-    if isinstance(data, Dataset):
-        return _task(data.train, None, metrics, faults)
-    has_classes = y is not None and kind_of_targets(leaves(y) if isinstance(y, dict | tuple) else [y]) == "classes"
-    return task_section(GUESS_OF_CLASSES if has_classes else GUESS, metrics), True
-
-
-def _loss(loss: Any, faults: list[Fault]) -> dict[str, Any] | None:
-    """Return the section of a loss: a name of Keras, a section, one for each output, a function or a class."""
-    if isinstance(loss, str):
-        return {"_target_": loss_name(loss)}
-    if isinstance(loss, Mapping):
-        if "_target_" in loss:
-            return dict(loss)
-        sections = {str(name): _loss(each, faults) for name, each in loss.items()}
-        return {name: each for name, each in sections.items() if each is not None}
-    if type(loss).__module__.startswith("keras."):
-        from study.training.task_facts import section_of  # imports Keras, which has the loss
-
-        section: dict[str, Any] | None = section_of(loss, "keras.losses")
-        if section is not None:
-            return section
-    if callable(loss) and (isinstance(loss, type) or hasattr(loss, "__code__")):
-        found, wrong = identify(loss, key="loss")
-        faults += wrong
-        made = found.called if isinstance(loss, type) else lambda: loss
-        return {"_target_": keep(_name_of(loss, default="loss"), dataclasses.replace(found, called=made))}
-    allowed = "a name of Keras such as mse, a loss of keras.losses, a function or a class"
-    faults.append(Fault(key="loss", value=_described(loss), allowed=allowed, advice='Write loss="mse".'))
-    return None
-
-
 def _entries(optimizers: Any, faults: list[Fault]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the name and the words of each optimizer."""
     given = [optimizers] if isinstance(optimizers, str | Mapping) else optimizers
     if not isinstance(given, list | tuple) or not given:
         advice = 'Write optimizers=["sgd", "adam", {"adamw": {"weight_decay": 0.01}}].'
-        faults.append(Fault(key="optimizers", value=_described(optimizers), allowed="a list of names", advice=advice))
+        faults.append(Fault(key="optimizers", value=described(optimizers), allowed="a list of names", advice=advice))
         return
     for index, each in enumerate(given):
         if isinstance(each, str):
@@ -319,7 +145,7 @@ def _entries(optimizers: Any, faults: list[Fault]) -> Iterator[tuple[str, tuple[
             allowed = "a name of conf/optimizer, or {name: {argument: value}}"
             advice = 'Write "adam" or {"adam": {"beta_1": 0.9}}; a rule of your own gets a file in conf/optimizer.'
             key = f"optimizers[{index}]"
-            faults.append(Fault(key=key, value=_described(each), allowed=allowed, advice=advice))
+            faults.append(Fault(key=key, value=described(each), allowed=allowed, advice=advice))
 
 
 def _group(group: str, given: Any, faults: list[Fault]) -> Iterator[str]:
@@ -340,7 +166,7 @@ def _group(group: str, given: Any, faults: list[Fault]) -> Iterator[str]:
     else:
         advice = f'Write {group}="NAME", {group}={{"KEY": VALUE}} or {group}={{"NAME": {{"KEY": VALUE}}}}.'
         allowed = f"a name of conf/{group}, or a mapping"
-        faults.append(Fault(key=group, value=_described(given), allowed=allowed, advice=advice))
+        faults.append(Fault(key=group, value=described(given), allowed=allowed, advice=advice))
 
 
 def _overrides(overrides: Any, given: set[str], faults: list[Fault]) -> list[str]:
@@ -348,7 +174,7 @@ def _overrides(overrides: Any, given: set[str], faults: list[Fault]) -> list[str
     words = list(overrides) if isinstance(overrides, list | tuple) else []
     if not isinstance(overrides, list | tuple) or not all(isinstance(word, str) for word in words):
         advice = 'Write overrides=["trainer.batch_size=64"].'
-        faults.append(Fault(key="overrides", value=_described(overrides), allowed="a list of texts", advice=advice))
+        faults.append(Fault(key="overrides", value=described(overrides), allowed="a list of texts", advice=advice))
         return []
     names = {"dataset": "data", "optimizer": "optimizers", "experiment_name": "experiment"}
     for index, word in enumerate(words):
@@ -360,12 +186,3 @@ def _overrides(overrides: Any, given: set[str], faults: list[Fault]) -> list[str
             allowed = "KEY=VALUE of a study; launchers and flags are for `study run`"
             faults.append(Fault(key=f"overrides[{index}]", value=word, allowed=allowed, advice="Remove it."))
     return words
-
-
-def _described(value: Any) -> Any:
-    """Return a value as a fault shows it: arrays and objects by their kind."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    shape = getattr(value, "shape", None)
-    kind = type(value).__name__
-    return f"{kind} of shape {tuple(shape)}" if shape is not None else f"a {kind}" if kind != "tuple" else NO_VALUE

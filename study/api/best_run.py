@@ -26,13 +26,10 @@ class BestRun:
     without a confirmation has the best trial so far in its place, whose objective the luck of the search biases.
 
     Example:
-        ```python
-        from study import open_experiment
-
-        best = open_experiment("digits-mlp").best("adam")
-        best.hyperparameters  # {'learning_rate': 0.026, 'beta_1': 0.96, ...}
-        best.model().predict(x_test)
-        ```
+        >>> from study import open_experiment
+        >>> best = open_experiment("digits-mlp").best("adam")  # doctest: +SKIP
+        >>> best.hyperparameters  # doctest: +SKIP
+        >>> best.model().predict(x_test)  # doctest: +SKIP
 
     Args:
         target: The run with the recorded conditions of its training.
@@ -88,10 +85,7 @@ class BestRun:
         """Return the text that `study export` writes: `study run best=FILE` trains it.
 
         Example:
-            ```python
-
-            Path("best.yaml").write_text(best.yaml())
-            ```
+            >>> Path("best.yaml").write_text(best.yaml())  # doctest: +SKIP
         """
         with python_call(f"{self._called}.yaml()"):
             return config_text(self._target)
@@ -113,10 +107,8 @@ class BestRun:
             StudyError: No model was kept, or Keras cannot load it here.
 
         Example:
-            ```python
-            model = best.model()
-            classes = model.predict(x_test).argmax(axis=-1)
-            ```
+            >>> model = best.model()  # doctest: +SKIP
+            >>> classes = model.predict(x_test).argmax(axis=-1)  # doctest: +SKIP
         """
         call = f"{self._called}.model()"
         with python_call(call):

@@ -21,16 +21,29 @@ from study.cli.launch.from_python import EntryError, compose_for_python, tell_hi
 from study.cli.launch.one_trial import typed_words
 from study.cli.launch.setting_names import setting_faults
 from study.cli.working_directory import check_home, working_directory
-from study.core.errors import ConfigError, Fault, limit_errors
+from study.core.errors import ConfigError, DataError, Fault, limit_errors
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured
+from study.core.session_objects import is_of_session, uncopied_reason
 from study.pipeline.preflight import CheckedStudy, check, check_stores
+from study.pipeline.workload import load_dataset
 from study.pipeline.workload_facts import workload_facts
+from study.search.storage.interface import wait_for_storage
+from study.search.study_names import read_known_studies
 from study.training.backend import loaded_backend
 
 # Keys of a config in the words of `compare`.
 _IN_PYTHON = {"dataset": "data", "experiment_name": "experiment"}
-_TASK = re.compile(r"^dataset\.task\.(loss|metrics)\b")
+# Words on a function that loads data, and on data that was given.
+_OF_LOADING = {
+    "dataset=data: ": "data: ",
+    " in what python_session.data returns": " in the data",
+    ", in load()": "",
+    "let load() return": "give",
+    "Let load() return": "Give",
+    "Let load() put": "Put",
+}
+_ARGUMENT = re.compile(r"dataset\.(task\.(?=loss|metrics))?(?P<name>loss|metrics|validation|test)\b")
 
 
 def compare(
@@ -109,9 +122,13 @@ def compare(
             jobs, arguments = _composed(arguments, metrics, folder)
             tell_hidden_files(jobs)
             studies = _checked(jobs, arguments, folder)
+            _refuse_other_data(studies)
+            _tell_other_processes(studies)
             for study in studies:
                 check_stores(study.config)  # studies before this one have written to them
                 run_anywhere(study.config, dataset=study.dataset)
+    except DataError as error:
+        raise DataError(_data_words(str(error))) from None
     except Stopped:
         raise KeyboardInterrupt("stopped; the results are kept, and the same call goes on") from None
     config = studies[0].config
@@ -123,8 +140,12 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     jobs = _compose(arguments)
     if not arguments.data.loss_is_open:
         return jobs, arguments
-    with _quiet():
-        found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
+    try:
+        with _quiet():
+            found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
+    except ConfigError as error:
+        _checked(jobs, arguments, folder)  # which names the faults of all jobs
+        raise ArgumentsError(_told(_with_entries(error.faults, arguments), arguments)) from None
     if isinstance(found, Fault):
         raise ArgumentsError([found])
     sys.stderr.write(f"loss: {found.told}\n")
@@ -142,27 +163,64 @@ def _compose(arguments: Arguments) -> list[Job]:
 
 
 def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[CheckedStudy]:
-    """Check all jobs before the first one starts, and say if they train in processes of their own."""
+    """Check all jobs before the first one starts."""
     faults = setting_faults(jobs)
     helpers = frozenset().union(*(job.helpers for job in jobs))
+    uncopied = uncopied_reason()
     try:
         with _quiet():
-            studies = check([(job.raw, job.labels) for job in jobs], folder=folder, helpers=helpers)
+            studies = check(
+                [(job.raw, job.labels) for job in jobs],
+                folder=folder,
+                helpers=helpers,
+                in_this_process=bool(uncopied),
+            )
     except ConfigError as error:
         raise ArgumentsError(_told(_with_entries([*error.faults, *faults], arguments), arguments)) from None
     if faults:
         raise ArgumentsError(faults)
-    loaded = loaded_backend()
-    if elsewhere := sorted({study.config.backend for study in studies} - {loaded}):
-        sys.stderr.write(
-            f"trainings on {', '.join(elsewhere)} run in processes of their own, with copies of functions and data: "
-            f"this process has loaded Keras on {loaded}\n"
-        )
+    backends = {study.config.backend for study in studies} - {str(loaded_backend())}
+    if backends and uncopied:
+        raise ArgumentsError([_stays_here(min(backends), str(loaded_backend()), uncopied)])
     has_command = arguments.model.choice and arguments.data.choice
     return [
         replace(study, config=replace(study.config, typed_words=typed_words(job) if has_command else None))
         for study, job in zip(studies, jobs, strict=True)
     ]
+
+
+def _stays_here(backend: str, loaded: str, reason: str) -> Fault:
+    """Return the fault of a backend that needs another process, to which an object of this session cannot go."""
+    allowed = f"{loaded}, which this process has loaded: a function or data cannot be copied to another ({reason})"
+    here = f"trainer={{'fit': {{'backend': '{loaded}'}}}}"
+    advice = f"Choose {here}, or start Python anew with KERAS_BACKEND={backend}."
+    return Fault(key="trainer", value=backend, allowed=allowed, advice=advice)
+
+
+def _tell_other_processes(studies: Sequence[CheckedStudy]) -> None:
+    """Say that studies train in processes of their own, since this one has loaded Keras on another backend."""
+    if backends := sorted({study.config.backend for study in studies} - {str(loaded_backend())}):
+        sys.stderr.write(
+            f"trainings on {', '.join(backends)} run in processes of their own, with copies of functions and data: "
+            f"this process has loaded Keras on {loaded_backend()}\n"
+        )
+
+
+def _refuse_other_data(studies: Sequence[CheckedStudy]) -> None:
+    """Refuse an experiment with studies on other data that this call does not replace: nothing would compare them."""
+    config = studies[0].config
+    stores, experiment = config.stores, config.experiment_name
+    ours = {study.config.typed_digest for study in studies}
+    known = wait_for_storage(stores, lambda: read_known_studies(stores, experiment))
+    others = [each for each in known.values() if each.contents and each.typed_digest not in ours]
+    if not any(is_of_session(study.config.dataset.section["_target_"]) for study in studies) or not others:
+        return
+    digest = (studies[0].dataset or load_dataset(config)).digest
+    foreign = [each.name for each in others if each.contents[-1].data != digest]
+    if foreign:
+        allowed = f"an experiment with the same data, and {', '.join(foreign)} of it have other data"
+        advice = f"Name another experiment, or delete these: open_experiment({experiment!r}).delete({foreign[0]!r})."
+        raise ArgumentsError([Fault(key="experiment", value=experiment, allowed=allowed, advice=advice)])
 
 
 @contextlib.contextmanager
@@ -189,13 +247,22 @@ def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arg
         if group == "optimizer":
             is_of_entry = not dot or any(word.startswith(f"{fault.key}") for word in arguments.entries[index][1])
             key = f"optimizers[{index}]{dot}{rest}" if is_of_entry else fault.key
-        elif task := _TASK.match(fault.key):
-            key = f"{task[1]}{fault.key[task.end() :]}"
+        elif argument := _ARGUMENT.match(fault.key):
+            key = f"{argument['name']}{fault.key[argument.end() :]}"
         else:
             key = f"{_IN_PYTHON.get(group, group)}{dot}{rest}"
-        told = replace(fault, key=key)
+        told = replace(fault, key=key, advice=fault.advice.replace(fault.key, key))
+        if group == "optimizer":
+            told = replace(told, advice=re.sub(r"\boptimizer\.", f"optimizers[{index}].", told.advice))
         found[str(told)] = told
     return list(found.values())
+
+
+def _data_words(text: str) -> str:
+    """Return a message on data in the words of `compare`, which loads nothing."""
+    for config, python in _OF_LOADING.items():
+        text = text.replace(config, python)
+    return text
 
 
 def _command(arguments: Arguments) -> str | None:

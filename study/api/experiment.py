@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,10 @@ from study.api.best_run import BestRun
 from study.api.figure_names import MAIN_FIGURES, figure_names, find_figure
 from study.api.files import config_file, page_file, script_file
 from study.api.frames import confirmation_frame, curve_frame, summary_frame, trial_frame
+from study.api.parts import define_again
 from study.api.python_words import python_call
 from study.api.snapshot import NOTHING_YET, ExperimentSnapshot
 from study.cli.actions.change_stores import delete_studies, rename_studies
-from study.cli.actions.read_comparison import check_experiments
-from study.cli.stores import check_folder, stores_of
 from study.config.schema import Stores
 from study.core.errors import StudyError
 from study.report.figures.interactive import to_plotly
@@ -22,47 +21,10 @@ from study.report.html.notebook import notebook_html, notebook_text
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.register import Registration, register
 from study.reproduction.reproduce import Reproduction, reproduce
-from study.tracking.read_studies import read_experiments
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-
-def open_experiment(
-    name: str, *, folder: str | Path | None = None, tracking_uri: str | None = None, force: bool = False
-) -> ExperimentView:
-    """Open an experiment that was run, from Python or by `study run`; it may still be running.
-
-    Args:
-        name: Name of the experiment, as `study list` shows it.
-        folder: The folder that holds `mlruns/`. None (the default): the working directory.
-        tracking_uri: Address of an MLflow store. None (the default): `mlruns/mlflow.db` of the folder.
-        force: Compare studies that are not comparable, such as those on different data; the answer then warns of it.
-            Default False.
-
-    Returns:
-        The view.
-
-    Raises:
-        StoreError: There is no store, or it cannot be read.
-        StudyError: The store has no such experiment.
-
-    Example:
-        ```python
-        from study import open_experiment
-
-        result = open_experiment("digits-mlp")
-        print(result.answer)
-        result.table()
-        ```
-    """
-    place = Path.cwd() if folder is None else Path(folder).expanduser()
-    with python_call(f"open_experiment({name!r})"):
-        check_folder(place, tracking_uri=tracking_uri)
-        stores = stores_of(place, tracking_uri=tracking_uri)
-        check_experiments([name], list(read_experiments(stores.tracking_uri)))
-    return ExperimentView(name, stores=stores, folder=place.resolve(), force=force)
 
 
 class ExperimentView:
@@ -73,16 +35,13 @@ class ExperimentView:
     shows it, or by its optimizer if only one study has it. A notebook shows the answer, the summary and some figures.
 
     Example:
-        ```python
-        from study import open_experiment
-
-        result = open_experiment("digits-mlp")
-        print(result.answer)
-        result.table()[["study", "mean", "ci_low", "ci_high"]]
-        result.trials("adam").plot.scatter("learning_rate", "objective", logx=True)
-        result.figure("tuning_curves").show()
-        result.best("adam").model().predict(x_test)
-        ```
+        >>> from study import open_experiment
+        >>> result = open_experiment("digits-mlp")  # doctest: +SKIP
+        >>> print(result.answer)  # doctest: +SKIP
+        >>> result.table()[["study", "mean", "ci_low", "ci_high"]]  # doctest: +SKIP
+        >>> result.trials("adam").plot.scatter("learning_rate", "objective", logx=True)  # doctest: +SKIP
+        >>> result.figure("tuning_curves").show()  # doctest: +SKIP
+        >>> result.best("adam").model().predict(x_test)  # doctest: +SKIP
 
     Args:
         name: Name of the experiment.
@@ -242,10 +201,8 @@ class ExperimentView:
             StudyError: There is no such study.
 
         Example:
-            ```python
-            curves = result.curves("adam").query("kind == 'best' and metric == 'val_loss'")
-            curves.pivot(index="epoch", columns="number", values="value").plot()
-            ```
+            >>> curves = result.curves("adam").query("kind == 'best' and metric == 'val_loss'")  # doctest: +SKIP
+            >>> curves.pivot(index="epoch", columns="number", values="value").plot()  # doctest: +SKIP
         """
         with python_call("curves()"):
             return curve_frame(self._snapshot, self._snapshot.select(study, call="curves"))
@@ -268,8 +225,7 @@ class ExperimentView:
         """Return a figure of the comparison page.
 
         Args:
-            name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves`, `learning_rate` or
-                `differences`.
+            name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves` or `differences`.
 
         Raises:
             StudyError: There is no such figure, or it has no data.
@@ -289,13 +245,28 @@ class ExperimentView:
         with python_call(f"page({str(path)!r})"):
             return page_file(self._snapshot.compared, path)
 
-    def reproduce(self, study: str, *, changes: Mapping[str, Any] | None = None, force: bool = False) -> Reproduction:
+    def reproduce(
+        self,
+        study: str,
+        *,
+        model: Callable[..., Any] | None = None,
+        data: Any = None,
+        validation: Any = None,
+        test: Any = None,
+        changes: Mapping[str, Any] | None = None,
+        force: bool = False,
+    ) -> Reproduction:
         """Train the best configuration of a study again and compare it epoch by epoch, as `study reproduce` does.
 
-        A process of its own trains, so this one keeps its seeds and its memory. Nothing is stored.
+        A process of its own trains, so this one keeps its seeds and its memory. Nothing is stored. Functions and data
+        of an earlier session are given again, as `compare` got them. Others than the recorded ones are refused.
 
         Args:
             study: Name of the study or its optimizer.
+            model: The function that built the model. None (the default): that of this session, or an importable one.
+            data: The data. None (the default): that of this session, or what an importable function loads.
+            validation: The validation split or its rule, with `data`. None (the default): none was given.
+            test: The test split or its rule, with `data`. None (the default): none was given.
             changes: New values by dotted key, such as `{"trainer.batch_size": 64}`. None (the default): none.
             force: Train even if the data or the versions of computing packages differ. Default False.
 
@@ -308,6 +279,7 @@ class ExperimentView:
         """
         with python_call(f"reproduce({study!r})"):
             target = self._target(study, call="reproduce")
+            define_again(target.raw, model=model, data=data, validation=validation, test=test)
             return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
 
     def export(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -70,7 +70,7 @@ def script_file(target: RecordedRun, path: str | Path, *, folder: Path, overwrit
     """
     output = Path(path).expanduser()
     check_script_name(output)
-    write_script(target, output, folder=folder, exported_on=_today(), overwrite=overwrite)
+    write_script(target, output, folder=folder, exported_on=_today(), overwrite=overwrite, apart=True)
     return output
 
 

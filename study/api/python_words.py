@@ -13,14 +13,18 @@ from study.core.errors import ConfigError, StudyError, limit_errors
 from study.core.log_capture import captured
 
 # The beginning of a command's message, such as `TARGET=digits-mlp/adm: expected ...`.
-_TYPED = re.compile(r"\A(?:TARGET|EXPERIMENT|NAME|--[a-z-]+)=.*?: (?=expected |cannot )", re.DOTALL)
+_TYPED = re.compile(
+    r"\A(?:TARGET|EXPERIMENT|NAME|--[a-z-]+)=.*?: (?=(expected|cannot|the search has|MLflow has) )", re.DOTALL
+)
 # Options of commands that advice names, and the arguments in their place.
 _ARGUMENTS = {
     "--force": "force=True",
     "--overwrite": "overwrite=True",
     "--folder": "folder=...",
     "--tracking-uri": "tracking_uri=...",
-    "--output": "path=...",
+    "--output": "another path",
+    "--alias": "alias",
+    "--name": "name",
 }
 _OPTION = re.compile("|".join(rf"{re.escape(option)}\b" for option in _ARGUMENTS))
 

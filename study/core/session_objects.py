@@ -6,9 +6,12 @@ object as `python_session.NAME`. This process keeps it under that name, and a ch
 
 from __future__ import annotations
 
+import io
 import pickle
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # The first part of a `_target_` that names an object of the session.
@@ -40,8 +43,9 @@ class NotOfSessionError(ImportError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} was a function or data of a Python session, and this process has none of this name. Call "
-            f"compare() in a session that defines it, or open_experiment(...).reproduce(...) after that"
+            f"{name} was a function or data of a Python session, and this process has none of this name. Define it as "
+            "it was (the artifact python_session of the study's run has its source), and let Python train: "
+            "open_experiment(NAME).reproduce(STUDY, model=build, data=(x, y), validation=..., test=...)"
         )
 
 
@@ -53,16 +57,24 @@ class _Session:
 
     def __init__(self) -> None:
         self.objects: dict[str, SessionObject] = {}
-        self.waiting: bytes | None = None
+        self.waiting: Path | None = None
 
     def read(self) -> dict[str, SessionObject]:
         if self.waiting is not None:
-            packed, self.waiting = self.waiting, None
-            self.objects = {**pickle.loads(packed), **self.objects}
+            path, self.waiting = self.waiting, None
+            with path.open("rb") as file:
+                self.objects = {**pickle.load(file), **self.objects}
         return self.objects
 
 
-_session = _Session()
+class _Nowhere(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
 
 
 def is_of_session(target: str) -> bool:
@@ -101,29 +113,45 @@ def session_object(target: str) -> SessionObject:
     return found
 
 
-def pack() -> bytes:
-    """Return the objects of this process for a child process; empty if there are none.
-
-    Raises:
-        Exception: An object cannot be pickled, for example since it holds an open file.
-    """
-    if _session.waiting is not None:
-        return _session.waiting
-    if not _session.objects:
-        return b""
-    import cloudpickle  # most processes have no such objects
-
-    packed: bytes = cloudpickle.dumps(_session.objects)
-    return packed
-
-
-def unpack_later(packed: bytes) -> None:
-    """Keep the objects of the calling process until one is asked for.
+def copy_objects(path: Path) -> None:
+    """Write the objects of this process to a file for a child process; none without objects.
 
     Args:
-        packed: What `pack` returned there.
+        path: Path of the file.
+
+    Raises:
+        Exception: An object cannot be copied, for example since it holds a lock.
     """
-    _session.waiting = packed or None
+    if _session.waiting is not None:
+        shutil.copyfile(_session.waiting, path)
+    elif _session.objects:
+        with path.open("wb") as file:
+            _dump(file)
+
+
+def uncopied_reason() -> str:
+    """Return why the objects of this process cannot be copied to another one; empty if they can."""
+    try:
+        if _session.read():
+            _dump(_Nowhere())
+    except Exception as error:  # any object can refuse in any way
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return ""
+
+
+def take_objects(path: Path) -> None:
+    """Take the objects of the calling process from a file as soon as one is asked for.
+
+    Args:
+        path: Path of the file, which exists until this process has answered; it may be missing.
+    """
+    _session.waiting = path if path.exists() else None
+
+
+def _dump(file: Any) -> None:
+    import cloudpickle  # most processes have no such objects
+
+    cloudpickle.dump(_session.objects, file)
 
 
 def sources(targets: Mapping[str, str]) -> dict[str, str]:
@@ -135,3 +163,7 @@ def sources(targets: Mapping[str, str]) -> dict[str, str]:
     objects = _session.read() if any(map(is_of_session, targets)) else {}
     named = {target: objects.get(target.removeprefix(f"{PREFIX}.")) for target in targets if is_of_session(target)}
     return {target: found.source for target, found in named.items() if found is not None and found.source}
+
+
+# The objects of a process exist once, and so does this.
+_session = _Session()

@@ -20,7 +20,7 @@ from study.core.errors import StudyError
 from study.core.garbage import collect_rarely
 from study.core.interrupt import Stopped, clean_stop
 from study.core.readable_output import show_controls
-from study.core.session_objects import pack, unpack_later
+from study.core.session_objects import copy_objects, take_objects
 
 # The child looks for modules in the same folders as this process, like a child of Python's multiprocessing. With `-P`
 # it finds even `json` nowhere else, such as in the working directory.
@@ -52,16 +52,14 @@ class UnpackableError(StudyError):
     """Functions or data of this session cannot be copied to another process.
 
     Args:
-        function: The function that the other process was to call.
-        reason: The error that said so.
+        reason: The error that said so, in one line.
     """
 
-    def __init__(self, function: str, reason: Exception) -> None:
-        told = str(reason).partition("\n")[0]
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"{function} needs a process of its own, and a function or data of this session cannot be copied to it "
-            f"({type(reason).__name__}: {told}). Choose the backend that this process has loaded, such as "
-            'trainer={"fit": {"backend": "tensorflow"}}, or start Python anew with KERAS_BACKEND set to the other one.'
+            "a process of its own is needed, and a function or data of this session cannot be copied to it "
+            f"({reason}). Choose the backend that this process has loaded, or start Python anew with KERAS_BACKEND "
+            "set to the other one."
         )
 
 
@@ -94,7 +92,7 @@ def call_in_subprocess(
     with tempfile.TemporaryDirectory() as scratch:  # only this user can read it
         folder = Path(scratch)
         (folder / _REQUEST).write_bytes(pickle.dumps((function, arguments)))
-        (folder / _SESSION).write_bytes(_packed(function))
+        _copy_objects(folder / _SESSION)
         status = _run(folder, timeout_s=timeout_s, environment=environment or {}, quiet=quiet)
         found = folder / _ANSWER
         if status != 0 or not found.exists():
@@ -119,7 +117,7 @@ def answer(scratch: str) -> int:
     folder = Path(scratch)
     end_with_parent(int(os.environ.pop(_PARENT)))
     function, arguments = pickle.loads((folder / _REQUEST).read_bytes())
-    unpack_later((folder / _SESSION).read_bytes())
+    take_objects(folder / _SESSION)
     returned, failed = None, None
     try:
         with clean_stop(quiet=True), with_interrupts():  # the calling process says that both stop
@@ -132,12 +130,12 @@ def answer(scratch: str) -> int:
     return 0
 
 
-def _packed(function: str) -> bytes:
-    """Return the objects of this session for a child process."""
+def _copy_objects(path: Path) -> None:
+    """Write the objects of this session to a file for the child."""
     try:
-        return pack()
+        copy_objects(path)
     except Exception as error:  # any object can refuse in any way
-        raise UnpackableError(function, error) from error
+        raise UnpackableError(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
 def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:

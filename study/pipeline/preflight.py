@@ -176,6 +176,7 @@ def check(
     folder: Path,
     helpers: Collection[str] | None = None,
     trains_here: bool = True,
+    in_this_process: bool = False,
 ) -> list[CheckedStudy]:
     """Check all jobs of a command before the first one starts, their data and models included.
 
@@ -184,6 +185,7 @@ def check(
         folder: The folder where relative paths start.
         helpers: Dotted keys that only references of the configs read. None (the default): they are not known.
         trains_here: This machine trains the studies, so a GPU that one asks for must be here. Default True.
+        in_this_process: Choose trainers for the backend that this process has loaded. Default False.
 
     Raises:
         BackendError: A study asks for a GPU, and its backend does not answer.
@@ -197,7 +199,9 @@ def check(
     choices: Sequence[Choice | None] = [None] * len(jobs)
     datasets: dict[str, Dataset] = {}
     try:
-        chosen = choose_trainers([raw for raw, _ in jobs], folder=folder, helpers=helpers)
+        chosen = choose_trainers(
+            [raw for raw, _ in jobs], folder=folder, helpers=helpers, in_this_process=in_this_process
+        )
         choices, datasets = chosen.choices, dict(chosen.datasets)
     except ConfigError as error:
         faults |= {str(fault): fault for fault in error.faults}

@@ -93,7 +93,13 @@ class ScriptRequest:
 
 
 def make_script(
-    target: RecordedRun, *, folder: Path, file_name: str, exported_on: datetime.date, allow: Sequence[str] = ()
+    target: RecordedRun,
+    *,
+    folder: Path,
+    file_name: str,
+    exported_on: datetime.date,
+    allow: Sequence[str] = (),
+    apart: bool = False,
 ) -> Script:
     """Return a script that trains a recorded run again, with Keras alone.
 
@@ -103,6 +109,7 @@ def make_script(
         file_name: Name of the script's file; the data will be in a file of the same name with the ending `.npz`.
         exported_on: The date, for the header.
         allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
+        apart: Make it in a fresh process in any case, so that this one keeps its devices. Default False.
 
     Raises:
         DataError: The data set cannot be loaded.
@@ -130,7 +137,7 @@ def make_script(
         file_name=file_name,
     )
     check_config(raw)
-    if can_load_here(asked.retrain):
+    if not apart and can_load_here(asked.retrain):
         return make_script_here(asked)
     made: Script = in_fresh_process("study.reproduction.script:make_script_here", asked.retrain, asked)
     return made

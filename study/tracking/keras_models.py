@@ -188,13 +188,14 @@ def load_kept_model(client: MlflowClient, kept: KeptModel) -> Any:
         Exception: Keras cannot load the model, or a class of its own cannot be imported.
     """
     import mlflow.keras  # imports Keras
-    import mlflow.pyfunc
 
     location = client.get_logged_model(kept.model_id).artifact_location
     with tempfile.TemporaryDirectory() as into:
         folder = local_folder(location)
         place = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=into) if folder is None else folder
         if kept.own_classes:
+            import mlflow.pyfunc
+
             return mlflow.pyfunc.load_model(str(place), suppress_warnings=True).get_raw_model()
         return mlflow.keras.load_model(str(place))
 

@@ -13,7 +13,7 @@ from study.config.schema import StudyConfig
 from study.core.trees import mapped
 from study.datasets import Dataset
 from study.training.initial_weights import outline
-from study.training.keras_internals import compiled_loss, last_operations
+from study.training.keras_internals import compiled_loss, inferred, last_operations
 from study.training.model_setup import fresh_model
 from study.training.task_check import PROBABILITIES, activation_of, like_batch
 
@@ -55,9 +55,9 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
     model = outline(partial(fresh_model, config, dataset, precision=precision))
     x = mapped(like_batch, dataset.train.first(1).x)
     with keras.StatelessScope(initialize_variables=False):
+        shape: tuple[int, ...] = getattr(inferred(model, x), "shape", ())  # none with several outputs
         last = [activation_of(operation) for operation in last_operations(model, x)]
-    shape = getattr(model, "output_shape", None)
-    width = shape[-1] if isinstance(shape, tuple) and shape and isinstance(shape[-1], int) else None
+    width = shape[-1] if len(shape) > 1 else None
     loss, metrics, foreign = _compiled(model)
     return TaskFacts(
         gives_probabilities=bool(last) and last[0] in PROBABILITIES,
@@ -68,34 +68,35 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
     )
 
 
-def section_of(part: Any, namespace: str) -> Any:
+def section_of(given: Any, namespace: str) -> Any:
     """Return a loss or a metric of Keras as a config has it; None if a config cannot name it.
 
     Args:
-        part: A name such as `mse`, a function or a class of Keras, or an object.
+        given: A name such as `mse`, a function or a class of Keras, or an object.
         namespace: `keras.losses` or `keras.metrics`.
     """
-    if namespace == _METRICS and isinstance(part, str):
-        return part
+    if namespace == _METRICS and isinstance(given, str):
+        return given
+    part, module = given, getattr(keras, namespace.partition(".")[2])
     if isinstance(part, str):
         try:
             part = keras.losses.get(part)
         except ValueError:
             return None
-    module = getattr(keras, namespace.partition(".")[2])
-    name = "" if isinstance(part, type) else str(getattr(part, "__name__", ""))
-    if name:  # a function, which has a class beside it
-        part = getattr(module, "".join(word.capitalize() for word in name.split("_")), None)
-    if isinstance(part, type) and getattr(module, part.__name__, None) is part:
-        return {"_target_": f"{namespace}.{part.__name__}"}
-    if getattr(module, type(part).__name__, None) is not type(part):
+    if not isinstance(part, type) and hasattr(part, "__name__"):  # a function, which has a class beside it
+        camel = "".join(word.capitalize() for word in part.__name__.split("_"))
+        return {"_target_": f"{namespace}.{camel}"} if hasattr(module, camel) else None
+    kind = part if isinstance(part, type) else type(part)
+    if getattr(module, kind.__name__, None) is not kind:
         return None
-    given: Mapping[str, Any] = part.get_config()
-    plain = {key: value for key, value in given.items() if key not in _USUAL or value != _USUAL[key]}
+    if kind is part:
+        return {"_target_": f"{namespace}.{kind.__name__}"}
+    arguments: Mapping[str, Any] = part.get_config()
+    plain = {key: value for key, value in arguments.items() if key not in _USUAL or value != _USUAL[key]}
     if namespace == _LOSSES:
         plain.pop("name", None)
     plain.pop("dtype", None)
-    return {"_target_": f"{namespace}.{type(part).__name__}", **plain}
+    return {"_target_": f"{namespace}.{kind.__name__}", **plain}
 
 
 def _compiled(model: Any) -> tuple[dict[str, Any] | None, tuple[Any, ...], str]:

@@ -69,6 +69,7 @@ def write_script(
     exported_on: datetime.date,
     allow: Sequence[str] = (),
     overwrite: bool = False,
+    apart: bool = False,
     on_own_modules: Callable[[Sequence[Path]], None] = nothing,
 ) -> Script:
     """Write the script of a target, and its data beside it with the ending `.npz`.
@@ -80,6 +81,7 @@ def write_script(
         exported_on: The date, for the header.
         allow: Packages that the recorded config may call, besides those of `study.config.allowlist`. Default: none.
         overwrite: Replace files that exist. Default False.
+        apart: Load the data and the model in a fresh process in any case. Default False.
         on_own_modules: Called with the user's own modules before their code runs, if there are any. Default: ignore.
 
     Raises:
@@ -92,7 +94,9 @@ def write_script(
     if modules := own_modules(target.raw, folder=folder, allow=allow):
         on_own_modules(modules)
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        script = make_script(target, folder=folder, file_name=path.name, exported_on=exported_on, allow=allow)
+        script = make_script(
+            target, folder=folder, file_name=path.name, exported_on=exported_on, allow=allow, apart=apart
+        )
     _write(files, script, overwrite=overwrite)
     return script
 
@@ -146,5 +150,5 @@ def _fill(file: IO[bytes], path: Path, script: Script) -> None:
 
 
 def _exists(path: Path) -> StudyError:
-    advice = "Add --overwrite to replace it, or name another file with --output."
+    advice = "Add --overwrite to replace it, or name another file."
     return StudyError(f"--output={path}: expected a new file, and this one exists. {advice}")
