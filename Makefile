@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # tests/conftest.py chooses the order of the files.
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules api house same-numbers lint format lock audit wheel wheelhouse clean help
+.PHONY: demo gallery gallery-full server test test-quick test-faults postgresql browser rules api notebooks house same-numbers lint format lock audit wheel wheelhouse clean help
 
 demo: $(VENV)/installed ## install, then compare three optimizers on the embedded data set
 	$(BIN)/study run -m optimizer=sgd,momentum,adam budget.n_trials=4 budget.n_epochs=3 budget.n_confirmations=3
@@ -60,6 +60,9 @@ rules: $(VENV)/installed-dev ## measure every optimizer beside its paper or opta
 
 api: $(VENV)/installed-dev ## write docs/api.md from the docstrings
 	$(BIN)/python -m benchmarks.api_page
+
+notebooks: $(VENV)/installed-dev ## run the notebooks of docs/notebooks and store their outputs
+	$(BIN)/python -m benchmarks.notebooks
 
 house: $(VENV)/installed-dev ## show the folders of study/ and the imports between them; BASE=<commit> shows that commit first
 	$(BIN)/python -m benchmarks.house $(BASE)

@@ -34,9 +34,7 @@ def main() -> None:
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def execute(
-    notebook: nbformat.NotebookNode, *, folder: Path, allow_errors: bool = False
-) -> nbformat.NotebookNode:
+def execute(notebook: nbformat.NotebookNode, *, folder: Path, allow_errors: bool = False) -> nbformat.NotebookNode:
     """Run all cells of a notebook in a kernel with this checkout, and return it with their outputs.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from study.cli.launch.one_trial import typed_words
 from study.cli.launch.setting_names import setting_faults
 from study.cli.working_directory import check_home, working_directory
 from study.core.errors import ConfigError, DataError, Fault, limit_errors
+from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured
 from study.core.session_objects import is_of_session, uncopied_reason
@@ -129,8 +129,9 @@ def compare(
                 run_anywhere(study.config, dataset=study.dataset)
     except DataError as error:
         raise DataError(_data_words(str(error))) from None
-    except Stopped:
-        raise KeyboardInterrupt("stopped; the results are kept, and the same call goes on") from None
+    except Stopped as stopped:
+        stopped.args = ("stopped; the results are kept, and the same call goes on",)
+        raise
     config = studies[0].config
     return ExperimentView(config.experiment_name, stores=config.stores, folder=folder, command=_command(arguments))
 
@@ -148,7 +149,7 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
         raise ArgumentsError(_told(_with_entries(error.faults, arguments), arguments)) from None
     if isinstance(found, Fault):
         raise ArgumentsError([found])
-    sys.stderr.write(f"loss: {found.told}\n")
+    tell(f"loss: {found.told}")
     section = {**arguments.data.section, "task": found.section}
     arguments = replace(arguments, data=replace(arguments.data, section=section, loss_is_open=False))
     return _compose(arguments), arguments
@@ -200,9 +201,9 @@ def _stays_here(backend: str, loaded: str, reason: str) -> Fault:
 def _tell_other_processes(studies: Sequence[CheckedStudy]) -> None:
     """Say that studies train in processes of their own, since this one has loaded Keras on another backend."""
     if backends := sorted({study.config.backend for study in studies} - {str(loaded_backend())}):
-        sys.stderr.write(
+        tell(
             f"trainings on {', '.join(backends)} run in processes of their own, with copies of functions and data: "
-            f"this process has loaded Keras on {loaded_backend()}\n"
+            f"this process has loaded Keras on {loaded_backend()}"
         )
 
 

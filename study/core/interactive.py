@@ -19,6 +19,17 @@ def is_interactive() -> bool:
     return _shell() is not None or hasattr(sys, "ps1") or bool(sys.flags.interactive)
 
 
+def tell(line: str) -> None:
+    """Write a line to standard error; in a notebook to the cell's output, where errors alone stand out.
+
+    Args:
+        line: The line, without its end.
+    """
+    stream = sys.stdout if in_kernel() else sys.stderr
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
 def import_progress_bars() -> None:
     """Import tqdm without its request for widgets in a notebook, before a library imports it; elsewhere do nothing.
 

@@ -35,7 +35,7 @@ def open_display(show: Callable[[Bundle], Handle] | None = None) -> Iterator[Not
         show: Shows an output of a bundle of MIME types and returns its handle. None (the default): IPython does.
 
     Yields:
-        The display. At the end its lines remain, as plain text.
+        The display. At the end its lines remain.
     """
     display = NotebookDisplay(show or _shown_by_ipython)
     try:
@@ -84,7 +84,7 @@ class NotebookDisplay:
         if self._progress is not None:
             self._lines.append(in_one_line(f"{self._progress.name}: stopped; {self._progress.best_text()}"))
         if self._lines:
-            self._update({"text/plain": "\n".join(self._lines)})
+            self._update(_bundle(self._lines, None, time.monotonic()))
 
     def _draw(self, *, since: float) -> None:
         now = time.monotonic()
@@ -104,18 +104,23 @@ class NotebookDisplay:
 
 
 def _bundle(lines: list[str], progress: Progress | None, now: float) -> Bundle:
-    """Return the state as plain text, and as HTML while there is progress."""
-    if progress is None:
-        return {"text/plain": "\n".join(lines)}
+    """Return the state as HTML, and as plain text for programs that show no HTML."""
     from study.report.html.templates import fill_template
 
-    told = [in_one_line(line) for line in (*progress.running_text(), progress.best_text(), progress.time_text(now))]
-    name = in_one_line(progress.name)
-    n_steps = max(progress.n_left, 1)
+    told: list[str] = []
+    if progress is not None:
+        told = [*progress.running_text(), progress.best_text(), progress.time_text(now)]
     html = fill_template(
-        "pipeline/notebook_view.html.j2", lines=lines, name=name, told=told, done=progress.done, n_steps=n_steps
+        "pipeline/notebook_view.html.j2",
+        lines=lines,
+        name=in_one_line(progress.name) if progress else "",
+        told=[in_one_line(line) for line in told],
+        done=progress.done if progress else 0,
+        n_steps=max(progress.n_left, 1) if progress else 1,
     )
-    return {"text/html": html, "text/plain": "\n".join([*lines, name, *(f"  {line}" for line in told)])}
+    name = [in_one_line(progress.name)] if progress else []
+    text = "\n".join([*lines, *name, *(f"  {in_one_line(line)}" for line in told)])
+    return {"text/html": html, "text/plain": text}
 
 
 def _shown_by_ipython(bundle: Bundle) -> Handle:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.core.interactive import in_kernel, is_interactive
+from study.core.interactive import in_kernel, is_interactive, tell
 
 KERNEL, TERMINAL = SimpleNamespace(kernel=object()), SimpleNamespace()
 
@@ -36,3 +36,10 @@ def test_the_question_imports_no_ipython():
     script = f"import sys; {ask}; print('IPython' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_lines_are_no_errors_in_a_notebook(monkeypatch, capsys):
+    tell("at a prompt")
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: KERNEL))
+    tell("in a cell")
+    assert capsys.readouterr() == ("in a cell\n", "at a prompt\n")

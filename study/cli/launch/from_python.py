@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from study.cli.launch.own_conf import texts_of
 from study.cli.launch.words import read_words
 from study.cli.working_directory import own_conf, packaged_conf
 from study.core.errors import ConfigError, Fault, StudyError
+from study.core.interactive import tell
 
 # The folder of sections without a file in a group's name: `model=given/build`.
 GIVEN = "given"
@@ -90,7 +90,7 @@ def tell_hidden_files(jobs: Sequence[Job]) -> None:
         jobs: The composed jobs.
     """
     for line in texts_of([file for job in jobs for file in job.files]):
-        sys.stderr.write(f"{line}\n")
+        tell(line)
 
 
 def _compose(words: Sequence[str]) -> list[Job]:
