@@ -35,7 +35,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    found = getattr(importlib.import_module(_HOMES[name]), name)
+    from study.core.interrupt import uninterrupted
+
+    with uninterrupted():  # some libraries drop an exception in the middle of their imports
+        found = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
 
