@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ def call_in_subprocess(
     timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     quiet: bool = False,
+    pass_fds: Sequence[int] = (),
+    meanwhile: Callable[[], None] | None = None,
 ) -> Any:
     """Call a function in a fresh process and return its result.
 
@@ -82,6 +84,9 @@ def call_in_subprocess(
         timeout_s: Time after which the process is killed, in seconds. None (the default): never.
         environment: Variables in addition to those of this process. None (the default): no others.
         quiet: Keep the output of the process off the terminal. Default False.
+        pass_fds: Descriptors that the process has too, under the same numbers. Default: none.
+        meanwhile: Called once the process has started, before waiting for its end. None (the default): nothing is
+            done.
 
     Raises:
         StudyError: The function raised a StudyError. This error has the same message and exit status.
@@ -93,7 +98,14 @@ def call_in_subprocess(
         folder = Path(scratch)
         (folder / _REQUEST).write_bytes(pickle.dumps((function, arguments)))
         _copy_objects(folder / _SESSION)
-        status = _run(folder, timeout_s=timeout_s, environment=environment or {}, quiet=quiet)
+        status = _run(
+            folder,
+            timeout_s=timeout_s,
+            environment=environment or {},
+            quiet=quiet,
+            pass_fds=pass_fds,
+            meanwhile=meanwhile,
+        )
         found = folder / _ANSWER
         if status != 0 or not found.exists():
             raise ProcessDiedError(status, last_line=_last_line(folder / _OUTPUT))
@@ -138,7 +150,15 @@ def _copy_objects(path: Path) -> None:
         raise UnpackableError(f"{type(error).__name__}: {error}".partition("\n")[0]) from error
 
 
-def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str], quiet: bool) -> int:
+def _run(
+    folder: Path,
+    *,
+    timeout_s: float | None,
+    environment: Mapping[str, str],
+    quiet: bool,
+    pass_fds: Sequence[int],
+    meanwhile: Callable[[], None] | None,
+) -> int:
     """Run the child to its end and return its exit status."""
     command = [sys.executable, "-P", "-c", _START, json.dumps(_places()), str(folder)]
     with ExitStack() as opened:
@@ -151,9 +171,12 @@ def _run(folder: Path, *, timeout_s: float | None, environment: Mapping[str, str
                     stdout=subprocess.DEVNULL if quiet else None,
                     stderr=output,
                     env={**os.environ, **environment, _PARENT: str(os.getpid())},
+                    pass_fds=pass_fds,
                 )
             )
         try:
+            if meanwhile is not None:
+                meanwhile()
             return child.wait(timeout_s)
         except subprocess.TimeoutExpired:
             child.kill()

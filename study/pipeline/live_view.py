@@ -20,7 +20,7 @@ from study.core.interactive import in_kernel
 from study.core.readable_output import in_one_line, own_sequences, readable, shown
 from study.core.trainer_interface import BestTrial, Kind, State
 from study.pipeline.live_text import MOST_SHOWN, Ended, Progress, Running, duration_text, number_text
-from study.pipeline.notebook_view import open_display
+from study.pipeline.notebook_view import kernels_display, open_display
 
 __all__ = ["Ended", "View", "open_view"]
 
@@ -39,6 +39,10 @@ def open_view(mode: Live, *, stream: TextIO) -> Iterator[View]:
     Yields:
         The view. A live view leaves the screen at the end, except for its lines.
     """
+    sent = kernels_display()
+    if mode is not False and sent is not None:
+        yield View(sent.line, each_trial=False, changed=sent.draw)
+        return
     if mode is not False and in_kernel():
         with open_display() as display:
             yield View(display.line, each_trial=False, changed=display.draw)

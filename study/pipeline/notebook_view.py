@@ -1,13 +1,19 @@
-"""The display of a running study in a notebook: one output of the cell, updated in place."""
+"""The display of a running study in a notebook: one output of the cell, updated in place.
+
+A study in a process of its own sends its lines and its progress to the kernel, which shows them.
+"""
 
 from __future__ import annotations
 
+import os
+import pickle
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, BinaryIO, Protocol
 
 from study.core.readable_output import in_one_line
 from study.pipeline.live_text import Progress
@@ -18,6 +24,20 @@ _PER_SECOND = 4
 _PROGRESS_S = 2 / _PER_SECOND
 
 Bundle = Mapping[str, str]
+
+
+# The display of the kernel that started this process; None in a process that shows its studies itself.
+_kernels_display: ContextVar[Display | None] = ContextVar("_kernels_display", default=None)
+
+
+class Display(Protocol):
+    """A place for the lines and the progress of a study."""
+
+    def line(self, text: str) -> None:
+        """Add a line that remains."""
+
+    def draw(self, progress: Progress | None) -> None:
+        """Show the progress; None: the study has ended."""
 
 
 class Handle(Protocol):
@@ -42,6 +62,69 @@ def open_display(show: Callable[[Bundle], Handle] | None = None) -> Iterator[Not
         yield display
     finally:
         display.close()
+
+
+@contextmanager
+def sent_through(descriptor: int) -> Iterator[None]:
+    """Send the display of studies in the block to the kernel that started this process.
+
+    Args:
+        descriptor: The end of a pipe whose other end `show_events` reads.
+    """
+    os.set_inheritable(descriptor, False)  # a process that outlives this one would keep the pipe open
+    stream = os.fdopen(descriptor, "wb")
+    token = _kernels_display.set(_SentDisplay(stream))
+    try:
+        yield
+    finally:
+        _kernels_display.reset(token)
+        with suppress(BrokenPipeError):
+            stream.close()
+
+
+def kernels_display() -> Display | None:
+    """Return the display of the kernel that started this process; None without one."""
+    return _kernels_display.get()
+
+
+def show_events(stream: BinaryIO, *, show: Callable[[Bundle], Handle] | None = None) -> None:
+    """Show what a child process sends until it closes its end of the pipe, or is killed.
+
+    Args:
+        stream: The pipe. It is read with pickle: its other end belongs to a child of this process.
+        show: As of `open_display`. None (the default): IPython shows.
+    """
+    with open_display(show) as display, suppress(EOFError, pickle.UnpicklingError):
+        while True:
+            name, value = pickle.load(stream)
+            display.line(value) if name == "line" else display.draw(value)
+
+
+class _SentDisplay:
+    """A display in another process.
+
+    Args:
+        stream: The pipe to that process.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._sent = -1.0
+        self._lock = threading.Lock()
+
+    def line(self, text: str) -> None:
+        self._send("line", text)
+
+    def draw(self, progress: Progress | None) -> None:
+        now = time.monotonic()
+        if progress is None or now >= self._sent + 1 / _PER_SECOND:
+            self._sent = now
+            self._send("progress", progress)
+
+    def _send(self, name: str, value: object) -> None:
+        with self._lock, suppress(BrokenPipeError):  # the kernel has ended, and this process ends with it
+            pickle.dump((name, value), self._stream)
+            self._stream.flush()
 
 
 class NotebookDisplay:

@@ -1,3 +1,6 @@
+import io
+import os
+import pickle
 import re
 import sys
 import threading
@@ -10,7 +13,7 @@ import pytest
 from benchmarks.notebooks import execute, streams
 from study.core.trainer_interface import BestTrial
 from study.pipeline.live_view import Ended, View, open_view
-from study.pipeline.notebook_view import open_display
+from study.pipeline.notebook_view import kernels_display, open_display, sent_through, show_events
 
 BEST = BestTrial(number=1, point={}, objective=0.75)
 ENDED = [Ended(number=1, state="complete", objective=0.75)]
@@ -174,6 +177,60 @@ def test_a_kernel_gets_the_display_unless_lines_are_asked_for(mode, is_display, 
     assert ("digits/adam: 1 trial\n" in capsys.readouterr().err) is not is_display
 
 
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as events:
+        yield events, writer
+
+
+def test_a_study_of_a_child_process_is_shown_by_the_kernel(pipe, cell, clock):
+    events, writer = pipe
+    with sent_through(writer):
+        assert not os.get_inheritable(writer)
+        with open_view("auto", stream=io.StringIO()) as view:
+            view.study_started("adam", experiment="digits", metric="val_accuracy", n_trials=4, n_done=0)
+            for epoch in range(100):
+                clock.value += 0.1
+                view.epoch("trial", 0, epoch=epoch, n_epochs=200, value=0.5)
+            view.message("from the child")
+            view.trials_ended("trial", ENDED, best=BEST)
+            view.study_ended(best=BEST, seconds=3)
+    assert kernels_display() is None
+    show_events(events, show=cell.show)
+    assert cell.n_outputs == 1
+    assert "digits/adam\n" in cell.states[0]["text/plain"]
+    assert cell.text.splitlines() == ["from the child", "digits/adam: best val_accuracy 0.75 (trial 1) after 3.0 s"]
+
+
+def test_a_child_that_asks_for_lines_gets_them(pipe):
+    events, writer = pipe
+    stream = io.StringIO()
+    with sent_through(writer), open_view(False, stream=stream) as view:
+        view.message("a line")
+    assert stream.getvalue() == "a line\n"
+    assert events.read() == b""
+
+
+def test_a_child_that_is_killed_leaves_what_it_has_sent(pipe, cell):
+    events, writer = pipe
+    whole = pickle.dumps(("line", "the last words"))
+    os.write(writer, whole + whole[:-3])
+    os.close(writer)
+    show_events(events, show=cell.show)
+    assert cell.text == "the last words"
+
+
+def test_a_kernel_that_has_ended_does_not_disturb_a_child(pipe):
+    events, writer = pipe
+    events.close()
+    with sent_through(writer), open_view("auto", stream=io.StringIO()) as view:
+        view.message("a line that nothing reads")
+        view.study_started("adam", experiment="digits", metric="val_accuracy", n_trials=4, n_done=0)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(writer)
+
+
 CONFIG = """
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
@@ -212,6 +269,16 @@ try:
 finally:
     NotebookDisplay.draw = draw
 """
+# The kernel has loaded Keras on TensorFlow.
+ELSEWHERE = """
+from study.cli.launch.child_process import run_anywhere
+from study.pipeline.preflight import load_config
+raw["trainer"]["backend"] = "jax"
+raw["experiment_name"] = "elsewhere"
+outcome = run_anywhere(load_config(raw))
+raw["trainer"]["backend"] = "tensorflow"
+raw["experiment_name"] = None
+"""
 AFTERWARDS = """
 import logging, sys
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -225,11 +292,16 @@ outcome = run_study(raw)
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
-    """The cells of a notebook, run in a kernel; a third is interrupted after two trials."""
-    sources = (CONFIG, "outcome = run_study(raw)", LINES, INTERRUPTED, AFTERWARDS)
+    """The cells of a notebook, run in a kernel; one is interrupted after two trials."""
+    sources = (CONFIG, "outcome = run_study(raw)", LINES, ELSEWHERE, INTERRUPTED, AFTERWARDS)
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     execute(made, folder=tmp_path_factory.mktemp("kernel"), allow_errors=True)
-    return SimpleNamespace(**dict(zip(("config", "first", "lines", "stopped", "last"), made.cells, strict=True)))
+    return SimpleNamespace(
+        **dict(zip(("config", "first", "lines", "elsewhere", "stopped", "last"), made.cells, strict=True))
+    )
+
+
+in_a_kernel = pytest.mark.long(reason="a kernel with five studies, one of them in a process of its own")
 
 
 def kinds(cell):
@@ -237,6 +309,7 @@ def kinds(cell):
 
 
 @pytest.mark.slow
+@in_a_kernel
 def test_a_study_in_a_kernel_leaves_one_output_and_no_noise_of_libraries(cells):
     assert cells.config.outputs == []
     (output,) = cells.first.outputs
@@ -246,6 +319,7 @@ def test_a_study_in_a_kernel_leaves_one_output_and_no_noise_of_libraries(cells):
 
 
 @pytest.mark.slow
+@in_a_kernel
 def test_lines_in_a_kernel_are_written_in_order_and_without_noise(cells):
     assert set(kinds(cells.lines)) == {"stream"}
     lines = streams(cells.lines, "stderr").splitlines()
@@ -256,6 +330,15 @@ def test_lines_in_a_kernel_are_written_in_order_and_without_noise(cells):
 
 
 @pytest.mark.slow
+@in_a_kernel
+def test_a_study_in_a_process_of_its_own_is_shown_in_the_cell_too(cells):
+    assert kinds(cells.elsewhere) == ["display_data"]
+    text = cells.elsewhere.outputs[0].data["text/plain"]
+    assert re.fullmatch(r"elsewhere/sgd: best val_accuracy \S+ \(trial \d\) after .*s", text)
+
+
+@pytest.mark.slow
+@in_a_kernel
 def test_an_interrupted_kernel_stops_the_study_once_and_can_go_on(cells):
     told = [output for output in cells.stopped.outputs if output.output_type == "error"]
     assert [(error.ename, error.traceback) for error in told] == [

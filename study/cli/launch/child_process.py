@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import contextlib
+import os
 
 from study.config.schema import StudyConfig
 from study.core.errors import StudyError
+from study.core.interactive import in_kernel
 from study.core.interrupt import grace
-from study.core.log_capture import captured
+from study.core.log_capture import captured_unseen
 from study.core.subprocess_call import ProcessDiedError, call_in_subprocess
 from study.datasets import Dataset
+from study.pipeline.notebook_view import sent_through, show_events
 from study.pipeline.preflight import read_again
 from study.run import StudyOutcome, run_study
 from study.training.backend import loaded_backend
@@ -28,17 +30,36 @@ def run_anywhere(config: StudyConfig, *, dataset: Dataset | None = None) -> Stud
         StudyError: The study failed, or its process ended without an answer.
     """
     loaded = loaded_backend()
-    if loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config))):
+    with captured_unseen():  # TensorFlow logs when it looks for devices
+        fits = loaded is None or (loaded == config.backend and try_select_device(loaded, asked_device(config)))
+    if fits:
         return run_study(config, dataset=dataset)
     try:
         with grace(config.shutdown_grace_s):
-            outcome: StudyOutcome = call_in_subprocess("study.cli.launch.child_process:read_and_run", config)
+            return _run_in_child(config)
     except ProcessDiedError as died:
         raise StudyError(f"the child process with trainer.backend={config.backend} ended with {died.status}") from died
-    return outcome
 
 
-def read_and_run(config: StudyConfig) -> StudyOutcome:
+def _run_in_child(config: StudyConfig) -> StudyOutcome:
+    """Run a study in a child process; in a notebook, show its progress as if it ran here."""
+    function = "study.cli.launch.child_process:read_and_run"
+    if config.live is False or not in_kernel():
+        outcome: StudyOutcome = call_in_subprocess(function, config)
+        return outcome
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as events, os.fdopen(writer, "wb", buffering=0) as theirs:
+
+        def show() -> None:
+            theirs.close()  # so that the events end with the child
+            show_events(events)
+
+        fd = theirs.fileno()
+        outcome = call_in_subprocess(function, config, fd, pass_fds=[fd], meanwhile=show)
+        return outcome
+
+
+def read_and_run(config: StudyConfig, events: int | None = None) -> StudyOutcome:
     """Run a study in a child process, which reads its config again.
 
     The calling process checked arguments with its own backend; this process checks them with the one that trains.
@@ -46,7 +67,10 @@ def read_and_run(config: StudyConfig) -> StudyOutcome:
 
     Args:
         config: The study's config, from the calling process.
+        events: Descriptor to which the study's progress goes, for a notebook. None (the default): it goes to standard
+            error.
     """
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # TensorFlow logs while it is imported
+    with captured_unseen():  # TensorFlow logs while it is imported
         config = read_again(config)
-    return run_study(config)
+    with contextlib.nullcontext() if events is None else sent_through(events):
+        return run_study(config)
