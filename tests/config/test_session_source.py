@@ -20,7 +20,7 @@ class Sizes:
 
 
 def session_function(source, name="build", **values):
-    """A function of a session: of a module that nobody can import, whose source is known as that of a notebook's cell."""
+    """A function of a session: nothing can import it, and its source is known as that of a notebook's cell."""
     import linecache
 
     text = textwrap.dedent(source)
