@@ -37,6 +37,7 @@ def to_plotly(figure: Figure) -> PlotlyFigure:
             "pad": {"t": 12},
         },
         "margin": {**spec["layout"]["margin"], "t": _ROOM_FOR_TITLE},
+        "height": figure.height + _ROOM_FOR_TITLE,  # the axes keep their height
         "legend": {**spec["layout"]["legend"], "y": _ROOM_FOR_LEGEND},
     }
     return go.Figure(data=spec["data"], layout=layout)
