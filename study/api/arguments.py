@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from study.api.parts import Part, data_part, described, model_part
+from study.api.parts import GivenPart, data_part, described, model_part
 from study.core.errors import ConfigError, Fault
 from study.core.names import hydra_text
 
@@ -39,8 +39,8 @@ class Arguments:
         shared: The words of all studies.
     """
 
-    model: Part
-    data: Part
+    model: GivenPart
+    data: GivenPart
     entries: tuple[tuple[str, tuple[str, ...]], ...]
     shared: tuple[str, ...]
 

@@ -8,6 +8,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,39 +106,45 @@ def compare(
     groups = {"budget": budget, "trainer": trainer, "sampler": sampler, "schedule": schedule}
     check_home()
     folder = working_directory()
+    read = partial(
+        read_arguments,
+        model=model,
+        data=data,
+        optimizers=optimizers,
+        validation=validation,
+        test=test,
+        loss=loss,
+        metrics=metrics,
+        groups=groups,
+        experiment=experiment,
+        overrides=overrides,
+    )
     try:
         with clean_stop(), limit_errors("this comparison"):
-            arguments = read_arguments(
-                model=model,
-                data=data,
-                optimizers=optimizers,
-                validation=validation,
-                test=test,
-                loss=loss,
-                metrics=metrics,
-                groups=groups,
-                experiment=experiment,
-                overrides=overrides,
-            )
-            jobs, arguments = _composed(arguments, metrics, folder)
-            tell_hidden_files(jobs)
-            studies = _checked(jobs, arguments, folder)
-            _refuse_other_data(studies)
-            _tell_other_processes(studies)
-            for study in studies:
-                check_stores(study.config)  # studies before this one have written to them
-                run_anywhere(study.config, dataset=study.dataset)
+            return _compared(read(), metrics, folder)
     except DataError as error:
         raise DataError(_data_words(str(error))) from None
     except Stopped as stopped:
         stopped.args = ("stopped; the results are kept, and the same call goes on",)
         raise
+
+
+def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> ExperimentView:
+    """Check and run the studies, and return the view of their experiment."""
+    jobs, arguments = _composed(arguments, metrics, folder)
+    tell_hidden_files(jobs)
+    studies = _checked(jobs, arguments, folder)
+    _refuse_other_data(studies)
+    _tell_other_processes(studies)
+    for study in studies:
+        check_stores(study.config)  # studies before this one have written to them
+        run_anywhere(study.config, dataset=study.dataset)
     config = studies[0].config
     return ExperimentView(config.experiment_name, stores=config.stores, folder=folder, command=_command(arguments))
 
 
 def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> tuple[list[Job], Arguments]:
-    """Compose the jobs; a task that is open is told from data and model first."""
+    """Compose the jobs; an open task is first found from data and model."""
     jobs = _compose(arguments)
     if not arguments.data.loss_is_open:
         return jobs, arguments

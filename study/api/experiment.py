@@ -16,7 +16,7 @@ from study.api.snapshot import NOTHING_YET, ExperimentSnapshot
 from study.cli.actions.change_stores import delete_studies, rename_studies
 from study.config.schema import Stores
 from study.core.errors import StudyError
-from study.report.figures.interactive import to_plotly
+from study.report.figures.interactive import PlotlyFigure, to_plotly
 from study.report.html.notebook import notebook_html, notebook_text
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.register import Registration, register
@@ -24,7 +24,6 @@ from study.reproduction.reproduce import Reproduction, reproduce
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
 
 class ExperimentView:
@@ -221,8 +220,8 @@ class ExperimentView:
         with python_call(call):
             return BestRun(self._target(study, call="best"), called=call)
 
-    def figure(self, name: str) -> go.Figure:
-        """Return a figure of the comparison page.
+    def figure(self, name: str) -> PlotlyFigure:
+        """Return a figure of the comparison page as a `plotly.graph_objects.Figure`.
 
         Args:
             name: One of `figures`, such as `scores`, `tuning_curves`, `training_curves` or `differences`.

@@ -22,7 +22,7 @@ _FORMS = "(x, y), a Dataset of study.datasets, a function that returns one, a st
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
+class GivenPart:
     """A model or a data set: a name of conf/, or a section that no file has.
 
     Attributes:
@@ -44,7 +44,7 @@ class Part:
         return f"{self.group}={self.choice}" if self.choice else offer(self.group, self.section)
 
 
-def model_part(model: Any, faults: list[Fault]) -> Part | None:
+def model_part(model: Any, faults: list[Fault]) -> GivenPart | None:
     """Return the model of the arguments of `compare`; None with faults.
 
     Args:
@@ -52,7 +52,7 @@ def model_part(model: Any, faults: list[Fault]) -> Part | None:
         faults: Faults are added here.
     """
     if isinstance(model, str):
-        return Part(group="model", choice=model)
+        return GivenPart(group="model", choice=model)
     if isinstance(model, Mapping) and len(model) == 1:
         advice = 'Set its arguments with overrides, such as overrides=["model.hidden=[64]"].'
         faults.append(Fault(key="model", value=model, allowed="a function or a name of conf/model", advice=advice))
@@ -66,22 +66,22 @@ def model_part(model: Any, faults: list[Fault]) -> Part | None:
     return _function("model", model, "model", faults)
 
 
-def _function(group: str, called: Callable[..., Any], key: str, faults: list[Fault]) -> Part | None:
+def _function(group: str, called: Callable[..., Any], key: str, faults: list[Fault]) -> GivenPart | None:
     """Return the part of a function: by its module and name if another process finds it there, else of the session."""
     name = _name_of(called, default=key)
     if is_importable(called):
         target = f"{called.__module__}.{called.__qualname__}"
         choice = choice_with(group, target)
         if choice is not None:
-            return Part(group=group, choice=choice)
+            return GivenPart(group=group, choice=choice)
         package = "" if target.startswith("study.") else target.partition(".")[0]
         if package and own_file(called.__module__) is None:
             package = called.__module__
-        return Part(group=group, section={"name": name, "_target_": target}, allow=package)
+        return GivenPart(group=group, section={"name": name, "_target_": target}, allow=package)
     found, wrong = identify(called, key=key)
     faults += wrong
     target = keep(name, found)
-    return None if wrong else Part(group=group, section={"name": name, "_target_": target})
+    return None if wrong else GivenPart(group=group, section={"name": name, "_target_": target})
 
 
 def _name_of(called: Any, *, default: str) -> str:
@@ -89,7 +89,9 @@ def _name_of(called: Any, *, default: str) -> str:
     return name if name.isidentifier() else default
 
 
-def data_part(data: Any, *, validation: Any, test: Any, loss: Any, metrics: Any, faults: list[Fault]) -> Part | None:
+def data_part(
+    data: Any, *, validation: Any, test: Any, loss: Any, metrics: Any, faults: list[Fault]
+) -> GivenPart | None:
     """Return the data set of the arguments of `compare`; None with faults.
 
     Args:
@@ -112,7 +114,7 @@ def data_part(data: Any, *, validation: Any, test: Any, loss: Any, metrics: Any,
                     Fault(key=key, value=described(value), allowed=f"no value together with {has}", advice=advice)
                 )
     if isinstance(data, str):
-        return Part(group="dataset", choice=data)
+        return GivenPart(group="dataset", choice=data)
     task, is_open = _task(data, loss, metrics, faults)
     if is_function:
         part = _function("dataset", data, "data", faults)
@@ -123,7 +125,7 @@ def data_part(data: Any, *, validation: Any, test: Any, loss: Any, metrics: Any,
     if dataset is None:
         return None
     target = keep("data", _kept_data(dataset))
-    return Part(group="dataset", section={"name": "data", "_target_": target, "task": task}, loss_is_open=is_open)
+    return GivenPart(group="dataset", section={"name": "data", "_target_": target, "task": task}, loss_is_open=is_open)
 
 
 def define_again(raw: Mapping[str, Any], *, model: Any, data: Any, validation: Any, test: Any) -> None:

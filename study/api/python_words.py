@@ -14,7 +14,8 @@ from study.core.log_capture import captured
 
 # The beginning of a command's message, such as `TARGET=digits-mlp/adm: expected ...`.
 _TYPED = re.compile(
-    r"\A(?:TARGET|EXPERIMENT|NAME|--[a-z-]+)=.*?: (?=(expected|cannot|the search has|MLflow has) )", re.DOTALL
+    r"\A(?:--script: |(?:TARGET|EXPERIMENT|NAME|--[a-z-]+)=.*?: (?=(expected|cannot|the search has|MLflow has) ))",
+    re.DOTALL,
 )
 # Options of commands that advice names, and the arguments in their place.
 _ARGUMENTS = {
@@ -25,6 +26,7 @@ _ARGUMENTS = {
     "--output": "another path",
     "--alias": "alias",
     "--name": "name",
+    "--script": "script()",
 }
 _OPTION = re.compile("|".join(rf"{re.escape(option)}\b" for option in _ARGUMENTS))
 

@@ -83,7 +83,7 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
     model = facts.model
     if model.foreign:
         advice = "Give loss=... and metrics=... to compare()."
-        allowed = f"a loss and metrics of Keras in model.compile(), which compare() reads; {model.foreign} is none"
+        allowed = "a loss and metrics of Keras in model.compile(), which compare() reads"
         return Fault(key="model", value=model.foreign, allowed=allowed, advice=advice)
     if model.loss is not None:
         chosen = metrics if metrics is not None else list(model.metrics) or None

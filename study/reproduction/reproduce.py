@@ -150,19 +150,9 @@ def reproduce(
     )
     if not again.results:
         return untrained
-    (result,) = again.results
     if tolerance is None:
         tolerance = _default_tolerance(again.differences)
-    comparisons = compare_histories({**recorded, **tested_metrics(run)}, {**result.history, **tested_metrics(result)})
-    within = all(comparison.largest <= tolerance for comparison in comparisons)
-    return dataclasses.replace(
-        untrained,
-        trained=True,
-        reproduced=within and bool(comparisons) and result.state == run.state,
-        tolerance=tolerance,
-        comparisons=comparisons,
-        state=result.state,
-    )
+    return _compared(untrained, {**recorded, **tested_metrics(run)}, again.results[0], tolerance)
 
 
 def repeat(
@@ -272,6 +262,22 @@ def trial_of(run: RunRecord) -> Trial:
         run_seed=recorded_seed(run, "run_seed"),
         order_seed=recorded_seed(run, "order_seed"),
         test=run.role == "confirmation",
+    )
+
+
+def _compared(
+    untrained: Reproduction, recorded: Mapping[str, Sequence[float]], result: TrialResult, tolerance: float
+) -> Reproduction:
+    """Return a reproduction with the comparison of the recorded and the new histories."""
+    comparisons = compare_histories(recorded, {**result.history, **tested_metrics(result)})
+    within = all(comparison.largest <= tolerance for comparison in comparisons)
+    return dataclasses.replace(
+        untrained,
+        trained=True,
+        reproduced=within and bool(comparisons) and result.state == untrained.recorded_state,
+        tolerance=tolerance,
+        comparisons=comparisons,
+        state=result.state,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from study.config.instantiate import locate
 from study.config.schema import StudyConfig
 from study.core.errors import Fault, StudyError
+from study.core.session_objects import is_of_session
 from study.core.trees import named_leaves
 from study.datasets import Dataset, Split
 
@@ -57,9 +58,24 @@ def check_config(raw: Mapping[str, Any]) -> None:
     for name, inner in inner_targets(raw.get("model", {})).items():
         if inner.startswith(f"{_PROJECT}."):
             _refuse(f"model.{name}", inner, allowed="a value, since a script does not import this project")
+    for name, target in _of_session(raw):
+        if name != "dataset._target_":  # data is written beside the script
+            _refuse(name, target, allowed="a function or class in a module, which a script can import or take over")
     augment = raw.get("dataset", {}).get("augment")
     if not _is_idle(augment):
         _refuse("dataset.augment", augment, allowed="no layers, since a script does not follow them")
+
+
+def _of_session(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the functions and classes of a Python session that a config names, with the keys that name them."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _of_session(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _of_session(inner, f"{name}[{index}]")
+    elif isinstance(value, str) and is_of_session(value):
+        yield name, value
 
 
 def inner_targets(section: Mapping[str, Any]) -> dict[str, str]:

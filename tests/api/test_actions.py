@@ -1,4 +1,4 @@
-"""What a view does with both stores, as the commands do it."""
+"""Actions of a view, which the commands have too."""
 
 import subprocess
 import sys

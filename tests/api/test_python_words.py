@@ -12,6 +12,10 @@ from study.core.errors import ConfigError, Fault, StoreAwayError, StudyError
         ("TARGET=a: b/c: expected one study. Choose one.", "best('c'): expected one study. Choose one."),
         ("--output=x --figures=y: cannot be written (no). Z.", "best('c'): cannot be written (no). Z."),
         ("NAME=c: MLflow has c already. Choose.", "best('c'): MLflow has c already. Choose."),
+        (
+            "--script: model.x=1: expected y. Leave --script out.",
+            "best('c'): model.x=1: expected y. Leave script() out.",
+        ),
         ("x: expected y. Add --force to train.", "x: expected y. Add force=True to train."),
         ("best('c'): expected TARGET=3: cannot be.", "best('c'): expected TARGET=3: cannot be."),
     ],

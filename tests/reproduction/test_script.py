@@ -125,6 +125,7 @@ def test_an_output_that_cannot_hold_a_script_is_refused(output, told):
 
 def test_a_usual_config_is_accepted():
     idle = {"monitor": None, "direction": "auto", "patience": None, "min_delta": 0.0, "restore_best": True}
+    check_config({"trainer": FIT, "dataset": {"_target_": "python_session.data"}})
     check_config({"trainer": {**FIT, "early_stopping": idle, "callbacks": [], "soon": None}, "model": {"l2": 0.0}})
 
 
@@ -137,6 +138,12 @@ def test_a_usual_config_is_accepted():
         ({"precision": "float64"}, {}, r"trainer\.precision=float64"),
         ({}, {"optimizer": {"exclude": {"layers": ["dense"]}}}, r"optimizer\.exclude="),
         ({}, {"dataset": {"augment": [{"_target_": "keras.layers.RandomFlip"}]}}, r"dataset\.augment="),
+        ({}, {"model": {"_target_": "python_session.build"}}, r"model\._target_=python_session\.build"),
+        (
+            {},
+            {"dataset": {"_target_": "python_session.data", "task": {"loss": {"_target_": "python_session.loss"}}}},
+            r"dataset\.task\.loss\._target_=python_session\.loss",
+        ),
         ({}, {"model": {"function": {"_target_": "study.models.landscape_functions.bowl"}}}, r"model\.function="),
     ],
 )

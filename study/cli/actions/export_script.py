@@ -40,16 +40,15 @@ def export_script(
     Raises:
         StudyError: A file exists or cannot be written, or a script cannot train the run.
     """
-    folder = options.folder.resolve()
+    path = _output(options.output or default)
 
     def tell(modules: Sequence[Path]) -> None:
         sys.stderr.write(f"runs code that its config names: {', '.join(map(str, modules))}\n")
 
-    path = _output(options.output or default)
     script = write_script(
         target,
         path,
-        folder=folder,
+        folder=options.folder.resolve(),
         exported_on=exported_on,
         allow=options.allow,
         overwrite=options.overwrite,

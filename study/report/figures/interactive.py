@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
 from study.report.figures.figure import Figure
+
+# Plotly's class, for annotations of modules that do not import Plotly.
+PlotlyFigure: TypeAlias = go.Figure
 
 _TEMPLATE = "plotly_white"
 _FONT_SIZE = 13
 _ROOM_FOR_TITLE, _ROOM_FOR_LEGEND = 96, 1.04  # pixels above the axes; height of the legend's lower edge, of the axes
 
 
-def to_plotly(figure: Figure) -> go.Figure:
+def to_plotly(figure: Figure) -> PlotlyFigure:
     """Return a figure as a `plotly.graph_objects.Figure`, with its title.
 
     Args:
@@ -34,6 +37,7 @@ def to_plotly(figure: Figure) -> go.Figure:
             "pad": {"t": 12},
         },
         "margin": {**spec["layout"]["margin"], "t": _ROOM_FOR_TITLE},
+        "height": figure.height + _ROOM_FOR_TITLE,  # the axes keep their height
         "legend": {**spec["layout"]["legend"], "y": _ROOM_FOR_LEGEND},
     }
     return go.Figure(data=spec["data"], layout=layout)

@@ -17,4 +17,4 @@ def test_a_figure_keeps_its_traces_and_axes_and_gets_its_title(figures):
         assert [trace.name for trace in drawn.data] == [trace["name"] for trace in figure.traces if "name" in trace]
         assert drawn.layout.title.text == figure.title
         assert drawn.layout.xaxis.title.text == figure.x.get("title")
-        assert drawn.layout.height == figure.height
+        assert drawn.layout.height - drawn.layout.margin.t == figure.height
