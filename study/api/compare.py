@@ -26,6 +26,7 @@ from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured
 from study.core.session_objects import is_of_session, uncopied_reason
+from study.core.subprocess_call import UnpackableError
 from study.pipeline.preflight import CheckedStudy, check, check_stores
 from study.pipeline.workload import load_dataset
 from study.pipeline.workload_facts import workload_facts
@@ -151,6 +152,8 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     try:
         with _quiet():
             found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
+    except UnpackableError as error:
+        raise ArgumentsError([_stays_here(jobs[0].raw["trainer"]["backend"], error.reason)]) from None
     except ConfigError as error:
         _checked(jobs, arguments, folder)  # which names the faults of all jobs
         raise ArgumentsError(_told(_with_entries(error.faults, arguments), arguments)) from None
@@ -189,7 +192,7 @@ def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[Ch
         raise ArgumentsError(faults)
     backends = {study.config.backend for study in studies} - {str(loaded_backend())}
     if backends and uncopied:
-        raise ArgumentsError([_stays_here(min(backends), str(loaded_backend()), uncopied)])
+        raise ArgumentsError([_stays_here(min(backends), uncopied)])
     has_command = arguments.model.choice and arguments.data.choice
     return [
         replace(study, config=replace(study.config, typed_words=typed_words(job) if has_command else None))
@@ -197,8 +200,9 @@ def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[Ch
     ]
 
 
-def _stays_here(backend: str, loaded: str, reason: str) -> Fault:
+def _stays_here(backend: str, reason: str) -> Fault:
     """Return the fault of a backend that needs another process, to which an object of this session cannot go."""
+    loaded = loaded_backend()
     allowed = f"{loaded}, which this process has loaded: a function or data cannot be copied to another ({reason})"
     here = f"trainer={{'fit': {{'backend': '{loaded}'}}}}"
     advice = f"Choose {here}, or start Python anew with KERAS_BACKEND={backend}."

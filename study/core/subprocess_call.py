@@ -52,10 +52,11 @@ class UnpackableError(StudyError):
     """Functions or data of this session cannot be copied to another process.
 
     Args:
-        reason: The error that said so, in one line.
+        reason: The error that said so, in one line. Also an attribute.
     """
 
     def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             "a process of its own is needed, and a function or data of this session cannot be copied to it "
             f"({reason}). Choose the backend that this process has loaded, or start Python anew with KERAS_BACKEND "
