@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,14 +15,14 @@ from study.api.experiment import ExperimentView
 from study.api.task import infer_task
 from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import Job
-from study.cli.launch.from_python import EntryError, compose_for_python, tell_hidden_files
+from study.cli.launch.from_python import EntryError, compose_for_python, hidden_files
 from study.cli.launch.one_trial import typed_words
 from study.cli.launch.setting_names import setting_faults
 from study.cli.working_directory import check_home, working_directory
 from study.core.errors import ConfigError, DataError, Fault, limit_errors
 from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
-from study.core.log_capture import captured
+from study.core.log_capture import captured_unseen
 from study.core.session_objects import is_of_session, uncopied_reason
 from study.core.subprocess_call import UnpackableError
 from study.pipeline.preflight import CheckedStudy, check, check_stores
@@ -133,7 +131,8 @@ def compare(
 def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> ExperimentView:
     """Check and run the studies, and return the view of their experiment."""
     jobs, arguments = _composed(arguments, metrics, folder)
-    tell_hidden_files(jobs)
+    for line in hidden_files(jobs):
+        tell(line)
     studies = _checked(jobs, arguments, folder)
     _refuse_other_data(studies)
     _tell_other_processes(studies)
@@ -150,7 +149,7 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     if not arguments.data.loss_is_open:
         return jobs, arguments
     try:
-        with _quiet():
+        with captured_unseen():
             found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
     except UnpackableError as error:
         raise ArgumentsError([_stays_here(jobs[0].raw["trainer"]["backend"], error.reason)]) from None
@@ -179,7 +178,7 @@ def _checked(jobs: Sequence[Job], arguments: Arguments, folder: Path) -> list[Ch
     helpers = frozenset().union(*(job.helpers for job in jobs))
     uncopied = uncopied_reason()
     try:
-        with _quiet():
+        with captured_unseen():
             studies = check(
                 [(job.raw, job.labels) for job in jobs],
                 folder=folder,
@@ -233,13 +232,6 @@ def _refuse_other_data(studies: Sequence[CheckedStudy]) -> None:
         allowed = f"an experiment with the same data, and {', '.join(foreign)} of it have other data"
         advice = f"Name another experiment, or delete these: open_experiment({experiment!r}).delete({foreign[0]!r})."
         raise ArgumentsError([Fault(key="experiment", value=experiment, allowed=allowed, advice=advice)])
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what libraries log while they are imported off the terminal."""
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
-        yield
 
 
 def _with_entries(faults: Sequence[Fault], arguments: Arguments) -> Iterator[tuple[int, Fault]]:

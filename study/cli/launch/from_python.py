@@ -17,7 +17,6 @@ from study.cli.launch.own_conf import texts_of
 from study.cli.launch.words import read_words
 from study.cli.working_directory import own_conf, packaged_conf
 from study.core.errors import ConfigError, Fault, StudyError
-from study.core.interactive import tell
 
 # The folder of sections without a file in a group's name: `model=given/build`.
 GIVEN = "given"
@@ -83,14 +82,13 @@ class EntryError(StudyError):
         super().__init__("; ".join(str(fault) for _, fault in faults))
 
 
-def tell_hidden_files(jobs: Sequence[Job]) -> None:
-    """Write a line for each file of the user's own that was taken instead of a built-in one.
+def hidden_files(jobs: Sequence[Job]) -> list[str]:
+    """Return a line for each file of the user's own that was taken instead of a built-in one.
 
     Args:
         jobs: The composed jobs.
     """
-    for line in texts_of([file for job in jobs for file in job.files]):
-        tell(line)
+    return [*texts_of([file for job in jobs for file in job.files])]
 
 
 def _compose(words: Sequence[str]) -> list[Job]:
