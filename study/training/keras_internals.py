@@ -7,6 +7,7 @@ continues without it; the function's docstring says so.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
@@ -17,6 +18,9 @@ from study.core.errors import BackendError
 _VERSIONS = "keras>=3.15,<3.16"
 _PASSED_OVER = ("Reshape", "Flatten", "Dropout", "Identity", "ActivityRegularization")
 _DEEPEST = 20
+# Arguments of every loss and metric, and the reduction that a loss has without one.
+_OF_EVERY_PART = ("self", "name", "dtype", "reduction")
+_REDUCTION = "sum_over_batch_size"
 # Parts of Keras that import scikit-learn and Matplotlib, half of the time that importing Keras takes.
 _RARE_PARTS = ("keras.visualization", "keras.src.visualization", "keras.wrappers")
 
@@ -269,8 +273,8 @@ def _refuse(expected: str) -> NoReturn:
     raise BackendError(f"keras {keras.__version__}: expected {expected}, as in Keras 3.15. Install {_VERSIONS}.")
 
 
-def compiled_loss(model: Any) -> tuple[Any, Any] | None:
-    """Return the loss and the metrics that a model was compiled with; None for a model that was not compiled.
+def compiled_loss(model: Any) -> tuple[Any, Any, list[Any]] | None:
+    """Return the loss, the metrics and the weights of them that a model was compiled with; None if it was not compiled.
 
     Keras's public `get_compile_config` fails for functions without a known source.
 
@@ -280,4 +284,28 @@ def compiled_loss(model: Any) -> tuple[Any, Any] | None:
     config = getattr(getattr(model, "_compile_config", None), "config", None)
     if not isinstance(config, dict) or config.get("loss") is None:
         return None
-    return config["loss"], config.get("metrics")
+    weights = [config[key] for key in ("loss_weights", "weighted_metrics") if config.get(key)]
+    return config["loss"], config.get("metrics"), weights
+
+
+def arguments_of(part: Any) -> dict[str, Any] | None:
+    """Return the arguments with which a loss or a metric of Keras was made; None if one of them cannot be found.
+
+    `get_config` of some losses leaves arguments out, such as `delta` of `Huber` in Keras 3.15.
+
+    Args:
+        part: The loss or the metric.
+    """
+    config = part.get_config()
+    held = {**getattr(part, "_fn_kwargs", {}), **config}
+    found = {}
+    for name, parameter in inspect.signature(type(part).__init__).parameters.items():
+        if name in _OF_EVERY_PART or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            continue
+        value = held.get(name, getattr(part, name, inspect.Parameter.empty))
+        if value is inspect.Parameter.empty:
+            return None
+        if value != parameter.default:
+            found[name] = value
+    reduction = config.get("reduction", _REDUCTION)
+    return found if reduction == _REDUCTION else {**found, "reduction": reduction}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,13 +12,11 @@ from study.config.schema import StudyConfig
 from study.core.trees import mapped
 from study.datasets import Dataset
 from study.training.initial_weights import outline
-from study.training.keras_internals import compiled_loss, inferred, last_operations
+from study.training.keras_internals import arguments_of, compiled_loss, inferred, last_operations
 from study.training.model_setup import fresh_model
 from study.training.task_check import PROBABILITIES, activation_of, like_batch
 
 _LOSSES, _METRICS = "keras.losses", "keras.metrics"
-# Arguments of losses and metrics with their usual values, which a config leaves out.
-_USUAL = {"reduction": "sum_over_batch_size", "dtype": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +88,11 @@ def section_of(given: Any, namespace: str) -> Any:
         return None
     if kind is part:
         return {"_target_": f"{namespace}.{kind.__name__}"}
-    arguments: Mapping[str, Any] = part.get_config()
-    plain = {key: value for key, value in arguments.items() if key not in _USUAL or value != _USUAL[key]}
-    if namespace == _LOSSES:
-        plain.pop("name", None)
-    plain.pop("dtype", None)
-    return {"_target_": f"{namespace}.{kind.__name__}", **plain}
+    arguments = arguments_of(part)
+    if arguments is None:
+        return None
+    named = {"name": part.name} if namespace == _METRICS else {}
+    return {"_target_": f"{namespace}.{kind.__name__}", **named, **arguments}
 
 
 def _compiled(model: Any) -> tuple[dict[str, Any] | None, tuple[Any, ...], str]:
@@ -104,8 +100,8 @@ def _compiled(model: Any) -> tuple[dict[str, Any] | None, tuple[Any, ...], str]:
     found = compiled_loss(model)
     if found is None:
         return None, (), ""
-    given_loss, given_metrics = found
+    given_loss, given_metrics, weights = found
     loss = section_of(given_loss, _LOSSES)
     metrics = [(metric, section_of(metric, _METRICS)) for metric in given_metrics or ()]
-    foreign = [given_loss] if loss is None else [metric for metric, section in metrics if section is None]
+    foreign = [given_loss] if loss is None else [metric for metric, section in metrics if section is None] + weights
     return loss, tuple(section for _, section in metrics), ", ".join(map(repr, foreign))

@@ -1,0 +1,31 @@
+import keras
+import pytest
+
+from study.training.task_facts import section_of
+
+
+def own(y, y_pred):
+    return keras.ops.mean(y - y_pred)
+
+
+@pytest.mark.parametrize(
+    ("given", "section"),
+    [
+        ("mse", {"_target_": "keras.losses.MeanSquaredError"}),
+        ("sparse_categorical_crossentropy", {"_target_": "keras.losses.SparseCategoricalCrossentropy"}),
+        (keras.losses.mean_absolute_error, {"_target_": "keras.losses.MeanAbsoluteError"}),
+        (keras.losses.Huber, {"_target_": "keras.losses.Huber"}),
+        (keras.losses.Huber(delta=0.5), {"_target_": "keras.losses.Huber", "delta": 0.5}),
+        (own, None),
+        ("nothing", None),
+    ],
+)
+def test_a_loss_as_a_config_has_it(given, section):
+    assert section_of(given, "keras.losses") == section
+
+
+def test_a_metric_keeps_its_name():
+    assert section_of("accuracy", "keras.metrics") == "accuracy"
+    found = section_of(keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top"), "keras.metrics")
+    assert found["_target_"] == "keras.metrics.SparseTopKCategoricalAccuracy"
+    assert (found["name"], found["k"]) == ("top", 2)
