@@ -274,7 +274,7 @@ def _refuse(expected: str) -> NoReturn:
 
 
 def compiled_loss(model: Any) -> tuple[Any, Any, list[Any]] | None:
-    """Return the loss, the metrics and the weights of them that a model was compiled with; None if it was not compiled.
+    """Return the loss, the metrics and their weights with which a model was compiled; None if it was not compiled.
 
     Keras's public `get_compile_config` fails for functions without a known source.
 
