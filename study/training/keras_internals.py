@@ -21,6 +21,7 @@ _DEEPEST = 20
 # Arguments of every loss and metric, and the reduction that a loss has without one.
 _OF_EVERY_PART = ("self", "name", "dtype", "reduction")
 _REDUCTION = "sum_over_batch_size"
+_NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 # Parts of Keras that import scikit-learn and Matplotlib, half of the time that importing Keras takes.
 _RARE_PARTS = ("keras.visualization", "keras.src.visualization", "keras.wrappers")
 
@@ -297,15 +298,13 @@ def arguments_of(part: Any) -> dict[str, Any] | None:
         part: The loss or the metric.
     """
     config = part.get_config()
+    parameters = inspect.signature(type(part).__init__).parameters.items()
+    named = {name: each for name, each in parameters if name not in _OF_EVERY_PART and each.kind is _NAMED}
     held = {**getattr(part, "_fn_kwargs", {}), **config}
-    found = {}
-    for name, parameter in inspect.signature(type(part).__init__).parameters.items():
-        if name in _OF_EVERY_PART or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
-            continue
-        value = held.get(name, getattr(part, name, inspect.Parameter.empty))
-        if value is inspect.Parameter.empty:
+    if not named.keys() & held.keys():
+        held = vars(part)
+        if not named.keys() <= held.keys():
             return None
-        if value != parameter.default:
-            found[name] = value
+    found = {name: held[name] for name, each in named.items() if name in held and held[name] != each.default}
     reduction = config.get("reduction", _REDUCTION)
     return found if reduction == _REDUCTION else {**found, "reduction": reduction}

@@ -1,7 +1,14 @@
 import keras
 import pytest
 
+from study.config.instantiate import instantiate
 from study.training.task_facts import section_of
+
+# They need arguments, or are only for subclasses.
+_NEED_MORE = (
+    *("Loss", "Metric", "IoU", "MeanMetricWrapper", "OneHotIoU", "MeanIoU", "OneHotMeanIoU", "PrecisionAtRecall"),
+    *("RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+)
 
 
 def own(y, y_pred):
@@ -29,3 +36,15 @@ def test_a_metric_keeps_its_name():
     found = section_of(keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top"), "keras.metrics")
     assert found["_target_"] == "keras.metrics.SparseTopKCategoricalAccuracy"
     assert (found["name"], found["k"]) == ("top", 2)
+
+
+@pytest.mark.parametrize("namespace", ["losses", "metrics"])
+def test_every_loss_and_metric_of_keras_keeps_its_arguments(namespace):
+    module = getattr(keras, namespace)
+    classes = [each for each in vars(module).values() if isinstance(each, type) and each.__name__ not in _NEED_MORE]
+    assert len(classes) > 15
+    for each in classes:
+        made = each()
+        section = section_of(made, f"keras.{namespace}")
+        assert section is not None, each
+        assert instantiate(section).get_config() == made.get_config()
