@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from study.api.parts import GivenPart, data_part, described, model_part
+from study.cli.launch.words import choices
 from study.core.errors import ConfigError, Fault
 from study.core.names import hydra_text
 
@@ -137,15 +138,21 @@ def _entries(optimizers: Any, faults: list[Fault]) -> Iterator[tuple[str, tuple[
         return
     for index, each in enumerate(given):
         if isinstance(each, str):
-            yield each, ()
+            yield _optimizer(each), ()
         elif isinstance(each, Mapping) and len(each) == 1 and isinstance(next(iter(each.values())), Mapping):
             ((name, arguments),) = each.items()
-            yield str(name), tuple(words_of("optimizer", arguments))
+            yield _optimizer(str(name)), tuple(words_of("optimizer", arguments))
         else:
             allowed = "a name of conf/optimizer, or {name: {argument: value}}"
             advice = 'Write "adam" or {"adam": {"beta_1": 0.9}}; a rule of your own gets a file in conf/optimizer.'
             key = f"optimizers[{index}]"
             faults.append(Fault(key=key, value=described(each), allowed=allowed, advice=advice))
+
+
+def _optimizer(name: str) -> str:
+    """Return the name of an optimizer in conf/, also for the name of its class in Keras, such as `AdamW`."""
+    known = choices("optimizer")
+    return name.lower() if name not in known and name.lower() in known else name
 
 
 def _group(group: str, given: Any, faults: list[Fault]) -> Iterator[str]:

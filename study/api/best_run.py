@@ -140,7 +140,7 @@ class BestRun:
         if kept.own_classes:
             advice = (
                 f"It has classes that Keras does not have: {', '.join(kept.own_classes)}. Define or import them in "
-                "this session first, then try again."
+                "this session first, each with get_config() and @keras.saving.register_keras_serializable()."
             )
         elif here != self._backend:
             advice = (

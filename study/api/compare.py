@@ -12,6 +12,7 @@ from typing import Any
 
 from study.api.arguments import Arguments, ArgumentsError, read_arguments
 from study.api.experiment import ExperimentView
+from study.api.parts import metric_sections
 from study.api.task import infer_task
 from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import Job
@@ -23,7 +24,7 @@ from study.core.errors import ConfigError, DataError, Fault, limit_errors
 from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured_unseen
-from study.core.session_objects import is_of_session, uncopied_reason
+from study.core.session_objects import all_objects, is_of_session, keep, kept_objects, uncopied_reason
 from study.core.subprocess_call import UnpackableError
 from study.pipeline.preflight import CheckedStudy, check, check_stores
 from study.pipeline.workload import load_dataset
@@ -42,6 +43,7 @@ _OF_LOADING = {
     "let load() return": "give",
     "Let load() return": "Give",
     "Let load() put": "Put",
+    "=Split(x=..., y=...)": "=(x, y)",
 }
 _ARGUMENT = re.compile(r"dataset\.(task\.(?=loss|metrics))?(?P<name>loss|metrics|validation|test)\b")
 
@@ -119,13 +121,17 @@ def compare(
         overrides=overrides,
     )
     try:
-        with clean_stop(), limit_errors("this comparison"):
-            return _compared(read(), metrics, folder)
+        with clean_stop(), limit_errors("this comparison"), kept_objects({}):
+            result = _compared(read(), metrics, folder)
+            made = all_objects()
     except DataError as error:
         raise DataError(_data_words(str(error))) from None
     except Stopped as stopped:
         stopped.args = ("stopped; the results are kept, and the same call goes on",)
         raise
+    for name, each in made.items():  # for views that open_experiment makes later
+        keep(name, each)
+    return result
 
 
 def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> ExperimentView:
@@ -140,7 +146,13 @@ def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
         check_stores(study.config)  # studies before this one have written to them
         run_anywhere(study.config, dataset=study.dataset)
     config = studies[0].config
-    return ExperimentView(config.experiment_name, stores=config.stores, folder=folder, command=_command(arguments))
+    return ExperimentView(
+        config.experiment_name,
+        stores=config.stores,
+        folder=folder,
+        command=_command(arguments),
+        objects=all_objects(),
+    )
 
 
 def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> tuple[list[Job], Arguments]:
@@ -150,7 +162,7 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
         return jobs, arguments
     try:
         with captured_unseen():
-            found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metrics)
+            found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metric_sections(metrics, []))
     except UnpackableError as error:
         raise ArgumentsError([_stays_here(jobs[0].raw["trainer"]["backend"], error.reason)]) from None
     except ConfigError as error:
@@ -255,7 +267,8 @@ def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arg
             key = f"{argument['name']}{fault.key[argument.end() :]}"
         else:
             key = f"{_IN_PYTHON.get(group, group)}{dot}{rest}"
-        told = replace(fault, key=key, advice=fault.advice.replace(fault.key, key))
+        advice = fault.advice.replace(fault.key, key).replace("dataset.task.", "")
+        told = replace(fault, key=key, advice=advice)
         if group == "optimizer":
             told = replace(told, advice=re.sub(r"\boptimizer\.", f"optimizers[{index}].", told.advice))
         found[str(told)] = told

@@ -16,6 +16,7 @@ from study.api.snapshot import NOTHING_YET, ExperimentSnapshot
 from study.cli.actions.change_stores import delete_studies, rename_studies
 from study.config.schema import Stores
 from study.core.errors import StudyError
+from study.core.session_objects import SessionObject, kept_objects
 from study.report.figures.interactive import PlotlyFigure, to_plotly
 from study.report.html.notebook import notebook_html, notebook_text
 from study.reproduction.recorded_run import RecordedRun
@@ -31,7 +32,9 @@ class ExperimentView:
 
     It shows the numbers and sentences of `study compare`. The stores are read when a part is first needed, and
     `refresh` reads them again, for instance while another process runs a study. A study is named as `study compare`
-    shows it, or by its optimizer if only one study has it. A notebook shows the answer, the summary and some figures.
+    shows it, or by its optimizer if only one study has it. After a change of data or code, the studies of before are
+    left out of the comparison, and an optimizer's name means its study of now; `open_experiment(..., force=True)` has
+    all of them. A notebook shows the answer, the summary and some figures.
 
     Example:
         >>> from study import open_experiment
@@ -48,18 +51,28 @@ class ExperimentView:
         folder: The folder of the stores, where the user's own modules may be.
         command: The command that made the studies. None (the default): unknown.
         force: Compare studies that are not comparable. Default False.
+        objects: Functions and data of this session that the studies were made with, by name. None (the default): those
+            of the last call of `compare`.
 
     The attributes `name`, `folder` and `command` are those that it was made with.
     """
 
     def __init__(
-        self, name: str, *, stores: Stores, folder: Path, command: str | None = None, force: bool = False
+        self,
+        name: str,
+        *,
+        stores: Stores,
+        folder: Path,
+        command: str | None = None,
+        force: bool = False,
+        objects: Mapping[str, SessionObject] | None = None,
     ) -> None:
         self.name = name
         self.command = command
         self.folder = folder
         self._stores = stores
         self._force = force
+        self._objects = objects
         self.refresh()
 
     def __repr__(self) -> str:
@@ -278,8 +291,9 @@ class ExperimentView:
         """
         with python_call(f"reproduce({study!r})"):
             target = self._target(study, call="reproduce")
-            define_again(target.raw, model=model, data=data, validation=validation, test=test)
-            return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
+            with kept_objects(self._objects):
+                define_again(target.raw, model=model, data=data, validation=validation, test=test)
+                return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
 
     def export(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the best configuration of a study as YAML, as `study export` does, and return the path.

@@ -202,18 +202,52 @@ def _is_train_and_test(data: tuple[Any, ...]) -> bool:
 
 def _task(data: Any, loss: Any, metrics: Any, faults: list[Fault]) -> tuple[dict[str, Any], bool]:
     """Return the section of the task, and whether its loss is only a guess."""
-    if metrics is not None and not isinstance(metrics, list | tuple | Mapping):
-        advice = 'Write metrics=["accuracy"].'
-        faults.append(Fault(key="metrics", value=described(metrics), allowed="a list of metrics", advice=advice))
-        metrics = None
+    named = metric_sections(metrics, faults)
     if loss is not None:
         section = _loss(loss, faults)
-        return task_section(section or GUESS, metrics), False
-    y = data.y if isinstance(data, Split) else data[1] if isinstance(data, tuple) and len(data) > 1 else None
+        return task_section(section or GUESS, named), False
     if isinstance(data, Dataset):
-        return _task(data.train, None, metrics, faults)
+        data = data.train
+    y = data.y if isinstance(data, Split) else data[1] if isinstance(data, tuple) and len(data) > 1 else None
     has_classes = y is not None and kind_of_targets(leaves(y) if isinstance(y, dict | tuple) else [y]) == "classes"
-    return task_section(GUESS_OF_CLASSES if has_classes else GUESS, metrics), True
+    # The given metrics may not fit a guess.
+    return task_section(GUESS_OF_CLASSES if has_classes else GUESS, None), True
+
+
+def metric_sections(metrics: Any, faults: list[Fault]) -> Any:
+    """Return metrics as a config has them; None without any.
+
+    Args:
+        metrics: Names and metrics of Keras, or lists of them by output; None: none were given.
+        faults: Faults are added here.
+    """
+    if metrics is None:
+        return None
+    if isinstance(metrics, Mapping):
+        return {str(output): metric_sections(each, faults) for output, each in metrics.items()}
+    if not isinstance(metrics, list | tuple):
+        advice = 'Write metrics=["accuracy"].'
+        faults.append(Fault(key="metrics", value=described(metrics), allowed="a list of metrics", advice=advice))
+        return None
+    found = []
+    for index, each in enumerate(metrics):
+        section = each if isinstance(each, str | Mapping) else _of_keras(each, "keras.metrics")
+        if section is None:
+            allowed = "a name or a metric of Keras, or {'_target_': a metric in a module of yours, 'name': ...}"
+            advice = "A function of this session can be given as loss, and not as a metric."
+            faults.append(Fault(key=f"metrics[{index}]", value=described(each), allowed=allowed, advice=advice))
+        found.append(section)
+    return found
+
+
+def _of_keras(part: Any, namespace: str) -> Any:
+    """Return a loss or a metric of Keras as a config has it; None for anything else."""
+    kind = part if isinstance(part, type) else type(part)
+    if not kind.__module__.startswith("keras.") and not getattr(part, "__module__", "").startswith("keras."):
+        return None
+    from study.training.task_facts import section_of  # imports Keras, which has the part
+
+    return section_of(part, namespace)
 
 
 def _loss(loss: Any, faults: list[Fault]) -> dict[str, Any] | None:
@@ -225,12 +259,9 @@ def _loss(loss: Any, faults: list[Fault]) -> dict[str, Any] | None:
             return dict(loss)
         sections = {str(name): _loss(each, faults) for name, each in loss.items()}
         return {name: each for name, each in sections.items() if each is not None}
-    if type(loss).__module__.startswith("keras."):
-        from study.training.task_facts import section_of  # imports Keras, which has the loss
-
-        section: dict[str, Any] | None = section_of(loss, "keras.losses")
-        if section is not None:
-            return section
+    section: dict[str, Any] | None = _of_keras(loss, "keras.losses")
+    if section is not None:
+        return section
     if callable(loss) and (isinstance(loss, type) or hasattr(loss, "__code__")):
         found, wrong = identify(loss, key="loss")
         faults += wrong

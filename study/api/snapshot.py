@@ -9,7 +9,7 @@ from functools import cached_property
 from study.cli.actions.read_comparison import ReadComparison, read_comparison
 from study.core.errors import StudyError
 from study.core.names import mended
-from study.core.records import StudyRecord
+from study.core.records import StudyRecord, latest_of_settings
 from study.report.comparison import Comparison
 from study.report.recorded_task import recorded_task
 from study.reproduction.recorded_run import RecordedRun, find_best_run, read_recorded_run
@@ -55,6 +55,11 @@ class ExperimentSnapshot:
             records=self.records,
         )
 
+    @cached_property
+    def _compared_records(self) -> tuple[StudyRecord, ...]:
+        """The studies without those whose settings a later one has with other data or code."""
+        return self.records if self._force else tuple(latest_of_settings(self.records))
+
     @property
     def comparison(self) -> Comparison | None:
         """The comparison; None while no trial has begun, so that there is nothing to compare.
@@ -95,6 +100,9 @@ class ExperimentSnapshot:
     def select(self, study: str | None, *, call: str) -> list[StudyRecord]:
         """Return all studies, the study of a name, or all studies of an optimizer.
 
+        After a change of data or code, the comparison leaves the studies of before out. The name of one of them means
+        the study in its place, if that is the only one of the optimizer.
+
         Args:
             study: The name of a study or an optimizer; None: all studies.
             call: Name of the method, for the message.
@@ -104,8 +112,11 @@ class ExperimentSnapshot:
         """
         if study is None:
             return list(self.records)
-        named = [record for record in self.records if record.name == study or mended(record.name) == study]
-        found = named or [record for record in self.records if record.optimizer == study]
+        named = [record for record in self.records if study in (record.name, mended(record.name))]
+        of_optimizer = [record for record in self.records if record.optimizer == study]
+        current = [record for record in of_optimizer if record in self._compared_records]
+        is_before = bool(named) and not any(record in self._compared_records for record in named)
+        found = current if is_before and len(current) == 1 else named or current or of_optimizer
         if not found:
             raise self._unknown(study, call)
         return found
@@ -154,7 +165,8 @@ class ExperimentSnapshot:
         Raises:
             StudyError: There is no such study, or there are several.
         """
-        return f"{self.name}/{self.find(study, call=call).name}"
+        exact = [record for record in self.records if record.name == study]  # a command changes what its name says
+        return f"{self.name}/{(exact or [self.find(study, call=call)])[0].name}"
 
     def _unknown(self, study: str, call: str) -> StudyError:
         names = [record.name for record in self.records]

@@ -83,7 +83,7 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
     model = facts.model
     if model.foreign:
         advice = "Give loss=... and metrics=... to compare()."
-        allowed = "a loss and metrics of Keras in model.compile(), which compare() reads"
+        allowed = "a loss and metrics of Keras in model.compile(), without weights, which compare() reads"
         return Fault(key="model", value=model.foreign, allowed=allowed, advice=advice)
     if model.loss is not None:
         chosen = metrics if metrics is not None else list(model.metrics) or None
@@ -97,7 +97,9 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
     outputs = "probabilities" if model.gives_probabilities else "logits"
     if facts.targets == "classes" and model.width != 1:
         loss: dict[str, Any] = {"_target_": "keras.losses.SparseCategoricalCrossentropy"}
-        return _of_classes(loss, model.gives_probabilities, metrics, f"y has {facts.n_classes} classes", outputs)
+        return _of_classes(
+            loss, model.gives_probabilities, metrics, f"y has classes from 0 to {facts.n_classes - 1}", outputs
+        )
     if facts.targets == "one_hot":
         loss = {"_target_": "keras.losses.CategoricalCrossentropy"}
         return _of_classes(loss, model.gives_probabilities, metrics, "y has rows with a single 1", outputs)

@@ -6,10 +6,11 @@ object as `python_session.NAME`. This process keeps it under that name, and a ch
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,26 @@ def keep(name: str, given: SessionObject) -> str:
     """
     _session.read()[name] = given
     return f"{PREFIX}.{name}"
+
+
+def all_objects() -> dict[str, SessionObject]:
+    """Return the objects of this process by name, as they are now."""
+    return dict(_session.read())
+
+
+@contextlib.contextmanager
+def kept_objects(objects: Mapping[str, SessionObject] | None) -> Iterator[None]:
+    """Keep other objects in the block, such as those of an earlier call, and those of before after it.
+
+    Args:
+        objects: The objects by name; None: those of now.
+    """
+    before = all_objects()
+    _session.objects = dict(before if objects is None else objects)
+    try:
+        yield
+    finally:
+        _session.objects = before
 
 
 def session_object(target: str) -> SessionObject:

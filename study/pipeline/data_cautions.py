@@ -60,7 +60,7 @@ def _shared_examples(config: StudyConfig, dataset: Dataset) -> Iterator[str]:
             if n > (_FEW + _LUCK * twins) * len(splits[name]):
                 yield (
                     f"dataset={config.dataset.name}: {n} of the {len(splits[name])} examples of {name} are in {other} "
-                    "too, so its scores say less of new examples. Let load() put each example into one split."
+                    "too, so its scores say less of new examples. Put each example into one split."
                 )
 
 
@@ -85,7 +85,7 @@ def _unknown_classes(config: StudyConfig, dataset: Dataset, place: str) -> Itera
     if len(known) == 1:
         yield (
             f"dataset={config.dataset.name}: all training examples are of the class {known[0]:g}{of}, so that there "
-            "is nothing to learn. Shuffle the examples before load() splits them."
+            "is nothing to learn. Shuffle the examples before they are split."
         )
         return
     for name, y in targets.items():
@@ -94,7 +94,7 @@ def _unknown_classes(config: StudyConfig, dataset: Dataset, place: str) -> Itera
             yield (
                 f"dataset={config.dataset.name}: {_classes(y[is_unknown])} of {name}{of} ({is_unknown.sum()} of its "
                 f"{len(y)} examples) are not in train, so no model can learn them. Shuffle the examples before "
-                "load() splits them."
+                "they are split."
             )
 
 

@@ -99,7 +99,7 @@ def _begin_beside(config: StudyConfig, earlier: KnownStudy) -> IdentifiedStudy:
     name = shortened(f"{config.labels[0]}-{_suffix(contents, changes)}")
     message = (
         f"changed since {earlier.name}: {_listed(changes)}. So this is a new study, {name}. "
-        f"To continue {earlier.name} all the same, set accept_changes=true."
+        f"To continue {earlier.name} all the same, {_accepting(config)}."
     )
     return IdentifiedStudy(config=replace(config, labels=(name,)), messages=(message,))
 
@@ -185,6 +185,11 @@ def _begun_otherwise(config: StudyConfig, settings: str, known: Mapping[str, Kno
                 f"{study.name}: its settings as typed act in another way now, for example by the direction of the "
                 "metric or by a default. This is a new study beside it."
             )
+
+
+def _accepting(config: StudyConfig) -> str:
+    is_of_session = any(target.startswith(f"{PREFIX}.") for target in _names(config.raw))
+    return 'give compare() overrides=["accept_changes=true"]' if is_of_session else "set accept_changes=true"
 
 
 def _suffix(contents: Contents, changes: tuple[ContentsChange, ...]) -> str:

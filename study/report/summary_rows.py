@@ -198,14 +198,12 @@ def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
 
 
 def _configuration(entry: Entry, index: int) -> dict[str, str]:
-    """Return the configuration of a study's best trial: the searched arguments, or the fixed learning rate."""
+    """Return the configuration of a study's best trial: the searched arguments, and the learning rate if it is fixed."""
     study = entry.studies[index]
     if study.best is None:
         return {}
-    fixed = ("learning_rate",) if not study.ranges else ()
-    return {
-        argument: study.best.params[argument] for argument in (*study.ranges, *fixed) if argument in study.best.params
-    }
+    shown = dict.fromkeys(("learning_rate", *study.ranges)) if "learning_rate" not in study.ranges else study.ranges
+    return {argument: study.best.params[argument] for argument in shown if argument in study.best.params}
 
 
 def _edges(entry: Entry, index: int) -> list[Edge]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,7 +53,9 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
     model = outline(partial(fresh_model, config, dataset, precision=precision))
     x = mapped(like_batch, dataset.train.first(1).x)
     with keras.StatelessScope(initialize_variables=False):
-        shape: tuple[int, ...] = getattr(inferred(model, x), "shape", ())  # none with several outputs
+        shape: tuple[int, ...] = ()
+        with contextlib.suppress(Exception):  # a model that does not fit the data, which the check of the task names
+            shape = getattr(inferred(model, x), "shape", ())  # none with several outputs
         last = [activation_of(operation) for operation in last_operations(model, x)]
     width = shape[-1] if len(shape) > 1 else None
     loss, metrics, foreign = _compiled(model)

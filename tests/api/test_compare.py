@@ -168,7 +168,7 @@ print(json.dumps([changed.studies, changed.table()["study"].tolist(), refused]))
     )
     done = in_process(program, cwd=tmp_path)
     said = done.stderr
-    assert said.count("loss: SparseCategoricalCrossentropy(from_logits=False), since y has 2 classes") == 4
+    assert said.count("loss: SparseCategoricalCrossentropy(from_logits=False), since y has classes from 0 to 1") == 4
     assert "3 trials, 2 of them already done" in said
     assert "the code of python_session.build; the architecture (" in said
     assert "So this is a new study" in said

@@ -144,7 +144,7 @@ def _without_a_choice(word: str) -> Fault | None:
     match = _NO_NAME.match(word)
     if match is None or match["group"] in _FILES or match["group"] not in _built_in_groups():
         return None
-    names = _choices(match["group"])
+    names = choices(match["group"])
     advice = f"Name one of them, or leave {match['group']} out for its default."
     return Fault(key=match["group"], value=match["value"], allowed=f"one of {', '.join(names)}", advice=advice)
 
@@ -175,8 +175,12 @@ def _built_in_groups() -> Collection[str]:
     return {path.name for path in packaged_conf().iterdir() if path.is_dir()}
 
 
-def _choices(group: str) -> list[str]:
-    """Return the names of a group's files, in our conf/ and in the user's."""
+def choices(group: str) -> list[str]:
+    """Return the names of a group's files, in our conf/ and in the user's.
+
+    Args:
+        group: The group, such as `optimizer`.
+    """
     folders = [folder / group for folder in (packaged_conf(), own_conf()) if folder is not None]
     return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
@@ -197,7 +201,7 @@ def _meant(word: str, value: str | None, names: Collection[str]) -> str:
     key, _, text = re.sub(r"^(\w[\w.]*):", r"\1=", word.lstrip("-")).partition("=")
     if value is None and not text:
         for group in SECTIONS:
-            if key in _choices(group):
+            if key in choices(group):
                 return f"{group}={key}"
     key = key.replace("-", "_")
     known = key if key in names or key in option_groups() else nearest(key, names)
