@@ -198,7 +198,7 @@ def _over_studies(entry: Entry, metric: ObjectiveMetric) -> Interval | None:
 
 
 def _configuration(entry: Entry, index: int) -> dict[str, str]:
-    """Return the configuration of a study's best trial: the searched arguments, and the learning rate if it is fixed."""
+    """Return the configuration of a study's best trial: the searched arguments, and a fixed learning rate."""
     study = entry.studies[index]
     if study.best is None:
         return {}
