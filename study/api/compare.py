@@ -13,13 +13,14 @@ from typing import Any
 from study.api.arguments import Arguments, ArgumentsError, read_arguments
 from study.api.experiment import ExperimentView
 from study.api.parts import metric_sections
-from study.api.task import infer_task
+from study.api.task import GUESS, GUESS_OF_CLASSES, infer_task, task_section
 from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import Job
 from study.cli.launch.from_python import EntryError, compose_for_python, hidden_files
 from study.cli.launch.one_trial import typed_words
 from study.cli.launch.setting_names import setting_faults
 from study.cli.working_directory import check_home, working_directory
+from study.config.instantiate import takes
 from study.core.errors import ConfigError, DataError, Fault, limit_errors
 from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
@@ -28,7 +29,7 @@ from study.core.session_objects import all_objects, is_of_session, keep, kept_ob
 from study.core.subprocess_call import UnpackableError
 from study.pipeline.preflight import CheckedStudy, check, check_stores
 from study.pipeline.workload import load_dataset
-from study.pipeline.workload_facts import workload_facts
+from study.pipeline.workload_facts import WorkloadFacts, workload_facts
 from study.search.storage.interface import wait_for_storage
 from study.search.study_names import read_known_studies
 from study.training.backend import loaded_backend
@@ -162,7 +163,7 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
         return jobs, arguments
     try:
         with captured_unseen():
-            found = infer_task(workload_facts(jobs[0].raw, folder=folder), metrics=metric_sections(metrics, []))
+            found = infer_task(_facts(jobs[0].raw, folder), metrics=metric_sections(metrics, []))
     except UnpackableError as error:
         raise ArgumentsError([_stays_here(jobs[0].raw["trainer"]["backend"], error.reason)]) from None
     except ConfigError as error:
@@ -174,6 +175,21 @@ def _composed(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     section = {**arguments.data.section, "task": found.section}
     arguments = replace(arguments, data=replace(arguments.data, section=section, loss_is_open=False))
     return _compose(arguments), arguments
+
+
+def _facts(raw: Mapping[str, Any], folder: Path) -> WorkloadFacts:
+    """Return facts of data and model; whole numbers that are no classes are numbers for a model of one output."""
+    try:
+        return workload_facts(raw, folder=folder)
+    except DataError:
+        if raw["dataset"]["task"]["loss"] != GUESS_OF_CLASSES or takes(raw["model"]["_target_"], "n_outputs"):
+            raise
+        task = task_section(GUESS, None)
+        guessed = {**raw, "dataset": {**raw["dataset"], "task": task}, "objective": task["objective"]}
+        found = workload_facts(guessed, folder=folder)
+        if found.model.width != 1 or found.model.gives_probabilities:
+            raise
+        return found
 
 
 def _compose(arguments: Arguments) -> list[Job]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from study.api.task import GUESS, GUESS_OF_CLASSES, loss_name, task_section
+from study.api.task import GUESS, GUESS_OF_CLASSES, loss_name, several_losses, task_section
 from study.cli.launch.from_python import choice_with, offer
+from study.config.loaded_source import changed_since_import
 from study.config.own_source import own_file
 from study.config.session_source import identify, is_importable
-from study.core.errors import ConfigError, Fault
-from study.core.session_objects import PREFIX, SessionObject, is_of_session, keep
+from study.core.errors import NO_VALUE, ConfigError, Fault
+from study.core.session_objects import PREFIX, SessionObject, is_of_session, keep, keep_new
 from study.core.trees import leaves
 from study.datasets import Dataset, Split
 from study.pipeline.workload_facts import kind_of_targets
@@ -51,7 +52,7 @@ def model_part(model: Any, faults: list[Fault]) -> GivenPart | None:
         model: The model.
         faults: Faults are added here.
     """
-    if isinstance(model, str):
+    if isinstance(model, str) and model.strip():
         return GivenPart(group="model", choice=model)
     if isinstance(model, Mapping) and len(model) == 1:
         advice = 'Set its arguments with overrides, such as overrides=["model.hidden=[64]"].'
@@ -71,6 +72,7 @@ def _function(group: str, called: Callable[..., Any], key: str, faults: list[Fau
     name = _name_of(called, default=key)
     if is_importable(called):
         target = f"{called.__module__}.{called.__qualname__}"
+        faults += _unlike_files(key, [target])
         choice = choice_with(group, target)
         if choice is not None:
             return GivenPart(group=group, choice=choice)
@@ -79,9 +81,18 @@ def _function(group: str, called: Callable[..., Any], key: str, faults: list[Fau
             package = called.__module__
         return GivenPart(group=group, section={"name": name, "_target_": target}, allow=package)
     found, wrong = identify(called, key=key)
+    wrong += _unlike_files(key, found.imported)
     faults += wrong
-    target = keep(name, found)
+    target = keep_new(name, found, role=group)
     return None if wrong else GivenPart(group=group, section={"name": name, "_target_": target})
+
+
+def _unlike_files(key: str, targets: Sequence[str]) -> list[Fault]:
+    """Return a fault for each definition of the user's modules that is not as in its file."""
+    allowed = "a function whose modules are as in their files, which identify it"
+    advice = "Restart Python, or reload the module and define the function again."
+    changed = changed_since_import(targets)
+    return [Fault(key=f"{key} uses {name}", value=NO_VALUE, allowed=allowed, advice=advice) for name in changed]
 
 
 def _name_of(called: Any, *, default: str) -> str:
@@ -114,6 +125,8 @@ def data_part(
                     Fault(key=key, value=described(value), allowed=f"no value together with {has}", advice=advice)
                 )
     if isinstance(data, str):
+        if not data.strip():
+            faults.append(Fault(key="data", value="", allowed=_FORMS, advice="Give data or a name."))
         return GivenPart(group="dataset", choice=data)
     task, is_open = _task(data, loss, metrics, faults)
     if is_function:
@@ -124,7 +137,7 @@ def data_part(
     dataset = _dataset(data, given, faults)
     if dataset is None:
         return None
-    target = keep("data", _kept_data(dataset))
+    target = keep_new("data", _kept_data(dataset), role="dataset")
     return GivenPart(group="dataset", section={"name": "data", "_target_": target, "task": task}, loss_is_open=is_open)
 
 
@@ -192,9 +205,11 @@ def _is_array(data: Any) -> bool:
     return isinstance(data, tuple | list | dict | np.ndarray) or hasattr(data, "__array__")
 
 
-def _is_train_and_test(data: tuple[Any, ...]) -> bool:
+def _is_train_and_test(data: Any) -> bool:
     """Return whether data is what `keras.datasets` returns: two pairs of different lengths."""
-    if not (len(data) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in data)):
+    if not (
+        isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, tuple) and len(part) == 2 for part in data)
+    ):
         return False
     lengths = [[len(array) if hasattr(array, "__len__") else -1 for array in pair] for pair in data]
     return lengths[0][0] == lengths[0][1] and lengths[1][0] == lengths[1][1] and lengths[0][0] != lengths[1][0]
@@ -209,6 +224,8 @@ def _task(data: Any, loss: Any, metrics: Any, faults: list[Fault]) -> tuple[dict
     if isinstance(data, Dataset):
         data = data.train
     y = data.y if isinstance(data, Split) else data[1] if isinstance(data, tuple) and len(data) > 1 else None
+    if isinstance(y, dict | tuple) and len(leaves(y)) > 1 and not _is_train_and_test(data):
+        faults.append(several_losses())
     has_classes = y is not None and kind_of_targets(leaves(y) if isinstance(y, dict | tuple) else [y]) == "classes"
     # The given metrics may not fit a guess.
     return task_section(GUESS_OF_CLASSES if has_classes else GUESS, None), True
@@ -264,9 +281,11 @@ def _loss(loss: Any, faults: list[Fault]) -> dict[str, Any] | None:
         return section
     if callable(loss) and (isinstance(loss, type) or hasattr(loss, "__code__")):
         found, wrong = identify(loss, key="loss")
-        faults += wrong
+        faults += [*wrong, *_unlike_files("loss", found.imported)]
         made = found.called if isinstance(loss, type) else lambda: loss
-        return {"_target_": keep(_name_of(loss, default="loss"), dataclasses.replace(found, called=made))}
+        return {
+            "_target_": keep_new(_name_of(loss, default="loss"), dataclasses.replace(found, called=made), role="loss")
+        }
     allowed = "a name of Keras such as mse, a loss of keras.losses, a function or a class"
     faults.append(Fault(key="loss", value=described(loss), allowed=allowed, advice='Write loss="mse".'))
     return None

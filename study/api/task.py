@@ -41,7 +41,7 @@ class InferredTask:
     told: str
 
 
-def task_section(loss: Mapping[str, Any], metrics: Sequence[Any] | None) -> dict[str, Any]:
+def task_section(loss: Mapping[str, Any], metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the section `dataset.task` of a config.
 
     Args:
@@ -49,15 +49,15 @@ def task_section(loss: Mapping[str, Any], metrics: Sequence[Any] | None) -> dict
         metrics: The metrics. None: the accuracy for losses of classes, none for others.
     """
     name = str(loss.get("_target_", "")).rpartition(".")[2]
-    if metrics is None:
+    if metrics is None and name:
         is_one_logit = name == "BinaryCrossentropy" and loss.get("from_logits")
         accuracy = _ACCURACY_OF_ONE_LOGIT if is_one_logit else "accuracy"
         metrics = [accuracy] if name in _OF_CLASSES else []
-    first = next(iter(metrics), None) if not isinstance(metrics, Mapping) else None
+    first = next(iter(metrics), None) if isinstance(metrics, list | tuple) else None
     watched = first if isinstance(first, str) else (first or {}).get("name")
     return {
         "loss": dict(loss),
-        "metrics": metrics if isinstance(metrics, Mapping) else list(metrics),
+        "metrics": list(metrics) if isinstance(metrics, list | tuple) else metrics or {},
         "objective": {"metric": f"val_{watched}" if watched else "val_loss", "direction": "auto", "target": None},
         "batch_size": _BATCH_SIZE,
     }
@@ -91,9 +91,11 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
             section=task_section(model.loss, chosen), told=f"{_words(model.loss)}, with which the model is compiled"
         )
     if facts.targets == "several":
-        allowed = "a loss for each array of targets, by the name of its output"
-        advice = 'Write, for example, loss={"digit": "sparse_categorical_crossentropy", "size": "mse"}.'
-        return Fault(key="loss", value=None, allowed=allowed, advice=advice)
+        return several_losses()
+    if (doubt := _doubt(facts)) is not None:
+        return Fault(
+            key="loss", value=None, allowed=f"a loss, since {doubt}", advice='Write, for example, loss="mse".'
+        )
     outputs = "probabilities" if model.gives_probabilities else "logits"
     if facts.targets == "classes" and model.width != 1:
         loss: dict[str, Any] = {"_target_": "keras.losses.SparseCategoricalCrossentropy"}
@@ -111,6 +113,25 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
         return Fault(key="model", value="one output", allowed=allowed, advice="Correct the model, or give the loss.")
     why = "y has whole numbers, and the model one output" if facts.targets == "classes" else "y has numbers"
     return InferredTask(section=task_section(GUESS, metrics), told=f"{_words(GUESS)}, since {why}")
+
+
+def several_losses() -> Fault:
+    """Return the fault of several arrays of targets without a loss for each."""
+    allowed = "a loss for each array of targets, by the name of its output"
+    advice = 'Write, for example, loss={"digit": "sparse_categorical_crossentropy", "size": "mse"}.'
+    return Fault(key="loss", value=None, allowed=allowed, advice=advice)
+
+
+def _doubt(facts: WorkloadFacts) -> str | None:
+    """Return why no single loss fits targets and outputs, in words; None if one does."""
+    model = facts.model
+    if facts.targets == "numbers" and model.gives_probabilities:
+        return "y has numbers that are no classes, and the model returns probabilities"
+    if model.width != 1 and facts.targets != "numbers" and model.last_activation.endswith("sigmoid"):
+        return f"the targets are classes, and the last activation of the model is {model.last_activation}"
+    if facts.targets != "numbers" and not model.gives_probabilities and model.sums_to_one:
+        return "the outputs of the model sum to 1, and its last layer is no softmax"
+    return None
 
 
 def _of_classes(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import dataclasses
 import dis
+import enum
 import functools
 import hashlib
 import inspect
@@ -43,7 +43,12 @@ def identify(called: Callable[..., Any], *, key: str) -> tuple[SessionObject, li
     """
     reader = _Identifier(key)
     reader.add("it", called)
-    found = SessionObject(called=called, digest=reader.digest, source="\n\n".join(reader.sources))
+    found = SessionObject(
+        called=called,
+        digest=reader.digest,
+        source="\n\n".join(reader.sources),
+        imported=tuple(dict.fromkeys(reader.imported)),
+    )
     return found, reader.faults
 
 
@@ -53,11 +58,13 @@ class _Identifier:
     Attributes:
         faults: The faults found so far.
         sources: The source of each function and class that was read, the first one first; values as comments.
+        imported: Dotted paths of what was read of modules.
     """
 
     def __init__(self, key: str) -> None:
         self.faults: list[Fault] = []
         self.sources: list[str] = []
+        self.imported: list[str] = []
         self._key = key
         self._sha = hashlib.sha256()
         self._numbers: dict[int, int] = {}  # of functions, classes and containers, in the order in which they were met
@@ -85,7 +92,7 @@ class _Identifier:
             return
         if isinstance(value, types.ModuleType):
             self._write(f"module {value.__name__}")
-        elif isinstance(value, functools.partial):
+        elif isinstance(value, functools.partial | functools.partialmethod):
             self._write("partial")
             for part, inner in (("function", value.func), ("args", value.args), ("keywords", value.keywords)):
                 self.add(f"{path}.{part}", inner)
@@ -94,6 +101,9 @@ class _Identifier:
             self.add(f"{path}.__self__", value.__self__)
         elif isinstance(value, type | types.FunctionType):
             self._add_definition(path, value)
+        elif isinstance(value, enum.Enum):
+            self._write(f"member {value.name}")
+            self.add(f"{path}.class", type(value))
         elif is_importable(value) or isinstance(value, np.dtype):
             self._write(f"named {getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}")
         else:
@@ -113,7 +123,7 @@ class _Identifier:
         name = f"{value.__module__}.{value.__qualname__}"
         if is_importable(value):
             self._write(f"named {name}")
-            self._write(f"source {sorted(source_digests([name]).items())}")
+            self._add_imported([name])
             return
         trees = _trees(value)
         self._write(
@@ -122,8 +132,15 @@ class _Identifier:
             else f"code {_code_text(value)}"
         )
         self.sources.append(_source(value) or f"# {name} has no source")
-        for base in value.__bases__ if isinstance(value, type) else ():
+        for base in (*value.__bases__, type(value)) if isinstance(value, type) else ():
             self.add(f"{path}.{base.__name__}", base)
+        self._add_imported(imported_targets(trees))
+        for name, inner in sorted(vars(value).items()):
+            if _is_data(inner) and not name.startswith("__") and not isinstance(value, enum.EnumType):
+                self._write(f"attribute {name}")
+                self.add(f"{path}.{name}", inner)
+        if isinstance(value, type) and issubclass(value, enum.Enum):
+            self.add(path, {name: each.value for name, each in dict(value.__members__).items()})
         for function in _functions(value):
             self._add_outer_values(path, function)
 
@@ -146,7 +163,12 @@ class _Identifier:
             attributes for tree in _trees(function) for known, attributes in mentioned_names(tree) if known == name
         ]
         targets = [f"{module.__name__}.{attributes[0]}" for attributes in used if attributes]
-        self._write(f"module {sorted(source_digests(targets).items())}")
+        self._add_imported(targets)
+
+    def _add_imported(self, targets: list[str]) -> None:
+        """Add what is read of modules: of the user's own by its source."""
+        self.imported += targets
+        self._write(f"imported {sorted(source_digests(targets).items())}")
 
     def _add_array(self, path: str, value: Any) -> None:
         if value.dtype.hasobject:
@@ -168,11 +190,14 @@ class _Identifier:
             for index, inner in enumerate(value):
                 self.add(f"{path}[{index}]", inner)
         elif isinstance(value, set | frozenset):
-            self._write(f"{kind.__name__} {sorted(map(repr, value))}")
+            self._write(f"{kind.__name__} {sorted(_digest_alone(inner) for inner in value)}")
         elif shared := _shared_kind(value):
             advice = f"Make it inside {self._key}, so that each training gets its own."
             self._refuse(path, value, f"no {shared} of Keras, which all trainings would share and change", advice)
-        elif dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
+        elif isinstance(value, functools._lru_cache_wrapper):
+            advice = "Leave the cache out, or put the function into a module."
+            self._refuse(path, value, "no cached function of this session, which has a state of its own", advice)
+        elif hasattr(value, "__dict__") and (_is_of_user(kind) or isinstance(value, types.SimpleNamespace)):
             self.add(f"{path}.class", kind)
             self.add(path, dict(vars(value)))
         else:
@@ -234,8 +259,41 @@ def _functions(value: Any) -> list[types.FunctionType]:
         return [value]
     found = []
     for inner in vars(value).values():
-        parts = (inner.fget, inner.fset) if isinstance(inner, property) else (getattr(inner, "__func__", inner),)
-        found += [part for part in parts if isinstance(part, types.FunctionType)]
+        parts = [getattr(inner, name, None) for name in ("fget", "fset", "func", "__func__")]
+        found += [part for part in (*parts, inner) if isinstance(part, types.FunctionType)]
+    return found
+
+
+def _is_data(value: Any) -> bool:
+    """Return whether an attribute of a class or a function is a value, a nested class, or a method with values."""
+    kinds = (*_PLAIN, list, tuple, Mapping, set, frozenset, np.ndarray, np.generic, type, functools.partialmethod)
+    return isinstance(value, kinds)
+
+
+def _is_of_user(kind: type) -> bool:
+    """Return whether a class is defined in this session, or in a module of the user's own."""
+    return not is_importable(kind) or own_file(kind.__module__) is not None
+
+
+def _digest_alone(value: Any) -> str:
+    """Return the digest of an element of a set, which has no place."""
+    reader = _Identifier("it")
+    reader.add("it", value)
+    return reader.digest
+
+
+def imported_targets(trees: Sequence[ast.AST]) -> list[str]:
+    """Return the dotted paths that import statements in some trees name; `module.*` for a whole module.
+
+    Args:
+        trees: The trees.
+    """
+    found = []
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            found += [f"{alias.name}.*" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
     return found
 
 
@@ -283,13 +341,13 @@ def _code_text(value: Any) -> str:
     """Return the compiled code of a function or a class as text, the same for the same release of Python."""
     parts = []
     for code in (inner for function in _functions(value) for inner in _codes(function.__code__)):
-        constants = [repr(constant) for constant in code.co_consts if not isinstance(constant, types.CodeType)]
+        constants = [
+            repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
+            for constant in code.co_consts
+            if not isinstance(constant, types.CodeType)
+        ]
         parts.append((code.co_code.hex(), code.co_names, code.co_varnames, constants))
-    plain = {name: inner for name, inner in vars(value).items() if isinstance(inner, _PLAIN)}
-    kept = (
-        {name: inner for name, inner in plain.items() if not name.startswith("__")} if isinstance(value, type) else {}
-    )
-    return f"{sys.version_info[:2]} {parts} {sorted(kept.items())}"
+    return f"{sys.version_info[:2]} {parts}"
 
 
 def _shown(value: Any) -> str:

@@ -28,11 +28,13 @@ class SessionObject:
         digest: Digest of its source and of all values that it reads; empty if others identify what it returns, as the
             digest of a data set does.
         source: Its source, for readers. Default: empty.
+        imported: Dotted paths of what it reads of modules. Default: none.
     """
 
     called: Callable[..., Any]
     digest: str
     source: str = ""
+    imported: tuple[str, ...] = ()
 
 
 class NotOfSessionError(ImportError):
@@ -96,6 +98,17 @@ def keep(name: str, given: SessionObject) -> str:
     """
     _session.read()[name] = given
     return f"{PREFIX}.{name}"
+
+
+def keep_new(name: str, given: SessionObject, *, role: str) -> str:
+    """Keep an object beside others, under its name or, if that is taken, with its role, and return its `_target_`.
+
+    Args:
+        name: The name, an identifier.
+        given: The object.
+        role: The part of the config that it is for, such as `model`.
+    """
+    return keep(f"{name}_{role}" if name in _session.read() else name, given)
 
 
 def all_objects() -> dict[str, SessionObject]:

@@ -109,7 +109,7 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
     from study.training.model_setup import fresh_model
 
     precision = str(config.trainer.section.get("precision", "float32"))
-    with _fitting_together(config):
+    with fitting_together(config):
         model = outline(partial(fresh_model, config, dataset, precision=precision))
         _check_outputs(config, dataset, model)
     return model
@@ -128,7 +128,7 @@ def check_task(config: StudyConfig, dataset: Dataset) -> None:
     from study.training.augmentation import augment_faults  # imports Keras
     from study.training.task_check import task_faults
 
-    with _fitting_together(config):
+    with fitting_together(config):
         faults = class_weight_faults(config.task, dataset)
         weighted = dataset if faults else with_class_weights(config.task, dataset)
         faults += [*task_faults(config, weighted), *augment_faults(config, dataset)]
@@ -146,7 +146,7 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     Raises:
         StudyError: The trainer cannot be built.
     """
-    with _fitting_together(config):
+    with fitting_together(config):
         weighted = with_class_weights(config.task, dataset)
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
     return trainer
@@ -164,7 +164,16 @@ def files_apart(config: StudyConfig) -> Iterator[StudyConfig]:
 
 
 @contextlib.contextmanager
-def _fitting_together(config: StudyConfig) -> Iterator[None]:
+def fitting_together(config: StudyConfig) -> Iterator[None]:
+    """Name model and data in the errors of the block, which builds the model or uses it on the data.
+
+    Args:
+        config: The study's config.
+
+    Raises:
+        ConfigError: An argument of the model or the trainer is wrong.
+        StudyError: The model cannot be built, or does not fit the data.
+    """
     try:
         yield
     except StudyError:

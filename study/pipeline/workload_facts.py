@@ -15,7 +15,7 @@ from study.core.errors import DataError, StudyError
 from study.core.subprocess_call import call_in_subprocess
 from study.core.trees import leaves
 from study.datasets import Dataset
-from study.pipeline.workload import load_dataset
+from study.pipeline.workload import fitting_together, load_dataset
 from study.training.auto import Choice, Option, find_candidates, is_auto, with_choice
 from study.training.backend import loaded_backend, start_backend
 
@@ -87,11 +87,13 @@ def read_facts(raw: Mapping[str, Any], folder: Path) -> WorkloadFacts:
 
     config = parse(raw, folder=folder)
     dataset = load_dataset(config)
+    with fitting_together(config):
+        facts = task_facts(config, dataset)
     targets = kind_of_targets(leaves(dataset.train.first(_N_LOOKED_AT).y))
     return WorkloadFacts(
         targets=targets,
         n_classes=_n_classes(config, dataset) if targets == "classes" else 0,
-        model=task_facts(config, dataset),
+        model=facts,
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
 from study.config.schema import StudyConfig
 from study.core.trees import mapped
@@ -17,6 +18,8 @@ from study.training.keras_internals import arguments_of, compiled_loss, inferred
 from study.training.model_setup import fresh_model
 from study.training.task_check import PROBABILITIES, activation_of, like_batch
 
+# Number of examples for which outputs are computed.
+_N_TRIED = 8
 _LOSSES, _METRICS = "keras.losses", "keras.metrics"
 
 
@@ -27,6 +30,8 @@ class TaskFacts:
     Attributes:
         gives_probabilities: True if it ends with a softmax or a sigmoid.
         width: Width of its output; None: not known, or it has several outputs.
+        last_activation: Name of its last activation or layer; empty: not known. Default: empty.
+        sums_to_one: True if its outputs for some examples sum to 1, as probabilities do. Default False.
         loss: The loss that it was compiled with, as a config has it. None: it was not compiled.
         metrics: The metrics that it was compiled with, as a config has them.
         foreign: The loss or metric that it was compiled with and that a config cannot name, in words; empty: none.
@@ -34,6 +39,8 @@ class TaskFacts:
 
     gives_probabilities: bool
     width: int | None
+    last_activation: str = ""
+    sums_to_one: bool = False
     loss: dict[str, Any] | None = None
     metrics: tuple[Any, ...] = ()
     foreign: str = ""
@@ -50,7 +57,8 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
         StudyError: The model cannot be built.
     """
     precision = str(config.trainer.section.get("precision", "float32"))
-    model = outline(partial(fresh_model, config, dataset, precision=precision))
+    build = partial(fresh_model, config, dataset, precision=precision)
+    model = outline(build)
     x = mapped(like_batch, dataset.train.first(1).x)
     with keras.StatelessScope(initialize_variables=False):
         shape: tuple[int, ...] = ()
@@ -62,10 +70,24 @@ def task_facts(config: StudyConfig, dataset: Dataset) -> TaskFacts:
     return TaskFacts(
         gives_probabilities=bool(last) and last[0] in PROBABILITIES,
         width=width,
+        last_activation=next(iter(last), ""),
+        sums_to_one=width is not None
+        and width > 1
+        and _sums_to_one(fresh_model(config, dataset, precision=precision), dataset),
         loss=loss,
         metrics=metrics,
         foreign=foreign,
     )
+
+
+def _sums_to_one(model: Any, dataset: Dataset) -> bool:
+    """Return whether the outputs of a model with its initial weights are rows of probabilities."""
+    try:
+        x = mapped(keras.ops.convert_to_tensor, dataset.train.first(_N_TRIED).x)
+        outputs = np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
+    except Exception:  # a model of the user's can fail in any way, which the check of the task names
+        return False
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1.0, atol=1e-3))
 
 
 def section_of(given: Any, namespace: str) -> Any:
@@ -84,6 +106,8 @@ def section_of(given: Any, namespace: str) -> Any:
         except ValueError:
             return None
     if not isinstance(part, type) and hasattr(part, "__name__"):  # a function, which has a class beside it
+        if not str(part.__module__).startswith("keras."):
+            return None
         camel = "".join(word.capitalize() for word in part.__name__.split("_"))
         return {"_target_": f"{namespace}.{camel}"} if hasattr(module, camel) else None
     kind = part if isinstance(part, type) else type(part)

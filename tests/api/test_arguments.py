@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from study.api.arguments import ArgumentsError, read_arguments, words_of
-from study.core.session_objects import session_object
+from study.core.session_objects import kept_objects, session_object
 from study.datasets import Dataset, Split
 from study.models import mlp
 
@@ -20,6 +20,12 @@ FIXED = {
     "experiment": None,
     "overrides": (),
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_session():
+    with kept_objects({}):
+        yield
 
 
 def read(**given):
@@ -99,8 +105,9 @@ def test_data_becomes_a_data_set_of_this_session():
     assert dataset.validation == 0.25
     assert dataset.test[0].shape == (3, 3)
     given = Dataset(train=Split(x=X, y=Y))
-    read(data=given)
-    assert session_object("python_session.data").called() is given
+    again = read(data=given).data.section["_target_"]
+    assert again == "python_session.data_dataset"
+    assert session_object(again).called() is given
 
 
 @pytest.mark.parametrize(

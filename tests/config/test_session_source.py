@@ -1,4 +1,5 @@
 import dataclasses
+import enum
 import functools
 import textwrap
 import threading
@@ -10,6 +11,7 @@ import pytest
 from study.config.session_source import identify, is_importable
 
 WIDTH = 3
+BUILD = "\ndef build():\n    return C()\n"
 BASE = keras.layers.Dense(2)
 LOCK = threading.Lock()
 
@@ -164,3 +166,44 @@ def test_values_without_identity_are_refused_with_the_way_to_them(tmp_path):
 def test_objects_of_keras_that_all_trainings_would_share_are_refused(shared):
     (told,) = faults_of(session_function("def build():\n    return shared\n", shared=shared))
     assert "which all trainings would share and change. Make it inside model" in told
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class C:\n    scale = value\n\ndef build():\n    return C.scale\n",
+        "class C:\n    sizes = [value]\n\ndef build():\n    return C.sizes\n",
+        "class B:\n    scale = value\n\nclass C(B):\n    pass\n\ndef build():\n    return C.scale\n",
+        "def build():\n    return build.scale\n\nbuild.scale = value\n",
+        f"class C:\n    @functools.cached_property\n    def scale(self):\n        return value\n{BUILD}",
+        "class C:\n    class D:\n        def f(self):\n            return value\n\ndef build():\n    return C()\n",
+        "class C:\n    f = functools.partialmethod(max, value)\n\ndef build():\n    return C()\n",
+        "class K(enum.Enum):\n    A = value\n\ndef build():\n    return K.A.value\n",
+        "class K(enum.Enum):\n    A = value\n\nk = K.A\n\ndef build():\n    return k\n",
+        "class C:\n    def __init__(self):\n        self.scale = value\n\nc = C()\n\ndef build():\n    return c\n",
+        "class C:\n    def __init__(self):\n        self.s = value\n    def __call__(self): ...\n\nbuild = C()\n",
+        "things = {('a', value), ('b', 1)}\n\ndef build():\n    return things\n",
+    ],
+)
+def test_values_behind_classes_functions_and_objects_count(source):
+    given = [session_function(source, value=value, functools=functools, enum=enum) for value in (1, 2, 1)]
+    first, second, again = map(digest_of, given)
+    assert first == again != second
+
+
+def test_modules_that_a_body_imports_count(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    build = session_function("def build():\n    from parts_of_a_test import size\n    return size\n")
+    digests = []
+    for text in ("size = 1\n", "size = 2\n"):
+        (tmp_path / "parts_of_a_test.py").write_text(text)
+        digests.append(digest_of(build))
+    assert digests[0] != digests[1]
+
+
+def test_a_cached_function_is_refused():
+    build = session_function(
+        "@functools.cache\ndef part():\n    pass\n\ndef build():\n    return part()\n", functools=functools
+    )
+    (told,) = faults_of(build)
+    assert "no cached function of this session" in told

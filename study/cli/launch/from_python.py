@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from study.cli.launch.compose import Job, MisreadError, compose_jobs, differing_keys, prepare, relabeled
@@ -103,11 +104,12 @@ def _compose(words: Sequence[str]) -> list[Job]:
 @contextlib.contextmanager
 def _hydra_as_before() -> Iterator[None]:
     """Leave Hydra's own config as it was, of a program that Hydra has started."""
-    before = HydraConfig.instance().cfg
+    config, program = HydraConfig.instance().cfg, GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         yield
     finally:
-        HydraConfig.instance().cfg = before
+        HydraConfig.instance().cfg, GlobalHydra.instance().hydra = config, program
 
 
 def _target_of(file: Path) -> object:

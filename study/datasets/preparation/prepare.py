@@ -102,6 +102,8 @@ def _held_out(
         return splits, ()
     lengths = {place: len(array) for place, array in named_leaves(train.x, "train.x") if np.shape(array)}
     lengths |= {place: len(array) for place, array in named_leaves(train.y, "train.y") if np.shape(array)}
+    weights = named_leaves(train.sample_weight, "train.sample_weight") if train.sample_weight is not None else ()
+    lengths |= {place: len(array) for place, array in weights if np.shape(array)}
     n = next(iter(lengths.values()), 0)
     faults += [_wrong_length(place, length, n) for place, length in lengths.items() if length != n]
     if faults or not rules or not n:
