@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from study.core.errors import Fault
+from study.core.errors import NO_VALUE, Fault
 from study.pipeline.workload_facts import WorkloadFacts
 
 _BATCH_SIZE = 32
@@ -94,7 +94,10 @@ def infer_task(facts: WorkloadFacts, *, metrics: Sequence[Any] | None) -> Inferr
         return several_losses()
     if (doubt := _doubt(facts)) is not None:
         return Fault(
-            key="loss", value=None, allowed=f"a loss, since {doubt}", advice='Write, for example, loss="mse".'
+            key="loss",
+            value=NO_VALUE,
+            allowed=f"a loss, since {doubt}",
+            advice='Write, for example, loss="binary_crossentropy" or loss="mse".',
         )
     outputs = "probabilities" if model.gives_probabilities else "logits"
     if facts.targets == "classes" and model.width != 1:
@@ -119,7 +122,7 @@ def several_losses() -> Fault:
     """Return the fault of several arrays of targets without a loss for each."""
     allowed = "a loss for each array of targets, by the name of its output"
     advice = 'Write, for example, loss={"digit": "sparse_categorical_crossentropy", "size": "mse"}.'
-    return Fault(key="loss", value=None, allowed=allowed, advice=advice)
+    return Fault(key="loss", value=NO_VALUE, allowed=allowed, advice=advice)
 
 
 def _doubt(facts: WorkloadFacts) -> str | None:

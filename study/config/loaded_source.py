@@ -21,7 +21,8 @@ _MISSING = object()
 def changed_since_import(targets: Iterable[str]) -> list[str]:
     """Return the definitions that dotted paths reach and that are not as in their files, as `module.name`.
 
-    Functions and methods are compared by their compiled code, and assigned values if they are written out.
+    Functions and methods are compared by their compiled code. Assigned values are compared if they are written out,
+    cannot grow, and no other statement of the module assigns them.
 
     Args:
         targets: The dotted paths.
@@ -38,7 +39,11 @@ def changed_since_import(targets: Iterable[str]) -> list[str]:
         except (OSError, SyntaxError, ValueError):
             continue  # said by the next import
         statements = [each for each in tree.body if name in _bound(each)]
-        if statements and _differs(statements[-1], getattr(module, name, _MISSING), _named(code, name)):
+        if (
+            statements
+            and not _may_change(tree, name)
+            and _differs(statements[-1], getattr(module, name, _MISSING), _named(code, name))
+        ):
             found.append(key)
     return found
 
@@ -52,6 +57,14 @@ def _bound(statement: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
+def _may_change(tree: ast.Module, name: str) -> bool:
+    """Return whether the code of a module itself may give a name another value later, as that of a cache."""
+    outside = [each for each in tree.body if not isinstance(each, ast.FunctionDef | ast.ClassDef)]
+    stored = [node for each in outside for node in ast.walk(each) if isinstance(node, ast.Name) and node.id == name]
+    n_stored = sum(isinstance(node.ctx, ast.Store) for node in stored)
+    return n_stored > 1 or any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(tree))
+
+
 def _differs(statement: ast.stmt, value: Any, codes: list[types.CodeType]) -> bool:
     """Return whether a value of this process is not what a statement of a file makes; False if that is not known."""
     if isinstance(statement, ast.Assign | ast.AnnAssign):
@@ -59,7 +72,10 @@ def _differs(statement: ast.stmt, value: Any, codes: list[types.CodeType]) -> bo
             written = ast.literal_eval(statement.value) if statement.value is not None else _MISSING
         except (ValueError, TypeError, SyntaxError):
             return False
-        return written is not _MISSING and (type(written) is not type(value) or bool(written != value))
+        is_fixed = isinstance(
+            written, bool | int | float | complex | str | bytes | tuple | type(None)
+        )  # no list grows
+        return is_fixed and (type(written) is not type(value) or bool(written != value))
     if value is _MISSING:
         return True
     if not codes:

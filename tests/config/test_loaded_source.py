@@ -65,3 +65,12 @@ def test_a_value_that_was_assigned_in_the_session_is_named(module):
     loaded, _ = module
     loaded.size = 64
     assert changed_since_import(["edited_module.build"]) == ["edited_module.size"]
+
+
+def test_values_that_a_module_itself_changes_do_not_count(module):
+    loaded, file = module
+    values = "cache = None\ngrown = []\ngrown.append(3)\ntwice = 1\ntwice += 1\n"
+    file.write_text(f"{SOURCE}\n{values}\ndef load():\n    global cache\n    cache = (cache, grown, twice)\n")
+    exec(compile(file.read_text(), str(file), "exec"), vars(loaded))
+    loaded.load()
+    assert changed_since_import(["edited_module.load"]) == []
