@@ -25,7 +25,7 @@ from study.core.errors import ConfigError, DataError, Fault, limit_errors
 from study.core.interactive import tell
 from study.core.interrupt import Stopped, clean_stop
 from study.core.log_capture import captured_unseen
-from study.core.session_objects import all_objects, is_of_session, keep, kept_objects, uncopied_reason
+from study.core.session_objects import all_objects, is_of_session, kept_objects, uncopied_reason
 from study.core.subprocess_call import UnpackableError
 from study.pipeline.preflight import CheckedStudy, check, check_stores
 from study.pipeline.workload import load_dataset
@@ -122,17 +122,13 @@ def compare(
         overrides=overrides,
     )
     try:
-        with clean_stop(), limit_errors("this comparison"), kept_objects({}):
-            result = _compared(read(), metrics, folder)
-            made = all_objects()
+        with clean_stop(), limit_errors("this comparison"), kept_objects({}, stay=True):
+            return _compared(read(), metrics, folder)
     except DataError as error:
         raise DataError(_data_words(str(error))) from None
     except Stopped as stopped:
         stopped.args = ("stopped; the results are kept, and the same call goes on",)
         raise
-    for name, each in made.items():  # for views that open_experiment makes later
-        keep(name, each)
-    return result
 
 
 def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path) -> ExperimentView:

@@ -117,18 +117,21 @@ def all_objects() -> dict[str, SessionObject]:
 
 
 @contextlib.contextmanager
-def kept_objects(objects: Mapping[str, SessionObject] | None) -> Iterator[None]:
+def kept_objects(objects: Mapping[str, SessionObject] | None, *, stay: bool = False) -> Iterator[None]:
     """Keep other objects in the block, such as those of an earlier call, and those of before after it.
 
     Args:
         objects: The objects by name; None: those of now.
+        stay: Keep the block's objects beside those of before, unless it fails. Default False.
     """
     before = all_objects()
     _session.objects = dict(before if objects is None else objects)
+    added: dict[str, SessionObject] = {}
     try:
         yield
+        added = all_objects() if stay else added
     finally:
-        _session.objects = before
+        _session.objects = before | added
 
 
 def session_object(target: str) -> SessionObject:

@@ -6,9 +6,11 @@ from study.config.instantiate import Unimportable, locate
 from study.core.session_objects import (
     NotOfSessionError,
     SessionObject,
+    all_objects,
     copy_objects,
     is_of_session,
     keep,
+    kept_objects,
     session_object,
     sources,
     take_objects,
@@ -36,6 +38,20 @@ def test_an_object_is_found_under_its_name_and_the_last_one_counts():
     assert is_of_session("python_session.build")
     assert not is_of_session("python_sessions.build")
     assert sources({"python_session.build": "b", "mynet.build": "c"}) == {"python_session.build": "def build(): ..."}
+
+
+def test_other_objects_are_kept_for_a_block():
+    keep("build", SessionObject(called=lambda: 1, digest="a"))
+    with kept_objects({"other": SessionObject(called=lambda: 2, digest="b")}):
+        assert set(all_objects()) == {"other"}
+    assert set(all_objects()) == {"build"}
+    with kept_objects({}, stay=True):
+        keep("data", SessionObject(called=lambda: 3, digest=""))
+    assert set(all_objects()) == {"build", "data"}
+    with pytest.raises(ValueError, match="wrong"), kept_objects({}, stay=True):
+        keep("lost", SessionObject(called=lambda: 4, digest=""))
+        raise ValueError("wrong")
+    assert set(all_objects()) == {"build", "data"}
 
 
 def test_a_missing_object_is_named_with_the_next_step():
