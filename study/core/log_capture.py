@@ -202,14 +202,15 @@ def _handlers_moved(before: TextIO, stream: TextIO) -> Iterator[None]:
     found = [
         handler for logger in loggers for handler in logger.handlers if isinstance(handler, logging.StreamHandler)
     ]
-    moved = [handler for handler in found if handler.stream is before]
+    # TensorFlow's own handler writes to standard output where a person goes on.
+    moved = [(handler, handler.stream) for handler in found if handler.stream in (before, sys.stdout)]
     try:
-        for handler in moved:
+        for handler, _ in moved:
             handler.setStream(stream)
         yield
     finally:
-        for handler in moved:
-            handler.setStream(before)
+        for handler, earlier in moved:
+            handler.setStream(earlier)
 
 
 def _text(fd: int) -> TextIO:

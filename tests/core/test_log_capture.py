@@ -151,10 +151,13 @@ def test_in_a_kernel_the_cell_is_the_terminal_and_handlers_of_libraries_follow(t
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))
     monkeypatch.setattr(sys, "stderr", cell)
     logger, handler = logging.getLogger("test.library"), logging.StreamHandler()
+    other = logging.StreamHandler(sys.stdout)  # as TensorFlow's is
+    logging.getLogger("test.other").addHandler(other)
     logger.addHandler(handler)
     try:
         with captured(log) as terminal:
             logger.error("noise")
+            logging.getLogger("test.other").error("noise of another")
             terminal.write("to the person\n")
             with captured(tmp_path / "inner.log") as inner:
                 inner.write("from inside\n")
@@ -162,13 +165,16 @@ def test_in_a_kernel_the_cell_is_the_terminal_and_handlers_of_libraries_follow(t
         logger.error("afterwards")
     finally:
         logger.removeHandler(handler)
+        logging.getLogger("test.other").removeHandler(other)
     assert handler.stream is cell
+    assert other.stream is sys.stdout
+    assert "noise of another\n" in log.read_text()
     assert sys.stderr is cell
     assert cell.getvalue() == "to the person\nfrom inside\nafterwards\n"
     assert not cell.closed
     assert log.read_text().startswith("noise\n")
     assert "more noise\n" in log.read_text()
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_captured_unseen_goes_nowhere(capfd):
