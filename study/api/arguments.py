@@ -45,11 +45,15 @@ class Arguments:
     entries: tuple[tuple[str, tuple[str, ...]], ...]
     shared: tuple[str, ...]
 
+    @property
+    def allow(self) -> list[str]:
+        """Packages of the functions that are imported from them."""
+        return sorted({part.allow for part in (self.model, self.data) if part.allow})
+
     def lines(self) -> list[list[str]]:
         """Return the words of a command line for each optimizer."""
         parts = [self.data.word(), self.model.word()]
-        allowed = sorted({part.allow for part in (self.model, self.data) if part.allow})
-        trusted = [f"allow_targets=[{','.join(allowed)}]"] if allowed else []
+        trusted = [f"allow_targets=[{','.join(self.allow)}]"] if self.allow else []
         return [[f"optimizer={name}", *words, *parts, *trusted, *self.shared] for name, words in self.entries]
 
 

@@ -149,6 +149,7 @@ def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
         folder=folder,
         command=_command(arguments),
         objects=all_objects(),
+        allow=arguments.allow,
     )
 
 

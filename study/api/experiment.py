@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class ExperimentView:
         force: Compare studies that are not comparable. Default False.
         objects: Functions and data of this session that the studies were made with, by name. None (the default): those
             of the last call of `compare`.
+        allow: Packages of the user's own that configs of the experiment may name. Default: none.
 
     The attributes `name`, `folder` and `command` are those that it was made with.
     """
@@ -66,6 +67,7 @@ class ExperimentView:
         command: str | None = None,
         force: bool = False,
         objects: Mapping[str, SessionObject] | None = None,
+        allow: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.command = command
@@ -73,6 +75,7 @@ class ExperimentView:
         self._stores = stores
         self._force = force
         self._objects = objects
+        self._allow = tuple(allow)
         self.refresh()
 
     def __repr__(self) -> str:
@@ -267,6 +270,7 @@ class ExperimentView:
         test: Any = None,
         changes: Mapping[str, Any] | None = None,
         force: bool = False,
+        allow: Sequence[str] = (),
     ) -> Reproduction:
         """Train the best configuration of a study again and compare it epoch by epoch, as `study reproduce` does.
 
@@ -281,6 +285,8 @@ class ExperimentView:
             test: The test split or its rule, with `data`. None (the default): none was given.
             changes: New values by dotted key, such as `{"trainer.batch_size": 64}`. None (the default): none.
             force: Train even if the data or the versions of computing packages differ. Default False.
+            allow: Packages of your own, outside of the working directory, that the recorded config may name. Default:
+                those of the functions that `compare` got.
 
         Returns:
             The result: `reproduced` says if all numbers are equal, `comparisons` and `differences` say more.
@@ -293,7 +299,8 @@ class ExperimentView:
             target = self._target(study, call="reproduce")
             with kept_objects(self._objects):
                 define_again(target.raw, model=model, data=data, validation=validation, test=test)
-                return reproduce(target, folder=self.folder, changes=changes, force=force, apart=True)
+                allowed = [*self._allow, *allow]
+                return reproduce(target, folder=self.folder, changes=changes, force=force, allow=allowed, apart=True)
 
     def export(self, study: str, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the best configuration of a study as YAML, as `study export` does, and return the path.
