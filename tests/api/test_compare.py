@@ -2,7 +2,10 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.long(reason="each test starts several processes that load Keras and train")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long(reason="each test starts several processes that load Keras and train"),
+]
 
 BUDGET = "{'n_trials': 2, 'n_epochs': 2, 'n_confirmations': 2}"
 WORDS = (

@@ -11,6 +11,7 @@ SECTION = (ROOT / "README.md").read_text("utf-8").partition("## From Python")[2]
 PROGRAM, PRINTED = (block.partition("\n")[2] for block in re.findall(r"```(.*?)```", SECTION, re.DOTALL)[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.long(reason="it compares three optimizers, as README says")
 def test_the_example_runs_as_it_stands(tmp_path):
     (tmp_path / "example.py").write_text(PROGRAM, encoding="utf-8")
