@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from study.core.errors import ConfigError, StudyError, limit_errors
-from study.core.log_capture import captured
+from study.core.log_capture import captured_unseen
 
 # The beginning of a command's message, such as `TARGET=digits-mlp/adm: expected ...`.
 _TYPED = re.compile(
@@ -43,7 +41,7 @@ def python_call(call: str) -> Iterator[None]:
     """
     failed: StudyError | None = None
     try:
-        with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)), limit_errors(call):
+        with captured_unseen(), limit_errors(call):
             yield
     except StudyError as error:
         failed = error

@@ -48,6 +48,15 @@ def changed_since_import(targets: Iterable[str]) -> list[str]:
     return found
 
 
+def code_text(code: types.CodeType) -> str:
+    """Return what a code and those in it do as text, without their places in the file; the same for one Python.
+
+    Args:
+        code: The code of a function or a class.
+    """
+    return "".join(_parts(code))
+
+
 def _bound(statement: ast.stmt) -> list[str]:
     """Return the names that a statement binds at the top of a module."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -82,21 +91,16 @@ def _differs(statement: ast.stmt, value: Any, codes: list[types.CodeType]) -> bo
         return False
     unwrapped = inspect.unwrap(value) if callable(value) else value
     if isinstance(unwrapped, types.FunctionType):
-        return _text(unwrapped.__code__) != _text(codes[-1])
+        return code_text(unwrapped.__code__) != code_text(codes[-1])
     if not isinstance(unwrapped, type):
         return False
     methods = {each.co_name: each for each in codes[-1].co_consts if isinstance(each, types.CodeType)}
     here = {name: each for name, each in vars(unwrapped).items() if isinstance(each, types.FunctionType)}
-    return any(name in methods and _text(each.__code__) != _text(methods[name]) for name, each in here.items())
+    return any(name in methods and code_text(each.__code__) != code_text(methods[name]) for name, each in here.items())
 
 
 def _named(code: types.CodeType, name: str) -> list[types.CodeType]:
     return [each for each in code.co_consts if isinstance(each, types.CodeType) and each.co_name == name]
-
-
-def _text(code: types.CodeType) -> str:
-    """Return what a code does as text, without its place in the file."""
-    return "".join(_parts(code))
 
 
 def _parts(code: types.CodeType) -> Iterator[str]:

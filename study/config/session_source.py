@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from study.config.loaded_source import code_text
 from study.config.own_source import own_file, source_digests
 from study.config.syntax_trees import mentioned_names, tree_text, without_docstrings
 from study.core.errors import Fault
@@ -126,11 +127,7 @@ class _Identifier:
             self._add_imported([name])
             return
         trees = _trees(value)
-        self._write(
-            f"definition {tree_text([without_docstrings(tree) for tree in trees])}"
-            if trees
-            else f"code {_code_text(value)}"
-        )
+        self._write(f"definition {tree_text(trees)}" if trees else f"code {_code_text(value)}")
         self.sources.append(_source(value) or f"# {name} has no source")
         for base in (*value.__bases__, type(value)) if isinstance(value, type) else ():
             self.add(f"{path}.{base.__name__}", base)
@@ -339,15 +336,7 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def _code_text(value: Any) -> str:
     """Return the compiled code of a function or a class as text, the same for the same release of Python."""
-    parts = []
-    for code in (inner for function in _functions(value) for inner in _codes(function.__code__)):
-        constants = [
-            repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
-            for constant in code.co_consts
-            if not isinstance(constant, types.CodeType)
-        ]
-        parts.append((code.co_code.hex(), code.co_names, code.co_varnames, constants))
-    return f"{sys.version_info[:2]} {parts}"
+    return f"{sys.version_info[:2]} {[code_text(function.__code__) for function in _functions(value)]}"
 
 
 def _shown(value: Any) -> str:

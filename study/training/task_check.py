@@ -379,14 +379,15 @@ def activation_of(operation: Any) -> str:
     return str(name)
 
 
-def like_batch(array: Any) -> Any:
+def like_batch(array: Any, *, n_examples: int | None = _N) -> Any:
     """Return a batch like an array, without values, in the type that the backend gives it.
 
     Args:
         array: The array, with at least one example.
+        n_examples: Number of examples of the batch; None: any. Default: a number that is no usual width.
     """
     dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:1]).dtype)
-    return keras.KerasTensor((_N, *array.shape[1:]), dtype)
+    return keras.KerasTensor((n_examples, *array.shape[1:]), dtype)
 
 
 def _fault(key: str, value: Any, allowed: str, advice: str) -> Fault:

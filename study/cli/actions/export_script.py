@@ -6,7 +6,6 @@ import argparse
 import datetime
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -15,7 +14,7 @@ import numpy as np
 
 from study.config.allowlist import own_modules
 from study.core.errors import StudyError
-from study.core.log_capture import captured
+from study.core.log_capture import captured_unseen
 from study.core.trainer_interface import nothing
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.script import Script, make_script
@@ -92,7 +91,7 @@ def write_script(
             raise _exists(file)
     if modules := own_modules(target.raw, folder=folder, allow=allow):
         on_own_modules(modules)
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+    with captured_unseen():
         script = make_script(
             target, folder=folder, file_name=path.name, exported_on=exported_on, allow=allow, apart=apart
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from study.cli.launch.overrides import parse_changes
 from study.cli.stores import find_stores
 from study.cli.text_table import render_table
 from study.config.allowlist import own_modules
-from study.core.log_capture import captured
+from study.core.log_capture import captured_unseen
 from study.core.trainer_interface import TrialResult
 from study.report.confirmed import ConfirmedScores, confirmed_text
 from study.reproduction.recorded_run import RecordedRun, find_recorded_run
@@ -37,7 +36,7 @@ def reproduce_target(options: argparse.Namespace) -> int:
     if files:
         sys.stdout.write(f"runs code that its config names: {', '.join(map(str, files))}\n")
     sys.stdout.flush()
-    with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):
+    with captured_unseen():
         if options.seeds is None:
             outcome: Reproduction | Repetition = reproduce(
                 target,

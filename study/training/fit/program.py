@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -31,6 +31,7 @@ from study.training.fit.structure import FitStructure
 from study.training.initial_weights import NotReplayableError, Replay, build_without_values, numpy_state
 from study.training.keras_internals import all_layers, inferred
 from study.training.optimizer_numbers import settings_of
+from study.training.task_check import like_batch
 
 # Largest number of structures whose traced steps are kept.
 _MAX_STRUCTURES = 8
@@ -168,7 +169,7 @@ class FitProgram:
         if model.built:
             return model
         try:
-            model(mapped(_symbolic, self._dataset.train.first(1).x))
+            model(mapped(partial(like_batch, n_examples=None), self._dataset.train.first(1).x))
         except Exception:  # a subclass can need values
             random.setstate(before)
             return self._build_model()
@@ -290,12 +291,6 @@ class FitProgram:
             {name: value for name, value in vars(thing).items() if type(value) in kinds and name not in bookkeeping}
             for thing in things
         ]
-
-
-def _symbolic(array: Any) -> Any:
-    """Return a batch of any size like an array, without values."""
-    dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(array[:1]).dtype)
-    return keras.KerasTensor((None, *array.shape[1:]), dtype)
 
 
 def _zero_outputs(model: Any, x: Tree) -> Tree:
