@@ -107,7 +107,7 @@ def _try_one(config: StudyConfig, dataset: Dataset | None) -> StudyOutcome:
     ):
         tried = try_one_trial(config, view, dataset=dataset)
     trial, is_complete = tried.result.trial, tried.result.state == "complete"
-    point = {name: trial.hyperparameters[name] for name in config.optimizer.ranges}
+    point = {name: trial.hyperparameters[name] for name in config.ranges}
     best = BestTrial(number=trial.number, point=point, objective=tried.objective) if is_complete else None
     return StudyOutcome(
         experiment=config.experiment_name,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from study.config.digests import digest_of_value, settings_of
 from study.config.instantiate import Unimportable, parameters
-from study.config.schema import StudyConfig, digest_of_value, settings_of
+from study.config.schema import StudyConfig
 
 _UNSET = object()
 
@@ -26,7 +27,7 @@ def settings_digest(config: StudyConfig) -> str:
         "name": config.optimizer.name,
         "_target_": config.optimizer.target,
         "fixed": _without_defaults(config.optimizer.fixed, _defaults(config.optimizer.target)),
-        "ranges": {argument: asdict(searched) for argument, searched in config.optimizer.ranges.items()},
+        "ranges": {argument: searched.parameters for argument, searched in config.optimizer.ranges.items()},
     }
     if config.optimizer.exclude is not None:
         optimizer["exclude"] = _acting(asdict(config.optimizer.exclude))
@@ -35,6 +36,8 @@ def settings_digest(config: StudyConfig) -> str:
     # `auto` is the metric's own direction; the section `objective` acts, the data set's only fills it.
     acting.get("dataset", {}).get("task", {}).pop("objective", None)
     objective = {**acting.get("objective", {}), "direction": config.objective.direction}
+    if config.searched:
+        acting["search"] = {key: searched.parameters for key, searched in config.searched.items()}
     return digest_of_value({**acting, "optimizer": optimizer, "objective": objective})
 
 

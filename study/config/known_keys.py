@@ -32,6 +32,7 @@ SECTIONS = (
     "storage",
     "settings",
     "enqueue",
+    "search",
 )
 _SINGLE = (
     *("experiment_name", "study_name", "study_seed", "order_seed", "split_seed", "setting", "deterministic"),

@@ -20,6 +20,7 @@ from study.config.known_keys import is_misspelt, unknown_keys
 from study.config.parse_augment import read_augment
 from study.config.parse_epoch_rules import read_objective_and_rules
 from study.config.parse_optimizer import read_optimizer
+from study.config.parse_search import fixed_and_searched, read_search, with_optimizer_ranges
 from study.config.parse_stores import read_stores
 from study.config.parse_task import read_task
 from study.config.reader import Reader
@@ -34,7 +35,7 @@ from study.config.schema import (
 )
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
-from study.core.search_space import Value
+from study.core.search_space import Range, Value, frozen
 
 # Keys that describe their section and are not arguments of its target.
 _DESCRIPTION = ("name", "requires")
@@ -71,10 +72,12 @@ def parse(
     Raises:
         ConfigError: The config has faults. The error holds all of them; if some are forbidden targets, only those.
     """
-    read = Reader(raw)
     if is_too_deep(raw):
         advice = "Remove the section that contains itself."
         raise ConfigError([Fault(key="(config)", value="...", allowed="a few levels of sections", advice=advice)])
+    contradictions, raw = fixed_and_searched(raw), with_optimizer_ranges(raw)
+    read = Reader(raw)
+    read.faults += contradictions
     allowed = read.texts("allow_targets") if allow is None else allow
     if faults := target_faults(raw, folder=folder, allow=allowed, load_own=load_own):
         raise ConfigError(faults)
@@ -88,6 +91,31 @@ def parse(
     if read.faults:
         raise ConfigError(read.faults)
     return config
+
+
+def read_parts(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a study's config that differ between its trials, read again, as arguments of `StudyConfig`.
+
+    Args:
+        raw: The resolved config of a trial.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    read = Reader(raw)
+    task = read_task(read, recorded=True)
+    parts = {
+        "task": task,
+        "model": _model(read),
+        "schedule": _component(read, "schedule"),
+        "trainer": _trainer(read),
+        "augment": read_augment(read),
+    }
+    rules = read_objective_and_rules(read, task, recorded=True)
+    read.faults += _argument_faults({"schedule": raw["schedule"]})
+    if read.faults:
+        raise ConfigError(read.faults)
+    return {**parts, **{name: rules[name] for name in ("early_stopping", "rate_reduction")}}
 
 
 def _argument_faults(raw: Mapping[str, Any]) -> list[Fault]:
@@ -111,6 +139,7 @@ def _study_config(
     optimizer = read_optimizer(read, recorded=recorded)
     _check_rule(read, optimizer)
     task = read_task(read, recorded=recorded)
+    search = read_search(read, raw)
     return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
@@ -139,8 +168,9 @@ def _study_config(
         **_read_ways(read),
         raw=raw,
         folder=folder,
-        enqueue=_enqueue(read, optimizer),
+        enqueue=_enqueue(read, optimizer, search["searched"]),
         augment=read_augment(read),
+        **search,
     )
 
 
@@ -262,20 +292,24 @@ def _budget(read: Reader) -> Budget:
     )
 
 
-def _enqueue(read: Reader, optimizer: OptimizerConfig) -> dict[str, Value]:
-    """Read the first trial's point: values of searched arguments. Each must lie in its range."""
-    given, ranges = read.value("enqueue", default=None), optimizer.ranges
+def _enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str, Range]) -> dict[str, Value]:
+    """Read the first trial's point: values of what is searched. Each must lie in its range."""
+    given, ranges = read.value("enqueue", default=None), {**optimizer.ranges, **searched}
     if given is None:
         return {}
-    point = {key: given[key] for key in ranges if key in given} if isinstance(given, Mapping) else {}
+    missing = object()
+    found = {key: read.value(f"enqueue.{key}", default=missing) for key in ranges}
+    point = {key: frozen(value) for key, value in found.items() if value is not missing}
     # A file of another optimizer has arguments of this one, and others. Only a misspelt name is a fault.
-    misspelt = unknown_arguments("enqueue", optimizer.target, given)
+    of_optimizer = {key: value for key, value in given.items() if not isinstance(value, Mapping)}
+    misspelt = unknown_arguments("enqueue", optimizer.target, of_optimizer)
     read.faults += [fault for fault in misspelt if is_misspelt(fault.key.removeprefix("enqueue."), ranges)]
     if not point:
         advice = "Search one of its arguments, or leave enqueue out."
         read.fault("enqueue", given, allowed=f"a value for a searched argument: {', '.join(ranges)}", advice=advice)
     for argument, value in point.items():
         if not ranges[argument].holds(value):
-            advice = f"Widen optimizer.search.{argument}, or set enqueue.{argument} to a value in it."
+            search = "search" if "." in argument else "optimizer.search"
+            advice = f"Widen {search}.{argument}, or set enqueue.{argument} to a value in it."
             read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
     return point

@@ -14,15 +14,15 @@ from study.config.arguments import signature_faults, unknown_arguments
 from study.config.instantiate import like_default, parameters
 from study.config.known_keys import correction
 from study.config.parse_exclusion import read_exclusion
+from study.config.parse_range import read_range
 from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import NOT_ARGUMENTS, OptimizerConfig
-from study.core.search_space import SCALES, Range, Value, text_of
+from study.core.search_space import Range, Value, text_of
 
 RATE = "learning_rate"
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 _ACCUMULATION = "gradient_accumulation_steps"
 _AVERAGES = ("ema_momentum", "ema_overwrite_frequency")
-_RANGE_KEYS = ("low", "high", "scale", "choices", "optional")
 
 
 def read_optimizer(read: Reader, *, recorded: bool = False) -> OptimizerConfig:
@@ -92,7 +92,7 @@ def _read_ranges(
     for argument, entry in search.items():
         if known and argument not in known:
             continue
-        searched = _read_range(read, argument, entry)
+        searched = read_range(read, f"optimizer.search.{argument}", argument, entry)
         wanted = argument in only if only is not None else not (isinstance(entry, Mapping) and entry.get("optional"))
         if searched is not None and wanted and argument not in fixed:
             ranges[argument] = searched
@@ -102,61 +102,6 @@ def _read_ranges(
                     key, entry, allowed="choices of true and false", advice=f"Write {key}={{choices: [true, false]}}."
                 )
     return ranges
-
-
-def _read_range(read: Reader, argument: str, entry: Any) -> Range | None:
-    """Return one range, or None if it has a fault."""
-    key = f"optimizer.search.{argument}"
-    if not isinstance(entry, Mapping):
-        advice = f"Write {key}.low=... and {key}.high=..., or {key}.choices=[...]."
-        read.fault(key, entry, allowed=f"a range of {', '.join(_RANGE_KEYS)}", advice=advice)
-        return None
-    before = len(read.faults)
-    for name in entry:
-        if name not in _RANGE_KEYS:
-            allowed = f"one of {', '.join(_RANGE_KEYS)}"
-            read.fault(f"{key}.{name}", entry[name], allowed=allowed, advice=did_you_mean(name, _RANGE_KEYS))
-    choices = entry.get("choices")
-    if choices is not None:
-        if not isinstance(choices, list) or not choices:
-            advice = f"Write {key}.choices=[0.1,0.01]."
-            read.fault(f"{key}.choices", choices, allowed="a list with at least one value", advice=advice)
-            return None
-        for choice in choices:
-            if not isinstance(choice, str | None) and not isinstance(choice, bool) and not is_number(choice):
-                advice = "Write single values."
-                read.fault(
-                    f"{key}.choices", choice, allowed="finite numbers, texts, true, false or null", advice=advice
-                )
-                return None
-        return Range(argument=argument, choices=tuple(choices))
-    low: Any
-    high: Any
-    low, high, scale = entry.get("low"), entry.get("high"), entry.get("scale", "linear")
-    if scale not in SCALES:
-        advice = did_you_mean(str(scale), SCALES)
-        read.fault(f"{key}.scale", scale, allowed=f"one of {', '.join(SCALES)}", advice=advice)
-    for name, end in (("low", low), ("high", high)):
-        if not is_number(end):
-            read.fault(f"{key}.{name}", end, allowed="a finite number", advice=f"Set {key}.{name}.")
-    if len(read.faults) == before:
-        _check_ends(read, key, low, high, scale)
-    if len(read.faults) > before:
-        return None
-    return Range(argument=argument, low=float(low), high=float(high), scale=scale)
-
-
-def _check_ends(read: Reader, key: str, low: Any, high: Any, scale: str) -> None:
-    """Check that two numbers are the ends of a range on a scale."""
-    if low >= high:
-        read.fault(f"{key}.low", low, allowed=f"a number below {key}.high={high}", advice="Lower it, or raise high.")
-    if scale == "log" and low <= 0:
-        advice = f"Raise it, or set {key}.scale=linear."
-        read.fault(f"{key}.low", low, allowed="a number above 0 on a log scale", advice=advice)
-    if scale == "one_minus_log" and round(1.0 - high, 12) <= 0:  # twelve digits, as in `Range.bounds`
-        advice = f"Lower it, or set {key}.scale=linear."
-        allowed = "a number below 1 on a one_minus_log scale, at most 0.999999999999"
-        read.fault(f"{key}.high", high, allowed=allowed, advice=advice)
 
 
 def _check_numbers(read: Reader, fixed: Mapping[str, Value], ranges: Mapping[str, Range]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from study.config.epoch_rules import EarlyStopping, RateReduction, without_idle_rules
+from study.config.digests import digest_of
+from study.config.epoch_rules import EarlyStopping, RateReduction
 from study.config.instantiate import Section
 from study.config.task import Task
 from study.core.contents import Contents
@@ -29,40 +28,6 @@ GRID = "study.search.samplers.grid_sampler"
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
-
-# Keys whose values may change and the study stays the same study.
-NOT_IDENTITY = (
-    "budget.name",
-    "budget.n_trials",
-    "budget.n_confirmations",
-    "budget.time_limit_s",
-    "dataset.path",  # the data's digest identifies it, wherever it lies
-    "trainer.capacity",
-    "trainer.device",  # recorded with every study, as its versions are
-    "trainer.checkpoint_every_n_epochs",
-    "model.kind",
-    "advice",
-    "tracking",
-    "tracking_uri",
-    "storage",
-    "live",
-    "worker",
-    "allow_targets",
-    "max_failed_trials",
-    "shutdown_grace_s",
-    "retry_failed",
-    "only_trial",
-    "accept_changes",
-    "study_name",
-    "experiment",
-    # The section `optimizer` has the values of a setting.
-    "settings",
-    "setting",
-    "gallery",
-    # The sections that a variant of an experiment changes have the variant's values.
-    "variants",
-    "variant",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +214,8 @@ class StudyConfig:
         retry_failed: Train again the trials that failed in an earlier run. Default False.
         only_trial: Number of the trial to train alone, without changing a store. None (the default): run the study.
         typed_words: The words of the command `study run` for this study. None (the default): there was no command.
+        searched: Ranges of searched keys besides the optimizer's arguments, by dotted key. Default: empty.
+        own_values: The config's own values of these keys, which the untuned tier has, by dotted key. Default: empty.
         enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
         augment: Layers on the inputs of training steps, by input if there are several. Default: none.
         early_stopping: The rule by which a training stops early. None (the default): each trains to its end.
@@ -290,6 +257,8 @@ class StudyConfig:
     retry_failed: bool = False
     only_trial: int | None = None
     typed_words: tuple[str, ...] | None = None
+    searched: Mapping[str, Range] = field(default_factory=dict)
+    own_values: Mapping[str, Value] = field(default_factory=dict)
     enqueue: Mapping[str, Value] = field(default_factory=dict)
     augment: Sequence[Section] | Mapping[str, Sequence[Section]] = ()
     early_stopping: EarlyStopping | None = None
@@ -300,9 +269,22 @@ class StudyConfig:
     identity: str | None = None
 
     @property
+    def ranges(self) -> dict[str, Range]:
+        """Ranges of all that is searched: of the optimizer's arguments, and of other keys by dotted key."""
+        return {**self.optimizer.ranges, **self.searched}
+
+    def hyperparameters(self, point: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the optimizer's arguments and the values of all other searched keys at a point.
+
+        Args:
+            point: Values of what is searched, by name. An empty point gives the untuned tier.
+        """
+        return {**self.optimizer.fixed, **self.own_values, **point}
+
+    @property
     def n_trials(self) -> int:
         """Number of trials to run: the budget's number; one if nothing is searched; at most the points of a grid."""
-        if not self.optimizer.ranges:
+        if not self.ranges:
             return 1
         return min(self.budget.n_trials, self.n_points or self.budget.n_trials)
 
@@ -317,7 +299,7 @@ class StudyConfig:
         n, space = (self.sampler.section.get(key) for key in ("n_points", "search_space"))
         if self.sampler.section.get("_target_") == _OPTUNA_GRID and isinstance(space, Mapping):
             return math.prod(len(values) for values in space.values() if isinstance(values, list | tuple))
-        return n_grid_points(self.optimizer.ranges, n) if self.has_grid and isinstance(n, int) else None
+        return n_grid_points(self.ranges, n) if self.has_grid and isinstance(n, int) else None
 
     @property
     def n_startup(self) -> int:
@@ -351,50 +333,3 @@ class StudyConfig:
         Studies of one identity can differ in it: a default may be written out.
         """
         return digest_of(self.raw, experiment_name=self.experiment_name)
-
-
-def digest_of(raw: Mapping[str, Any], *, experiment_name: str) -> str:
-    """Return the digest of the settings in a resolved config: twelve hexadecimal digits.
-
-    The keys that may change are left out.
-
-    Args:
-        raw: The resolved config.
-        experiment_name: Name of the MLflow experiment.
-    """
-    return digest_of_value(settings_of(raw, experiment_name=experiment_name))
-
-
-def digest_of_value(value: Any) -> str:
-    """Return the digest of a value as JSON: twelve hexadecimal digits, the same for 1 and 1.0."""
-    canonical = json.dumps(_plain_numbers(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
-def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, Any]:
-    """Return a copy of a resolved config without the keys that may change, with the experiment's name.
-
-    Args:
-        raw: The resolved config.
-        experiment_name: Name of the MLflow experiment.
-    """
-    identity: dict[str, Any] = json.loads(json.dumps({**raw, "experiment_name": experiment_name}))
-    for key in NOT_IDENTITY:
-        *parents, last = key.split(".")
-        node = identity
-        for parent in parents:
-            found = node.get(parent)
-            node = found if isinstance(found, dict) else {}
-        node.pop(last, None)
-    if isinstance(trainer := identity.get("trainer"), dict):
-        identity["trainer"] = without_idle_rules(trainer)
-    return identity
-
-
-def _plain_numbers(value: Any) -> Any:
-    """Write whole numbers as integers, so that 0 and 0.0 are equal; minus zero is zero."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain_numbers(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain_numbers(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from study.config.digests import digest_of
 from study.config.named_settings import resolve_setting
 from study.config.parse import parse
 from study.config.parse_stores import read_stores
 from study.config.reader import Reader
-from study.config.schema import Stores, digest_of
+from study.config.schema import Stores
 from study.core.errors import ConfigError, DataError, StudyError
 from study.core.machine import cards
 from study.core.names import default_experiment_name

@@ -15,6 +15,7 @@ from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
+from study.pipeline.workload import build_model_at
 from study.search.claims import confirmation_key
 from study.search.waiting import Wait
 from study.tracking.study_tracker import StudyTracker
@@ -98,8 +99,23 @@ def confirm(context: StudyContext) -> Confirmed | None:
             wait.pause()  # other workers train the last ones, or die and leave them
 
 
-def model_weights(context: StudyContext, kept: Confirmed | None) -> tuple[str, Weights] | None:
-    """Return the name and weights of the study's best confirmation if this worker has to keep its model, else None.
+@dataclass(frozen=True, kw_only=True)
+class BestModel:
+    """The model to keep.
+
+    Attributes:
+        claim: The key of the confirmation that trained it.
+        hyperparameters: The point at which it was trained.
+        weights: The trained weights, in the order of `model.get_weights()`.
+    """
+
+    claim: str
+    hyperparameters: Mapping[str, Value]
+    weights: Weights
+
+
+def best_model(context: StudyContext, kept: Confirmed | None) -> BestModel | None:
+    """Return the model of the study's best confirmation if this worker has to keep it, else None.
 
     The worker that trained the confirmation keeps the model. If that worker is dead, or if the model's files were
     lost, another one trains it again.
@@ -120,21 +136,24 @@ def model_weights(context: StudyContext, kept: Confirmed | None) -> tuple[str, W
     trial = confirmation(context.config, number, hyperparameters, keep_weights=True)
     claim = _claim(kind, trial)
     if kept is not None and kept.claim == claim:
-        return claim, kept.weights
+        return BestModel(claim=claim, hyperparameters=hyperparameters, weights=kept.weights)
     is_first = context.search.claims.once(claim, ever=True)
     if context.tracker.has_model(of=claim, or_any=not is_first):
         return None
-    if not is_first and not _makes_lost_model(context, claim):
+    if not is_first and not _makes_lost_model(context, claim, hyperparameters):
         return None
     (result,) = context.trainer.train([trial], lambda *_: True)
-    return None if result.weights is None else (claim, result.weights)
+    if result.weights is None:
+        return None
+    return BestModel(claim=claim, hyperparameters=hyperparameters, weights=result.weights)
 
 
-def _makes_lost_model(context: StudyContext, claim: str) -> bool:
+def _makes_lost_model(context: StudyContext, claim: str, hyperparameters: Mapping[str, Value]) -> bool:
     """Return whether this worker has to make a model that was lost, and say so."""
     from study.training.architecture import unserializable  # imports Keras
 
-    if unserializable(context.trainer.build_model()) or not context.search.claims.once(f"lost model of {claim}"):
+    model = build_model_at(context.config, context.dataset, context.trainer, hyperparameters)
+    if unserializable(model) or not context.search.claims.once(f"lost model of {claim}"):
         return False
     context.view.message("The model of the best confirmation was lost: it is trained again, to the same weights.")
     return True
@@ -149,10 +168,10 @@ def confirm_untuned(context: StudyContext) -> bool:
     Returns:
         True if any were due and trained.
     """
-    if not context.config.optimizer.ranges:
+    if not context.config.ranges:
         return False
     due = _due(context, ["default"]).get("default", ())
-    is_any = bool(due) and bool(_confirm_some(context, "default", context.config.optimizer.arguments({}), due))
+    is_any = bool(due) and bool(_confirm_some(context, "default", context.config.hyperparameters({}), due))
     if is_any and context.tracker.settle():
         context.search.claims.finish()
     return is_any
@@ -166,7 +185,7 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
         tracker: The study's tracker, which has the finished ones.
     """
     per_setting = config.budget.n_confirmations
-    settings = 2 if config.optimizer.ranges else 1
+    settings = 2 if config.ranges else 1
     done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
     return max(settings * per_setting - done, 0)
 
@@ -194,12 +213,12 @@ def confirmation(
 
 def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
     """Return the hyperparameters to confirm, by kind."""
-    untuned = config.optimizer.arguments({})
-    if not config.optimizer.ranges:
+    untuned = config.hyperparameters({})
+    if not config.ranges:
         return {"fixed": untuned}
     tuned: dict[ConfirmationConfig, dict[str, Value]] = {}
     if best is not None:
-        tuned = {"best": config.optimizer.arguments(best.point)}
+        tuned = {"best": config.hyperparameters(best.point)}
     return {**tuned, "default": untuned}
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from study.config.own_code import model_code
 from study.core.errors import StoreError
 from study.core.redaction import redact
-from study.pipeline.confirmation_phase import Confirmed, model_weights
+from study.pipeline.confirmation_phase import Confirmed, best_model
 from study.pipeline.context import StudyContext
 from study.pipeline.reconcile import trials_text
+from study.pipeline.workload import build_model_at
 from study.report.confirmed import ConfirmedScores, confirmed_metrics
 from study.search.waiting import POLL_S
 from study.tracking.mlflow_schema import config_params, split_tags
@@ -50,10 +51,10 @@ def keep_model(context: StudyContext, confirmed: Confirmed | None) -> None:
         confirmed: The best confirmation of this worker; None: it trained none.
     """
     if context.config.tracking.log_model:
-        found = model_weights(context, confirmed)
-        if found is not None:
-            claim, weights = found
-            _log(context, context.trainer.build_model(weights), of=claim)
+        best = best_model(context, confirmed)
+        if best is not None:
+            of_point = (context.config, context.dataset, context.trainer, best.hyperparameters)
+            _log(context, build_model_at(*of_point, weights=best.weights), of=best.claim)
     context.search.claims.finish()
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from study.config.allowlist import targets_in
+from study.config.digests import digest_of_value, settings_of
 from study.config.effective_settings import settings_digest
 from study.config.instantiate import Unimportable, locate
 from study.config.own_source import source_digests
-from study.config.schema import StudyConfig, digest_of_value, settings_of
+from study.config.schema import StudyConfig
 from study.core import seeds
 from study.core.contents import Contents, ContentsChange
 from study.core.errors import StudyError

@@ -96,9 +96,7 @@ def _without_checkpoints(config: StudyConfig) -> StudyConfig:
 
 
 def _opening(config: StudyConfig, found: OneTrial) -> str:
-    origin = (
-        f"with the point that sampler={config.sampler.name} proposes" if config.optimizer.ranges else "not recorded"
-    )
+    origin = f"with the point that sampler={config.sampler.name} proposes" if config.ranges else "not recorded"
     if found.state:
         origin = f"as recorded ({found.state})"
     pruner = "" if config.pruner.name == "none" else "; no pruner stops it"

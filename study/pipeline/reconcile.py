@@ -153,14 +153,14 @@ def _lost_in_search(
 
 def _searched(config: StudyConfig, run: RunRecord) -> SearchedTrial | None:
     """Return a trial of MLflow as the search would know it; None if its run lacks a number or an argument."""
-    ranges = config.optimizer.ranges
+    ranges = config.ranges
     if run.state is None or not {*ranges, "run_seed"} <= run.params.keys():
         return None
     point = {name: _read(run.params, searched) for name, searched in ranges.items()}
     seed = run.params["run_seed"]
     return SearchedTrial(
         number=run.number,
-        hyperparameters=config.optimizer.arguments(point),
+        hyperparameters=config.hyperparameters(point),
         run_seed=int(seed) if seed.isdecimal() else -1,
         state=run.state,
         objective=run.metrics.get("objective", math.nan),

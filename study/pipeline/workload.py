@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from study.config.at_point import at
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
 from study.core.errors import (
@@ -24,14 +26,20 @@ from study.core.errors import (
     refuse_out_of_memory,
     told_with_place,
 )
+from study.core.search_space import Value
 from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.datasets.preparation.prepare import Preparation, prepare
+from study.pipeline.by_point import TrainerByPoint
 from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
 
 # Keys of a task that the check of the data does not read.
 _OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "loss_weights")
+
+# The trainer that trains trials of different configs in one program, except for different sample weights.
+_VECTORIZED = "study.training.vectorized.VectorizedTrainer"
+_OF_DATA = "dataset.task.class_weight"
 
 _UNSAFE = (
     "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras "
@@ -146,10 +154,44 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     Raises:
         StudyError: The trainer cannot be built.
     """
-    with fitting_together(config):
+
+    def build(config: StudyConfig) -> Trainer:
         weighted = with_class_weights(config.task, dataset)
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
-    return trainer
+        return trainer
+
+    with fitting_together(config):
+        keys = _of_trainers(config)
+        return TrainerByPoint(config, keys=keys, build=build) if keys else build(config)
+
+
+def build_model_at(
+    config: StudyConfig,
+    dataset: Dataset,
+    trainer: Trainer,
+    hyperparameters: Mapping[str, Value],
+    weights: Sequence[NDArray[np.generic]] | None = None,
+) -> Any:
+    """Return a fresh, uncompiled Keras model at a point, as the study's trainer builds it.
+
+    Args:
+        config: The study's config.
+        dataset: The study's data set.
+        trainer: The study's trainer.
+        hyperparameters: The point.
+        weights: Weights in the order of `model.get_weights()`. None (the default): the initial weights.
+    """
+    of_point = at(config, hyperparameters)
+    if of_point is config:
+        return trainer.build_model(weights)
+    return build_trainer(replace(of_point, searched={}), dataset).build_model(weights)
+
+
+def _of_trainers(config: StudyConfig) -> list[str]:
+    """Return the searched keys for each of whose values a trainer of its own is built."""
+    if config.trainer.section["_target_"] != _VECTORIZED:
+        return list(config.searched)
+    return [key for key in config.searched if key.startswith(_OF_DATA)]
 
 
 @contextlib.contextmanager

@@ -84,9 +84,7 @@ class Search:
         self.is_blind = is_blind(config)
         self._config = config
         self._study, self._store = optuna_study, storage
-        self._distributions = {
-            searched.coordinate: distribution(searched) for searched in config.optimizer.ranges.values()
-        }
+        self._distributions = {searched.coordinate: distribution(searched) for searched in config.ranges.values()}
         self._prunes = not isinstance(optuna_study.pruner, optuna.pruners.NopPruner)
         self._asked: dict[int, optuna.Trial] = {}
         self._index = TrialIndex(optuna_study)
@@ -113,7 +111,7 @@ class Search:
             points = {
                 n: point for n, point in (known.left | retried).items() if point.keys() == self._distributions.keys()
             }
-            first = to_coordinates(self._config.optimizer.ranges, self._config.enqueue)
+            first = to_coordinates(self._config.ranges, self._config.enqueue)
             due = heapq.merge(sorted(retried), known.free(self._config.n_trials))
             n_due = min(n, self._config.n_at_once) - len(resumed)
             asked = [
@@ -286,7 +284,7 @@ class Search:
         if found is None:
             return None
         with self._store.reading():
-            point = to_arguments(self._config.optimizer.ranges, found.params)
+            point = to_arguments(self._config.ranges, found.params)
         return BestTrial(number=found.user_attrs[NUMBER], point=point, objective=float(found.value or 0.0))
 
     def expect_plots(self) -> None:
@@ -325,10 +323,10 @@ class Search:
             self._store.unwatch(added)
             raise
         self._asked[number] = drawn
-        point = to_arguments(self._config.optimizer.ranges, drawn.params)
+        point = to_arguments(self._config.ranges, drawn.params)
         return Trial(
             number=number,
-            hyperparameters=self._config.optimizer.arguments(point),
+            hyperparameters=self._config.hyperparameters(point),
             run_seed=run_seed,
             order_seed=self._config.order_seed,
         )

@@ -72,13 +72,13 @@ def _recorded(config: StudyConfig, number: int) -> OneTrial | None:
         return None
     index = TrialIndex(optuna.load_study(study_name=known[name].optuna_name, storage=storage))
     index.refresh()
-    frozen, ranges = index.numbered.get(number), config.optimizer.ranges
+    frozen, ranges = index.numbered.get(number), config.ranges
     if frozen is None or frozen.params.keys() != {searched.coordinate for searched in ranges.values()}:
         return None
     point = to_arguments(ranges, frozen.params)
     trial = Trial(
         number=number,
-        hyperparameters=config.optimizer.arguments(point),
+        hyperparameters=config.hyperparameters(point),
         run_seed=int(frozen.user_attrs[RUN_SEED]),
         order_seed=config.order_seed,
     )

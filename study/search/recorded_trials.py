@@ -29,10 +29,10 @@ def recorded_trial(config: StudyConfig, frozen: FrozenTrial) -> SearchedTrial:
     """
     reported = frozen.intermediate_values
     value = frozen.value if frozen.state == TrialState.COMPLETE else reported[max(reported)] if reported else None
-    point = to_arguments(config.optimizer.ranges, frozen.params)
+    point = to_arguments(config.ranges, frozen.params)
     return SearchedTrial(
         number=frozen.user_attrs[NUMBER],
-        hyperparameters=config.optimizer.arguments(point),
+        hyperparameters=config.hyperparameters(point),
         run_seed=frozen.user_attrs[RUN_SEED],
         state=cast(State, frozen.user_attrs.get(STATE, "failed")),
         objective=math.nan if value is None else value,
@@ -51,7 +51,7 @@ def as_template(
         trial: The record.
         distributions: Distributions of the study's coordinates, by name.
     """
-    ranges, given = config.optimizer.ranges, trial.hyperparameters
+    ranges, given = config.ranges, trial.hyperparameters
     is_complete = trial.state not in _STATES
     if not ranges.keys() <= given.keys() or not all(ranges[name].holds(given[name]) for name in ranges):
         return None

@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
     CategoricalChoiceType,
     CategoricalDistribution,
     FloatDistribution,
+    IntDistribution,
 )
 
 from study.config.instantiate import instantiate, parameters
@@ -36,12 +36,12 @@ def build_sampler(config: StudyConfig, *, trial_number: int) -> optuna.samplers.
     section = config.sampler.section
     seed = sampler_seed(config.study_seed, trial_number)
     accepted = parameters(section["_target_"])
-    supplied = {"seed": seed, "study_seed": config.study_seed, "ranges": config.optimizer.ranges}
+    supplied = {"seed": seed, "study_seed": config.study_seed, "ranges": config.ranges}
     if "qmc_type" in accepted:  # a quasi-random sequence is one sequence only under one seed
         supplied["seed"] = config.study_seed
     built = instantiate(section, **{key: value for key, value in supplied.items() if key in accepted})
     if "qmc_type" in accepted and trial_number > 0:
-        fix_search_space(built, {r.coordinate: distribution(r) for r in config.optimizer.ranges.values()})
+        fix_search_space(built, {r.coordinate: distribution(r) for r in config.ranges.values()})
     return built  # type: ignore[no-any-return]
 
 
@@ -83,9 +83,11 @@ def distribution(searched: Range) -> BaseDistribution:
         searched: The range.
     """
     if searched.choices is not None:
-        return CategoricalDistribution(cast(Sequence[CategoricalChoiceType], searched.choices))
+        return CategoricalDistribution(cast(Sequence[CategoricalChoiceType], searched.grid(0)))
     low, high = searched.bounds
-    return FloatDistribution(low, high, log=searched.scale != "linear")
+    if searched.integer:
+        return IntDistribution(round(low), round(high), log=searched.scale == "log", step=round(searched.step or 1))
+    return FloatDistribution(low, high, log=searched.scale != "linear", step=searched.step)
 
 
 def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int) -> optuna.samplers.BaseSampler:
@@ -96,14 +98,7 @@ def grid_sampler(*, ranges: Mapping[str, Range], n_points: int, study_seed: int)
         n_points: Number of points along each interval, both ends included.
         study_seed: Seed of the order of the grid's points.
     """
-    space: dict[str, Sequence[Any]] = {}
-    for searched in ranges.values():
-        if searched.choices is not None:
-            space[searched.coordinate] = searched.choices
-            continue
-        low, high = searched.bounds
-        spaced = np.linspace(low, high, n_points) if searched.scale == "linear" else np.geomspace(low, high, n_points)
-        space[searched.coordinate] = [float(value) for value in np.clip(spaced, low, high)]
+    space: dict[str, Any] = {searched.coordinate: list(searched.grid(n_points)) for searched in ranges.values()}
     return optuna.samplers.GridSampler(space, seed=study_seed)
 
 

@@ -47,10 +47,10 @@ def _grid_faults(config: StudyConfig) -> list[Fault]:
     n, key = config.sampler.section.get("n_points"), "sampler.n_points"
     if not isinstance(n, int) or isinstance(n, bool) or n < 2:
         return [Fault(key=key, value=n, allowed="a whole number of at least 2", advice=f"Set {key} to 2 or more.")]
-    total = n_grid_points(config.optimizer.ranges, n)
+    total = n_grid_points(config.ranges, n)
     if total <= _MAX_GRID:
         return []
-    axes = ", ".join(config.optimizer.ranges)
+    axes = ", ".join(config.ranges)
     allowed = f"a grid of at most {_MAX_GRID} points, and this one over {axes} has {total:.3g}"
     return [
         Fault(key=key, value=n, allowed=allowed, advice=f"Lower {key}, or search less: optimizer.search_only=[...].")
@@ -60,7 +60,7 @@ def _grid_faults(config: StudyConfig) -> list[Fault]:
 def _propose(config: StudyConfig) -> None:
     """Let the sampler propose a trial after its start-up. A Gaussian process, which takes seconds, is only built."""
     sampler = build_sampler(config, trial_number=0)
-    ranges = config.optimizer.ranges.values()
+    ranges = config.ranges.values()
     if not ranges or isinstance(sampler, optuna.samplers.GPSampler):
         return
     distributions = {searched.coordinate: distribution(searched) for searched in ranges}

@@ -22,8 +22,9 @@ from mlflow.entities import Dataset as StoredDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from study.config.digests import NOT_IDENTITY, digest_of_value
 from study.config.epoch_rules import without_idle_rules
-from study.config.schema import NOT_IDENTITY, StudyConfig, digest_of_value
+from study.config.schema import StudyConfig
 from study.core.contents import Contents
 from study.core.names import in_file_name
 from study.core.records import Role, RunRecord

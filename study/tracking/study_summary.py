@@ -182,7 +182,7 @@ def study_tags(config: StudyConfig, summary: StudySummary, *, best: int | None, 
     n_trials = max(config.n_trials, len(outcomes))
     progress = f"{len(outcomes)}/{n_trials}"
     tags = {"progress": progress, "n_trials": str(n_trials)}
-    searched = tuple(config.optimizer.ranges)
+    searched = tuple(config.ranges)
     workload = f"{config.model.name} on {config.dataset.name}"
     lines = [f"**{config.optimizer.name}**, {workload}: {progress} trials"]
     if best is not None and best in outcomes:

@@ -22,6 +22,8 @@ from study.training.keras_internals import inferred, track_seeds
 # Layers that change the targets too, and a step has one of each kind of numbers only.
 _OF_TARGETS = ("CutMix", "MixUp")
 _AUGMENT = "dataset.augment"
+# Attribute of a training step that holds its layers, by input.
+AUGMENTATION = "augmentation"
 # Number of examples of the inferred batch.
 _N = 3
 
@@ -35,7 +37,7 @@ def augment_training(config: StudyConfig, model: Any) -> None:
     """
     if not config.augment:
         return
-    layers = {name: _layers(sections) for name, sections in _by_input(config).items()}
+    layers = augmentation_layers(config)
     states = [state for chain in layers.values() for layer in chain for state in track_seeds(model, layer)]
     step = model.train_step
 
@@ -45,6 +47,16 @@ def augment_training(config: StudyConfig, model: Any) -> None:
         return {name: _called(layers[name], part) if name in layers else part for name, part in x.items()}
 
     model.train_step = _stateless(step, augment, model, states) if _is_jax() else _stateful(step, augment)
+    setattr(model.train_step, AUGMENTATION, layers)
+
+
+def augmentation_layers(config: StudyConfig) -> dict[str, list[Any]]:
+    """Return the layers of `dataset.augment`, made anew, by the name of their input; the empty name if there is one.
+
+    Args:
+        config: The study's config.
+    """
+    return {name: _layers(sections) for name, sections in _by_input(config).items()}
 
 
 def augment_faults(config: StudyConfig, dataset: Dataset) -> list[Fault]:

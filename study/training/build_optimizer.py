@@ -9,7 +9,7 @@ import keras
 
 from study.config.epoch_rules import PLATEAU
 from study.config.instantiate import Section, instantiate, like_default, parameters
-from study.core.search_space import Value
+from study.core.search_space import Value, of_optimizer
 
 
 def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedule: Section, n_steps: int) -> Any:
@@ -49,15 +49,16 @@ def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
     """Give each argument the type that Keras requires.
 
     An integer becomes a float for `learning_rate` and if the constructor's default is a float; it stays an integer
-    elsewhere (`ns_steps`, `gradient_accumulation_steps`). A tuple becomes a list.
+    elsewhere (`ns_steps`, `gradient_accumulation_steps`). A tuple becomes a list. Hyperparameters of other parts are
+    left out.
 
     Args:
         target: Dotted path of the optimizer.
-        hyperparameters: Values of its arguments, by name.
+        hyperparameters: Values of its arguments, by name, and perhaps of keys of the config, by dotted key.
     """
     known = parameters(target)
     coerced: dict[str, Any] = {}
-    for name, value in hyperparameters.items():
+    for name, value in of_optimizer(hyperparameters).items():
         default: object = known[name].default if name in known else None
         if name == "learning_rate":  # an optimizer of one's own may have no default for it
             default = 0.0

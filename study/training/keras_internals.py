@@ -289,6 +289,21 @@ def compiled_loss(model: Any) -> tuple[Any, Any, list[Any]] | None:
     return config["loss"], config.get("metrics"), weights
 
 
+def losses_of(model: Any) -> tuple[Any, dict[str, tuple[list[Any], int]]]:
+    """Return the losses that a model was compiled with, and where their weights stand, by output.
+
+    A weight is in the named tuple at a place of a list (`_user_loss` and `_flat_losses` of `CompileLoss` in Keras
+    3.15), which exists once the losses are built.
+
+    Args:
+        model: A model, compiled.
+    """
+    loss = model._compile_loss
+    built = loss._flat_losses or []
+    weighted = {str(each.name): (built, index) for index, each in enumerate(built) if each.loss_weights is not None}
+    return loss._user_loss, weighted
+
+
 def arguments_of(part: Any) -> dict[str, Any] | None:
     """Return the arguments with which a loss or a metric of Keras was made; None if one of them cannot be found.
 

@@ -41,7 +41,7 @@ def study_size(config: StudyConfig, dataset: Dataset, model: Any) -> StudySize:
     n_examples = n_steps * min(batch_size, n_train)
     n_epochs = n_examples / n_train
     budget = config.budget
-    at_once = max(1, min(budget.n_trials, config.n_at_once if config.optimizer.ranges else budget.n_trials))
+    at_once = max(1, min(budget.n_trials, config.n_at_once if config.ranges else budget.n_trials))
     rounds = [at_once] * (budget.n_trials // at_once) + [budget.n_trials % at_once]
     return StudySize(
         kind=config.raw["model"].get("kind") or model_kind(model),

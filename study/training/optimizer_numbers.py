@@ -30,6 +30,15 @@ class Settings:
     numbers: Mapping[str, float]
     fixed: tuple[tuple[str, str], ...]
 
+    def with_others(self, numbers: Mapping[str, float], fixed: tuple[tuple[str, str], ...]) -> Settings:
+        """Return these settings together with those of the model, its loss and its schedule.
+
+        Args:
+            numbers: Further numbers, by name.
+            fixed: Further settings that are part of the program, by name, as text.
+        """
+        return Settings(numbers={**self.numbers, **numbers}, fixed=(*self.fixed, *fixed))
+
 
 def settings_of(optimizer: Any, target: str, hyperparameters: Mapping[str, Value]) -> Settings:
     """Read the settings of an optimizer.

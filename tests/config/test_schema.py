@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.config.schema import digest_of
+from study.config.digests import digest_of
 
 pytestmark = pytest.mark.slow
 

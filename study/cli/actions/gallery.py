@@ -18,8 +18,9 @@ from study.cli.launch.compose import compose_jobs, prepare
 from study.cli.launch.overrides import read_overrides
 from study.cli.stores import find_stores, keeps_pages
 from study.cli.working_directory import packaged_conf
+from study.config.digests import digest_of
 from study.config.named_settings import resolve_setting
-from study.config.schema import StudyConfig, digest_of
+from study.config.schema import StudyConfig
 from study.core.errors import StudyError
 from study.core.records import latest_of_settings
 from study.gallery import About, Material, PageContents

@@ -145,6 +145,6 @@ def run_folder(config: StudyConfig, trial: Trial) -> Path:
     base = config.stores.artifacts.parent / "callbacks" / in_file_name(config.experiment_name) / study
     if not trial.test:
         return base / f"trial-{trial.number}"
-    untuned = dict(trial.hyperparameters) == config.optimizer.arguments({})
-    kind = "fixed" if not config.optimizer.ranges else "default" if untuned else "best"
+    untuned = dict(trial.hyperparameters) == config.hyperparameters({})
+    kind = "fixed" if not config.ranges else "default" if untuned else "best"
     return base / f"confirmation-{kind}-{trial.number}"

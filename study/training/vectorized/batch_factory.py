@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,10 +33,7 @@ class BatchFactory:
     Args:
         config: The study's config.
         dataset: The study's data set.
-        build_model: Builds the model, not compiled.
-        batch_size: Number of examples of a training step.
         eval_batch_size: Number of examples of a step of evaluation.
-        n_steps: Number of steps of a whole training.
         max_bytes: Largest memory that a program may take on a device, in bytes; None: the device itself refuses.
         piece_bytes: Largest size of a piece of data that the devices cannot hold, in bytes.
     """
@@ -46,15 +43,11 @@ class BatchFactory:
         config: StudyConfig,
         dataset: Dataset,
         *,
-        build_model: Callable[[], Any],
-        batch_size: int,
         eval_batch_size: int,
-        n_steps: int,
         max_bytes: float | None,
         piece_bytes: int,
     ) -> None:
-        self._config, self._dataset, self._build_model = config, dataset, build_model
-        self._batch_size, self._eval_batch_size, self._n_steps = batch_size, eval_batch_size, n_steps
+        self._config, self._dataset, self._eval_batch_size = config, dataset, eval_batch_size
         self._max_bytes, self._piece_bytes = max_bytes, piece_bytes
         self._in_pieces = not all(split.is_in_memory for split in dataset.splits.values())
         self._programs: dict[tuple[int, Shape], VectorizedProgram] = {}
@@ -82,11 +75,11 @@ class BatchFactory:
             checkpoints: The files for the batch's state; None: the state is not saved.
         """
         starts_without_replay = structure.replay is None and carried is None
-        weights = self._built_weights(lanes) if starts_without_replay else None
+        weights = self._built_weights(structure, lanes) if starts_without_replay else None
         program = self._program(structure, lanes, n_lanes)
         return LaneBatch(
             program,
-            self._data_on(program.shape.n_devices),
+            self._data_on(program.shape.n_devices, structure),
             lanes,
             initial_weights=weights,
             carried=carried,
@@ -109,7 +102,7 @@ class BatchFactory:
         if program in self._compiled_ahead:
             return
         self._compiled_ahead.append(program)
-        LaneBatch(program, self._data_on(program.shape.n_devices), [confirmation]).compile_ahead()
+        LaneBatch(program, self._data_on(program.shape.n_devices, structure), [confirmation]).compile_ahead()
 
     def forget_compiled(self) -> None:
         """Free the memory of all compiled functions."""
@@ -125,7 +118,7 @@ class BatchFactory:
             # use the program for mixed orders: sharing one program saves more time than gathering each batch once. For
             # data in pieces it does not, since one piece for all lanes is read only once.
             one_order=(are_abreast() or self._in_pieces) and not lanes[0].trial.test and same_order(lanes),
-            batch_size=self._batch_size,
+            batch_size=structure.batch_size,
             eval_batch_size=self._eval_batch_size,
             n_examples=len(self._dataset.train),
             n_evaluated=N_LOSS_EXAMPLES if self._config.task.train_metrics == "evaluated" else 0,
@@ -136,19 +129,19 @@ class BatchFactory:
             self._programs[key] = VectorizedProgram(structure, shape, max_bytes=self._max_bytes)
         return self._programs[key]
 
-    def _built_weights(self, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
+    def _built_weights(self, structure: VectorizedStructure, lanes: Sequence[Lane]) -> list[NDArray[np.generic]]:
         """Build the model for every trial, as `trainer=fit` does, and stack the weights by variable."""
         built = []
         for lane in lanes:
             keras.utils.clear_session(free_memory=False)
             set_seeds(lane.trial.run_seed)
-            model = self._build_model()
+            model = structure.build_model()
             if not model.built:
                 model(self._dataset.train.first(1).x)
             built.append([np.asarray(variable) for variable in model.variables])
         return [np.stack(values) for values in zip(*built, strict=True)]
 
-    def _data_on(self, n_devices: int) -> DeviceData:
+    def _data_on(self, n_devices: int, structure: VectorizedStructure) -> DeviceData:
         """Return the data: copied once to each of the first devices, or to be read in pieces."""
         if n_devices not in self._data:
             train, validation, test, loss = self._in_pieces_or_on(n_devices)
@@ -157,12 +150,12 @@ class BatchFactory:
                 validation=validation,
                 test=test,
                 loss=loss,
-                n_steps=self._n_steps,
+                n_steps=structure.n_steps,
                 every_n_steps=self._config.tracking.every_n_steps,
                 shuffle=self._config.task.shuffle,
                 has_test=len(self._dataset.test) > 0,
             )
-        return self._data[n_devices]
+        return replace(self._data[n_devices], n_steps=structure.n_steps)
 
     def _in_pieces_or_on(self, n_devices: int) -> list[Any]:
         """Return the training, validation and test splits, and the training examples for the loss."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,19 +23,29 @@ from study.training.initial_weights import NotReplayableError, Replay, build_wit
 from study.training.keras_internals import rate_of
 from study.training.optimizer_numbers import RATE, Settings, settings_of
 from study.training.symbolic_numbers import Frame
+from study.training.vectorized.number_places import find_numbers
+from study.training.vectorized.point_numbers import places_of
+
+_ADDRESS = re.compile("0x[0-9a-f]+")
 
 
 class VectorizedStructure:
     """A model and an optimizer that compute with the weights and numbers of any trial of the same settings.
 
     Args:
-        config: The study's config.
+        config: The config of the first trial that needs the structure.
         dataset: The study's data set.
         build_model: Builds the model, not compiled.
-        hyperparameters: Hyperparameters of the first trial that needs the structure.
+        hyperparameters: Hyperparameters of this trial.
+        settings: The settings of this trial.
+        batch_size: Number of examples of a training step.
         n_steps: Number of steps of a whole training.
 
     Attributes:
+        config: The config of the first trial.
+        build_model: Builds the model, not compiled.
+        batch_size: Number of examples of a training step.
+        n_steps: Number of steps of a whole training.
         frame: The symbols of the optimizer's numbers.
         model: The model, compiled with the optimizer; its variables have no values.
         replay: Computes initial weights from seeds; None if the model must be built for every trial.
@@ -46,23 +58,20 @@ class VectorizedStructure:
         *,
         build_model: Callable[[], Any],
         hyperparameters: Mapping[str, Value],
+        settings: Settings,
+        batch_size: int,
         n_steps: int,
     ) -> None:
-        self._config, self._hyperparameters, self._n_steps = config, hyperparameters, n_steps
-        settings = read_settings(config, hyperparameters, n_steps=n_steps)
+        self.config, self.build_model, self.batch_size, self.n_steps = config, build_model, batch_size, n_steps
+        self._dataset, self._hyperparameters = dataset, hyperparameters
         self._fixed = settings.fixed
         self._constants: dict[str, float] = {}  # numbers that JAX cannot trace
         self._numbers = settings.numbers
         self.frame = Frame(values=settings.numbers)
-        keras.utils.clear_session(free_memory=False)  # layers' names start again, as in fit
         self.model: Any
         self.replay: Replay | None
-        try:
-            self.model, self.replay = build_without_values(lambda: self._compiled(build_model(), dataset))
-        except NotReplayableError:
-            keras.utils.clear_session(free_memory=False)
-            self.model, self.replay = self._compiled(build_model(), dataset), None
-        keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+        self.model, self.replay = compiled_without_values(config, dataset, build_model)
+        self._places = places_of(self.model) if any(_is_of_part(name) for name in settings.numbers) else {}
         self._trace()
 
     def serves(self, settings: Settings) -> bool:
@@ -127,23 +136,16 @@ class VectorizedStructure:
         values = {id(v): value for v, value in zip(variables, [*state[0], *state[1]], strict=True)}
         return tuple(np.array(np.asarray(values[id(variable)])[place]) for variable in self.model.weights)
 
-    def _compiled(self, model: Any, dataset: Dataset) -> Any:
-        model.compile(optimizer=None, **compile_arguments(self._config.task))
-        x, *y_and_weight = (mapped(jnp.asarray, part) for part in dataset.train.first(1).parts)
-
-        def measure() -> Any:
-            return measure_once(model, x, y_and_weight, model(x), several="" not in self._config.task.losses)
-
-        jax.eval_shape(measure)  # creates the variables of the metrics
-        return model
-
     def _optimizer(self) -> Any:
         """Build a fresh optimizer that computes with the numbers of the frame."""
-        optimizer = _build(self._config, self._hyperparameters, n_steps=self._n_steps)
+        optimizer = _build(self.config, self._hyperparameters, n_steps=self.n_steps)
+        scheduled = find_numbers({"schedule": _factor(optimizer)}, whole_too=True).places
         for name in self._numbers:
-            if name in self._constants:
+            if name in self._constants or name in self._places:
                 continue
-            if name != RATE:
+            if name in scheduled:
+                scheduled[name].put(self.frame.number(name))
+            elif name != RATE:
                 setattr(optimizer, name, self.frame.number(name))
             elif isinstance(schedule := rate_of(optimizer), ScaledSchedule):
                 setattr(schedule, "rate", self.frame.number(name))  # noqa: B010 - deliberately not a float
@@ -152,14 +154,21 @@ class VectorizedStructure:
         return optimizer
 
     def _trace(self) -> None:
-        """Find the formulas of the optimizer; a number that JAX cannot trace becomes part of the program."""
+        """Find the formulas of the program; a number that JAX cannot trace becomes part of the program."""
         while True:
             self.frame = Frame(values=self._numbers)
+            for name, place in self._places.items():
+                if name in self._numbers:
+                    put = name not in self._constants
+                    place.put(self.frame.number(name) if put else self._numbers[name])
             try:
                 jax.eval_shape(self._step_once)
-            except (TypeError, ValueError) as error:
+                if self._places:
+                    jax.eval_shape(self._whole_steps)
+            except Exception as error:  # a layer of the user's can fail in any way
                 name = self.frame.last
-                if "__jax_array__" not in str(error) or name in self._constants or not name:
+                is_of_number = "__jax_array__" in str(error) or _is_of_part(name)
+                if not is_of_number or name in self._constants or not name:
                     raise
                 self._constants[name] = self._numbers[name]
             else:
@@ -172,6 +181,91 @@ class VectorizedStructure:
         self.model.optimizer = optimizer
         optimizer.scale_loss(jnp.zeros(()))
         return optimizer.stateless_apply(state, trainable, trainable)
+
+    def _whole_steps(self) -> Any:
+        """Call the steps of training and evaluation, to find the numbers of the model and its loss."""
+        variables = self.model.variables
+        state, self.model.optimizer = self.state_from([jnp.zeros(v.shape, v.dtype) for v in variables], None)
+        return steps_of(self.model, state, self._dataset)
+
+
+def compiled_without_values(
+    config: StudyConfig, dataset: Dataset, build_model: Callable[[], Any]
+) -> tuple[Any, Replay | None]:
+    """Return a compiled model whose variables have no values, and their replay; None if they cannot be replayed.
+
+    Args:
+        config: The config of the model.
+        dataset: The study's data set.
+        build_model: Builds the model, not compiled.
+    """
+    keras.utils.clear_session(free_memory=False)  # layers' names start again, as in fit
+    replay: Replay | None
+    try:
+        model, replay = build_without_values(lambda: _compiled(config, build_model(), dataset))
+    except NotReplayableError:
+        keras.utils.clear_session(free_memory=False)
+        model, replay = _compiled(config, build_model(), dataset), None
+    keras.utils.clear_session(free_memory=False)  # otherwise Keras's next scope would compute all values
+    return model, replay
+
+
+def traced_steps(model: Any, dataset: Dataset) -> str:
+    """Return the steps of training and evaluation of a model as text, with every number in them.
+
+    Args:
+        model: The model, compiled.
+        dataset: The study's data set.
+    """
+
+    def steps() -> Any:
+        values = [jnp.zeros(v.shape, v.dtype) for v in model.variables]
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        model.optimizer = keras.optimizers.SGD(1.0)
+        model.optimizer.build(model.trainable_variables)
+        lists = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
+        return steps_of(model, tuple([v.value for v in of] for of in lists), dataset)
+
+    made = jax.make_jaxpr(steps)()
+    constants = [hashlib.sha256(np.asarray(value).tobytes()).hexdigest() for value in made.consts]
+    return _ADDRESS.sub("", str([made, constants]))
+
+
+def steps_of(model: Any, state: Any, dataset: Dataset) -> Any:
+    """Take a step of training and one of evaluation with the first example.
+
+    Args:
+        model: The model, compiled, with its optimizer.
+        state: Trainable, non-trainable and optimizer variables.
+        dataset: The study's data set.
+    """
+    batch = tuple(mapped(jnp.asarray, part) for part in dataset.train.first(1).parts)
+    metrics = [jnp.zeros(v.shape, v.dtype) for v in model.metrics_variables]
+    logs, after = model.train_step((*state, metrics), batch)
+    return logs, after, model.test_step((after[0], after[1], metrics), batch)
+
+
+def _compiled(config: StudyConfig, model: Any, dataset: Dataset) -> Any:
+    model.compile(optimizer=None, **compile_arguments(config.task))
+    x, *y_and_weight = (mapped(jnp.asarray, part) for part in dataset.train.first(1).parts)
+
+    def measure() -> Any:
+        return measure_once(model, x, y_and_weight, model(x), several="" not in config.task.losses)
+
+    jax.eval_shape(measure)  # creates the variables of the metrics
+    return model
+
+
+def _is_of_part(name: str) -> bool:
+    """Return whether a number is one of the model, the loss, the augmentation or the schedule."""
+    return "." in name
+
+
+def _factor(optimizer: Any) -> Any:
+    """Return the schedule of factors of an optimizer's rate; None for a constant rate."""
+    rate = rate_of(optimizer)
+    return rate.factor if isinstance(rate, ScaledSchedule) else None
 
 
 def read_settings(config: StudyConfig, hyperparameters: Mapping[str, Value], *, n_steps: int) -> Settings:

@@ -31,7 +31,13 @@ from study.training.vectorized.held_data import held, piece_bytes
 from study.training.vectorized.lane import CallerError, Carried, Lane, call
 from study.training.vectorized.lane_batch import LaneBatch
 from study.training.vectorized.lane_scheduler import LaneScheduler
-from study.training.vectorized.structure import VectorizedStructure, read_settings
+from study.training.vectorized.point_numbers import PointNumbers, n_structures
+from study.training.vectorized.structure import (
+    VectorizedStructure,
+    compiled_without_values,
+    read_settings,
+    traced_steps,
+)
 from study.training.vectorized.trial_groups import GroupKey, TrialGroups, failed
 
 # Largest number of programs for one batch: more cost more than they save.
@@ -99,15 +105,16 @@ class VectorizedTrainer:
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
         check_more_epochs(config, n_epochs=-(-self.n_steps // self._steps_per_epoch))
+        self._n_kinds = n_structures(config)
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._structures: list[VectorizedStructure] = []
+        self._points = PointNumbers(
+            config, build=self._compiled, trace=partial(traced_steps, dataset=dataset), n_steps=self._n_steps_of
+        )
         self._batches = BatchFactory(
             config,
             dataset,
-            build_model=self.build_model,
-            batch_size=self._batch_size,
             eval_batch_size=eval_batch_size,
-            n_steps=self.n_steps,
             max_bytes=room() if capacity == "auto" else None,
             piece_bytes=piece_bytes(),
         )
@@ -115,7 +122,7 @@ class VectorizedTrainer:
     @property
     def capacity(self) -> int:
         """Number of trials that train at once."""
-        return max(self._n_lanes(test=False), self._n_lanes(test=True))
+        return max(self._n_lanes(test=False) * self._n_kinds, self._n_lanes(test=True))
 
     @property
     def n_steps(self) -> int:
@@ -163,9 +170,25 @@ class VectorizedTrainer:
     def _steps_per_epoch(self) -> int:
         return steps_per_epoch(len(self._dataset.train), batch_size=self._batch_size)
 
+    def _batch_size_of(self, config: StudyConfig) -> int:
+        if config is self._config:
+            return self._batch_size
+        return min(int(config.trainer.section["batch_size"]), len(self._dataset.train))
+
+    def _n_steps_of(self, config: StudyConfig) -> int:
+        n = steps_per_epoch(len(self._dataset.train), batch_size=self._batch_size_of(config))
+        return config.budget.total_steps(n)
+
+    def _build(self, config: StudyConfig) -> Any:
+        return fresh_model(config, self._dataset, precision=self._precision)
+
+    def _compiled(self, config: StudyConfig) -> Any:
+        return compiled_without_values(config, self._dataset, partial(self._build, config))[0]
+
     def _n_lanes(self, *, test: bool) -> int:
         n_confirmations = self._config.budget.n_confirmations
-        trials = self._in_batches(self._config.n_trials, at_once=self._config.n_at_once)
+        of_structure = -(-self._config.n_trials // self._n_kinds)
+        trials = self._in_batches(of_structure, at_once=self._config.n_at_once)
         confirmations = self._in_batches(n_confirmations, at_once=n_confirmations)
         if not are_abreast():
             return max(trials, confirmations)
@@ -177,24 +200,30 @@ class VectorizedTrainer:
 
     def _prepare(self, trial: Trial) -> tuple[Lane, VectorizedStructure]:
         """Find or make the structure that can train a trial."""
-        settings = read_settings(self._config, trial.hyperparameters, n_steps=self.n_steps)
-        rules = epoch_rules(self._config, first_rate=float(np.float32(settings.numbers[RATE])))
+        point = self._points.at(trial.hyperparameters)
+        config, n_steps = point.config, self._n_steps_of(point.config)
+        settings = read_settings(config, trial.hyperparameters, n_steps=n_steps).with_others(
+            point.numbers, point.structure
+        )
+        rules = epoch_rules(config, first_rate=float(np.float32(settings.numbers[RATE])))
         lane = Lane(trial=trial, settings=settings, rules=rules)
         for structure in self._structures:
             if structure.serves(settings):
                 return lane, structure
-        if len(self._structures) == _MAX_PROGRAMS:
+        if len(self._structures) >= _MAX_PROGRAMS * self._n_kinds:
             raise StudyError(
                 f"trainer=vectorized optimizer={self._config.optimizer.name}: expected trials that need at most "
-                f"{_MAX_PROGRAMS} programs, and these need more. The program depends on: "
+                f"{_MAX_PROGRAMS * self._n_kinds} programs, and these need more. The program depends on: "
                 f"{self._structures[-1].decided_by}. Use trainer=fit trainer.backend=jax, which trains one by one."
             )
         structure = VectorizedStructure(
-            self._config,
+            config,
             self._dataset,
-            build_model=self.build_model,
+            build_model=partial(self._build, config),
             hyperparameters=trial.hyperparameters,
-            n_steps=self.n_steps,
+            settings=settings,
+            batch_size=self._batch_size_of(config),
+            n_steps=n_steps,
         )
         self._structures.append(structure)
         return lane, structure
@@ -216,7 +245,7 @@ class VectorizedTrainer:
             except CallerError as error:
                 raise error.__cause__ or error from None
             except Exception as error:
-                results += self._failures(scheduler.lanes, failure_text(error))
+                results += self._failures(key[0], scheduler.lanes, failure_text(error))
             results += scheduler.results
         return results
 
@@ -225,7 +254,8 @@ class VectorizedTrainer:
         structure, test = key
         can_change = together.more is not None
         # Lanes at different epochs take equally many steps in each epoch only if all epochs have the same length.
-        has_whole_epochs = self.n_steps % self._steps_per_epoch == 0
+        of_epoch = steps_per_epoch(len(self._dataset.train), batch_size=structure.batch_size)
+        has_whole_epochs = structure.n_steps % of_epoch == 0
         can_refill = can_change and has_whole_epochs and structure.replay is not None
         checkpoints = None if can_change else self._checkpoints
         return LaneScheduler(
@@ -263,7 +293,7 @@ class VectorizedTrainer:
         self._batches.compile_confirmations(structure, lane, self._n_lanes(test=True))
         call(together.begun)
 
-    def _failures(self, lanes: Sequence[Lane], error: str) -> list[TrialResult]:
+    def _failures(self, structure: VectorizedStructure, lanes: Sequence[Lane], error: str) -> list[TrialResult]:
         """Return the results of lanes that an exception ended."""
-        sizes = {"n_examples": len(self._dataset.train), "batch_size": self._batch_size}
+        sizes = {"n_examples": len(self._dataset.train), "batch_size": structure.batch_size}
         return [failed(lane.trial, error, lane, n_examples=examples_seen(lane.step, **sizes)) for lane in lanes]

@@ -1,0 +1,315 @@
+"""Separate what a trial's config changes in its program: numbers, which are arguments, and structure.
+
+A range of `search` can change any number of the model, the loss, the schedule or the augmentation. Two trials share
+one program if they differ in numbers only. Where a number of the config stands is found by building everything at a
+few points, and comparing. Losses, schedules and layers of augmentation are made again for every trial, since that is
+quick. A number of the model stands in a layer as it is, or as a linear function of it, such as l2 / 2: the function is
+found from two builds, and must hold at a third one. Then the step is traced at two points, with the numbers of the one
+put into the places of the other: both traces must be the same, so that no other value depends on the point. A key for
+which this fails is part of the structure, and each of its values needs a program of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import keras
+
+from study.config.at_point import at
+from study.config.instantiate import instantiate
+from study.config.schema import StudyConfig
+from study.core.search_space import Range, Value, of_config
+from study.training.augmentation import AUGMENTATION, augmentation_layers
+from study.training.build_optimizer import build_schedule
+from study.training.keras_internals import all_layers, functional_class, losses_of
+from study.training.vectorized.number_places import Found, Place, find_numbers
+
+_MODEL = "model."
+# Shares of a range, on its scale, at which models are built: the base, another value of each key, a third of all.
+_BASE, _OTHER, _THIRD = 0.5, 0.29, 0.83
+_TOLERANCE = 1e-12
+
+# Parts that are made again for every trial, and the keys that change them.
+_PARTS: Mapping[str, str] = {"loss": "dataset.task.loss", "augment": "dataset.augment.", "schedule": "schedule."}
+_OF_PARTS = (*_PARTS.values(), _MODEL)
+# Keys whose numbers no program has as sizes.
+_RULES = "trainer.early_stopping."
+_NUMBERS_ALONE = ("schedule.", _RULES)
+
+# Builds the compiled model of a config, without values. Traces the steps of such a model, as text.
+Build = Callable[[StudyConfig], Any]
+Trace = Callable[[Any], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointOfTrial:
+    """What a trial's config changes.
+
+    Attributes:
+        config: The config of the trial.
+        structure: The values that are part of the program, by key, as text.
+        numbers: The numbers that are arguments of the program, by place.
+    """
+
+    config: StudyConfig
+    structure: tuple[tuple[str, str], ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """The value of a place of the model: `factor` times the value of a key, plus `offset`."""
+
+    key: str
+    factor: float
+    offset: float
+
+    def at(self, value: float) -> float:
+        return value * self.factor + self.offset if self.offset or self.factor != 1.0 else value
+
+
+@dataclass(kw_only=True)
+class _Model:
+    """The rules of the models of one structure.
+
+    Attributes:
+        base: The config at which the first of them was built.
+        fixed: All of it that is no number.
+        rules: The rule of each place that depends on the point.
+        structural: Keys whose values are part of the structure after all.
+        known: Whether the rules hold at a special value of a key.
+    """
+
+    base: StudyConfig
+    fixed: Mapping[str, str]
+    rules: Mapping[str, _Rule]
+    structural: frozenset[str]
+    known: dict[tuple[str, Value], bool] = field(default_factory=dict)
+
+
+def n_structures(config: StudyConfig) -> int:
+    """Return the number of structures of a study's points: of the combinations of choices and whole numbers.
+
+    Args:
+        config: The study's config.
+    """
+    counts = [
+        len(set(r.grid(config.n_trials))) for r in config.searched.values() if r.choices is not None or r.integer
+    ]
+    return min(math.prod(counts), config.n_trials)
+
+
+class PointNumbers:
+    """The numbers of a study's trials.
+
+    Args:
+        config: The study's config.
+        build: Builds the compiled model of a config, without values.
+        trace: Traces the steps of such a model, as text.
+        n_steps: Returns the number of steps of a whole training by a config.
+    """
+
+    def __init__(self, config: StudyConfig, build: Build, trace: Trace, n_steps: Callable[[StudyConfig], int]) -> None:
+        self._config, self._build, self._trace, self._n_steps = config, build, trace, n_steps
+        self._lanes = {key: r for key, r in config.searched.items() if r.choices is None and not r.integer}
+        self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
+        self._moving = {part: moving for part in _PARTS if (moving := self._moving_numbers(part)) is not None}
+
+    def at(self, hyperparameters: Mapping[str, Value]) -> PointOfTrial:
+        """Return what a trial's config changes.
+
+        Args:
+            hyperparameters: The trial's hyperparameters.
+        """
+        if not self._config.searched:
+            return PointOfTrial(config=self._config)
+        config, values = at(self._config, hyperparameters), of_config(hyperparameters)
+        numbers = dict[str, float]()
+        structure = {
+            key: repr(value is None if key.startswith(_RULES) else value)
+            for key, value in values.items()
+            if not key.startswith(_OF_PARTS)
+        }
+        for part, moving in self._moving.items():
+            found = self._part(config, part)
+            numbers |= {name: float(value) for name, value in found.numbers.items() if name in moving}
+            structure |= {name: repr(value) for name, value in found.numbers.items() if name not in moving}
+            structure |= found.fixed
+        named, of_model = self._of_model(config, {k: v for k, v in values.items() if k.startswith(_MODEL)})
+        whole = tuple(sorted({**structure, **named}.items()))
+        return PointOfTrial(config=config, structure=whole, numbers={**numbers, **of_model})
+
+    def _moving_numbers(self, part: str) -> frozenset[str] | None:
+        """Return the places of a part whose numbers differ between points; None if nothing of the part is searched."""
+        keys = [key for key in self._config.searched if key.startswith(_PARTS[part])]
+        if not keys:
+            return None
+        first, *others = (self._part(at(self._config, point), part).numbers for point in self._points(keys))
+        return frozenset(name for other in others for name, value in other.items() if first.get(name, value) != value)
+
+    def _part(self, config: StudyConfig, part: str) -> Found:
+        """Make a part of a config, and return its numbers."""
+        if part == "schedule":
+            made = build_schedule(config.schedule.section, n_steps=self._n_steps(config))
+            return find_numbers({"schedule": made}, whole_too=True)
+        if part == "augment":
+            return find_numbers({"augment": augmentation_layers(config)})
+        weights = {output: float(weight) for output, weight in (config.task.loss_weights or {}).items()}
+        losses = {output: instantiate(loss) for output, loss in config.task.losses.items()}
+        return find_numbers({"loss": losses, "loss_weights": weights})
+
+    def _points(self, keys: Sequence[str]) -> list[dict[str, Value]]:
+        """Return points: one in the middle, one for each key that only it changes, one at which all differ."""
+        ranges = {key: self._config.searched[key] for key in keys}
+        base = {key: _value(searched, _BASE) for key, searched in ranges.items()}
+        alone = [{**base, key: _value(searched, _OTHER)} for key, searched in ranges.items()]
+        return [base, *alone, {key: _value(searched, _THIRD) for key, searched in ranges.items()}]
+
+    def _of_model(self, config: StudyConfig, values: Mapping[str, Value]) -> tuple[dict[str, str], dict[str, float]]:
+        """Return the structure of a trial's model, and its numbers."""
+        special = {key for key, value in values.items() if key not in self._lanes or type(value) is not float}
+        while True:
+            structure = {key: repr(values[key]) for key in sorted(special)}
+            model = self._model(config, values, structure)
+            more = {key for key in values.keys() - special if not self._holds(model, key, values[key])}
+            if not more:
+                break
+            special |= more
+        placed = ((name, rule) for name, rule in model.rules.items() if rule.key not in special)
+        return structure, {name: rule.at(_number(values[rule.key])) for name, rule in placed}
+
+    def _model(self, config: StudyConfig, values: Mapping[str, Value], structure: Mapping[str, str]) -> _Model:
+        key = tuple(structure.items())
+        if key not in self._models:
+            lanes = [name for name in values if name not in structure]
+            self._models[key] = self._find_rules(config, lanes)
+        return self._models[key]
+
+    def _holds(self, model: _Model, key: str, value: Value) -> bool:
+        """Return whether the rules hold for a value of a key; checked only for those where a model often differs."""
+        if key in model.structural:
+            return False
+        searched = self._lanes[key]
+        if value not in (0.0, 1.0, searched.low, searched.high, self._config.own_values[key]):
+            return True
+        if (key, value) not in model.known:
+            found = _of_layers(self._build(at(model.base, {key: value})))
+            expected = {name: rule.at(_number(value)) for name, rule in model.rules.items() if rule.key == key}
+            model.known[key, value] = found.fixed == model.fixed and all(
+                name in found.places and _alike(found.numbers[name], number) for name, number in expected.items()
+            )
+        return model.known[key, value]
+
+    def _find_rules(self, config: StudyConfig, lanes: Sequence[str]) -> _Model:
+        """Build models at several points, and find where the numbers of each key stand."""
+        first, *alone, third = self._points(lanes)
+        base = at(config, first)
+        model = self._build(base)
+        found = _of_layers(model)
+        rules, structural = dict[str, _Rule](), set[str]()
+        for key, other in zip(lanes, alone, strict=True):
+            there = _of_layers(self._build(at(base, {key: other[key]})))
+            of_key = _rules(key, found, there, _number(first[key]), _number(other[key]))
+            if not of_key or rules.keys() & of_key.keys():
+                structural |= {key, *(rules[name].key for name in rules.keys() & of_key.keys())}
+            rules |= of_key
+        structural |= self._unlike_rules(model, base, {k: third[k] for k in lanes if k not in structural}, rules)
+        kept = {name: rule for name, rule in rules.items() if rule.key not in structural}
+        return _Model(base=base, fixed=found.fixed, rules=kept, structural=frozenset(structural))
+
+    def _unlike_rules(
+        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Rule]
+    ) -> set[str]:
+        """Return the keys whose rules do not say all that changes at another point."""
+        if not point or self._agree(model, base, point, rules):
+            return set()
+        alone = {key for key, value in point.items() if not self._agree(model, base, {key: value}, rules)}
+        return alone or set(point)
+
+    def _agree(self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Rule]) -> bool:
+        """Return whether a model at another point differs from the one at the base as the rules say, and only so."""
+        found, other = _of_layers(model), self._build(at(base, point))
+        there = _of_layers(other)
+        if there.fixed != found.fixed or there.places.keys() != found.places.keys():
+            return False
+        moved = {name: rule for name, rule in rules.items() if rule.key in point}
+        expected = {**found.numbers, **{name: rule.at(_number(point[rule.key])) for name, rule in moved.items()}}
+        if not all(_alike(number, expected[name]) for name, number in there.numbers.items()):
+            return False
+        for name in moved:
+            there.places[name].put(found.numbers[name])
+        return self._trace(other) == self._trace(model)
+
+
+def _rules(key: str, found: Found, there: Found, a: float, b: float) -> dict[str, _Rule]:
+    """Return the rules of the places that a key alone changes; empty if it changes anything else, or nothing.
+
+    Args:
+        key: The key.
+        found: The numbers of the model at the base.
+        there: Those of the model with another value of the key.
+        a: The value at the base.
+        b: The other value.
+    """
+    if found.fixed != there.fixed or found.places.keys() != there.places.keys():
+        return {}
+    rules = {}
+    for name, number in found.numbers.items():
+        if (moved := there.numbers[name]) == number:
+            continue
+        if (number, moved) == (a, b):
+            rules[name] = _Rule(key=key, factor=1.0, offset=0.0)
+        elif a and b and _alike(number / a, moved / b):
+            rules[name] = _Rule(key=key, factor=number / a, offset=0.0)
+        else:
+            factor = (moved - number) / (b - a)
+            rules[name] = _Rule(key=key, factor=factor, offset=number - factor * a)
+    return rules
+
+
+def _number(value: Value) -> float:
+    return float(cast(float, value))
+
+
+def _alike(a: float, b: float) -> bool:
+    return a == b or math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=1e-15)
+
+
+def _value(searched: Range, share: float) -> Value:
+    """Return the value at a share of a range on its scale, between steps too; of choices one at about this share."""
+    points = (replace(searched, step=None) if not searched.integer else searched).grid(101)
+    return searched.value(points[round(share * (len(points) - 1))])
+
+
+def places_of(model: Any) -> dict[str, Place]:
+    """Return the places of a compiled model's numbers, by the names that `PointOfTrial.numbers` has for them.
+
+    Args:
+        model: The model, compiled; its losses are built if there are several.
+    """
+    losses, weighted = losses_of(model)
+    parts = {
+        "loss": losses if isinstance(losses, dict) else {"": losses},
+        "augment": getattr(model.train_step, AUGMENTATION, {}),
+    }
+    weights = {f"loss_weights.{output}": _weight_place(*where) for output, where in weighted.items()}
+    return {**_of_layers(model).places, **find_numbers(parts).places, **weights}
+
+
+def _weight_place(built: list[Any], index: int) -> Place:
+    def put(value: Any) -> None:
+        built[index] = built[index]._replace(loss_weights=value)
+
+    return Place(value=built[index].loss_weights, put=put)
+
+
+def _of_layers(model: Any) -> Found:
+    layers = {f"model.{index}": layer for index, layer in enumerate(all_layers(model) or ())}
+    if not isinstance(model, functional_class() | keras.Sequential):
+        layers["model.self"] = model
+    found = find_numbers(layers)
+    shapes = {f"model variable {index}": f"{v.shape} {v.dtype}" for index, v in enumerate(model.variables)}
+    return Found(places=found.places, fixed={**found.fixed, **shapes})
