@@ -9,7 +9,7 @@ from typing import Any
 
 from study.config.parse import read_parts
 from study.config.schema import StudyConfig
-from study.core.search_space import Value, of_config
+from study.core.search_space import Value, frozen, of_config
 
 
 def at(config: StudyConfig, hyperparameters: Mapping[str, Value]) -> StudyConfig:
@@ -24,7 +24,7 @@ def at(config: StudyConfig, hyperparameters: Mapping[str, Value]) -> StudyConfig
     Returns:
         The study's own config if it has these values.
     """
-    values = {key: value for key, value in of_config(hyperparameters).items() if not _is_own(config, key, value)}
+    values = {key: value for key, value in of_config(hyperparameters).items() if not _has(config, key, value)}
     if not values:
         return config
     raw = with_values(config.raw, values)
@@ -54,6 +54,13 @@ def _place(node: Any, part: str) -> Any:
     return int(part) if part.isdecimal() and part not in node and int(part) in node else part
 
 
-def _is_own(config: StudyConfig, key: str, value: Value) -> bool:
-    own = config.own_values.get(key, config)
-    return type(value) is type(own) and value == own
+def _has(config: StudyConfig, key: str, value: Value) -> bool:
+    """Return whether a config has a value, written out or not."""
+    node: Any = config.raw
+    for part in key.split("."):
+        place = _place(node, part)
+        if isinstance(node, Mapping) and place not in node:
+            own = config.own_values.get(key, config)  # left out: the default of a signature
+            return type(value) is type(own) and value == own
+        node = node[place]
+    return type(value) is type(frozen(node)) and value == frozen(node)

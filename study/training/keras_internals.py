@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
@@ -302,6 +304,18 @@ def losses_of(model: Any) -> tuple[Any, dict[str, tuple[list[Any], int]]]:
     built = loss._flat_losses or []
     weighted = {str(each.name): (built, index) for index, each in enumerate(built) if each.loss_weights is not None}
     return loss._user_loss, weighted
+
+
+def use_numbers_in_math() -> None:
+    """Let layers of Keras compute roots of stand-ins for numbers, as `GaussianDropout` of Keras 3.15 does.
+
+    Their modules use `math`, which accepts nothing but numbers; everything else stays the same.
+    """
+    from study.training.symbolic_numbers import MATH
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("keras.src.layers.") and getattr(module, "math", None) is math:
+            setattr(module, "math", MATH)  # noqa: B010 - not an attribute that a module declares
 
 
 def arguments_of(part: Any) -> dict[str, Any] | None:

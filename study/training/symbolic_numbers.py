@@ -12,9 +12,11 @@ program was made with, and the answer is kept. The program can train all trials 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -27,7 +29,7 @@ Formula = str | float | tuple[Any, ...]
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     name: getattr(operator, name)
     for name in ("add", "sub", "mul", "truediv", "pow", "neg", "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge")
-} | {"bool": bool, "float": float}
+} | {"bool": bool, "float": float, "sqrt": math.sqrt, "exp": math.exp, "log": math.log}
 
 
 def evaluate(formula: Formula, values: Mapping[str, float]) -> Any:
@@ -239,6 +241,21 @@ class Number:
         if formula is None:
             return _OPERATIONS[operation](_as_array(self), _as_array(other))
         return self._frame.answer((operation, self._formula, formula))
+
+
+def _of_number(name: str) -> Callable[..., Any]:
+    """Return a function of `math` that makes a formula of a symbol."""
+
+    def function(value: Any, *others: Any) -> Any:
+        if isinstance(value, Number) and not others:
+            return Number((name, value._formula), value._frame)
+        return getattr(math, name)(value, *others)
+
+    return function
+
+
+# The module `math`, with functions that take symbols too.
+MATH = SimpleNamespace(**{**vars(math), **{name: _of_number(name) for name in ("sqrt", "exp", "log")}})
 
 
 def _formula_of(operand: Any) -> Formula | None:

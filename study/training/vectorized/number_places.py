@@ -77,6 +77,8 @@ def _values(
     """Yield the values in an object: the name of each, the value, and a function that replaces it or None."""
     if isinstance(node, bool | int | float | str | None):
         yield path, node, put
+    elif _is_scalar(node):
+        yield path, float(node), None if put is None else _as_tensor(put)
     elif depth == 0:
         return
     elif isinstance(node, list):
@@ -99,6 +101,19 @@ def _values(
             yield from _values(item, f"{path}.{name}", inner, depth - 1, elsewhere)
     elif callable(node):
         yield path, getattr(node, "__qualname__", type(node).__qualname__), None
+
+
+def _is_scalar(node: Any) -> bool:
+    """Return whether an object is a single floating-point number of the backend, which some regularizers keep."""
+    known = keras.ops.is_tensor(node) and not isinstance(node, keras.Variable)
+    return known and node.shape == () and "float" in keras.backend.standardize_dtype(node.dtype)
+
+
+def _as_tensor(put: Callable[[Any], None]) -> Callable[[Any], None]:
+    def store(value: Any) -> None:
+        put(keras.ops.convert_to_tensor(value) if type(value) is float else value)
+
+    return store
 
 
 def _putting(put: Callable[[Any], None] | None, node: Any, key: Any) -> Callable[[Any], None] | None:

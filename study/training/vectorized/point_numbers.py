@@ -30,7 +30,8 @@ from study.training.vectorized.number_places import Found, Place, find_numbers
 _MODEL = "model."
 # Shares of a range, on its scale, at which models are built: the base, another value of each key, a third of all.
 _BASE, _OTHER, _THIRD = 0.5, 0.29, 0.83
-_TOLERANCE = 1e-12
+# Some regularizers keep their number in the precision of the training. Its rounding is no other number.
+_TOLERANCE = 3e-7
 
 # Parts that are made again for every trial, and the keys that change them.
 _PARTS: Mapping[str, str] = {"loss": "dataset.task.loss", "augment": "dataset.augment.", "schedule": "schedule."}
@@ -260,14 +261,20 @@ def _rules(key: str, found: Found, there: Found, a: float, b: float) -> dict[str
     for name, number in found.numbers.items():
         if (moved := there.numbers[name]) == number:
             continue
-        if (number, moved) == (a, b):
+        if _alike(number, a) and _alike(moved, b):
             rules[name] = _Rule(key=key, factor=1.0, offset=0.0)
         elif a and b and _alike(number / a, moved / b):
-            rules[name] = _Rule(key=key, factor=number / a, offset=0.0)
+            rules[name] = _Rule(key=key, factor=_plainest(number / a), offset=0.0)
         else:
             factor = (moved - number) / (b - a)
             rules[name] = _Rule(key=key, factor=factor, offset=number - factor * a)
     return rules
+
+
+def _plainest(factor: float) -> float:
+    """Return the factor with few digits that a factor from rounded numbers stands for, such as 0.01."""
+    short = float(f"{factor:.6g}")
+    return short if _alike(factor, short) else factor
 
 
 def _number(value: Value) -> float:
@@ -275,7 +282,7 @@ def _number(value: Value) -> float:
 
 
 def _alike(a: float, b: float) -> bool:
-    return a == b or math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=1e-15)
+    return a == b or math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=1e-30)
 
 
 def _value(searched: Range, share: float) -> Value:
