@@ -85,12 +85,22 @@ def parse(
         read.faults += [*unknown_keys(raw, helpers=helpers), *nested_faults(raw)]
     config = _study_config(read, raw, folder=folder, labels=labels, recorded=allow is not None)
     if allow is None:
+        read.faults += _too_many_structures(config)
         told = {fault.key for fault in read.faults}
         found = [*argument_type_faults(raw), *_argument_faults(raw)]
         read.faults += [fault for fault in found if fault.key not in told]
     if read.faults:
         raise ConfigError(read.faults)
     return config
+
+
+def _too_many_structures(config: StudyConfig) -> list[Fault]:
+    n, n_trials = config.n_structures, config.n_trials
+    if n <= max(n_trials, 1):
+        return []
+    allowed = f"at most one structure for each of {n_trials} trials (budget.n_trials), and these ranges have {n}"
+    advice = "Search fewer choices and whole numbers, or raise budget.n_trials."
+    return [Fault(key="search", value=", ".join(config.searched), allowed=allowed, advice=advice)]
 
 
 def read_parts(raw: Mapping[str, Any]) -> dict[str, Any]:

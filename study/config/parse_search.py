@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from study.config.instantiate import Unimportable, parameters, takes_any_keyword
+from study.config.instantiate import Unimportable, like_default, parameters, takes_any_keyword
 from study.config.known_keys import correction
 from study.config.parse_range import read_range
 from study.config.reader import Reader, is_number
@@ -191,7 +191,7 @@ def _typed(read: Reader, searched: Range, entry: Any, value: Any, default: Any) 
             if allowed_type := _unlike(choice, like, nullable=value is None or default is None):
                 read.fault(f"{key}.choices", choice, allowed=allowed_type, advice="Correct it.")
                 return None
-        return searched
+        return replace(searched, choices=tuple(like_default(choice, like) for choice in searched.choices))
     if isinstance(like, bool | str | list | tuple):
         kind = "true and false" if isinstance(like, bool) else "texts" if isinstance(like, str) else "lists"
         read.fault(key, entry, allowed=f"choices of {kind}", advice=f"Write {key}.choices=[...].")

@@ -25,6 +25,9 @@ KINDS = ("dense", "embedding", "recurrent", "convolutional")
 NOT_ARGUMENTS = ("name", "_target_", "search", "search_only", "untuned", "exclude")
 # The sampler that goes through a grid.
 GRID = "study.search.samplers.grid_sampler"
+# Sections in which whole numbers are no sizes.
+_NO_STRUCTURE = ("schedule.", "trainer.early_stopping.")
+_MANY = 10_000
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
 Live = Literal["auto"] | bool
@@ -280,6 +283,12 @@ class StudyConfig:
             point: Values of what is searched, by name. An empty point gives the untuned tier.
         """
         return {**self.optimizer.fixed, **self.own_values, **point}
+
+    @property
+    def n_structures(self) -> int:
+        """Number of combinations of searched values that change the shape or the parts of what is trained."""
+        counted = [r for key, r in self.searched.items() if r.is_of_structures and not key.startswith(_NO_STRUCTURE)]
+        return math.prod(len(set(searched.grid(_MANY))) for searched in counted)
 
     @property
     def n_trials(self) -> int:

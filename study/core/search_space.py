@@ -54,6 +54,13 @@ class Range:
         return low, high
 
     @property
+    def is_of_structures(self) -> bool:
+        """True for whole numbers and choices, other than choices of numbers with a fraction."""
+        if self.choices is None:
+            return self.integer
+        return not all(type(choice) is float for choice in self.choices)
+
+    @property
     def described(self) -> str:
         """The range in words."""
         if self.choices is not None:

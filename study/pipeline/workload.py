@@ -31,6 +31,7 @@ from study.core.trainer_interface import Trainer
 from study.datasets import Dataset, misplaced_labels
 from study.datasets.preparation.prepare import Preparation, prepare
 from study.pipeline.by_point import TrainerByPoint
+from study.pipeline.check_points import point_faults
 from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
 
@@ -124,7 +125,7 @@ def build_model(config: StudyConfig, dataset: Dataset) -> Any:
 
 
 def check_task(config: StudyConfig, dataset: Dataset) -> None:
-    """Check, without computing, that model, data, loss and metrics fit together.
+    """Check, without computing, that model, data, loss and metrics fit together, at every end of a searched range too.
 
     Args:
         config: The study's config.
@@ -133,6 +134,22 @@ def check_task(config: StudyConfig, dataset: Dataset) -> None:
     Raises:
         ConfigError: They do not fit together; the error has all faults.
     """
+    _check_task(config, dataset)
+
+    def build(of_point: StudyConfig) -> None:
+        from study.training.build_optimizer import build_schedule  # imports Keras
+
+        build_model(of_point, dataset)
+        _check_task(of_point, dataset)
+        if of_point.schedule.section != config.schedule.section:
+            with fitting_together(of_point):
+                build_schedule(of_point.schedule.section, n_steps=of_point.budget.total_steps(1))
+
+    if faults := point_faults(config, build):
+        raise ConfigError(faults)
+
+
+def _check_task(config: StudyConfig, dataset: Dataset) -> None:
     from study.training.augmentation import augment_faults  # imports Keras
     from study.training.task_check import task_faults
 
@@ -227,7 +244,7 @@ def fitting_together(config: StudyConfig) -> Iterator[None]:
                 _UNSAFE.format(model=config.model.name, build=config.model.section["_target_"])
             ) from error
         own = own_fault(error)
-        if own is not None and own.key.startswith(("model.", "trainer.")):  # wrong for any data set
+        if own is not None and own.key.startswith(("model.", "trainer.", "schedule.")):  # wrong for any data set
             raise ConfigError([own]) from error
         raise StudyError(
             f"model={config.model.name} dataset={config.dataset.name} trainer={config.trainer.name}: "

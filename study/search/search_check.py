@@ -48,6 +48,10 @@ def _grid_faults(config: StudyConfig) -> list[Fault]:
     if not isinstance(n, int) or isinstance(n, bool) or n < 2:
         return [Fault(key=key, value=n, allowed="a whole number of at least 2", advice=f"Set {key} to 2 or more.")]
     total = n_grid_points(config.ranges, n)
+    if config.searched and total > config.budget.n_trials:
+        allowed = f"a grid of at most budget.n_trials={config.budget.n_trials} points, and this one has {total}"
+        advice = f"Set budget.n_trials={total}, lower {key}, or choose sampler=random."
+        return [Fault(key=key, value=n, allowed=allowed, advice=advice)]
     if total <= _MAX_GRID:
         return []
     axes = ", ".join(config.ranges)

@@ -36,9 +36,7 @@ _TOLERANCE = 3e-7
 # Parts that are made again for every trial, and the keys that change them.
 _PARTS: Mapping[str, str] = {"loss": "dataset.task.loss", "augment": "dataset.augment.", "schedule": "schedule."}
 _OF_PARTS = (*_PARTS.values(), _MODEL)
-# Keys whose numbers no program has as sizes.
 _RULES = "trainer.early_stopping."
-_NUMBERS_ALONE = ("schedule.", _RULES)
 
 # Builds the compiled model of a config, without values. Traces the steps of such a model, as text.
 Build = Callable[[StudyConfig], Any]
@@ -91,18 +89,6 @@ class _Model:
     known: dict[tuple[str, Value], bool] = field(default_factory=dict)
 
 
-def n_structures(config: StudyConfig) -> int:
-    """Return the number of structures of a study's points: of the combinations of choices and whole numbers.
-
-    Args:
-        config: The study's config.
-    """
-    counts = [
-        len(set(r.grid(config.n_trials))) for r in config.searched.values() if r.choices is not None or r.integer
-    ]
-    return min(math.prod(counts), config.n_trials)
-
-
 class PointNumbers:
     """The numbers of a study's trials.
 
@@ -115,7 +101,7 @@ class PointNumbers:
 
     def __init__(self, config: StudyConfig, build: Build, trace: Trace, n_steps: Callable[[StudyConfig], int]) -> None:
         self._config, self._build, self._trace, self._n_steps = config, build, trace, n_steps
-        self._lanes = {key: r for key, r in config.searched.items() if r.choices is None and not r.integer}
+        self._lanes = {key: _interval(r) for key, r in config.searched.items() if not r.is_of_structures}
         self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
         self._moving = {part: moving for part in _PARTS if (moving := self._moving_numbers(part)) is not None}
 
@@ -164,7 +150,7 @@ class PointNumbers:
 
     def _points(self, keys: Sequence[str]) -> list[dict[str, Value]]:
         """Return points: one in the middle, one for each key that only it changes, one at which all differ."""
-        ranges = {key: self._config.searched[key] for key in keys}
+        ranges = {key: self._lanes.get(key, self._config.searched[key]) for key in keys}
         base = {key: _value(searched, _BASE) for key, searched in ranges.items()}
         alone = [{**base, key: _value(searched, _OTHER)} for key, searched in ranges.items()]
         return [base, *alone, {key: _value(searched, _THIRD) for key, searched in ranges.items()}]
@@ -285,9 +271,17 @@ def _alike(a: float, b: float) -> bool:
     return a == b or math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=1e-30)
 
 
+def _interval(searched: Range) -> Range:
+    """Return the interval of the numbers of a range: between the choices, or between the steps."""
+    if searched.choices is None:
+        return replace(searched, step=None)
+    numbers = [cast(float, choice) for choice in searched.choices]
+    return Range(argument=searched.argument, low=min(numbers), high=max(numbers))
+
+
 def _value(searched: Range, share: float) -> Value:
-    """Return the value at a share of a range on its scale, between steps too; of choices one at about this share."""
-    points = (replace(searched, step=None) if not searched.integer else searched).grid(101)
+    """Return the value at a share of a range on its scale; of whole numbers and choices one at about this share."""
+    points = searched.grid(101)
     return searched.value(points[round(share * (len(points) - 1))])
 
 

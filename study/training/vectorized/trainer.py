@@ -32,7 +32,7 @@ from study.training.vectorized.held_data import held, piece_bytes
 from study.training.vectorized.lane import CallerError, Carried, Lane, call
 from study.training.vectorized.lane_batch import LaneBatch
 from study.training.vectorized.lane_scheduler import LaneScheduler
-from study.training.vectorized.point_numbers import PointNumbers, n_structures
+from study.training.vectorized.point_numbers import PointNumbers
 from study.training.vectorized.structure import (
     VectorizedStructure,
     compiled_without_values,
@@ -107,7 +107,7 @@ class VectorizedTrainer:
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
         check_more_epochs(config, n_epochs=-(-self.n_steps // self._steps_per_epoch))
-        self._n_kinds = n_structures(config)
+        self._n_kinds = min(config.n_structures, config.n_trials)
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._structures: list[VectorizedStructure] = []
         self._points = PointNumbers(
