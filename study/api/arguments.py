@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from study.api.parts import GivenPart, data_part, described, model_part
+from study.cli.launch.overrides import value_text
 from study.cli.launch.words import choices
 from study.core.errors import ConfigError, Fault
 from study.core.names import hydra_text
@@ -115,22 +114,7 @@ def words_of(prefix: str, given: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping) and value:
             yield from words_of(dotted, value)
         else:
-            yield f"{dotted}={_text(value)}"
-
-
-def _text(value: Any) -> str:
-    """Return a value as Hydra's grammar has it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, np.generic):
-        return _text(value.item())
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_text(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return hydra_text(value) if isinstance(value, str) else str(value)
+            yield f"{dotted}={value_text(value)}"
 
 
 def _entries(optimizers: Any, faults: list[Fault]) -> Iterator[tuple[str, tuple[str, ...]]]:

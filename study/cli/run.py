@@ -46,10 +46,10 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0
     from study.cli.launch import hydra_app
+    from study.cli.launch.command_words import read_command_words
     from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
-    from study.cli.launch.words import read_words
 
-    words = read_words([_RETRY.get(word, word) for word in arguments])
+    words = read_command_words([_RETRY.get(word, word) for word in arguments])
     command_line = hydra_app.read_arguments(prepare(words.kept))
     if command_line.is_question:
         return hydra_app.answer(command_line, faults=words.faults)
