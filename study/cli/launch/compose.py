@@ -13,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -182,8 +183,22 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=loader)
     parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    _refuse_intervals(parsed)
     (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
+
+
+def _refuse_intervals(parsed: Sequence[Override]) -> None:
+    """Refuse intervals among the values of a sweep in a file, which are a study each."""
+    faults = []
+    for override in parsed:
+        if override.is_interval_sweep():
+            key = override.key_or_group
+            advice = f"Write search: and the range of {key} below it, at the root of the file."
+            allowed = "values for a study each: A,B or choice(A,B) or range(START,STOP)"
+            faults.append(Fault(key=key, value=override.get_value_string(), allowed=allowed, advice=advice))
+    if faults:
+        raise ConfigError(faults)
 
 
 def _single(loader: ConfigLoader, overrides: list[str]) -> DictConfig | None:

@@ -6,6 +6,7 @@ from study.cli.launch.command_words import read_command_words
 from study.cli.launch.compose import MisreadError, compose_jobs, prepare
 from study.cli.launch.hydra_app import read_arguments
 from study.cli.launch.one_trial import typed_words
+from study.core.errors import ConfigError
 from study.core.names import name_fault
 
 DROPOUT = {"dropout": {"low": 0, "high": 0.5}}
@@ -104,6 +105,15 @@ def test_a_value_that_an_experiment_sweeps_is_refused_beside_a_range(tmp_path):
         Exception, match=r"model\.dropout=0\.1: expected no value, since search\.model\.dropout search"
     ):
         composed("experiment=mine", "model.dropout=interval(0,0.5)")
+
+
+def test_an_interval_in_a_sweep_of_a_file_is_refused(tmp_path):
+    experiment(tmp_path, 'hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model.dropout: "interval(0,1)"\n')
+    with pytest.raises(ConfigError) as raised:
+        composed("experiment=mine")
+    (fault,) = raised.value.faults
+    assert (fault.key, fault.value) == ("model.dropout", "interval(0,1)")
+    assert fault.advice == "Write search: and the range of model.dropout below it, at the root of the file."
 
 
 @pytest.mark.parametrize(
