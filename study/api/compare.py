@@ -112,6 +112,7 @@ def compare(
         >>> print(result.answer)  # doctest: +SKIP
     """
     groups = {"budget": budget, "trainer": trainer, "sampler": sampler, "schedule": schedule}
+    of_data: dict[str, Any] = {"validation": validation, "test": test, "loss": loss, "metrics": metrics}
     check_home()
     folder = working_directory()
     read = partial(
@@ -119,10 +120,7 @@ def compare(
         model=model,
         data=data,
         optimizers=optimizers,
-        validation=validation,
-        test=test,
-        loss=loss,
-        metrics=metrics,
+        **of_data,
         groups=groups,
         experiment=experiment,
         overrides=overrides,
@@ -278,7 +276,8 @@ def _with_entries(faults: Sequence[Fault], arguments: Arguments) -> Iterator[tup
 def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arguments: Arguments) -> list[Fault]:
     """Return faults under the names of `compare`'s arguments, each once."""
     found: dict[str, Fault] = {}
-    for index, fault in faults:
+    for index, given in faults:
+        fault = _ranges_told(given, arguments.searched)
         group, dot, rest = fault.key.partition(".")
         if group == "optimizer":
             is_of_entry = not dot or any(word.startswith(f"{fault.key}") for word in arguments.entries[index][1])
@@ -287,10 +286,11 @@ def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arg
             key = f"{argument['name']}{fault.key[argument.end() :]}"
         else:
             key = f"{_IN_PYTHON.get(group, group)}{dot}{rest}"
-        advice = fault.advice.replace(fault.key, key).replace("dataset.task.", "")
-        told = _ranges_told(replace(fault, key=key, advice=advice), arguments.searched)
+        # Not the key in search["model.dropout"], nor the end of a longer one.
+        advice = key.join(re.split(rf'(?<!["\w.]){re.escape(fault.key)}', fault.advice))
+        told = replace(fault, key=key, advice=advice.replace("dataset.task.", ""))
         if group == "optimizer":
-            told = replace(told, advice=re.sub(r"\boptimizer\.", f"optimizers[{index}].", told.advice))
+            told = replace(told, advice=re.sub(r'(?<!["\w.])optimizer\.', f"optimizers[{index}].", told.advice))
         found[str(told)] = told
     return list(found.values())
 

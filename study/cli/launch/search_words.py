@@ -115,7 +115,7 @@ def fixed_and_searched(values: Sequence[TypedValue]) -> list[Fault]:
     for key in sorted(searched_keys(values)):
         if key in given:
             name = f"{SEARCH}.{key}"
-            advice = f"Remove {key}={given[key]}, or {name}, from the command."
+            advice = f"Remove {key}={given[key]}, or {name}."
             faults.append(
                 Fault(key=key, value=given[key], allowed=f"no value, since {name} searches it", advice=advice)
             )
