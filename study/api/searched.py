@@ -66,7 +66,11 @@ def told_in_python(text: str, keys: frozenset[str]) -> str:
         keys: The dotted keys in the argument `search`.
     """
     for key in sorted(keys, key=len, reverse=True):
-        text = re.sub(rf"\b{SEARCH}\.{re.escape(key)}(?![\w-])", in_python(key), text)
+        group, _, argument = key.partition(".")
+        # Ranges of the optimizer's arguments are in its own section once the config is read.
+        places = [key.replace(".", f".{SEARCH}.", 1)] if group == "optimizer" and argument else []
+        for place in (*places, f"{SEARCH}.{key}"):
+            text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", in_python(key), text)
     return text
 
 

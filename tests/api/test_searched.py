@@ -123,6 +123,10 @@ def test_faults_of_the_config_name_the_argument():
     assert told_in_python("search.model.x.low", keys) == 'search["model.x"].low'
     assert told_in_python("Set search.model.x_long.low.", keys) == 'Set search["model.x_long"].low.'
     assert told_in_python("search.model.other", keys) == "search.model.other"
+    of_optimizer = frozenset({"optimizer.beta_1"})
+    for typed in ("optimizer.search.beta_1.low", "search.optimizer.beta_1.low"):
+        assert told_in_python(typed, of_optimizer) == 'search["optimizer.beta_1"].low'
+    assert told_in_python("optimizer.search.beta_2.low", of_optimizer) == "optimizer.search.beta_2.low"
 
 
 def read(**given):

@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import HydraException
 
 from study.cli.launch.overrides import TypedValue, given_texts, value_text
+from study.config.reader import did_you_mean
 from study.core.errors import Fault
 from study.core.search_space import SCALES
 
@@ -218,7 +219,7 @@ def _check_form(bare: str, value: Sweep) -> None:
     if len(_TAG.findall(bare)) > 1:
         raise _Refused("one tag() with all tags, such as tag(search,log,interval(LOW,HIGH))", "Put the tags into one.")
     if unknown := sorted(value.tags - {*_TAGS}):
-        raise _Refused(f"tags of {', '.join(_TAGS)}", f"Remove {', '.join(unknown)}.")
+        raise _Refused(f"tags of {', '.join(_TAGS)}", did_you_mean(unknown[0], _TAGS))
     if not isinstance(value, IntervalSweep) and SEARCH not in value.tags:
         advice = "Add the tag search; without tags, -m makes a study of each value."
         raise _Refused(f"{_TAGGED}, or an interval", advice)
