@@ -154,8 +154,8 @@ def _key(word: str) -> str:
 
 def _searched(key: str) -> str:
     """Return the key that is searched; users may type its place in `search` or `optimizer.search` too."""
-    if key.startswith("optimizer.search."):
-        return key.replace(".search.", ".", 1)
+    if key == "optimizer.search" or key.startswith("optimizer.search."):
+        return key.replace(f".{SEARCH}", "", 1)
     return key.removeprefix(f"{SEARCH}.")
 
 
@@ -177,9 +177,7 @@ def _parts(word: str, groups: Collection[str], *, left: bool) -> dict[str, str] 
     value = override.value()
     if is_left or not _is_ours(value):
         return None
-    if key.partition("@")[0] in groups or "@" in key:
-        advice = f"Make a study of each choice: -m {key}=A,B."
-        raise _Refused(f"names of {key} in place of a search over them", advice)
+    _check_key(key, groups)
     if not isinstance(value, Sweep):
         raise _Refused("the range of one key in each word", f"Write {key}.KEY=interval(LOW,HIGH).")
     if isinstance(value, ChoiceSweep) and any(isinstance(each, Sweep) for each in value.list or ()):
@@ -209,6 +207,18 @@ def _is_ours(value: Any) -> bool:
         return not value.tags.isdisjoint(_TAGS) or any(isinstance(each, Sweep) for each in value.list or ())
     nested: Any = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return any(isinstance(each, Sweep) or _is_ours(each) for each in nested)
+
+
+def _check_key(key: str, groups: Collection[str]) -> None:
+    """Refuse a group, whose choices are a study each, and a part of a range in place of the key."""
+    searched = _searched(key)
+    if searched.partition("@")[0] in groups or "@" in key:
+        advice = f"Make a study of each choice: -m {searched}=A,B."
+        raise _Refused(f"names of {searched} in place of a search over them", advice)
+    whole, _, part = searched.rpartition(".")
+    if searched == SEARCH or (searched != key and part in PARTS):
+        advice = f"Write {whole or 'KEY'}=interval(LOW,HIGH)."
+        raise _Refused("the key that is searched, not a part of a range", advice)
 
 
 def _check_form(bare: str, value: Sweep) -> None:

@@ -102,11 +102,21 @@ def test_what_a_search_cannot_do_is_refused_with_what_it_can(value, allowed, adv
     assert advice in fault.advice
 
 
-@pytest.mark.parametrize("word", ["optimizer=tag(search,choice(sgd,adam))", "optimizer@x=interval(0,1)"])
+@pytest.mark.parametrize(
+    "word", ["optimizer=tag(search,choice(sgd,adam))", "optimizer@x=interval(0,1)", "optimizer.search=interval(0,1)"]
+)
 def test_a_choice_of_a_group_is_a_study_each(word):
     kept, (fault,) = to_ranges([word], groups={"optimizer"})
     assert kept == []
     assert "Make a study of each choice: -m optimizer" in fault.advice
+
+
+@pytest.mark.parametrize("key", ["search", "search.model.x.low", "optimizer.search.beta_1.high", "search.choices"])
+def test_a_part_of_a_range_is_not_searched(key):
+    kept, (fault,) = to_ranges([f"{key}=interval(0,1)"])
+    assert kept == []
+    assert fault.allowed == "the key that is searched, not a part of a range"
+    assert "interval(LOW,HIGH)" in fault.advice
 
 
 def test_all_faults_are_told_together():

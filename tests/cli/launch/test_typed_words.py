@@ -107,7 +107,7 @@ def _are_taken_or_told(run, folder, typed):
     for key, value in last.items():
         if value.text.startswith(("interval(", "tag(")):  # the value is the study's own, and the range is searched
             part = jobs[0].raw["search"]
-            for name in key.removeprefix("search.").split("."):
+            for name in key.removeprefix("search.").replace("optimizer.search.", "optimizer.").split("."):
                 part = part[name]
             assert part
         elif (
@@ -134,6 +134,7 @@ def _are_taken_or_told(run, folder, typed):
 @example(typed=["search=interval(0,1)"])
 @example(typed=["optimizer=interval(0,1)"])
 @example(typed=["interval(0,1)=interval(0,1)"])
+@example(typed=["optimizer.search.beta_1=interval(0,1)", "search.optimizer.beta_2=interval(0,1)"])
 @example(typed=["experiment_name=tag(search,choice([1],[2]))"])
 @example(typed=["optimizer.search.beta_1.low=interval(0,1)"])
 @example(typed=["model.activation='interval(0,1)'"])
