@@ -151,7 +151,7 @@ def test_a_value_beside_a_range_is_told_in_python_s_words(tmp_path, monkeypatch)
     x, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
     with kept_objects({}), pytest.raises(ArgumentsError) as raised:
         compare(
-            lambda: keras.Sequential([keras.layers.Dense(2)]),
+            lambda units=4: keras.Sequential([keras.layers.Dense(units), keras.layers.Dense(2)]),
             (x, y),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             optimizers=["sgd", {"adam": {"learning_rate": 0.1}}],
@@ -163,5 +163,21 @@ def test_a_value_beside_a_range_is_told_in_python_s_words(tmp_path, monkeypatch)
         'Remove model.units=3, or search["model.units"].',
         'optimizers[1].learning_rate=0.1: expected no value, since search["optimizer.learning_rate"] searches it. '
         'Remove optimizers[1].learning_rate=0.1, or search["optimizer.learning_rate"].',
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_faults_of_ranges_are_told_as_they_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ranges = {"optimizer.learning_rate": (0, 1, "log"), "model.dropout": (0.5, 0.0), "model.hiden": [[8]]}
+    with pytest.raises(ArgumentsError) as raised:
+        compare("mlp", "digits", optimizers=["sgd", "adam"], search=ranges)
+    assert sorted(map(str, raised.value.faults)) == [
+        'search["model.dropout"].low=0.5: expected a number below search["model.dropout"].high=0.0. '
+        "Lower it, or raise high.",
+        "search[\"model.hiden\"]={'choices': [[8]]}: expected a key of the config. Did you mean model.hidden?",
+        'search["optimizer.learning_rate"].low=0: expected a number above 0 on a log scale. '
+        'Raise it, or set search["optimizer.learning_rate"].scale=linear.',
     ]
     assert list(tmp_path.iterdir()) == []
