@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from study.api.parts import GivenPart, data_part, described, model_part
+from study.api.searched import search_words
+from study.cli.launch.overrides import value_text
 from study.cli.launch.words import choices
 from study.core.errors import ConfigError, Fault
 from study.core.names import hydra_text
@@ -38,12 +38,14 @@ class Arguments:
         data: The data set.
         entries: For each optimizer: its name, and the words of its arguments.
         shared: The words of all studies.
+        searched: The keys in the argument `search`, dotted. Default: none.
     """
 
     model: GivenPart
     data: GivenPart
     entries: tuple[tuple[str, tuple[str, ...]], ...]
     shared: tuple[str, ...]
+    searched: frozenset[str] = frozenset()
 
     @property
     def allow(self) -> list[str]:
@@ -69,6 +71,7 @@ def read_arguments(
     groups: Mapping[str, Any],
     experiment: str | None,
     overrides: Sequence[str],
+    search: Any = None,
 ) -> Arguments:
     """Read the arguments of `compare`.
 
@@ -83,6 +86,7 @@ def read_arguments(
         groups: Budget, trainer, sampler and schedule, by name; None for one that was not given.
         experiment: Name of the experiment; None: not given.
         overrides: Further words, as on the command line.
+        search: Ranges of any keys. None (the default): not given.
 
     Raises:
         ArgumentsError: Some have faults.
@@ -92,6 +96,8 @@ def read_arguments(
     dataset = data_part(data, validation=validation, test=test, loss=loss, metrics=metrics, faults=faults)
     entries = tuple(_entries(optimizers, faults))
     words = [word for group, given in groups.items() for word in _group(group, given, faults)]
+    ranges = list(search_words(search, faults))
+    words += ranges
     if experiment is not None:
         words.append(f"experiment_name={hydra_text(str(experiment))}")
     given = {"model": model, "dataset": data, "optimizer": optimizers, "experiment_name": experiment, **groups}
@@ -100,7 +106,8 @@ def read_arguments(
         raise ArgumentsError(faults)
     assert part is not None
     assert dataset is not None
-    return Arguments(model=part, data=dataset, entries=entries, shared=tuple(words))
+    searched = frozenset(word.partition("=")[0].split(".", 1)[1].rpartition(".")[0] for word in ranges)
+    return Arguments(model=part, data=dataset, entries=entries, shared=tuple(words), searched=searched)
 
 
 def words_of(prefix: str, given: Mapping[str, Any]) -> Iterator[str]:
@@ -115,22 +122,7 @@ def words_of(prefix: str, given: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping) and value:
             yield from words_of(dotted, value)
         else:
-            yield f"{dotted}={_text(value)}"
-
-
-def _text(value: Any) -> str:
-    """Return a value as Hydra's grammar has it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, np.generic):
-        return _text(value.item())
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_text(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return hydra_text(value) if isinstance(value, str) else str(value)
+            yield f"{dotted}={value_text(value)}"
 
 
 def _entries(optimizers: Any, faults: list[Fault]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -13,6 +13,7 @@ from typing import Any
 from study.api.arguments import Arguments, ArgumentsError, read_arguments
 from study.api.experiment import ExperimentView
 from study.api.parts import metric_sections
+from study.api.searched import told_in_python
 from study.api.task import GUESS, GUESS_OF_CLASSES, infer_task, task_section
 from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import Job
@@ -62,6 +63,7 @@ def compare(
     trainer: str | Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
     schedule: str | Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
     experiment: str | None = None,
     overrides: Sequence[str] = (),
 ) -> ExperimentView:
@@ -90,6 +92,10 @@ def compare(
         trainer: The trainer, in the same form. None (the default): the quickest.
         sampler: The sampler of the search, in the same form. None (the default): independent random search.
         schedule: The schedule of the learning rate, in the same form. None (the default): constant.
+        search: Ranges of any keys of the config, searched together with the optimizers' arguments, such as
+            `{"model.dropout": (0.0, 0.5), "model.l2": (1e-6, 1e-2, "log"), "trainer.batch_size": [32, 64]}`.
+            A tuple has two ends and maybe a scale (`linear`, `log`, `one_minus_log`), a list has choices, a mapping
+            has `low`, `high`, `scale`, `integer` and `step`, or `choices`. None (the default): none.
         experiment: Name of the experiment. None (the default): names of data and model.
         overrides: Further values of the config, as on the command line. Default: none.
 
@@ -106,6 +112,7 @@ def compare(
         >>> print(result.answer)  # doctest: +SKIP
     """
     groups = {"budget": budget, "trainer": trainer, "sampler": sampler, "schedule": schedule}
+    of_data: dict[str, Any] = {"validation": validation, "test": test, "loss": loss, "metrics": metrics}
     check_home()
     folder = working_directory()
     read = partial(
@@ -113,13 +120,11 @@ def compare(
         model=model,
         data=data,
         optimizers=optimizers,
-        validation=validation,
-        test=test,
-        loss=loss,
-        metrics=metrics,
+        **of_data,
         groups=groups,
         experiment=experiment,
         overrides=overrides,
+        search=search,
     )
     try:
         with clean_stop(), limit_errors("this comparison"), kept_objects({}, stay=True):
@@ -271,7 +276,8 @@ def _with_entries(faults: Sequence[Fault], arguments: Arguments) -> Iterator[tup
 def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arguments: Arguments) -> list[Fault]:
     """Return faults under the names of `compare`'s arguments, each once."""
     found: dict[str, Fault] = {}
-    for index, fault in faults:
+    for index, given in faults:
+        fault = _ranges_told(given, arguments.searched)
         group, dot, rest = fault.key.partition(".")
         if group == "optimizer":
             is_of_entry = not dot or any(word.startswith(f"{fault.key}") for word in arguments.entries[index][1])
@@ -280,12 +286,19 @@ def _told(faults: Sequence[tuple[int, Fault]] | Iterator[tuple[int, Fault]], arg
             key = f"{argument['name']}{fault.key[argument.end() :]}"
         else:
             key = f"{_IN_PYTHON.get(group, group)}{dot}{rest}"
-        advice = fault.advice.replace(fault.key, key).replace("dataset.task.", "")
-        told = replace(fault, key=key, advice=advice)
+        # Not the key in search["model.dropout"], nor the end of a longer one.
+        advice = key.join(re.split(rf'(?<!["\w.]){re.escape(fault.key)}', fault.advice))
+        told = replace(fault, key=key, advice=advice.replace("dataset.task.", ""))
         if group == "optimizer":
-            told = replace(told, advice=re.sub(r"\boptimizer\.", f"optimizers[{index}].", told.advice))
+            told = replace(told, advice=re.sub(r'(?<!["\w.])optimizer\.', f"optimizers[{index}].", told.advice))
         found[str(told)] = told
     return list(found.values())
+
+
+def _ranges_told(fault: Fault, searched: frozenset[str]) -> Fault:
+    """Return a fault with the places of ranges in the argument `search`."""
+    texts = {name: told_in_python(getattr(fault, name), searched) for name in ("key", "allowed", "advice")}
+    return replace(fault, **texts)
 
 
 def _data_words(text: str) -> str:

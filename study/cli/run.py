@@ -14,6 +14,8 @@ usage: study run [-m] [--retry-failed] [KEY=VALUE ...]
   optimizer.learning_rate=0.01   fix an argument: it is no longer searched
   optimizer.search_only=[learning_rate]
   optimizer.search.beta_1.low=0.8
+  model.dropout='interval(0,0.5)'                   search any key too; 'tag(log,interval(1e-6,1e-2))' on a log scale
+  trainer.batch_size='tag(search,choice(32,64))'    choices; also 'int(interval(1,4))', 'tag(search,range(1,10,2))'
   budget.n_trials=20 budget.n_epochs=10 budget.n_confirmations=10
   -m optimizer=sgd,adam          one study for each; also 'optimizer=glob(*)', 'study_seed=range(3)'
   best=FILE                      train a file of `study export`; enqueue=FILE begins a search with it
@@ -46,10 +48,10 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(_HELP.format(groups=_groups()))
         return 0
     from study.cli.launch import hydra_app
+    from study.cli.launch.command_words import read_command_words
     from study.cli.launch.compose import CompositionError, MisreadError, compose_jobs, prepare
-    from study.cli.launch.words import read_words
 
-    words = read_words([_RETRY.get(word, word) for word in arguments])
+    words = read_command_words([_RETRY.get(word, word) for word in arguments])
     command_line = hydra_app.read_arguments(prepare(words.kept))
     if command_line.is_question:
         return hydra_app.answer(command_line, faults=words.faults)

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -20,8 +21,8 @@ import numpy as np
 from study.datasets import Dataset
 
 
-def build(n_outputs):
-    return keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(n_outputs)])
+def build(n_outputs, width=8):
+    return keras.Sequential([keras.layers.Dense(width, activation="relu"), keras.layers.Dense(n_outputs)])
 
 
 def load():
@@ -92,13 +93,16 @@ def test_a_study_is_the_same_by_command_line_and_from_python(in_process, tmp_pat
     typed, called = tmp_path / "typed", tmp_path / "called"
     for folder in (typed, called):
         write(folder)
-    in_process(COMMAND, "run", "-m", "optimizer=sgd,adam", "model=small", "dataset=points", *WORDS, cwd=typed)
+    searched = ["optimizer.learning_rate=tag(log,interval(0.001,0.1))", "model.width=tag(search,choice(4,8))"]
+    words = ("optimizer=sgd,adam", "model=small", "dataset=points", *searched, *WORDS)
+    in_process(COMMAND, "run", "-m", *words, cwd=typed)
     program = f"""
 import sys
 sys.path.insert(0, "")
 import mynet
 from study import compare
 result = compare(mynet.build, mynet.load, optimizers=["sgd", "adam"], budget={BUDGET}, experiment="mine",
+                 search={{"optimizer.learning_rate": (0.001, 0.1, "log"), "model.width": [4, 8]}},
                  trainer={{"fit": {{"backend": "jax"}}}}, overrides=["live=false"])
 print(result.command)
 """
@@ -106,7 +110,7 @@ print(result.command)
     assert histories(in_process, typed) == histories(in_process, called)
     command = "study run -m optimizer=sgd,adam dataset=points model=small"
     assert done.stdout.startswith(command)
-    words = done.stdout.split()[1:]
+    words = shlex.split(done.stdout)[1:]
     again = in_process(COMMAND, *words, cwd=typed)  # the command that Python names goes on with the studies
     assert again.stderr.count("2 trials, 2 of them already done") == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -26,53 +26,19 @@ from study.cli.launch.hydra_settings import refuse_code
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
 from study.cli.launch.own_defaults import merge_own_defaults, swept_keys, used_defaults
+from study.cli.launch.search_words import fixed_and_searched
+from study.cli.launch.study_labels import label
 from study.cli.launch.words import allow_new_keys, flags_first
 from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given, refuse_unused_ranges
-from study.config.reader import Reader
 from study.core.errors import ConfigError, Fault, StudyError
-from study.core.names import in_label, shortened
 from study.core.redaction import texts, written_out
 
 # Libraries that compose a config.
 _LIBRARIES = ("hydra", "omegaconf", "yaml", "antlr4")
 _BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-# Targets in a value that is a section or a list of them.
-_TARGETS = re.compile(r"_target_:\s*([\w.]+)")
-# Overrides that names of studies leave out: all studies of an experiment share them, or they change no result.
-_NOT_TELLING = (
-    "dataset",
-    "model",
-    "optimizer",
-    "experiment",
-    "experiment_name",
-    "study_name",
-    "storage",
-    "tracking_uri",
-    "live",
-    "worker",
-    "budget",
-    "allow_targets",
-    "max_failed_trials",
-    "shutdown_grace_s",
-    "retry_failed",
-    "only_trial",
-    "accept_changes",
-    "settings",
-)
 # Choices that may set any section.
 _WHOLE = ("experiment", "best")
-_NOT_TELLING_SECTIONS = (
-    "settings.",
-    "budget.",
-    "storage.",
-    "tracking.",
-    "hydra.",
-    "hydra/",
-    "dataset.path",
-    "trainer.capacity",
-    "trainer.device",
-)
 
 
 class CompositionError(StudyError):
@@ -217,8 +183,22 @@ def _compose_jobs(overrides: list[str], *, multirun: bool) -> list[Job]:
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=loader)
     parsed = parser.parse_overrides([*params, *master.hydra.overrides.task])
+    _refuse_intervals(parsed)
     (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [_split(loader.load_sweep_config(master, list(job))) for job in batch]
+
+
+def _refuse_intervals(parsed: Sequence[Override]) -> None:
+    """Refuse intervals among the values of a sweep in a file, which are a study each."""
+    faults = []
+    for override in parsed:
+        if override.is_interval_sweep():
+            key = override.key_or_group
+            advice = f"Write search: and the range of {key} below it, at the root of the file."
+            allowed = "values for a study each: A,B or choice(A,B) or range(START,STOP)"
+            faults.append(Fault(key=key, value=override.get_value_string(), allowed=allowed, advice=advice))
+    if faults:
+        raise ConfigError(faults)
 
 
 def _single(loader: ConfigLoader, overrides: list[str]) -> DictConfig | None:
@@ -262,8 +242,8 @@ def relabeled(job: Job, telling: Collection[str]) -> Job:
         job: The job.
         telling: The keys in which the jobs differ.
     """
-    everything = _label(job.values, job.raw)
-    labels = (_label(job.values, job.raw, only=telling), everything) if telling else (everything,)
+    everything = label(job.values, job.raw)
+    labels = (label(job.values, job.raw, only=telling), everything) if telling else (everything,)
     return replace(job, labels=labels)
 
 
@@ -285,9 +265,9 @@ def _split(composed: DictConfig) -> Job:
 
 
 def _refuse_fixed_and_searched(values: Sequence[TypedValue]) -> None:
-    """Refuse `optimizer.x=1 optimizer.search.x.low=0`: only one of the two can be meant."""
+    """Refuse a value and a range of one key, as in `model.dropout=0 search.model.dropout.low=0`."""
     given = given_texts(values)
-    faults = []
+    faults = fixed_and_searched(values)
     for key in dict.fromkeys(typed.key for typed in values if not typed.deletes):
         _, _, argument = key.partition("optimizer.search.")
         fixed = f"optimizer.{argument.split('.')[0]}"
@@ -308,17 +288,3 @@ def _refuse_passwords(unresolved: Any) -> None:
     found = written_out(unresolved)
     if found:
         raise ConfigError([Fault(key=key, value=shown, allowed=allowed, advice=advice) for key, shown in found])
-
-
-def _label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | None = None) -> str:
-    """Return the optimizer's name and the overrides that set a study apart, such as `adam-schedule=cosine`."""
-    parts = []
-    for typed in values:
-        key = typed.key
-        if key in _NOT_TELLING or key.startswith(_NOT_TELLING_SECTIONS) or (only is not None and key not in only):
-            continue
-        short = key.removeprefix("optimizer.").removeprefix("trainer.").removeprefix("model.")
-        built = [target.rpartition(".")[2] for target in _TARGETS.findall(typed.text)]  # of a list of callbacks
-        parts.append(in_label(f"{short}={'+'.join(built) or typed.text}"))
-    optimizer = str(Reader(raw).value("optimizer.name", default="optimizer"))
-    return shortened("-".join([in_label(optimizer), *sorted(parts)]))

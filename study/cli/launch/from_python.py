@@ -12,10 +12,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
+from study.cli.launch.command_words import read_command_words
 from study.cli.launch.compose import Job, MisreadError, compose_jobs, differing_keys, prepare, relabeled
 from study.cli.launch.hydra_app import read_arguments, with_further_faults
 from study.cli.launch.own_conf import texts_of
-from study.cli.launch.words import read_words
 from study.cli.working_directory import own_conf, packaged_conf
 from study.core.errors import ConfigError, Fault, StudyError
 
@@ -93,7 +93,7 @@ def hidden_files(jobs: Sequence[Job]) -> list[str]:
 
 
 def _compose(words: Sequence[str]) -> list[Job]:
-    read = read_words(words)
+    read = read_command_words(words)
     overrides = read_arguments(prepare(read.kept)).overrides
     try:
         return compose_jobs(overrides, multirun=True, faults=read.faults, unread=read.groups)

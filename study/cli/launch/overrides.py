@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
 from study.core.errors import StudyError
+from study.core.names import hydra_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,31 @@ def given_texts(values: Iterable[TypedValue]) -> dict[str, str]:
     """
     last = {typed.key: typed for typed in values if not typed.deletes}
     return {key: typed.text for key, typed in last.items() if typed.value is not None}
+
+
+def value_text(value: Any) -> str:
+    """Return a value as Hydra's grammar has it.
+
+    Args:
+        value: A single value, also of NumPy, a text that the grammar had in quotes, or lists and mappings of them.
+
+    >>> value_text([[64], None, True, "a, b"])
+    '[[64],null,true,"a, b"]'
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, QuotedString):
+        return hydra_text(value.text)
+    if isinstance(value, str):
+        return hydra_text(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{value_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(value_text, value)) + "]"
+    plain = getattr(value, "tolist", None)  # of NumPy
+    return str(value) if plain is None else value_text(plain())
 
 
 def parse_changes(words: Sequence[str]) -> dict[str, Any]:

@@ -138,20 +138,16 @@ def swept_keys(words: Sequence[str]) -> set[str]:
         if key.startswith(_PARAMS):
             swept.add(key.removeprefix(_PARAMS))
         for name in value.split(",") if key == "experiment" else ():
-            swept |= _swept(_experiment(name))
+            swept |= _swept(experiment_content(name))
     return swept
 
 
-def _chosen_by(experiment: str) -> set[str]:
-    """Return the groups that an experiment overrides or sweeps."""
-    content = _experiment(experiment)
-    listed = content.get("defaults")
-    keys = [key for item in listed if isinstance(item, Mapping) for key in item] if isinstance(listed, list) else []
-    return {str(key).removeprefix("override").strip().removeprefix("/") for key in keys} | _swept(content)
+def experiment_content(name: str) -> Mapping[str, Any]:
+    """Return the content of an experiment's file; empty for a faulty file, which is refused later.
 
-
-def _experiment(name: str) -> Mapping[str, Any]:
-    """Return the content of an experiment's file; empty for a faulty file, which is refused later."""
+    Args:
+        name: The name of the experiment.
+    """
     for folder in (own_conf(), packaged_conf()):
         if folder is not None and (file := folder / "experiment" / f"{name}.yaml").is_file():
             try:
@@ -160,6 +156,14 @@ def _experiment(name: str) -> Mapping[str, Any]:
                 return {}
             return content if isinstance(content, Mapping) else {}
     return {}
+
+
+def _chosen_by(experiment: str) -> set[str]:
+    """Return the groups that an experiment overrides or sweeps."""
+    content = experiment_content(experiment)
+    listed = content.get("defaults")
+    keys = [key for item in listed if isinstance(item, Mapping) for key in item] if isinstance(listed, list) else []
+    return {str(key).removeprefix("override").strip().removeprefix("/") for key in keys} | _swept(content)
 
 
 def _swept(content: Mapping[str, Any]) -> set[str]:

@@ -37,7 +37,13 @@ KEYS = (
         "budget",
     ),
 )
-PLAIN = st.sampled_from(["1", "-1", "nan", "null", "true", "[]", "[1,a]", "{a: 1}", "1e999", "${worker}", "a,b", "x"])
+PLAIN = st.sampled_from(
+    [
+        *("1", "-1", "nan", "null", "true", "[]", "[1,a]", "{a: 1}", "1e999", "${worker}", "a,b", "x"),
+        *("interval(0,1)", "tag(log,interval(1,2))", "tag(search,choice([1],[2]))", "tag(search,range(3))"),
+        *("tag(no,interval(0,1))", "interval(a,b)"),
+    ]
+)
 
 
 def _quoted(text):
@@ -99,7 +105,12 @@ def _are_taken_or_told(run, folder, typed):
         assert all(name_fault(label, parts=False) == "" for label in job.labels)
     last = {value.key: value for value in read_overrides(word for word in typed if "=" in word or word[:1] == "~")}
     for key, value in last.items():
-        if (
+        if value.text.startswith(("interval(", "tag(")):  # the value is the study's own, and the range is searched
+            part = jobs[0].raw["search"]
+            for name in key.removeprefix("search.").replace("optimizer.search.", "optimizer.").split("."):
+                part = part[name]
+            assert part
+        elif (
             not value.deletes
             and "${" not in value.text
             and key.partition(".")[0] not in ("hydra", "optimizer", "budget")
@@ -119,6 +130,14 @@ def _are_taken_or_told(run, folder, typed):
 @example(typed=["model.activation='tanh'"])
 @example(typed=[f"worker={'x' * 300}"])
 @example(typed=["-n", "optimizer=adam"])
+@example(typed=["model.hidden=tag(search,choice([1],[2]))", "+model.activation=interval(0,1)"])
+@example(typed=["search=interval(0,1)"])
+@example(typed=["optimizer=interval(0,1)"])
+@example(typed=["interval(0,1)=interval(0,1)"])
+@example(typed=["optimizer.search.beta_1=interval(0,1)", "search.optimizer.beta_2=interval(0,1)"])
+@example(typed=["experiment_name=tag(search,choice([1],[2]))"])
+@example(typed=["optimizer.search.beta_1.low=interval(0,1)"])
+@example(typed=["model.activation='interval(0,1)'"])
 def test_any_words_are_taken_or_told(run, tmp_path, typed):
     _are_taken_or_told(run, tmp_path, typed)
 
