@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -143,6 +144,7 @@ def _replacing(put: Callable[[Any], None] | None, newest: list[Any], index: int)
     return store
 
 
+@functools.cache
 def _bookkeeping() -> frozenset[str]:
     """Return the attributes that every layer has, which are no arguments of its own."""
     return frozenset(vars(keras.layers.Layer())) - {"activity_regularizer"}
