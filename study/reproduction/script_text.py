@@ -12,6 +12,7 @@ from typing import Any
 
 from study.config.epoch_rules import PLATEAU, Monitor
 from study.config.instantiate import Section, parameters, takes
+from study.config.losses import built_loss
 from study.config.schema import StudyConfig
 from study.config.task import Metric
 from study.core.readable_output import in_one_line
@@ -158,7 +159,7 @@ def _targets(facts: ScriptFacts, optimizer: Mapping[str, Any]) -> Iterator[tuple
         if not rate.is_direct:
             yield _SCALED, "schedule"
     for loss in config.task.losses.values():
-        yield str(loss["_target_"]), "dataset.task.loss"
+        yield str(built_loss(loss)["_target_"]), "dataset.task.loss"
     for output in config.task.losses:
         for weighted in (False, True):
             for metric in config.task.metrics_of(output, weighted=weighted):
@@ -316,7 +317,7 @@ def _held_decay(facts: ScriptFacts) -> str:
 def _compile_arguments(config: StudyConfig, code: ScriptCode) -> Iterator[tuple[str, str]]:
     """Yield the arguments of `compile` beside the optimizer, as `study.training.compile_task` makes them."""
     task = config.task
-    losses = {output: _call(loss, code, indent=8) for output, loss in task.losses.items()}
+    losses = {output: _call(built_loss(loss), code, indent=8) for output, loss in task.losses.items()}
     yield "loss", losses[""] if "" in losses else _written_dict(losses)
     yield "metrics", _metrics(task.metrics, code)
     if task.loss_weights is not None:
