@@ -8,7 +8,7 @@ from typing import Any
 
 from study.config.arguments import section_faults
 from study.config.logits import logits_faults
-from study.config.losses import loss_faults
+from study.config.loss_faults import loss_faults
 from study.config.parse_objective import is_taken, read_metrics
 from study.config.reader import Reader, is_number
 from study.config.task import BALANCED, Metric, Task, has_target

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from study.config.epoch_rules import EarlyStopping, RateReduction, without_idle_rules
+from study.config.epoch_rules import EarlyStopping, RateReduction
 from study.config.instantiate import Section
+from study.config.same_numbers import in_earlier_words
 from study.config.task import Task
 from study.core.contents import Contents
 from study.core.interrupt import GRACE_S
@@ -386,9 +387,7 @@ def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, An
             found = node.get(parent)
             node = found if isinstance(found, dict) else {}
         node.pop(last, None)
-    if isinstance(trainer := identity.get("trainer"), dict):
-        identity["trainer"] = without_idle_rules(trainer)
-    return identity
+    return in_earlier_words(identity)
 
 
 def _plain_numbers(value: Any) -> Any:

@@ -244,7 +244,7 @@ class _Rate:
 
 def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
     """Return the optimizer's arguments, as the trainers build it."""
-    from study.training.build_optimizer import coerce, filled_in  # imports Keras
+    from study.training.build_optimizer import coerce, filled_section  # imports Keras
 
     target, schedule = facts.config.optimizer.target, facts.config.schedule.section
     arguments = coerce(target, facts.trial.hyperparameters)
@@ -252,8 +252,7 @@ def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
         arguments.setdefault("n_steps", facts.n_steps)
     if schedule.get("_target_") not in (None, PLATEAU):
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
-        section = {key: filled_in(value, facts.n_steps) for key, value in schedule.items()}
-        arguments["learning_rate"] = _Rate(rate=rate, schedule=section)
+        arguments["learning_rate"] = _Rate(rate=rate, schedule=filled_section(schedule, n_steps=facts.n_steps))
     return arguments
 
 

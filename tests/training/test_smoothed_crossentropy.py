@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 FLOAT32 = {"rtol": 2e-6, "atol": 1e-6}
 
 
-@pytest.fixture(scope="module", params=["tensorflow", "jax"])
+@pytest.fixture(scope="module", params=["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
 def found(request):
     """The numbers on a backend, each in a process that has it."""
     if request.param == os.environ["KERAS_BACKEND"]:
