@@ -24,7 +24,7 @@ _SHARE = "warmup_fraction"
 def in_earlier_words(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a study as the first version had them that computed the same numbers.
 
-    - `schedule=warmup_cosine` with a twentieth of the steps is Keras's schedule, as long as its class computes the same
+    - `schedule=warmup_cosine` with a twentieth of the steps is the one of Keras, as long as its class computes so
       (NUMBERS_VERSION 1). A schedule whose numbers are searched stays as it is.
     - Early stopping that stops nothing, and an empty list of callbacks, are left out.
     - A smoothing of 0 is left out. Another one names the class that is built, so that its version counts.

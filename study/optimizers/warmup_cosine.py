@@ -38,7 +38,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
             raise ValueError(f"n_steps={n_steps}: expected a number of steps of at least 1")
         if not 0 <= warmup_fraction < 1:
             raise ValueError(
-                f"warmup_fraction={warmup_fraction}: expected a number of at least 0 and below 1. Set 0 for no warm-up."
+                f"warmup_fraction={warmup_fraction}: expected a number of at least 0 and below 1. Set 0 for none."
             )
         if not alpha >= 0:
             raise ValueError(f"alpha={alpha}: expected a number of at least 0. Set 0 to end at a rate of 0.")
