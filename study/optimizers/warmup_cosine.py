@@ -55,6 +55,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
         t = ops.cast(step, keras.config.floatx())
         zero = ops.zeros_like(t)
         warmup, decay = zero + self.warmup_steps, zero + self.decay_steps
+        span, last = zero + (1 - self.alpha), zero + self.alpha
         t = ops.minimum(t, decay + warmup)
 
         def rise() -> Any:
@@ -62,7 +63,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ig
 
         def fall() -> Any:
             cosine = 0.5 * (1.0 + ops.cos(math.pi * ((t - warmup) / decay)))
-            return (1 - self.alpha) * cosine + self.alpha
+            return span * cosine + last
 
         # Keras's own branches and operations: with `where`, TensorFlow and JAX multiply in another order, which rounds
         # in another way. JAX makes a selection of it where lanes differ.
