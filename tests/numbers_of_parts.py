@@ -44,7 +44,8 @@ def of_parts():
         found[name] = entry(section["_target_"], optimizer_numbers(section))
     for name, section in sections("schedule"):
         known = parameters(section["_target_"])
-        schedule = instantiate(section, **{k: 0.1 for k in ("initial_learning_rate",) if k in known})
+        given = {name: value for name, value in (("initial_learning_rate", 0.1), ("n_steps", 100)) if name in known}
+        schedule = instantiate(section, **given)
         found[name] = entry(section["_target_"], [float(schedule(step)) for step in range(0, 100, 10)])
     for name, section in sections("model"):
         found[name] = entry(section["_target_"], model_numbers(section))

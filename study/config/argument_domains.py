@@ -74,6 +74,7 @@ _OF_SCHEDULES: Mapping[str, _Domain] = {
     "decay_steps": _POSITIVE,
     "first_decay_steps": _POSITIVE,
     "warmup_steps": _NOT_NEGATIVE,
+    "warmup_fraction": _Domain(high=1.0, below=True),
 }
 
 

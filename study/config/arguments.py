@@ -34,7 +34,12 @@ _OF_OBJECTS = ("needs_python_object", "is_instance_of", "is_subclass_of", "calla
 
 
 def signature_faults(
-    prefix: str, target: str, arguments: Mapping[str, Any], *, names: Collection[str] = ()
+    prefix: str,
+    target: str,
+    arguments: Mapping[str, Any],
+    *,
+    names: Collection[str] = (),
+    further: Collection[str] = (),
 ) -> list[Fault]:
     """Check that a target can be imported and takes the arguments.
 
@@ -43,9 +48,10 @@ def signature_faults(
         target: The dotted path.
         arguments: The arguments of the call, by name.
         names: Dotted keys of the whole config, to suggest. Default: those of the section alone.
+        further: Names of arguments that the section may have besides. Default: none.
     """
     try:
-        known = parameters(target)
+        known = (*parameters(target), *further)
     except Unimportable as error:
         next_step = "Correct the path, or put the module where Python finds it: the working directory is searched."
         if new := moved_to(target):
@@ -65,7 +71,7 @@ def signature_faults(
     ]
 
 
-def section_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
+def section_faults(key: str, section: Mapping[str, Any], *, further: Collection[str] = ()) -> list[Fault]:
     """Check that the target of a section can be imported and takes the section's other keys.
 
     A target with `**arguments` takes any.
@@ -73,13 +79,14 @@ def section_faults(key: str, section: Mapping[str, Any]) -> list[Fault]:
     Args:
         key: The section's key, such as `dataset.task.loss`.
         section: `_target_` and its arguments.
+        further: Names of arguments that the section may have besides. Default: none.
     """
     target = section.get("_target_")
     if not isinstance(target, str):
         advice = f"Set {key}._target_, such as keras.losses.MeanSquaredError."
         return [Fault(key=f"{key}._target_", value=target, allowed="a dotted path", advice=advice)]
     arguments = {name: value for name, value in section.items() if name != "_target_"}
-    faults = signature_faults(key, target, arguments)
+    faults = signature_faults(key, target, arguments, further=further)
     if len(faults) == 1 and faults[0].key == f"{key}._target_":
         module, _, name = target.rpartition(".")
         near = difflib.get_close_matches(name, _public_names(module), n=2)

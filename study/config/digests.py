@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from study.config.epoch_rules import without_idle_rules
+from study.config.same_numbers import in_earlier_words
 
 # Keys whose values may change and the study stays the same study.
 NOT_IDENTITY = (
@@ -79,9 +79,7 @@ def settings_of(raw: Mapping[str, Any], *, experiment_name: str) -> dict[str, An
         node.pop(last, None)
     if not identity.get("search"):
         identity.pop("search", None)
-    if isinstance(trainer := identity.get("trainer"), dict):
-        identity["trainer"] = without_idle_rules(trainer)
-    return identity
+    return in_earlier_words(identity)
 
 
 def _plain_numbers(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from study.config.instantiate import Section
+from study.config.losses import keras_loss
 from study.config.metric_facts import metric_names
 from study.config.task import Metric
 from study.core.errors import Fault
@@ -38,9 +39,10 @@ def logits_faults(loss: Section, metrics: Sequence[Metric], *, key: str = "datas
         metrics: The metrics besides the loss.
         key: The key of the metrics. Default `dataset.task.metrics`.
     """
-    if not str(loss.get("_target_")).startswith("keras.losses.") or loss.get("from_logits") is not True:
+    name = keras_loss(loss)
+    if not name or loss.get("from_logits") is not True:
         return []
-    is_binary = str(loss["_target_"]).startswith("keras.losses.Binary")
+    is_binary = name.startswith("Binary")
     found = (_fault(f"{key}.{i}", metric, is_binary=is_binary) for i, metric in enumerate(metrics))
     return [fault for fault in found if fault is not None]
 

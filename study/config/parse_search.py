@@ -9,6 +9,7 @@ from typing import Any
 
 from study.config.instantiate import Unimportable, like_default, parameters, takes_any_keyword
 from study.config.known_keys import correction
+from study.config.losses import built_loss
 from study.config.parse_range import read_range
 from study.config.reader import Reader, is_number
 from study.core.errors import Fault
@@ -162,6 +163,7 @@ def _default(section: Any, name: str) -> Any:
     if not isinstance(target, str):
         return _MISSING
     try:
+        target = built_loss({**section, name: None})["_target_"]  # also an argument that ours adds
         default = parameters(target)[name].default
     except (Unimportable, KeyError):
         return _MISSING

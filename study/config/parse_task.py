@@ -8,6 +8,7 @@ from typing import Any
 
 from study.config.arguments import section_faults
 from study.config.logits import logits_faults
+from study.config.loss_faults import loss_faults
 from study.config.parse_objective import is_taken, read_metrics
 from study.config.reader import Reader, is_number
 from study.config.task import BALANCED, Metric, Task, has_target
@@ -128,7 +129,7 @@ def _check_sections(read: Reader, task: Task) -> None:
     """Check the arguments of losses and metrics, and that metrics read outputs as the loss does."""
     for output, loss in task.losses.items():
         dotted = f".{output}" if output else ""
-        read.faults += section_faults(f"{_TASK}.loss{dotted}", loss)
+        read.faults += loss_faults(f"{_TASK}.loss{dotted}", loss)
         for kind in ("metrics", "weighted_metrics"):
             of_output = task.metrics_of(output, weighted=kind == "weighted_metrics")
             key = f"{_TASK}.{kind}{dotted}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from study.config.epoch_rules import PLATEAU, Monitor
 from study.config.instantiate import Section, parameters, takes
+from study.config.losses import built_loss
 from study.config.schema import StudyConfig
 from study.config.task import Metric
 from study.core.readable_output import in_one_line
@@ -158,7 +159,7 @@ def _targets(facts: ScriptFacts, optimizer: Mapping[str, Any]) -> Iterator[tuple
         if not rate.is_direct:
             yield _SCALED, "schedule"
     for loss in config.task.losses.values():
-        yield str(loss["_target_"]), "dataset.task.loss"
+        yield str(built_loss(loss)["_target_"]), "dataset.task.loss"
     for output in config.task.losses:
         for weighted in (False, True):
             for metric in config.task.metrics_of(output, weighted=weighted):
@@ -243,7 +244,7 @@ class _Rate:
 
 def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
     """Return the optimizer's arguments, as the trainers build it."""
-    from study.training.build_optimizer import coerce, filled_in  # imports Keras
+    from study.training.build_optimizer import coerce, filled_section  # imports Keras
 
     target, schedule = facts.config.optimizer.target, facts.config.schedule.section
     arguments = coerce(target, facts.trial.hyperparameters)
@@ -251,8 +252,7 @@ def _optimizer_arguments(facts: ScriptFacts) -> dict[str, Any]:
         arguments.setdefault("n_steps", facts.n_steps)
     if schedule.get("_target_") not in (None, PLATEAU):
         rate = arguments.get("learning_rate", parameters(target)["learning_rate"].default)
-        section = {key: filled_in(value, facts.n_steps) for key, value in schedule.items()}
-        arguments["learning_rate"] = _Rate(rate=rate, schedule=section)
+        arguments["learning_rate"] = _Rate(rate=rate, schedule=filled_section(schedule, n_steps=facts.n_steps))
     return arguments
 
 
@@ -316,7 +316,7 @@ def _held_decay(facts: ScriptFacts) -> str:
 def _compile_arguments(config: StudyConfig, code: ScriptCode) -> Iterator[tuple[str, str]]:
     """Yield the arguments of `compile` beside the optimizer, as `study.training.compile_task` makes them."""
     task = config.task
-    losses = {output: _call(loss, code, indent=8) for output, loss in task.losses.items()}
+    losses = {output: _call(built_loss(loss), code, indent=8) for output, loss in task.losses.items()}
     yield "loss", losses[""] if "" in losses else _written_dict(losses)
     yield "metrics", _metrics(task.metrics, code)
     if task.loss_weights is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from study.config.epoch_rules import PLATEAU
-from study.config.instantiate import Section, instantiate, like_default, parameters
+from study.config.instantiate import Section, Unimportable, instantiate, like_default, parameters
 from study.core.search_space import Value, of_optimizer
 
 
@@ -36,13 +36,27 @@ def build_optimizer(target: str, hyperparameters: Mapping[str, Value], *, schedu
 
 
 def build_schedule(section: Section, *, n_steps: int) -> Any:
-    """Build a schedule of factors; each `{fraction_of_steps: f}` becomes that share of the steps, at least 1.
+    """Build a schedule of factors.
 
     Args:
         section: Section of the schedule: `_target_` and its arguments.
         n_steps: Number of steps of the whole training.
     """
-    return instantiate({key: filled_in(value, n_steps) for key, value in section.items()})
+    return instantiate(filled_section(section, n_steps=n_steps))
+
+
+def filled_section(section: Section, *, n_steps: int) -> dict[str, Any]:
+    """Return the section of a schedule with all that it needs to know of the steps.
+
+    Each `{fraction_of_steps: f}` becomes that share of the steps, at least 1. A schedule with an argument `n_steps`
+    gets their number.
+
+    Args:
+        section: Section of the schedule: `_target_` and its arguments.
+        n_steps: Number of steps of the whole training.
+    """
+    told = {"n_steps": n_steps} if _takes_steps(section["_target_"]) else {}
+    return {**told, **{key: filled_in(value, n_steps) for key, value in section.items()}}
 
 
 def coerce(target: str, hyperparameters: Mapping[str, Value]) -> dict[str, Any]:
@@ -94,6 +108,13 @@ class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: 
             config: These arguments.
         """
         return cls(config["rate"], keras.optimizers.schedules.deserialize(config["factor"]))
+
+
+def _takes_steps(target: str) -> bool:
+    try:
+        return "n_steps" in parameters(target)
+    except Unimportable:  # it has no readable signature
+        return False
 
 
 def filled_in(value: Any, n_steps: int) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from study.config.instantiate import instantiate
+from study.config.losses import built_loss
 from study.config.task import Metric, Task
 from study.core.trees import Tree
 
@@ -16,7 +17,7 @@ def compile_arguments(task: Task) -> dict[str, Any]:
     Args:
         task: The task.
     """
-    losses = {output: instantiate(loss) for output, loss in task.losses.items()}
+    losses = {output: instantiate(built_loss(loss)) for output, loss in task.losses.items()}
     arguments = {
         "loss": losses.get("", losses),
         "metrics": _built(task.metrics),

@@ -194,6 +194,19 @@ def inferred(function: Callable[..., Any], *inputs: Any) -> Any:
     return compute_output_spec(lambda *tensors: function(*tensors), *inputs)
 
 
+def with_mask(losses: Any, counts: Any) -> Any:
+    """Return the losses of examples with a mask, by which Keras 3.15 leaves examples out of their mean.
+
+    Args:
+        losses: The losses, shape (n, ...).
+        counts: True for an example that counts, shape (n, ...).
+    """
+    from keras.src.backend import set_keras_mask
+
+    set_keras_mask(losses, mask=counts)
+    return losses
+
+
 def last_operations(model: Any, x: Any, output_key: str | int | None = None) -> list[Any]:
     """Return the operation that makes a model's output, as a list of one; empty if it cannot be found.
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from study.config.instantiate import Section, instantiate
+from study.config.losses import built_loss, keras_loss
 from study.config.schema import StudyConfig
 from study.config.task import Metric, name_of
 from study.core.errors import Fault, StudyError, told_with_place
@@ -179,7 +180,7 @@ def _batches(config: StudyConfig, dataset: Dataset, x: Any, output: Any) -> list
 
 def _shape_faults(config: StudyConfig, batch: _Batch) -> Iterator[Fault]:
     """Compare the output with the number of classes and with the targets, as losses of Keras need them."""
-    name, loss = config.model.name, _keras_loss(batch)
+    name, loss = config.model.name, keras_loss(batch.loss)
     output, target = tuple(batch.output.shape), tuple(batch.y.shape)
     width, n_classes = output[-1] if len(output) > 1 else 1, batch.n_outputs
     of = f" {batch.name}" if batch.name else ""
@@ -202,7 +203,7 @@ def _shape_faults(config: StudyConfig, batch: _Batch) -> Iterator[Fault]:
 
 def _activation_faults(config: StudyConfig, model: Any, batch: _Batch) -> Iterator[Fault]:
     """Compare the last activation with `from_logits` of the loss; Keras only warns, and only sometimes."""
-    loss = _keras_loss(batch)
+    loss = keras_loss(batch.loss)
     if loss not in _CROSSENTROPIES:
         return
     from_logits = batch.loss.get("from_logits", False)
@@ -245,10 +246,10 @@ def _loss_faults(model: Any, batch: _Batch, types: str) -> Iterator[Fault]:
     loss, key = batch.loss, f"{_LOSS}{batch.of}"
 
     def measure_loss() -> None:
-        _measured(model, batch, loss=instantiate(loss))
+        _measured(model, batch, loss=instantiate(built_loss(loss)))
         if keras.backend.backend() == "tensorflow":  # some values are looked at when they are computed with
             y = keras.ops.convert_to_tensor(batch.first_y)
-            instantiate(loss)(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
+            instantiate(built_loss(loss))(y, keras.ops.zeros((len(y), *batch.output.shape[1:]), batch.output.dtype))
 
     if told := _told(measure_loss):
         allowed = f"a loss that can be computed from {types}; it {told}"
@@ -292,14 +293,14 @@ def _result_faults(key: str, metric: Metric, result: Any) -> Iterator[Fault]:
 
 def _growth(batch: _Batch) -> float:
     """Return how much larger a loss is for each example twice, if it gives one number for a batch; 0 for a mean."""
-    built = instantiate(batch.loss)
+    built = instantiate(built_loss(batch.loss))
     if not isinstance(built, keras.losses.Loss):
         return 0.0
     try:
         built.reduction = None
         if tuple(inferred(built, batch.y, batch.output).shape):
             return 0.0  # a number for each example: nothing is computed, for which JAX would compile 50 operations
-        once, twice = (_value(instantiate(batch.loss), batch, repeats=n) for n in (1, 2))
+        once, twice = (_value(instantiate(built_loss(batch.loss)), batch, repeats=n) for n in (1, 2))
     except Exception:  # a loss of the user's can need outputs of another kind
         return 0.0
     if not math.isfinite(once) or math.isclose(once, twice, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
@@ -309,7 +310,7 @@ def _growth(batch: _Batch) -> float:
 
 def _is_one_number(batch: _Batch) -> bool:
     """Return whether a loss gives one number for a batch, so that sample weights cannot act on its examples."""
-    built = instantiate(batch.loss)
+    built = instantiate(built_loss(batch.loss))
     if isinstance(built, keras.losses.Loss):
         built.reduction = None
     try:
@@ -355,12 +356,6 @@ def _told(act: Callable[[], Any]) -> str:
     except Exception as error:  # a loss or metric of the user's can fail in any way
         return told_with_place(error)
     return ""
-
-
-def _keras_loss(batch: _Batch) -> str:
-    """Return the name of a loss of Keras; empty for a loss of one's own."""
-    module, _, name = str(batch.loss.get("_target_")).rpartition(".")
-    return name if module == "keras.losses" else ""
 
 
 def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:

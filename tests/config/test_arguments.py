@@ -21,7 +21,7 @@ LOSS = "keras.losses.SparseCategoricalCrossentropy"
         (
             ["+dataset.task.loss.from_logit=true"],
             f"dataset.task.loss.from_logit=true: expected an argument of {LOSS}: from_logits, ignore_class, "
-            "reduction, axis, name, dtype. Did you mean dataset.task.loss.from_logits?",
+            "reduction, axis, name, dtype, label_smoothing. Did you mean dataset.task.loss.from_logits?",
         ),
         (["dataset.task.loss.from_logits=abc"], "dataset.task.loss.from_logits=abc: expected true or false."),
         (["+dataset.task.loss.axis=last"], "dataset.task.loss.axis=last: expected a finite number."),

@@ -78,6 +78,20 @@ def test_a_script_gives_the_recorded_numbers_bit_for_bit_and_says_so(script):
 
 
 @pytest.mark.slow
+def test_a_script_carries_our_loss_and_our_schedule(tmp_path):
+    parts = ("dataset.task.loss.label_smoothing=0.1", "schedule=warmup_cosine", "schedule.warmup_fraction=0.2")
+    parts += ("study_name=smoothed",)
+    done = _study(tmp_path, "run", "optimizer=adam", "trainer=fit", "trainer.backend=tensorflow", *QUICK, *parts)
+    assert done.returncode == 0, done.stdout + done.stderr
+    target = _exported(tmp_path, "smoothed")
+    assert "class SmoothedSparseCategoricalCrossentropy" in target.read_text()
+    assert "class WarmupCosine" in target.read_text()
+    again = _run_script(target)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.splitlines()[-1] == "the same bit for bit"
+
+
+@pytest.mark.slow
 def test_a_script_whose_recorded_numbers_differ_ends_with_status_1_and_shows_the_difference(script, tmp_path):
     changed = tmp_path / script.name
     changed.write_text(script.read_text())

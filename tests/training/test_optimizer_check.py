@@ -100,7 +100,12 @@ from study.training.optimizer_check import optimizer_faults
             ["schedule=step", "schedule.boundaries=null"],
             "schedule.boundaries=null: expected a value. Correct schedule.",
         ),
-        (["schedule=warmup_cosine", "schedule.alpha=null"], "schedule.alpha=null: expected arguments that schedule="),
+        (["schedule=warmup_cosine", "schedule.alpha=null"], "schedule.alpha=null: expected a number. Correct"),
+        (
+            ["schedule=warmup_cosine", "schedule.warmup_fraction=1"],
+            "schedule.warmup_fraction=1: expected a number of at least 0 and below 1",
+        ),
+        (["schedule=cosine", "schedule.alpha=null"], "schedule.alpha=null: expected arguments that schedule="),
         (["schedule=step", "schedule.boundaries=true"], "schedule.boundaries=true: expected a list of numbers. Write"),
         (["trainer.jit_compile=maybe"], "trainer.jit_compile=maybe: expected one of true, false, auto. Choose one of"),
         (["trainer.precision=float16"], "trainer.precision=float16: expected one of float32, bfloat16, float64. Set"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+from study.config.same_numbers import is_earlier_warmup
 from study.reproduction.exported_file import GROUPS, Exported, read_exported
 
 # The groups whose option may be a file.
@@ -54,7 +55,10 @@ def translate(words: Sequence[str]) -> list[str]:
 def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
     """Return the config to merge for `best`: the groups' options, overridden by the file's values."""
     kept = {key: value for key, value in exported.sections.items() if key not in without}
-    named = [{f"override /{group}": kept[group]["name"]} for group in GROUPS if "name" in kept.get(group, {})]
+    names = {group: kept[group]["name"] for group in GROUPS if "name" in kept.get(group, {})}
+    if is_earlier_warmup(kept.get("schedule", {})):
+        names["schedule"] = "constant"  # it has no keys, while today's option of that name has other keys
+    named = [{f"override /{group}": name} for group, name in names.items()]
     if "optimizer" in kept:  # a given point is trained as it is, without a search over other arguments
         kept["optimizer"] = {"search_only": [], **kept["optimizer"]}
     return {"defaults": named, **kept}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from study.config.instantiate import Section
+from study.config.losses import keras_loss
 from study.core.errors import StudyError
 from study.training.numpy.network import Array, sigmoid, softmax
 
@@ -61,19 +62,37 @@ def read_loss(section: Section) -> Loss:
         StudyError: The loss, or one of its arguments, is not written out here.
     """
     target = str(section["_target_"])
-    module, _, name = target.rpartition(".")
-    if module != "keras.losses" or name not in _LOSSES:
+    name = keras_loss(section)
+    if name not in _LOSSES:
         raise StudyError(
             f"trainer=numpy dataset.task.loss._target_={target}: expected one whose gradient is written out in NumPy: "
             f"{', '.join(f'keras.losses.{known}' for known in _LOSSES)}. Choose one of them, or trainer=fit."
         )
     for key, value in section.items():
-        if key in _IDLE and value not in _IDLE[key]:
+        is_smoothing = key == "label_smoothing" and name in _SMOOTHED
+        if key in _IDLE and value not in _IDLE[key] and not is_smoothing:
             raise StudyError(
                 f"trainer=numpy dataset.task.loss.{key}={value}: expected {_IDLE[key][0]}, since no other value is "
                 "written out in NumPy. Leave it out, or choose trainer=fit."
             )
-    return _LOSSES[name](bool(section.get("from_logits", False)))
+    plain = _LOSSES[name](bool(section.get("from_logits", False)))
+    return _smoothed(plain, float(section.get("label_smoothing") or 0.0)) if name in _SMOOTHED else plain
+
+
+def _smoothed(loss: Loss, smoothing: float) -> Loss:
+    """Return a loss of n classes whose targets y become (1 - s) y + s / n."""
+    if not smoothing:
+        return loss
+
+    def smooth(y: Array) -> Array:
+        smoothed: Array = y * y.dtype.type(1 - smoothing) + y.dtype.type(smoothing / y.shape[-1])
+        return smoothed
+
+    return replace(
+        loss,
+        values=lambda y, a: loss.values(smooth(y), a),
+        gradient=lambda y, a: loss.gradient(smooth(y), a),
+    )
 
 
 def _squared(_from_logits: bool) -> Loss:
@@ -155,3 +174,5 @@ _LOSSES: Mapping[str, Callable[[bool], Loss]] = {
     "SparseCategoricalCrossentropy": lambda from_logits: _categorical(from_logits, indices=True),
     "MeanSquaredError": _squared,
 }
+# Losses whose targets are smoothed as rows of classes.
+_SMOOTHED = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")

@@ -20,6 +20,7 @@ import keras
 
 from study.config.at_point import at
 from study.config.instantiate import instantiate
+from study.config.losses import built_loss
 from study.config.schema import StudyConfig
 from study.core.search_space import Range, Value, of_config
 from study.training.augmentation import AUGMENTATION, augmentation_layers
@@ -145,7 +146,7 @@ class PointNumbers:
         if part == "augment":
             return find_numbers({"augment": augmentation_layers(config)})
         weights = {output: float(weight) for output, weight in (config.task.loss_weights or {}).items()}
-        losses = {output: instantiate(loss) for output, loss in config.task.losses.items()}
+        losses = {output: instantiate(built_loss(loss)) for output, loss in config.task.losses.items()}
         return find_numbers({"loss": losses, "loss_weights": weights})
 
     def _points(self, keys: Sequence[str]) -> list[dict[str, Value]]:

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from study.config.instantiate import instantiate
+from study.config.losses import built_loss
 from study.core.errors import StudyError
 from study.training.numpy.losses import read_loss
 from study.training.numpy.network import ACTIVATIONS, Activation, Dense, Dropout, Flatten, Noise, backward, forward
 
 SHAPES = ((6, 5), (5,), (5, 3), (3,))
 LOGITS = {"from_logits": True}
+SMOOTHED = {"label_smoothing": 0.2}
 # By loss: whether outputs are logits, and the last activation that fits the loss.
 CASES = {
     "binary logits": ({"_target_": "keras.losses.BinaryCrossentropy", **LOGITS}, "linear"),
@@ -18,6 +21,9 @@ CASES = {
     "categorical, unnormalized": ({"_target_": "keras.losses.CategoricalCrossentropy"}, "sigmoid"),
     "sparse logits": ({"_target_": "keras.losses.SparseCategoricalCrossentropy", **LOGITS}, "linear"),
     "sparse": ({"_target_": "keras.losses.SparseCategoricalCrossentropy"}, "softmax"),
+    "smoothed logits": ({"_target_": "keras.losses.SparseCategoricalCrossentropy", **LOGITS, **SMOOTHED}, "linear"),
+    "smoothed": ({"_target_": "keras.losses.SparseCategoricalCrossentropy", **SMOOTHED}, "softmax"),
+    "smoothed rows": ({"_target_": "keras.losses.CategoricalCrossentropy", **SMOOTHED}, "sigmoid"),
     "squared": ({"_target_": "keras.losses.MeanSquaredError"}, "tanh"),
 }
 
@@ -66,6 +72,17 @@ def test_gradients_are_the_slopes_of_the_loss(case, hidden):
                 moved[k][index] += h
                 slopes.append(loss.values(y, run(moved).outputs[-1]).mean())
             assert gradients[k][index] == pytest.approx((slopes[0] - slopes[1]) / 2e-6, abs=1e-8, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_losses_are_those_of_keras(case):
+    section, last = CASES[case]
+    loss, (x, labels) = read_loss(section), examples()
+    outputs = forward(chain("tanh", last), parameters(), x).outputs[-1]
+    given = labels if loss.indices else np.eye(3)[labels]
+    y = loss.targets(given, n_outputs=3, dtype=np.float64)
+    built = instantiate(built_loss({**section, "reduction": None}))
+    np.testing.assert_allclose(loss.values(y, outputs), np.asarray(built(given, outputs)), rtol=1e-5)
 
 
 def test_softmax_and_sigmoid_stand_large_inputs():

@@ -26,6 +26,7 @@ SETTINGS = (
         if path.stem != "constant"
     ),
     *("clipnorm", "global_clipnorm", "clipvalue", "weight_decay", "ema", "ema overwritten", "accumulation"),
+    "label smoothing",
     *("loss_scale_factor", "dropout, batch norm, l2", "recurrent", "unknown initializer", "bfloat16"),
     *(
         "metrics and steps",

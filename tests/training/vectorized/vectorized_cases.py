@@ -134,6 +134,7 @@ def all_settings():
     top = {"_target_": "keras.metrics.SparseTopKCategoricalAccuracy", "k": 3, "name": "top_3"}
     with_adam = partial(both, pair, optimizer=ADAM)
     found |= {
+        "label smoothing": partial(with_adam, loss={**LOSS, "label_smoothing": 0.1}, **WHOLE),
         "dropout, batch norm, l2": partial(with_adam, model=DROPOUT),
         "recurrent": partial(with_adam, model=RECURRENT),
         "unknown initializer": partial(with_adam, model=drawn, **WHOLE),
