@@ -22,6 +22,8 @@ _PASSED_OVER = ("Reshape", "Flatten", "Dropout", "Identity", "ActivityRegulariza
 _DEEPEST = 20
 # Arguments of every loss and metric, and the reduction that a loss has without one.
 _OF_EVERY_PART = ("self", "name", "dtype", "reduction")
+# Functions of `keras.src.backend.random` that take numbers besides shapes and seeds.
+_DRAWING = ("uniform", "normal", "truncated_normal", "gamma", "beta", "binomial")
 _REDUCTION = "sum_over_batch_size"
 _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 # Parts of Keras that import scikit-learn and Matplotlib, half of the time that importing Keras takes.
@@ -319,13 +321,17 @@ def losses_of(model: Any) -> tuple[Any, dict[str, tuple[list[Any], int]]]:
     return loss._user_loss, weighted
 
 
-def use_numbers_in_math() -> None:
-    """Let layers of Keras compute roots of stand-ins for numbers, as `GaussianDropout` of Keras 3.15 does.
+def use_stand_ins() -> None:
+    """Let layers of Keras 3.15 compute roots of stand-ins for numbers, and draw from ranges with such ends.
 
-    Their modules use `math`, which accepts nothing but numbers; everything else stays the same.
+    `GaussianDropout` uses `math`, which accepts nothing but numbers, and layers of augmentation use functions of JAX,
+    which accept numbers and arrays. Everything else stays the same.
     """
-    from study.training.symbolic_numbers import MATH
+    from study.training.symbolic_numbers import MATH, accepting
 
+    random = importlib.import_module("keras.src.backend").random
+    for name in _DRAWING:
+        setattr(random, name, accepting(getattr(random, name)))
     for name, module in list(sys.modules.items()):
         if name.startswith("keras.src.layers.") and getattr(module, "math", None) is math:
             setattr(module, "math", MATH)  # noqa: B010 - not an attribute that a module declares

@@ -12,6 +12,7 @@ program was made with, and the answer is kept. The program can train all trials 
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 # A number's name, a constant, or (operation, operands ...).
 Formula = str | float | tuple[Any, ...]
 
+# Mark of a function that takes symbols.
+_ACCEPTS = "accepts_symbols"
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     name: getattr(operator, name)
     for name in ("add", "sub", "mul", "truediv", "pow", "neg", "pos", "abs", "eq", "ne", "lt", "le", "gt", "ge")
@@ -241,6 +244,24 @@ class Number:
         if formula is None:
             return _OPERATIONS[operation](_as_array(self), _as_array(other))
         return self._frame.answer((operation, self._formula, formula))
+
+
+def accepting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that gets arrays in place of symbols; itself if it is such a function.
+
+    Args:
+        function: A function that takes arrays and numbers.
+    """
+    if getattr(function, _ACCEPTS, False):
+        return function
+
+    @functools.wraps(function)
+    def accepts(*arguments: Any, **named: Any) -> Any:
+        given = [_as_array(each) if isinstance(each, Number) else each for each in arguments]
+        return function(*given, **{k: _as_array(v) if isinstance(v, Number) else v for k, v in named.items()})
+
+    setattr(accepts, _ACCEPTS, True)
+    return accepts
 
 
 def _of_number(name: str) -> Callable[..., Any]:

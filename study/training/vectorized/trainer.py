@@ -20,7 +20,7 @@ from study.training.backend import select_backend, set_determinism
 from study.training.checkpoint_files import CheckpointFiles
 from study.training.devices import select_device
 from study.training.epoch_rules import check_more_epochs, epoch_rules
-from study.training.keras_internals import use_numbers_in_math
+from study.training.keras_internals import use_stand_ins
 from study.training.model_setup import examples_seen, fresh_model, steps_per_epoch
 from study.training.optimizer_numbers import RATE
 from study.training.precision import use_precision
@@ -101,7 +101,7 @@ class VectorizedTrainer:
         select_backend(backend)
         select_device(backend, device)
         set_determinism(config.deterministic)
-        use_numbers_in_math()
+        use_stand_ins()
         keep_compiled_programs()
         dataset = held(dataset)
         self._config, self._dataset, self._precision = config, dataset, precision
