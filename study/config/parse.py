@@ -174,7 +174,6 @@ def _study_config(
         deterministic=read.boolean("deterministic"),
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
-        shutdown_grace_s=read.number("shutdown_grace_s", optional=True, above=0) or StudyConfig.shutdown_grace_s,
         **_read_ways(read),
         raw=raw,
         folder=folder,
@@ -187,6 +186,7 @@ def _study_config(
 def _read_ways(read: Reader) -> dict[str, Any]:
     """Read the keys by which a command treats a study that has begun in a way of its own."""
     return {
+        "shutdown_grace_s": read.number("shutdown_grace_s", optional=True, above=0) or StudyConfig.shutdown_grace_s,
         "retry_failed": read.boolean("retry_failed", default=False),
         "only_trial": read.integer("only_trial", minimum=0, optional=True),
         "accept_changes": read.boolean("accept_changes", default=False),

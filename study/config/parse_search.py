@@ -158,7 +158,7 @@ def _inner(node: Any, part: str, otherwise: Any = _MISSING) -> Any:
 
 
 def _default(section: Any, name: str) -> Any:
-    """Return the default of a target's argument; the missing value if there is none."""
+    """Return the default of a target's argument; `_MISSING` without a default."""
     target = section.get("_target_") if isinstance(section, Mapping) else None
     if not isinstance(target, str):
         return _MISSING

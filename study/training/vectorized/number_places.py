@@ -22,7 +22,7 @@ _DEEPEST = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class NumberPlace:
     """A place that holds a number.
 
     Attributes:
@@ -43,7 +43,7 @@ class Found:
         fixed: All other values as text, by name.
     """
 
-    places: Mapping[str, Place]
+    places: Mapping[str, NumberPlace]
     fixed: Mapping[str, str]
 
     @property
@@ -61,12 +61,12 @@ def find_numbers(roots: Mapping[str, Any], *, whole_too: bool = False) -> Found:
         roots: The objects, by a name with which the names of their places begin.
         whole_too: Count whole numbers too, which in layers are sizes. Default False.
     """
-    places, fixed = dict[str, Place](), dict[str, str]()
+    places, fixed = dict[str, NumberPlace](), dict[str, str]()
     for root, node in roots.items():
         for name, value, put in _values(node, root, lambda _: None, _DEEPEST, {id(each) for each in roots.values()}):
             is_number = type(value) is float or (whole_too and type(value) is int)
             if is_number and put is not None:
-                places[name] = Place(value=value, put=put)
+                places[name] = NumberPlace(value=value, put=put)
             else:
                 fixed[name] = repr(value)
     return Found(places=places, fixed=fixed)

@@ -26,7 +26,7 @@ from study.core.search_space import Range, Value, of_config
 from study.training.augmentation import AUGMENTATION, augmentation_layers
 from study.training.build_optimizer import build_schedule
 from study.training.keras_internals import all_layers, functional_class, losses_of
-from study.training.vectorized.number_places import Found, Place, find_numbers
+from study.training.vectorized.number_places import Found, NumberPlace, find_numbers
 
 _MODEL = "model."
 # Shares of a range, on its scale, at which models are built: the base, another value of each key, a third of all.
@@ -46,7 +46,7 @@ Trace = Callable[[Any], str]
 
 @dataclass(frozen=True, kw_only=True)
 class PointOfTrial:
-    """What a trial's config changes.
+    """A trial's config, and its values in the program.
 
     Attributes:
         config: The config of the trial.
@@ -60,8 +60,8 @@ class PointOfTrial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rule:
-    """The value of a place of the model: `factor` times the value of a key, plus `offset`."""
+class _Dependence:
+    """Dependence of a place of the model on a key: `factor` times the value of a key, plus `offset`."""
 
     key: str
     factor: float
@@ -85,7 +85,7 @@ class _Model:
 
     base: StudyConfig
     fixed: Mapping[str, str]
-    rules: Mapping[str, _Rule]
+    rules: Mapping[str, _Dependence]
     structural: frozenset[str]
     known: dict[tuple[str, Value], bool] = field(default_factory=dict)
 
@@ -197,10 +197,10 @@ class PointNumbers:
         base = at(config, first)
         model = self._build(base)
         found = _of_layers(model)
-        rules, structural = dict[str, _Rule](), set[str]()
+        rules, structural = dict[str, _Dependence](), set[str]()
         for key, other in zip(lanes, alone, strict=True):
             there = _of_layers(self._build(at(base, {key: other[key]})))
-            of_key = _rules(key, found, there, _number(first[key]), _number(other[key]))
+            of_key = _dependences(key, found, there, _number(first[key]), _number(other[key]))
             if not of_key or rules.keys() & of_key.keys():
                 structural |= {key, *(rules[name].key for name in rules.keys() & of_key.keys())}
             rules |= of_key
@@ -209,7 +209,7 @@ class PointNumbers:
         return _Model(base=base, fixed=found.fixed, rules=kept, structural=frozenset(structural))
 
     def _unlike_rules(
-        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Rule]
+        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
     ) -> set[str]:
         """Return the keys whose rules do not say all that changes at another point."""
         if not point or self._agree(model, base, point, rules):
@@ -217,7 +217,9 @@ class PointNumbers:
         alone = {key for key, value in point.items() if not self._agree(model, base, {key: value}, rules)}
         return alone or set(point)
 
-    def _agree(self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Rule]) -> bool:
+    def _agree(
+        self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
+    ) -> bool:
         """Return whether a model at another point differs from the one at the base as the rules say, and only so."""
         found, other = _of_layers(model), self._build(at(base, point))
         there = _of_layers(other)
@@ -232,7 +234,7 @@ class PointNumbers:
         return self._trace(other) == self._trace(model)
 
 
-def _rules(key: str, found: Found, there: Found, a: float, b: float) -> dict[str, _Rule]:
+def _dependences(key: str, found: Found, there: Found, a: float, b: float) -> dict[str, _Dependence]:
     """Return the rules of the places that a key alone changes; empty if it changes anything else, or nothing.
 
     Args:
@@ -249,12 +251,12 @@ def _rules(key: str, found: Found, there: Found, a: float, b: float) -> dict[str
         if (moved := there.numbers[name]) == number:
             continue
         if _alike(number, a) and _alike(moved, b):
-            rules[name] = _Rule(key=key, factor=1.0, offset=0.0)
+            rules[name] = _Dependence(key=key, factor=1.0, offset=0.0)
         elif a and b and _alike(number / a, moved / b):
-            rules[name] = _Rule(key=key, factor=_plainest(number / a), offset=0.0)
+            rules[name] = _Dependence(key=key, factor=_plainest(number / a), offset=0.0)
         else:
             factor = (moved - number) / (b - a)
-            rules[name] = _Rule(key=key, factor=factor, offset=number - factor * a)
+            rules[name] = _Dependence(key=key, factor=factor, offset=number - factor * a)
     return rules
 
 
@@ -286,7 +288,7 @@ def _value(searched: Range, share: float) -> Value:
     return searched.value(points[round(share * (len(points) - 1))])
 
 
-def places_of(model: Any) -> dict[str, Place]:
+def places_of(model: Any) -> dict[str, NumberPlace]:
     """Return the places of a compiled model's numbers, by the names that `PointOfTrial.numbers` has for them.
 
     Args:
@@ -301,11 +303,11 @@ def places_of(model: Any) -> dict[str, Place]:
     return {**_of_layers(model).places, **find_numbers(parts).places, **weights}
 
 
-def _weight_place(built: list[Any], index: int) -> Place:
+def _weight_place(built: list[Any], index: int) -> NumberPlace:
     def put(value: Any) -> None:
         built[index] = built[index]._replace(loss_weights=value)
 
-    return Place(value=built[index].loss_weights, put=put)
+    return NumberPlace(value=built[index].loss_weights, put=put)
 
 
 def _of_layers(model: Any) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -107,12 +107,8 @@ class VectorizedTrainer:
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
         check_more_epochs(config, n_epochs=-(-self.n_steps // self._steps_per_epoch))
-        self._n_kinds = min(config.n_structures, config.n_trials)
         self._most = most_at_once() if capacity == "auto" else int(capacity)
         self._structures: list[VectorizedStructure] = []
-        self._points = PointNumbers(
-            config, build=self._compiled, trace=partial(traced_steps, dataset=dataset), n_steps=self._n_steps_of
-        )
         self._batches = BatchFactory(
             config,
             dataset,
@@ -171,6 +167,15 @@ class VectorizedTrainer:
     @property
     def _steps_per_epoch(self) -> int:
         return steps_per_epoch(len(self._dataset.train), batch_size=self._batch_size)
+
+    @property
+    def _n_kinds(self) -> int:
+        return min(self._config.n_structures, self._config.n_trials)
+
+    @cached_property
+    def _points(self) -> PointNumbers:
+        trace = partial(traced_steps, dataset=self._dataset)
+        return PointNumbers(self._config, build=self._compiled, trace=trace, n_steps=self._n_steps_of)
 
     def _batch_size_of(self, config: StudyConfig) -> int:
         if config is self._config:
