@@ -104,7 +104,9 @@ class PointNumbers:
         self._config, self._build, self._trace, self._n_steps = config, build, trace, n_steps
         self._lanes = {key: _interval(r) for key, r in config.searched.items() if not r.is_of_structures}
         self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
-        self._moving = {part: moving for part in _PARTS if (moving := self._moving_numbers(part)) is not None}
+        self._parts = [
+            part for part, prefix in _PARTS.items() if any(key.startswith(prefix) for key in config.searched)
+        ]
 
     def at(self, hyperparameters: Mapping[str, Value]) -> PointOfTrial:
         """Return what a trial's config changes.
@@ -121,22 +123,13 @@ class PointNumbers:
             for key, value in values.items()
             if not key.startswith(_OF_PARTS)
         }
-        for part, moving in self._moving.items():
+        for part in self._parts:
             found = self._part(config, part)
-            numbers |= {name: float(value) for name, value in found.numbers.items() if name in moving}
-            structure |= {name: repr(value) for name, value in found.numbers.items() if name not in moving}
+            numbers |= {name: float(value) for name, value in found.numbers.items()}
             structure |= found.fixed
         named, of_model = self._of_model(config, {k: v for k, v in values.items() if k.startswith(_MODEL)})
         whole = tuple(sorted({**structure, **named}.items()))
         return PointOfTrial(config=config, structure=whole, numbers={**numbers, **of_model})
-
-    def _moving_numbers(self, part: str) -> frozenset[str] | None:
-        """Return the places of a part whose numbers differ between points; None if nothing of the part is searched."""
-        keys = [key for key in self._config.searched if key.startswith(_PARTS[part])]
-        if not keys:
-            return None
-        first, *others = (self._part(at(self._config, point), part).numbers for point in self._points(keys))
-        return frozenset(name for other in others for name, value in other.items() if first.get(name, value) != value)
 
     def _part(self, config: StudyConfig, part: str) -> Found:
         """Make a part of a config, and return its numbers."""
@@ -151,7 +144,7 @@ class PointNumbers:
 
     def _points(self, keys: Sequence[str]) -> list[dict[str, Value]]:
         """Return points: one in the middle, one for each key that only it changes, one at which all differ."""
-        ranges = {key: self._lanes.get(key, self._config.searched[key]) for key in keys}
+        ranges = {key: self._lanes[key] for key in keys}
         base = {key: _value(searched, _BASE) for key, searched in ranges.items()}
         alone = [{**base, key: _value(searched, _OTHER)} for key, searched in ranges.items()]
         return [base, *alone, {key: _value(searched, _THIRD) for key, searched in ranges.items()}]
