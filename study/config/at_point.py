@@ -28,7 +28,7 @@ def at(config: StudyConfig, hyperparameters: Mapping[str, Value]) -> StudyConfig
     if not values:
         return config
     raw = with_values(config.raw, values)
-    return replace(config, raw=raw, **read_parts(raw))
+    return replace(config, raw=raw, identity=config.digest, **read_parts(raw))
 
 
 def with_values(raw: Mapping[str, Any], values: Mapping[str, Value]) -> dict[str, Any]:

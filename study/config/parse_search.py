@@ -30,6 +30,8 @@ _SEARCHED = (
     f"{_TASK}.class_weight",
     "dataset.augment",
 )
+# A value of each type, by the type's name in a signature.
+_OF_TYPE: Mapping[Any, Any] = {"bool": False, "int": 0, "float": 0.0, "str": ""}
 _DESCRIBING = ("name", "kind", "requires", "_target_")
 
 
@@ -145,7 +147,7 @@ def _own(raw: Mapping[str, Any], key: str) -> tuple[Any, Any] | None:
     value = _inner(node, last, default)
     if value is _MISSING:
         return None
-    return value, default
+    return value, _like_annotation(node, last) if default is _MISSING else default
 
 
 def _inner(node: Any, part: str, otherwise: Any = _MISSING) -> Any:
@@ -159,15 +161,27 @@ def _inner(node: Any, part: str, otherwise: Any = _MISSING) -> Any:
 
 def _default(section: Any, name: str) -> Any:
     """Return the default of a target's argument; `_MISSING` without a default."""
+    found = _parameter(section, name)
+    return _MISSING if found is None or found.default is inspect.Parameter.empty else found.default
+
+
+def _like_annotation(section: Any, name: str) -> Any:
+    """Return some value of the type that an argument is annotated with; `_MISSING` for other types, or without one."""
+    found = _parameter(section, name)
+    return (
+        _MISSING if found is None else _OF_TYPE.get(getattr(found.annotation, "__name__", found.annotation), _MISSING)
+    )
+
+
+def _parameter(section: Any, name: str) -> inspect.Parameter | None:
     target = section.get("_target_") if isinstance(section, Mapping) else None
     if not isinstance(target, str):
-        return _MISSING
+        return None
+    target = built_loss({**section, name: None})["_target_"]  # also an argument that ours adds
     try:
-        target = built_loss({**section, name: None})["_target_"]  # also an argument that ours adds
-        default = parameters(target)[name].default
-    except (Unimportable, KeyError):
-        return _MISSING
-    return _MISSING if default is inspect.Parameter.empty else default
+        return parameters(target).get(name)
+    except Unimportable:
+        return None
 
 
 def _siblings(raw: Mapping[str, Any], key: str) -> list[str]:
