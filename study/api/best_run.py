@@ -60,7 +60,10 @@ class BestRun:
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
-        """The arguments of the optimizer by name, with their types; one that is missing had Keras's default."""
+        """The arguments of the optimizer by name, and other searched values by dotted key, with their types.
+
+        An argument that is missing had Keras's default.
+        """
         return self._target.hyperparameters
 
     @property
@@ -74,10 +77,9 @@ class BestRun:
 
         Its keys are those that `study run` takes, such as `config["trainer"]["batch_size"]`.
         """
-        raw = copy.deepcopy(dict(self._target.raw))
-        found = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in self.hyperparameters.items()
-        }
+        raw = copy.deepcopy(self._target.at_point)
+        arguments = self._target.arguments
+        found = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
         raw["optimizer"] = {**raw["optimizer"], **found}
         return raw
 

@@ -20,7 +20,7 @@ def translate(words: Sequence[str]) -> list[str]:
 
     Hydra's own store gets them, so every job and launcher finds them. Values that a user types override them, as with
     any option. If a user chooses an option of a group, the file's section of this group is left out: the values of one
-    model do not fit another.
+    model do not fit another. The batch size stays, since the found optimizer fits it.
 
     Args:
         words: The words of the command line.
@@ -55,6 +55,8 @@ def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
     """Return the config to merge for `best`: the groups' options, overridden by the file's values."""
     kept = {key: value for key, value in exported.sections.items() if key not in without}
     named = [{f"override /{group}": kept[group]["name"]} for group in GROUPS if "name" in kept.get(group, {})]
+    if "trainer" in without and "batch_size" in exported.sections.get("trainer", {}):
+        kept["trainer"] = {"batch_size": exported.sections["trainer"]["batch_size"]}  # every trainer has one
     if "optimizer" in kept:  # a given point is trained as it is, without a search over other arguments
         kept["optimizer"] = {"search_only": [], **kept["optimizer"]}
     return {"defaults": named, **kept}
