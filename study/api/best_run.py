@@ -10,7 +10,7 @@ from study.api.files import config_text
 from study.api.python_words import python_call
 from study.core.errors import StudyError
 from study.core.number_text import short_number
-from study.core.search_space import Value
+from study.core.search_space import Value, text_of
 from study.reproduction.export import selected_objective
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.register import find_best_model
@@ -156,4 +156,6 @@ class BestRun:
 
 
 def _short(value: Value) -> str:
+    if isinstance(value, tuple):
+        return text_of(value)
     return short_number(str(value)) if isinstance(value, float) else repr(value)

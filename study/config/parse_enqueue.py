@@ -43,7 +43,7 @@ def read_enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str
     if not point and not any(fault.key.startswith("enqueue.") for fault in read.faults):
         listed = ", ".join(ranges)
         advice = "Search one of its arguments, or another key of it, or leave enqueue out."
-        read.fault("enqueue", given, allowed=f"a value for what is searched: {listed}", advice=advice)
+        read.fault("enqueue", given, allowed=f"a value for a searched argument or key: {listed}", advice=advice)
     for argument, value in point.items():
         if not ranges[argument].holds(value):
             search = "search" if "." in argument else "optimizer.search"

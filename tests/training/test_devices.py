@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.config.effective_settings import settings_digest
 from study.config.digests import digest_of
+from study.config.effective_settings import settings_digest
 from study.core import machine
 from study.core.errors import BackendError, ConfigError, StudyError
 from study.pipeline import choose_trainers, preflight
