@@ -13,15 +13,13 @@ from study.core.records import RunRecord
 from study.report.early_stops import kept_epoch
 from study.report.objective_metric import ObjectiveMetric
 from study.report.studies import ComparedExperiment, Entry, number_of
+from study.report.value_sensitivity import ENOUGH_FOR_A_WIDTH, tolerance_of
 from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
 from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
 
 Floats = NDArray[np.float64]
-# Tolerance of the sensitivity: one point of accuracy; for an unbounded metric, this share of its best value.
-_TOLERANCE = 0.01
 _ENOUGH_TRIALS = 2
-_ENOUGH_FOR_A_WIDTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +145,8 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
     scores = _trial_scores(runs, metric)
     diverged = np.array([run.state == "diverged" for run in runs])
     found = None
-    # Below two windows of five trials there is no line between two rates, and so no width.
-    if len(runs) >= _ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
-        best = np.max(metric.sign * scores[np.isfinite(scores)])
-        tolerance = _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
+    if len(runs) >= ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
+        tolerance = tolerance_of(scores, metric)
         found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)
     return LearningRates(
         rates=rates,
