@@ -17,7 +17,7 @@ from study.config.arguments import (
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import unknown_keys
 from study.config.parse_augment import read_augment
-from study.config.parse_enqueue import read_enqueue, without_ignored
+from study.config.parse_enqueue import read_enqueue
 from study.config.parse_epoch_rules import read_objective_and_rules
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_search import fixed_and_searched, read_search, with_optimizer_ranges
@@ -139,7 +139,6 @@ def _study_config(
     _check_rule(read, optimizer)
     task = read_task(read, recorded=recorded)
     search = read_search(read, raw)
-    first = read_enqueue(read, optimizer, search["searched"])
     return StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
@@ -166,9 +165,8 @@ def _study_config(
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         shutdown_grace_s=read.number("shutdown_grace_s", optional=True, above=0) or StudyConfig.shutdown_grace_s,
         **_read_ways(read),
-        raw=without_ignored(raw, first),
+        **read_enqueue(read, raw, optimizer, search["searched"]),
         folder=folder,
-        enqueue=first,
         augment=read_augment(read),
         **search,
     )

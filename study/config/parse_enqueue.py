@@ -14,8 +14,12 @@ from study.core.search_space import Range, Value, frozen
 _MISSING = object()
 
 
-def read_enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str, Range]) -> dict[str, Value]:
-    """Return the first trial's point: values of what is searched, each in its range; empty if nothing is given.
+def read_enqueue(
+    read: Reader, raw: Mapping[str, Any], optimizer: OptimizerConfig, searched: Mapping[str, Range]
+) -> dict[str, Any]:
+    """Return the first trial's point and the config without what is ignored, as arguments of `StudyConfig`.
+
+    The point has values of what is searched, each in its range; it is empty if nothing is given.
 
     The optimizer's arguments stand in `enqueue` by name, other keys in sections like those of the config. A file of
     another study may have more keys than this one searches: these are ignored, unless their name is nearly a searched
@@ -23,9 +27,15 @@ def read_enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str
 
     Args:
         read: The reader, which collects the faults.
+        raw: The resolved config.
         optimizer: The optimizer.
         searched: Ranges of searched keys besides the optimizer's arguments, by dotted key.
     """
+    point = _point(read, optimizer, searched)
+    return {"enqueue": point, "raw": _without_ignored(raw, point)}
+
+
+def _point(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str, Range]) -> dict[str, Value]:
     given, ranges = read.value("enqueue", default=None), {**optimizer.ranges, **searched}
     if given is None:
         return {}
@@ -52,14 +62,10 @@ def read_enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str
     return point
 
 
-def without_ignored(raw: Mapping[str, Any], point: Mapping[str, Value]) -> Mapping[str, Any]:
+def _without_ignored(raw: Mapping[str, Any], point: Mapping[str, Value]) -> Mapping[str, Any]:
     """Return a config whose section `enqueue` has no sections of keys that the study does not search.
 
     A file of another study has them; with them, the same study would have another identity.
-
-    Args:
-        raw: The resolved config.
-        point: The first trial's point, as `read_enqueue` returns it.
     """
     given = raw.get("enqueue")
     if not isinstance(given, Mapping) or not any(isinstance(value, Mapping) for value in given.values()):

@@ -82,12 +82,16 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "importance": experiment.importances,
-        "sensitivity": {
-            name: {label: {"width": e.width, "share": e.share, "choices": e.choices} for label, e in found.items()}
-            for name, found in comparison.values.items()
-        },
+        "sensitivity": _sensitivity(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),
+    }
+
+
+def _sensitivity(comparison: Comparison) -> dict[str, Any]:
+    return {
+        name: {label: {"width": e.width, "share": e.share, "choices": e.choices} for label, e in found.items()}
+        for name, found in comparison.values.items()
     }
 
 

@@ -22,7 +22,7 @@ ENOUGH_FOR_A_WIDTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class TrialsOfChoice:
     """The trials that took one choice.
 
     Attributes:
@@ -60,7 +60,7 @@ class ValueSensitivity:
     numbers: tuple[int, ...]
     width: NumberSensitivity | None
     share: float | None
-    choices: tuple[Choice, ...]
+    choices: tuple[TrialsOfChoice, ...]
 
 
 def value_sensitivities(experiment: ComparedExperiment) -> dict[str, dict[str, ValueSensitivity]]:
@@ -100,7 +100,7 @@ def _sensitivity(entry: Entry, searched: Range, metric: ObjectiveMetric) -> Valu
     places = np.array([place for _, place in placed])
     diverged = np.array([run.state == "diverged" for run, _ in placed])
     is_any = not np.all(diverged) and bool(np.any(np.isfinite(scores)))
-    width, choices = None, tuple[Choice, ...]()
+    width, choices = None, tuple[TrialsOfChoice, ...]()
     if searched.choices is not None:
         choices = _by_choice(places, scores, searched, metric) if is_any else ()
     elif is_any and len(placed) >= ENOUGH_FOR_A_WIDTH:
@@ -143,12 +143,12 @@ def _can_hold(number: float, searched: Range) -> bool:
     return {"log": number > 0, "one_minus_log": number < 1}.get(searched.scale, True)
 
 
-def _by_choice(places: Floats, scores: Floats, searched: Range, metric: ObjectiveMetric) -> tuple[Choice, ...]:
+def _by_choice(places: Floats, scores: Floats, searched: Range, metric: ObjectiveMetric) -> tuple[TrialsOfChoice, ...]:
     turned = metric.sign * scores
     least = float(np.max(turned)) - tolerance_of(scores, metric)
     found: Mapping[int, Floats] = {index: turned[places == index] for index in range(len(searched.choices or ()))}
     return tuple(
-        Choice(
+        TrialsOfChoice(
             text=text_of(choice),
             n=len(found[index]),
             best=metric.sign * float(found[index].max()),
