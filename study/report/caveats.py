@@ -11,9 +11,9 @@ from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
 from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
 from study.report.pairing import Outcome
-from study.report.search_caveats import BATCH_SIZE, few_trials, search_cautions
+from study.report.search_caveats import few_trials, search_cautions
 from study.report.searched_ranges import range_key, searched_ranges
-from study.report.studies import ComparedExperiment, ComparedStudy
+from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
 
 _FEW_SEEDS = 10
@@ -173,16 +173,16 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
     ):
         found: dict[str, list[str]] = {}
         for study in experiment.studies:
-            found.setdefault(ask(study.record), []).append(study.record.name)
+            if answer := ask(study.record):
+                found.setdefault(answer, []).append(study.record.name)
         if len(found) > 1:
             listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
             yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
 
 
 def _batch_size(record: StudyRecord) -> str:
-    own = record.params.get(BATCH_SIZE, "unknown")
-    searched = searched_ranges(record).get(BATCH_SIZE)
-    return own if searched is None else f"{searched.described}, searched,"
+    """Return the batch size; empty if it was searched, which another caution tells."""
+    return "" if BATCH_SIZE in searched_ranges(record) else record.params.get(BATCH_SIZE, "unknown")
 
 
 def _trainer(record: StudyRecord) -> str:

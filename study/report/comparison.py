@@ -69,11 +69,14 @@ class Comparison:
         """Figures by name, without those that have no data; drawn once for the page and the files."""
         experiment, look, metric = self.experiment, self.look, self.experiment.metric
         candidate = self.outcome.candidate
+        # With batches of one size, a curve over examples is that over steps.
+        of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),
+            training_figure(of_sizes, metric, look, split="validation", over="examples"),
             training_figure(self.training, metric, look, split="training", over="steps"),
             training_figure(self.training, metric, look, split="training", over="seconds"),
             sensitivity_figure(self.rates, metric, look) if self.rates else None,

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from study.core.search_space import Range
 from study.report.caution import Caution
-from study.report.studies import ComparedExperiment, ComparedStudy
+from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy, batch_size_of
 from study.statistics.search_size import advised_trials
-
-BATCH_SIZE = "trainer.batch_size"
 
 
 def search_cautions(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -49,21 +47,25 @@ def _keys(study: ComparedStudy) -> Mapping[str, Range]:
 def _different(experiment: ComparedExperiment) -> Iterator[Caution]:
     found: dict[str, list[str]] = {}
     for study in experiment.studies:
-        told = "; ".join(f"{name} ({searched.described})" for name, searched in sorted(_keys(study).items()))
+        told = "; ".join(f"{name} ({_described(searched)})" for name, searched in sorted(_keys(study).items()))
         found.setdefault(told or "nothing", []).append(study.record.name)
     if len(found) > 1:
         listed = ". ".join(f"{', '.join(sorted(names))}: {told}" for told, names in sorted(found.items()))
-        n = (
-            ""
-            if experiment.n_trials is None
-            else f" Each search has the same number of trials, {experiment.n_trials}."
-        )
+        n = experiment.n_trials
+        told = "" if n is None else f" All searches have the same number of trials, {n}."
         text = (
-            f"Besides arguments of the optimizers, the studies searched different keys. {listed}.{n} A difference can "
+            f"Besides arguments of the optimizers, the studies searched different keys. {listed}.{told} A difference can "
             "come from these keys as well as from the optimizer. To compare optimizers alone, search the same keys in "
             "all."
         )
         yield Caution(topic="Different searches", text=text, serious=True)
+
+
+def _described(searched: Range) -> str:
+    if searched.choices is not None:
+        return searched.described
+    scale = "" if searched.scale == "linear" else f", {searched.scale}"
+    return f"{searched.low:g} to {searched.high:g}{scale}"
 
 
 def _examples(experiment: ComparedExperiment) -> Iterator[Caution]:
@@ -71,9 +73,8 @@ def _examples(experiment: ComparedExperiment) -> Iterator[Caution]:
     sizes, names = set[int](), []
     for study in experiment.studies:
         if "budget.n_steps" in study.record.params:
-            own = study.record.params.get(BATCH_SIZE, "")
-            texts = {run.params.get(BATCH_SIZE, own) for run in (*study.trials, *study.tuned)}
-            sizes |= {int(text) for text in texts if text.isdecimal()}
+            found = (batch_size_of(study.record, run) for run in (*study.trials, *study.tuned))
+            sizes |= {size for size in found if size is not None}
             names += [study.record.name] if BATCH_SIZE in study.ranges else []
     if len(sizes) > 1:
         searched = f" {', '.join(names)} searched the batch size, so trials of one study differ." if names else ""
