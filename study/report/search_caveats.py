@@ -52,11 +52,11 @@ def _different(experiment: ComparedExperiment) -> Iterator[Caution]:
     if len(found) > 1:
         listed = ". ".join(f"{', '.join(sorted(names))}: {told}" for told, names in sorted(found.items()))
         n = experiment.n_trials
-        told = "" if n is None else f" All searches have the same number of trials, {n}."
+        counted = "" if n is None else f" All searches have the same number of trials, {n}."
         text = (
-            f"Besides arguments of the optimizers, the studies searched different keys. {listed}.{told} A difference can "
-            "come from these keys as well as from the optimizer. To compare optimizers alone, search the same keys in "
-            "all."
+            f"Besides arguments of the optimizers, the studies searched different keys. {listed}.{counted} A "
+            "difference can come from these keys as well as from the optimizer. To compare optimizers alone, search "
+            "the same keys in all."
         )
         yield Caution(topic="Different searches", text=text, serious=True)
 
