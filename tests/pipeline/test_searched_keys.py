@@ -46,7 +46,7 @@ def whole(tmp_path_factory, compose_quick, empty_store):
 
 
 def test_a_study_that_goes_on_has_the_trials_of_an_undisturbed_one(
-    whole, tmp_path_factory, compose_quick, empty_store, capsys
+    whole, tmp_path_factory, compose_quick, empty_store, capfd
 ):
     folder = _folder(tmp_path_factory, empty_store)
     run_study(compose_quick(*SEARCH, "budget.n_trials=2", folder=folder))
@@ -54,13 +54,13 @@ def test_a_study_that_goes_on_has_the_trials_of_an_undisturbed_one(
     run_study(again)
     assert _trials(again) == _trials(whole)
     assert len({params["trainer.batch_size"] for params, _ in _trials(whole).values()}) == 2
-    assert "changed" not in capsys.readouterr().err  # its best trial was repeated, at its own values
+    assert "changed" not in capfd.readouterr().err  # its best trial was repeated, at its own values
 
 
-def test_one_trial_alone_has_the_numbers_of_the_study(whole, capsys):
+def test_one_trial_alone_has_the_numbers_of_the_study(whole, capfd):
     for number, (params, history) in _trials(whole).items():
         run_study(dataclasses.replace(whole, only_trial=number))
-        printed = capsys.readouterr().err
+        printed = capfd.readouterr().err
         assert f"model.hidden={params['model.hidden']}" in printed
         assert f"val_loss {history['val_loss'][-1]:.9g}" in printed
 
