@@ -14,7 +14,7 @@ _OF_OPTIMIZER, _OF_CONFIG = "optimizer.search.", "search."
 
 
 def searched_ranges(record: StudyRecord) -> dict[str, Range]:
-    """Return the ranges that a study searched, in the recorded order: by argument, and of other keys by dotted key.
+    """Return the ranges that a study searched: of the optimizer's arguments by name, then of other keys by dotted key.
 
     Args:
         record: The record of the study.
@@ -27,7 +27,7 @@ def searched_ranges(record: StudyRecord) -> dict[str, Range]:
 
 
 def searched_names(record: StudyRecord) -> list[str]:
-    """Return the names of what a study searched, in the recorded order.
+    """Return the names of what a study searched: the optimizer's arguments in the recorded order, then other keys.
 
     A config may have an optional range that is not searched, and a fixed argument is never searched. So a range counts
     if trials have a value for the argument and the config does not fix it. A key of another section always has a value
@@ -45,7 +45,7 @@ def searched_names(record: StudyRecord) -> list[str]:
             continue
         if ("." in name) == (prefix == _OF_CONFIG) and f"optimizer.{name}" not in record.params:
             found[name] = None
-    return [*found]
+    return sorted(found, key=lambda name: ("." in name, name if "." in name else ""))
 
 
 def range_key(name: str) -> str:

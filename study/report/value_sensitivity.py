@@ -1,4 +1,4 @@
-"""How the result depends on each searched value: the width of good numbers, and the best of each choice."""
+"""The result over each searched value: the width of good numbers, and the best of each choice."""
 
 from __future__ import annotations
 

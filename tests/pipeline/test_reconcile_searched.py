@@ -1,4 +1,4 @@
-"""What one store lacks of a study that searches keys of the config comes from the other, with the same values."""
+"""A study that searches keys of the config: each store gets from the other what it lacks, with the same values."""
 
 import dataclasses
 import shutil
