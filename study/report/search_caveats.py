@@ -46,7 +46,7 @@ def _keys(study: ComparedStudy) -> Mapping[str, Range]:
 
 def _different(experiment: ComparedExperiment) -> Iterator[Caution]:
     found: dict[str, list[str]] = {}
-    for study in experiment.studies:
+    for study in (study for study in experiment.studies if study.ranges):
         told = "; ".join(f"{name} ({_described(searched)})" for name, searched in sorted(_keys(study).items()))
         found.setdefault(told or "nothing", []).append(study.record.name)
     if len(found) > 1:

@@ -188,6 +188,9 @@ def test_studies_that_search_different_keys_are_compared_and_it_is_said(study, m
     assert "Unequal batch sizes" not in {caution.topic for caution in found.cautions}
     same = compare(make_experiment(study, replace(study, name="sgd", optimizer="sgd", run_id="sgd-study")))
     assert "Different searches" not in {caution.topic for caution in same.cautions}
+    params = {key: value for key, value in other.params.items() if not key.startswith("optimizer.search")}
+    fixed = compare(make_experiment(study, replace(other, params=params)))  # a fixed setting searches nothing anyway
+    assert "Different searches" not in {caution.topic for caution in fixed.cautions}
 
 
 @pytest.mark.parametrize(("n", "is_told"), [(149, True), (150, False)])
