@@ -55,8 +55,8 @@ def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
     """Return the config to merge for `best`: the groups' options, overridden by the file's values."""
     kept = {key: value for key, value in exported.sections.items() if key not in without}
     named = [{f"override /{group}": kept[group]["name"]} for group in GROUPS if "name" in kept.get(group, {})]
-    if "trainer" in without and "batch_size" in exported.sections.get("trainer", {}):
-        kept["trainer"] = {"batch_size": exported.sections["trainer"]["batch_size"]}  # every trainer has one
     if "optimizer" in kept:  # a given point is trained as it is, without a search over other arguments
         kept["optimizer"] = {"search_only": [], **kept["optimizer"]}
+    if "trainer" in without and "batch_size" in exported.sections.get("trainer", {}):
+        kept["trainer"] = {"batch_size": exported.sections["trainer"]["batch_size"]}  # every trainer has one
     return {"defaults": named, **kept}
