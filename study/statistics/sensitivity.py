@@ -114,14 +114,11 @@ def learning_rate_sensitivity(
         An estimator of this project; the question is that of the learning-rate sensitivity plots of the
         tuning playbook (V. Godbole et al. 2023).
     """
+    rates = np.asarray(learning_rates, dtype=np.float64)
+    turned = oriented(scores, direction=direction)
+    _check(rates, turned, name="learning_rates", scale="log", tolerance=tolerance, trials_per_window=trials_per_window)
     found = number_sensitivity(
-        learning_rates,
-        scores,
-        scale="log",
-        direction=direction,
-        tolerance=tolerance,
-        trials_per_window=trials_per_window,
-        name="learning_rates",
+        rates, scores, scale="log", direction=direction, tolerance=tolerance, trials_per_window=trials_per_window
     )
     return Sensitivity(
         width_decades=found.width,
@@ -143,7 +140,6 @@ def number_sensitivity(
     direction: Direction,
     tolerance: float = 0.01,
     trials_per_window: int | None = None,
-    name: str = "values",
 ) -> NumberSensitivity:
     """Estimate over how much of a number's scale the best attainable score is near the best of all.
 
@@ -158,7 +154,6 @@ def number_sensitivity(
         tolerance: How far below the best still counts as near, in the unit of the scores: 0.01 is one point.
         trials_per_window: How many neighbors a window holds, at least; unless given, the square root of the number of
             trials, and at least 5.
-        name: The values in messages. Default `values`.
 
     Returns:
         The width and the envelope for drawing.
@@ -169,7 +164,7 @@ def number_sensitivity(
     """
     turned = oriented(scores, direction=direction)
     numbers = np.asarray(values, dtype=np.float64)
-    _check(numbers, turned, name=name, scale=scale, tolerance=tolerance, trials_per_window=trials_per_window)
+    _check(numbers, turned, name="values", scale=scale, tolerance=tolerance, trials_per_window=trials_per_window)
     size = trials_per_window or max(5, round(math.sqrt(numbers.size)))
     corners = np.array([window[np.argmax(turned[window])] for window in _windows(numbers, turned, size=size)])
     x, y = to_scale(numbers[corners], scale), turned[corners]
