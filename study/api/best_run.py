@@ -10,7 +10,7 @@ from study.api.files import config_text
 from study.api.python_words import python_call
 from study.core.errors import StudyError
 from study.core.number_text import short_number
-from study.core.search_space import Value
+from study.core.search_space import Value, text_of
 from study.reproduction.export import selected_objective
 from study.reproduction.recorded_run import RecordedRun
 from study.reproduction.register import find_best_model
@@ -60,7 +60,10 @@ class BestRun:
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
-        """The arguments of the optimizer by name, with their types; one that is missing had Keras's default."""
+        """The arguments of the optimizer by name, and other searched values by dotted key, with their types.
+
+        An argument that is missing had Keras's default.
+        """
         return self._target.hyperparameters
 
     @property
@@ -74,10 +77,9 @@ class BestRun:
 
         Its keys are those that `study run` takes, such as `config["trainer"]["batch_size"]`.
         """
-        raw = copy.deepcopy(dict(self._target.raw))
-        found = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in self.hyperparameters.items()
-        }
+        raw = copy.deepcopy(self._target.at_point)
+        arguments = self._target.arguments
+        found = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
         raw["optimizer"] = {**raw["optimizer"], **found}
         return raw
 
@@ -154,4 +156,6 @@ class BestRun:
 
 
 def _short(value: Value) -> str:
+    if isinstance(value, tuple):
+        return text_of(value)
     return short_number(str(value)) if isinstance(value, float) else repr(value)

@@ -5,11 +5,13 @@
 | `scores` | `results` |
 | `tuning_curves` | `tuning` |
 | `training_curves`, `training_curves_seconds` | `validation-steps`, `validation-seconds` |
+| `training_curves_examples`, if batch sizes differ | `validation-examples` |
 | `training_split_curves`, `training_split_curves_seconds` | `training-steps`, `training-seconds` |
 | `learning_rate` | `sensitivity` |
 | `differences` | `differences` |
 | `time_to_target`, `time_to_target_seconds` | `target-steps`, `target-seconds` |
 | `importance` | `importance` |
+| `sensitivity-NAME`, for each searched value NAME | `sensitivity-NAME` |
 | `parallel_coordinates_NAME`, for each optimizer NAME | `parallel-0`, `parallel-1`, ... |
 
 The names without `_seconds` are over optimizer steps. A figure's file name is a valid name too.
@@ -27,6 +29,7 @@ _NAMES = {
     "results": "scores",
     "tuning": "tuning_curves",
     "validation-steps": "training_curves",
+    "validation-examples": "training_curves_examples",
     "validation-seconds": "training_curves_seconds",
     "training-steps": "training_split_curves",
     "training-seconds": "training_split_curves_seconds",

@@ -13,11 +13,11 @@ from study.config.arguments import (
     argument_type_faults,
     nested_faults,
     signature_faults,
-    unknown_arguments,
 )
 from study.config.instantiate import is_too_deep
-from study.config.known_keys import is_misspelt, unknown_keys
+from study.config.known_keys import unknown_keys
 from study.config.parse_augment import read_augment
+from study.config.parse_enqueue import read_enqueue
 from study.config.parse_epoch_rules import read_objective_and_rules
 from study.config.parse_optimizer import read_optimizer
 from study.config.parse_search import fixed_and_searched, read_search, with_optimizer_ranges
@@ -35,7 +35,6 @@ from study.config.schema import (
 )
 from study.core.errors import ConfigError, Fault
 from study.core.names import default_experiment_name
-from study.core.search_space import Range, Value, frozen
 
 # Keys that describe their section and are not arguments of its target.
 _DESCRIPTION = ("name", "requires")
@@ -175,9 +174,8 @@ def _study_config(
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
         **_read_ways(read),
-        raw=raw,
+        **read_enqueue(read, raw, optimizer, search["searched"]),
         folder=folder,
-        enqueue=_enqueue(read, optimizer, search["searched"]),
         augment=read_augment(read),
         **search,
     )
@@ -300,26 +298,3 @@ def _budget(read: Reader) -> Budget:
         n_confirmations=read.integer("budget.n_confirmations", minimum=0) or 0,
         time_limit_s=read.number("budget.time_limit_s", optional=True, above=0),
     )
-
-
-def _enqueue(read: Reader, optimizer: OptimizerConfig, searched: Mapping[str, Range]) -> dict[str, Value]:
-    """Read the first trial's point: values of what is searched. Each must lie in its range."""
-    given, ranges = read.value("enqueue", default=None), {**optimizer.ranges, **searched}
-    if given is None:
-        return {}
-    missing = object()
-    found = {key: read.value(f"enqueue.{key}", default=missing) for key in ranges}
-    point = {key: frozen(value) for key, value in found.items() if value is not missing}
-    # A file of another optimizer has arguments of this one, and others. Only a misspelt name is a fault.
-    of_optimizer = {key: value for key, value in given.items() if not isinstance(value, Mapping)}
-    misspelt = unknown_arguments("enqueue", optimizer.target, of_optimizer)
-    read.faults += [fault for fault in misspelt if is_misspelt(fault.key.removeprefix("enqueue."), ranges)]
-    if not point:
-        advice = "Search one of its arguments, or leave enqueue out."
-        read.fault("enqueue", given, allowed=f"a value for a searched argument: {', '.join(ranges)}", advice=advice)
-    for argument, value in point.items():
-        if not ranges[argument].holds(value):
-            search = "search" if "." in argument else "optimizer.search"
-            advice = f"Widen {search}.{argument}, or set enqueue.{argument} to a value in it."
-            read.fault(f"enqueue.{argument}", value, allowed=ranges[argument].described, advice=advice)
-    return point

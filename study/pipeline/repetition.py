@@ -73,7 +73,7 @@ def _recorded(context: StudyContext) -> tuple[Trial, Mapping[str, float]] | None
         return None  # trained with other data or code, a change that the user accepted
     trial = Trial(
         number=best.number,
-        hyperparameters=config.optimizer.arguments(best.point),
+        hyperparameters=config.hyperparameters(best.point),
         run_seed=trial_run_seed(config.study_seed, best.number),
         order_seed=config.order_seed,
     )

@@ -21,9 +21,12 @@ from study.pipeline.stream_use import settle_streams
 from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
+from study.statistics.search_size import advised_trials
 from study.tracking.study_tracker import StudyTracker, open_study
 from study.training.devices import computes_in_numpy, device_message
 from study.training.environment import environment
+
+_BATCH_SIZE = "trainer.batch_size"
 
 
 @contextlib.contextmanager
@@ -102,7 +105,30 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         )
     if advice := config.raw.get("advice"):
         view.message(f"trainer=auto: {advice}")
+    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
+        view.message(told)
     announce_cautions(config, view)
+
+
+def _few_trials(config: StudyConfig) -> str:
+    """Say that more trials are advised for what is searched besides the optimizer's arguments; empty otherwise."""
+    advised = advised_trials(len(config.ranges))
+    if not config.searched or config.n_trials >= advised:
+        return ""
+    return (
+        f"{len(config.ranges)} values are searched at once ({', '.join(config.ranges)}), in {config.n_trials} trials: "
+        f"at least {advised} are advised (budget.n_trials={advised}), or a search of fewer values."
+    )
+
+
+def _unequal_examples(config: StudyConfig) -> str:
+    """Say that trials of other batch sizes see other numbers of examples; empty otherwise."""
+    if config.budget.n_steps is None or _BATCH_SIZE not in config.searched:
+        return ""
+    return (
+        f"search.{_BATCH_SIZE} with budget.n_steps={config.budget.n_steps}: trials of a larger batch see more "
+        "examples. With budget.n_epochs all see the same number."
+    )
 
 
 def _wide_batch(config: StudyConfig, n_examples: int) -> str:
@@ -119,7 +145,7 @@ def _wide_batch(config: StudyConfig, n_examples: int) -> str:
 def _small_grid(config: StudyConfig) -> str:
     """Say that a grid has fewer points than there are trials; empty otherwise."""
     n = config.n_points
-    if n is None or n >= config.budget.n_trials or not config.optimizer.ranges:
+    if n is None or n >= config.budget.n_trials or not config.ranges:
         return ""
     return (
         f"sampler={config.sampler.name} has {n} points, fewer than budget.n_trials={config.budget.n_trials}: each is "

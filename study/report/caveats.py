@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from study.core.records import RunRecord, StudyRecord
 from study.optimizers.keras_cautions import UsedOptimizer, keras_cautions
+from study.report.caution import Caution
 from study.report.confirmed import confirmed, divergence_text
 from study.report.early_stops import callbacks_of, stopping_rule, stopping_text
 from study.report.pairing import Outcome
-from study.report.studies import ComparedExperiment, ComparedStudy
+from study.report.search_caveats import few_trials, search_cautions
+from study.report.searched_ranges import range_key, searched_ranges
+from study.report.studies import BATCH_SIZE, ComparedExperiment, ComparedStudy
 from study.report.summary_rows import Row
 
 _FEW_SEEDS = 10
@@ -20,21 +22,6 @@ _INDEPENDENT = (
     ("sampler", "random", "optuna.samplers.RandomSampler"),
     ("pruner", "none", "optuna.pruners.NopPruner"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caution:
-    """One warning.
-
-    Attributes:
-        topic: A word or two, such as `Unequal budgets`.
-        text: The fact, and the next step.
-        serious: Whether it can make the comparison wrong; serious warnings stand beside the answer. Default: False.
-    """
-
-    topic: str
-    text: str
-    serious: bool = False
 
 
 def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Row]) -> tuple[Caution, ...]:
@@ -47,6 +34,7 @@ def cautions(experiment: ComparedExperiment, outcome: Outcome, rows: Sequence[Ro
         *_unknown_steps(experiment),
         *_stopped(experiment, rows),
         *_edges(rows),
+        *few_trials(experiment),
         *_diverged(rows),
         *_samplers(experiment),
         *_rules(experiment),
@@ -71,6 +59,7 @@ def _of_experiment(experiment: ComparedExperiment) -> Iterator[Caution]:
     yield from _missing(experiment)
     yield from _running(experiment)
     yield from _lengths(experiment)
+    yield from search_cautions(experiment)
     yield from _conditions(experiment)
     yield from _budgets(experiment)
     yield from _superseded(experiment)
@@ -184,14 +173,16 @@ def _conditions(experiment: ComparedExperiment) -> Iterator[Caution]:
     ):
         found: dict[str, list[str]] = {}
         for study in experiment.studies:
-            found.setdefault(ask(study.record), []).append(study.record.name)
+            if answer := ask(study.record):
+                found.setdefault(answer, []).append(study.record.name)
         if len(found) > 1:
             listed = "; ".join(f"{value} for {', '.join(sorted(names))}" for value, names in sorted(found.items()))
             yield Caution(topic=topic, text=f"The studies have different {told}: {listed}. {text}", serious=True)
 
 
 def _batch_size(record: StudyRecord) -> str:
-    return record.params.get("trainer.batch_size", "unknown")
+    """Return the batch size; empty if it was searched, which another caution tells."""
+    return "" if BATCH_SIZE in searched_ranges(record) else record.params.get(BATCH_SIZE, "unknown")
 
 
 def _trainer(record: StudyRecord) -> str:
@@ -337,11 +328,18 @@ def _completed(study: ComparedStudy) -> list[RunRecord]:
 def _edges(rows: Sequence[Row]) -> Iterator[Caution]:
     for row in rows:
         for edge in row.edges:
+            key = range_key(edge.argument)
             text = (
                 f"{row.label}: the best {edge.argument}, {edge.value:.4g}, is near the {edge.edge} end "
-                f"({edge.limit:g}) of its range. Widen the range (optimizer.search.{edge.argument}.{edge.edge}) and "
-                f"search {row.optimizer} again, with the new range under every study seed."
+                f"({edge.limit:g}) of its range. "
             )
+            if "." in edge.argument and edge.limit == 0:  # below 0 there is no dropout and no penalty
+                text += f"If there is nothing to try below 0, search without {key}, or accept it."
+            else:
+                text += (
+                    f"Widen the range ({key}.{edge.edge}) and search {row.optimizer} again, with the new range under "
+                    "every study seed."
+                )
             yield Caution(topic="Optimum near an edge", text=text)
 
 

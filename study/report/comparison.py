@@ -8,16 +8,22 @@ from functools import cached_property
 from typing import Any
 
 from study.report import curve_data
-from study.report.caveats import Caution, cautions, pruned_or_adaptive
+from study.report.caution import Caution
+from study.report.caveats import cautions, pruned_or_adaptive
 from study.report.figures.curves import target_figure, training_figure, tuning_figure
 from study.report.figures.figure import Figure
 from study.report.figures.hyperparameters import importance_figure, parallel_figure, sensitivity_figure
 from study.report.figures.results import differences_figure, scores_figure
+from study.report.figures.sensitivity import value_figure
 from study.report.figures.style import Style, styles
 from study.report.pairing import Outcome, decide_outcome
 from study.report.studies import ComparedExperiment
 from study.report.summary_rows import Row, summarize
+from study.report.value_sensitivity import ValueSensitivity, value_sensitivities
 from study.report.verdict_text import Answer, answer
+
+# It has a figure of its own, with diverged trials.
+LEARNING_RATE = "learning_rate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,7 @@ class Comparison:
         training: Training curves, by label.
         rates: Searches over the learning rate, by label.
         targets: Times to the target, by label.
+        values: Sensitivity to each searched value, by its name and by label.
     """
 
     experiment: ComparedExperiment
@@ -47,6 +54,7 @@ class Comparison:
     training: Mapping[str, curve_data.TrainingQuartiles]
     rates: Mapping[str, curve_data.LearningRates]
     targets: Mapping[str, curve_data.TimesToTarget]
+    values: Mapping[str, Mapping[str, ValueSensitivity]]
 
     @property
     def look(self) -> dict[str, Style]:
@@ -61,11 +69,14 @@ class Comparison:
         """Figures by name, without those that have no data; drawn once for the page and the files."""
         experiment, look, metric = self.experiment, self.look, self.experiment.metric
         candidate = self.outcome.candidate
+        # With batches of one size, a curve over examples is that over steps.
+        of_sizes = self.training if len(curve_data.batch_sizes(experiment)) > 1 else {}
         drawn = [
             scores_figure(experiment, self.rows, look),
             tuning_figure(self.tuning, metric, look, candidate=candidate) if self.tuning else None,
             training_figure(self.training, metric, look, split="validation", over="steps"),
             training_figure(self.training, metric, look, split="validation", over="seconds"),
+            training_figure(of_sizes, metric, look, split="validation", over="examples"),
             training_figure(self.training, metric, look, split="training", over="steps"),
             training_figure(self.training, metric, look, split="training", over="seconds"),
             sensitivity_figure(self.rates, metric, look) if self.rates else None,
@@ -73,6 +84,7 @@ class Comparison:
             target_figure(self.targets, metric, look, over="steps"),
             target_figure(self.targets, metric, look, over="seconds"),
             importance_figure({label: shares for label, shares in experiment.importances.items() if shares}, look),
+            *(value_figure(name, found, metric, look) for name, found in self.values.items() if name != LEARNING_RATE),
             *(parallel_figure(entry, metric, index=index) for index, entry in enumerate(experiment.entries)),
         ]
         return {figure.name: figure for figure in drawn if figure is not None}
@@ -105,6 +117,7 @@ def compare(experiment: ComparedExperiment) -> Comparison:
         training=_each(experiment, lambda entry: curve_data.training_quartiles(entry, experiment)),
         rates=_each(experiment, lambda entry: curve_data.learning_rates(entry, experiment.metric)),
         targets=_each(experiment, lambda entry: curve_data.times_to_target(entry, experiment)),
+        values=value_sensitivities(experiment),
     )
 
 

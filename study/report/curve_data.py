@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from study.core.records import RunRecord
 from study.report.early_stops import kept_epoch
 from study.report.objective_metric import ObjectiveMetric
-from study.report.studies import ComparedExperiment, Entry, number_of
+from study.report.studies import ComparedExperiment, Entry, batch_size_of, number_of
+from study.report.value_sensitivity import ENOUGH_FOR_A_WIDTH, tolerance_of
 from study.statistics.sensitivity import Sensitivity, learning_rate_sensitivity
 from study.statistics.time_to_target import median_time, time_to_target
 from study.statistics.tuning_curve import TuningCurve, expected_tuning_curve, quantile_tuning_curve
 
 Floats = NDArray[np.float64]
-# Tolerance of the sensitivity: one point of accuracy; for an unbounded metric, this share of its best value.
-_TOLERANCE = 0.01
 _ENOUGH_TRIALS = 2
-_ENOUGH_FOR_A_WIDTH = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +42,7 @@ class TrainingQuartiles:
     Attributes:
         epochs: Number of epochs done, from 1.
         steps: Number of optimizer steps done.
+        examples: Number of training examples seen, spread evenly over the epochs as the steps are.
         seconds: Time of training in seconds, spread evenly over the epochs of the median run.
         validation: Lower quartile, median and upper quartile of the metric on the validation split.
         training: Lower quartile, median and upper quartile on the training split; None: the metric was not recorded
@@ -52,6 +51,7 @@ class TrainingQuartiles:
 
     epochs: Floats
     steps: Floats
+    examples: Floats
     seconds: Floats
     validation: tuple[Floats, Floats, Floats]
     training: tuple[Floats, Floats, Floats] | None
@@ -127,8 +127,23 @@ def training_quartiles(entry: Entry, experiment: ComparedExperiment) -> Training
     steps, seconds = (_per_epoch(entry.tuned, key, experiment) * epochs for key in ("n_steps", "seconds_train"))
     quartiles = None if learned is None else _quartiles(learned[:, : epochs.size])
     return TrainingQuartiles(
-        epochs=epochs, steps=steps, seconds=seconds, validation=_quartiles(validation), training=quartiles
+        epochs=epochs,
+        steps=steps,
+        examples=_examples_per_epoch(entry, experiment) * epochs,
+        seconds=seconds,
+        validation=_quartiles(validation),
+        training=quartiles,
     )
+
+
+def batch_sizes(experiment: ComparedExperiment) -> set[int]:
+    """Return the batch sizes of the confirmations of all best and fixed settings.
+
+    Args:
+        experiment: The experiment.
+    """
+    sizes = {batch_size_of(study.record, run) for study in experiment.studies for run in study.tuned}
+    return {size for size in sizes if size is not None}
 
 
 def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | None:
@@ -147,10 +162,8 @@ def learning_rates(entry: Entry, metric: ObjectiveMetric) -> LearningRates | Non
     scores = _trial_scores(runs, metric)
     diverged = np.array([run.state == "diverged" for run in runs])
     found = None
-    # Below two windows of five trials there is no line between two rates, and so no width.
-    if len(runs) >= _ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
-        best = np.max(metric.sign * scores[np.isfinite(scores)])
-        tolerance = _TOLERANCE if metric.is_share else max(_TOLERANCE * abs(float(best)), 1e-12)
+    if len(runs) >= ENOUGH_FOR_A_WIDTH and not np.all(diverged) and not np.all(np.isinf(scores)):
+        tolerance = tolerance_of(scores, metric)
         found = learning_rate_sensitivity(rates, scores, direction=metric.direction, tolerance=tolerance)
     return LearningRates(
         rates=rates,
@@ -229,6 +242,18 @@ def _per_epoch(runs: Sequence[RunRecord], key: str, experiment: ComparedExperime
     """Return the median over runs of a total divided by the epochs done; NaN if unknown."""
     rates = [rate for run in runs if math.isfinite(rate := _rate(run, key, experiment))]
     return float(np.median(rates)) if rates else math.nan
+
+
+def _examples_per_epoch(entry: Entry, experiment: ComparedExperiment) -> float:
+    """Return the median over confirmations of the examples of an epoch; NaN if unknown."""
+    found = []
+    for study in entry.studies:
+        n_train = study.record.tags.get("n_train", "")
+        for run in study.tuned:
+            size, n_steps = batch_size_of(study.record, run), _rate(run, "n_steps", experiment)
+            if size is not None and math.isfinite(n_steps):  # the last batch of an epoch may be smaller
+                found.append(min(n_steps * size, int(n_train) if n_train.isdecimal() else math.inf))
+    return float(np.median(found)) if found else math.nan
 
 
 def _rate(run: RunRecord, key: str, experiment: ComparedExperiment) -> float:

@@ -35,6 +35,9 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
             differences: the candidate against each other: other, mean, low_holm, high_holm, p_holm,
                 p_superior, told_apart;
             tuning_curves, training_curves, learning_rate, time_to_target, importance: by label;
+            sensitivity: by searched value and label: width (of numbers: width, low, high, threshold, envelope_values,
+                envelope_scores, open_low, open_high), share (of the range, on its scale), choices (text, n, best,
+                is_near);
             no_tuning_curves: the reason for missing tuning curves;
             warnings: topic, text, serious;
             studies: name, run_id, status, study_seed, digest, git_commit.
@@ -79,8 +82,16 @@ def _experiment(comparison: Comparison) -> dict[str, Any]:
         "learning_rate": {label: each.sensitivity for label, each in comparison.rates.items()},
         "time_to_target": comparison.targets,
         "importance": experiment.importances,
+        "sensitivity": _sensitivity(comparison),
         "warnings": comparison.cautions,
         "studies": _studies(comparison),
+    }
+
+
+def _sensitivity(comparison: Comparison) -> dict[str, Any]:
+    return {
+        name: {label: {"width": e.width, "share": e.share, "choices": e.choices} for label, e in found.items()}
+        for name, found in comparison.values.items()
     }
 
 

@@ -10,8 +10,8 @@ from study.core.readable_output import in_one_line
 from study.core.records import RunRecord, StudyRecord
 from study.core.search_space import SCALES
 from study.report.objective_metric import ObjectiveMetric, metric_of
+from study.report.searched_ranges import range_key, searched_names
 
-_PREFIX = "optimizer.search."
 _MOST_LISTED = 10
 _LONGEST = 60
 
@@ -53,7 +53,7 @@ def record_faults(record: StudyRecord) -> Iterator[str]:
         yield from own.whole_number(key, values, is_optional=is_optional)
     target = record.params.get("objective.target", "0")
     yield from own.fault("param objective.target", target, "a number", is_right=_number(target) is not None)
-    searched = _searched(record)
+    searched = searched_names(record)
     for argument in searched:
         yield from _range_faults(own, argument, record.params)
     if not metric or _number(target) is None:
@@ -82,16 +82,8 @@ class _Subject:
         yield from self.fault(key, value, "a whole number", is_right=is_right)
 
 
-def _searched(record: StudyRecord) -> list[str]:
-    """Return the arguments with a recorded range or choices that trials have, and that the config does not fix."""
-    given = {key for run in record.trials for key in run.params}
-    keys = [key.removeprefix(_PREFIX).rpartition(".") for key in record.params if key.startswith(_PREFIX)]
-    found = dict.fromkeys(argument for argument, _, part in keys if part in ("low", "high", "choices"))
-    return [each for each in found if each in given and f"optimizer.{each}" not in record.params]
-
-
 def _range_faults(own: _Subject, argument: str, params: Mapping[str, str]) -> Iterator[str]:
-    key = f"{_PREFIX}{argument}"
+    key = range_key(argument)
     if f"{key}.choices" in params:
         return
     scale = params.get(f"{key}.scale", "linear")
@@ -113,7 +105,7 @@ def _run_faults(
     own = _Subject(f"{record.name}, {run.kind} {run.number} (run {run.run_id})")
     if run.state is not None and run.role == "trial":
         for argument in searched:
-            if f"{_PREFIX}{argument}.choices" in record.params:
+            if f"{range_key(argument)}.choices" in record.params:
                 continue
             text = run.params.get(argument)
             is_right = text == "null" or _number(text) is not None

@@ -7,47 +7,83 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from study.core.records import StudyRecord
-from study.core.search_space import SCALES, Range, Scale
+from study.core.search_space import SCALES, Range, Scale, Value, frozen, text_of
 
-_PREFIX = "optimizer.search."
+# Sections of ranges in a config: of the optimizer's arguments, and of other keys.
+_OF_OPTIMIZER, _OF_CONFIG = "optimizer.search.", "search."
 
 
 def searched_ranges(record: StudyRecord) -> dict[str, Range]:
-    """Return the ranges that a study searched, by argument, in the recorded order.
+    """Return the ranges that a study searched: of the optimizer's arguments by name, then of other keys by dotted key.
+
+    Args:
+        record: The record of the study.
+    """
+    return {
+        argument: _range(argument, record, params=record.params)
+        for argument in searched_names(record)
+        if {f"{range_key(argument)}.low", f"{range_key(argument)}.choices"} & record.params.keys()
+    }
+
+
+def searched_names(record: StudyRecord) -> list[str]:
+    """Return the names of what a study searched: the optimizer's arguments in the recorded order, then other keys.
 
     A config may have an optional range that is not searched, and a fixed argument is never searched. So a range counts
-    if
-    trials have a value for the argument and the config does not fix it.
+    if trials have a value for the argument and the config does not fix it. A key of another section always has a value
+    in the config, which the untuned tier has.
 
     Args:
         record: The record of the study.
     """
     given = {key for run in record.trials for key in run.params}
-    found: dict[str, Range] = {}
+    found: dict[str, None] = {}
     for key in record.params:
-        argument, _, part = key.removeprefix(_PREFIX).rpartition(".")
-        if not key.startswith(_PREFIX) or part not in ("low", "choices") or argument in found:
+        prefix = next((prefix for prefix in (_OF_OPTIMIZER, _OF_CONFIG) if key.startswith(prefix)), None)
+        name, _, part = key.removeprefix(prefix or "").rpartition(".")
+        if prefix is None or part not in ("low", "high", "choices") or name not in given:
             continue
-        if argument in given and f"optimizer.{argument}" not in record.params:
-            taken = [run.params[argument] for run in record.trials if argument in run.params]
-            found[argument] = _range(argument, record.params, taken=taken)
-    return found
+        if ("." in name) == (prefix == _OF_CONFIG) and f"optimizer.{name}" not in record.params:
+            found[name] = None
+    return sorted(found, key=lambda name: ("." in name, name if "." in name else ""))
 
 
-def _range(argument: str, params: Mapping[str, str], *, taken: Sequence[str]) -> Range:
-    own = f"{_PREFIX}{argument}."
+def range_key(name: str) -> str:
+    """Return the key of a range in the config, which a user types to change it.
+
+    Args:
+        name: Name of an argument of the optimizer, or a dotted key.
+    """
+    return f"{_OF_CONFIG if '.' in name else _OF_OPTIMIZER}{name}"
+
+
+def choice_of(searched: Range, text: str) -> Value:
+    """Return the choice that a run took; None if its recorded text is that of no choice.
+
+    Args:
+        searched: A range of choices.
+        text: The recorded text.
+    """
+    return next((choice for choice in searched.choices or () if text_of(choice) == text), None)
+
+
+def _range(argument: str, record: StudyRecord, *, params: Mapping[str, str]) -> Range:
+    own = f"{range_key(argument)}."
     if (choices := params.get(f"{own}choices")) is not None:
+        taken = [run.params[argument] for run in record.trials if argument in run.params]
         return Range(argument=argument, choices=_read_choices(choices, taken=taken))
-    scale = params.get(f"{own}scale", "linear")
+    scale, step = params.get(f"{own}scale", "linear"), params.get(f"{own}step")
     return Range(
         argument=argument,
         low=float(params[f"{own}low"]),
         high=float(params[f"{own}high"]),
         scale=cast(Scale, scale if scale in SCALES else "linear"),
+        integer=params.get(f"{own}integer") == "true",
+        step=None if step is None else float(step),
     )
 
 
-def _read_choices(text: str, *, taken: Sequence[str]) -> tuple[Any, ...]:
+def _read_choices(text: str, *, taken: Sequence[str]) -> tuple[Value, ...]:
     """Return recorded choices. MLflow's limit may have cut the list: then its whole items, and those that trials took.
 
     Args:
@@ -55,11 +91,12 @@ def _read_choices(text: str, *, taken: Sequence[str]) -> tuple[Any, ...]:
         taken: The recorded values of the trials.
     """
     try:
-        return tuple(json.loads(text))
+        choices: tuple[Value, ...] = frozen(json.loads(text))
+        return choices
     except ValueError:
-        choices = _whole_items(text)
-    shown = {str(choice) for choice in choices}
-    return (*choices, *(value for value in dict.fromkeys(taken) if value not in shown))
+        whole: tuple[Value, ...] = frozen(_whole_items(text))
+    shown = {text_of(choice) for choice in whole}
+    return (*whole, *(value for value in dict.fromkeys(taken) if value not in shown))
 
 
 def _whole_items(text: str) -> list[Any]:

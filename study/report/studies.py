@@ -22,6 +22,7 @@ from study.report.searched_ranges import searched_ranges
 Histories = Mapping[str, Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]]]
 ReadHistories = Callable[[Sequence[str], Sequence[str]], Histories]
 
+BATCH_SIZE = "trainer.batch_size"
 _SEEDS = ("study_seed", "order_seed", "split_seed", "dataset.split_seed")
 _NOT_HYPERPARAMETERS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
@@ -199,6 +200,17 @@ def number_of(run: RunRecord, argument: str) -> float:
         return float(run.params[argument])
     except (KeyError, ValueError):
         return math.nan
+
+
+def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
+    """Return the batch size of a run: its own where it was searched, else the study's; None if unknown.
+
+    Args:
+        record: The study.
+        run: One of its runs.
+    """
+    text = run.params.get(BATCH_SIZE, record.params.get(BATCH_SIZE, ""))
+    return int(text) if text.isdecimal() else None
 
 
 def _ended(record: StudyRecord) -> dict[int, RunRecord]:

@@ -98,6 +98,24 @@ def summarize(experiment: ComparedExperiment) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=key))
 
 
+def edges_of(study: ComparedStudy) -> list[Edge]:
+    """Return the values of a study's best trial that are near an end of their range.
+
+    Args:
+        study: The study.
+    """
+    found: list[Edge] = []
+    for argument, searched in study.ranges.items():
+        if study.best is None or searched.choices is not None or argument not in study.best.params:
+            continue
+        value = number_of(study.best, argument)
+        edge = nearest_edge(value, low=searched.low, high=searched.high, scale=searched.scale)
+        limit = searched.low if edge == "low" else searched.high
+        if edge is not None and limit is not None:
+            found.append(Edge(argument=argument, value=value, edge=edge, limit=limit))
+    return found
+
+
 def seconds_of(run: RunRecord) -> float | None:
     """Return a run's seconds of training, compilation and evaluation together; None where unknown.
 
@@ -138,7 +156,7 @@ def _row(entry: Entry, metric: ObjectiveMetric) -> Row:
         epochs=epochs_taken(entry.tuned or entry.trials),
         seconds_per_trial=_median([seconds_of(run) for run in entry.trials]),
         state_bytes=_median([run.metrics.get("optimizer_state_bytes") for run in (*entry.trials, *entry.tuned)]),
-        edges=tuple(edge for index in range(len(studies)) for edge in _edges(entry, index)),
+        edges=tuple(edge for study in studies for edge in edges_of(study)),
         running=not entry.complete,
         run_ids=tuple(study.record.run_id for study in studies),
     )
@@ -204,20 +222,6 @@ def _configuration(entry: Entry, index: int) -> dict[str, str]:
         return {}
     shown = dict.fromkeys(("learning_rate", *study.ranges)) if "learning_rate" not in study.ranges else study.ranges
     return {argument: study.best.params[argument] for argument in shown if argument in study.best.params}
-
-
-def _edges(entry: Entry, index: int) -> list[Edge]:
-    study = entry.studies[index]
-    found: list[Edge] = []
-    for argument, searched in study.ranges.items():
-        if study.best is None or searched.choices is not None or argument not in study.best.params:
-            continue
-        value = number_of(study.best, argument)
-        edge = nearest_edge(value, low=searched.low, high=searched.high, scale=searched.scale)
-        limit = searched.low if edge == "low" else searched.high
-        if edge is not None and limit is not None:
-            found.append(Edge(argument=argument, value=value, edge=edge, limit=limit))
-    return found
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -47,9 +47,9 @@ def _is_selected(target: RecordedRun) -> bool:
 
 def _sections(target: RecordedRun) -> dict[str, Any]:
     """Return the recorded config with the run's own values fixed, and without the keys for a search."""
-    raw = target.raw
+    raw = target.at_point
     recorded = raw["optimizer"]
-    arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in target.hyperparameters.items()}
+    arguments = {key: list(v) if isinstance(v, tuple) else v for key, v in target.arguments.items()}
     optimizer = {"name": recorded["name"], "_target_": recorded["_target_"], **arguments, "search_only": []}
     if recorded.get("exclude") is not None:
         optimizer["exclude"] = recorded["exclude"]

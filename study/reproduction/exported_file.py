@@ -17,6 +17,10 @@ from study.core.readable_output import in_one_line, shown
 # Sections that are groups of conf/, chosen by their `name`.
 GROUPS = ("dataset", "model", "optimizer", "schedule", "trainer", "budget")
 _OTHERS = ("objective", "study_seed", "order_seed", "split_seed", "deterministic")
+# Keys that say what a section builds.
+_DESCRIBING = ("name", "kind", "requires", "_target_")
+# Sections with keys that a search may have values for.
+_SEARCHED = ("model", "schedule", "trainer")
 _PACKAGE = "# @package _global_"
 _PROVENANCE = "# provenance:"
 
@@ -37,9 +41,14 @@ class Exported:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Values of the optimizer's arguments."""
+        """Values of the optimizer's arguments by name, and in sections those of other keys that can be searched."""
         section = self.sections["optimizer"]
-        return {key: value for key, value in section.items() if key not in NOT_ARGUMENTS and value is not None}
+        arguments = {key: value for key, value in section.items() if key not in NOT_ARGUMENTS and value is not None}
+        others = {name: self.sections[name] for name in _SEARCHED if name in self.sections}
+        if "dataset" in self.sections:
+            data = self.sections["dataset"]
+            others["dataset"] = {key: data[key] for key in ("task", "augment") if data.get(key) is not None}
+        return {**arguments, **{name: _without_descriptions(each) for name, each in others.items() if each}}
 
 
 def exported_text(sections: Mapping[str, Any], *, provenance: Mapping[str, Any]) -> str:
@@ -97,6 +106,14 @@ def read_exported(path: Path) -> Exported:
     if any("${" in word for word in _words(sections)):  # it would be resolved here, for example from the environment
         raise StudyError(f"{path}: expected values, not a reference ${{...}}. {expected}")
     return Exported(path=path, sections=sections, provenance=header if isinstance(header, Mapping) else {})
+
+
+def _without_descriptions(node: Any) -> Any:
+    """Return a section without the keys that say what it builds."""
+    if isinstance(node, Mapping):
+        inner = {key: _without_descriptions(value) for key, value in node.items()}
+        return {key: value for key, value in inner.items() if key not in _DESCRIBING and value != {}}
+    return [_without_descriptions(item) for item in node] if isinstance(node, list) else node
 
 
 class _ReadableDumper(yaml.SafeDumper):

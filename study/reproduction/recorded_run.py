@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from study.config.at_point import with_values
 from study.config.instantiate import is_too_deep
 from study.config.moved_targets import translate_moved
 from study.core.contents import Contents
@@ -17,7 +18,7 @@ from study.core.errors import StoreError, StudyError
 from study.core.names import mended
 from study.core.readable_output import in_one_line
 from study.core.records import RunRecord, StudyRecord
-from study.core.search_space import Value, value_of
+from study.core.search_space import Value, of_config, of_optimizer, value_of
 from study.report.objective_metric import metric_of
 from study.reproduction.exported_file import read_exported
 from study.tracking.connection import Connections
@@ -31,7 +32,7 @@ from study.tracking.read_studies import (
 )
 
 _FORMS = "a run id, EXPERIMENT/STUDY, EXPERIMENT/OPTIMIZER, or a file of `study export`"
-# Params of a run that are not arguments of the optimizer.
+# Params of a run that are no hyperparameters.
 _NO_ARGUMENTS = ("optimizer", "trial_number", "run_seed", "order_seed")
 
 _LONGEST_SEED = 20  # digits
@@ -69,8 +70,31 @@ class RecordedRun:
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
-        """The arguments of the run's optimizer."""
+        """The arguments of the run's optimizer, and the values of other searched keys by dotted key."""
         return hyperparameters(self.run)
+
+    @property
+    def arguments(self) -> dict[str, Value]:
+        """The arguments of the run's optimizer."""
+        return of_optimizer(self.hyperparameters)
+
+    @property
+    def at_point(self) -> dict[str, Any]:
+        """The study's config with the run's values of other searched keys, and without their ranges.
+
+        Raises:
+            StoreError: A param of the run names a key that the config does not have.
+        """
+        values = of_config(self.hyperparameters)
+        try:
+            raw = with_values(self.raw, values)
+        except (LookupError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"run {self.run.run_id}: expected params that are keys of the study's config, and not all of "
+                f"{', '.join(values)} are. They were changed in MLflow. Restore the store from a copy, or choose "
+                "another run."
+            ) from error
+        return {**raw, "search": {}}
 
     @property
     def moved_text(self) -> str:
@@ -211,7 +235,7 @@ def find_best_run(study: StudyRecord) -> RunRecord:
 
 
 def hyperparameters(run: RunRecord) -> dict[str, Value]:
-    """Return the arguments of a run's optimizer, read from the run's params.
+    """Return the arguments of a run's optimizer and the values of other searched keys, read from the run's params.
 
     Args:
         run: The run.

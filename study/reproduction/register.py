@@ -196,10 +196,11 @@ def _find_model(target: RecordedRun, typed: str, connections: Connections) -> Ke
 
 
 def _tags(target: RecordedRun) -> dict[str, str]:
-    """Return the tags of a version: its origin, and the searched arguments by the keys that a user types."""
+    """Return the tags of a version: its origin, and the searched values by the keys that a user types."""
     study, run = target.study, target.run
     point = point_of(run)
-    searched = {f"optimizer.{key}": point[key] for key in searched_ranges(study) if key in point}
+    names = {key: key if "." in key else f"optimizer.{key}" for key in searched_ranges(study)}
+    searched = {names[key]: point[key] for key in names if key in point}
     tags = {
         "experiment": study.experiment,
         "study": study.name,

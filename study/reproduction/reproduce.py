@@ -13,13 +13,13 @@ from typing import Any
 from study.config.task import Task
 from study.core.packages import PROJECT
 from study.core.records import RunRecord
-from study.core.search_space import text_of
+from study.core.search_space import of_config, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import Trial, TrialResult
 from study.report.confirmed import ConfirmedScores, confirmed_metrics
 from study.reproduction.config_changes import (
     apply_changes,
-    apply_to_arguments,
+    apply_to_point,
     changes_between,
     pin_trainer,
     recorded_value,
@@ -218,9 +218,10 @@ def retrain_request(
         StudyError: Training does not depend on a changed key.
     """
     wanted = _wanted(target, changes)
-    raw = apply_changes(target.raw, wanted)
+    recorded = target.hyperparameters
+    raw = apply_changes(target.raw, wanted, searched=of_config(recorded))
     pin_trainer(raw, compiled_batch_size=target.run.metrics.get("compiled_batch_size"))
-    point = apply_to_arguments(target.hyperparameters, wanted)
+    point = apply_to_point(recorded, wanted)
     return RetrainRequest(
         raw=raw,
         folder=folder,
@@ -229,7 +230,7 @@ def retrain_request(
         tags=target.study.tags,
         data_digests=target.data_digests,
         # A new value of the model's or the data set's changes the architecture on purpose.
-        contents=None if any(key.startswith(_MAKES_MODEL) for key in wanted) else target.contents,
+        contents=None if any(key.startswith(_MAKES_MODEL) and key not in point for key in wanted) else target.contents,
         force=force,
         allow=allow,
     )
@@ -328,10 +329,10 @@ def _train(
     request = retrain_request(
         target, trials, folder=folder, changes=changes, force=force, allow=allow, stop_after=stop_after
     )
-    recorded = target.hyperparameters
+    raw, arguments = target.at_point, target.arguments
     wanted = _wanted(target, changes)
     changed = [
-        Difference(subject=key, recorded=recorded_value(target.raw, key, arguments=recorded), now=text_of(value))
+        Difference(subject=key, recorded=recorded_value(raw, key, arguments=arguments), now=text_of(value))
         for key, value in wanted.items()
     ]
     return retrain(request, apart=apart), [change for change in changed if change.recorded != change.now]
@@ -339,7 +340,7 @@ def _train(
 
 def _wanted(target: RecordedRun, changes: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return new values by dotted key: those of an edited file, then those that the user typed."""
-    return changes_between(target.raw, target.exported, arguments=target.hyperparameters) | dict(changes or {})
+    return changes_between(target.at_point, target.exported, arguments=target.arguments) | dict(changes or {})
 
 
 def recorded_history(target: RecordedRun) -> dict[str, list[float]]:

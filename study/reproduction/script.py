@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from study.config.at_point import at
 from study.core.errors import StudyError
 from study.core.packages import COMPUTING
-from study.core.search_space import text_of
+from study.core.search_space import of_optimizer, text_of
 from study.core.trees import named_leaves
 from study.datasets import PARTS, Dataset, Split
 from study.pipeline.class_weights import with_class_weights
@@ -136,7 +137,7 @@ def make_script(
         exported_on=exported_on,
         file_name=file_name,
     )
-    check_config(raw)
+    check_config(target.at_point)
     if not apart and can_load_here(asked.retrain):
         return make_script_here(asked)
     made: Script = in_fresh_process("study.reproduction.script:make_script_here", asked.retrain, asked)
@@ -155,6 +156,8 @@ def make_script_here(asked: ScriptRequest) -> Script:
     """
     again = load_again(asked.retrain)
     _check_conditions(again)
+    of_trial = at(again.config, asked.retrain.trials[0].hyperparameters)
+    again = replace(again, config=replace(of_trial, searched={}, own_values={}))
     check_data(again.config, again.dataset)
     dataset = with_class_weights(again.config.task, again.dataset)
     facts = _facts(asked, again, dataset)
@@ -172,7 +175,7 @@ def make_script_here(asked: ScriptRequest) -> Script:
 
 
 def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> ScriptFacts:
-    config = again.config
+    config, trial = again.config, asked.retrain.trials[0]
     tags = asked.retrain.tags
     has_test = any(name.startswith("test_") for name in asked.recorded)
     side_by_side = is_vectorized(config)
@@ -190,7 +193,7 @@ def _facts(asked: ScriptRequest, again: LoadedAgain, dataset: Dataset) -> Script
         config=config,
         dataset=dataset,
         splits=("train", "validation", *(["test"] if has_test else [])),
-        trial=asked.retrain.trials[0],
+        trial=replace(trial, hyperparameters=of_optimizer(trial.hyperparameters)),
         n_epochs=asked.n_epochs,
         title=asked.title,
         recorded_on=asked.recorded_on,
@@ -216,10 +219,10 @@ def _parts(split: Split) -> list[tuple[str, Any]]:
 
 def _check_unchanged(target: RecordedRun) -> None:
     """Refuse an exported file that was edited, since the script compares with what was recorded."""
-    changes = changes_between(target.raw, target.exported, arguments=target.hyperparameters)
+    changes = changes_between(target.at_point, target.exported, arguments=target.arguments)
     if changes:
         key, value = next(iter(changes.items()))
-        recorded = recorded_value(target.raw, key, arguments=target.hyperparameters)
+        recorded = recorded_value(target.at_point, key, arguments=target.arguments)
         raise StudyError(
             f"--script: {key}={text_of(value)}: expected the file as it was exported, with {recorded}. Undo the "
             f"change in the file, or name the run by its id: {target.run.run_id}."

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from study.config.schema import StudyConfig
-from study.core.errors import StudyError, written
+from study.core.errors import StudyError
 from study.core.failure_text import IN_SHORT
 from study.core.machine_limits import is_out_of_card_memory, is_out_of_memory
 from study.core.names import one_trial_command
 from study.core.nvidia import memory_advice
 from study.core.redaction import redact
+from study.core.search_space import text_of
 from study.core.trainer_interface import Trial, TrialResult
 
 _ADVICE = "Out of memory: lower"
@@ -107,7 +108,7 @@ def point_text(trial: Trial) -> str:
         trial: The trial.
     """
     point = [
-        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={written(value)}"
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={text_of(value)}"
         for name, value in trial.hyperparameters.items()
     ]
     return ", ".join([*point, f"run_seed={trial.run_seed}", f"order_seed={trial.order_seed}"])
@@ -137,7 +138,8 @@ def explained(result: TrialResult, config: StudyConfig) -> TrialResult:
         return result
     error = redact(result.error)
     if is_out_of_memory(error):
-        section = config.trainer.section
+        of_trial = {f"trainer.{key}": value for key, value in config.trainer.section.items()}
+        section = {key.removeprefix("trainer."): v for key, v in {**of_trial, **result.trial.hyperparameters}.items()}
         sizes = [f"trainer.{key}={section[key]}" for key in _SIZES if section.get(key)]
         cards = f" {memory_advice()}" if is_out_of_card_memory(error) else ""
         error = f"{error.rstrip()}\n\n{_ADVICE} {', '.join(sizes)} or choose a smaller model.{cards.rstrip()}\n"

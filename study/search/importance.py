@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 
 from study.core.search_space import Range, Value
@@ -37,12 +38,11 @@ def importances(
     """
     if len(ranges) < 2 or len(points) < ENOUGH_TRIALS or len(set(scores)) < 2:
         return {}
-    distributions = {argument: distribution(searched) for argument, searched in ranges.items()}
+    of = {searched.coordinate: _distribution(searched) for searched in ranges.values()}
     with quiet():
         optuna_study = optuna.create_study()
         for point, score in zip(points, scores, strict=True):
             params = {searched.coordinate: _coordinate(point[a], searched) for a, searched in ranges.items()}
-            of = {searched.coordinate: distributions[a] for a, searched in ranges.items()}
             optuna_study.add_trial(optuna.create_trial(params=params, distributions=of, value=float(score)))
         found = FanovaImportanceEvaluator(n_trees=_N_TREES, seed=_SEED).evaluate(optuna_study)
     total = sum(found.values())
@@ -52,10 +52,26 @@ def importances(
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _coordinate(value: Value, searched: Range) -> Any:
-    """Return the drawn coordinate of an argument, clipped to its range, which rounding may have left."""
+def _distribution(searched: Range) -> BaseDistribution:
+    """Return the distribution of a coordinate in the forest: choices, or an interval of places on the range's scale.
+
+    Optuna's forest would take a logarithmic coordinate by its value: with a range of four decades, nine tenths of its
+    space were the last one, and what happens in the others would hardly count.
+    """
     if searched.choices is not None:
-        return value
+        return distribution(searched)
+    low, high = searched.bounds
+    return FloatDistribution(_place(low, searched), _place(high, searched))
+
+
+def _coordinate(value: Value, searched: Range) -> Any:
+    """Return the place of an argument's value, clipped to its range, which rounding may have left."""
+    if searched.choices is not None:
+        return searched.drawn(value)
     low, high = searched.bounds
     drawn = 1.0 - float(value) if searched.scale == "one_minus_log" else float(value)  # type: ignore[arg-type]
-    return min(max(drawn, low), high)
+    return _place(min(max(drawn, low), high), searched)
+
+
+def _place(drawn: float, searched: Range) -> float:
+    return float(drawn) if searched.scale == "linear" else math.log(drawn)

@@ -1,9 +1,10 @@
-"""The width of the range of learning rates that get near the best score."""
+"""The width of the range of a searched number that gets near the best score, such as that of the learning rate."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from study.statistics.score_arrays import Direction, oriented, sign
 
 Floats = NDArray[np.float64]
+Scale = Literal["linear", "log", "one_minus_log"]
+# The values that each scale can hold.
+_ALLOWED = {
+    "linear": "finite numbers",
+    "log": "positive numbers, since their logarithm is taken",
+    "one_minus_log": "numbers below 1, since the logarithm of one minus them is taken",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +41,32 @@ class Sensitivity:
     high: float
     threshold: float
     envelope_learning_rates: Floats
+    envelope_scores: Floats
+    open_low: bool
+    open_high: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberSensitivity:
+    """The upper envelope of scores over a searched number and its width near the top.
+
+    Attributes:
+        width: Width of the region within `tolerance` of the best: in decades on a logarithmic scale, in the number's
+            own units on a linear one.
+        low: Least value of that region.
+        high: Greatest value of that region.
+        threshold: The score that bounds the region.
+        envelope_values: Value of the best trial of each window, ascending, shape (n_windows,).
+        envelope_scores: Its score, shape (n_windows,).
+        open_low: The region reaches the lowest window: the width is a lower bound, and smaller values may do.
+        open_high: The region reaches the highest window: the width is a lower bound, and larger values may do.
+    """
+
+    width: float
+    low: float
+    high: float
+    threshold: float
+    envelope_values: Floats
     envelope_scores: Floats
     open_low: bool
     open_high: bool
@@ -80,39 +114,134 @@ def learning_rate_sensitivity(
         An estimator of this project; the question is that of the learning-rate sensitivity plots of the
         tuning playbook (V. Godbole et al. 2023).
     """
-    turned = oriented(scores, direction=direction)
     rates = np.asarray(learning_rates, dtype=np.float64)
-    _check(rates, turned, tolerance=tolerance, trials_per_window=trials_per_window)
-    size = trials_per_window or max(5, round(math.sqrt(rates.size)))
-    windows = np.array_split(np.lexsort((turned, rates)), max(1, rates.size // size))
-    corners = np.array([window[np.argmax(turned[window])] for window in windows])
-    x, y = np.log10(rates[corners]), turned[corners]
+    turned = oriented(scores, direction=direction)
+    _check(rates, turned, name="learning_rates", scale="log", tolerance=tolerance, trials_per_window=trials_per_window)
+    found = number_sensitivity(
+        rates, scores, scale="log", direction=direction, tolerance=tolerance, trials_per_window=trials_per_window
+    )
+    return Sensitivity(
+        width_decades=found.width,
+        low=found.low,
+        high=found.high,
+        threshold=found.threshold,
+        envelope_learning_rates=found.envelope_values,
+        envelope_scores=found.envelope_scores,
+        open_low=found.open_low,
+        open_high=found.open_high,
+    )
+
+
+def number_sensitivity(
+    values: ArrayLike,
+    scores: ArrayLike,
+    *,
+    scale: Scale,
+    direction: Direction,
+    tolerance: float = 0.01,
+    trials_per_window: int | None = None,
+) -> NumberSensitivity:
+    """Estimate over how much of a number's scale the best attainable score is near the best of all.
+
+    The estimate is that of `learning_rate_sensitivity`, with its bias, on the scale on which the number was searched.
+    A number of few different values, such as a whole number, has a window for each value.
+
+    Args:
+        values: One a trial, shape (n_trials,), which the scale can hold.
+        scores: One a trial, shape (n_trials,); a diverged trial has the worst value attainable, which may be infinite.
+        scale: `linear`; `log`; or `one_minus_log`, logarithmic in one minus the value.
+        direction: `maximize` or `minimize`.
+        tolerance: How far below the best still counts as near, in the unit of the scores: 0.01 is one point.
+        trials_per_window: How many neighbors a window holds, at least; unless given, the square root of the number of
+            trials, and at least 5.
+
+    Returns:
+        The width and the envelope for drawing.
+
+    Raises:
+        ValueError: If the shapes differ, the scale cannot hold a value, all scores are infinite, or an argument is not
+            allowed.
+    """
+    turned = oriented(scores, direction=direction)
+    numbers = np.asarray(values, dtype=np.float64)
+    _check(numbers, turned, name="values", scale=scale, tolerance=tolerance, trials_per_window=trials_per_window)
+    size = trials_per_window or max(5, round(math.sqrt(numbers.size)))
+    corners = np.array([window[np.argmax(turned[window])] for window in _windows(numbers, turned, size=size)])
+    x, y = to_scale(numbers[corners], scale), turned[corners]
     threshold = float(turned.max()) - tolerance
     starts, ends = _pieces_above(x, y - threshold)
     near = y >= threshold
-    return Sensitivity(
-        width_decades=float(np.sum(ends - starts)),
-        low=10.0 ** float(np.append(starts, x[near]).min()),
-        high=10.0 ** float(np.append(ends, x[near]).max()),
+    low, high = (
+        float(end) for end in from_scale([np.append(starts, x[near]).min(), np.append(ends, x[near]).max()], scale)
+    )
+    return NumberSensitivity(
+        width=float(np.sum(ends - starts)),
+        low=float(low),
+        high=float(high),
         threshold=sign(direction) * threshold,
-        envelope_learning_rates=rates[corners],
+        envelope_values=numbers[corners],
         envelope_scores=sign(direction) * y,
         open_low=bool(near[0]),
         open_high=bool(near[-1]),
     )
 
 
-def _check(rates: Floats, turned: Floats, *, tolerance: float, trials_per_window: int | None) -> None:
-    if rates.shape != turned.shape:
+def to_scale(values: ArrayLike, scale: Scale) -> Floats:
+    """Return places of values on a scale, rising with the value: decades on a logarithmic one.
+
+    Args:
+        values: Values that the scale can hold.
+        scale: `linear`, `log` or `one_minus_log`.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if scale == "log":
+        return np.log10(numbers)
+    return -np.log10(1.0 - numbers) if scale == "one_minus_log" else numbers
+
+
+def from_scale(places: ArrayLike, scale: Scale) -> Floats:
+    """Return the values at places on a scale, the inverse of `to_scale`.
+
+    Args:
+        places: Places on the scale.
+        scale: `linear`, `log` or `one_minus_log`.
+    """
+    x = np.asarray(places, dtype=np.float64)
+    if scale == "log":
+        return np.asarray(10.0**x)
+    return np.asarray(1.0 - 10.0**-x) if scale == "one_minus_log" else x
+
+
+def _windows(values: Floats, turned: Floats, *, size: int) -> list[NDArray[np.int64]]:
+    """Return the trials of each window, by rising values."""
+    order = np.lexsort((turned, values))
+    n_windows = max(1, values.size // size)
+    distinct, firsts = np.unique(values[order], return_index=True)
+    if distinct.size <= n_windows:
+        return np.split(order, firsts[1:])
+    return np.array_split(order, n_windows)
+
+
+def _check(
+    values: Floats,
+    turned: Floats,
+    *,
+    name: str,
+    scale: Scale,
+    tolerance: float,
+    trials_per_window: int | None,
+) -> None:
+    if values.shape != turned.shape:
         raise ValueError(
-            f"learning_rates of shape {rates.shape} and scores of shape {turned.shape}: expected one of each a trial. "
+            f"{name} of shape {values.shape} and scores of shape {turned.shape}: expected one of each a trial. "
             "Keep the trials that have both."
         )
-    if not np.all((rates > 0) & np.isfinite(rates)):
-        raise ValueError(
-            f"learning_rates hold {rates[~((rates > 0) & np.isfinite(rates))][0]}: expected positive numbers, since "
-            "their logarithm is taken. Leave out trials without a learning rate."
-        )
+    if scale not in _ALLOWED:
+        raise ValueError(f"scale={scale!r}: expected one of {', '.join(_ALLOWED)}. Take it from the range.")
+    is_allowed, allowed = np.isfinite(values), _ALLOWED[scale]
+    is_allowed &= values > 0 if scale == "log" else values < 1 if scale == "one_minus_log" else True
+    if not np.all(is_allowed):
+        raise ValueError(f"{name} hold {values[~is_allowed][0]}: expected {allowed}. Leave out trials without one.")
     if np.all(np.isinf(turned)):
         raise ValueError("scores are all infinite: expected a trial that did not diverge. Lower the search range.")
     if not 0 < tolerance < math.inf:

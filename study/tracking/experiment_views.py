@@ -23,7 +23,7 @@ _TAG = "mlflow.sharedViewState."
 
 
 def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig, *, has_test: bool) -> None:
-    """Write the experiment's views, with a column for each argument that its studies have searched so far.
+    """Write the experiment's views, with a column for each value that its studies have searched so far.
 
     Args:
         client: A client of the store.
@@ -32,7 +32,7 @@ def write_views(client: MlflowClient, experiment_id: str, config: StudyConfig, *
         has_test: True if the data set has a test split; without one, confirmations are measured on validation.
     """
     known = client.get_experiment(experiment_id).tags.get(f"{_TAG}trials")
-    arguments = [*_searched(known), *config.optimizer.ranges]
+    arguments = [*_searched(known), *config.ranges]
     for name, state in _states(config, list(dict.fromkeys(arguments)), has_test=has_test).items():
         text = json.dumps(state, separators=(",", ":"))
         client.set_experiment_tag(experiment_id, f"{_TAG}{name}", text)

@@ -4,7 +4,15 @@ import pytest
 
 from study.core.trainer_interface import Trial, TrialResult
 from study.search.ask_tell import open_search
-from study.search.failed_trials import FailedTrialsError, Failures, all_failed, explained, failure_messages, last_line
+from study.search.failed_trials import (
+    FailedTrialsError,
+    Failures,
+    all_failed,
+    explained,
+    failure_messages,
+    last_line,
+    point_text,
+)
 from tests.nvidia_fakes import forget_driver, write_smi
 
 TRACEBACK = """Traceback (most recent call last):
@@ -175,3 +183,18 @@ def test_a_retry_that_was_cut_off_goes_on_without_the_flag(compose):
 def test_retrying_does_not_make_a_study_another_one(compose):
     digests = {compose(*words).digest for words in ((), ("retry_failed=true",), ("max_failed_trials=null",))}
     assert len(digests) == 1
+
+
+def test_a_point_has_lists_as_they_are_typed():
+    point = {"model.hidden": (64, 64), "model.batch_norm": True, "model.dropout": 0.123456789}
+    trial = Trial(number=0, hyperparameters=point, run_seed=1, order_seed=2)
+    assert point_text(trial) == (
+        "model.hidden=[64, 64], model.batch_norm=true, model.dropout=0.123457, run_seed=1, order_seed=2"
+    )
+
+
+def test_advice_on_memory_names_the_trials_own_batch_size(compose):
+    config = compose("search.trainer.batch_size.choices=[32,512]")
+    trial = Trial(number=0, hyperparameters={"trainer.batch_size": 512}, run_seed=1, order_seed=2)
+    failed = TrialResult(trial=trial, state="failed", history={}, summary={}, error="MemoryError: no room")
+    assert "trainer.batch_size=512" in explained(failed, config).error

@@ -38,3 +38,27 @@ def test_too_little_data_has_no_importances(n_trials, score):
 def test_a_single_argument_has_no_importance():
     ranges = {"learning_rate": RANGES["learning_rate"]}
     assert importances([{"learning_rate": 0.1}] * 20, list(range(20)), ranges) == {}
+
+
+def test_a_logarithmic_number_counts_by_its_scale_and_lists_by_what_they_are():
+    # Half of the search is below the middle of the scale, which is a hundredth of the interval.
+    ranges = {
+        "learning_rate": RANGES["learning_rate"],
+        "model.hidden": Range(argument="model.hidden", choices=((64,), (64, 64))),
+        "model.depth": Range(argument="model.depth", low=1, high=4, integer=True),
+    }
+    rng = np.random.default_rng(0)
+    points = [
+        {
+            "learning_rate": 10 ** rng.uniform(-5, 0),
+            "model.hidden": ((64,), (64, 64))[rng.integers(2)],
+            "model.depth": int(rng.integers(1, 5)),
+        }
+        for _ in range(100)
+    ]
+    of_rate = [float(point["learning_rate"] > 10**-2.5) + 0.2 * point["model.depth"] for point in points]
+    assert next(iter(importances(points, of_rate, ranges))) == "learning_rate"
+    of_lists = [float(len(point["model.hidden"]) == 2) for point in points]
+    assert importances(points, of_lists, ranges)["model.hidden"] > 0.95
+    of_depth = [float(point["model.depth"]) for point in points]
+    assert importances(points, of_depth, ranges)["model.depth"] > 0.95

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from study.statistics.sensitivity import learning_rate_sensitivity
+from study.statistics.sensitivity import learning_rate_sensitivity, number_sensitivity
 
 
 def test_width_by_hand():
@@ -91,3 +91,46 @@ def test_one_trial_or_one_rate_has_no_width():
 def test_bad_input_to_sensitivity_is_named(rates, scores, arguments, message):
     with pytest.raises(ValueError, match=message):
         learning_rate_sensitivity(rates, scores, direction="maximize", **arguments)
+
+
+def test_a_linear_number_has_its_width_in_its_own_units():
+    values = [0.0, 0.1, 0.2, 0.3, 0.4]
+    scores = [0.80, 0.88, 0.90, 0.895, 0.0]
+    found = number_sensitivity(values, scores, scale="linear", direction="maximize", trials_per_window=1)
+    assert found.width == pytest.approx(0.05 + 0.1 + 0.1 * 0.005 / 0.895)
+    assert found.low == pytest.approx(0.15)
+    np.testing.assert_array_equal(found.envelope_values, values)
+
+
+def test_one_minus_a_value_has_its_width_in_decades_of_the_distance_from_one():
+    decay = 1 - 10.0 ** -np.arange(1, 6)
+    rates = 10.0 ** np.arange(-4, 1)
+    scores = [0.80, 0.88, 0.90, 0.895, 0.0]
+    found = number_sensitivity(decay, scores, scale="one_minus_log", direction="maximize", trials_per_window=1)
+    same = number_sensitivity(rates, scores, scale="log", direction="maximize", trials_per_window=1)
+    assert found.width == pytest.approx(same.width)
+    assert found.low == pytest.approx(1 - 10**-2.5)
+    assert found.low < found.high
+
+
+def test_a_whole_number_has_a_window_for_each_value():
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 5, 60)
+    found = number_sensitivity(values, np.where(values == 3, 0.9, 0.8), scale="linear", direction="maximize")
+    np.testing.assert_array_equal(found.envelope_values, [1, 2, 3, 4])
+    np.testing.assert_array_equal(found.envelope_scores, [0.8, 0.8, 0.9, 0.8])
+    assert (found.open_low, found.open_high) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "message"),
+    [
+        ([-1.0], "log", "positive numbers"),
+        ([1.0], "one_minus_log", "numbers below 1"),
+        ([math.inf], "linear", "finite numbers"),
+        ([0.1], "decades", "expected one of linear, log, one_minus_log"),
+    ],
+)
+def test_values_that_a_scale_cannot_hold_are_named(values, scale, message):
+    with pytest.raises(ValueError, match=message):
+        number_sensitivity(values, [0.1], scale=scale, direction="maximize")

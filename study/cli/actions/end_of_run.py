@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from study.config.schema import StudyConfig
 from study.core.names import typed_command
 from study.core.records import StudyRecord, latest_of_settings
-from study.report.caveats import Caution, serious_cautions
+from study.report.caution import Caution
+from study.report.caveats import serious_cautions
 from study.report.comparability import check_comparable
 from study.report.studies import gather
 from study.tracking.comparison_runs import read_context

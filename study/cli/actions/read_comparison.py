@@ -11,11 +11,12 @@ from pathlib import Path
 
 from study.core.errors import StudyError
 from study.core.records import RunRecord, StudyRecord
-from study.core.search_space import Range, Value
+from study.core.search_space import Range, Value, text_of
 from study.report.across_workloads import AcrossWorkloads
 from study.report.comparison import Comparison, compare
 from study.report.html.page import ReportOrigin, render
 from study.report.objective_metric import ObjectiveMetric
+from study.report.searched_ranges import choice_of
 from study.report.studies import Entry, gather, point_of
 from study.search.importance import importances
 from study.tracking.comparison_runs import read_context
@@ -165,10 +166,16 @@ def _importances(entry: Entry, metric: ObjectiveMetric) -> Mapping[str, float]:
 
 def _has_values(run: RunRecord, ranges: Mapping[str, Range]) -> bool:
     """Return whether a run has a value for each range; the argument of an optional range may be null."""
-    return all(a in run.params and (of.choices is not None or run.params[a] != "null") for a, of in ranges.items())
+    return all(
+        a in run.params and (run.params[a] != "null" if of.choices is None else _is_choice(run.params[a], of))
+        for a, of in ranges.items()
+    )
+
+
+def _is_choice(text: str, searched: Range) -> bool:
+    return text in map(text_of, searched.choices or ())
 
 
 def _value(text: str, searched: Range) -> Value:
-    if searched.choices is None:
-        return float(text)
-    return next((choice for choice in searched.choices if str(choice) == text), searched.choices[0])
+    """Return a recorded value as a number, or as the choice that is written alike."""
+    return float(text) if searched.choices is None else choice_of(searched, text)

@@ -121,7 +121,7 @@ def _trial(config: StudyConfig, number: int) -> Trial:
     point = {"learning_rate": 1e-3 / (1 + number)}
     return Trial(
         number=number,
-        hyperparameters=config.optimizer.arguments(point),
+        hyperparameters=config.hyperparameters(point),
         run_seed=trial_run_seed(config.study_seed, number),
         order_seed=config.order_seed,
     )

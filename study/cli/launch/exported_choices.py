@@ -21,7 +21,7 @@ def translate(words: Sequence[str]) -> list[str]:
 
     Hydra's own store gets them, so every job and launcher finds them. Values that a user types override them, as with
     any option. If a user chooses an option of a group, the file's section of this group is left out: the values of one
-    model do not fit another.
+    model do not fit another. The batch size stays, since the found optimizer fits it.
 
     Args:
         words: The words of the command line.
@@ -61,4 +61,6 @@ def _configuration(exported: Exported, *, without: set[str]) -> dict[str, Any]:
     named = [{f"override /{group}": name} for group, name in names.items()]
     if "optimizer" in kept:  # a given point is trained as it is, without a search over other arguments
         kept["optimizer"] = {"search_only": [], **kept["optimizer"]}
+    if "trainer" in without and "batch_size" in exported.sections.get("trainer", {}):
+        kept["trainer"] = {"batch_size": exported.sections["trainer"]["batch_size"]}  # every trainer has one
     return {"defaults": named, **kept}

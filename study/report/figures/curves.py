@@ -58,7 +58,7 @@ def training_figure(
     look: Mapping[str, Style],
     *,
     split: Literal["validation", "training"],
-    over: Literal["steps", "seconds"],
+    over: Literal["steps", "examples", "seconds"],
 ) -> Figure | None:
     """Draw median and quartiles over the confirmation seeds; None without data.
 
@@ -67,7 +67,7 @@ def training_figure(
         metric: The study's objective.
         look: The style of each entry, by label.
         split: The split to draw.
-        over: The horizontal axis: `steps` or `seconds`.
+        over: The horizontal axis: `steps`, `examples` or `seconds`.
     """
     bands, lines = [], []
     for label, curve in curves.items():
@@ -86,7 +86,7 @@ def training_figure(
         title=f"{split.capitalize()} over {over}",
         description=f"Median {split} {metric.spoken} over {over}, with quartiles over confirmation seeds.",
         traces=[*bands, *lines],
-        x={"title": over if over == "steps" else "seconds of training"},
+        x={"title": {"seconds": "seconds of training", "examples": "training examples"}.get(over, over)},
         y={**_value_axis(metric, split), "range": _range_of_lines(lines, metric)},
         height=400,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from study.core.number_text import short_number
 from study.core.records import RunRecord
-from study.core.search_space import Range
+from study.core.search_space import Range, text_of
 from study.report.curve_data import LearningRates
 from study.report.figures.figure import Figure
 from study.report.figures.style import Style
@@ -108,7 +108,7 @@ def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[st
         x={"title": "share of variance", "tickformat": ".0%", "range": [0, 1.02]},
         y={
             "tickvals": list(range(len(bars)))[::-1],
-            "ticktext": [argument for _, argument, _ in bars],
+            "ticktext": [label_of(argument) for _, argument, _ in bars],
             "range": [-0.6, len(bars) - 0.4],
             "showgrid": False,
             "fixedrange": True,
@@ -116,6 +116,15 @@ def importance_figure(found: Mapping[str, Mapping[str, float]], look: Mapping[st
         height=130 + 22 * len(bars),
         extra={"bargap": 0.25},
     )
+
+
+def label_of(name: str) -> str:
+    """Return the name of a searched value for an axis: of a dotted key the last two parts.
+
+    Args:
+        name: Name of the argument, or the dotted key.
+    """
+    return ".".join(name.split(".")[-2:])
 
 
 def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Figure | None:
@@ -136,7 +145,7 @@ def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Fig
     coordinates = np.array(
         [[*(_place(run, of) for of in ranges.values()), last(s)] for run, s in zip(runs, scores, strict=True)]
     )
-    names = [*ranges, metric.name]
+    names = [*map(label_of, ranges), metric.name]
     traces, start = [], 0
     for name, share, color, width in _GROUPS:
         end = math.floor(share * len(runs) + 1e-9)
@@ -153,7 +162,7 @@ def parallel_figure(entry: Entry, metric: ObjectiveMetric, *, index: int) -> Fig
         traces=traces[::-1],
         x={
             "tickvals": list(range(len(names))),
-            "ticktext": names,
+            "ticktext": [name.replace(".", ".<br>") for name in names],
             "range": [-0.3, len(names) - 0.7],
             "ticklabeloverflow": "allow",
             "tickfont": {"size": 11},
@@ -202,7 +211,7 @@ def _crosses(each: LearningRates, *, label: str, style: Style, floor: float) -> 
 def _place(run: RunRecord, searched: Range) -> float:
     """Return the place of a value in its range, from 0 to 1 on the scale of the search."""
     if searched.choices is not None:
-        texts = [str(choice) for choice in searched.choices]
+        texts = [text_of(choice) for choice in searched.choices]
         text = run.params.get(searched.argument, "")
         return texts.index(text) / max(1, len(texts) - 1) if text in texts else math.nan
     value, low, high = number_of(run, searched.argument), searched.low or 0.0, searched.high or 1.0
@@ -262,5 +271,5 @@ def _ends(ranges: Mapping[str, Range], scores: Floats, metric: ObjectiveMetric) 
 
 def _range_ends(searched: Range) -> tuple[str, str]:
     if searched.choices is not None:
-        return str(searched.choices[0]), str(searched.choices[-1])
+        return text_of(searched.choices[0]), text_of(searched.choices[-1])
     return f"{searched.low:g}", f"{searched.high:g}"

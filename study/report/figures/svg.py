@@ -99,7 +99,7 @@ def _axis(axes: Any, given: Mapping[str, Any], which: str) -> None:
     if given.get("tickformat", "").endswith("%"):
         axis.set_major_formatter(PercentFormatter(xmax=1.0))
     if "tickvals" in given:
-        axis.set_ticks(given["tickvals"], [_drawable(text) for text in given["ticktext"]])
+        axis.set_ticks(given["tickvals"], [_drawable(text).replace("<br>", "\n") for text in given["ticktext"]])
     if given.get("range") is not None:
         getattr(axes, f"set_{which}lim")(given["range"])
     if given.get("zeroline"):

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from study.core.names import typed_command
 from study.report.comparison import Comparison
 from study.report.early_stops import kept_epoch
+from study.report.figures.figure import Figure
 from study.report.html import tables
+from study.report.html.search_tables import best_values_table, values_table
 from study.report.html.tables import ReportTable
 from study.report.studies import ComparedExperiment
 
@@ -25,6 +27,7 @@ class ExperimentSections:
         comparison: The comparison.
         prefix: Prefix of every anchor and figure; it keeps the experiments of one page apart.
         tables: The tables by name; None for a table without rows.
+        values: Names of the searched values that have a figure, by the figure's name.
         parallel: Labels of the entries that have parallel coordinates, by the figure's name.
         envelope: `upper` or `lower`: the side on which good trials lie.
         curve_notes: Sentences on the training curves: seconds, the training split, diverged confirmations.
@@ -37,6 +40,7 @@ class ExperimentSections:
     comparison: Comparison
     prefix: str
     tables: Mapping[str, ReportTable | None]
+    values: Mapping[str, str]
     parallel: Mapping[str, str]
     envelope: str
     curve_notes: Sequence[str]
@@ -69,11 +73,14 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
             "differences": tables.differences_table(comparison),
             "sensitivity": tables.sensitivity_table(comparison),
             "target": tables.target_table(comparison),
+            "best_values": best_values_table(comparison),
+            "searched_values": values_table(comparison),
             "studies": tables.studies_table(comparison, link=link),
         },
+        values={figure: name for name in comparison.values if (figure := f"sensitivity-{name}") in comparison.figures},
         parallel={name: label for name, label in labels.items() if name in comparison.figures},
         envelope=tables.envelope(experiment.metric),
-        curve_notes=_curve_notes(experiment),
+        curve_notes=_curve_notes(experiment, comparison.figures),
         trials_each=", ".join(
             f"{entry.label} {len(entry.trials)}"
             for entry in experiment.entries
@@ -90,13 +97,15 @@ def sections(comparison: Comparison, *, prefix: str, link: str, command: str) ->
     )
 
 
-def _curve_notes(experiment: ComparedExperiment) -> list[str]:
+def _curve_notes(experiment: ComparedExperiment, figures: Mapping[str, Figure]) -> list[str]:
     told = ["Seconds are training time only, spread evenly over the epochs."]
     if any(record.params.get("dataset.task.train_metrics") != "evaluated" for record in experiment.records):
         told.append(
             f"The training {experiment.metric.spoken} is the mean over an epoch's steps, during which the weights "
             "change; that of validation is taken after the epoch."
         )
+    if "validation-examples" in figures:
+        told.append("The batch sizes differ, so as many steps are not as many examples.")
     if any("vectorized" in record.params.get("trainer._target_", "") for record in experiment.records):
         told.append("Runs that the vectorized trainer trains at once share their time equally.")
     if any(run.state == "diverged" for entry in experiment.entries for run in entry.tuned):

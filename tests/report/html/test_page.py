@@ -147,7 +147,7 @@ def test_a_section_without_data_says_so(make_study, make_experiment):
         "<p>None.</p>",
     ):
         assert told in page
-    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning"]
+    assert re.findall(r'data-figure="([^"]+)"', page) == ["tuning", "sensitivity-beta_1"]
 
 
 def test_a_target_without_histories_is_told(planted):
@@ -186,7 +186,7 @@ def test_the_page_shows_warnings_notes_and_all_best_configurations(make_study, m
     assert f"</code>{''.join(notes)}</td>" in page
     assert '<th scope="col" class="num">over studies</th>' in page
     assert 'data-figure="importance"' in page
-    assert page.count("<details") == page.count("</details>") == 4  # parallel coordinates, and the shared settings
+    assert page.count("<details") == page.count("</details>") == 5  # a value, parallel coordinates, and the settings
 
 
 def test_figures_become_svg(planted):
