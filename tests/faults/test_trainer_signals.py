@@ -23,10 +23,16 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 N_TRIALS, N_CONFIRMATIONS, EXPERIMENT = 6, 2, "digits-mlp"
 STOPPING = ["trainer.early_stopping.patience=2", "schedule=plateau", "schedule.patience=1", "schedule.factor=0.5"]
+JOINT = [
+    *("search.model.dropout.low=0", "search.model.dropout.high=0.5", "schedule=warmup_cosine"),
+    *("search.model.l2={low: 1e-6, high: 1e-2, scale: log}", "search.schedule.warmup_fraction={low: 0, high: 0.3}"),
+    *("search.dataset.task.loss.label_smoothing={low: 0, high: 0.2}", "search.trainer.batch_size.choices=[32,64]"),
+]
 TRAINERS = {
     "fit": ["trainer=fit", "trainer.backend=jax"],
     "vectorized": ["trainer=vectorized", "trainer.capacity=2"],
     "fit, early stopping": ["trainer=fit", "trainer.backend=jax", *STOPPING],
+    "vectorized, joint search": ["trainer=vectorized", "trainer.capacity=2", *JOINT],
     "vectorized, early stopping": ["trainer=vectorized", "trainer.capacity=2", *STOPPING],
 }
 OF_TIME = ("seconds_train", "seconds_compile", "seconds_evaluate")
@@ -161,7 +167,7 @@ def disturb_studies(trainer, folder, *, n_signals, n_workers, seed, of=tuple(STA
     ("trainer", "number"),
     [
         ("fit", signal.SIGTERM),
-        ("vectorized", signal.SIGKILL),
+        ("vectorized, joint search", signal.SIGKILL),
         ("fit, early stopping", signal.SIGKILL),
         ("vectorized, early stopping", signal.SIGTERM),
     ],
