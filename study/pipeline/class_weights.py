@@ -19,7 +19,7 @@ from study.datasets.preparation.classes import classes_of
 from study.datasets.preparation.streams import Stream, times
 from study.pipeline.target_classes import class_counts
 
-_KEY = "dataset.task.class_weight"
+KEY = "dataset.task.class_weight"
 _OWN = "Give sample weights in load()."
 # Number of examples of a stream at which the form of its targets is looked at.
 _FIRST = 100
@@ -56,7 +56,7 @@ def class_weight_faults(task: Task, dataset: Dataset) -> list[Fault]:
     faults, train = [], dataset.train
     for place, weights in _by_place(task, train).items():
         output = task.output_at(place)
-        key = f"{_KEY}.{output}" if output else _KEY
+        key = f"{KEY}.{output}" if output else KEY
         counts = class_counts(train, place, as_indices=task.takes_classes(place))
         y = dict(named_leaves(train.first(_FIRST).y, "y")).get(place)
         if y is None:
@@ -150,7 +150,7 @@ class _Weighed:
         if classes is None:
             raise DataError(
                 f"train.{self._place}: the targets of a batch are no class indices and no rows with a single 1, and "
-                f"{_KEY} needs them. Let the stream give them, or remove {_KEY}."
+                f"{KEY} needs them. Let the stream give them, or remove {KEY}."
             )
         n = len(self._table)
         return np.where(classes < n, self._table[np.minimum(classes, n - 1)], np.float32(1))

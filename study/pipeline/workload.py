@@ -32,6 +32,7 @@ from study.datasets import Dataset, misplaced_labels
 from study.datasets.preparation.prepare import Preparation, prepare
 from study.pipeline.by_point import TrainerByPoint
 from study.pipeline.check_points import point_faults
+from study.pipeline.class_weights import KEY as CLASS_WEIGHT
 from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
 
@@ -40,7 +41,6 @@ _OF_TRAINING = ("batch_size", "objective", "train_metrics", "class_weight", "los
 
 # The trainer that trains trials of different configs in one program, except for different sample weights.
 _VECTORIZED = "study.training.vectorized.VectorizedTrainer"
-_OF_DATA = "dataset.task.class_weight"
 
 _UNSAFE = (
     "model={model}: {build} loads a .keras file that holds Python code, such as a Lambda layer of a lambda. Keras "
@@ -172,13 +172,18 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
         StudyError: The trainer cannot be built.
     """
 
+    keys = _of_trainers(config, dataset)
+
     def build(config: StudyConfig) -> Trainer:
-        weighted = with_class_weights(config.task, dataset)
+        if _is_vectorized(config):  # it looks after all keys that are searched
+            left = {key: searched for key, searched in config.searched.items() if key not in keys}
+            config = replace(config, searched=left)
+        in_step = _is_vectorized(config) and any(key.startswith(CLASS_WEIGHT) for key in config.searched)
+        weighted = dataset if in_step else with_class_weights(config.task, dataset)
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
         return trainer
 
     with fitting_together(config):
-        keys = _of_trainers(config)
         return TrainerByPoint(config, keys=keys, build=build) if keys else build(config)
 
 
@@ -204,11 +209,18 @@ def build_model_at(
     return build_trainer(replace(of_point, searched={}), dataset).build_model(weights)
 
 
-def _of_trainers(config: StudyConfig) -> list[str]:
+def _of_trainers(config: StudyConfig, dataset: Dataset) -> list[str]:
     """Return the searched keys for each of whose values a trainer of its own is built."""
-    if config.trainer.section["_target_"] != _VECTORIZED:
+    if not _is_vectorized(config):
         return list(config.searched)
-    return [key for key in config.searched if key.startswith(_OF_DATA)]
+    from study.training.vectorized.class_weighting import are_in_step  # imports JAX
+
+    of_data = [key for key in config.searched if key.startswith(CLASS_WEIGHT)]
+    return [] if not of_data or are_in_step(config, dataset) else of_data
+
+
+def _is_vectorized(config: StudyConfig) -> bool:
+    return bool(config.trainer.section["_target_"] == _VECTORIZED)
 
 
 @contextlib.contextmanager

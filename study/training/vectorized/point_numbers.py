@@ -26,6 +26,8 @@ from study.core.search_space import Range, Value, of_config
 from study.training.augmentation import AUGMENTATION, augmentation_layers
 from study.training.build_optimizer import build_schedule
 from study.training.keras_internals import all_layers, functional_class, losses_of
+from study.training.vectorized.class_weighting import KEY as CLASS_WEIGHT
+from study.training.vectorized.class_weighting import WEIGHTS, class_weights
 from study.training.vectorized.number_places import Found, NumberPlace, find_numbers
 
 _MODEL = "model."
@@ -35,7 +37,12 @@ _BASE, _OTHER, _THIRD = 0.5, 0.29, 0.83
 _TOLERANCE = 3e-7
 
 # Parts that are made again for every trial, and the keys that change them.
-_PARTS: Mapping[str, str] = {"loss": "dataset.task.loss", "augment": "dataset.augment.", "schedule": "schedule."}
+_PARTS: Mapping[str, str] = {
+    "loss": "dataset.task.loss",
+    "class_weight": CLASS_WEIGHT,
+    "augment": "dataset.augment.",
+    "schedule": "schedule.",
+}
 _OF_PARTS = (*_PARTS.values(), _MODEL)
 _RULES = "trainer.early_stopping."
 
@@ -136,6 +143,8 @@ class PointNumbers:
         if part == "schedule":
             made = build_schedule(config.schedule.section, n_steps=self._n_steps(config))
             return find_numbers({"schedule": made}, whole_too=True)
+        if part == "class_weight":
+            return find_numbers({"class_weight": class_weights(config)})
         if part == "augment":
             return find_numbers({"augment": augmentation_layers(config)})
         weights = {output: float(weight) for output, weight in (config.task.loss_weights or {}).items()}
@@ -291,6 +300,7 @@ def places_of(model: Any) -> dict[str, NumberPlace]:
     parts = {
         "loss": losses if isinstance(losses, dict) else {"": losses},
         "augment": getattr(model.train_step, AUGMENTATION, {}),
+        "class_weight": getattr(model.train_step, WEIGHTS, []),
     }
     weights = {f"loss_weights.{output}": _weight_place(*where) for output, where in weighted.items()}
     return {**_of_layers(model).places, **find_numbers(parts).places, **weights}

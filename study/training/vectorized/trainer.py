@@ -27,6 +27,8 @@ from study.training.precision import use_precision
 from study.training.trainer_check import check_capacity, check_device, check_is_jax, check_no_callbacks
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
+from study.training.vectorized.class_weighting import KEY as CLASS_WEIGHT
+from study.training.vectorized.class_weighting import weigh_classes, with_sample_weights
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
 from study.training.vectorized.held_data import held, piece_bytes
 from study.training.vectorized.lane import CallerError, Carried, Lane, call
@@ -103,6 +105,8 @@ class VectorizedTrainer:
         set_determinism(config.deterministic)
         use_stand_ins()
         keep_compiled_programs()
+        if any(key.startswith(CLASS_WEIGHT) for key in config.searched):
+            dataset = with_sample_weights(dataset)
         dataset = held(dataset)
         self._config, self._dataset, self._precision = config, dataset, precision
         self._batch_size = min(batch_size, len(dataset.train))  # as in fit, a step takes at most all examples
@@ -187,7 +191,10 @@ class VectorizedTrainer:
         return config.budget.total_steps(n)
 
     def _build(self, config: StudyConfig) -> Any:
-        return fresh_model(config, self._dataset, precision=self._precision)
+        model = fresh_model(config, self._dataset, precision=self._precision)
+        if any(key.startswith(CLASS_WEIGHT) for key in self._config.searched):
+            weigh_classes(config, model)
+        return model
 
     def _compiled(self, config: StudyConfig) -> Any:
         return compiled_without_values(config, self._dataset, partial(self._build, config))[0]

@@ -81,6 +81,8 @@ def task_cases():
     }
     weight = "dataset.task.loss_weights.is_odd"
     of_two = {"targets": "two", "task": two, **model(target="two_outputs")}
+    weights = [{f"dataset.task.class_weight.{label}": value for label in (1, 7)} for value in (0.3, 0.5)]
+    yield "weights of classes", [[], weights, {"task": {"class_weight": {1: 1.0, 7: 1.0}}}]
     yield "weights of losses", [[], [{weight: 0.2}, {weight: 0.5}], of_two]
 
 
