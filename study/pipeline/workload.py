@@ -171,7 +171,6 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
     Raises:
         StudyError: The trainer cannot be built.
     """
-
     keys = _of_trainers(config, dataset)
 
     def build(config: StudyConfig) -> Trainer:
