@@ -80,7 +80,9 @@ def compose_quick():
     from study.pipeline.preflight import load_config
 
     def build(*overrides, folder):
-        (job,) = compose_jobs(prepare([*QUICK, *overrides]), multirun=False)
+        searched = [word for word in overrides if word.startswith("search.")]  # a value beside a range is refused
+        fixed = [word for word in QUICK if not any(f".{word.split('=')[0]}" in range_ for range_ in searched)]
+        (job,) = compose_jobs(prepare([*fixed, *overrides]), multirun=False)
         return load_config(job.raw, folder=folder, labels=job.labels)
 
     return build

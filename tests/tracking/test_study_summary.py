@@ -61,7 +61,8 @@ def test_a_trial_that_is_trained_again_counts_once():
 def test_the_note_gives_the_interval_and_the_divergence(tested, told):
     config = SimpleNamespace(
         n_trials=0,
-        optimizer=SimpleNamespace(name="adam", ranges={}),
+        optimizer=SimpleNamespace(name="adam"),
+        ranges={},
         model=SimpleNamespace(name="mlp"),
         dataset=SimpleNamespace(name="digits"),
     )
