@@ -81,7 +81,7 @@ def compose_quick():
 
     def build(*overrides, folder):
         searched = [word for word in overrides if word.startswith("search.")]  # a value beside a range is refused
-        fixed = [word for word in QUICK if not any(f".{word.split('=')[0]}" in range_ for range_ in searched)]
+        fixed = [word for word in QUICK if not any(f".{word.split('=')[0].strip('+')}" in each for each in searched)]
         (job,) = compose_jobs(prepare([*fixed, *overrides]), multirun=False)
         return load_config(job.raw, folder=folder, labels=job.labels)
 

@@ -46,5 +46,10 @@ def test_examples_differ_with_a_searched_batch_size_and_a_budget_of_steps(compos
 
 
 def test_a_small_grid_over_keys_of_the_config_is_told(compose):
-    words = "optimizer.search_only=[]", "sampler=grid", "search.model.activation.choices=[relu,tanh]", "budget.n_trials=5"
+    words = (
+        "optimizer.search_only=[]",
+        "sampler=grid",
+        "search.model.activation.choices=[relu,tanh]",
+        "budget.n_trials=5",
+    )
     assert "has 2 points" in _small_grid(compose(*words))

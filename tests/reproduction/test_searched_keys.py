@@ -21,10 +21,10 @@ from study.run import run_study
 from study.tracking.read_studies import read_histories, read_studies
 
 TODAY = datetime.date(2026, 1, 2)
-# The config's own values, 64 and [16], are no choices, so that a trial has other ones in any case.
+# The config's own values, 32 and [300, 100], are no choices, so that a trial has other ones in any case.
 SEARCH = (
     *("search.model.dropout.low=0.1", "search.model.dropout.high=0.5", "search.model.hidden.choices=[[8],[8,8]]"),
-    *("search.trainer.batch_size.choices=[48,96]", "trainer.batch_size=64", "optimizer.search_only=[learning_rate]"),
+    *("search.trainer.batch_size.choices=[48,96]", "optimizer.search_only=[learning_rate]", "budget.n_trials=4"),
 )
 RECORDED = "tracking.system_metrics=false", "tracking.log_model=false", "live=false"
 
@@ -72,7 +72,7 @@ def test_a_run_has_the_types_of_its_values(target):
     assert values["model.hidden"] in ((8,), (8, 8))
     assert values["trainer.batch_size"] in (48, 96)
     assert target.at_point["model"]["hidden"] == list(values["model.hidden"])
-    assert target.raw["model"]["hidden"] == [16]
+    assert target.raw["model"]["hidden"] == [300, 100]
     assert "." not in "".join(target.arguments)
 
 
