@@ -27,7 +27,7 @@ from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
 from study.cli.launch.own_defaults import merge_own_defaults, swept_keys, used_defaults
 from study.cli.launch.search_words import fixed_and_searched
-from study.cli.launch.study_labels import label
+from study.cli.launch.study_labels import label, searched_label
 from study.cli.launch.words import allow_new_keys, flags_first
 from study.config.known_keys import helper_keys
 from study.config.named_settings import refuse_given, refuse_unused_ranges
@@ -243,8 +243,8 @@ def relabeled(job: Job, telling: Collection[str]) -> Job:
         telling: The keys in which the jobs differ.
     """
     everything = label(job.values, job.raw)
-    labels = (label(job.values, job.raw, only=telling), everything) if telling else (everything,)
-    return replace(job, labels=labels)
+    first = (label(job.values, job.raw, only=telling),) if telling else ()
+    return replace(job, labels=(*first, *searched_label(job.values, job.raw), everything))
 
 
 def differing_keys(jobs: Sequence[Job]) -> frozenset[str]:

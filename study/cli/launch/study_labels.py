@@ -73,6 +73,21 @@ def label(values: Sequence[TypedValue], raw: Any, *, only: Collection[str] | Non
     return shortened("-".join([in_label(optimizer), *sorted(parts)]))
 
 
+def searched_label(values: Sequence[TypedValue], raw: Any) -> tuple[str, ...]:
+    """Return a shorter name of a study that searches typed keys: the optimizer's name and the last parts of the keys.
+
+    Args:
+        values: The overrides of the study.
+        raw: The resolved config.
+
+    Returns:
+        One name, such as `adam-search-dropout-l2`; none without typed ranges.
+    """
+    keys = sorted({key.rpartition(".")[2] for key in searched_keys(values)})
+    optimizer = str(Reader(raw).value("optimizer.name", default="optimizer"))
+    return (shortened("-".join([in_label(optimizer), SEARCH, *map(in_label, keys)])),) if keys else ()
+
+
 def _is_search(key: str) -> bool:
     return key == SEARCH or key.startswith(f"{SEARCH}.")
 

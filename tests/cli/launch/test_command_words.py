@@ -37,14 +37,15 @@ def test_a_search_word_makes_one_study(flags):
         "optimizer": {"learning_rate": {"low": 1e-5, "high": 0.1, "scale": "log"}},
     }
     assert job.raw["model"]["hidden"] == composed()[0].raw["model"]["hidden"]  # of the untuned tier
-    assert job.labels == ("adam-dropout=0..0.5-hidden=[[64],[256]]-learning_rate=1e-05..0.1_log",)
-    assert name_fault(job.labels[0], parts=False) == ""
+    whole = "adam-dropout=0..0.5-hidden=[[64],[256]]-learning_rate=1e-05..0.1_log"
+    assert job.labels == ("adam-search-dropout-hidden-learning_rate", whole)
+    assert [name_fault(label, parts=False) for label in job.labels] == ["", ""]
 
 
 def test_words_of_the_section_need_no_plus():
     (job,) = composed("search.model.dropout.low=0", "search.model.dropout.high=0.5")
     assert job.raw["search"] == {"model": DROPOUT}
-    assert job.labels == ("adam-dropout=0..0.5",)
+    assert job.labels == ("adam-search-dropout", "adam-dropout=0..0.5")
     assert composed()[0].raw["search"] == {}
 
 
@@ -75,7 +76,7 @@ def test_an_experiment_has_ranges_and_typed_ones_replace_them(tmp_path):
         "dropout": {"low": 0, "high": 0.5, "scale": "linear"},
         "l2": {"low": 1e-6, "high": 1e-2, "scale": "log", "choices": None},
     }
-    assert job.labels == ("adam-dropout=0..0.5-l2=1e-06..0.01_log",)
+    assert job.labels == ("adam-search-dropout-l2", "adam-dropout=0..0.5-l2=1e-06..0.01_log")
 
 
 def test_own_defaults_have_ranges_and_typed_ones_replace_them(tmp_path):
