@@ -17,7 +17,7 @@ pytestmark = [
 SEARCH = (
     *("study_name=adam", "optimizer.search_only=[learning_rate]", "search.model.dropout.low=0.1"),
     *("search.model.dropout.high=0.5", "search.model.hidden.choices=[[8],[8,8]]", "budget.n_confirmations=1"),
-    *("search.trainer.batch_size.choices=[48,96]", "trainer.batch_size=64", "tracking.log_model=true"),
+    *("search.trainer.batch_size.choices=[48,96]", "tracking.log_model=true"),
 )
 NAMES = ("loss", "val_loss")
 
@@ -40,7 +40,7 @@ def _trials(config):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, compose_quick, empty_store):
-    config = compose_quick(*SEARCH, "budget.n_trials=4", folder=_folder(tmp_path_factory, empty_store))
+    config = compose_quick(*SEARCH, "budget.n_trials=6", folder=_folder(tmp_path_factory, empty_store))
     run_study(config)
     return config
 
@@ -49,8 +49,8 @@ def test_a_study_that_goes_on_has_the_trials_of_an_undisturbed_one(
     whole, tmp_path_factory, compose_quick, empty_store, capfd
 ):
     folder = _folder(tmp_path_factory, empty_store)
-    run_study(compose_quick(*SEARCH, "budget.n_trials=2", folder=folder))
-    again = compose_quick(*SEARCH, "budget.n_trials=4", folder=folder)
+    run_study(compose_quick(*SEARCH, "budget.n_trials=4", folder=folder))
+    again = compose_quick(*SEARCH, "budget.n_trials=6", folder=folder)
     run_study(again)
     assert _trials(again) == _trials(whole)
     assert len({params["trainer.batch_size"] for params, _ in _trials(whole).values()}) == 2
