@@ -99,7 +99,8 @@ def _too_many_structures(config: StudyConfig) -> list[Fault]:
         return []
     allowed = f"at most one structure for each of {n_trials} trials (budget.n_trials), and these ranges have {n}"
     advice = "Search fewer choices and whole numbers, or raise budget.n_trials."
-    return [Fault(key="search", value=", ".join(config.searched), allowed=allowed, advice=advice)]
+    counted = ", ".join(f"{key} ({of_key})" for key, of_key in config.structures.items())
+    return [Fault(key="search", value=counted, allowed=allowed, advice=advice)]
 
 
 def read_parts(raw: Mapping[str, Any]) -> dict[str, Any]:

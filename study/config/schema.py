@@ -285,10 +285,15 @@ class StudyConfig:
         return {**self.optimizer.fixed, **self.own_values, **point}
 
     @property
+    def structures(self) -> dict[str, int]:
+        """Numbers of values of the searched keys that change the shape or the parts of what is trained, by key."""
+        counted = {key: r for key, r in self.searched.items() if r.is_of_structures}
+        return {key: len(set(r.grid(_MANY))) for key, r in counted.items() if not key.startswith(_NO_STRUCTURE)}
+
+    @property
     def n_structures(self) -> int:
-        """Number of combinations of searched values that change the shape or the parts of what is trained."""
-        counted = [r for key, r in self.searched.items() if r.is_of_structures and not key.startswith(_NO_STRUCTURE)]
-        return math.prod(len(set(searched.grid(_MANY))) for searched in counted)
+        """Number of combinations of these values."""
+        return math.prod(self.structures.values())
 
     @property
     def n_trials(self) -> int:

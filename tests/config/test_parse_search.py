@@ -150,6 +150,7 @@ def test_more_structures_than_trials_are_refused(compose):
     assert compose(*MLP, *words, "budget.n_trials=6").n_structures == 6
     fault = faults_of(compose, *words, "budget.n_trials=5")["search"]
     assert "at most one structure for each of 5 trials" in str(fault)
+    assert str(fault).startswith("search=model.hidden (2), trainer.batch_size (3): ")
 
 
 def test_a_grid_of_more_points_than_trials_is_refused(compose):

@@ -12,7 +12,7 @@ which this fails is part of the structure, and each of its values needs a progra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -111,6 +111,7 @@ class PointNumbers:
         self._config, self._build, self._trace, self._n_steps = config, build, trace, n_steps
         self._lanes = {key: _interval(r) for key, r in config.searched.items() if not r.is_of_structures}
         self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
+        self._told: set[str] = set()
         self._parts = [
             part for part, prefix in _PARTS.items() if any(key.startswith(prefix) for key in config.searched)
         ]
@@ -157,6 +158,24 @@ class PointNumbers:
         base = {key: _value(searched, _BASE) for key, searched in ranges.items()}
         alone = [{**base, key: _value(searched, _OTHER)} for key, searched in ranges.items()]
         return [base, *alone, {key: _value(searched, _THIRD) for key, searched in ranges.items()}]
+
+    def messages(self, constants: Collection[str]) -> list[str]:
+        """Return lines for the user on keys whose values each need a program of their own, each key once.
+
+        Args:
+            constants: Names of numbers that a program could not take as arguments.
+        """
+        of_place = {name: rule.key for model in self._models.values() for name, rule in model.rules.items()}
+        keys = {of_place.get(name, name) for name in constants if "." in name}
+        keys |= {key for model in self._models.values() for key in model.structural}
+        new = sorted(keys - self._told)
+        self._told |= keys
+        return [
+            f"{key}: trainer=vectorized compiles a program for each of its values, since they are more than a number "
+            "of a layer, as in an initializer, a closure or a function that JAX cannot trace. trainer=fit "
+            "trainer.backend=jax may be quicker."
+            for key in new
+        ]
 
     def _of_model(self, config: StudyConfig, values: Mapping[str, Value]) -> tuple[dict[str, str], dict[str, float]]:
         """Return the structure of a trial's model, and its numbers."""

@@ -90,6 +90,11 @@ class VectorizedStructure:
         return ", ".join([*self._constants, *(str(question) for question in self.frame.answers)]) or "none"
 
     @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the numbers that JAX cannot trace."""
+        return tuple(self._constants)
+
+    @property
     def place_of_rate(self) -> int:
         """Index of the learning rate among the optimizer's variables."""
         rate = rate_of(self.model.optimizer)

@@ -158,7 +158,11 @@ class VectorizedTrainer:
             results += [*groups.take_failures(), *trained]
         results += groups.take_failures()
         places = {id(trial): index for index, trial in enumerate(trials)}
-        return sorted(results, key=lambda result: places.get(id(result.trial), len(places)))
+        ordered = sorted(results, key=lambda result: places.get(id(result.trial), len(places)))
+        constants = [name for structure in self._structures for name in structure.constants]
+        if ordered and (told := self._points.messages(constants)):
+            ordered[0] = replace(ordered[0], messages=(*ordered[0].messages, *told))
+        return ordered
 
     def build_model(self, weights: Sequence[NDArray[np.generic]] | None = None) -> Any:
         """Return a fresh, uncompiled Keras model.

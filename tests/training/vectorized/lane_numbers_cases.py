@@ -77,7 +77,8 @@ def trained(made, points, trainer):
         Trial(number=i, hyperparameters=made.hyperparameters({**POINT, **p}), run_seed=7 + i, order_seed=0, test=True)
         for i, p in enumerate(points)
     ]
-    return [record(result, []) for result in trainer.train(trials, lambda *_: True)]
+    results = trainer.train(trials, lambda *_: True)
+    return [{**record(result, []), "messages": list(result.messages)} for result in results]
 
 
 def numbers(words, points, more):

@@ -148,6 +148,8 @@ def test_a_value_that_is_no_number_of_a_place_gets_a_program_of_its_own(ask, tar
     points = [{"model.value": 0.2}, {"model.value": 0.45}, {"model.value": 0.2}]
     found = ask("numbers", [], points, model(target=target))
     assert found["programs"] == 2
+    (told,) = found["together"][0]["messages"]
+    assert told.startswith("model.value: trainer=vectorized compiles a program for each of its values")
     for ours, reference in zip(found["together"], found["fit"], strict=True):
         for name, values in reference["history"].items():
             np.testing.assert_allclose(ours["history"][name], values, rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
