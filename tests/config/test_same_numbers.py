@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from study.config.digests import settings_of
 from study.config.effective_settings import settings_digest
 from study.config.same_numbers import in_earlier_words, is_earlier_warmup
-from study.config.digests import settings_of
 
 # conf/schedule/warmup_cosine.yaml before its share of warm-up was one number.
 EARLIER = {
