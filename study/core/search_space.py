@@ -120,6 +120,8 @@ class Range:
         if self.choices is not None:
             written = {text_of(choice): choice for choice in self.choices if isinstance(choice, tuple)}
             return written.get(drawn, drawn) if isinstance(drawn, str) else drawn
+        if self.step is not None and not self.integer:
+            return round(cast(float, drawn), 12)  # 0.1 + 2 * 0.1 is 0.3
         return 1.0 - cast(float, drawn) if self.scale == "one_minus_log" else drawn
 
     def grid(self, n_points: int) -> tuple[Value, ...]:
