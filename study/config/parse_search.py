@@ -96,13 +96,14 @@ def read_search(read: Reader, raw: Mapping[str, Any]) -> dict[str, Any]:
     """
     section, ranges, own = read.section("search", optional=True), dict[str, Range](), dict[str, Value]()
     for key, entry in _entries(section, ""):
-        if (allowed := _refusal(key)) is not None:
-            read.fault(f"search.{key}", entry, allowed=allowed, advice=f"Remove search.{key}.")
-            continue
-        found = _own(raw, key)
-        if found is None:
+        found, allowed = _own(raw, key), _refusal(key)
+        if found is None and (allowed is None or "." not in key or key.partition(".")[0] not in raw):
             advice = correction(key, read.names, _siblings(raw, key)).replace("Remove ", "Remove search.")
             read.fault(f"search.{key}", entry, allowed="a key of the config", advice=advice)
+            continue
+        if found is None or allowed is not None:
+            allowed = allowed or "a key of the config"
+            read.fault(f"search.{key}", entry, allowed=allowed, advice=f"Remove search.{key}.")
             continue
         value, default = found
         searched = read_range(read, f"search.{key}", key, entry, of_lists=True)

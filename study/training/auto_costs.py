@@ -37,6 +37,8 @@ class StudySize:
         n_steps: Number of steps of one training.
         batches: Numbers of trainings that can go on side by side: the trials that are proposed at once, and the
             confirmations of each setting.
+        n_structures: Number of programs that train trials of all searched values side by side. Default 1.
+        n_configs: Number of different configs, each of which is traced anew one by one. Default 1.
     """
 
     kind: str
@@ -44,6 +46,8 @@ class StudySize:
     n_weights: int
     n_steps: int
     batches: tuple[int, ...]
+    n_structures: int = 1
+    n_configs: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,8 @@ class Cost:
         elif side_by_side:
             n_trainings = n_stepping = float(sum(-(-n // speed.n_cores) * speed.n_cores for n in size.batches))
         per_training = self.flop * size.flops + self.weight * size.n_weights * size.n_steps
-        starts = self.compiling + n_trainings * self.training + n_stepping * size.n_steps * self.step
+        compiling = self.compiling * (size.n_structures if side_by_side else size.n_configs)
+        starts = compiling + n_trainings * self.training + n_stepping * size.n_steps * self.step
         return starts * speed.start_s + n_trainings * per_training / (speed.gflops * 1e9)
 
 

@@ -42,6 +42,8 @@ def study_size(config: StudyConfig, dataset: Dataset, model: Any) -> StudySize:
     n_epochs = n_examples / n_train
     budget = config.budget
     at_once = max(1, min(budget.n_trials, config.n_at_once if config.ranges else budget.n_trials))
+    n_structures = min(config.n_structures, budget.n_trials)
+    has_numbers = any(not searched.is_of_structures for searched in config.searched.values())
     rounds = [at_once] * (budget.n_trials // at_once) + [budget.n_trials % at_once]
     return StudySize(
         kind=config.raw["model"].get("kind") or model_kind(model),
@@ -49,6 +51,8 @@ def study_size(config: StudyConfig, dataset: Dataset, model: Any) -> StudySize:
         n_weights=sum(math.prod(each.shape) for each in model.trainable_weights),
         n_steps=n_steps,
         batches=tuple(n for n in (*rounds, budget.n_confirmations, budget.n_confirmations) if n),
+        n_structures=n_structures + bool(config.searched),  # the untuned runs can have a structure of their own
+        n_configs=1 + (budget.n_trials if has_numbers else n_structures) if config.searched else 1,
     )
 
 

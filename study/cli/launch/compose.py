@@ -26,7 +26,7 @@ from study.cli.launch.hydra_settings import refuse_code
 from study.cli.launch.overrides import TypedValue, given_texts, read_overrides
 from study.cli.launch.own_conf import OwnFile, find_own_conf, missing_keys, own_files, unreadable_files, with_files
 from study.cli.launch.own_defaults import merge_own_defaults, swept_keys, used_defaults
-from study.cli.launch.search_words import fixed_and_searched
+from study.cli.launch.search_words import fixed_and_searched, without_fixed_ranges
 from study.cli.launch.study_labels import label, searched_label
 from study.cli.launch.words import allow_new_keys, flags_first
 from study.config.known_keys import helper_keys
@@ -229,6 +229,7 @@ def read_job(own: DictConfig, overrides: Iterable[str], *, telling: Collection[s
     assert isinstance(resolved, dict)
     raw = {str(key): value for key, value in resolved.items()}
     _refuse_fixed_and_searched(values)
+    raw = without_fixed_ranges(raw, values)
     refuse_given(raw, given_texts(values))
     refuse_unused_ranges(raw, given_texts(values))
     helpers = helper_keys(raw, (text for _, text in texts(unresolved)))

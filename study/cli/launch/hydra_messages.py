@@ -30,6 +30,7 @@ _CHOICE = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not find '(?P<path>[^']
 _OPTIONS = re.compile(r"Available options in '(?P<group>[^']+)'")
 _NO_KEY = re.compile(r"Could not override '(?P<key>[^']+)'\.\nTo append to your config use \+(?P<word>.+)", re.DOTALL)
 _NO_DELETION = re.compile(r"Could not delete from config\. '(?P<key>[^']*)' does not exist")
+_NO_SWEEP = re.compile(r"Sweep parameters '(?P<word>[^'=]+=[^']*)' requires --multirun")
 _NO_GROUP = re.compile(r"(?:In '(?P<where>[^']*)': )?Could not override '(?P<key>[^']+)'\. No match in the defaults")
 
 
@@ -96,6 +97,13 @@ def in_our_words(error: Exception) -> str:
             advice = did_you_mean(found["key"], _HYDRA_GROUPS)
             return f"{found['key']}={value}: expected one of {', '.join(_HYDRA_GROUPS)}. {advice}"
         return f"{found['key']}={value}: expected a known key. {correction(found['key'], dotted_keys({}))}"
+    if found := _NO_SWEEP.match(text):
+        key, _, values = found["word"].partition("=")
+        listed = values if values.endswith(")") else f"choice({values})"
+        return (
+            f"{found['word']}: expected one value of {key}, or -m for a study of each. To search these values in one "
+            f"study, write {key}='tag(search,{listed})'."
+        )
     if found := _NO_DELETION.match(text):
         return f"~{found['key']}: expected a key that the config has. {correction(found['key'], dotted_keys({}))}"
     if found := _NO_GROUP.match(text):

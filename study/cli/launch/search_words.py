@@ -6,6 +6,7 @@ search over the key in one study. They become words of the section `search` befo
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -123,6 +124,32 @@ def fixed_and_searched(values: Sequence[TypedValue]) -> list[Fault]:
     return faults
 
 
+def without_fixed_ranges(raw: Mapping[str, Any], values: Sequence[TypedValue]) -> dict[str, Any]:
+    """Return a config without the ranges of files on keys whose value was typed: a typed value fixes a key.
+
+    Args:
+        raw: The resolved config.
+        values: The overrides.
+    """
+    search = raw.get(SEARCH)
+    if not isinstance(search, Mapping):
+        return dict(raw)
+    for key in given_texts(values):
+        search = _without(search, key.split("."))
+    return {**raw, SEARCH: search}
+
+
+def _without(node: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    first, *rest = path
+    inner = node.get(first)
+    if first not in node or not isinstance(inner, Mapping):
+        return dict(node)
+    if rest:
+        return {**node, first: _without(inner, rest)}
+    is_range = not PARTS.keys().isdisjoint(inner)
+    return {key: value for key, value in node.items() if key != first or not is_range}
+
+
 def searched_keys(values: Sequence[TypedValue]) -> dict[str, dict[str, str]]:
     """Return the parts of the ranges that were typed, by searched key, as texts.
 
@@ -202,11 +229,16 @@ def _is_ours(value: Any) -> bool:
     if isinstance(value, IntervalSweep):
         return True
     if isinstance(value, RangeSweep):
-        return not value.tags.isdisjoint(_TAGS)
+        return _is_tagged(value)
     if isinstance(value, ChoiceSweep):
-        return not value.tags.isdisjoint(_TAGS) or any(isinstance(each, Sweep) for each in value.list or ())
+        return _is_tagged(value) or any(isinstance(each, Sweep) for each in value.list or ())
     nested: Any = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return any(isinstance(each, Sweep) or _is_ours(each) for each in nested)
+
+
+def _is_tagged(value: Sweep) -> bool:
+    """Return whether a value has a tag of ours, or one that is nearly one."""
+    return any(difflib.get_close_matches(tag, _TAGS, n=1) for tag in value.tags)
 
 
 def _check_key(key: str, groups: Collection[str]) -> None:

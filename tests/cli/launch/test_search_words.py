@@ -3,7 +3,7 @@
 import pytest
 
 from study.cli.launch.overrides import read_overrides
-from study.cli.launch.search_words import fixed_and_searched, is_marked, searched_keys, to_ranges
+from study.cli.launch.search_words import fixed_and_searched, is_marked, searched_keys, to_ranges, without_fixed_ranges
 
 
 @pytest.mark.parametrize(
@@ -225,3 +225,20 @@ def test_quotes_hide_marks():
     assert is_marked("a=tag (x,choice(1,2))")
     assert not is_marked("a='tag(x)'")
     assert not is_marked("a=xinterval(0,1)")
+
+
+def test_a_typed_value_takes_a_range_of_a_file_out_of_the_search():
+    raw = {"search": {"model": {"dropout": {"low": 0, "high": 1}, "l2": {"low": 0, "high": 1}}}, "model": {}}
+    kept = without_fixed_ranges(raw, read_overrides(["model.dropout=0.1", "optimizer=adam"]))
+    assert kept == {"search": {"model": {"l2": {"low": 0, "high": 1}}}, "model": {}}
+    assert "dropout" in raw["search"]["model"]
+    assert without_fixed_ranges(raw, read_overrides(["model=mlp"])) == raw
+
+
+@pytest.mark.parametrize(
+    "word", ["model.dropout=tag(serach,choice(0,0.5))", "model.dropout=tag(serach,range(0,1,0.5))"]
+)
+def test_an_unknown_tag_makes_no_separate_studies(word):
+    words, (fault,) = to_ranges([word])
+    assert (words, fault.key) == ([], "model.dropout")
+    assert "Did you mean search?" in str(fault)
