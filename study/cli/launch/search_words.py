@@ -238,7 +238,7 @@ def _is_ours(value: Any) -> bool:
 
 def _is_tagged(value: Sweep) -> bool:
     """Return whether a value has a tag of ours, or one that is nearly one."""
-    return any(difflib.get_close_matches(tag, _TAGS, n=1) for tag in value.tags)
+    return any(difflib.get_close_matches(tag, _TAGS, n=1, cutoff=0.75) for tag in value.tags)
 
 
 def _check_key(key: str, groups: Collection[str]) -> None:
