@@ -92,6 +92,17 @@ def capped(input_shape, n_outputs, *, value=0.3):
     return _model(input_shape, n_outputs, layers.Dropout(min(value, 0.3)))
 
 
+def cut_off(input_shape, n_outputs, *, value=0.3):
+    """Return a model that takes large values for a slip."""
+    return _model(input_shape, n_outputs, layers.Dropout(value if value < 0.55 else 0.1))
+
+
+def deeper(input_shape, n_outputs, *, value=0.3):
+    """Return a model that has a layer more at large values."""
+    noise = layers.Dropout(value)
+    return _model(input_shape, n_outputs, lambda x: layers.Dense(8)(noise(x)) if value > 0.55 else noise(x))
+
+
 def rooted(input_shape, n_outputs, *, value=0.3):
     return _model(input_shape, n_outputs, layers.Dropout(value**0.5))
 

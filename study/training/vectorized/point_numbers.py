@@ -33,6 +33,8 @@ from study.training.vectorized.number_places import Found, NumberPlace, find_num
 _MODEL = "model."
 # Shares of a range, on its scale, at which models are built: the base, another value of each key, a third of all.
 _BASE, _OTHER, _THIRD = 0.5, 0.29, 0.83
+# A model that changes its rule somewhere in a range has another one near one of the ends.
+_NEAR_ENDS = (0.01, 0.99)
 # Some regularizers keep their number in the precision of the training. Its rounding is no other number.
 _TOLERANCE = 3e-7
 
@@ -225,9 +227,21 @@ class PointNumbers:
             if not of_key or rules.keys() & of_key.keys():
                 structural |= {key, *(rules[name].key for name in rules.keys() & of_key.keys())}
             rules |= of_key
+        structural |= {
+            key
+            for key in lanes
+            for share in _NEAR_ENDS
+            if not self._follows(base, found, {key: _value(self._lanes[key], share)}, rules)
+        }
         structural |= self._unlike_rules(model, base, {k: third[k] for k in lanes if k not in structural}, rules)
         kept = {name: rule for name, rule in rules.items() if rule.key not in structural}
         return _Model(base=base, fixed=found.fixed, rules=kept, structural=frozenset(structural))
+
+    def _follows(
+        self, base: StudyConfig, found: Found, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
+    ) -> bool:
+        """Return whether the numbers of a model at another point are those that the rules say."""
+        return _is_as_expected(found, _of_layers(self._build(at(base, point))), point, rules)
 
     def _unlike_rules(
         self, model: Any, base: StudyConfig, point: Mapping[str, Value], rules: Mapping[str, _Dependence]
@@ -244,15 +258,28 @@ class PointNumbers:
         """Return whether a model at another point differs from the one at the base as the rules say, and only so."""
         found, other = _of_layers(model), self._build(at(base, point))
         there = _of_layers(other)
-        if there.fixed != found.fixed or there.places.keys() != found.places.keys():
+        if not _is_as_expected(found, there, point, rules):
             return False
-        moved = {name: rule for name, rule in rules.items() if rule.key in point}
-        expected = {**found.numbers, **{name: rule.at(_number(point[rule.key])) for name, rule in moved.items()}}
-        if not all(_alike(number, expected[name]) for name, number in there.numbers.items()):
-            return False
-        for name in moved:
-            there.places[name].put(found.numbers[name])
+        for name, rule in rules.items():
+            if rule.key in point:
+                there.places[name].put(found.numbers[name])
         return self._trace(other) == self._trace(model)
+
+
+def _is_as_expected(found: Found, there: Found, point: Mapping[str, Value], rules: Mapping[str, _Dependence]) -> bool:
+    """Return whether the model at a point differs from the one at the base as the rules say.
+
+    Args:
+        found: The numbers of the model at the base.
+        there: Those of the model at the point.
+        point: The values that differ from the base.
+        rules: The rules.
+    """
+    if there.fixed != found.fixed or there.places.keys() != found.places.keys():
+        return False
+    moved = {name: rule.at(_number(point[rule.key])) for name, rule in rules.items() if rule.key in point}
+    expected = {**found.numbers, **moved}
+    return all(_alike(number, expected[name]) for name, number in there.numbers.items())
 
 
 def _dependences(key: str, found: Found, there: Found, a: float, b: float) -> dict[str, _Dependence]:

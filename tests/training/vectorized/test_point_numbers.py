@@ -143,9 +143,9 @@ def test_a_number_of_a_lane_gives_the_numbers_of_fit(ask, case):
     assert first != second
 
 
-@pytest.mark.parametrize("target", ["hiding", "capped", "rooted", "drawn_wide"])
+@pytest.mark.parametrize("target", ["hiding", "capped", "cut_off", "deeper", "rooted", "drawn_wide"])
 def test_a_value_that_is_no_number_of_a_place_gets_a_program_of_its_own(ask, target):
-    points = [{"model.value": 0.2}, {"model.value": 0.45}, {"model.value": 0.2}]
+    points = [{"model.value": 0.2}, {"model.value": 0.58}, {"model.value": 0.2}]
     found = ask("numbers", [], points, model(target=target))
     assert found["programs"] == 2
     (told,) = found["together"][0]["messages"]
