@@ -284,6 +284,14 @@ class StudyConfig:
         """
         return {**self.optimizer.fixed, **self.own_values, **point}
 
+    def searches(self, prefix: str) -> bool:
+        """Return whether a key is searched whose dotted name begins with a text.
+
+        Args:
+            prefix: The text.
+        """
+        return any(key.startswith(prefix) for key in self.searched)
+
     @property
     def structures(self) -> dict[str, int]:
         """Numbers of values of the searched keys that change the shape or the parts of what is trained, by key."""

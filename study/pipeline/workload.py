@@ -177,7 +177,7 @@ def build_trainer(config: StudyConfig, dataset: Dataset) -> Trainer:
         if _is_vectorized(config):  # it looks after all keys that are searched
             left = {key: searched for key, searched in config.searched.items() if key not in keys}
             config = replace(config, searched=left)
-        in_step = _is_vectorized(config) and any(key.startswith(CLASS_WEIGHT) for key in config.searched)
+        in_step = _is_vectorized(config) and config.searches(CLASS_WEIGHT)
         weighted = dataset if in_step else with_class_weights(config.task, dataset)
         trainer: Trainer = instantiate(config.trainer.section, config=config, dataset=weighted)
         return trainer

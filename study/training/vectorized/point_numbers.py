@@ -86,14 +86,14 @@ class _Model:
 
     Attributes:
         base: The config at which the first of them was built.
-        fixed: All of it that is no number.
+        found: What that model is made of.
         rules: The rule of each place that depends on the point.
         structural: Keys whose values are part of the structure after all.
         known: Whether the rules hold at a special value of a key.
     """
 
     base: StudyConfig
-    fixed: Mapping[str, str]
+    found: Found
     rules: Mapping[str, _Dependence]
     structural: frozenset[str]
     known: dict[tuple[str, Value], bool] = field(default_factory=dict)
@@ -114,9 +114,7 @@ class PointNumbers:
         self._lanes = {key: _interval(r) for key, r in config.searched.items() if not r.is_of_structures}
         self._models: dict[tuple[tuple[str, str], ...], _Model] = {}
         self._told: set[str] = set()
-        self._parts = [
-            part for part, prefix in _PARTS.items() if any(key.startswith(prefix) for key in config.searched)
-        ]
+        self._parts = [part for part, prefix in _PARTS.items() if config.searches(prefix)]
 
     def at(self, hyperparameters: Mapping[str, Value]) -> PointOfTrial:
         """Return what a trial's config changes.
@@ -207,11 +205,7 @@ class PointNumbers:
         if value not in (0.0, 1.0, searched.low, searched.high, self._config.own_values[key]):
             return True
         if (key, value) not in model.known:
-            found = _of_layers(self._build(at(model.base, {key: value})))
-            expected = {name: rule.at(_number(value)) for name, rule in model.rules.items() if rule.key == key}
-            model.known[key, value] = found.fixed == model.fixed and all(
-                name in found.places and _alike(found.numbers[name], number) for name, number in expected.items()
-            )
+            model.known[key, value] = self._follows(model.base, model.found, {key: value}, model.rules)
         return model.known[key, value]
 
     def _find_rules(self, config: StudyConfig, lanes: Sequence[str]) -> _Model:
@@ -235,7 +229,7 @@ class PointNumbers:
         }
         structural |= self._unlike_rules(model, base, {k: third[k] for k in lanes if k not in structural}, rules)
         kept = {name: rule for name, rule in rules.items() if rule.key not in structural}
-        return _Model(base=base, fixed=found.fixed, rules=kept, structural=frozenset(structural))
+        return _Model(base=base, found=found, rules=kept, structural=frozenset(structural))
 
     def _follows(
         self, base: StudyConfig, found: Found, point: Mapping[str, Value], rules: Mapping[str, _Dependence]

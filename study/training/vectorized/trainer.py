@@ -105,7 +105,7 @@ class VectorizedTrainer:
         set_determinism(config.deterministic)
         use_stand_ins()
         keep_compiled_programs()
-        if any(key.startswith(CLASS_WEIGHT) for key in config.searched):
+        if config.searches(CLASS_WEIGHT):
             dataset = with_sample_weights(dataset)
         dataset = held(dataset)
         self._config, self._dataset, self._precision = config, dataset, precision
@@ -196,7 +196,7 @@ class VectorizedTrainer:
 
     def _build(self, config: StudyConfig) -> Any:
         model = fresh_model(config, self._dataset, precision=self._precision)
-        if any(key.startswith(CLASS_WEIGHT) for key in self._config.searched):
+        if self._config.searches(CLASS_WEIGHT):
             weigh_classes(config, model)
         return model
 
