@@ -11,6 +11,7 @@ from study.config.instantiate import Section
 TrainMetrics = Literal["running", "evaluated"]
 Metric = str | Section
 BALANCED = "balanced"
+CLASS_WEIGHT = "dataset.task.class_weight"
 # `balanced`, or a weight for each class index; of several outputs, by the output's name.
 ClassWeight = str | Mapping[Any, Any]
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from study.config.task import BALANCED, Task
+from study.config.task import BALANCED, CLASS_WEIGHT, Task
 from study.core.errors import DataError, Fault
 from study.core.trees import Tree, mapped, mapped_by_place, named_leaves
 from study.datasets import Dataset, Split, pieces
@@ -19,7 +19,6 @@ from study.datasets.preparation.classes import classes_of
 from study.datasets.preparation.streams import Stream, times
 from study.pipeline.target_classes import class_counts
 
-KEY = "dataset.task.class_weight"
 _OWN = "Give sample weights in load()."
 # Number of examples of a stream at which the form of its targets is looked at.
 _FIRST = 100
@@ -56,7 +55,7 @@ def class_weight_faults(task: Task, dataset: Dataset) -> list[Fault]:
     faults, train = [], dataset.train
     for place, weights in _by_place(task, train).items():
         output = task.output_at(place)
-        key = f"{KEY}.{output}" if output else KEY
+        key = f"{CLASS_WEIGHT}.{output}" if output else CLASS_WEIGHT
         counts = class_counts(train, place, as_indices=task.takes_classes(place))
         y = dict(named_leaves(train.first(_FIRST).y, "y")).get(place)
         if y is None:
@@ -150,7 +149,7 @@ class _Weighed:
         if classes is None:
             raise DataError(
                 f"train.{self._place}: the targets of a batch are no class indices and no rows with a single 1, and "
-                f"{KEY} needs them. Let the stream give them, or remove {KEY}."
+                f"{CLASS_WEIGHT} needs them. Let the stream give them, or remove {CLASS_WEIGHT}."
             )
         n = len(self._table)
         return np.where(classes < n, self._table[np.minimum(classes, n - 1)], np.float32(1))

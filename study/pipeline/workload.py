@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from study.config.at_point import at
 from study.config.instantiate import instantiate
 from study.config.schema import StudyConfig
+from study.config.task import CLASS_WEIGHT
 from study.core.errors import (
     ConfigError,
     DataError,
@@ -32,7 +33,6 @@ from study.datasets import Dataset, misplaced_labels
 from study.datasets.preparation.prepare import Preparation, prepare
 from study.pipeline.by_point import TrainerByPoint
 from study.pipeline.check_points import point_faults
-from study.pipeline.class_weights import KEY as CLASS_WEIGHT
 from study.pipeline.class_weights import class_weight_faults, with_class_weights
 from study.pipeline.data_check import check_data
 

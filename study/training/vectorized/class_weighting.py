@@ -13,7 +13,6 @@ from study.config.schema import StudyConfig
 from study.datasets import Dataset
 from study.datasets.preparation.streams import Stream
 
-KEY = "dataset.task.class_weight"
 # Attribute of a training step that holds the weight of each class.
 WEIGHTS = "class_weights"
 

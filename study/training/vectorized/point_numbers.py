@@ -22,11 +22,11 @@ from study.config.at_point import at
 from study.config.instantiate import instantiate
 from study.config.losses import built_loss
 from study.config.schema import StudyConfig
+from study.config.task import CLASS_WEIGHT
 from study.core.search_space import Range, Value, of_config
 from study.training.augmentation import AUGMENTATION, augmentation_layers
 from study.training.build_optimizer import build_schedule
 from study.training.keras_internals import all_layers, functional_class, losses_of
-from study.training.vectorized.class_weighting import KEY as CLASS_WEIGHT
 from study.training.vectorized.class_weighting import WEIGHTS, class_weights
 from study.training.vectorized.number_places import Found, NumberPlace, find_numbers
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from study.config.instantiate import Section
 from study.config.schema import StudyConfig
+from study.config.task import CLASS_WEIGHT
 from study.core.errors import StudyError
 from study.core.failure_text import failure_text
 from study.core.trainer_interface import UNWATCHED, OnEpoch, Together, Trial, TrialResult
@@ -27,7 +28,6 @@ from study.training.precision import use_precision
 from study.training.trainer_check import check_capacity, check_device, check_is_jax, check_no_callbacks
 from study.training.vectorized.batch_factory import BatchFactory
 from study.training.vectorized.capacity import are_abreast, most_at_once, room, shared_out
-from study.training.vectorized.class_weighting import KEY as CLASS_WEIGHT
 from study.training.vectorized.class_weighting import weigh_classes, with_sample_weights
 from study.training.vectorized.compiler import NoRoomError, keep_compiled_programs
 from study.training.vectorized.held_data import held, piece_bytes
