@@ -2,7 +2,7 @@
 
     python -m benchmarks.notebooks [NOTEBOOK ...]
 
-The settings and files of the person's Jupyter are not used. Without arguments, all notebooks of the folder are run.
+The settings and files of the person's Jupyter and Matplotlib are not used. Without arguments, all notebooks of the folder are run.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def execute(notebook: nbformat.NotebookNode, *, folder: Path, allow_errors: bool
 
     Args:
         notebook: The notebook; it gets the outputs.
-        folder: The kernel's working folder. Files of Jupyter are below it too.
+        folder: The kernel's working folder. Files of Jupyter and Matplotlib are below it too.
         allow_errors: Go on after a cell that fails. Default False.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell failed.
     """
-    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
     kept = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON}
     places = {name: str(folder / ".jupyter") for name in names}
     environment = {**kept, **places, "PYTHONPATH": str(ROOT / ".ci" / "editable")}
