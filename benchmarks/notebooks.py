@@ -2,7 +2,8 @@
 
     python -m benchmarks.notebooks [NOTEBOOK ...]
 
-The settings and files of the person's Jupyter and Matplotlib are not used. Without arguments, all notebooks of the folder are run.
+The settings and files of the person's Jupyter and Matplotlib are not used. Without arguments, all notebooks of the
+folder are run.
 """
 
 from __future__ import annotations
