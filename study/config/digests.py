@@ -15,6 +15,10 @@ NOT_IDENTITY = (
     "budget.n_trials",
     "budget.n_confirmations",
     "budget.time_limit_s",
+    "budget.confirm",
+    "budget.until",
+    "objective.margin",
+    "dataset.task.objective.margin",
     "dataset.path",  # the data's digest identifies it, wherever it lies
     "trainer.capacity",
     "trainer.device",  # recorded with every study, as its versions are

@@ -40,9 +40,10 @@ _SINGLE = (
     *("shutdown_grace_s", "only_trial"),
     "advice",  # of a resolved config: the reason for the choice of trainer=auto
 )
-_OBJECTIVE = ("metric", "direction", "target")
+_OBJECTIVE = ("metric", "direction", "target", "margin")
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     "budget": ("name", *(each.name for each in fields(Budget))),
+    "budget.until": ("target",),
     "tracking": tuple(each.name for each in fields(TrackingConfig)),
     "objective": _OBJECTIVE,
     "dataset.task": ("objective", "batch_size", *(each.name for each in fields(Task))),

@@ -17,6 +17,7 @@ from study.config.arguments import (
 from study.config.instantiate import is_too_deep
 from study.config.known_keys import unknown_keys
 from study.config.parse_augment import read_augment
+from study.config.parse_budget import check_until, read_budget
 from study.config.parse_enqueue import read_enqueue
 from study.config.parse_epoch_rules import read_objective_and_rules
 from study.config.parse_optimizer import read_optimizer
@@ -27,7 +28,6 @@ from study.config.reader import Reader
 from study.config.schema import (
     BACKENDS,
     KINDS,
-    Budget,
     Component,
     OptimizerConfig,
     StudyConfig,
@@ -150,7 +150,7 @@ def _study_config(
     _check_rule(read, optimizer)
     task = read_task(read, recorded=recorded)
     search = read_search(read, raw)
-    return StudyConfig(
+    config = StudyConfig(
         dataset=_with_absolute_path(read, dataset, folder),
         task=task,
         model=model,
@@ -160,7 +160,7 @@ def _study_config(
         backend=read.one_of("trainer.backend", BACKENDS),
         sampler=_sampler(read),
         pruner=_component(read, "pruner"),
-        budget=_budget(read),
+        budget=read_budget(read),
         **read_objective_and_rules(read, task, recorded=recorded),
         stores=read_stores(read, folder),
         tracking=_tracking(read),
@@ -180,6 +180,8 @@ def _study_config(
         augment=read_augment(read),
         **search,
     )
+    check_until(read, config.budget, config.objective)
+    return config
 
 
 def _read_ways(read: Reader) -> dict[str, Any]:
@@ -286,16 +288,4 @@ def _tracking(read: Reader) -> TrackingConfig:
         every_n_steps=read.integer("tracking.every_n_steps", minimum=1, optional=True),
         system_metrics=read.boolean("tracking.system_metrics"),
         log_model=read.boolean("tracking.log_model"),
-    )
-
-
-def _budget(read: Reader) -> Budget:
-    n_steps = read.integer("budget.n_steps", minimum=1, optional=True)
-    n_epochs = read.integer("budget.n_epochs", minimum=1, optional=n_steps is not None)
-    return Budget(
-        n_trials=read.integer("budget.n_trials", minimum=1) or 1,
-        n_epochs=None if n_steps else n_epochs,
-        n_steps=n_steps,
-        n_confirmations=read.integer("budget.n_confirmations", minimum=0) or 0,
-        time_limit_s=read.number("budget.time_limit_s", optional=True, above=0),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from study.config.metric_facts import (
@@ -12,10 +13,12 @@ from study.config.metric_facts import (
     facts_of,
     metric_names,
 )
-from study.config.reader import Reader, did_you_mean
+from study.config.reader import Reader, did_you_mean, is_number
 from study.config.schema import Direction, Objective
 from study.config.task import Metric, Task
 
+AUTO = "auto"
+_MARGIN_OF_SHARES = 0.005  # half a point
 # Numbers that every run has in MLflow; a metric of the same name would be overwritten.
 _RECORDED = (
     *("objective", "initial_loss", "early_loss", "final_loss", "n_steps", "n_examples", "n_parameters"),
@@ -91,15 +94,42 @@ def read_objective(read: Reader, task: Task, *, recorded: bool) -> Objective:
             advice = "Correct it, or its section in dataset.task.metrics."
             read.fault("objective.metric", metric, allowed=f"a metric that can be used; {error}", advice=advice)
     if not recorded and facts.is_share and target is not None and not 0 <= target <= 1:
-        advice = f"Write {target / 100:g}, if {target:g} per cent is meant." if 1 < target <= 100 else "Correct it."
-        read.fault("objective.target", target, allowed=f"a value from 0 to 1, as {metric} has", advice=advice)
+        read.fault("objective.target", target, **of_share(target, metric))
     known: Direction = facts.direction or earlier_direction(metric)
     return Objective(
         metric=metric,
         direction=known if direction == "auto" else direction,
         target=target,
         is_share=facts.is_share,
+        margin=_margin(read, metric, is_share=facts.is_share),
     )
+
+
+def of_share(value: float, metric: str) -> dict[str, str]:
+    """Return what a value of a share may be, and the next step, for a fault about one beyond it.
+
+    Args:
+        value: The value.
+        metric: Name of the metric.
+    """
+    advice = f"Write {value / 100:g}, if {value:g} per cent is meant." if 1 < value <= 100 else "Correct it."
+    return {"allowed": f"a value from 0 to 1, as {metric} has", "advice": advice}
+
+
+def _margin(read: Reader, metric: str, *, is_share: bool) -> float | None:
+    """Return the smallest difference that matters; `auto` is half a point of a share, and none of other metrics."""
+    key = "objective.margin"
+    found = read.value(key, default=AUTO)
+    if found == AUTO:
+        return _MARGIN_OF_SHARES if is_share else None
+    if found is None or (is_number(found) and 0 < found < (1 if is_share else math.inf)):
+        return None if found is None else float(found)
+    limit = f"above 0 and below 1, the largest difference of {metric}" if is_share else "above 0"
+    advice = "Give the smallest difference that matters; with null, none is too small."
+    if is_share and is_number(found) and 1 <= found < 100:
+        advice = f"Write {found / 100:g}, if {found:g} points are meant."
+    read.fault(key, found, allowed=f"a number {limit}, auto or null", advice=advice)
+    return None
 
 
 def _facts(metric: str, task: Task) -> MetricFacts:

@@ -30,6 +30,7 @@ _NO_STRUCTURE = ("schedule.", "trainer.early_stopping.")
 _MANY = 10_000
 _OPTUNA_GRID = "optuna.samplers.GridSampler"
 Direction = Literal["maximize", "minimize"]
+Confirm = Literal["fixed", "sequential"]
 Live = Literal["auto"] | bool
 
 
@@ -94,8 +95,12 @@ class Budget:
         n_trials: Number of trials of the search, at least 1.
         n_epochs: Epochs of a training; None: `n_steps` is set.
         n_steps: Steps of a training; None: `n_epochs` is set.
-        n_confirmations: Number of confirmations of each setting, at least 0.
+        n_confirmations: Number of confirmations of each setting, at least 0; under `sequential` the largest number.
         time_limit_s: Time after which the study proposes no more trials, in seconds; None: no limit.
+        confirm: `fixed` for `n_confirmations` at once; `sequential` for rounds, which end when the comparison is
+            decided. Default `fixed`.
+        until: The search ends when a confirmed configuration reached this value of the objective's metric. None (the
+            default): it ends with its trials.
     """
 
     n_trials: int
@@ -103,6 +108,8 @@ class Budget:
     n_steps: int | None
     n_confirmations: int
     time_limit_s: float | None
+    confirm: Confirm = "fixed"
+    until: float | None = None
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of steps of a whole training.
@@ -122,12 +129,15 @@ class Objective:
         direction: `maximize` if large values are good, `minimize` if small ones are.
         target: A value of the metric to reach, in the metric's units; None: no target.
         is_share: True for a metric from 0 to 1.
+        margin: The smallest difference that matters, in the metric's units. None (the default): no difference is too
+            small.
     """
 
     metric: str
     direction: Direction
     target: float | None
     is_share: bool
+    margin: float | None = None
 
     @property
     def worst(self) -> float:
