@@ -1,4 +1,4 @@
-"""Claims on all pairs at one look, given those of earlier looks: better, and equal within a margin."""
+"""PairClaims on all pairs at one look, given those of earlier looks: better, and equal within a margin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claims:
+class PairClaims:
     """The claims after some looks; pairs in the order of `numpy.triu_indices`.
 
     Attributes:
@@ -54,12 +54,12 @@ class LookTests:
     p_equal: Floats
 
 
-def no_claims(shape: tuple[int, ...]) -> Claims:
+def no_claims(shape: tuple[int, ...]) -> PairClaims:
     """Return the claims before the first look, none; the shape is (..., n_pairs)."""
-    return Claims(better=np.zeros(shape, dtype=np.int8), within=np.zeros(shape, dtype=np.bool_), p=np.ones(shape))
+    return PairClaims(better=np.zeros(shape, dtype=np.int8), within=np.zeros(shape, dtype=np.bool_), p=np.ones(shape))
 
 
-def claim(before: Claims, tests: LookTests, *, present: Flags, level: float, with_margin: bool) -> Claims:
+def claim(before: PairClaims, tests: LookTests, *, present: Flags, level: float, with_margin: bool) -> PairClaims:
     """Add the claims of one look; leading axes are independent comparisons.
 
     Every pair counts with all its possible claims, and each claim is false under another difference: "different" if
@@ -102,7 +102,7 @@ def claim(before: Claims, tests: LookTests, *, present: Flags, level: float, wit
     better, p = _followed(direct, p, n_contenders=present.shape[-1])
     limit = np.where(better == 0, level / n_pairs, np.where(before.better == 0, share * level / n_pairs, -1.0))
     within = before.within | ((tests.p_equal <= limit) & with_margin)
-    return Claims(better=better, within=within, p=p)
+    return PairClaims(better=better, within=within, p=p)
 
 
 def kept_share(n_pairs: int) -> float:
@@ -155,7 +155,7 @@ def alive(better: NDArray[np.int8], n_contenders: int) -> Flags:
     return np.asarray(~np.any(_matrix(better, n_contenders), axis=-2))
 
 
-def due(claims: Claims, *, present: Flags) -> Flags:
+def due(claims: PairClaims, *, present: Flags) -> Flags:
     """Return the contenders of open pairs that are alive and have scores, shape (..., n_contenders)."""
     n_contenders = present.shape[-1]
     first, second = np.triu_indices(n_contenders, 1)
@@ -168,7 +168,7 @@ def due(claims: Claims, *, present: Flags) -> Flags:
     return out
 
 
-def _stepped(before: Claims, tests: LookTests, *, is_open: Flags, share: float) -> Floats:
+def _stepped(before: PairClaims, tests: LookTests, *, is_open: Flags, share: float) -> Floats:
     """Return the p-values that Holm's procedure adjusts; pairs claimed better before are out of its count."""
     n_pairs = tests.p.shape[-1]
     p = np.where(is_open, tests.p, 1.0)
@@ -183,7 +183,7 @@ def _stepped(before: Claims, tests: LookTests, *, is_open: Flags, share: float) 
     return adjusted
 
 
-def _best_of_all(before: Claims, tests: LookTests, *, present: Flags, share: float) -> Floats:
+def _best_of_all(before: PairClaims, tests: LookTests, *, present: Flags, share: float) -> Floats:
     """Return the p-value of the one that leads all others alive, at its pairs with them; 1 elsewhere."""
     n_contenders = present.shape[-1]
     first, second = np.triu_indices(n_contenders, 1)
@@ -213,7 +213,7 @@ def _followed(direct: NDArray[np.int8], p: Floats, *, n_contenders: int) -> tupl
         through = np.maximum(values[..., :, middle, None], values[..., None, middle, :])
         values = np.minimum(values, through)
     forward, backward = values[..., first, second], values[..., second, first]
-    # Claims of different looks can contradict one another; nothing follows from that.
+    # PairClaims of different looks can contradict one another; nothing follows from that.
     is_new = (direct == 0) & (np.isfinite(forward) != np.isfinite(backward))
     followed = np.where(is_new, np.where(np.isfinite(forward), 1, -1), direct).astype(np.int8)
     return followed, np.where(is_new, np.minimum(p, np.minimum(forward, backward)), p)

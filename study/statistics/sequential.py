@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.statistics.intervals import MIN_SEEDS
-from study.statistics.look_claims import Claims, LookTests, alive, claim, compare_pairs, due, no_claims
+from study.statistics.look_claims import PairClaims, LookTests, alive, claim, compare_pairs, due, no_claims
 from study.statistics.looks import Look, check_looks
 from study.statistics.student_t import value_above
 
@@ -84,7 +84,7 @@ class PairDecision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decisions:
+class DecidedPairs:
     """All pairs decided as far as the scores go.
 
     Attributes:
@@ -105,7 +105,7 @@ class Decisions:
 
 def decide_looks(
     looks: Sequence[LookScores], *, margin: float | None, bounds_width: float = math.inf, absent: Collection[int] = ()
-) -> Decisions:
+) -> DecidedPairs:
     """Decide all pairs at the looks of a plan, one after another.
 
     The probability of any false claim, at any look and of any pair, is at most the sum of the looks' levels. The
@@ -153,7 +153,7 @@ def decide_looks(
         )
         for pair in range(len(first))
     )  # fmt: skip
-    return Decisions(
+    return DecidedPairs(
         pairs=decisions,
         best=_best(claims, n_contenders),
         ruled_out=frozenset(np.flatnonzero(~alive(claims.better, n_contenders)).tolist()),
@@ -213,7 +213,14 @@ def _record(
 
 
 def _decision(
-    claims: Claims, record: _Record | None, *, pair: int, first: int, second: int, margin: float | None, widest: float
+    claims: PairClaims,
+    record: _Record | None,
+    *,
+    pair: int,
+    first: int,
+    second: int,
+    margin: float | None,
+    widest: float,
 ) -> PairDecision:
     better, within = int(claims.better[pair]), bool(claims.within[pair])
     stated: Claim = "first" if better > 0 else "second" if better < 0 else "equal" if within else "open"
@@ -240,7 +247,7 @@ def _decision(
     )
 
 
-def _best(claims: Claims, n_contenders: int) -> int | None:
+def _best(claims: PairClaims, n_contenders: int) -> int | None:
     first, second = np.triu_indices(n_contenders, 1)
     for one in range(n_contenders):
         wins = (claims.better[first == one] > 0).sum() + (claims.better[second == one] < 0).sum()
