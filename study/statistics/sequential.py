@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.statistics.intervals import MIN_SEEDS
-from study.statistics.look_claims import PairClaims, LookTests, alive, claim, compare_pairs, due, no_claims
+from study.statistics.look_claims import LookTests, PairClaims, alive, claim, compare_pairs, due, no_claims
 from study.statistics.looks import Look, check_looks
 from study.statistics.student_t import value_above
 
@@ -36,6 +36,8 @@ class LookScores:
         kept_spreads: The floor for units in which no run diverged, of the same shape: that of the metric's step
             alone. None takes `least_spreads`, with which equality is hardly ever shown if runs diverged. Default:
             None.
+        candidate: The contender that claims are about first, such as the best on validation. Any choice is valid,
+            also one by these scores. None takes the best by these scores. Default: None.
     """
 
     look: Look
@@ -45,6 +47,7 @@ class LookScores:
     n_diverged: NDArray[np.int64]
     n_runs: NDArray[np.int64]
     kept_spreads: Floats | None = None
+    candidate: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,8 @@ def decide_looks(
     """Decide all pairs at the looks of a plan, one after another.
 
     The probability of any false claim, at any look and of any pair, is at most the sum of the looks' levels. The
-    rules are those of `look_claims.claim`. At a single look without a margin they are those of
-    `pairwise.compare_candidate`.
+    rules are those of `look_claims.claim`. At a single look without a margin, the p-values, claims and intervals of
+    the candidate are those of `pairwise.compare_candidate`.
 
     A claim stays. A look is made when every contender that is due for it has its seeds; before, the decisions are
     those of the look before it, and `due` names who gets its seeds. So a look that was interrupted decides nothing,
@@ -138,9 +141,14 @@ def decide_looks(
         if not waited.any() or np.any(waited & ~present & ~_indices(absent, n_contenders)) or present.sum() == 0:
             break
         tests = _tests(scores, present, margin)
-        before, claims = (
-            claims,
-            claim(claims, tests, present=present, level=scores.look.level, with_margin=bool(margin)),
+        before = claims
+        claims = claim(
+            before,
+            tests,
+            present=present,
+            level=scores.look.level,
+            with_margin=margin is not None,
+            focus=None if scores.candidate is None else np.asarray(scores.candidate),
         )
         for pair in np.flatnonzero(tests.tested & ((before.better == 0) & ~before.within)):
             records[int(pair)] = _record(scores, tests, pair=int(pair), first=first, second=second)
@@ -275,6 +283,11 @@ def _check(looks: Sequence[LookScores], margin: float | None) -> int:
             rows.append(scores.kept_spreads)
         shapes = [scores.scores.shape, scores.diverged.shape, *(np.shape(row) for row in rows)]
         wanted = (n_contenders, *scores.scores.shape[1:])
+        if scores.candidate is not None and not 0 <= scores.candidate < n_contenders:
+            raise ValueError(
+                f"{at}: candidate={scores.candidate}: expected an index from 0 to {n_contenders - 1}, or None. Pass "
+                "the row of the contender with the best validation score."
+            )
         if scores.scores.ndim != 2 or any(
             shape != (wanted if len(shape) == 2 else (n_contenders,)) for shape in shapes
         ):
