@@ -271,3 +271,17 @@ def test_bad_input_is_named():
         decide_looks([at(PLAN[0], part)], margin=None)
     with pytest.raises(ValueError, match="expected 2 contenders"):
         decide_looks([at(PLAN[0], scores), at(PLAN[1], np.ones((3, 10)))], margin=None)
+
+
+def test_an_open_pair_with_one_that_gets_no_more_seeds_asks_for_none():
+    scores = np.random.default_rng(10).normal(size=(3, 40))
+    later = scores.copy()
+    later[0, :] = np.nan
+    empty = np.full((3, 40), np.nan)
+    found = decide_looks([at(PLAN[0], scores), at(PLAN[1], empty)], margin=None, absent=[0, 1])
+    assert all(each.claim == "open" for each in found.pairs)
+    assert found.due == frozenset()
+    found = decide_looks([at(PLAN[0], scores), at(PLAN[1], later), at(PLAN[2], empty)], margin=None, absent=[0])
+    assert found.due == {1, 2}
+    assert found.n_looks_made == 2
+    assert [each.n_seeds for each in found.pairs] == [5, 5, 10]
