@@ -17,7 +17,7 @@ from study.statistics.student_t import probability_above, value_above
 
 Floats = NDArray[np.float64]
 # Central share of the draws between `low` and `high`.
-COVERAGE = 0.9
+COVERAGE = 0.8
 _DRAWS = 4000
 _MOST_SEEDS = 1_000_000
 # Places at which the distribution of the spread is summed up.
@@ -29,9 +29,9 @@ class Price:
     """Numbers of seeds in all, those seen among them, at which an open pair would be decided.
 
     Attributes:
-        low: With 5 % probability it is decided at fewer; None: the horizon is not enough.
+        low: With 10 % probability it is decided at fewer; None: the horizon is not enough.
         typical: As probably at fewer as at more; None: more than the horizon.
-        high: With 95 % probability it is decided at so many or fewer; None: more than the horizon.
+        high: With 90 % probability it is decided at so many or fewer; None: more than the horizon.
         horizon: The last look that was asked about, in seeds.
         chance_beyond: Probability that the horizon is not enough.
     """
