@@ -289,9 +289,9 @@ def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationCon
     Under `sequential`, the untuned optimizer gets those of the first look alone: it is no contender.
     """
     most = config.budget.n_confirmations
-    if config.budget.confirm == "fixed" or not tracker.looks:
+    if config.budget.confirm == "fixed" or not tracker.opened.looks:
         return most
-    first = tracker.looks[0].n_seeds
+    first = tracker.opened.looks[0].n_seeds
     return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 

@@ -106,14 +106,11 @@ def open_runs(
         run = client.get_run(run_id)
         before, lost = run.data, _lost(run)
         looks = plan_of_study(client, experiment_id, run_id, recorded=before.tags, budget=config.budget)
-        n_trials = str(max(config.n_trials, len(search.ended)))
-        tags = {**environment, **look_tags(looks), "n_trials": n_trials}
+        tags = {**environment, **look_tags(looks), "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
         client.update_run(run_id, status="RUNNING")
-        if not is_database(uri):
-            _remove_doubles(client, experiment_id, run_id)
-        children, restored = _children(client, experiment_id, run_id, search)
+        children, restored = _children(client, experiment_id, run_id, search, uri=uri)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     return StudyRuns(
         client=client,
@@ -133,9 +130,11 @@ def open_runs(
 
 
 def _children(
-    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord
+    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord, *, uri: str
 ) -> tuple[list[RunRecord], tuple[int, ...]]:
     """Return the study's trials and confirmations, and the numbers of the deleted trials that are restored."""
+    if not is_database(uri):
+        _remove_doubles(client, experiment_id, run_id)
     children = child_runs(client, experiment_id, run_id)
     restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
     if _end_orphans(client, children) or restored:

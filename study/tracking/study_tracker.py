@@ -80,14 +80,13 @@ class StudyTracker:
         experiment_id: Id of the study's MLflow experiment.
         tags_before: Tags of the study's run as an earlier process left them; empty for a new study.
         opened: The study's runs as they were found at the opening.
-        looks: The plan of the looks at its confirmations; none without confirmations.
     """
 
     def __init__(
         self, config: StudyConfig, opened: StudyRuns, *, study_name: str, environment: Mapping[str, str]
     ) -> None:
         self.run_id, self.experiment_id = opened.run_id, opened.experiment_id
-        self.opened, self.tags_before, self.looks = opened, opened.tags_before, opened.looks
+        self.opened, self.tags_before = opened, opened.tags_before
         self._config, self._study_name = config, study_name
         shared = mlflow_schema.workload_tags(config, study_name=study_name)
         self._shared_tags = shared | dict(environment) | mlflow_schema.source_tags()
