@@ -168,9 +168,7 @@ def _study_config(
         or default_experiment_name(dataset.name, model.name),
         study_name=read.name("study_name", optional=True, parts=False) or None,
         labels=tuple(labels) or (optimizer.name,),
-        study_seed=read.integer("study_seed", minimum=0) or 0,
-        order_seed=read.integer("order_seed", minimum=0) or 0,
-        split_seed=read.integer("split_seed", minimum=0) or 0,
+        **_read_seeds(read),
         deterministic=read.boolean("deterministic"),
         live=read.one_of("live", ("auto", True, False)),
         max_failed_trials=read.integer("max_failed_trials", minimum=1, optional=True),
@@ -182,6 +180,10 @@ def _study_config(
     )
     check_until(read, config.budget, config.objective)
     return config
+
+
+def _read_seeds(read: Reader) -> dict[str, Any]:
+    return {name: read.integer(name, minimum=0) or 0 for name in ("study_seed", "order_seed", "split_seed")}
 
 
 def _read_ways(read: Reader) -> dict[str, Any]:

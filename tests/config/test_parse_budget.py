@@ -17,7 +17,7 @@ CASES = {
 @pytest.mark.parametrize("word", CASES)
 def test_a_wrong_value_is_refused(word, compose):
     with pytest.raises(ConfigError) as refused:
-        compose(word)
+        compose("budget.n_confirmations=5", word)
     assert [fault.key for fault in refused.value.faults] == [CASES[word]]
 
 
@@ -49,7 +49,7 @@ def test_the_margin_is_the_one_given_or_that_of_the_metric(words, margin, compos
 def test_sequential_confirmation_has_a_default_maximum(compose):
     budget = compose("budget.confirm=sequential", "budget.n_confirmations=null").budget
     assert (budget.confirm, budget.n_confirmations) == ("sequential", 40)
-    with pytest.raises(ConfigError, match=r"budget\.n_confirmations=None"):
+    with pytest.raises(ConfigError, match=r"budget\.n_confirmations=null"):
         compose("budget.n_confirmations=null")
 
 
