@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.statistics.intervals import MIN_SEEDS
-from study.statistics.look_claims import PairClaims, LookTests, alive, claim, compare_pairs, due, no_claims
+from study.statistics.look_claims import LookTests, PairClaims, alive, claim, compare_pairs, due, no_claims
 from study.statistics.looks import Look, check_looks
 from study.statistics.student_t import value_above
 
