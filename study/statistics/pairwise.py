@@ -114,27 +114,49 @@ def least_spread(step: ArrayLike, divergence: ArrayLike = 0.0) -> Floats:
     return np.asarray(np.maximum(np.asarray(step, dtype=np.float64) / np.sqrt(2.0), divergence))
 
 
-def _all_pairs(values: Floats, least: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return means, standard errors, p-values and Holm's p-values, each of shape (..., n_optimizers, n_optimizers)."""
+def pair_tests(values: Floats, least: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return mean differences, their standard errors and two-sided p-values of all pairs, uncorrected.
+
+    Args:
+        values: Finite scores, shape (..., n_optimizers, n_seeds), at least three seeds.
+        least: A floor under the standard deviation of each optimizer's own scores, shape (..., n_optimizers).
+
+    Returns:
+        Arrays of shape (..., n_pairs), pairs in the order of `numpy.triu_indices`, first minus second.
+    """
     n_optimizers, n_seeds = values.shape[-2:]
     first, second = np.triu_indices(n_optimizers, 1)
-    difference = values[..., first, :] - values[..., second, :]
-    mean = difference.mean(axis=-1)
-    rounding = 8 * np.finfo(np.float64).eps * np.max(np.abs(values), axis=(-2, -1), initial=0.0)[..., None]
-    mean = np.where(np.abs(mean) <= rounding, 0.0, mean)
-    if n_seeds < MIN_SEEDS:
-        nan = np.full_like(mean, np.nan)
-        return _matrix(mean, n_optimizers, sign=-1), *(_matrix(nan, n_optimizers),) * 3
+    difference, mean = _differences(values)
     spread = np.maximum(difference.std(axis=-1, ddof=1), np.hypot(least[..., first], least[..., second]))
     error = spread / np.sqrt(n_seeds)
     t = np.where(mean == 0, 0.0, np.abs(mean) / np.where(error > 0, error, np.finfo(np.float64).tiny))
-    p = np.minimum(1.0, 2.0 * probability_above(t, n_seeds - 1))
+    return mean, error, np.minimum(1.0, 2.0 * probability_above(t, n_seeds - 1))
+
+
+def _all_pairs(values: Floats, least: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return means, standard errors, p-values and Holm's p-values, each of shape (..., n_optimizers, n_optimizers)."""
+    n_optimizers, n_seeds = values.shape[-2:]
+    if n_seeds < MIN_SEEDS:
+        _, mean = _differences(values)
+        nan = np.full_like(mean, np.nan)
+        return _matrix(mean, n_optimizers, sign=-1), *(_matrix(nan, n_optimizers),) * 3
+    mean, error, p = pair_tests(values, least)
     return (
         _matrix(mean, n_optimizers, sign=-1),
         _matrix(error, n_optimizers),
         _matrix(p, n_optimizers),
         _matrix(holm(p), n_optimizers),
     )
+
+
+def _differences(values: Floats) -> tuple[Floats, Floats]:
+    """Return the differences of all pairs, shape (..., n_pairs, n_seeds), and their means; rounding errors are 0."""
+    n_optimizers = values.shape[-2]
+    first, second = np.triu_indices(n_optimizers, 1)
+    difference = values[..., first, :] - values[..., second, :]
+    mean = difference.mean(axis=-1)
+    rounding = 8 * np.finfo(np.float64).eps * np.max(np.abs(values), axis=(-2, -1), initial=0.0)[..., None]
+    return difference, np.where(np.abs(mean) <= rounding, 0.0, mean)
 
 
 def _matrix(of_pairs: Floats, n_optimizers: int, *, sign: int = 1) -> Floats:
