@@ -77,8 +77,9 @@ def run_study(config: StudyConfig | Mapping[str, Any], *, dataset: Dataset | Non
         said_through(view.message),
         start_study(config, view, dataset=dataset) as context,
     ):
-        repeat_first_epoch(context)
-        search(context, meanwhile=lambda: confirm_untuned(context))
+        if config.confirm_up_to is None:  # else another round of a command that has searched
+            repeat_first_epoch(context)
+            search(context, meanwhile=lambda: confirm_untuned(context))
         if leaves_to_others(context):
             leave(context)
         else:

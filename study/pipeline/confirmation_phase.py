@@ -74,7 +74,7 @@ def confirm(context: StudyContext) -> Confirmed | None:
     while True:
         settings = _to_confirm(context.config, context.search.best())
         _supersede(context, settings)
-        if not (due := _due(context, settings)):
+        if not (due := _due(context.config, context.tracker, settings)):
             return kept
         kind, ended = next(
             ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
@@ -170,7 +170,7 @@ def confirm_untuned(context: StudyContext) -> bool:
     """
     if not context.config.ranges:
         return False
-    due = _due(context, ["default"]).get("default", ())
+    due = _due(context.config, context.tracker, ["default"]).get("default", ())
     is_any = bool(due) and bool(_confirm_some(context, "default", context.config.hyperparameters({}), due))
     if is_any and context.tracker.settle():
         context.search.claims.finish()
@@ -184,10 +184,8 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
         config: The study's config.
         tracker: The study's tracker, which has the finished ones.
     """
-    per_setting = config.budget.n_confirmations
-    settings = 2 if config.ranges else 1
-    done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
-    return max(settings * per_setting - done, 0)
+    kinds: tuple[ConfirmationConfig, ...] = ("best", "default") if config.ranges else ("fixed",)
+    return sum(len(numbers) for numbers in _due(config, tracker, kinds).values())
 
 
 def confirmation(
@@ -261,7 +259,8 @@ def _confirm_some(
     claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
     if not claimed:
         return []
-    still_due = _due(context, [kind]).get(kind, ())  # another worker may have ended one just before it was claimed
+    # Another worker may have ended one just before it was claimed.
+    still_due = _due(context.config, context.tracker, [kind]).get(kind, ())
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
@@ -274,12 +273,26 @@ def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, in
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
-def _due(context: StudyContext, kinds: Iterable[ConfirmationConfig]) -> dict[ConfirmationConfig, list[int]]:
+def _due(
+    config: StudyConfig, tracker: StudyTracker, kinds: Iterable[ConfirmationConfig]
+) -> dict[ConfirmationConfig, list[int]]:
     """Return the confirmations that no worker has finished, of the incomplete kinds."""
-    done = context.tracker.finished("confirmation").keys()
-    numbers = range(context.config.budget.n_confirmations)
-    due = {kind: [number for number in numbers if (kind, number) not in done] for kind in kinds}
+    done = tracker.finished("confirmation").keys()
+    planned = {kind: range(_n_planned(config, tracker, kind)) for kind in kinds}
+    due = {kind: [number for number in numbers if (kind, number) not in done] for kind, numbers in planned.items()}
     return {kind: lacking for kind, lacking in due.items() if lacking}
+
+
+def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationConfig) -> int:
+    """Return the number of confirmations of a setting that this run trains.
+
+    Under `sequential`, the untuned optimizer gets those of the first look alone: it is no contender.
+    """
+    most = config.budget.n_confirmations
+    if config.budget.confirm == "fixed" or not tracker.opened.looks:
+        return most
+    first = tracker.opened.looks[0].n_seeds
+    return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 
 def _claim(kind: ConfirmationConfig, trial: Trial) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from study.config.schema import StudyConfig
 from study.core.packages import COMPUTING
@@ -67,20 +68,30 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
 
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
-        for told in filter(
-            None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
-        ):
-            view.message(told)
-        cautions = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
-        for message in (*dataset.remarks, *cautions, *identified.messages, *repairs):
+        if config.confirm_up_to is None:  # else the command has shown them before
+            _tell_cautions(config, dataset, model, view)
+        for message in (*identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)
         yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
 
 
+def _tell_cautions(config: StudyConfig, dataset: Dataset, model: Any, view: View) -> None:
+    """Show cautions about the study's settings, data and model."""
+    if advice := config.raw.get("advice"):
+        view.message(f"trainer=auto: {advice}")
+    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
+        view.message(told)
+    announce_cautions(config, view)
+    own = (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
+    of_parts = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
+    for message in (*filter(None, own), *dataset.remarks, *of_parts):
+        view.message(message)
+
+
 def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
-    """Show the study that is about to run: what is done and left, and cautions about its settings.
+    """Show the study that is about to run: what is done and left.
 
     Args:
         config: The study's config.
@@ -97,17 +108,13 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         n_trials=max(config.n_trials, n_done),
         n_done=n_done,
         n_confirmations=n_confirmations_due(config, tracker),
+        is_round=config.confirm_up_to is not None,
     )
-    if n_done > config.n_trials:
+    if n_done > config.n_trials and config.confirm_up_to is None:
         view.message(
             f"budget.n_trials={config.n_trials} is lower than the {n_done} trials that are done; all of them count. "
             "For a study of fewer trials, set another study_name."
         )
-    if advice := config.raw.get("advice"):
-        view.message(f"trainer=auto: {advice}")
-    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
-        view.message(told)
-    announce_cautions(config, view)
 
 
 def _few_trials(config: StudyConfig) -> str:
