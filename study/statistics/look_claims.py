@@ -14,8 +14,9 @@ from study.statistics.student_t import probability_above
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-# Share of a pair's error that it keeps for "by less than the margin" once it is called different.
-KEPT_SHARE = 0.25
+Indices = NDArray[np.int64]
+# f: the share of the error that goes to "within the margin".
+MARGIN_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +27,15 @@ class PairClaims:
         better: 1 where the first of the pair is claimed to be better, -1 where the second is, else 0; shape
             (..., n_pairs).
         within: Whether the difference is claimed to be below the margin, of the same shape.
+        left: Whether Holm's count is without the pair, of the same shape: the pair was rejected. Nothing need be
+            claimed about it.
         p: The smallest p-value over the looks, adjusted for all pairs and looks: at most `ERROR` exactly where
             `better` is claimed; of the same shape.
     """
 
     better: NDArray[np.int8]
     within: Flags
+    left: Flags
     p: Floats
 
 
@@ -56,25 +60,39 @@ class LookTests:
 
 def no_claims(shape: tuple[int, ...]) -> PairClaims:
     """Return the claims before the first look, none; the shape is (..., n_pairs)."""
-    return PairClaims(better=np.zeros(shape, dtype=np.int8), within=np.zeros(shape, dtype=np.bool_), p=np.ones(shape))
+    no = np.zeros(shape, dtype=np.bool_)
+    return PairClaims(better=np.zeros(shape, dtype=np.int8), within=no, left=no, p=np.ones(shape))
 
 
-def claim(before: PairClaims, tests: LookTests, *, present: Flags, level: float, with_margin: bool) -> PairClaims:
+def claim(
+    before: PairClaims,
+    tests: LookTests,
+    *,
+    present: Flags,
+    level: float,
+    with_margin: bool,
+    focus: Indices | None = None,
+) -> PairClaims:
     """Add the claims of one look; leading axes are independent comparisons.
 
-    Every pair counts with all its possible claims, and each claim is false under another difference: "different" if
-    it is 0, "within the margin" if it is the margin or more. So both tests of a pair can have the level a / K, for K
-    pairs (Boole's inequality).
-
-    1. Different: Holm's procedure. Only a pair claimed to be better leaves the count; a pair without scores at this
-       look, or claimed equal, stays in it. A pair that leaves at this look keeps the share f of its error for the
-       test of the margin: after r pairs that leave now, of c, the next is tested at a (1 - f r / K) / (c - r).
-       Without a margin f is 0, and this is Holm's.
-    2. The best of all: a contender that leads all others alive, all of which have scores at this look, is better
-       than each if each test rejects at a (1 - f (c - 1) / K), which is a without a margin. An alive contender
-       without scores prevents it: those which are left were chosen by their scores.
+    1. Claims are about one contender at a time, the focus: the given one, or that with the best mean. It differs from
+       another if Holm's procedure over *all* pairs rejects equality. Only a rejected pair leaves the count: a pair
+       without scores at this look, or claimed equal, stays in it.
+    2. The focus is better than each other alive if it leads all, all of them have scores at this look, and each test
+       rejects at the full level. Alive ones without scores prevent it: those that are left were chosen by their
+       scores.
     3. What follows: if X is better than Y, and Y than Z, X is better than Z.
-    4. Within the margin: two one-sided tests at a / K; at f a / K for a pair called different at this look.
+    4. A focus that is better than all others is set aside, and the best of the rest is the next focus. Without this
+       order, rules 1 and 2 for all pairs at once call ties different in 7.5 % with two groups of two equals: 5 % at
+       the top by rule 2, and 2.5 % at the bottom by rule 1.
+    5. Within the margin: two one-sided tests at f a / K, for K pairs. That error is taken from the differences:
+       after r of K pairs left the count, the next is tested at a (1 - f r / K) / (K - r), and rule 2 has
+       a (1 - f (K - 1) / K). A pair still in the count needs no reserve: its difference is either 0 or the margin.
+       Without a margin f is 0; a single pair needs no reserve.
+
+    By Boole's inequality the claims of rules 1 and 5 together are false with at most `level`, whatever the
+    correlation. That the two rules 1 and 2 of one focus do not exceed it together is shown by simulation
+    (docs/sequential_rates.md), as for `pairwise.compare_candidate`.
 
     Args:
         before: The claims of earlier looks.
@@ -82,32 +100,76 @@ def claim(before: PairClaims, tests: LookTests, *, present: Flags, level: float,
         present: Whether a contender has scores at this look, shape (..., n_contenders).
         level: a, the error that the look may spend.
         with_margin: Whether equality is tested.
+        focus: The contender that claims are about first, shape (...). Default: the one with the best mean of those
+            alive with scores.
 
     Source:
-        S. Holm (1979); K. Hung and W. Fithian (2019), section 2; D. Schuirmann (1987), two one-sided tests;
-        F. Bretz, W. Maurer, W. Brannath and M. Posch (2009), A graphical approach to sequentially rejective multiple
-        test procedures (what a rejected hypothesis hands on).
+        S. Holm (1979); K. Hung and W. Fithian (2019), sections 2 and 4 (the order of rule 4); D. Schuirmann (1987),
+        two one-sided tests.
     """
     n_pairs = before.better.shape[-1]
     if level <= 0 or n_pairs == 0:
         return before
-    share = kept_share(n_pairs) if with_margin else 0.0
-    # Claimed without more ado, so that Holm's procedure steps over them: what was claimed before.
-    is_open = (before.better == 0) & ~before.within
-    adjusted = np.minimum(_stepped(before, tests, is_open=is_open, share=share), 1.0)
-    adjusted = np.where(is_open, np.minimum(adjusted, _best_of_all(before, tests, present=present, share=share)), 1.0)
-    p = np.minimum(before.p, adjusted * (ERROR / level))
-    found = is_open & (adjusted * (ERROR / level) <= ERROR)
-    direct = np.where(found, np.sign(tests.mean), before.better).astype(np.int8)
-    better, p = _followed(direct, p, n_contenders=present.shape[-1])
-    limit = np.where(better == 0, level / n_pairs, np.where(before.better == 0, share * level / n_pairs, -1.0))
+    share = margin_share(n_pairs) if with_margin else 0.0
+    state = _Stage(
+        claims=before, apart=np.zeros(present.shape, dtype=np.bool_), gate=np.zeros((*present.shape[:-1], 1))
+    )
+    for _ in range(present.shape[-1] - 1):
+        resolved = state.apart
+        state = _stage(state, tests, present=present, level=level, share=share, focus=focus)
+        focus = None
+        if np.array_equal(state.apart, resolved):
+            break
+    claims = state.claims
+    limit = np.where(before.better == 0, level * (share or 1.0) / n_pairs, -1.0)
     within = before.within | ((tests.p_equal <= limit) & with_margin)
-    return PairClaims(better=better, within=within, p=p)
+    return PairClaims(better=claims.better, within=within, left=claims.left, p=claims.p)
 
 
-def kept_share(n_pairs: int) -> float:
-    """Return the share f; a single pair hands nothing on, and keeps all."""
-    return 1.0 if n_pairs == 1 else KEPT_SHARE
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """The claims so far, the contenders set aside, and the p-value at which all of them were."""
+
+    claims: PairClaims
+    apart: Flags
+    gate: Floats
+
+
+def _stage(
+    state: _Stage, tests: LookTests, *, present: Flags, level: float, share: float, focus: Indices | None
+) -> _Stage:
+    """Make the claims about one focus: rules 1 to 4."""
+    before, n_contenders = state.claims, present.shape[-1]
+    able = alive(before.better, n_contenders, apart=state.apart) & ~state.apart
+    chosen = _focus(tests, able=able & present, given=focus)
+    own = _pairs_of(chosen, n_contenders)
+    is_open = (before.better == 0) & ~before.within
+    stepped = np.minimum(_stepped(before, tests, share=share), 1.0)
+    led = _lead(tests, chosen, able=able, present=present, n_contenders=n_contenders, share=share)
+    adjusted = np.where(own, np.minimum(stepped, led), 1.0)
+    # Of a pair without the focus nothing is claimed unless the focus is better than all.
+    rivals = own & _both(able, n_contenders)
+    last = np.max(np.where(rivals & is_open, adjusted, 0.0), axis=-1, keepdims=True)
+    scaled = np.where(own, adjusted, np.maximum(stepped, np.where(last > 0, last, 1.0)))
+    scaled = np.maximum(scaled, state.gate) * (ERROR / level)
+    running = np.any(able & present, axis=-1, keepdims=True)
+    found = is_open & own & running & (scaled <= ERROR)
+    shown = is_open & running & (own | (scaled > ERROR))
+    p = np.where(shown, np.minimum(before.p, scaled), before.p)
+    direct = np.where(found, np.sign(tests.mean), before.better).astype(np.int8)
+    better, p = _followed(direct, p, n_contenders=n_contenders)
+    left = before.left | (better != 0) | (running & tests.tested & (stepped * (ERROR / level) <= ERROR))
+    wins = _matrix(better, n_contenders) | state.apart[..., None, :]
+    best = np.sum(wins, axis=-1) >= n_contenders - 1
+    apart = state.apart | (best & ~state.apart & np.eye(n_contenders, dtype=np.bool_)[chosen] & running)
+    gate = np.where(np.any(apart & ~state.apart, axis=-1, keepdims=True), np.maximum(state.gate, last), state.gate)
+    claims = PairClaims(better=better, within=before.within, left=left, p=p)
+    return _Stage(claims=claims, apart=apart, gate=gate)
+
+
+def margin_share(n_pairs: int) -> float:
+    """Return the share f; a single pair has the whole level for both claims, one of which is true."""
+    return 1.0 if n_pairs == 1 else MARGIN_SHARE
 
 
 def compare_pairs(
@@ -150,9 +212,16 @@ def compare_pairs(
     return LookTests(tested=tested, mean=mean, error=error, p=np.where(tested, p, 1.0), p_equal=p_equal)
 
 
-def alive(better: NDArray[np.int8], n_contenders: int) -> Flags:
-    """Return the contenders that no other is claimed to be better than, shape (..., n_contenders)."""
-    return np.asarray(~np.any(_matrix(better, n_contenders), axis=-2))
+def alive(better: NDArray[np.int8], n_contenders: int, *, apart: Flags | None = None) -> Flags:
+    """Return the contenders that no other is claimed to be better than, shape (..., n_contenders).
+
+    Args:
+        better: As in `PairClaims`.
+        n_contenders: Their number.
+        apart: Contenders whose claims do not count, of the same shape. Default: none.
+    """
+    wins = _matrix(better, n_contenders)
+    return np.asarray(~np.any(wins if apart is None else wins & ~apart[..., :, None], axis=-2))
 
 
 def due(claims: PairClaims, *, present: Flags) -> Flags:
@@ -168,39 +237,60 @@ def due(claims: PairClaims, *, present: Flags) -> Flags:
     return out
 
 
-def _stepped(before: PairClaims, tests: LookTests, *, is_open: Flags, share: float) -> Floats:
-    """Return the p-values that Holm's procedure adjusts; pairs claimed better before are out of its count."""
+def _stepped(before: PairClaims, tests: LookTests, *, share: float) -> Floats:
+    """Return the p-values that Holm's procedure adjusts; pairs that left its count before come first."""
     n_pairs = tests.p.shape[-1]
-    p = np.where(is_open, tests.p, 1.0)
-    ordered = np.where(before.better != 0, -1.0, p)
+    ordered = np.where(before.left, -1.0, np.where(before.within, 1.0, tests.p))
     order = np.argsort(ordered, axis=-1, kind="stable")
     place = np.arange(n_pairs)
-    n_before = np.sum(before.better != 0, axis=-1, keepdims=True)
-    weights = (n_pairs - place) / (1.0 - share * np.maximum(place - n_before, 0) / n_pairs)
-    stepped = np.take_along_axis(ordered, order, axis=-1) * weights
-    adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, np.maximum.accumulate(stepped, axis=-1), axis=-1)
-    return adjusted
+    weights = (n_pairs - place) / (1.0 - share * place / n_pairs)
+    # A pair that left, but about which nothing was claimed, has the level of a pair that leaves next.
+    stepped = np.maximum.accumulate(np.take_along_axis(ordered, order, axis=-1) * weights, axis=-1)
+    adjusted = np.empty_like(ordered)
+    np.put_along_axis(adjusted, order, stepped, axis=-1)
+    n_left = np.sum(before.left, axis=-1, keepdims=True)
+    factor = np.maximum(n_pairs - n_left, 1) / (1.0 - share * np.minimum(n_left, n_pairs - 1) / n_pairs)
+    return np.where(before.left, tests.p * factor, adjusted)
 
 
-def _best_of_all(before: PairClaims, tests: LookTests, *, present: Flags, share: float) -> Floats:
-    """Return the p-value of the one that leads all others alive, at its pairs with them; 1 elsewhere."""
-    n_contenders = present.shape[-1]
+def _lead(
+    tests: LookTests, chosen: Indices, *, able: Flags, present: Flags, n_contenders: int, share: float
+) -> Floats:
+    """Return the p-value of a focus that leads all others alive, at its pairs with them; 1 elsewhere."""
+    first, _ = np.triu_indices(n_contenders, 1)
+    rivals = _pairs_of(chosen, n_contenders) & _both(able, n_contenders)
+    ahead = np.where(first == chosen[..., None], tests.mean, -tests.mean) > 0
+    complete = np.all(present | ~able, axis=-1, keepdims=True)
+    leads = complete & np.all(ahead | ~rivals, axis=-1, keepdims=True)
+    n_pairs = tests.p.shape[-1]
+    worst = np.max(np.where(rivals, tests.p, 0.0), axis=-1, keepdims=True) / (1.0 - share * (n_pairs - 1) / n_pairs)
+    return np.where(leads & rivals, worst, 1.0)
+
+
+def _focus(tests: LookTests, *, able: Flags, given: Indices | None) -> Indices:
+    """Return the given contender where it is able, else the able one with the best mean."""
+    n_contenders = able.shape[-1]
     first, second = np.triu_indices(n_contenders, 1)
-    living = alive(before.better, n_contenders)
-    complete = np.all(present | ~living, axis=-1, keepdims=True)
-    both = living[..., first] & living[..., second]
-    n_left = np.sum(before.better == 0, axis=-1, keepdims=True)
-    factor = 1.0 / (1.0 - share * (n_left - 1) / before.better.shape[-1])
-    out = np.ones(tests.p.shape)
-    for one in range(n_contenders):
-        own = (first == one) | (second == one)
-        rivals = own & both
-        ahead = np.where(first == one, tests.mean, -tests.mean) > 0
-        leads = complete & living[..., [one]] & np.all(ahead | ~rivals, axis=-1, keepdims=True)
-        worst = np.max(np.where(rivals, tests.p, 0.0), axis=-1, keepdims=True) * factor
-        out = np.where(leads & rivals, np.minimum(out, worst), out)
-    return out
+    behind = np.zeros(able.shape, dtype=np.int64)
+    both = _both(able, n_contenders)
+    for pair, (one, other) in enumerate(zip(first, second, strict=True)):
+        behind[..., one] += both[..., pair] & (tests.mean[..., pair] < 0)
+        behind[..., other] += both[..., pair] & (tests.mean[..., pair] > 0)
+    chosen = np.argmin(np.where(able, behind, n_contenders), axis=-1)
+    if given is None:
+        return np.asarray(chosen)
+    fits = np.take_along_axis(able, given[..., None], axis=-1)[..., 0]
+    return np.where(fits, given, chosen)
+
+
+def _pairs_of(chosen: Indices, n_contenders: int) -> Flags:
+    first, second = np.triu_indices(n_contenders, 1)
+    return np.asarray((first == chosen[..., None]) | (second == chosen[..., None]))
+
+
+def _both(of: Flags, n_contenders: int) -> Flags:
+    first, second = np.triu_indices(n_contenders, 1)
+    return np.asarray(of[..., first] & of[..., second])
 
 
 def _followed(direct: NDArray[np.int8], p: Floats, *, n_contenders: int) -> tuple[NDArray[np.int8], Floats]:

@@ -98,5 +98,34 @@ def nemenyi_critical_difference(n_optimizers: int, n_workloads: int, *, level: f
             f"n_optimizers={n_optimizers}, n_workloads={n_workloads}: expected at least 2 optimizers and 1 workload. "
             "Compare more."
         )
-    q = float(stats.studentized_range.ppf(check_level(level), n_optimizers, np.inf)) / math.sqrt(2)
-    return q * math.sqrt(n_optimizers * (n_optimizers + 1) / (6 * n_workloads))
+    return _quantile(n_optimizers, level) * math.sqrt(n_optimizers * (n_optimizers + 1) / (6 * n_workloads))
+
+
+def workloads_needed(rank_difference: float, n_optimizers: int, *, level: float = 0.95) -> int:
+    """Return the smallest number of workloads at which a difference of average ranks is significant.
+
+    Nemenyi's critical difference solved for the number of workloads: q^2 k (k + 1) / (6 d^2), rounded up. It says
+    how many workloads are needed if the difference stays as it is, not how many find it with some probability.
+
+    Args:
+        rank_difference: d, above 0 and at most k - 1.
+        n_optimizers: k, at least 2.
+        level: Confidence level for all pairs together. Default: 0.95.
+
+    Raises:
+        ValueError: If a number is not allowed.
+
+    Source:
+        J. Demsar (2006), section 3.2.2.
+    """
+    if n_optimizers < 2 or not 0 < rank_difference <= n_optimizers - 1:
+        raise ValueError(
+            f"rank_difference={rank_difference}, n_optimizers={n_optimizers}: expected at least 2 optimizers, and a "
+            "difference above 0 and at most one less than their number. Pass a difference of average ranks."
+        )
+    exact = _quantile(n_optimizers, level) ** 2 * n_optimizers * (n_optimizers + 1) / (6 * rank_difference**2)
+    return max(1, math.ceil(exact))
+
+
+def _quantile(n_optimizers: int, level: float) -> float:
+    return float(stats.studentized_range.ppf(check_level(level), n_optimizers, np.inf)) / math.sqrt(2)

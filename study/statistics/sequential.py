@@ -36,6 +36,8 @@ class LookScores:
         kept_spreads: The floor for units in which no run diverged, of the same shape: that of the metric's step
             alone. None takes `least_spreads`, with which equality is hardly ever shown if runs diverged. Default:
             None.
+        candidate: The contender that claims are about first, such as the best on validation. Any choice is valid,
+            also one by these scores. None takes the best by these scores. Default: None.
     """
 
     look: Look
@@ -45,6 +47,7 @@ class LookScores:
     n_diverged: NDArray[np.int64]
     n_runs: NDArray[np.int64]
     kept_spreads: Floats | None = None
+    candidate: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,8 @@ def decide_looks(
     """Decide all pairs at the looks of a plan, one after another.
 
     The probability of any false claim, at any look and of any pair, is at most the sum of the looks' levels. The
-    rules are those of `look_claims.claim`. At a single look without a margin they are those of
-    `pairwise.compare_candidate`.
+    rules are those of `look_claims.claim`. At a single look without a margin, the p-values, claims and intervals of
+    the candidate are those of `pairwise.compare_candidate`.
 
     A claim stays. A look is made when every contender that is due for it has its seeds; before, the decisions are
     those of the look before it, and `due` names who gets its seeds. So a look that was interrupted decides nothing,
@@ -129,30 +132,27 @@ def decide_looks(
     """
     n_contenders = _check(looks, margin)
     first, second = np.triu_indices(n_contenders, 1)
-    claims = no_claims(first.shape)
-    waited = np.ones(n_contenders, dtype=np.bool_)
-    records: dict[int, _Record] = {}
-    n_made = 0
-    for scores in looks:
-        present = ~np.any(np.isnan(scores.scores), axis=-1) & (scores.scores.shape[-1] > 0)
-        if not waited.any() or np.any(waited & ~present & ~_indices(absent, n_contenders)) or present.sum() == 0:
+    claims, records, n_made = no_claims(first.shape), dict[int, _Record](), 0
+    gone = np.isin(np.arange(n_contenders), list(absent))
+    there = [~np.any(np.isnan(each.scores), axis=-1) & (each.scores.shape[-1] > 0) for each in looks]
+    waited = there[0] | ~gone
+    for index, (scores, present) in enumerate(zip(looks, there, strict=True)):
+        if not waited.any() or np.any(waited & ~present):
             break
         tests = _tests(scores, present, margin)
-        before, claims = (
-            claims,
-            claim(claims, tests, present=present, level=scores.look.level, with_margin=bool(margin)),
-        )
-        for pair in np.flatnonzero(tests.tested & ((before.better == 0) & ~before.within)):
+        for pair in np.flatnonzero(tests.tested & (claims.better == 0) & ~claims.within):
             records[int(pair)] = _record(scores, tests, pair=int(pair), first=first, second=second)
-        waited = due(claims, present=present)
-        n_made += 1
+        focus = None if scores.candidate is None else np.asarray(scores.candidate)
+        level, with_margin = scores.look.level, margin is not None
+        claims = claim(claims, tests, present=present, level=level, with_margin=with_margin, focus=focus)
+        n_made = index + 1
+        waited = due(claims, present=present & (there[min(n_made, len(looks) - 1)] | ~gone))
     decisions = tuple(
         _decision(
-            claims, records.get(pair), pair=pair, first=int(first[pair]), second=int(second[pair]), margin=margin,
-            widest=bounds_width,
+            claims, records.get(pair), pair=pair, ends=(int(one), int(other)), margin=margin, widest=bounds_width
         )
-        for pair in range(len(first))
-    )  # fmt: skip
+        for pair, (one, other) in enumerate(zip(first, second, strict=True))
+    )
     return DecidedPairs(
         pairs=decisions,
         best=_best(claims, n_contenders),
@@ -217,8 +217,7 @@ def _decision(
     record: _Record | None,
     *,
     pair: int,
-    first: int,
-    second: int,
+    ends: tuple[int, int],
     margin: float | None,
     widest: float,
 ) -> PairDecision:
@@ -231,17 +230,20 @@ def _decision(
     if record is not None and within and margin is not None and record.kept_all:
         low, high = max(low, -margin), min(high, margin)
     low, high = max(low, -widest), min(high, widest)
+    # A claim by other pairs can contradict the means of this one.
+    low = max(low, 0.0) if better > 0 else min(low, 0.0) if better < 0 else low
+    high = min(high, 0.0) if better < 0 else max(high, 0.0) if better > 0 else high
     return PairDecision(
-        first=first,
-        second=second,
+        first=ends[0],
+        second=ends[1],
         claim=stated,
         within_margin=within,
         n_seeds=0 if record is None else record.n_seeds,
         mean=math.nan if record is None else record.mean,
         error=math.nan if record is None else record.error,
         n_units=0 if record is None else record.n_units,
-        low=max(low, 0.0) if better > 0 else low,
-        high=min(high, 0.0) if better < 0 else high,
+        low=low,
+        high=high,
         p=float(claims.p[pair]),
         equality=equality,
     )
@@ -254,10 +256,6 @@ def _best(claims: PairClaims, n_contenders: int) -> int | None:
         if n_contenders > 1 and wins == n_contenders - 1:
             return one
     return None
-
-
-def _indices(of: Collection[int], n_contenders: int) -> NDArray[np.bool_]:
-    return np.isin(np.arange(n_contenders), list(of))
 
 
 def _check(looks: Sequence[LookScores], margin: float | None) -> int:
@@ -275,6 +273,11 @@ def _check(looks: Sequence[LookScores], margin: float | None) -> int:
             rows.append(scores.kept_spreads)
         shapes = [scores.scores.shape, scores.diverged.shape, *(np.shape(row) for row in rows)]
         wanted = (n_contenders, *scores.scores.shape[1:])
+        if scores.candidate is not None and not 0 <= scores.candidate < n_contenders:
+            raise ValueError(
+                f"{at}: candidate={scores.candidate}: expected an index from 0 to {n_contenders - 1}, or None. Pass "
+                "the row of the contender with the best validation score."
+            )
         if scores.scores.ndim != 2 or any(
             shape != (wanted if len(shape) == 2 else (n_contenders,)) for shape in shapes
         ):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from study.statistics.ranks import average_ranks, friedman_test, nemenyi_critical_difference
+from study.statistics.ranks import average_ranks, friedman_test, nemenyi_critical_difference, workloads_needed
 
 SCORES = np.array([[0.9, 0.8, 0.7], [0.6, 0.6, 0.5], [0.3, 0.4, 0.2], [0.8, 0.7, 0.1]])
 
@@ -52,3 +52,18 @@ def test_bad_input_to_ranks_is_named():
         average_ranks([[0.1, math.nan]], direction="maximize")
     with pytest.raises(ValueError, match="n_optimizers=1"):
         nemenyi_critical_difference(1, 5)
+
+
+@pytest.mark.parametrize(("difference", "n_optimizers"), [(1.0, 2), (0.3, 2), (1.0, 3), (2.0, 3), (0.5, 8), (7.0, 8)])
+def test_workloads_needed_are_the_fewest_with_a_significant_difference(difference, n_optimizers):
+    n = workloads_needed(difference, n_optimizers)
+    assert nemenyi_critical_difference(n_optimizers, n) <= difference
+    assert n == 1 or nemenyi_critical_difference(n_optimizers, n - 1) > difference
+
+
+def test_workloads_needed_names_what_is_not_allowed():
+    for difference in (0.0, -1.0, 3.0, math.nan):
+        with pytest.raises(ValueError, match=f"rank_difference={difference}"):
+            workloads_needed(difference, 3)
+    with pytest.raises(ValueError, match="n_optimizers=1"):
+        workloads_needed(0.5, 1)
