@@ -107,7 +107,7 @@ class PriceHits:
     """Prices of a pair that is still open after some seeds, and what was needed at last.
 
     Attributes:
-        n_open: Number of simulated pairs that were open.
+        n_open: Number of simulated pairs that were open; with none, the others are NaN.
         hits: Share whose number of seeds lies within the stated range.
         beyond: Share whose typical price is "more than the horizon".
         not_decided: Share that was not decided at the horizon.
@@ -177,11 +177,19 @@ def price_hits(ahead: float, *, n_seen: int, horizon: int, margin: float | None,
         price(float(mean), float(spread), n_seen, ahead=later, n_pairs=1, margin=margin, generator=rng)
         for mean, spread in zip(means, spreads, strict=True)
     ]
-    low, typical, high = (
-        np.array([np.inf if end is None else end for end in ends], dtype=np.float64)
-        for ends in zip(*((each.low, each.typical, each.high) for each in found), strict=True)
-    )
+    ends = [[np.inf if end is None else end for end in (each.low, each.typical, each.high)] for each in found]
+    low, typical, high = np.array(ends, dtype=np.float64).reshape(-1, 3).T
     needed = decided[rows]
+    if not found:
+        return PriceHits(
+            n_open=0,
+            hits=np.nan,
+            beyond=np.nan,
+            not_decided=np.nan,
+            open_ended=np.nan,
+            factor=np.nan,
+            horizon=horizon,
+        )
     return PriceHits(
         n_open=len(rows),
         hits=float(np.mean((low <= needed) & (needed <= high))),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -48,12 +48,13 @@ _HEAD = """# Error rates, seeds and prices of sequential confirmation
 Plans: *sequential 40*, looks at 5, 10, 20 and 40 seeds that spend 0.5, 1, 1.5 and 2 %; *fixed 10* and *fixed 40*, one
 look that spends 5 %.
 
-Scores: *normal*; *discrete*, an accuracy over 360 examples; *lognormal*, the luck is e to a normal value; *all diverge*,
-normal with 5 % of all runs at 0; *one diverges*, normal with 5 % of the last contender's runs at 0. All contenders
-share a part of the luck of a seed. Distances are in standard deviations (SD) of a paired difference.
+Scores: *normal*; *discrete*, an accuracy over 360 examples; *lognormal*, the luck is e to a normal value;
+*all diverge*, normal with 5 % of all runs at 0; *one diverges*, normal with 5 % of the last contender's runs at 0.
+All contenders share a part of the luck of a seed. Distances are in standard deviations (SD) of a paired difference.
 
-Truth: *all tied*; *one ahead* of equal others; *two groups* of equals; *twins*, pairs of equals, each pair ahead of the
-next. The margin is the true distance, under ties one SD: equality is claimed wrongly most often at exactly the margin.
+Truth: *all tied*; *one ahead* of equal others; *two groups* of equals; *twins*, pairs of equals, each pair ahead of
+the next. The margin is the true distance, under ties one SD: equality is claimed wrongly most often at exactly the
+margin.
 
 - *false claim*: any claim, of any pair at any look, that is not true: equals called different, a wrong direction, or a
   difference of the margin or more called smaller. At most 5 % by design.
@@ -107,8 +108,8 @@ def _power(found: Mapping[SequentialCell, SequentialRates]) -> str:
     lines = [
         "## Winners found, and the seeds they cost",
         "",
-        "One contender is ahead of equal others; normal scores. Best found in percent, and in brackets the mean number of",
-        "seeds of a contender; without a margin / with one.",
+        "One contender is ahead of equal others; normal scores. Best found in percent, and in brackets the mean",
+        "number of seeds of a contender; without a margin / with one.",
         "",
         f"| contenders | ahead | {' | '.join(PLANS)} |",
         f"|---|---|{'---|' * len(PLANS)}",
@@ -119,8 +120,8 @@ def _power(found: Mapping[SequentialCell, SequentialRates]) -> str:
             both = [
                 _cell_of(found, "normal", n, ("one ahead", ahead), plan, margin=margin) for margin in (False, True)
             ]
-            best, seeds = ([of(each) for each in both] for of in (_best, _seeds))
-            cells.append(f"{100 * best[0]:.0f} / {100 * best[1]:.0f} ({seeds[0]:.0f} / {seeds[1]:.0f})")
+            best = " / ".join(f"{100 * each.right_best:.0f}" for each in both)
+            cells.append(f"{best} ({' / '.join(f'{each.seeds:.0f}' for each in both)})")
         lines.append(f"| {n} | {ahead:g} SD | {' | '.join(cells)} |")
     lines += ["", "Ties are settled by the margin of one SD alone:", ""]
     lines += [f"| contenders | {' | '.join(PLANS)} |", f"|---|{'---|' * len(PLANS)}"]
@@ -134,9 +135,10 @@ def _hidden(found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
     lines = [
         "## Divergence that was not seen",
         "",
-        "Equality is claimed of runs that do not diverge, beside the rates that the seeds exclude, and never where one",
-        "of the two diverged. Still, a contender that diverges in 5 % of runs can have none in the seeds of a look:",
-        "comparisons in percent that call it equal to one that never diverges. All tied but for that; margin of one SD.",
+        "Equality is claimed of runs that do not diverge, beside the rates that the seeds exclude, and never where",
+        "one of the two diverged. Still, a contender that diverges in 5 % of runs can have none in the seeds of a",
+        "look: comparisons in percent that call it equal to one that never diverges. All tied but for that; margin of",
+        "one SD.",
         "",
         f"| contenders | {' | '.join(PLANS)} |",
         f"|---|{'---|' * len(PLANS)}",
@@ -151,11 +153,12 @@ def _prices(prices: Mapping[PriceCase, PriceHits]) -> str:
     lines = [
         "## The price",
         "",
-        "One pair, normal scores, looks at 5, 10, 20, ... seeds up to the horizon. After the seeds seen, the price of the",
-        "pairs that are still open is asked: the central 80 % of the predicted numbers of seeds. *Hits*: the number at",
-        "which the pair was decided is in that range (“more than the horizon” where it was not decided). *Open*: ranges",
-        "without an upper end, “or more than the horizon”. *Factor*: median of upper by lower end, an open end counted",
-        "as the horizon. *More*: the typical price is “more than the horizon”; *not decided*: so it was. In percent.",
+        "One pair, normal scores, looks at 5, 10, 20, ... seeds up to the horizon. After the seeds seen, the price of",
+        "the pairs that are still open is asked: the central 80 % of the predicted numbers of seeds. *Hits*: the",
+        "number at which the pair was decided is in that range (more than the horizon, where it was not decided).",
+        "*Open*: ranges without an upper end: “or more than the horizon”. *Factor*: median of upper by lower end, an",
+        "open end counted as the horizon. *More*: the typical price is “more than the horizon”; *not decided*: so it",
+        "was. In percent.",
         "",
         "| margin | seen | horizon | true difference | hits | open | factor | more | not decided |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -178,14 +181,15 @@ def _prices(prices: Mapping[PriceCase, PriceHits]) -> str:
 def _why() -> str:
     return """## Rules that were tried and left
 
-Largest simulated rates of false claims, normal scores, one look at ten seeds, 20 000 comparisons:
+Largest simulated rates of false claims, two groups of two equals, normal scores, one look at ten
+seeds, 20 000 comparisons:
 
-| rules | case | false claims |
-|---|---|---|
-| Holm over all pairs, and the best of all at the full level, for all pairs at once | two groups of two equals | 7.6 % |
-| the same, and equality at level / K for K pairs | two groups of two equals | 9.8 % |
-| the same, pairs called different keep a quarter of their error for the margin | two groups of two equals | 7.3 % |
-| one contender at a time; a quarter of the error is the margin's (the rules now) | two groups of two equals | 4.6 % |
+| rules | false claims |
+|---|---|
+| Holm over all pairs, and the best of all at the full level, for all pairs at once, no margin | 7.6 % |
+| the same, and equality at level / K for K pairs | 9.8 % |
+| the same, but pairs called different keep only a quarter of their error for the margin | 7.3 % |
+| claims about one contender at a time; a quarter of the error is the margin's (the rules now) | 4.6 % |
 
 Holm's procedure steps down to the pairs of equals, which then have the whole error, and equality of the other pairs
 comes on top of it. So the margin has a share of the error of its own: a quarter costs little power for differences (at
@@ -233,10 +237,6 @@ def _cell_of(
         for cell, rates in found.items()
         if (cell.scores, cell.n_contenders, cell.truth, cell.ahead, cell.plan, cell.with_margin) == wanted
     )
-
-
-_best: Callable[[SequentialRates], float] = lambda rates: rates.right_best  # noqa: E731
-_seeds: Callable[[SequentialRates], float] = lambda rates: rates.seeds  # noqa: E731
 
 
 def _rate(rate: float, n: int) -> str:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("api",),
     ("cli",),
-    ("run", "gallery", "reproduction"),
+    ("run", "rounds", "gallery", "reproduction"),
     ("pipeline",),
     ("search", "training", "tracking", "report"),
     ("datasets", "optimizers"),
@@ -45,7 +45,7 @@ HOMES = {
 PLACED = {"conf": ("study/cli",), "models": ("models",)}  # only configs name models, code does not
 
 MAX_LINES, MAX_FUNCTION_LINES = 400, 40
-MAX_ENTRIES = 18
+MAX_ENTRIES = 19
 # Pages of the gallery have the names of their experiments, which users type.
 EXPERIMENTS = [("landscape", "landscapes")]
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc"}

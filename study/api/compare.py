@@ -17,6 +17,7 @@ from study.api.searched import told_in_python
 from study.api.task import GUESS, GUESS_OF_CLASSES, infer_task, task_section
 from study.cli.launch.child_process import run_anywhere
 from study.cli.launch.compose import Job
+from study.cli.launch.confirm_rounds import confirm_in_rounds
 from study.cli.launch.from_python import EntryError, compose_for_python, hidden_files
 from study.cli.launch.one_trial import typed_words
 from study.cli.launch.setting_names import setting_faults
@@ -146,7 +147,8 @@ def _compared(arguments: Arguments, metrics: Sequence[Any] | None, folder: Path)
     _tell_other_processes(studies)
     for study in studies:
         check_stores(study.config)  # studies before this one have written to them
-        run_anywhere(study.config, dataset=study.dataset)
+        run_anywhere(study.config, dataset=study.dataset, kept=study.kept)
+    confirm_in_rounds(studies, tell=tell)
     config = studies[0].config
     return ExperimentView(
         config.experiment_name,

@@ -227,6 +227,9 @@ class StudyConfig:
         retry_failed: Train again the trials that failed in an earlier run. Default False.
         only_trial: Number of the trial to train alone, without changing a store. None (the default): run the study.
         typed_words: The words of the command `study run` for this study. None (the default): there was no command.
+        confirm_up_to: Number of confirmations of the best or fixed setting that this run trains under
+            `confirm: sequential`, if that is more than those of the first look. None (the default): those of the first
+            look.
         searched: Ranges of searched keys besides the optimizer's arguments, by dotted key. Default: empty.
         own_values: The config's own values of these keys, which the untuned tier has, by dotted key. Default: empty.
         enqueue: Values of searched arguments that the first trial takes; the others are drawn. Default: empty.
@@ -270,6 +273,7 @@ class StudyConfig:
     retry_failed: bool = False
     only_trial: int | None = None
     typed_words: tuple[str, ...] | None = None
+    confirm_up_to: int | None = None
     searched: Mapping[str, Range] = field(default_factory=dict)
     own_values: Mapping[str, Value] = field(default_factory=dict)
     enqueue: Mapping[str, Value] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from study.config.schema import StudyConfig
 from study.core.interrupt import stop_here
 from study.core.search_space import Value, text_of
 from study.core.seeds import confirmation_order_seed, confirmation_run_seed
-from study.core.trainer_interface import BestTrial, ConfirmationConfig, Trial, TrialResult
+from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
 from study.pipeline.workload import build_model_at
@@ -73,8 +73,8 @@ def confirm(context: StudyContext) -> Confirmed | None:
     wait = Wait(context.search.claims.others_text)
     while True:
         settings = _to_confirm(context.config, context.search.best())
-        _supersede(context, settings)
-        if not (due := _due(context, settings)):
+        done = _supersede(context, settings)
+        if not (due := _due(context.config, context.tracker, settings, done=done)):
             return kept
         kind, ended = next(
             ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
@@ -170,7 +170,7 @@ def confirm_untuned(context: StudyContext) -> bool:
     """
     if not context.config.ranges:
         return False
-    due = _due(context, ["default"]).get("default", ())
+    due = _due_now(context, "default")
     is_any = bool(due) and bool(_confirm_some(context, "default", context.config.hyperparameters({}), due))
     if is_any and context.tracker.settle():
         context.search.claims.finish()
@@ -178,16 +178,16 @@ def confirm_untuned(context: StudyContext) -> bool:
 
 
 def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
-    """Return the number of confirmations still to be trained, if the best point stays the same.
+    """Return the number of confirmations that were still to be trained as the study opened, for the same best point.
 
     Args:
         config: The study's config.
-        tracker: The study's tracker, which has the finished ones.
+        tracker: The study's tracker.
     """
-    per_setting = config.budget.n_confirmations
-    settings = 2 if config.ranges else 1
-    done = sum(number < per_setting for _, number in tracker.finished("confirmation"))
-    return max(settings * per_setting - done, 0)
+    kinds: tuple[ConfirmationConfig, ...] = ("best", "default") if config.ranges else ("fixed",)
+    runs = [run for run in tracker.opened.children if run.role == "confirmation" and not run.superseded]
+    done = {(run.kind, run.number) for run in runs if run.has_result}
+    return sum(len(numbers) for numbers in _due(config, tracker, kinds, done=done).values())
 
 
 def confirmation(
@@ -222,8 +222,15 @@ def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[Confirmatio
     return {**tuned, "default": untuned}
 
 
-def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]) -> None:
-    """Mark as superseded the confirmations of all other points, and those under batch orders of an earlier version."""
+def _supersede(
+    context: StudyContext, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]
+) -> set[tuple[Kind, int]]:
+    """Mark as superseded the confirmations of all other points, and those under batch orders of an earlier version.
+
+    Returns:
+        Kind and number of the finished ones that count.
+    """
+    superseded: set[tuple[Kind, int]] = set()
     finished = context.tracker.finished("confirmation")
     for kind, hyperparameters in settings.items():
         expected = {key: text_of(value) for key, value in hyperparameters.items()}
@@ -246,6 +253,8 @@ def _supersede(context: StudyContext, settings: Mapping[ConfirmationConfig, Mapp
             )
         if outdated := [run.run_id for run in (*moved, *reordered)]:
             context.tracker.supersede(kind, outdated)
+            superseded |= {(run.kind, run.number) for run in (*moved, *reordered)}
+    return finished.keys() - superseded
 
 
 def _order_seed(config: StudyConfig, repetition: int) -> str:
@@ -261,7 +270,8 @@ def _confirm_some(
     claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
     if not claimed:
         return []
-    still_due = _due(context, [kind]).get(kind, ())  # another worker may have ended one just before it was claimed
+    # Another worker may have ended one just before it was claimed.
+    still_due = _due_now(context, kind)
     trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
@@ -274,12 +284,35 @@ def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, in
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
-def _due(context: StudyContext, kinds: Iterable[ConfirmationConfig]) -> dict[ConfirmationConfig, list[int]]:
-    """Return the confirmations that no worker has finished, of the incomplete kinds."""
+def _due_now(context: StudyContext, kind: ConfirmationConfig) -> Sequence[int]:
+    """Return the confirmations of a setting that no worker has finished."""
     done = context.tracker.finished("confirmation").keys()
-    numbers = range(context.config.budget.n_confirmations)
-    due = {kind: [number for number in numbers if (kind, number) not in done] for kind in kinds}
+    return _due(context.config, context.tracker, [kind], done=done).get(kind, ())
+
+
+def _due(
+    config: StudyConfig,
+    tracker: StudyTracker,
+    kinds: Iterable[ConfirmationConfig],
+    *,
+    done: Collection[tuple[Kind, int]],
+) -> dict[ConfirmationConfig, list[int]]:
+    """Return the planned confirmations that are not done, of the incomplete kinds."""
+    planned = {kind: range(_n_planned(config, tracker, kind)) for kind in kinds}
+    due = {kind: [number for number in numbers if (kind, number) not in done] for kind, numbers in planned.items()}
     return {kind: lacking for kind, lacking in due.items() if lacking}
+
+
+def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationConfig) -> int:
+    """Return the number of confirmations of a setting that this run trains.
+
+    Under `sequential`, the untuned optimizer gets those of the first look alone: it is no contender.
+    """
+    most = config.budget.n_confirmations
+    if config.budget.confirm == "fixed" or not tracker.opened.looks:
+        return most
+    first = tracker.opened.looks[0].n_seeds
+    return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 
 def _claim(kind: ConfirmationConfig, trial: Trial) -> str:

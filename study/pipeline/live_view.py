@@ -85,6 +85,7 @@ class View:
         self._each_trial = each_trial
         self._changed = changed
         self._progress: Progress | None = None
+        self._is_round = False
         self._lock = threading.Lock()  # rich draws in a thread of its own
 
     def study_started(
@@ -97,6 +98,7 @@ class View:
         n_done: int,
         n_confirmations: int = 0,
         direction: Direction = "maximize",
+        is_round: bool = False,
     ) -> None:
         """Begin a study.
 
@@ -109,7 +111,9 @@ class View:
             n_confirmations: Number of confirmations of all settings that are still to run, for the time left. Default
                 0.
             direction: `maximize` if a large value is good. Default `maximize`.
+            is_round: The study goes on with further confirmations, and gets no line for its end. Default False.
         """
+        self._is_round = is_round
         with self._changes():
             self._progress = Progress(
                 name=f"{experiment}/{name}",
@@ -119,6 +123,10 @@ class View:
                 n_left=n_trials - n_done + n_confirmations,
                 started=time.monotonic(),
             )
+        if is_round:
+            if self._each_trial:
+                self._write(f"{experiment}/{name}: {n_confirmations} further confirmations")
+            return
         if self._changed and not n_done:
             return  # the display names the study
         done = f", {n_done} of them already done" if n_done else ""
@@ -198,6 +206,8 @@ class View:
             progress, self._progress = self._progress, None
         if progress:
             progress.best = best
+            if self._is_round:
+                return
             self._write(f"{progress.name}: {progress.best_text()} after {duration_text(seconds)}")
 
     def message(self, text: str) -> None:

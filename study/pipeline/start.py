@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from study.config.schema import StudyConfig
 from study.core.packages import COMPUTING
@@ -15,10 +16,11 @@ from study.pipeline.context import StudyContext
 from study.pipeline.data_cautions import data_cautions
 from study.pipeline.identity import identify
 from study.pipeline.kept_model import kept_model_cautions
+from study.pipeline.kept_parts import KeptParts
 from study.pipeline.live_view import View
 from study.pipeline.reconcile import reconcile
 from study.pipeline.stream_use import settle_streams
-from study.pipeline.workload import build_model, build_trainer, check_task, load_dataset
+from study.pipeline.workload import build_model, check_task
 from study.search.ask_tell import Search, open_search
 from study.search.storage.interface import wait_for_storage
 from study.statistics.search_size import advised_trials
@@ -30,26 +32,31 @@ _BATCH_SIZE = "trainer.batch_size"
 
 
 @contextlib.contextmanager
-def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = None) -> Iterator[StudyContext]:
+def start_study(
+    config: StudyConfig, view: View, *, dataset: Dataset | None = None, kept: KeptParts | None = None
+) -> Iterator[StudyContext]:
     """Load the data, build the trainer, open the stores, and show the study that is about to run.
 
     Args:
         config: The study's config.
         view: Shows progress on the terminal.
         dataset: The study's data set. None (the default): it is loaded.
+        kept: Parts of the command's earlier studies. None (the default): all parts are made anew.
 
     Raises:
         DataError: The data set cannot be loaded.
         StoreError: A store cannot be used.
         StudyError: The model cannot be built, or `study_name` belongs to another study.
     """
-    loaded = dataset or load_dataset(config)
+    kept = kept or KeptParts()
+    loaded = dataset or kept.dataset(config)
     model = build_model(config, loaded)
     identified = wait_for_storage(config.stores, lambda: identify(config, loaded, model))
     check_task(config, loaded)
     config, dataset = settle_streams(identified.config, loaded)
-    trainer = build_trainer(config, dataset)
+    trainer = kept.trainer(config, dataset)
     with contextlib.ExitStack() as stores:
+        stores.callback(kept.rest)
         search = stores.enter_context(open_search(config))
         versions = environment(on_cpu=computes_in_numpy(config))
 
@@ -67,20 +74,30 @@ def start_study(config: StudyConfig, view: View, *, dataset: Dataset | None = No
 
         tracker, repairs = search.repeat(open_record)
         announce(config, search, tracker, view)
-        for told in filter(
-            None, (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
-        ):
-            view.message(told)
-        cautions = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
-        for message in (*dataset.remarks, *cautions, *identified.messages, *repairs):
+        if config.confirm_up_to is None:  # else the command has shown them before
+            _tell_cautions(config, dataset, model, view)
+        for message in (*identified.messages, *repairs):
             view.message(message)
         if search.n_spent and (told := other_versions(config.backend, before=tracker.tags_before, now=versions)):
             view.message(told)
         yield StudyContext(config=config, dataset=dataset, search=search, tracker=tracker, trainer=trainer, view=view)
 
 
+def _tell_cautions(config: StudyConfig, dataset: Dataset, model: Any, view: View) -> None:
+    """Show cautions about the study's settings, data and model."""
+    if advice := config.raw.get("advice"):
+        view.message(f"trainer=auto: {advice}")
+    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
+        view.message(told)
+    announce_cautions(config, view)
+    own = (device_message(config), _wide_batch(config, len(dataset.train)), _small_grid(config))
+    of_parts = (*data_cautions(config, dataset), *kept_model_cautions(config, model))
+    for message in (*filter(None, own), *dataset.remarks, *of_parts):
+        view.message(message)
+
+
 def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: View) -> None:
-    """Show the study that is about to run: what is done and left, and cautions about its settings.
+    """Show the study that is about to run: what is done and left.
 
     Args:
         config: The study's config.
@@ -97,17 +114,13 @@ def announce(config: StudyConfig, search: Search, tracker: StudyTracker, view: V
         n_trials=max(config.n_trials, n_done),
         n_done=n_done,
         n_confirmations=n_confirmations_due(config, tracker),
+        is_round=config.confirm_up_to is not None,
     )
-    if n_done > config.n_trials:
+    if n_done > config.n_trials and config.confirm_up_to is None:
         view.message(
             f"budget.n_trials={config.n_trials} is lower than the {n_done} trials that are done; all of them count. "
             "For a study of fewer trials, set another study_name."
         )
-    if advice := config.raw.get("advice"):
-        view.message(f"trainer=auto: {advice}")
-    for told in filter(None, (_few_trials(config), _unequal_examples(config))):
-        view.message(told)
-    announce_cautions(config, view)
 
 
 def _few_trials(config: StudyConfig) -> str:

@@ -17,6 +17,7 @@ from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
 from study.report.record_faults import refuse_faults
 from study.report.searched_ranges import searched_ranges
+from study.statistics.looks import looks_of
 
 # Steps and values by run and metric, each of shape (n_logged,).
 Histories = Mapping[str, Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]]]
@@ -60,9 +61,12 @@ class ComparedStudy:
 
     @property
     def complete(self) -> bool:
-        """True if all planned runs are done, or the study ended by itself, for instance at a time limit."""
-        planned = int(self.record.tags.get("n_confirmations", 0))
-        done = self.n_spent >= self.record.n_trials and len(self.tuned) >= planned
+        """True if all planned runs are done, or the study ended by itself, for instance at a time limit.
+
+        Under `sequential`, the runs of the first look are planned. All others are trained only if they decide
+        something, perhaps at this moment.
+        """
+        done = self.n_spent >= self.record.n_trials and len(self.tuned) >= _n_planned(self.record)
         return done or self.record.status == "FINISHED"
 
 
@@ -211,6 +215,14 @@ def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
     """
     text = run.params.get(BATCH_SIZE, record.params.get(BATCH_SIZE, ""))
     return int(text) if text.isdecimal() else None
+
+
+def _n_planned(record: StudyRecord) -> int:
+    """Return the number of confirmations that a study has in any case."""
+    tags = record.tags
+    if tags.get("confirm") == "sequential" and (text := tags.get("looks")):
+        return looks_of(text)[0].n_seeds
+    return int(tags.get("n_confirmations", 0))
 
 
 def _ended(record: StudyRecord) -> dict[int, RunRecord]:

@@ -39,6 +39,8 @@ PARENT = "mlflow.parentRunId"
 CONTENTS, DATA_DIGEST = "contents", "data_digest"
 # Tags of a study: the changes of its contents that the user accepted, and the time of its last start in milliseconds.
 ACCEPTED, OPENED = "accepted_changes", "opened_ms"
+# Tags of a study: how it confirms, the number of confirmations, and the plan of the looks at them.
+CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 # The artifact of a study's run with the resolved config.
 CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
@@ -167,9 +169,10 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
         "objective_is_share": str(config.objective.is_share),
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
-    counts = {"n_trials": config.n_trials, "n_confirmations": config.budget.n_confirmations}
+    counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
+    ways = {CONFIRM: config.budget.confirm}
     # The number of trials proposed at once decides which results a sampler could learn from.
-    return grows | objective | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
+    return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
 
 def to_tags(tags: Mapping[str, str]) -> list[RunTag]:

@@ -20,10 +20,12 @@ from study.core.records import NO_RECORD, RunRecord, SearchRecord
 from study.core.redaction import redact, redacted
 from study.core.session_objects import sources
 from study.datasets import Dataset
+from study.statistics.looks import Look
 from study.tracking import mlflow_schema
 from study.tracking.artifact_places import is_whole, local_folder
 from study.tracking.connection import connect, is_database, store_errors
 from study.tracking.experiment_views import write_views
+from study.tracking.look_plan import look_tags, plan_of_study
 from study.tracking.outbox.mlflow_writer import RECORD, MlflowWriter
 from study.tracking.outbox.resumed_run import resume_study
 from study.tracking.outbox.spool import Address, Spool, open_spool, waiting
@@ -42,6 +44,7 @@ class StudyRuns:
         client: A client of the store.
         experiment_id: MLflow's id of the experiment.
         run_id: Id of the study's run.
+        looks: The plan of the looks at its confirmations; none without confirmations.
         children: The trials and confirmations of the study, the oldest first.
         mlflow_writer: The writer of entries to the store.
         spool: The file in which entries wait for a server; None: the store is a database.
@@ -57,6 +60,7 @@ class StudyRuns:
     client: MlflowClient
     experiment_id: str
     run_id: str
+    looks: tuple[Look, ...]
     children: tuple[RunRecord, ...]
     mlflow_writer: MlflowWriter
     spool: Spool | None
@@ -101,18 +105,18 @@ def open_runs(
         run_id, was_deleted = _parent(client, config, experiment_id, study_name=study_name, search=search)
         run = client.get_run(run_id)
         before, lost = run.data, _lost(run)
-        tags = {**environment, "n_trials": str(max(config.n_trials, len(search.ended)))}
+        looks = plan_of_study(client, experiment_id, run_id, recorded=before.tags, budget=config.budget)
+        tags = {**environment, **look_tags(looks), "n_trials": str(max(config.n_trials, len(search.ended)))}
         _describe(client, run_id, before, config, study_name=study_name, dataset=dataset, environment=tags)
         write_views(client, experiment_id, config, has_test=len(dataset.test) > 0)
         client.update_run(run_id, status="RUNNING")
-        if not is_database(uri):
-            _remove_doubles(client, experiment_id, run_id)
-        children, restored = _children(client, experiment_id, run_id, search)
+        children, restored = _children(client, experiment_id, run_id, search, uri=uri)
         mlflow_writer = MlflowWriter(client, experiment_id, resumed={run_id: resume_study(client, run_id)})
     return StudyRuns(
         client=client,
         experiment_id=experiment_id,
         run_id=run_id,
+        looks=looks,
         children=tuple(children),
         mlflow_writer=mlflow_writer,
         spool=_spool(config, experiment_id=experiment_id, run_id=run_id, study_name=study_name),
@@ -126,9 +130,11 @@ def open_runs(
 
 
 def _children(
-    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord
+    client: MlflowClient, experiment_id: str, run_id: str, search: SearchRecord, *, uri: str
 ) -> tuple[list[RunRecord], tuple[int, ...]]:
     """Return the study's trials and confirmations, and the numbers of the deleted trials that are restored."""
+    if not is_database(uri):
+        _remove_doubles(client, experiment_id, run_id)
     children = child_runs(client, experiment_id, run_id)
     restored = restore_trials(client, experiment_id, run_id, search=search, children=children)
     if _end_orphans(client, children) or restored:

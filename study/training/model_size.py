@@ -12,6 +12,7 @@ import keras
 
 from study.config.schema import StudyConfig
 from study.datasets import Dataset
+from study.statistics.looks import plan_looks
 from study.training.auto_costs import StudySize
 from study.training.keras_internals import inner_layers
 from study.training.model_setup import steps_per_epoch
@@ -43,6 +44,9 @@ def study_size(config: StudyConfig, dataset: Dataset, model: Any) -> StudySize:
     budget = config.budget
     at_once = max(1, min(budget.n_trials, config.n_at_once if config.ranges else budget.n_trials))
     n_structures = min(config.n_structures, budget.n_trials)
+    n_confirmations = budget.n_confirmations
+    if budget.confirm == "sequential" and n_confirmations:  # further ones are trained only where they decide something
+        n_confirmations = plan_looks(n_confirmations, sequential=True)[0].n_seeds
     has_numbers = any(not searched.is_of_structures for searched in config.searched.values())
     rounds = [at_once] * (budget.n_trials // at_once) + [budget.n_trials % at_once]
     return StudySize(
@@ -50,7 +54,7 @@ def study_size(config: StudyConfig, dataset: Dataset, model: Any) -> StudySize:
         flops=forward_flops(model) * (_PASSES * n_examples + n_epochs * len(dataset.validation)),
         n_weights=sum(math.prod(each.shape) for each in model.trainable_weights),
         n_steps=n_steps,
-        batches=tuple(n for n in (*rounds, budget.n_confirmations, budget.n_confirmations) if n),
+        batches=tuple(n for n in (*rounds, n_confirmations, n_confirmations) if n),
         n_structures=n_structures + bool(config.searched),  # the untuned runs can have a structure of their own
         n_configs=1 + (budget.n_trials if has_numbers else n_structures) if config.searched else 1,
     )

@@ -1,14 +1,17 @@
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from study.core.seeds import confirmation_order_seed
 from study.pipeline import confirmation_phase
+from study.report.studies import ComparedStudy, gather
 from study.reproduction.recorded_run import find_recorded_run
 from study.reproduction.reproduce import reproduce
 from study.run import run_study
+from study.statistics.looks import looks_text, plan_looks
 from study.tracking.read_studies import read_studies
 
 FEW = ("budget.n_trials=2", "budget.n_epochs=1")
@@ -104,3 +107,48 @@ def test_a_study_under_the_default_seeds_goes_on_as_it_began(ready, monkeypatch)
     (after,) = _studies(config).values()
     assert [run.run_id for run in after.confirmations] == [run.run_id for run in before.confirmations]
     assert not any(run.superseded for run in after.confirmations)
+
+
+def _numbers(record):
+    return {
+        kind: [run.number for run in record.confirmations if run.kind == kind]
+        for kind in {run.kind for run in record.confirmations}
+    }
+
+
+@pytest.mark.slow
+def test_a_sequential_study_trains_the_first_look_then_as_many_as_it_is_asked_for(ready):
+    config = ready("budget.confirm=sequential", "budget.n_confirmations=8")
+    found = []
+    for up_to in (None, 7, None, 20, 3):  # 20 is more than the largest number
+        run_study(replace(config, confirm_up_to=up_to))
+        (record,) = _studies(config).values()
+        found.append({kind: len(numbers) for kind, numbers in _numbers(record).items()})
+        assert record.tags["looks"] == looks_text(plan_looks(8, sequential=True))
+        assert gather("e", [record], digests={}, read_histories=lambda *_: {}).entries[0].complete
+    first = {"best": 5, "default": 5}
+    assert found == [first, {**first, "best": 7}, {**first, "best": 7}, {**first, "best": 8}, {**first, "best": 8}]
+    assert sorted(_numbers(record)["best"]) == list(range(8))
+    assert sorted(_numbers(record)["default"]) == list(range(5))
+
+
+@pytest.mark.slow
+def test_a_fixed_study_plans_one_look_with_all_its_confirmations(ready):
+    config = ready("budget.n_confirmations=6")
+    run_study(config)
+    run_study(replace(config, confirm_up_to=2))  # without a meaning here
+    (record,) = _studies(config).values()
+    assert {kind: sorted(numbers) for kind, numbers in _numbers(record).items()} == {
+        "best": list(range(6)),
+        "default": list(range(6)),
+    }
+    assert record.tags["looks"] == "6:0.05"
+
+
+def test_a_sequential_study_that_goes_on_is_compared_with_the_looks_that_it_has():
+    tags = {"n_confirmations": "40", "confirm": "sequential", "looks": looks_text(plan_looks(40, sequential=True))}
+    record = SimpleNamespace(tags=tags, n_trials=2, status="RUNNING")
+    study = SimpleNamespace(record=record, n_spent=2, tuned=[None] * 5)
+    assert ComparedStudy.complete.fget(study)
+    study.tuned.pop()
+    assert not ComparedStudy.complete.fget(study)

@@ -23,6 +23,7 @@ from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from study.cli.launch.compose import CompositionError, Job, MisreadError, compose_jobs, differing_keys, read_job
+from study.cli.launch.confirm_rounds import UpTo, confirm_jobs_in_rounds
 from study.cli.launch.hydra_messages import plugin_faults
 from study.cli.launch.one_trial import refuse_sweep, typed_words
 from study.cli.launch.own_conf import texts_of, with_files
@@ -146,10 +147,16 @@ def launch(command_line: CommandLine, jobs: Sequence[Job]) -> int:
     if not checked:  # each process of a launcher finds the user's modules once it has checked its job
         sys.path[:] = places
     chosen = {job.overrides: study.choice for job, study in zip(jobs, studies, strict=True)}
-    with _argv(command_line.arguments), contextlib.nullcontext() if _runs_here() else _of_launcher():
-        _application(differing_keys(jobs), checked, chosen)()
+    runs_here, telling = _runs_here(), differing_keys(jobs)
+
+    def run(up_to: UpTo | None = None) -> None:
+        with _argv(command_line.arguments), contextlib.nullcontext() if runs_here else _of_launcher():
+            _application(telling, checked, chosen, up_to)()
+
+    run()
     if any(study.config.only_trial is not None for study in studies):
         return 0  # it has stored nothing that could be shown
+    confirm_jobs_in_rounds(jobs, studies, launch=None if runs_here else run)
     from study.cli.actions.overview import show_studies
     from study.search.stored_searches import list_searches
 
@@ -264,7 +271,12 @@ def tell_own_files(jobs: Sequence[Job]) -> None:
 
 
 def run_job(
-    own: DictConfig, *, telling: Collection[str] = (), checked: Checked = (), chosen: ChosenTrainers | None = None
+    own: DictConfig,
+    *,
+    telling: Collection[str] = (),
+    checked: Checked = (),
+    chosen: ChosenTrainers | None = None,
+    up_to: UpTo | None = None,
 ) -> float:
     """Run one job's study and return its best objective; NaN if no trial completed.
 
@@ -275,6 +287,8 @@ def run_job(
         telling: The keys in which the jobs of the command line differ. Default: none.
         checked: Jobs that this process has checked, with their configs. Default: none.
         chosen: The trainers that the command chose for its jobs. None (the default): each job chooses its own.
+        up_to: Numbers of confirmations that jobs train in this round, by their overrides; a job without one has
+            nothing to do. None (the default): jobs run their whole studies.
 
     Raises:
         SystemExit: The study ended with an error for the user; the status is the error's.
@@ -282,7 +296,7 @@ def run_job(
     """
     try:
         with contextlib.nullcontext() if _runs_here() else job_of_launcher(), limit_errors("this study"):
-            outcome = _run(own, telling, checked, chosen or {})
+            outcome = _run(own, telling, checked, chosen or {}, up_to)
     except Stopped as stopped:
         if _runs_here():
             raise
@@ -294,17 +308,22 @@ def run_job(
         raise SystemExit(error.exit_status) from error
     except Exception:  # Hydra runs the other jobs, then prints this one's traceback
         raise JobError(redact(traceback.format_exc())) from None
-    return math.nan if outcome.best is None else outcome.best.objective
+    return math.nan if outcome is None or outcome.best is None else outcome.best.objective
 
 
-def _run(own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers) -> StudyOutcome:
+def _run(
+    own: DictConfig, telling: Collection[str], checked: Checked, chosen: ChosenTrainers, up_to: UpTo | None
+) -> StudyOutcome | None:
     from study.cli.launch.child_process import run_anywhere
     from study.core.log_capture import captured
 
     job = read_job(own, HydraConfig.get().overrides.task, telling=telling)
+    if up_to is not None and job.overrides not in up_to:
+        return None
     with tempfile.NamedTemporaryFile() as log, captured(Path(log.name)):  # another process loads Keras here
         study = _checked(job, checked, chosen)
-    return run_anywhere(study.config, dataset=study.dataset)
+    config = study.config if up_to is None else dataclasses.replace(study.config, confirm_up_to=up_to[job.overrides])
+    return run_anywhere(config, dataset=study.dataset, kept=study.kept)
 
 
 def _checked(job: Job, checked: Checked, chosen: ChosenTrainers) -> CheckedStudy:
@@ -352,10 +371,13 @@ def _of_launcher() -> Iterator[None]:
 
 
 def _application(
-    telling: Collection[str] = (), checked: Checked = (), chosen: ChosenTrainers | None = None
+    telling: Collection[str] = (),
+    checked: Checked = (),
+    chosen: ChosenTrainers | None = None,
+    up_to: UpTo | None = None,
 ) -> Callable[[], object]:
     def job(own: DictConfig) -> float:
-        return run_job(own, telling=telling, checked=checked, chosen=chosen)
+        return run_job(own, telling=telling, checked=checked, chosen=chosen, up_to=up_to)
 
     application: Callable[[], object] = hydra.main(
         version_base=None, config_path="pkg://study.conf", config_name="config"

@@ -109,6 +109,10 @@ class BatchFactory:
         for program in self._programs.values():
             program.compiler.forget()
 
+    def free_data(self) -> None:
+        """Free the data on the devices."""
+        self._data.clear()
+
     def _program(self, structure: VectorizedStructure, lanes: Sequence[Lane], n_lanes: int) -> VectorizedProgram:
         shape = Shape(
             n_lanes=n_lanes,

@@ -172,6 +172,10 @@ class VectorizedTrainer:
         """
         return fresh_model(self._config, self._dataset, precision=self._precision, weights=weights)
 
+    def free_devices(self) -> None:
+        """Free the data on the devices; it is copied there again when a batch trains."""
+        self._batches.free_data()
+
     @property
     def _steps_per_epoch(self) -> int:
         return steps_per_epoch(len(self._dataset.train), batch_size=self._batch_size)
