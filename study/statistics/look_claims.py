@@ -174,6 +174,31 @@ def margin_share(n_pairs: int) -> float:
     return 1.0 if n_pairs == 1 else MARGIN_SHARE
 
 
+def level_shares(n_pairs: int, *, n_counted: int | None = None, with_margin: bool) -> tuple[float, float]:
+    """Return the shares of a look's level at which the difference and the equality of one pair are tested.
+
+    Args:
+        n_pairs: Number of all pairs, K.
+        n_counted: Number of pairs that are still in Holm's count; 1 also for the pairs of the contender that leads all
+            others, by the rule for the best of all. Default: None, all.
+        with_margin: Whether equality is tested.
+
+    Returns:
+        The share for the difference, two-sided; the share for equality, for each of its one-sided tests.
+
+    Raises:
+        ValueError: If a number of pairs is not allowed.
+    """
+    counted = n_pairs if n_counted is None else n_counted
+    if not 1 <= counted <= n_pairs:
+        raise ValueError(
+            f"n_counted={n_counted}, n_pairs={n_pairs}: expected at least 1 pair, and at most all of them counted. "
+            "Leave out n_counted to count all."
+        )
+    share = margin_share(n_pairs) if with_margin else 0.0
+    return (1.0 - share * (n_pairs - counted) / n_pairs) / counted, share / n_pairs
+
+
 def compare_pairs(
     scores: Floats,
     *,
