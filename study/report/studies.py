@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from study.core.errors import StudyError
+from study.core.errors import StoreError, StudyError
 from study.core.records import RunRecord, StudyRecord, latest_of_settings
 from study.core.search_space import Range
 from study.report.comparability import check_comparable
 from study.report.objective_metric import ObjectiveMetric, metric_of
 from study.report.record_faults import refuse_faults
 from study.report.searched_ranges import searched_ranges
-from study.statistics.looks import looks_of
+from study.statistics.looks import Look, looks_of
 
 # Steps and values by run and metric, each of shape (n_logged,).
 Histories = Mapping[str, Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]]]
@@ -222,6 +222,22 @@ def number_of(run: RunRecord, argument: str) -> float:
         return math.nan
 
 
+def recorded_plan(record: StudyRecord) -> tuple[Look, ...]:
+    """Return the plan that a study recorded; empty without one.
+
+    Args:
+        record: The study.
+
+    Raises:
+        StoreError: It was changed.
+    """
+    text = record.tags.get("looks", "")
+    try:
+        return looks_of(text) if text else ()
+    except ValueError as error:
+        raise StoreError(f"{record.name}: its plan of looks was changed in MLflow: {error}") from None
+
+
 def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
     """Return the batch size of a run: its own where it was searched, else the study's; None if unknown.
 
@@ -236,8 +252,8 @@ def batch_size_of(record: StudyRecord, run: RunRecord) -> int | None:
 def _n_planned(record: StudyRecord) -> int:
     """Return the number of confirmations that a study has in any case."""
     tags = record.tags
-    if tags.get("confirm") == "sequential" and (text := tags.get("looks")):
-        return looks_of(text)[0].n_seeds
+    if tags.get("confirm") == "sequential" and (plan := recorded_plan(record)):
+        return plan[0].n_seeds
     return int(tags.get("n_confirmations", 0))
 
 

@@ -111,14 +111,14 @@ def claim(
     if level <= 0 or n_pairs == 0:
         return before
     share = margin_share(n_pairs) if with_margin else 0.0
+    one = (*present.shape[:-1], 1)
     state = _Stage(
-        claims=before, apart=np.zeros(present.shape, dtype=np.bool_), gate=np.zeros((*present.shape[:-1], 1))
+        claims=before, apart=np.zeros_like(present), gate=np.zeros(one), goes_on=np.ones(one, dtype=np.bool_)
     )
     for _ in range(present.shape[-1] - 1):
-        resolved = state.apart
         state = _stage(state, tests, present=present, level=level, share=share, focus=focus)
         focus = None
-        if np.array_equal(state.apart, resolved):
+        if not state.goes_on.any():
             break
     claims = state.claims
     limit = np.where(before.better == 0, level * (share or 1.0) / n_pairs, -1.0)
@@ -128,11 +128,12 @@ def claim(
 
 @dataclass(frozen=True, kw_only=True)
 class _Stage:
-    """The claims so far, the contenders set aside, and the p-value at which all of them were."""
+    """The claims so far, the contenders set aside, the p-value at which all of them were, and if there is a next."""
 
     claims: PairClaims
     apart: Flags
     gate: Floats
+    goes_on: Flags
 
 
 def _stage(
@@ -152,7 +153,7 @@ def _stage(
     last = np.max(np.where(rivals & is_open, adjusted, 0.0), axis=-1, keepdims=True)
     scaled = np.where(own, adjusted, np.maximum(stepped, np.where(last > 0, last, 1.0)))
     scaled = np.maximum(scaled, state.gate) * (ERROR / level)
-    running = np.any(able & present, axis=-1, keepdims=True)
+    running = state.goes_on & np.any(able & present, axis=-1, keepdims=True)
     found = is_open & own & running & (scaled <= ERROR)
     shown = is_open & running & (own | (scaled > ERROR))
     p = np.where(shown, np.minimum(before.p, scaled), before.p)
@@ -162,14 +163,40 @@ def _stage(
     wins = _matrix(better, n_contenders) | state.apart[..., None, :]
     best = np.sum(wins, axis=-1) >= n_contenders - 1
     apart = state.apart | (best & ~state.apart & np.eye(n_contenders, dtype=np.bool_)[chosen] & running)
-    gate = np.where(np.any(apart & ~state.apart, axis=-1, keepdims=True), np.maximum(state.gate, last), state.gate)
+    goes_on = np.any(apart & ~state.apart, axis=-1, keepdims=True)
+    gate = np.where(goes_on, np.maximum(state.gate, last), state.gate)
     claims = PairClaims(better=better, within=before.within, left=left, p=p)
-    return _Stage(claims=claims, apart=apart, gate=gate)
+    return _Stage(claims=claims, apart=apart, gate=gate, goes_on=goes_on)
 
 
 def margin_share(n_pairs: int) -> float:
     """Return the share f; a single pair has the whole level for both claims, one of which is true."""
     return 1.0 if n_pairs == 1 else MARGIN_SHARE
+
+
+def level_shares(n_pairs: int, *, n_counted: int | None = None, with_margin: bool) -> tuple[float, float]:
+    """Return the shares of a look's level at which the difference and the equality of one pair are tested.
+
+    Args:
+        n_pairs: Number of all pairs, K.
+        n_counted: Number of pairs that are still in Holm's count; 1 also for the pairs of the contender that leads all
+            others, by the rule for the best of all. Default: None, all.
+        with_margin: Whether equality is tested.
+
+    Returns:
+        The share for the difference, two-sided; the share for equality, for each of its one-sided tests.
+
+    Raises:
+        ValueError: If a number of pairs is not allowed.
+    """
+    counted = n_pairs if n_counted is None else n_counted
+    if not 1 <= counted <= n_pairs:
+        raise ValueError(
+            f"n_counted={n_counted}, n_pairs={n_pairs}: expected at least 1 pair, and at most all of them counted. "
+            "Leave out n_counted to count all."
+        )
+    share = margin_share(n_pairs) if with_margin else 0.0
+    return (1.0 - share * (n_pairs - counted) / n_pairs) / counted, share / n_pairs
 
 
 def compare_pairs(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from study.statistics.intervals import MIN_SEEDS
-from study.statistics.look_claims import margin_share
+from study.statistics.look_claims import level_shares
 from study.statistics.looks import Look, check_looks
 from study.statistics.student_t import probability_above, value_above
 
@@ -52,15 +52,16 @@ def price(
     n_pairs: int,
     margin: float | None,
     generator: np.random.Generator,
+    n_counted: int | None = None,
 ) -> Price:
     """Predict at how many seeds an open pair will be decided.
 
     The posterior predictive distribution of the looks ahead: the variance is (n - 1) spread^2 divided by a chi^2
     value with n - 1 degrees of freedom, the true difference is normal around the mean with that variance over n, and
-    further seeds are normal around it. A draw is decided at the first look whose tests reject: of no difference at
-    its level / n_pairs, or of the margin at its share of that. After 10 seeds a difference is not known to better
-    than a third of its spread: the range is wide for that reason, and its share of hits is simulated in
-    docs/sequential_rates.md.
+    further seeds are normal around it. A draw is decided at the first look whose tests reject, of no difference or of
+    the margin, at the shares of its level that `look_claims.level_shares` returns. After 10 seeds a difference is not
+    known to better than a third of its spread: the range is wide for that reason, and its share of hits is simulated
+    in docs/sequential_rates.md.
 
     Args:
         mean: Mean paired difference.
@@ -68,9 +69,11 @@ def price(
         n_seen: Number of pairs behind both, at least 3.
         ahead: The looks to come, as planned or as `looks.continued` would plan them; at least one, each beyond
             `n_seen`. The last one is the horizon; it should be at least four times `n_seen`.
-        n_pairs: Number of pairs that the correction counts.
+        n_pairs: Number of all pairs of contenders.
         margin: The difference that matters; None: equality is not tested.
         generator: Source of the draws.
+        n_counted: Number of pairs still in Holm's count; 1 for the pairs of the contender that leads all others.
+            Default: None, all.
 
     Returns:
         The price.
@@ -82,12 +85,8 @@ def price(
         A. Gelman et al. (2013), Bayesian data analysis, section 3.2 (normal data, noninformative prior).
     """
     _check(spread, n_pairs)
-    looks = check_looks(ahead)
-    if n_seen < MIN_SEEDS or not looks or looks[0].n_seeds <= n_seen:
-        raise ValueError(
-            f"n_seen={n_seen}, looks ahead at {[look.n_seeds for look in looks]} seeds: expected at least {MIN_SEEDS} "
-            "pairs, and looks at more seeds than that. Confirm on more seeds first."
-        )
+    looks = _looks_beyond(n_seen, ahead)
+    shares = level_shares(n_pairs, n_counted=n_counted, with_margin=margin is not None)
     variance = (n_seen - 1) * spread**2 / generator.chisquare(n_seen - 1, size=_DRAWS)
     truth = mean + np.sqrt(variance / n_seen) * generator.normal(size=_DRAWS)
     decided = np.full(_DRAWS, np.inf)
@@ -100,7 +99,7 @@ def price(
         means = (n * means + more * new) / look.n_seeds
         n = look.n_seeds
         error = np.sqrt(squares / (n - 1) / n)
-        found = _rejects(means, error, look=look, n_pairs=n_pairs, margin=margin)
+        found = _rejects(means, error, look=look, shares=shares, margin=margin)
         decided = np.where(np.isinf(decided) & found, float(n), decided)
     tail = (1 - COVERAGE) / 2
     low, typical, high = np.quantile(decided, [tail, 0.5, 1 - tail], method="inverted_cdf")
@@ -113,7 +112,16 @@ def price(
     )
 
 
-def seeds_needed(difference: float, spread: float, *, looks: Sequence[Look], n_pairs: int, power: float) -> int | None:
+def seeds_needed(
+    difference: float,
+    spread: float,
+    *,
+    looks: Sequence[Look],
+    n_pairs: int,
+    power: float,
+    n_counted: int | None = None,
+    with_margin: bool = False,
+) -> int | None:
     """Return the smallest look at which a true difference is claimed with the power.
 
     The power of the paired t test at that look alone, by the noncentral t distribution; with the looks before it, the
@@ -123,8 +131,11 @@ def seeds_needed(difference: float, spread: float, *, looks: Sequence[Look], n_p
         difference: The true difference, not 0.
         spread: Standard deviation of the paired differences.
         looks: The plan, at least one look.
-        n_pairs: Number of pairs that the correction counts.
+        n_pairs: Number of all pairs of contenders.
         power: Wanted probability of the claim, strictly between 0 and 1.
+        n_counted: Number of pairs still in Holm's count; 1 for the pairs of the contender that leads all others.
+            Default: None, all.
+        with_margin: Whether equality is tested too, which takes a share of the error. Default: False.
 
     Returns:
         The number of seeds; None if it is more than a million.
@@ -138,9 +149,10 @@ def seeds_needed(difference: float, spread: float, *, looks: Sequence[Look], n_p
     _check(spread, n_pairs)
     if difference == 0 or not math.isfinite(difference):
         raise ValueError(f"difference={difference}: expected a number other than 0. Pass the margin.")
+    share, _ = level_shares(n_pairs, n_counted=n_counted, with_margin=with_margin)
     for look in _with_doubling(looks, power):
         if look.n_seeds >= MIN_SEEDS and look.level > 0:
-            limit = value_above(look.level / (2 * n_pairs), look.n_seeds - 1)
+            limit = value_above(share * look.level / 2, look.n_seeds - 1)
             if _power(abs(difference), spread, n=look.n_seeds, limit=float(limit)) >= power:
                 return look.n_seeds
     return None
@@ -155,7 +167,7 @@ def seeds_for_equality(
         margin: The difference that matters, above 0.
         spread: Standard deviation of the paired differences.
         looks: The plan, at least one look.
-        n_pairs: Number of pairs that the correction counts.
+        n_pairs: Number of all pairs of contenders.
         power: Wanted probability of the claim, strictly between 0 and 1.
         difference: The true difference, within the margin. Default: 0.
 
@@ -175,12 +187,13 @@ def seeds_for_equality(
             "difference that matters."
         )
     places = (np.arange(_NODES) + 0.5) / _NODES
+    _, share = level_shares(n_pairs, with_margin=True)
     for look in _with_doubling(looks, power):
         n = look.n_seeds
         if n < MIN_SEEDS or look.level <= 0:
             continue
         error = spread * np.sqrt(special.chdtri(n - 1, 1 - places) / (n - 1) / n)
-        room = margin - value_above(margin_share(n_pairs) * look.level / n_pairs, n - 1) * error
+        room = margin - value_above(share * look.level, n - 1) * error
         true_error = max(spread / math.sqrt(n), np.finfo(np.float64).tiny)
         within = special.ndtr((room - difference) / true_error) - special.ndtr((-room - difference) / true_error)
         if float(np.mean(np.where(room > 0, within, 0.0))) >= power:
@@ -188,16 +201,28 @@ def seeds_for_equality(
     return None
 
 
-def _rejects(means: Floats, error: Floats, *, look: Look, n_pairs: int, margin: float | None) -> NDArray[np.bool_]:
+def _looks_beyond(n_seen: int, ahead: Sequence[Look]) -> tuple[Look, ...]:
+    looks = check_looks(ahead)
+    if n_seen < MIN_SEEDS or not looks or looks[0].n_seeds <= n_seen:
+        raise ValueError(
+            f"n_seen={n_seen}, looks ahead at {[look.n_seeds for look in looks]} seeds: expected at least {MIN_SEEDS} "
+            "pairs, and looks at more seeds than that. Confirm on more seeds first."
+        )
+    return looks
+
+
+def _rejects(
+    means: Floats, error: Floats, *, look: Look, shares: tuple[float, float], margin: float | None
+) -> NDArray[np.bool_]:
     """Return whether a look decides a pair: that it differs, or that it is equal within the margin."""
     if look.level <= 0:
         return np.zeros(means.shape, dtype=np.bool_)
     least = np.maximum(error, np.finfo(np.float64).tiny)
-    differs = 2 * probability_above(np.abs(means) / least, look.n_seeds - 1) <= look.level / n_pairs
+    differs = 2 * probability_above(np.abs(means) / least, look.n_seeds - 1) <= shares[0] * look.level
     if margin is None:
         return np.asarray(differs)
     p_equal = probability_above((margin - np.abs(means)) / least, look.n_seeds - 1)
-    return np.asarray(differs | (p_equal <= margin_share(n_pairs) * look.level / n_pairs))
+    return np.asarray(differs | (p_equal <= shares[1] * look.level))
 
 
 def _power(difference: float, spread: float, *, n: int, limit: float) -> float:

@@ -169,6 +169,7 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     objective = {
         "objective_direction": config.objective.direction,
         "objective_is_share": str(config.objective.is_share),
+        "objective_margin": text_of(config.objective.margin),
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}

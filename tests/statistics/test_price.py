@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from study.statistics.look_claims import MARGIN_SHARE, level_shares
 from study.statistics.looks import ERROR, Look, looks_of, plan_looks
 from study.statistics.price import price, seeds_for_equality, seeds_needed
 
@@ -48,6 +49,34 @@ def test_what_is_clear_costs_the_next_look_and_a_tie_more_than_the_horizon():
         more_pairs.chance_beyond
         > price(0.0, 1.0, 10, ahead=AHEAD, n_pairs=1, margin=0.8, generator=rng(4)).chance_beyond
     )
+
+
+def test_a_leader_and_a_shrunk_count_cost_less_and_a_margin_costs_more():
+    def beyond(**given):
+        return price(
+            0.7, 1.0, 10, ahead=AHEAD, n_pairs=28, generator=rng(9), **({"margin": None} | given)
+        ).chance_beyond
+
+    assert beyond(n_counted=1) < beyond(n_counted=6) < beyond() == beyond(n_counted=28)
+    assert (
+        beyond(n_counted=1) == price(0.7, 1.0, 10, ahead=AHEAD, n_pairs=1, margin=None, generator=rng(9)).chance_beyond
+    )
+    assert beyond(n_counted=1, margin=1e-9) > beyond(n_counted=1)
+    given = {"looks": PLAN, "n_pairs": 28, "power": 0.8}
+    found = [seeds_needed(0.55, 1.0, **given, **more) for more in ({"n_counted": 1}, {}, {"with_margin": True})]
+    assert found == [40, 80, 80]
+    with pytest.raises(ValueError, match="n_counted=29"):
+        beyond(n_counted=29)
+
+
+def test_level_shares_are_those_of_the_rules():
+    assert level_shares(28, with_margin=False) == (1 / 28, 0)
+    assert level_shares(28, n_counted=1, with_margin=False) == (1, 0)
+    assert level_shares(1, with_margin=True) == (1, 1)
+    difference, equality = level_shares(3, n_counted=1, with_margin=True)
+    # The leader's pair and the equality of the two others have the whole level together.
+    assert difference + 2 * equality == pytest.approx(1)
+    assert equality == MARGIN_SHARE / 3
 
 
 def test_a_spread_of_zero_has_a_price():
