@@ -101,11 +101,11 @@ def _tell_left(
     """Say which studies lack confirmations that this command does not train, and why the next look waits for them."""
     if foreign := [name for name in lacking if name not in studies]:
         tell(
-            f"{experiment}: the next look also needs more seeds of {names_text(foreign)}, which this command does not run: "
-            f"{typed_command('plan', experiment)} shows the command."
+            f"{experiment}: the next look also needs more seeds of {names_text(foreign)}, which this command does "
+            f"not run: {typed_command('plan', experiment)} shows the command."
         )
     if stuck := [name for name in lacking if name in studies]:
         tell(
-            f"{experiment}: the next look needs confirmations of {names_text(stuck)} that failed, or that another worker has yet to "
-            "train. Run the same command again once they can be trained."
+            f"{experiment}: the next look needs confirmations of {names_text(stuck)} that failed, or that another "
+            "worker has yet to train. Run the same command again once they can be trained."
         )

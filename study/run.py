@@ -22,6 +22,7 @@ from study.pipeline.preflight import load_config
 from study.pipeline.repetition import repeat_first_epoch
 from study.pipeline.search_phase import search
 from study.pipeline.start import start_study
+from study.pipeline.target import TargetWatch
 from study.training.backend import select_backend
 from study.training.devices import asked_device, select_device
 
@@ -82,13 +83,14 @@ def run_study(
         said_through(view.message),
         start_study(config, view, dataset=dataset, kept=kept) as context,
     ):
+        target = TargetWatch(context)
         if config.confirm_up_to is None:  # else another round of a command that has searched
             repeat_first_epoch(context)
-            search(context, meanwhile=lambda: confirm_untuned(context))
+            search(context, meanwhile=lambda: confirm_untuned(context), is_reached=target.is_reached)
         if leaves_to_others(context):
             leave(context)
         else:
-            confirmed = confirm(context)
+            confirmed = confirm(context, kept=target.kept)
             keep_model(context, confirmed)
             record(context)
         best = context.search.best()

@@ -55,7 +55,7 @@ def leaves_to_others(context: StudyContext) -> bool:
     return True
 
 
-def confirm(context: StudyContext) -> Confirmed | None:
+def confirm(context: StudyContext, *, kept: Confirmed | None = None) -> Confirmed | None:
     """Train the best point and the untuned optimizer, or the one fixed setting, on seeds that the search did not use.
 
     Finished confirmations are not trained again. Confirmations of a point that is no longer the best, and those whose
@@ -65,14 +65,15 @@ def confirm(context: StudyContext) -> Confirmed | None:
 
     Args:
         context: The study's parts.
+        kept: The best confirmation that this worker trained during the search. None (the default): it trained none.
 
     Returns:
-        The best of the confirmations trained now, without the untuned ones; None if no such one completed.
+        The best of the confirmations trained here, without the untuned ones; None if no such one completed.
     """
-    kept: Confirmed | None = None
     wait = Wait(context.search.claims.others_text)
     while True:
         settings = _to_confirm(context.config, context.search.best())
+        kept = _of_settings(context.config, kept, settings)
         done = _supersede(context, settings)
         if not (due := _due(context.config, context.tracker, settings, done=done)):
             return kept
@@ -80,23 +81,94 @@ def confirm(context: StudyContext) -> Confirmed | None:
             ((kind, ended) for kind in due if (ended := _confirm_some(context, kind, settings[kind], due[kind]))),
             (next(iter(due)), []),
         )
-        candidates = [
-            Confirmed(
-                claim=_claim(kind, result.trial),
-                rank=_rank(context.config, objective, result.trial.number),
-                weights=result.weights,
-            )
-            for result, objective in ended
-            if result.weights is not None and result.state == "complete"
-        ]
-        kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
-        if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
-            # This worker keeps its claim on the best one, since no other worker has its weights.
-            context.search.claims.finish(but=None if kept is None else kept.claim)
+        kept = _keep(context, kind, ended, kept)
         if ended:
             wait = Wait(context.search.claims.others_text)
         else:
             wait.pause()  # other workers train the last ones, or die and leave them
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedPoint:
+    """The first confirmations of a point.
+
+    Attributes:
+        objectives: Their objectives on the validation split, by repetition; the worst value for a failed one.
+        kept: The best confirmation of this worker; None: it trained none.
+    """
+
+    objectives: tuple[float, ...]
+    kept: Confirmed | None
+
+
+def confirm_best(
+    context: StudyContext, best: BestTrial, *, n: int, kept: Confirmed | None = None
+) -> ConfirmedPoint | None:
+    """Train the first confirmations of the best point during the search, together with the study's other workers.
+
+    They are ordinary confirmations, and stay if the point stays the best.
+
+    Args:
+        context: The study's parts.
+        best: The best trial.
+        n: Number of confirmations.
+        kept: The best confirmation that this worker trained before. None (the default): it trained none.
+
+    Returns:
+        The confirmations; None if another trial became the best.
+    """
+    hyperparameters = context.config.hyperparameters(best.point)
+    wait = Wait(context.search.claims.others_text)
+    while (now := context.search.best()) is not None and now.number == best.number:
+        _supersede(context, {"best": hyperparameters})
+        finished = context.tracker.finished("confirmation")
+        runs = [finished.get(("best", repetition)) for repetition in range(n)]
+        ours = _of_settings(context.config, kept, {"best": hyperparameters})
+        if all(runs):
+            worst = context.config.objective.worst
+            objectives = tuple(run.metrics.get("objective", worst) for run in runs if run is not None)
+            return ConfirmedPoint(objectives=objectives, kept=ours)
+        lacking = [repetition for repetition, run in enumerate(runs) if run is None]
+        ended = _confirm_some(context, "best", hyperparameters, lacking)
+        kept = _keep(context, "best", ended, ours)
+        if ended:
+            wait = Wait(context.search.claims.others_text)
+        else:
+            wait.pause()
+    return None
+
+
+def _keep(
+    context: StudyContext, kind: ConfirmationConfig, ended: Sequence[tuple[TrialResult, float]], kept: Confirmed | None
+) -> Confirmed | None:
+    """Return the better of new confirmations and the one kept before, and give back the claims on all others."""
+    candidates = [
+        Confirmed(
+            claim=_claim(kind, result.trial),
+            rank=_rank(context.config, objective, result.trial.number),
+            weights=result.weights,
+        )
+        for result, objective in ended
+        if result.weights is not None and result.state == "complete"
+    ]
+    kept = max([*candidates, *([] if kept is None else [kept])], key=lambda found: found.rank, default=None)
+    if context.tracker.settle():  # other workers do not see a record that is still on its way to a server
+        # This worker keeps its claim on the best one, since no other worker has its weights.
+        context.search.claims.finish(but=None if kept is None else kept.claim)
+    return kept
+
+
+def _of_settings(
+    config: StudyConfig, kept: Confirmed | None, settings: Mapping[ConfirmationConfig, Mapping[str, Value]]
+) -> Confirmed | None:
+    """Return a kept confirmation if it is of one of these settings, else None."""
+    numbers = range(config.budget.n_confirmations if kept is not None else 0)
+    trials = [
+        (kind, confirmation(config, number, hyperparameters, keep_weights=True))
+        for kind, hyperparameters in settings.items()
+        for number in numbers
+    ]
+    return kept if kept is not None and kept.claim in {_claim(*each) for each in trials} else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +262,16 @@ def n_confirmations_due(config: StudyConfig, tracker: StudyTracker) -> int:
     return sum(len(numbers) for numbers in _due(config, tracker, kinds, done=done).values())
 
 
+def n_first_look(config: StudyConfig, tracker: StudyTracker) -> int:
+    """Return the number of confirmations of the first look.
+
+    Args:
+        config: The study's config.
+        tracker: The study's tracker, which has the plan of looks.
+    """
+    return min([config.budget.n_confirmations, *(look.n_seeds for look in tracker.opened.looks[:1])])
+
+
 def confirmation(
     config: StudyConfig, repetition: int, hyperparameters: Mapping[str, Value], *, keep_weights: bool
 ) -> Trial:
@@ -240,7 +322,11 @@ def _supersede(
         reordered = [
             run for run in of_point if run.params.get("order_seed") != _order_seed(context.config, run.number)
         ]
-        if moved:
+        if moved and context.config.budget.until is not None:
+            context.view.message(
+                f"{len(moved)} confirmations of the best trial before are kept and marked as superseded."
+            )
+        elif moved:
             context.view.message(
                 f"The search continued after its best point had been confirmed, and another one is the best: "
                 f"{len(moved)} confirmations are kept and marked as superseded."
@@ -308,10 +394,9 @@ def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationCon
 
     Under `sequential`, the untuned optimizer gets those of the first look alone: it is no contender.
     """
-    most = config.budget.n_confirmations
-    if config.budget.confirm == "fixed" or not tracker.opened.looks:
+    most, first = config.budget.n_confirmations, n_first_look(config, tracker)
+    if config.budget.confirm == "fixed":
         return most
-    first = tracker.opened.looks[0].n_seeds
     return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 

@@ -41,6 +41,8 @@ CONTENTS, DATA_DIGEST = "contents", "data_digest"
 ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 # Tags of a study: how it confirms, the number of confirmations, and the plan of the looks at them.
 CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
+# Tag of a study: the target that ends its search.
+UNTIL = "until"
 # The artifact of a study's run with the resolved config.
 CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
@@ -171,7 +173,8 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     }
     grows = {key: text_of(value) for key, value in _flatten(config.raw).items() if _may_grow(key)}
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
-    ways = {CONFIRM: config.budget.confirm}
+    until = config.budget.until
+    ways = {CONFIRM: config.budget.confirm, UNTIL: "none" if until is None else repr(until)}
     # The number of trials proposed at once decides which results a sampler could learn from.
     return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
