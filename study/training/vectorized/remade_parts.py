@@ -32,8 +32,8 @@ PARTS: Mapping[str, str] = {
     "augment": "dataset.augment.",
     "schedule": "schedule.",
 }
-# Homes of losses whose attributes hold all of their numbers.
-_KNOWN_LOSSES = ("keras.", "study.")
+# Homes of losses and schedules whose attributes hold all of their numbers.
+_KNOWN = ("keras.", "study.")
 _TARGET = "_target_"
 
 
@@ -85,24 +85,36 @@ class PartChecks:
             return frozenset()
         searched = {key: r for key, r in self._config.searched.items() if key.startswith(PARTS[part])}
         numeric = frozenset(key for key, r in searched.items() if _is_numeric(r))
-        if not numeric or self._are_numbers(part, numeric):
-            return frozenset(searched) - numeric
+        others = frozenset(searched) - numeric
+        together = self._are_numbers(part, numeric) if numeric else True
+        if together:
+            return others
         alone = {key for key in numeric if not self._are_numbers(part, {key})}
-        return frozenset(searched) - numeric | (alone or numeric)
+        # Several keys may have no point at which they fit together, such as boundaries that must rise.
+        return others | (alone if alone or together is None else numeric)
 
     def _may_hide(self, part: str) -> bool:
         if part == "loss":
             return not all(map(_is_known, self._config.task.losses.values()))
-        return part != "class_weight"
+        return part == "augment" or (part == "schedule" and not _is_known(self._config.schedule.section))
 
-    def _are_numbers(self, part: str, keys: Collection[str]) -> bool:
-        """Return whether a part's traces at several points are equal, apart from the numbers in its attributes."""
-        first, *others = (at(self._config, point) for point in self._points(keys))
-        found = self._remade(first, part)
+    def _are_numbers(self, part: str, keys: Collection[str]) -> bool | None:
+        """Return whether a part's traces at several points are equal, apart from the numbers in its attributes.
+
+        Args:
+            part: The name of the part.
+            keys: The keys that differ between the points.
+
+        Returns:
+            None if the part can be made at fewer than two of the points.
+        """
+        made = [each for point in self._points(keys) if (each := self._made(part, point)) is not None]
+        if len(made) < 2:
+            return None
+        (first, found), *others = made
         try:
             text = self._traced(first, part, found.numbers)
-            for config in others:
-                there = self._remade(config, part)
+            for config, there in others:
                 if there.fixed != found.fixed or there.places.keys() != found.places.keys():
                     return False
                 if self._traced(config, part, found.numbers) != text:
@@ -111,8 +123,13 @@ class PartChecks:
             return False
         return True
 
-    def _remade(self, config: StudyConfig, part: str) -> Found:
-        return remade(config, part, n_steps=self._n_steps(config))
+    def _made(self, part: str, point: Mapping[str, Value]) -> tuple[StudyConfig, Found] | None:
+        """Return the config of a point and what a part is made of there; None if it cannot be made there."""
+        try:
+            config = at(self._config, point)
+            return config, remade(config, part, n_steps=self._n_steps(config))
+        except Exception:  # a part of the user's can refuse some values in any way
+            return None
 
     def _traced(self, config: StudyConfig, part: str, numbers: Mapping[str, float]) -> str:
         if part != "schedule":
@@ -138,6 +155,6 @@ def _of_schedule(schedule: Any) -> Found:
 def _is_known(section: Any) -> bool:
     """Return whether everything that a section names is of Keras or of ours."""
     if isinstance(section, Mapping):
-        home = str(section.get(_TARGET, _KNOWN_LOSSES[0]))
-        return home.startswith(_KNOWN_LOSSES) and all(map(_is_known, section.values()))
+        home = str(section.get(_TARGET, _KNOWN[0]))
+        return home.startswith(_KNOWN) and all(map(_is_known, section.values()))
     return not isinstance(section, list | tuple) or all(map(_is_known, section))
