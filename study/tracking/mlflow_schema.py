@@ -8,6 +8,7 @@ import os
 import platform
 import posixpath
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -43,6 +44,8 @@ ACCEPTED, OPENED = "accepted_changes", "opened_ms"
 CONFIRM, N_CONFIRMATIONS, LOOKS = "confirm", "n_confirmations", "looks"
 # Tag of a study: the target that ends its search.
 UNTIL = "until"
+# Tag of a study: the last command that ran it.
+COMMAND = "command"
 # The artifact of a study's run with the resolved config.
 CONFIG = "config.yaml"
 # Length of the longest param and tag that MLflow accepts, in characters; the artifact config.yaml has the full texts.
@@ -175,6 +178,8 @@ def config_tags(config: StudyConfig) -> dict[str, str]:
     counts = {"n_trials": config.n_trials, N_CONFIRMATIONS: config.budget.n_confirmations}
     until = config.budget.until
     ways = {CONFIRM: config.budget.confirm, UNTIL: "none" if until is None else repr(until)}
+    if config.typed_words is not None:
+        ways[COMMAND] = shlex.join(["study", "run", *config.typed_words])
     # The number of trials proposed at once decides which results a sampler could learn from.
     return grows | objective | ways | {name: str(n) for name, n in {**counts, "n_at_once": config.n_at_once}.items()}
 
