@@ -129,6 +129,13 @@ def _power(found: Mapping[SequentialCell, SequentialRates]) -> str:
             best = " / ".join(f"{100 * each.right_best:.0f}" for each in both)
             cells.append(f"{best} ({' / '.join(f'{each.seeds:.0f}' for each in both)})")
         lines.append(f"| {n} | {ahead:g} SD | {' | '.join(cells)} |")
+    diverged = [_cell_of(found, "all diverge", 2, ("one ahead", 1.0), plan, margin=False) for plan in PLANS]
+    lines += [
+        "",
+        "A diverged run counts as the worst value, beside which a difference of one SD is small: more seeds then mean",
+        "more that diverge, not more power. Where 5 % of all runs diverge, one of two that is ahead by one SD is",
+        f"found in {', '.join(f'{100 * each.right_best:.0f}' for each in diverged)} % by {', '.join(PLANS)}.",
+    ]
     lines += ["", "Ties are settled by the margin of one SD alone:", ""]
     lines += [f"| contenders | {' | '.join(PLANS)} |", f"|---|{'---|' * len(PLANS)}"]
     for n in CONTENDERS:
@@ -226,7 +233,7 @@ a half, the best of eight at half an SD is found in 27 % by 40 seeds, at a quart
 
 def _table(kind: str, found: Mapping[SequentialCell, SequentialRates], n: int) -> str:
     lines = [
-        f"## {kind.capitalize()} scores".replace("Scores scores", "Scores"),
+        f"## Scores: {kind}",
         "",
         f"In percent, for {', '.join(PLANS)}; seeds are those of sequential 40.",
         "",
