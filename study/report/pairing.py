@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from study.report.plan_and_margin import common_plan, margin_of, without_further_seeds
 from study.report.look_scores import ScoresAtLook, SharedScores, Unit
 from study.report.objective_metric import ObjectiveMetric
+from study.report.plan_and_margin import common_plan, margin_of, without_further_seeds
 from study.report.studies import ComparedExperiment, Entry
 from study.statistics.intervals import MIN_SEEDS
 from study.statistics.looks import ERROR, Look, error_spent
