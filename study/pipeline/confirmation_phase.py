@@ -15,7 +15,6 @@ from study.core.seeds import confirmation_order_seed, confirmation_run_seed
 from study.core.trainer_interface import BestTrial, ConfirmationConfig, Kind, Trial, TrialResult
 from study.pipeline.context import StudyContext
 from study.pipeline.train_batch import show_ended, train_batch
-from study.pipeline.workload import build_model_at
 from study.search.claims import confirmation_key
 from study.search.waiting import Wait
 from study.tracking.study_tracker import StudyTracker
@@ -72,7 +71,7 @@ def confirm(context: StudyContext, *, kept: Confirmed | None = None) -> Confirme
     """
     wait = Wait(context.search.claims.others_text)
     while True:
-        settings = _to_confirm(context.config, context.search.best())
+        settings = to_confirm(context.config, context.search.best())
         kept = _of_settings(context.config, kept, settings)
         done = _supersede(context, settings)
         if not (due := _due(context.config, context.tracker, settings, done=done)):
@@ -144,8 +143,8 @@ def _keep(
     """Return the better of new confirmations and the one kept before, and give back the claims on all others."""
     candidates = [
         Confirmed(
-            claim=_claim(kind, result.trial),
-            rank=_rank(context.config, objective, result.trial.number),
+            claim=claim_of(kind, result.trial),
+            rank=rank_of(context.config, objective, result.trial.number),
             weights=result.weights,
         )
         for result, objective in ended
@@ -168,67 +167,7 @@ def _of_settings(
         for kind, hyperparameters in settings.items()
         for number in numbers
     ]
-    return kept if kept is not None and kept.claim in {_claim(*each) for each in trials} else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestModel:
-    """The model to keep.
-
-    Attributes:
-        claim: The key of the confirmation that trained it.
-        hyperparameters: The point at which it was trained.
-        weights: The trained weights, in the order of `model.get_weights()`.
-    """
-
-    claim: str
-    hyperparameters: Mapping[str, Value]
-    weights: Weights
-
-
-def best_model(context: StudyContext, kept: Confirmed | None) -> BestModel | None:
-    """Return the model of the study's best confirmation if this worker has to keep it, else None.
-
-    The worker that trained the confirmation keeps the model. If that worker is dead, or if the model's files were
-    lost, another one trains it again.
-
-    Args:
-        context: The study's parts.
-        kept: The best confirmation of this worker; None: it trained none.
-    """
-    kind, hyperparameters = next(iter(_to_confirm(context.config, context.search.best()).items()))
-    ranks = [
-        _rank(context.config, run.metrics["objective"], number)
-        for (of, number), run in context.tracker.finished("confirmation").items()
-        if of == kind != "default" and run.state == "complete"
-    ]
-    if not ranks:
-        return None
-    number = -max(ranks)[1]
-    trial = confirmation(context.config, number, hyperparameters, keep_weights=True)
-    claim = _claim(kind, trial)
-    if kept is not None and kept.claim == claim:
-        return BestModel(claim=claim, hyperparameters=hyperparameters, weights=kept.weights)
-    is_first = context.search.claims.once(claim, ever=True)
-    if context.tracker.has_model(of=claim, or_any=not is_first):
-        return None
-    if not is_first and not _makes_lost_model(context, claim, hyperparameters):
-        return None
-    (result,) = context.trainer.train([trial], lambda *_: True)
-    if result.weights is None:
-        return None
-    return BestModel(claim=claim, hyperparameters=hyperparameters, weights=result.weights)
-
-
-def _makes_lost_model(context: StudyContext, claim: str, hyperparameters: Mapping[str, Value]) -> bool:
-    """Return whether this worker has to make a model that was lost, and say so."""
-    from study.training.architecture import unserializable  # imports Keras
-
-    model = build_model_at(context.config, context.dataset, context.trainer, hyperparameters)
-    if unserializable(model) or not context.search.claims.once(f"lost model of {claim}"):
-        return False
-    context.view.message("The model of the best confirmation was lost: it is trained again, to the same weights.")
-    return True
+    return kept if kept is not None and kept.claim in {claim_of(*each) for each in trials} else None
 
 
 def confirm_untuned(context: StudyContext) -> bool:
@@ -293,8 +232,13 @@ def confirmation(
     )
 
 
-def _to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
-    """Return the hyperparameters to confirm, by kind."""
+def to_confirm(config: StudyConfig, best: BestTrial | None) -> dict[ConfirmationConfig, dict[str, Value]]:
+    """Return the hyperparameters to confirm, by kind; those of the best point first.
+
+    Args:
+        config: The study's config.
+        best: The best trial; None: no trial completed.
+    """
     untuned = config.hyperparameters({})
     if not config.ranges:
         return {"fixed": untuned}
@@ -353,20 +297,26 @@ def _confirm_some(
 ) -> list[tuple[TrialResult, float]]:
     """Train confirmations that no other worker has claimed, as many as fit; they stay claimed."""
     due = [confirmation(context.config, r, hyperparameters, keep_weights=kind != "default") for r in numbers]
-    claimed = {*context.search.claims.take([_claim(kind, trial) for trial in due], context.trainer.capacity)}
+    claimed = {*context.search.claims.take([claim_of(kind, trial) for trial in due], context.trainer.capacity)}
     if not claimed:
         return []
     # Another worker may have ended one just before it was claimed.
     still_due = _due_now(context, kind)
-    trials = [trial for trial in due if _claim(kind, trial) in claimed and trial.number in still_due]
+    trials = [trial for trial in due if claim_of(kind, trial) in claimed and trial.number in still_due]
     ended = train_batch(context, kind, trials) if trials else []
     show_ended(context, kind, ended)
     stop_here()
     return ended
 
 
-def _rank(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
-    """Return a sort key that is largest for the best, and for the first of equals."""
+def rank_of(config: StudyConfig, objective: float, number: int) -> tuple[float, int]:
+    """Return a sort key of a confirmation that is largest for the best, and for the first of equals.
+
+    Args:
+        config: The study's config.
+        objective: The confirmation's objective.
+        number: Its repetition.
+    """
     return (objective if config.objective.direction == "maximize" else -objective, -number)
 
 
@@ -400,5 +350,11 @@ def _n_planned(config: StudyConfig, tracker: StudyTracker, kind: ConfirmationCon
     return min(most, first if kind == "default" else max(first, config.confirm_up_to or 0))
 
 
-def _claim(kind: ConfirmationConfig, trial: Trial) -> str:
+def claim_of(kind: ConfirmationConfig, trial: Trial) -> str:
+    """Return the key under which workers claim a confirmation.
+
+    Args:
+        kind: The setting that is confirmed.
+        trial: The confirmation.
+    """
     return confirmation_key(kind, trial.number, trial.hyperparameters)

@@ -12,7 +12,8 @@ from study.core.errors import StoreError
 from study.core.records import RunRecord
 from study.core.redaction import redact
 from study.core.trainer_interface import Kind
-from study.pipeline.confirmation_phase import Confirmed, best_model
+from study.pipeline.best_model import best_model
+from study.pipeline.confirmation_phase import Confirmed
 from study.pipeline.context import StudyContext
 from study.pipeline.reconcile import trials_text
 from study.pipeline.workload import build_model_at

@@ -5,8 +5,8 @@ import pytest
 
 from study.core.errors import StoreError
 from study.report.comparison import compare
-from study.report.plan_and_margin import margin_fault, margin_of
 from study.report.pairing import decide_outcome
+from study.report.plan_and_margin import margin_fault, margin_of
 from study.statistics.looks import Look, looks_text, plan_looks
 from study.statistics.pairwise import compare_candidate
 
