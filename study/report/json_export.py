@@ -62,6 +62,16 @@ def numbers(comparisons: Sequence[Comparison], workloads: AcrossWorkloads | None
     return cleaned
 
 
+def pair_price(cost: PairPrice) -> dict[str, Any]:
+    """Return the price of a pair, ready for JSON.
+
+    Args:
+        cost: The price.
+    """
+    seconds = cost.seconds(cost.seeds.typical)
+    return asdict(cost.seeds) | {"seconds": seconds, "ruled_out": _plain(cost.ruled_out), "matters": cost.matters}
+
+
 def _experiment(comparison: Comparison) -> dict[str, Any]:
     experiment, outcome, metric = comparison.experiment, comparison.outcome, comparison.experiment.metric
     return {
@@ -113,14 +123,16 @@ def _decisions(comparison: Comparison) -> dict[str, Any]:
         first, second = outcome.labels[pair.first], outcome.labels[pair.second]
         claim = {"first": first, "second": second}.get(pair.claim, pair.claim)
         cost = priced.get((first, second))
-        pairs.append(asdict(pair) | {"first": first, "second": second, "claim": claim, "price": cost and _price(cost)})
+        pairs.append(
+            asdict(pair) | {"first": first, "second": second, "claim": claim, "price": cost and pair_price(cost)}
+        )
     of_best = [each for each in comparison.prices if each.matters]
     hardest = max(of_best, key=lambda each: each.seeds.typical or math.inf, default=None)
     whole = None
     if hardest is not None:
         n_seeds = hardest.seeds.typical or hardest.seeds.horizon
         names = {"first": hardest.first, "second": hardest.second}
-        whole = names | _price(hardest) | {"seconds_of_all": seconds_to(of_best, n_seeds)}
+        whole = names | pair_price(hardest) | {"seconds_of_all": seconds_to(of_best, n_seeds)}
     made = 0 if decided is None else decided.n_looks_made
     return {
         "looks": {"plan": outcome.looks, "n_made": made, "error": outcome.error},
@@ -129,11 +141,6 @@ def _decisions(comparison: Comparison) -> dict[str, Any]:
         "pairs": pairs,
         "price": whole,
     }
-
-
-def _price(cost: PairPrice) -> dict[str, Any]:
-    seconds = cost.seconds(cost.seeds.typical)
-    return asdict(cost.seeds) | {"seconds": seconds, "ruled_out": cost.ruled_out, "matters": cost.matters}
 
 
 def _sensitivity(comparison: Comparison) -> dict[str, Any]:
